@@ -1,0 +1,107 @@
+"""The errors that a user meets: one line each, naming the thing that is wrong.
+
+The command line prints an `ALSError` as that one line, without a traceback. Where Python has a
+fitting built-in (`ValueError` for a wrong argument) the class is one of those as well, so callers
+need not know this module. Nothing heavy is imported here: everything else imports this file.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ALSError",
+    "ActionError",
+    "ArgumentError",
+    "LayoutError",
+    "PhysicsError",
+    "PluginError",
+    "ResetNeededError",
+    "SavedFileError",
+    "UnknownIdError",
+    "WorkerError",
+    "did_you_mean",
+    "unknown",
+]
+
+
+class ALSError(Exception):
+    """Base of every error whose message is meant for the user, as one clear line."""
+
+
+class UnknownIdError(ALSError, LookupError):
+    """An id or name that nothing installed answers to.
+
+    A `LookupError`, not a `KeyError`: a `KeyError` shows its message in quotes.
+    """
+
+
+class ArgumentError(ALSError, ValueError):
+    """A keyword argument or option that is unknown, or whose value is not allowed."""
+
+
+class ActionError(ALSError, ValueError):
+    """An action that is not in the action space; names the world, the avatar and the value."""
+
+
+class LayoutError(ALSError, ValueError):
+    """A layout that cannot be built: a full room, overlapping walls, a spawn inside a prop."""
+
+
+class SavedFileError(ALSError, ValueError):
+    """A file or folder that cannot be read or written, or holds something it should not."""
+
+
+class PhysicsError(ALSError, RuntimeError):
+    """A physics state that is not finite, or has exploded: never turned into a reward.
+
+    Attributes:
+        world: Index of the world whose state is broken.
+    """
+
+    def __init__(self, message: str, world: int) -> None:
+        """Keeps both arguments in `args`, so that the error pickles across processes."""
+        super().__init__(message, world)
+        self.world = world
+
+    def __str__(self) -> str:
+        """Returns the message alone."""
+        return str(self.args[0])
+
+
+class WorkerError(ALSError, RuntimeError):
+    """A worker process of a vector env that died, hangs, or failed."""
+
+
+class PluginError(ALSError):
+    """A plugin that does not load, or that offers something it may not offer."""
+
+
+class ResetNeededError(ALSError, RuntimeError):
+    """`step()` or `render()` before the first `reset()`, after the end, or after `close()`."""
+
+
+def did_you_mean(name: str, allowed: Iterable[str]) -> str:
+    """Returns `'; did you mean "X"?'` for the closest allowed name, or `''` when none is close.
+
+    Case is ignored, since `als/classroom-v0` is the most common slip of all.
+    """
+    by_folded = {candidate.casefold(): candidate for candidate in allowed}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    return f'; did you mean "{by_folded[close[0]]}"?' if close else ""
+
+
+def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
+    """Builds the message for an unknown name: what it is, the nearest one, and all that exist.
+
+    Args:
+        kind: What the name should have been, such as `scenario` or `sensor`.
+        name: The name that was given.
+        allowed: Every name that would have been right, in the order to list them.
+    """
+    names = list(allowed)
+    hint = did_you_mean(name, names) or "; "
+    listed = ", ".join(names) if names else "none"
+    separator = "" if hint == "; " else " "
+    return f'unknown {kind} "{name}"{hint}{separator}allowed: {listed}'
