@@ -1,0 +1,101 @@
+"""ALS Engine: batched 3-D worlds in which avatars see, hear, read, speak and learn.
+
+`import als_engine` registers every installed scenario with Gymnasium. The public names below are
+imported when they are first used, so that the import itself stays light: no torch, no Numba, no
+PyBullet and no PettingZoo.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from als_engine import errors
+from als_engine.hookspecs import hookimpl
+from als_engine.specs import AgentSpec, EncoderSpec, EpisodeRecord, ScenarioSpec, SuiteSpec
+
+if TYPE_CHECKING:
+    from als_engine.agent import Agent, Learner
+    from als_engine.envs.parallel import parallel_env
+    from als_engine.envs.sb3 import sb3_vec_env
+    from als_engine.layout import Box, Cylinder, Layout, Prop, Sign, SoundSource, Spawn, Sphere
+    from als_engine.room import Room
+    from als_engine.simulation import Simulation
+    from als_engine.task import Role, Task
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Agent",
+    "AgentSpec",
+    "Box",
+    "Cylinder",
+    "EncoderSpec",
+    "EpisodeRecord",
+    "Layout",
+    "Learner",
+    "Prop",
+    "Role",
+    "Room",
+    "ScenarioSpec",
+    "Sign",
+    "Simulation",
+    "SoundSource",
+    "Spawn",
+    "Sphere",
+    "SuiteSpec",
+    "Task",
+    "__version__",
+    "errors",
+    "hookimpl",
+    "parallel_env",
+    "sb3_vec_env",
+]
+
+# Name -> the module that it is imported from at its first use (PEP 562).
+_LAZY = {
+    "Agent": "als_engine.agent",
+    "Box": "als_engine.layout",
+    "Cylinder": "als_engine.layout",
+    "Layout": "als_engine.layout",
+    "Learner": "als_engine.agent",
+    "Prop": "als_engine.layout",
+    "Role": "als_engine.task",
+    "Room": "als_engine.room",
+    "Sign": "als_engine.layout",
+    "Simulation": "als_engine.simulation",
+    "SoundSource": "als_engine.layout",
+    "Spawn": "als_engine.layout",
+    "Sphere": "als_engine.layout",
+    "Task": "als_engine.task",
+    "parallel_env": "als_engine.envs.parallel",
+    "sb3_vec_env": "als_engine.envs.sb3",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    if name == "parallel_env":
+        # PettingZoo is imported from here on, so its registry may know our scenarios as well.
+        _registration.register_with_pettingzoo()
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """Lists the lazy names too."""
+    return sorted({*globals(), *__all__})
+
+
+# Last of all: a plugin that is loaded now imports this module, and has to find everything in it.
+from als_engine import registration as _registration  # noqa: E402
+
+# The `als` command imports this package before its own error handling can run, so there it is
+# `main()` that raises a strict failure, as one line.
+_is_command = os.path.basename(sys.argv[0] if sys.argv else "") in ("als", "als.exe")
+_registration.register_scenarios(strict=False if _is_command else None)
