@@ -1,0 +1,114 @@
+"""Puts the commands together and turns every user-facing error into one line.
+
+Commands import what is heavy inside their functions: `als --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from typing import Annotated, TextIO
+
+import typer
+
+import als_engine
+from als_engine.cli import list as list_command
+from als_engine.cli import plugins as plugins_command
+from als_engine.errors import ALSError
+from als_engine.registry import registry
+
+__all__ = ["build_app", "main"]
+
+# In the order in which `als --help` shows them: name -> function.
+_COMMANDS = {
+    "list": list_command.list_scenarios,
+    "plugins": plugins_command.plugins,
+}
+
+_USER_ERROR = 2
+_INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for Ctrl-C.
+
+
+def build_app() -> typer.Typer:
+    """Returns the command line with the commands of all plugins."""
+    app = typer.Typer(
+        name="als",
+        pretty_exceptions_enable=False,
+        # Completion scripts are installed into people's shell files, which nobody asked for.
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_options)
+    for name, command in _COMMANDS.items():
+        app.command(name)(command)
+    registry.add_commands(app)
+    return app
+
+
+def main() -> None:
+    """Runs `als`. A user's error is one line and exit code 2; `ALS_DEBUG=1` shows the traceback."""
+    try:
+        with warnings.catch_warnings():
+            # A plugin's warning is for people: one line, without a file name and a line of code.
+            warnings.showwarning = _show_warning
+            registry.start()
+            code = build_app()(prog_name="als", standalone_mode=False)
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except Exception as error:
+        line = _one_line(error)
+        if line is None or os.environ.get("ALS_DEBUG"):
+            raise
+        _say(line)
+        code = _USER_ERROR
+    if code == _INTERRUPTED:  # Typer itself turns Ctrl-C within a command into this code.
+        _say("Interrupted.")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _one_line(error: Exception) -> str | None:
+    """Returns what to tell the user, or None for a bug of ours, which keeps its traceback."""
+    if isinstance(error, ALSError):
+        return f"Error: {error}"
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename else ""
+        return f"Error: {error.strerror or error}{where}"
+    # Typer keeps its own copy of click private; this method is what its usage errors share.
+    if hasattr(error, "format_message"):
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "als"
+        message = error.format_message()
+        stop = "" if message.endswith((".", "?")) else "."
+        return f"Error: {message}{stop} Try `{command} --help`."
+    return None
+
+
+def _options(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True)
+    ] = False,
+) -> None:
+    """ALS Engine: worlds in which avatars see, hear, read, speak and learn."""
+    if version:
+        typer.echo(als_engine.__version__)
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Stands in for `warnings.showwarning`."""
+    _say(f"Warning: {message}")
+
+
+def _say(line: str) -> None:
+    """Writes one line to stderr, whatever the message holds."""
+    print(" ".join(line.split()), file=sys.stderr)

@@ -1,0 +1,45 @@
+"""`als plugins`: what is installed, what each plugin gives, and why one failed."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from als_engine.discovery import Plugin
+from als_engine.registry import registry
+
+__all__ = ["plugins"]
+
+
+def plugins(
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 1 if a plugin failed, for CI.")
+    ] = False,
+) -> None:
+    """Show the installed plugins, what each one gives, and why one failed."""
+    _print_table(registry.plugins())
+    failures = registry.failures()
+    for plugin in failures:
+        typer.echo(f"{plugin.distribution} {plugin.name}: {plugin.error}", err=True)
+        if os.environ.get("ALS_DEBUG"):
+            typer.echo(plugin.traceback, err=True)
+    if strict and failures:
+        raise typer.Exit(1)
+
+
+def _print_table(found: list[Plugin]) -> None:
+    """Prints one row for each plugin; ids are folded and never cut, since people copy them."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    for title in ("distribution", "plugin", "status", "gives"):
+        table.add_column(title, overflow="fold")
+    for plugin in found:
+        distribution = f"{plugin.distribution} {plugin.version}".strip()
+        gives = ", ".join(spec.id for spec in plugin.specs) or plugin.error
+        table.add_row(distribution, plugin.name, plugin.status, gives)
+    Console().print(table)
