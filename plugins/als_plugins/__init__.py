@@ -1,0 +1,1 @@
+"""The plugins that come with ALS Engine, one package for each kind."""

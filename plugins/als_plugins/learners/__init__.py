@@ -1,0 +1,1 @@
+"""Reinforcement learners: Stable-Baselines3 over the native vector env."""

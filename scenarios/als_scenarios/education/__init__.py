@@ -1,0 +1,1 @@
+"""Lessons: the avatars are students."""

@@ -1,0 +1,22 @@
+"""The education scenarios, as data: their code is imported when one of them is made."""
+
+from __future__ import annotations
+
+from als_engine import ScenarioSpec, hookimpl
+
+
+@hookimpl
+def als_scenarios() -> list[ScenarioSpec]:
+    """Offers the education scenarios."""
+    return [
+        ScenarioSpec(
+            id="ALS/Classroom-v0",
+            task="als_scenarios.education.classroom:Classroom",
+            family="education",
+            summary="A mathematics lesson: read and hear a question, walk onto its answer.",
+            max_episode_steps=400,
+            num_avatars=1,
+            min_avatars=1,
+            max_avatars=4,
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Games: the avatars play with and against one another."""

@@ -1,0 +1,22 @@
+"""The game scenarios, as data: their code is imported when one of them is made."""
+
+from __future__ import annotations
+
+from als_engine import ScenarioSpec, hookimpl
+
+
+@hookimpl
+def als_scenarios() -> list[ScenarioSpec]:
+    """Offers the game scenarios."""
+    return [
+        ScenarioSpec(
+            id="ALS/Tag-v0",
+            task="als_scenarios.game.tag:Tag",
+            family="game",
+            summary="Pursuit and evasion among obstacles, decided by contact.",
+            max_episode_steps=300,
+            num_avatars=4,
+            min_avatars=2,
+            max_avatars=8,
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Clinics: the avatars decide about patients."""

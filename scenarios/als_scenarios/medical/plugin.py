@@ -1,0 +1,22 @@
+"""The medical scenarios, as data: their code is imported when one of them is made."""
+
+from __future__ import annotations
+
+from als_engine import ScenarioSpec, hookimpl
+
+
+@hookimpl
+def als_scenarios() -> list[ScenarioSpec]:
+    """Offers the medical scenarios."""
+    return [
+        ScenarioSpec(
+            id="ALS/Diagnosis-v0",
+            task="als_scenarios.medical.diagnosis:Diagnosis",
+            family="medical",
+            summary="A clinic with real patients: buy measurements, then decide.",
+            max_episode_steps=200,
+            num_avatars=1,
+            min_avatars=1,
+            max_avatars=1,
+        )
+    ]

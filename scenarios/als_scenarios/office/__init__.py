@@ -1,0 +1,1 @@
+"""Offices: the avatars work together."""
