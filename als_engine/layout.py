@@ -1,0 +1,271 @@
+"""What one world holds, as data: shapes, props, signs, sound sources, spawns, instruction.
+
+A `Layout` is what a task returns for a level. It knows nothing of physics or sensors; the simulation
+reads it once, at reset. Lengths are metres, angles radians (counter-clockwise from +x, seen from
+above), masses kilograms; z points up and the floor is at z = 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from als_engine.errors import LayoutError, unknown
+
+COLORS: Mapping[str, tuple[int, int, int]] = {
+    "white": (240, 240, 236),
+    "grey": (150, 152, 156),
+    "black": (38, 38, 42),
+    "red": (204, 62, 56),
+    "orange": (232, 138, 48),
+    "yellow": (238, 204, 72),
+    "green": (76, 158, 88),
+    "teal": (54, 156, 156),
+    "blue": (58, 110, 196),
+    "purple": (132, 88, 176),
+    "pink": (226, 134, 166),
+    "brown": (140, 98, 66),
+    "beige": (214, 196, 164),
+}
+
+SIGN_ROWS = 4
+SIGN_COLUMNS = 16
+SOUND_BANDS = 8
+
+Color: TypeAlias = "str | tuple[int, int, int]"
+
+
+def rgb(color: Color) -> tuple[int, int, int]:
+    """Return a colour's red, green and blue, 0 to 255.
+
+    Raises:
+        LayoutError: the name is unknown or a channel is outside 0 to 255.
+    """
+    if isinstance(color, str):
+        if color not in COLORS:
+            raise LayoutError(unknown("color", color, COLORS))
+        return COLORS[color]
+    if len(color) != 3 or not all(0 <= channel <= 255 for channel in color):
+        raise LayoutError(f"color {color!r} is not a known name or three channels of 0 to 255")
+    return color
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A box of full edge lengths along x, y and z before its heading is applied, metres."""
+
+    width: float
+    depth: float
+    height: float
+
+    @property
+    def half(self) -> tuple[float, float, float]:
+        return (self.width / 2, self.depth / 2, self.height / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Sphere:
+    """A ball, metres."""
+
+    radius: float
+
+    @property
+    def half(self) -> tuple[float, float, float]:
+        return (self.radius, self.radius, self.radius)
+
+
+@dataclass(frozen=True, slots=True)
+class Cylinder:
+    """An upright cylinder, metres."""
+
+    radius: float
+    height: float
+
+    @property
+    def half(self) -> tuple[float, float, float]:
+        return (self.radius, self.radius, self.height / 2)
+
+
+Shape: TypeAlias = "Box | Sphere | Cylinder"
+
+
+@dataclass(frozen=True, slots=True)
+class Prop:
+    """A thing in the world.
+
+    Attributes:
+        shape: its form; `shape.half` are the half extents.
+        position: (x, y) for a thing that stands on the floor, or (x, y, z) of its centre, metres.
+        heading: rotation about z, radians.
+        mass: kilograms; 0 is fixed in place.
+        color: a name from `COLORS` or (red, green, blue).
+        portable: an avatar can pick it up.
+        usable: an avatar can use it.
+        solid: False lets avatars and things pass through it (a mat on the floor).
+        friction: Coulomb coefficient against the floor.
+        present: False keeps it out of the world until the task calls `state.show`.
+    """
+
+    shape: Shape
+    position: Sequence[float]
+    heading: float = 0.0
+    mass: float = 0.0
+    color: Color = "grey"
+    portable: bool = False
+    usable: bool = False
+    solid: bool = True
+    friction: float = 0.6
+    present: bool = True
+
+    @property
+    def center(self) -> tuple[float, float, float]:
+        """The centre, (x, y, z), metres."""
+        x, y, *z = self.position
+        return (x, y, z[0] if z else self.shape.half[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    r"""An upright board with up to 4 lines of 16 characters, readable from the side it faces.
+
+    Attributes:
+        text: printable ASCII; lines are separated by "\n".
+        position: (x, y, z) of its centre, metres.
+        heading: the direction that it faces, radians.
+        width, height: metres.
+        paper, ink: colours.
+    """
+
+    text: str
+    position: tuple[float, float, float]
+    heading: float = 0.0
+    width: float = 1.0
+    height: float = 0.5
+    paper: Color = "white"
+    ink: Color = "black"
+
+
+@dataclass(frozen=True, slots=True)
+class SoundSource:
+    """A place that makes a sound.
+
+    Attributes:
+        position: (x, y, z), metres.
+        bands: emitted power in each of the 8 octave bands from 62.5 Hz to 8 kHz, at 1 metre.
+        on: whether it sounds when the episode starts.
+        text: what its voice says while it is on; heard as text within hearing range.
+    """
+
+    position: tuple[float, float, float]
+    bands: Sequence[float] = (0.2, 0.6, 1.0, 1.0, 0.6, 0.3, 0.1, 0.05)
+    on: bool = True
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Where an avatar starts: (x, y) in metres and the direction that it faces, radians."""
+
+    position: Sequence[float]
+    heading: float = 0.0
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One world's content.
+
+    Attributes:
+        walls: fixed boxes without names; their number may differ from level to level.
+        props: named things. The names, and their order, are the same in every level of a scenario.
+        signs: named boards, likewise.
+        sounds: named sound sources, likewise.
+        spawns: one per avatar, a `Spawn` or just (x, y).
+        instruction: what every avatar is told, or one text per avatar.
+        quantities: this level's first values of the task's own arrays (see `Task.quantities`).
+    """
+
+    spawns: Sequence[Spawn | Sequence[float]]
+    walls: Sequence[Prop] = ()
+    props: Mapping[str, Prop] = field(default_factory=dict)
+    signs: Mapping[str, Sign] = field(default_factory=dict)
+    sounds: Mapping[str, SoundSource] = field(default_factory=dict)
+    instruction: str | Sequence[str] = ""
+    quantities: Mapping[str, ArrayLike] = field(default_factory=dict)
+
+    def check(self, num_avatars: int) -> None:
+        """Refuse what no world can hold.
+
+        Raises:
+            LayoutError: names the thing and what is wrong with it.
+        """
+        if len(self.spawns) != num_avatars:
+            raise LayoutError(f"layout has {len(self.spawns)} spawns for {num_avatars} avatars")
+        if not isinstance(self.instruction, str) and len(self.instruction) != num_avatars:
+            raise LayoutError(
+                f"layout has {len(self.instruction)} instructions for {num_avatars} avatars"
+            )
+        for i, wall in enumerate(self.walls):
+            _check_prop(f"wall {i}", wall)
+            if not isinstance(wall.shape, Box) or wall.mass != 0:
+                raise LayoutError(f"wall {i} must be a Box of mass 0")
+        for name, prop in self.props.items():
+            _check_prop(f"prop {name!r}", prop)
+        for name, sign in self.signs.items():
+            _check_sign(f"sign {name!r}", sign)
+        for name, sound in self.sounds.items():
+            _check_sound(f"sound {name!r}", sound)
+        for i, spawn in enumerate(self.spawns):
+            place = spawn if isinstance(spawn, Spawn) else Spawn(spawn)
+            _check_finite(f"spawn {i}", (*place.position, place.heading))
+
+
+def _check_finite(what: str, values: Sequence[float]) -> None:
+    if not all(math.isfinite(value) for value in values):
+        raise LayoutError(f"{what} has a value that is not finite: {tuple(values)}")
+
+
+def _check_prop(what: str, prop: Prop) -> None:
+    if len(prop.position) not in (2, 3):
+        raise LayoutError(f"{what} needs a position (x, y) or (x, y, z), got {prop.position}")
+    _check_finite(what, (*prop.center, prop.heading, prop.mass, prop.friction, *prop.shape.half))
+    if min(prop.shape.half) <= 0:
+        raise LayoutError(f"{what} has a size that is not positive: {prop.shape}")
+    if prop.mass < 0 or prop.friction < 0:
+        raise LayoutError(f"{what} has a negative mass or friction")
+    if prop.portable and not (prop.mass > 0 and prop.solid):
+        raise LayoutError(f"{what} is portable, so it needs a mass above 0 and to be solid")
+    rgb(prop.color)
+
+
+def _check_sign(what: str, sign: Sign) -> None:
+    _check_finite(what, (*sign.position, sign.heading, sign.width, sign.height))
+    if min(sign.width, sign.height) <= 0:
+        raise LayoutError(f"{what} has a size that is not positive")
+    check_sign_text(what, sign.text)
+    rgb(sign.paper), rgb(sign.ink)
+
+
+def _check_sound(what: str, sound: SoundSource) -> None:
+    bands = np.asarray(sound.bands, dtype=np.float64)
+    if bands.shape != (SOUND_BANDS,) or not np.isfinite(bands).all() or (bands < 0).any():
+        raise LayoutError(f"{what} needs {SOUND_BANDS} bands, finite and not negative")
+    _check_finite(what, sound.position)
+
+
+def check_sign_text(what: str, text: str) -> list[str]:
+    """Return the lines of a sign's text.
+
+    Raises:
+        LayoutError: it has too many or too long lines, or characters that have no bitmap.
+    """
+    lines = text.split("\n")
+    if len(lines) > SIGN_ROWS or max(map(len, lines)) > SIGN_COLUMNS:
+        raise LayoutError(f"{what} holds {SIGN_ROWS} lines of {SIGN_COLUMNS} characters: {text!r}")
+    if not all(" " <= character <= "~" for line in lines for character in line):
+        raise LayoutError(f"{what} shows printable ASCII only: {text!r}")
+    return lines

@@ -1,0 +1,70 @@
+"""What a sensor is: named observation spaces, and one `read` that fills all worlds at once.
+
+A third party writes a subclass, names it in a task's `extra_sensors` or offers it through the
+`als_sensors` hook, and every view of the environment carries its observations.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import gymnasium
+
+    from als_engine.state import WorldState
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a sensor is told when it is made.
+
+    Attributes:
+        num_worlds: worlds in the simulation.
+        num_avatars: avatars in each world.
+        observers: how many of them observe: avatars 0 to observers - 1.
+        frame_size: (height, width) of pictures, pixels.
+        utterances: what avatars can say.
+        time_step: seconds per step.
+        max_episode_steps: the time limit, steps.
+    """
+
+    num_worlds: int
+    num_avatars: int
+    observers: int
+    frame_size: tuple[int, int] = (64, 64)
+    utterances: tuple[str, ...] = ()
+    time_step: float = 1 / 15
+    max_episode_steps: int = 1_000
+
+
+class Sensor(ABC):
+    """Turns the state of all worlds into observations.
+
+    A sensor provides one or several observation keys (a camera: `rgb`, `depth`, `semantic`). Only
+    those that the user enabled are asked for. It draws no random numbers but `state.uniform`, and
+    changes nothing in the state: switching a sensor on or off never changes a trajectory.
+
+    Attributes:
+        provides: the observation keys that this class can fill.
+        enabled: those that this instance must fill.
+    """
+
+    provides: ClassVar[tuple[str, ...]]
+
+    def __init__(self, setup: Setup, enabled: Collection[str]) -> None:
+        """Allocates what reading needs, once."""
+        self.setup = setup
+        self.enabled = tuple(name for name in self.provides if name in enabled)
+
+    @abstractmethod
+    def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
+        """One avatar's space for each enabled key."""
+
+    @abstractmethod
+    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
+        """Fills `out[key]`, (worlds, observers, *space.shape), for every enabled key."""

@@ -1,0 +1,418 @@
+"""The simulation: N worlds of one task, advanced in lock-step by the only `step` there is.
+
+Every view of an environment (single, vector, PettingZoo, SB3) holds one `Simulation` and reads its
+buffers. When a world's episode ends is decided here; when it is reset is decided by the view.
+"""
+
+from __future__ import annotations
+
+import inspect
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import gymnasium
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from als_engine import interaction
+from als_engine.avatar import Codec, Commands, drive
+from als_engine.errors import ArgumentError, LayoutError, ResetNeededError, unknown
+from als_engine.physics.base import Physics
+from als_engine.registry import registry
+from als_engine.sensors import make_sensors
+from als_engine.sensors.base import Setup
+from als_engine.specs import SPLITS, EpisodeRecord
+from als_engine.state import NOTHING, BoolArray, FloatArray, WorldState
+from als_engine.task import LEVELS, Behaviour, Task, split_of
+
+SUBSTEPS: Final = 4
+MAX_FRAME: Final = 1024
+
+Background = str | Mapping[str, str] | None
+
+
+class Simulation:
+    """N worlds of a task with A avatars each; the first F avatars are the caller's, and observe.
+
+    Attributes:
+        scenario: the id, also the root of every level's seed.
+        task: what the worlds are about.
+        state: the worlds as arrays.
+        action_space, observation_space: of one avatar.
+        observations: key to (worlds, observers, ...), overwritten by every `step` and `observe`.
+        rewards: (worlds, avatars). terminated, truncated: (worlds,) bool, of the last step.
+        returns: (worlds, avatars), the sum of rewards since the episode began.
+        roles: one name per avatar.
+        agents: one unique name per avatar, role and number: `chaser_0`.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        scenario: str,
+        num_worlds: int = 1,
+        observers: int | None = None,
+        sensors: Sequence[str] | None = None,
+        frame_size: int | tuple[int, int] = 64,
+        action_mode: str = "discrete",
+        split: str = "train",
+        level: int | None = None,
+        background: Background = None,
+        max_episode_steps: int = 1_000,
+        physics: Callable[[int], Physics] | None = None,
+    ) -> None:
+        """Allocates everything; the first `reset` builds the worlds.
+
+        Args:
+            task: the task, made with its own arguments.
+            scenario: id that seeds the levels.
+            num_worlds: how many worlds.
+            observers: how many avatars of each world the caller drives; None for all.
+            sensors: observation keys; None for the task's default.
+            frame_size: height and width of pictures, pixels; one number for square.
+            action_mode: "discrete" or "continuous".
+            split: "train" or "test": where levels are drawn from.
+            level: always this level instead.
+            background: the behaviour of avatars that the caller does not drive, by name, or a name
+                for each role; None draws one for each episode from those of the level's split.
+            max_episode_steps: the time limit.
+            physics: makes the physics for that many worlds; None for Bullet.
+
+        Raises:
+            ArgumentError: an argument is not allowed; the message says what is.
+        """
+        self.scenario, self.task = scenario, task
+        self.num_worlds = _at_least_one("num_worlds", num_worlds)
+        self.num_avatars = task.num_avatars
+        self.max_episode_steps = _at_least_one("max_episode_steps", max_episode_steps)
+        self.observers = self.num_avatars if observers is None else observers
+        if not 1 <= self.observers <= self.num_avatars:
+            raise ArgumentError(f"observers must be 1 to {self.num_avatars}, got {observers}")
+        self.split = _one_of("split", split, SPLITS)
+        self.level = _check_level(level)
+
+        roles = task.roles()
+        if len(roles) != self.num_avatars:
+            raise ArgumentError(f"{scenario} has {len(roles)} roles for {self.num_avatars} avatars")
+        self.roles = tuple(role.name for role in roles)
+        self.agents = _number(self.roles)
+        self._behaviours = dict(task.behaviours())
+        self._background = self._check_background(background)
+
+        self._codec = Codec(action_mode, task.utterances)
+        self.action_mode, self.action_names = action_mode, self._codec.names
+        self.action_space = self._codec.space
+        self.commands = Commands(self.num_worlds, self.num_avatars)
+        self._expert_commands = Commands(self.num_worlds, self.num_avatars)
+        self._force: FloatArray = np.zeros((self.num_worlds, self.num_avatars, 2))
+
+        example = self._lay_out(self.level if self.level is not None else LEVELS[split].start)
+        self.state = WorldState(
+            self.num_worlds,
+            [role.body for role in roles],
+            example,
+            task.quantities(),
+            task.utterances,
+            max_episode_steps=self.max_episode_steps,
+        )
+        self._make_sensors(sensors, _frame(frame_size))
+        self.rewards: FloatArray = np.zeros((self.num_worlds, self.num_avatars))
+        self.returns: FloatArray = np.zeros((self.num_worlds, self.num_avatars))
+        self.terminated: BoolArray = np.zeros(self.num_worlds, np.bool_)
+        self.truncated: BoolArray = np.zeros(self.num_worlds, np.bool_)
+        self._rngs: list[np.random.Generator | None] = [None] * self.num_worlds
+        self._drivers: list[tuple[Behaviour, BoolArray]] = []
+        self._ready: BoolArray = np.zeros(self.num_worlds, np.bool_)
+        self._physics = (physics or _bullet)(self.num_worlds)
+        self._closed = False
+
+    def _make_sensors(self, names: Sequence[str] | None, frame_size: tuple[int, int]) -> None:
+        setup = Setup(
+            num_worlds=self.num_worlds,
+            num_avatars=self.num_avatars,
+            observers=self.observers,
+            frame_size=frame_size,
+            utterances=tuple(self.task.utterances),
+            time_step=self.state.time_step,
+            max_episode_steps=self.max_episode_steps,
+        )
+        chosen = self.task.default_sensors if names is None else names
+        self._sensors = make_sensors(chosen, setup, self.task.extra_sensors)
+        spaces = {key: space for sensor in self._sensors for key, space in sensor.spaces().items()}
+        self.observation_space = gymnasium.spaces.Dict({key: spaces[key] for key in sorted(spaces)})
+        self.observations: dict[str, NDArray[Any]] = {
+            key: np.zeros((self.num_worlds, self.observers, *(space.shape or ())), space.dtype)
+            for key, space in self.observation_space.items()
+        }
+
+    # -- resets ---------------------------------------------------------------------------------
+
+    def reset(
+        self, seeds: Sequence[int | None] | None = None, worlds: ArrayLike | None = None
+    ) -> None:
+        """Starts a new episode in some worlds; call `observe` to see them.
+
+        Args:
+            seeds: one per reset world; None goes on with the world's own generator.
+            worlds: indices or a mask; None for all.
+        """
+        self._check_open()
+        which = np.arange(self.num_worlds) if worlds is None else self.state.which(worlds)
+        for i, world in enumerate(which.tolist()):
+            self._reset_world(world, seeds[i] if seeds is not None else None)
+        self.rewards[which] = self.returns[which] = 0.0
+        self.terminated[which] = self.truncated[which] = False
+        self._ready[which] = True
+        self.task.after_reset(self.state, which)
+        self._drivers = [
+            (behaviour, who)
+            for i, behaviour in enumerate(self._behaviours.values())
+            if (who := self.state.behaviour == i).any()
+        ]
+
+    def _reset_world(self, world: int, seed: int | None) -> None:
+        rng = self._rngs[world]
+        if seed is not None or rng is None:
+            rng = self._rngs[world] = np.random.default_rng(seed)
+        levels = LEVELS[self.split]
+        drawn = int(rng.integers(levels.start, levels.stop))
+        key = int(rng.integers(1 << 63))
+        level = drawn if self.level is None else self.level
+        self.state.load(world, self._lay_out(level), level, key)
+        self.state.behaviour[world] = self._draw_background(level)
+        self._physics.build(world, self.state)
+
+    def _lay_out(self, level: int) -> Any:
+        rng = np.random.default_rng([zlib.crc32(self.scenario.encode()), level])
+        try:
+            return self.task.layout(rng, level)
+        except LayoutError as error:
+            raise LayoutError(f"{self.scenario}, level {level}: {error}") from None
+
+    def _draw_background(self, level: int) -> NDArray[np.int32]:
+        """Which behaviour drives each avatar in this level; NOTHING where the caller does."""
+        rng = np.random.default_rng([zlib.crc32(self.scenario.encode()), level, 1])
+        names = list(self._behaviours)
+        drawn = np.full(self.num_avatars, NOTHING, np.int32)
+        for avatar in range(self.observers, self.num_avatars):
+            role = self.roles[avatar]
+            name = self._background.get(role)
+            if name is None:
+                fits = [
+                    name
+                    for name, behaviour in self._behaviours.items()
+                    if split_of(level) in behaviour.splits and _can(behaviour, role)
+                ]
+                name = fits[int(rng.integers(len(fits)))]
+            drawn[avatar] = names.index(name)
+        return drawn
+
+    def _check_background(self, background: Background) -> dict[str, str]:
+        """The user's choice as role to behaviour, for the roles that have one."""
+        if background is None:
+            return {}
+        names = [background] if isinstance(background, str) else list(background.values())
+        for name in names:
+            if name not in self._behaviours:
+                raise ArgumentError(unknown("background", name, self._behaviours))
+        if isinstance(background, str):
+            chosen = {
+                role: background
+                for role in self.roles
+                if _can(self._behaviours[background], role)
+            }
+        else:
+            chosen = dict(background)
+            for role, name in chosen.items():
+                if role not in self.roles:
+                    raise ArgumentError(unknown("role", role, sorted(set(self.roles))))
+                if not _can(self._behaviours[name], role):
+                    raise ArgumentError(f"background {name!r} is not for the role {role!r}")
+        return chosen
+
+    # -- stepping -------------------------------------------------------------------------------
+
+    def step(self, actions: ArrayLike) -> None:
+        """Advances every world by one step and observes it.
+
+        Args:
+            actions: (worlds, observers, ...) as `action_space` has it.
+
+        Raises:
+            ActionError: an action is not in the action space.
+            ResetNeededError: a world has not been reset, or the simulation is closed.
+            PhysicsError: a world's physics is broken.
+        """
+        self.advance(actions)
+        self.observe()
+
+    def advance(self, actions: ArrayLike) -> None:
+        """`step` without the observations, for a view that resets some worlds before it looks."""
+        self._check_open()
+        if not self._ready.all():
+            raise ResetNeededError(f"call reset() before step(): world {self._ready.argmin()}")
+        state, task, commands = self.state, self.task, self.commands
+        if self._drivers:
+            commands.clear()
+            for behaviour, who in self._drivers:
+                behaviour.act(state, who, commands)
+        self._codec.decode(actions, commands, self.observers)
+        drive(state, commands, self._force)
+        self._physics.step(state, self._force)
+        interaction.resolve(state, commands)
+        state.step += 1
+        task.after_step(state)
+        # The order matters: an episode may end for good in the very step that its time runs out.
+        self.terminated = task.terminated(state)
+        self.truncated = (state.step >= self.max_episode_steps) & ~self.terminated
+        self.rewards = task.reward(state)
+        self.returns += self.rewards
+        if registry.listens_to_episodes and (self.terminated | self.truncated).any():
+            self._report_episodes()
+
+    def observe(self) -> None:
+        """Lets every sensor write `observations` anew."""
+        for sensor in self._sensors:
+            sensor.read(self.state, self.observations)
+
+    def metrics(self) -> dict[str, NDArray[Any]]:
+        """What goes into `info`: (worlds,) arrays, `success` and `level` first."""
+        success = self.task.success(self.state)
+        return {"success": success, "level": self.state.level, **self.task.metrics(self.state)}
+
+    def expert_actions(self) -> NDArray[Any]:
+        """What the task's expert does now, (worlds, observers, ...) as `action_space` has it."""
+        who = np.zeros((self.num_worlds, self.num_avatars), np.bool_)
+        who[:, : self.observers] = True
+        self._expert_commands.clear()
+        self.task.expert(self.state, who, self._expert_commands)
+        return self._codec.encode(self._expert_commands, self.observers)
+
+    def render(self, world: int = 0) -> NDArray[np.uint8]:
+        """A third-person picture of one world, (480, 640, 3)."""
+        from als_engine.sensors.camera import third_person
+
+        self._check_open()
+        if not self._ready[world]:
+            raise ResetNeededError("call reset() before render()")
+        return third_person(self.state, world)
+
+    def close(self) -> None:
+        """Frees the physics; calling it twice is fine."""
+        if not self._closed:
+            self._closed = True
+            self._physics.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ResetNeededError("the environment is closed; make a new one")
+
+    def _report_episodes(self) -> None:
+        metrics = self.metrics()
+        for world in np.flatnonzero(self.terminated | self.truncated).tolist():
+            level = int(self.state.level[world])
+            registry.episode_end(
+                EpisodeRecord(
+                    scenario=self.scenario,
+                    split=split_of(level),
+                    level=level,
+                    length=int(self.state.step[world]),
+                    returns=tuple(self.returns[world].tolist()),
+                    terminated=bool(self.terminated[world]),
+                    metrics={name: float(array[world]) for name, array in metrics.items()},
+                )
+            )
+
+
+ARGUMENTS: Final = (
+    "num_avatars",
+    "sensors",
+    "frame_size",
+    "action_mode",
+    "split",
+    "level",
+    "background",
+    "max_episode_steps",
+)
+"""The keyword arguments that every scenario takes; its task's own come on top."""
+
+
+def simulate(
+    scenario: str, num_worlds: int = 1, observers: int | None = None, **arguments: Any
+) -> Simulation:
+    """Makes the simulation of a registered scenario.
+
+    Args:
+        scenario: the id.
+        num_worlds: how many worlds.
+        observers: how many avatars of each world the caller drives; None for all.
+        **arguments: some of `ARGUMENTS`, and of the task's own.
+
+    Raises:
+        UnknownIdError: there is no such scenario.
+        ArgumentError: an argument is unknown or its value is not allowed.
+    """
+    spec = registry.scenario(scenario)
+    task_class = registry.load(spec)
+    own = [name for name in inspect.signature(task_class).parameters if name != "num_avatars"]
+    for name in arguments:
+        if name not in ARGUMENTS and name not in own:
+            raise ArgumentError(f"{scenario}: {unknown('argument', name, (*ARGUMENTS, *own))}")
+    num_avatars = arguments.pop("num_avatars", None)
+    count = spec.num_avatars if num_avatars is None else num_avatars
+    low, high = spec.min_avatars, spec.max_avatars
+    if not isinstance(count, (int, np.integer)) or not low <= count <= high:
+        raise ArgumentError(f"{scenario}: num_avatars must be {low} to {high}, got {count!r}")
+    for_task = {name: arguments.pop(name) for name in own if name in arguments}
+    task = task_class(num_avatars=int(count), **{**spec.kwargs, **for_task})
+    arguments.setdefault("max_episode_steps", spec.max_episode_steps)
+    if arguments["max_episode_steps"] is None:
+        arguments["max_episode_steps"] = spec.max_episode_steps
+    return Simulation(
+        task, scenario=scenario, num_worlds=num_worlds, observers=observers, **arguments
+    )
+
+
+def _bullet(num_worlds: int) -> Physics:
+    from als_engine.physics.bullet import Bullet
+
+    return Bullet(num_worlds, SUBSTEPS)
+
+
+def _can(behaviour: Behaviour, role: str) -> bool:
+    return not behaviour.roles or role in behaviour.roles
+
+
+def _number(roles: Sequence[str]) -> tuple[str, ...]:
+    """Unique agent names: each role with the avatar's number within it."""
+    return tuple(f"{role}_{roles[:i].count(role)}" for i, role in enumerate(roles))
+
+
+def _one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        raise ArgumentError(unknown(name, str(value), allowed))
+    return value
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ArgumentError(f"{name} must be a whole number of at least 1, got {value!r}")
+    return int(value)
+
+
+def _check_level(level: int | None) -> int | None:
+    if level is None:
+        return None
+    last = LEVELS["test"].stop - 1
+    if not isinstance(level, (int, np.integer)) or not 0 <= level <= last:
+        raise ArgumentError(f"level must be a whole number from 0 to {last}, got {level!r}")
+    return int(level)
+
+
+def _frame(size: int | Sequence[int]) -> tuple[int, int]:
+    height, width = (size, size) if isinstance(size, (int, np.integer)) else size
+    if not (8 <= height <= MAX_FRAME and 8 <= width <= MAX_FRAME):
+        raise ArgumentError(f"frame_size must be 8 to {MAX_FRAME} pixels a side, got {size!r}")
+    return int(height), int(width)

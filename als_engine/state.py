@@ -1,0 +1,612 @@
+"""The worlds as arrays: the first axis is always the world, the second the avatar or the thing.
+
+Tasks, sensors and scripted behaviours read these arrays; what a task may change while an episode runs
+it changes through the methods here, for the worlds it names. Lengths are metres, angles radians,
+forces newtons. Positions are float64, so that a replay is exact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from als_engine.errors import ArgumentError, LayoutError, unknown
+from als_engine.layout import (
+    SIGN_COLUMNS,
+    SIGN_ROWS,
+    SOUND_BANDS,
+    Box,
+    Layout,
+    Prop,
+    Spawn,
+    Sphere,
+    check_sign_text,
+    rgb,
+)
+
+NOTHING: Final = -1
+"""What index arrays hold where there is nothing: no held prop, no utterance, no event."""
+
+TOUCH_SECTORS: Final = 8
+SHAPE_BOX, SHAPE_SPHERE, SHAPE_CYLINDER = 0, 1, 2
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int32]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """An array of a task's own, one entry per world: vital signs, open orders, the score.
+
+    Attributes:
+        shape: of one world's entry.
+        dtype: of the array.
+        initial: what a reset puts there, unless the layout's `quantities` say otherwise.
+    """
+
+    shape: tuple[int, ...] = ()
+    dtype: DTypeLike = np.float64
+    initial: ArrayLike = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An avatar's body: an upright capsule with a head.
+
+    Attributes:
+        radius, height: metres.
+        mass: kilograms.
+        speed: metres per second at full walk; sideways and backward it is 0.7 of that.
+        acceleration: metres per second squared; times the mass it bounds the push.
+        turn_speed, turn_acceleration: radians per second (squared).
+        color: of the clothes.
+    """
+
+    radius: float = 0.25
+    height: float = 1.7
+    mass: float = 60.0
+    speed: float = 2.0
+    acceleration: float = 8.0
+    turn_speed: float = 2.5
+    turn_acceleration: float = 12.0
+    color: str | tuple[int, int, int] = "blue"
+
+
+class Bodies:
+    """What `Body` says, as arrays (avatars,): the same in every world."""
+
+    def __init__(self, bodies: Sequence[Body]) -> None:
+        def column(name: str) -> FloatArray:
+            return np.array([getattr(body, name) for body in bodies], np.float64)
+
+        self.radius, self.height, self.mass = column("radius"), column("height"), column("mass")
+        self.speed, self.acceleration = column("speed"), column("acceleration")
+        self.turn_speed = column("turn_speed")
+        self.turn_acceleration = column("turn_acceleration")
+
+
+class Arrays:
+    """Named arrays that are hashed and reset together."""
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yields (name, array) in the order of definition."""
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                yield name, value
+
+
+class Avatars(Arrays):
+    """Every avatar of every world; arrays are (worlds, avatars, ...) unless said otherwise.
+
+    Attributes:
+        position: (…, 3) of the feet. velocity: (…, 3), metres per second.
+        heading: radians. turn_rate: radians per second.
+        held: index of the held prop or NOTHING.
+        utterance: index of what was said in this step or NOTHING.
+        touch: (…, 8) contact force per body sector, newtons; sector 0 is straight ahead, then
+            counter-clockwise.
+        touches_prop: (…, props), touches_avatar: (…, avatars), touches_wall: contacts of this step.
+        touching: any of them.
+        color: (…, 3) uint8.
+    """
+
+    def __init__(self, num_worlds: int, bodies: Sequence[Body], num_props: int) -> None:
+        shape = (num_worlds, len(bodies))
+        self.position: FloatArray = np.zeros((*shape, 3))
+        self.velocity: FloatArray = np.zeros((*shape, 3))
+        self.heading: FloatArray = np.zeros(shape)
+        self.turn_rate: FloatArray = np.zeros(shape)
+        self.held: IntArray = np.full(shape, NOTHING, np.int32)
+        self.utterance: IntArray = np.full(shape, NOTHING, np.int32)
+        self.touch: FloatArray = np.zeros((*shape, TOUCH_SECTORS))
+        self.touches_prop: BoolArray = np.zeros((*shape, num_props), np.bool_)
+        self.touches_avatar: BoolArray = np.zeros((*shape, len(bodies)), np.bool_)
+        self.touches_wall: BoolArray = np.zeros(shape, np.bool_)
+        self.touching: BoolArray = np.zeros(shape, np.bool_)
+        self.color: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+        self.color[:] = [rgb(body.color) for body in bodies]
+
+    def load(self, world: int, spawns: Sequence[Spawn | Sequence[float]]) -> None:
+        """Puts one world's avatars at their spawns, at rest and empty-handed."""
+        for name in ("position", "velocity", "turn_rate", "touch"):
+            getattr(self, name)[world] = 0.0
+        for name in ("touches_prop", "touches_avatar", "touches_wall", "touching"):
+            getattr(self, name)[world] = False
+        self.held[world] = self.utterance[world] = NOTHING
+        places = [spawn if isinstance(spawn, Spawn) else Spawn(spawn) for spawn in spawns]
+        self.position[world, :, :2] = [place.position[:2] for place in places]
+        self.heading[world] = [place.heading for place in places]
+
+
+class Props(Arrays):
+    """Every named prop; arrays are (worlds, props, ...), in the order of `names`.
+
+    Attributes:
+        position: (…, 3) of the centre. orientation: (…, 4) quaternion x, y, z, w.
+        velocity: (…, 3), from the change of position over the step.
+        present: it is in the world. holder: the avatar that carries it or NOTHING.
+        shape: SHAPE_BOX, SHAPE_SPHERE or SHAPE_CYLINDER. half: (…, 3) half extents.
+        color: (…, 3) uint8. mass: kilograms, 0 fixed. friction. portable, usable, solid: bool.
+    """
+
+    def __init__(self, num_worlds: int, names: Sequence[str]) -> None:
+        shape = (num_worlds, len(names))
+        self.names: tuple[str, ...] = tuple(names)
+        self.position: FloatArray = np.zeros((*shape, 3))
+        self.orientation: FloatArray = np.zeros((*shape, 4))
+        self.velocity: FloatArray = np.zeros((*shape, 3))
+        self.present: BoolArray = np.zeros(shape, np.bool_)
+        self.holder: IntArray = np.full(shape, NOTHING, np.int32)
+        self.shape: NDArray[np.uint8] = np.zeros(shape, np.uint8)
+        self.half: FloatArray = np.zeros((*shape, 3))
+        self.color: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+        self.mass: FloatArray = np.zeros(shape)
+        self.friction: FloatArray = np.zeros(shape)
+        self.portable: BoolArray = np.zeros(shape, np.bool_)
+        self.usable: BoolArray = np.zeros(shape, np.bool_)
+        self.solid: BoolArray = np.zeros(shape, np.bool_)
+
+    def load(self, world: int, props: Mapping[str, Prop]) -> None:
+        """Writes one world's props as the layout has them."""
+        if not props:
+            return
+        every = list(props.values())
+        self.position[world] = [prop.center for prop in every]
+        self.orientation[world] = [_quaternion(prop.heading) for prop in every]
+        self.velocity[world] = 0.0
+        self.holder[world] = NOTHING
+        self.shape[world] = [_shape_code(prop) for prop in every]
+        self.half[world] = [prop.shape.half for prop in every]
+        self.color[world] = [rgb(prop.color) for prop in every]
+        for name in ("present", "mass", "friction", "portable", "usable", "solid"):
+            getattr(self, name)[world] = [getattr(prop, name) for prop in every]
+
+
+class Walls(Arrays):
+    """Fixed boxes; arrays are (worlds, capacity, ...), of which `count[world]` are in use.
+
+    Attributes:
+        count: (worlds,). position, half: (…, 3). heading: radians.
+        cos, sin: of the heading. color: (…, 3) uint8.
+    """
+
+    def __init__(self, num_worlds: int, capacity: int) -> None:
+        shape = (num_worlds, capacity)
+        self.count: IntArray = np.zeros(num_worlds, np.int32)
+        self.position: FloatArray = np.zeros((*shape, 3))
+        self.half: FloatArray = np.zeros((*shape, 3))
+        self.heading: FloatArray = np.zeros(shape)
+        self.cos: FloatArray = np.ones(shape)
+        self.sin: FloatArray = np.zeros(shape)
+        self.color: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+
+    def load(self, world: int, walls: Sequence[Prop]) -> None:
+        """Writes one world's walls, enlarging every array when this world needs more room."""
+        n = len(walls)
+        if n > self.position.shape[1]:
+            self._grow(max(n, 2 * self.position.shape[1]))
+        self.count[world] = n
+        if n:
+            self.position[world, :n] = [wall.center for wall in walls]
+            self.half[world, :n] = [wall.shape.half for wall in walls]
+            self.heading[world, :n] = [wall.heading for wall in walls]
+            self.color[world, :n] = [rgb(wall.color) for wall in walls]
+        self.position[world, n:] = self.half[world, n:] = 0.0
+        self.heading[world, n:] = 0.0
+        self.color[world, n:] = 0
+        np.cos(self.heading[world], out=self.cos[world])
+        np.sin(self.heading[world], out=self.sin[world])
+
+    def _grow(self, capacity: int) -> None:
+        for name, old in list(self.arrays()):
+            if name != "count":
+                new = np.zeros((old.shape[0], capacity, *old.shape[2:]), old.dtype)
+                new[:, : old.shape[1]] = old
+                setattr(self, name, new)
+
+
+class Signs(Arrays):
+    """Named boards with text; arrays are (worlds, signs, ...).
+
+    Attributes:
+        position: (…, 3) of the centre. heading: the direction it faces. half: (…, 2) half width
+            and half height. present: bool. paper, ink: (…, 3) uint8.
+        glyphs: (…, 4, 16) character codes, 0 where empty. rows, columns: how many are in use.
+        text: lists of str, `text[world][sign]`.
+        version: (worlds,) goes up whenever a text of that world changes.
+    """
+
+    def __init__(self, num_worlds: int, names: Sequence[str]) -> None:
+        shape = (num_worlds, len(names))
+        self.names: tuple[str, ...] = tuple(names)
+        self.position: FloatArray = np.zeros((*shape, 3))
+        self.heading: FloatArray = np.zeros(shape)
+        self.half: FloatArray = np.zeros((*shape, 2))
+        self.present: BoolArray = np.ones(shape, np.bool_)
+        self.paper: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+        self.ink: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+        self.glyphs: NDArray[np.uint8] = np.zeros((*shape, SIGN_ROWS, SIGN_COLUMNS), np.uint8)
+        self.rows: IntArray = np.zeros(shape, np.int32)
+        self.columns: IntArray = np.zeros(shape, np.int32)
+        self.text: list[list[str]] = [[""] * len(names) for _ in range(num_worlds)]
+        self.version: NDArray[np.int64] = np.zeros(num_worlds, np.int64)
+
+    def load(self, world: int, layout: Layout) -> None:
+        """Writes one world's signs as the layout has them."""
+        for i, sign in enumerate(layout.signs.values()):
+            self.position[world, i] = sign.position
+            self.heading[world, i] = sign.heading
+            self.half[world, i] = (sign.width / 2, sign.height / 2)
+            self.paper[world, i] = rgb(sign.paper)
+            self.ink[world, i] = rgb(sign.ink)
+            self.present[world, i] = True
+            self.write(world, i, sign.text)
+
+    def write(self, world: int, sign: int, text: str) -> None:
+        """Puts a text on one world's sign."""
+        lines = check_sign_text(f"sign {self.names[sign]!r}", text)
+        glyphs = self.glyphs[world, sign]
+        glyphs[:] = 0
+        for row, line in enumerate(lines):
+            glyphs[row, : len(line)] = np.frombuffer(line.encode("ascii"), np.uint8)
+        self.rows[world, sign] = len(lines)
+        self.columns[world, sign] = max(1, *map(len, lines))
+        self.text[world][sign] = text
+        self.version[world] += 1
+
+
+class Sounds(Arrays):
+    """Named sound sources; arrays are (worlds, sounds, ...).
+
+    Attributes:
+        position: (…, 3). bands: (…, 8) emitted power. on: bool.
+        text: lists of str, `text[world][sound]`: what its voice says while it is on.
+        version: (worlds,) goes up whenever a text of that world changes.
+    """
+
+    def __init__(self, num_worlds: int, names: Sequence[str]) -> None:
+        shape = (num_worlds, len(names))
+        self.names: tuple[str, ...] = tuple(names)
+        self.position: FloatArray = np.zeros((*shape, 3))
+        self.bands: FloatArray = np.zeros((*shape, SOUND_BANDS))
+        self.on: BoolArray = np.zeros(shape, np.bool_)
+        self.text: list[list[str]] = [[""] * len(names) for _ in range(num_worlds)]
+        self.version: NDArray[np.int64] = np.zeros(num_worlds, np.int64)
+
+    def load(self, world: int, layout: Layout) -> None:
+        """Writes one world's sounds as the layout has them."""
+        for i, sound in enumerate(layout.sounds.values()):
+            self.position[world, i] = sound.position
+            self.bands[world, i] = sound.bands
+            self.on[world, i] = sound.on
+            self.text[world][i] = sound.text
+        self.version[world] += 1
+
+
+class Events(Arrays):
+    """What avatars did in this step; arrays are (worlds, avatars), NOTHING where nothing happened.
+
+    Attributes:
+        picked_up, put_down, used: index of the prop.
+        bumped: bool, a new contact with a wall, a prop or another avatar began in this step.
+    """
+
+    def __init__(self, num_worlds: int, num_avatars: int) -> None:
+        shape = (num_worlds, num_avatars)
+        self.picked_up: IntArray = np.full(shape, NOTHING, np.int32)
+        self.put_down: IntArray = np.full(shape, NOTHING, np.int32)
+        self.used: IntArray = np.full(shape, NOTHING, np.int32)
+        self.bumped: BoolArray = np.zeros(shape, np.bool_)
+
+    def clear(self, world: int | slice = slice(None)) -> None:
+        """Forgets the events."""
+        self.picked_up[world] = self.put_down[world] = self.used[world] = NOTHING
+        self.bumped[world] = False
+
+
+class WorldState:
+    """All worlds of one simulation.
+
+    Attributes:
+        avatars, props, walls, signs, sounds, events: the arrays, by what they are about.
+        instructions: `instructions[world][avatar]`, what each avatar was told.
+        instruction_version: (worlds,) goes up whenever an instruction of that world changes.
+        quantities: the task's own arrays by name; `state["score"]` is short for one.
+        bodies: the avatars' measures, (avatars,) arrays.
+        level: (worlds,) int64. step: (worlds,) int64 steps since reset. key: (worlds,) uint64, the
+            root of each world's in-episode randomness.
+        time_step: seconds per step. max_episode_steps: the time limit.
+        utterances: what avatars can say.
+        bounds: (worlds, 4) x and y of the lower and the upper corner of the content.
+        behaviour: (worlds, avatars) index of the scripted behaviour that drives an avatar, NOTHING
+            for those that the caller drives.
+        moved: (worlds, props) bool; set when a prop was moved, shown, picked up or put
+            down, until the physics has taken it over.
+    """
+
+    def __init__(
+        self,
+        num_worlds: int,
+        bodies: Sequence[Body],
+        example: Layout,
+        quantities: Mapping[str, Quantity],
+        utterances: Sequence[str] = (),
+        time_step: float = 1 / 15,
+        max_episode_steps: int = 1_000,
+    ) -> None:
+        """Allocates the arrays; `example` is any layout of the scenario, for its names."""
+        self.num_worlds, self.num_avatars = num_worlds, len(bodies)
+        self.bodies = Bodies(bodies)
+        self.time_step, self.max_episode_steps = time_step, max_episode_steps
+        self.utterances = tuple(utterances)
+        self.avatars = Avatars(num_worlds, bodies, len(example.props))
+        self.props = Props(num_worlds, list(example.props))
+        self.walls = Walls(num_worlds, max(1, len(example.walls)))
+        self.signs = Signs(num_worlds, list(example.signs))
+        self.sounds = Sounds(num_worlds, list(example.sounds))
+        self.events = Events(num_worlds, len(bodies))
+        self.instructions = [[""] * len(bodies) for _ in range(num_worlds)]
+        self.instruction_version = np.zeros(num_worlds, np.int64)
+        self.declared = dict(quantities)
+        self.quantities: dict[str, NDArray[Any]] = {
+            name: np.zeros((num_worlds, *q.shape), q.dtype) for name, q in quantities.items()
+        }
+        self.level = np.zeros(num_worlds, np.int64)
+        self.step = np.zeros(num_worlds, np.int64)
+        self.key = np.zeros(num_worlds, np.uint64)
+        self.bounds = np.zeros((num_worlds, 4))
+        self.behaviour: IntArray = np.full((num_worlds, len(bodies)), NOTHING, np.int32)
+        self.moved: BoolArray = np.zeros((num_worlds, len(example.props)), np.bool_)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """The task's own array of that name, (worlds, ...)."""
+        return self.quantities[name]
+
+    def load(self, world: int, layout: Layout, level: int, key: int) -> None:
+        """Writes a layout into one world: the start of an episode.
+
+        Raises:
+            LayoutError: it cannot be built, or its names differ from the scenario's other levels.
+        """
+        layout.check(self.num_avatars)
+        for what, ours, theirs in (
+            ("props", self.props.names, layout.props),
+            ("signs", self.signs.names, layout.signs),
+            ("sounds", self.sounds.names, layout.sounds),
+        ):
+            if ours != tuple(theirs):
+                raise LayoutError(
+                    f"level {level} names the {what} {tuple(theirs)}, other levels {ours}: every "
+                    f"level needs the same names (use present=False for what a level lacks)"
+                )
+        self.level[world], self.step[world], self.key[world] = level, 0, key
+        self.walls.load(world, layout.walls)
+        self.props.load(world, layout.props)
+        self.signs.load(world, layout)
+        self.sounds.load(world, layout)
+        self.avatars.load(world, layout.spawns)
+        self.events.clear(world)
+        self.moved[world] = False
+        told = layout.instruction
+        self.instructions[world] = [told] * self.num_avatars if isinstance(told, str) else [*told]
+        self.instruction_version[world] += 1
+        for name in layout.quantities:
+            if name not in self.declared:
+                raise LayoutError(unknown("quantity", name, self.declared))
+        for name, quantity in self.declared.items():
+            self.quantities[name][world] = layout.quantities.get(name, quantity.initial)
+        self._bound(world)
+
+    def _bound(self, world: int) -> None:
+        n = self.walls.count[world]
+        radius = np.hypot(self.walls.half[world, :n, 0], self.walls.half[world, :n, 1])
+        points = np.concatenate(
+            [
+                self.walls.position[world, :n, :2] - np.minimum(radius, 0.2)[:, None],
+                self.walls.position[world, :n, :2] + np.minimum(radius, 0.2)[:, None],
+                self.props.position[world, :, :2],
+                self.avatars.position[world, :, :2] - 0.5,
+                self.avatars.position[world, :, :2] + 0.5,
+            ]
+        )
+        self.bounds[world, :2], self.bounds[world, 2:] = points.min(0), points.max(0)
+
+    # -- what a task may change while an episode runs -------------------------------------------
+
+    def write(self, sign: str, worlds: ArrayLike, texts: Sequence[str] | str) -> None:
+        """Puts new texts on a sign, in the worlds of a mask or of an index list."""
+        index = _index("sign", sign, self.signs.names)
+        for world, text in _per_world(self.which(worlds), texts):
+            self.signs.write(world, index, text)
+
+    def say(self, sound: str, worlds: ArrayLike, texts: Sequence[str] | str) -> None:
+        """Lets a sound source's voice say new texts; an empty text switches the source off."""
+        index = _index("sound", sound, self.sounds.names)
+        for world, text in _per_world(self.which(worlds), texts):
+            self.sounds.text[world][index] = text
+            self.sounds.on[world, index] = bool(text)
+            self.sounds.version[world] += 1
+
+    def instruct(
+        self, worlds: ArrayLike, texts: Sequence[str] | str, avatar: int | None = None
+    ) -> None:
+        """Tells one avatar, or all of them, something new."""
+        for world, text in _per_world(self.which(worlds), texts):
+            told = self.instructions[world]
+            if avatar is None:
+                told[:] = [text] * self.num_avatars
+            else:
+                told[avatar] = text
+            self.instruction_version[world] += 1
+
+    def move(
+        self, prop: str, worlds: ArrayLike, position: ArrayLike, heading: ArrayLike = 0.0
+    ) -> None:
+        """Puts a prop somewhere else, at rest: `position` is (3,) or one row for each world."""
+        index, which = _index("prop", prop, self.props.names), self.which(worlds)
+        self.props.position[which, index] = position
+        half_angle = np.broadcast_to(np.asarray(heading) / 2, which.shape)
+        self.props.orientation[which, index] = 0.0
+        self.props.orientation[which, index, 2] = np.sin(half_angle)
+        self.props.orientation[which, index, 3] = np.cos(half_angle)
+        self.props.velocity[which, index] = 0.0
+        self._release(which, index)
+        self.moved[which, index] = True
+
+    def show(self, prop: str, worlds: ArrayLike, present: bool = True) -> None:
+        """Takes a prop into the world or out of it."""
+        index, which = _index("prop", prop, self.props.names), self.which(worlds)
+        self.props.present[which, index] = present
+        if not present:
+            self._release(which, index)
+        self.moved[which, index] = True
+
+    def _release(self, worlds: NDArray[np.intp], prop: int) -> None:
+        holder = self.props.holder[worlds, prop]
+        held = holder != NOTHING
+        self.avatars.held[worlds[held], holder[held]] = NOTHING
+        self.props.holder[worlds, prop] = NOTHING
+
+    def which(self, worlds: ArrayLike) -> NDArray[np.intp]:
+        """The indices of the worlds that a mask, a list of indices or one index names."""
+        chosen = np.asarray(worlds)
+        return np.flatnonzero(chosen) if chosen.dtype == np.bool_ else np.atleast_1d(chosen)
+
+    # -- questions ------------------------------------------------------------------------------
+
+    def prop(self, name: str) -> int:
+        """The index of a prop.
+
+        Raises:
+            ArgumentError: there is none of that name.
+        """
+        return _index("prop", name, self.props.names)
+
+    def position(self, name: str) -> FloatArray:
+        """Where something is: (worlds, 3) for a prop, sign or sound, (worlds, avatars, 3) for
+        "avatars", (worlds, 3) for "avatar_2"."""
+        if name == "avatars":
+            return self.avatars.position
+        if name.startswith("avatar_") and name[7:].isdecimal():
+            return self.avatars.position[:, int(name[7:])]
+        for group in (self.props, self.signs, self.sounds):
+            if name in group.names:
+                return group.position[:, group.names.index(name)]
+        known = ("avatars", *self.props.names, *self.signs.names, *self.sounds.names)
+        raise ArgumentError(unknown("thing", name, known))
+
+    def distance(self, one: str, other: str) -> FloatArray:
+        """Horizontal distance between centres, metres: (worlds,), or (worlds, avatars) where one
+        of the two is "avatars"."""
+        a, b = self.position(one), self.position(other)
+        if a.ndim < b.ndim:
+            a = a[:, None]
+        elif b.ndim < a.ndim:
+            b = b[:, None]
+        return np.hypot(a[..., 0] - b[..., 0], a[..., 1] - b[..., 1])
+
+    def near(self, one: str, other: str, within: float) -> BoolArray:
+        """Whether two things are at most `within` metres apart; shapes as in `distance`."""
+        return self.distance(one, other) <= within
+
+    def touching(self, one: str, other: str) -> BoolArray:
+        """Contacts of this step: (worlds, avatars) for ("avatars", a prop's name), (worlds,
+        avatars, avatars) for ("avatars", "avatars")."""
+        if one != "avatars":
+            one, other = other, one
+        if one != "avatars":
+            raise ArgumentError(f'one of {one!r} and {other!r} must be "avatars"')
+        if other == "avatars":
+            return self.avatars.touches_avatar
+        return self.avatars.touches_prop[:, :, self.prop(other)]
+
+    def uniform(self, stream: int, shape: Sequence[int] = ()) -> FloatArray:
+        """Random numbers in [0, 1), (worlds, *shape): a fixed function of each world's key, its
+        step, the `stream` number and the place in `shape`, so that it never depends on how many
+        worlds there are or on who else draws."""
+        count = int(np.prod(shape, dtype=np.int64))
+        counter = (self.step.astype(np.uint64) << np.uint64(20)) + np.uint64(stream << 52)
+        seed = _splitmix(self.key + counter)
+        draws = _splitmix(seed[:, None] + np.arange(count, dtype=np.uint64)[None, :])
+        unit = (draws >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return unit.reshape(self.num_worlds, *shape)
+
+    def digest(self, world: int) -> bytes:
+        """A 16-byte hash of everything in one world, quantities included: equal digests, equal
+        worlds."""
+        state = hashlib.blake2b(digest_size=16)
+        walls = int(self.walls.count[world])
+        for group in (self.avatars, self.props, self.walls, self.signs, self.sounds, self.events):
+            for name, array in group.arrays():
+                if name == "version":
+                    continue
+                part = array[world, :walls] if group is self.walls and array.ndim > 1 else array[world]
+                state.update(np.ascontiguousarray(part).tobytes())
+        for name in sorted(self.quantities):
+            state.update(np.ascontiguousarray(self.quantities[name][world]).tobytes())
+        for array in (self.level, self.step, self.key):
+            state.update(array[world].tobytes())
+        texts = [self.instructions[world], self.signs.text[world], self.sounds.text[world]]
+        state.update(repr(texts).encode())
+        return state.digest()
+
+
+def _splitmix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    # SplitMix64's finaliser (Steele, Lea and Flood 2014); the sum wraps around on purpose.
+    z = x + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _quaternion(heading: float) -> tuple[float, float, float, float]:
+    return (0.0, 0.0, float(np.sin(heading / 2)), float(np.cos(heading / 2)))
+
+
+def _shape_code(prop: Prop) -> int:
+    if isinstance(prop.shape, Box):
+        return SHAPE_BOX
+    return SHAPE_SPHERE if isinstance(prop.shape, Sphere) else SHAPE_CYLINDER
+
+
+def _index(kind: str, name: str, names: Sequence[str]) -> int:
+    if name not in names:
+        raise ArgumentError(unknown(kind, name, names))
+    return names.index(name)
+
+
+def _per_world(
+    worlds: NDArray[np.intp], texts: Sequence[str] | str
+) -> Iterator[tuple[int, str]]:
+    """Pairs each world with its text; one text serves all."""
+    if isinstance(texts, str):
+        texts = [texts] * len(worlds)
+    if len(texts) != len(worlds):
+        raise ArgumentError(f"{len(texts)} texts for {len(worlds)} worlds")
+    return zip((int(world) for world in worlds), texts, strict=True)

@@ -1,0 +1,134 @@
+"""A task: what a scenario's worlds hold, what counts as good, and a proof that it can be solved.
+
+A scenario is a subclass of `Task`. `layout` returns one level as data; everything else reads a
+`WorldState` whose first axis is the world, and answers for all worlds at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from als_engine.layout import Layout
+from als_engine.state import Body, BoolArray, FloatArray, Quantity, WorldState
+
+if TYPE_CHECKING:
+    from als_engine.avatar import Commands
+    from als_engine.sensors.base import Sensor
+
+Split = Literal["train", "test"]
+LEVELS: Final[Mapping[str, range]] = {"train": range(10_000), "test": range(10_000, 20_000)}
+
+
+def split_of(level: int) -> Split:
+    """The split that a level belongs to: "train" below 10,000, "test" from there up."""
+    return "train" if level < LEVELS["test"].start else "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A part that avatars play; it names PettingZoo's agents (`chaser_0`) and sets their body."""
+
+    name: str = "avatar"
+    body: Body = field(default_factory=Body)
+
+
+class Act(Protocol):
+    """Writes the commands of the avatars in `who`, (worlds, avatars), from the state."""
+
+    def __call__(self, state: WorldState, who: BoolArray, commands: Commands) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """A scripted way to drive avatars that the caller does not.
+
+    Attributes:
+        act: writes commands for all worlds at once.
+        roles: the roles that can behave so; empty for every role.
+        splits: where it is met. One that is held out of training has ("test",).
+    """
+
+    act: Act
+    roles: tuple[str, ...] = ()
+    splits: tuple[Split, ...] = ("train", "test")
+
+
+class Task(ABC):
+    """Base of every scenario.
+
+    A subclass adds its own typed keyword arguments to `__init__` and passes `num_avatars` on. It
+    must not keep anything about a world in itself: a quantity declared in `quantities` is an array
+    that reset, replay and hashing take care of.
+
+    Attributes:
+        num_avatars: avatars in each world.
+        default_sensors: what is observed when the user does not say.
+        utterances: the phrases that avatars can say.
+        extra_sensors: sensors of the scenario's own, by observation key.
+    """
+
+    default_sensors: ClassVar[tuple[str, ...]] = ("rgb", "audio", "text", "touch", "proprioception")
+    utterances: ClassVar[tuple[str, ...]] = ("yes", "no", "help", "wait", "thanks", "sorry")
+    extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {}
+
+    def __init__(self, num_avatars: int = 1) -> None:
+        self.num_avatars = num_avatars
+
+    def roles(self) -> Sequence[Role]:
+        """One role per avatar; the caller drives the first ones."""
+        return [Role()] * self.num_avatars
+
+    def quantities(self) -> Mapping[str, Quantity]:
+        """The task's own arrays, by name, read and written as `state["name"]`."""
+        return {}
+
+    @abstractmethod
+    def layout(self, rng: np.random.Generator, level: int) -> Layout:
+        """One level's content; `rng` is seeded by the scenario and the level alone."""
+
+    def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
+        """Called once these worlds have been laid out and before the first observation."""
+
+    def after_step(self, state: WorldState) -> None:
+        """Called once per step, before reward and termination: update the task's quantities."""
+
+    @abstractmethod
+    def reward(self, state: WorldState) -> FloatArray:
+        """(worlds, avatars) for the step just taken; changes nothing."""
+
+    def terminated(self, state: WorldState) -> BoolArray:
+        """(worlds,): the task itself has come to its end; changes nothing."""
+        return np.zeros(state.num_worlds, np.bool_)
+
+    def success(self, state: WorldState) -> BoolArray:
+        """(worlds,): the task is solved, as of now; changes nothing. By default: it has ended."""
+        return self.terminated(state)
+
+    def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
+        """What goes into `info` beside `success` and `level`: (worlds,) arrays by name."""
+        return {}
+
+    def behaviours(self) -> Mapping[str, Behaviour]:
+        """The scripted behaviours that can drive background avatars, by name."""
+        from als_engine.avatar import nobody
+
+        return {"idle": Behaviour(nobody)}
+
+    def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        """Drives the avatars in `who` well, with everything that the state knows.
+
+        Raises:
+            NotImplementedError: this task has no expert.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no expert")
+
+    def everyone(self, values: ArrayLike) -> FloatArray:
+        """Gives each avatar its world's value: (worlds,) to (worlds, avatars)."""
+        each = np.asarray(values, np.float64)
+        return np.repeat(each[:, None], self.num_avatars, axis=1)
