@@ -1,0 +1,61 @@
+# Every target makes .venv and installs what it needs when that is missing. PYTHON=/path/to/python3.11
+# chooses the interpreter; otherwise the first one that works is taken.
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test lint docs clean
+
+BIN := .venv/bin
+READY := .venv/.installed
+ARGS ?=
+
+help:  ## Show these targets.
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST))
+
+quickstart: $(READY)  ## Train an avatar, compare it and write quickstart-report/index.html.
+	$(BIN)/als quickstart --out quickstart-report $(ARGS)
+
+test: $(READY)  ## Run the tests, on two cores; ARGS="-k camera" chooses some.
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+lint: $(READY)  ## Check style, types and the direction of imports.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(READY)  ## Build the documentation into site/.
+	$(BIN)/mkdocs build --strict
+
+clean:  ## Remove the environment and everything that was built.
+	rm -rf .venv build dist site quickstart-report .mypy_cache .pytest_cache .ruff_cache \
+	  .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The marker is written last, so an interrupted installation is taken up again.
+$(READY): pyproject.toml constraints.txt
+	@.venv/bin/python -c '$(SUITS)' 2>/dev/null || { $(FIND_PYTHON) \
+	  echo "Making .venv with $$python"; "$$python" -m venv --clear .venv; }
+	@echo "Installing ALS Engine into .venv; the first time this takes a few minutes"
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[all]'
+	@touch $@
+
+SUITS := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 11))
+
+# A name on PATH proves nothing: a version manager's shim exists for versions that are switched
+# off, and Debian's python3.11 may come without ensurepip. So each candidate is run.
+define FIND_PYTHON
+python=; \
+for name in $(or $(PYTHON),python3.11 python3.10 python3 python); do \
+  for dir in $$(echo "$$PATH" | tr ':' ' ') $$HOME/.pyenv/versions/3.1[01].*/bin; do \
+    case "$$name" in */*) candidate="$$name" ;; *) candidate="$$dir/$$name" ;; esac; \
+    [ -z "$$python" ] && "$$candidate" -c '$(SUITS)' >/dev/null 2>&1 && python="$$candidate"; \
+  done; \
+done; \
+if [ -z "$$python" ]; then \
+  echo "ALS Engine needs CPython 3.10 or 3.11 with venv, since pybullet has wheels for these two" \
+    "only; $(if $(PYTHON),$(PYTHON) is not one,none that runs was found on PATH). Install one, for" \
+    "example with 'apt install python3.11-venv' or 'uv python install 3.11', and name it:" \
+    "make PYTHON=/path/to/python3.11" >&2; \
+  exit 1; \
+fi;
+endef
