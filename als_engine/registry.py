@@ -190,9 +190,14 @@ class Registry:
         """Lets every plugin add its commands to the typer app; a failure is kept."""
         self._tell_each("als_commands", app=app)
 
+    @property
+    def listens_to_episodes(self) -> bool:
+        """Whether anyone asks for episodes: if not, nobody needs to put records together."""
+        return bool(self._manager.hook.als_episode_end.get_hookimpls())
+
     def episode_end(self, record: EpisodeRecord) -> None:
         """Tells every plugin of an episode that ended; one that fails is told no more."""
-        if self._manager.hook.als_episode_end.get_hookimpls():
+        if self.listens_to_episodes:
             self._tell_each("als_episode_end", record=record)
 
     # How it works

@@ -1,0 +1,51 @@
+"""`import als_engine` is quick, light, and has every public name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import als_engine
+
+HEAVY = ("torch", "numba", "pybullet", "pettingzoo", "typer", "rich", "sklearn", "stable_baselines3")
+
+
+def _run(code: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_importing_takes_under_0_4_seconds() -> None:
+    # Processor time, and the best of three: other tests are running on the same cores.
+    code = (
+        "import time; start = time.process_time(); import als_engine; "
+        "print(time.process_time() - start)"
+    )
+    assert min(float(_run(code)) for _ in range(3)) < 0.4
+
+
+def test_importing_brings_in_nothing_heavy() -> None:
+    code = f"import sys, als_engine; print(*[name for name in {HEAVY} if name in sys.modules])"
+    assert _run(code) == ""
+
+
+def test_importing_registers_the_scenarios_without_their_code() -> None:
+    code = (
+        "import sys, als_engine, gymnasium; print('ALS/Classroom-v0' in gymnasium.registry, "
+        "'als_scenarios.education.classroom' in sys.modules)"
+    )
+    assert _run(code) == "True False"
+
+
+@pytest.mark.parametrize("name", als_engine.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(als_engine, name) is not None
+    assert name in dir(als_engine)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Bxo'"):
+        als_engine.Bxo  # noqa: B018
