@@ -118,13 +118,16 @@ class Codec:
         say[len(DISCRETE_ACTIONS) :] = np.arange(len(self.utterances))
         return move, turn, hand, say
 
-    def decode(self, actions: ArrayLike, commands: Commands, observers: int) -> None:
+    def decode(
+        self, actions: ArrayLike, commands: Commands, observers: int, first_world: int = 0
+    ) -> None:
         """Checks actions and writes them as the commands of the first `observers` avatars.
 
         Args:
             actions: (worlds, observers, *self.shape).
             commands: filled in place.
             observers: how many avatars in each world the caller drives.
+            first_world: the number of world 0 in error messages.
 
         Raises:
             ActionError: shape, dtype or a value is wrong; names the world, avatar and value.
@@ -158,7 +161,7 @@ class Codec:
         if bad >= 0:
             world, avatar = divmod(bad, observers)
             raise ActionError(
-                f"action of world {world}, avatar {avatar} is not in {self.space}: "
+                f"action of world {first_world + world}, avatar {avatar} is not in {self.space}: "
                 f"{array[world, avatar]}"
             )
 

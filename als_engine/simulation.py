@@ -39,6 +39,7 @@ class Simulation:
         scenario: the id, also the root of every level's seed.
         task: what the worlds are about.
         state: the worlds as arrays.
+        codec: checks actions and turns them into commands.
         action_space, observation_space: of one avatar.
         observations: key to (worlds, observers, ...), overwritten by every `step` and `observe`.
         rewards: (worlds, avatars). terminated, truncated: (worlds,) bool, of the last step.
@@ -61,6 +62,7 @@ class Simulation:
         level: int | None = None,
         background: Background = None,
         max_episode_steps: int = 1_000,
+        first_world: int = 0,
         physics: Callable[[int], Physics] | None = None,
     ) -> None:
         """Allocates everything; the first `reset` builds the worlds.
@@ -78,6 +80,7 @@ class Simulation:
             background: the behaviour of avatars that the caller does not drive, by name, or a name
                 for each role; None draws one for each episode from those of the level's split.
             max_episode_steps: the time limit.
+            first_world: the number of world 0 in error messages, when this is a part of a batch.
             physics: makes the physics for that many worlds; None for Bullet.
 
         Raises:
@@ -86,7 +89,7 @@ class Simulation:
         self.scenario, self.task = scenario, task
         self.num_worlds = _at_least_one("num_worlds", num_worlds)
         self.num_avatars = task.num_avatars
-        self.max_episode_steps = _at_least_one("max_episode_steps", max_episode_steps)
+        max_episode_steps = _at_least_one("max_episode_steps", max_episode_steps)
         self.observers = self.num_avatars if observers is None else observers
         if not 1 <= self.observers <= self.num_avatars:
             raise ArgumentError(f"observers must be 1 to {self.num_avatars}, got {observers}")
@@ -101,9 +104,9 @@ class Simulation:
         self._behaviours = dict(task.behaviours())
         self._background = self._check_background(background)
 
-        self._codec = Codec(action_mode, task.utterances)
-        self.action_mode, self.action_names = action_mode, self._codec.names
-        self.action_space = self._codec.space
+        self.codec = Codec(action_mode, task.utterances)
+        self.action_mode, self.action_names = action_mode, self.codec.names
+        self.action_space = self.codec.space
         self.commands = Commands(self.num_worlds, self.num_avatars)
         self._expert_commands = Commands(self.num_worlds, self.num_avatars)
         self._force: FloatArray = np.zeros((self.num_worlds, self.num_avatars, 2))
@@ -115,7 +118,8 @@ class Simulation:
             example,
             task.quantities(),
             task.utterances,
-            max_episode_steps=self.max_episode_steps,
+            max_episode_steps=max_episode_steps,
+            first_world=first_world,
         )
         self._make_sensors(sensors, _frame(frame_size))
         self.rewards: FloatArray = np.zeros((self.num_worlds, self.num_avatars))
@@ -125,7 +129,8 @@ class Simulation:
         self._rngs: list[np.random.Generator | None] = [None] * self.num_worlds
         self._drivers: list[tuple[Behaviour, BoolArray]] = []
         self._ready: BoolArray = np.zeros(self.num_worlds, np.bool_)
-        self._physics = (physics or _bullet)(self.num_worlds)
+        self._make_physics = physics or _bullet
+        self._physics: Physics | None = None
         self._closed = False
 
     def _make_sensors(self, names: Sequence[str] | None, frame_size: tuple[int, int]) -> None:
@@ -136,7 +141,7 @@ class Simulation:
             frame_size=frame_size,
             utterances=tuple(self.task.utterances),
             time_step=self.state.time_step,
-            max_episode_steps=self.max_episode_steps,
+            max_episode_steps=self.state.max_episode_steps,
         )
         chosen = self.task.default_sensors if names is None else names
         self._sensors = make_sensors(chosen, setup, self.task.extra_sensors)
@@ -150,18 +155,26 @@ class Simulation:
     # -- resets ---------------------------------------------------------------------------------
 
     def reset(
-        self, seeds: Sequence[int | None] | None = None, worlds: ArrayLike | None = None
+        self,
+        seeds: Sequence[int | None] | None = None,
+        worlds: ArrayLike | None = None,
+        level: int | None = None,
     ) -> None:
         """Starts a new episode in some worlds; call `observe` to see them.
 
         Args:
             seeds: one per reset world; None goes on with the world's own generator.
             worlds: indices or a mask; None for all.
+            level: the level to lay out, this once; None draws one.
         """
         self._check_open()
+        if self._physics is None:
+            # Opening a client takes 70 ms: not before somebody wants to see a world.
+            self._physics = self._make_physics(self.num_worlds)
+        level = self.level if level is None else _check_level(level)
         which = np.arange(self.num_worlds) if worlds is None else self.state.which(worlds)
         for i, world in enumerate(which.tolist()):
-            self._reset_world(world, seeds[i] if seeds is not None else None)
+            self._reset_world(world, seeds[i] if seeds is not None else None, level)
         self.rewards[which] = self.returns[which] = 0.0
         self.terminated[which] = self.truncated[which] = False
         self._ready[which] = True
@@ -172,14 +185,15 @@ class Simulation:
             if (who := self.state.behaviour == i).any()
         ]
 
-    def _reset_world(self, world: int, seed: int | None) -> None:
+    def _reset_world(self, world: int, seed: int | None, level: int | None) -> None:
+        assert self._physics is not None
         rng = self._rngs[world]
         if seed is not None or rng is None:
             rng = self._rngs[world] = np.random.default_rng(seed)
         levels = LEVELS[self.split]
         drawn = int(rng.integers(levels.start, levels.stop))
         key = int(rng.integers(1 << 63))
-        level = drawn if self.level is None else self.level
+        level = drawn if level is None else level
         self.state.load(world, self._lay_out(level), level, key)
         self.state.behaviour[world] = self._draw_background(level)
         self._physics.build(world, self.state)
@@ -251,23 +265,23 @@ class Simulation:
     def advance(self, actions: ArrayLike) -> None:
         """`step` without the observations, for a view that resets some worlds before it looks."""
         self._check_open()
-        if not self._ready.all():
-            raise ResetNeededError(f"call reset() before step(): world {self._ready.argmin()}")
+        if self._physics is None or not self._ready.all():
+            raise ResetNeededError("call reset() before step()")
         state, task, commands = self.state, self.task, self.commands
         if self._drivers:
             commands.clear()
             for behaviour, who in self._drivers:
                 behaviour.act(state, who, commands)
-        self._codec.decode(actions, commands, self.observers)
+        self.codec.decode(actions, commands, self.observers, state.first_world)
         drive(state, commands, self._force)
         self._physics.step(state, self._force)
         interaction.resolve(state, commands)
         state.step += 1
         task.after_step(state)
         # The order matters: an episode may end for good in the very step that its time runs out.
-        self.terminated = task.terminated(state)
-        self.truncated = (state.step >= self.max_episode_steps) & ~self.terminated
-        self.rewards = task.reward(state)
+        self.terminated[:] = task.terminated(state)
+        self.truncated[:] = (state.step >= state.max_episode_steps) & ~self.terminated
+        self.rewards[:] = task.reward(state)
         self.returns += self.rewards
         if registry.listens_to_episodes and (self.terminated | self.truncated).any():
             self._report_episodes()
@@ -288,7 +302,15 @@ class Simulation:
         who[:, : self.observers] = True
         self._expert_commands.clear()
         self.task.expert(self.state, who, self._expert_commands)
-        return self._codec.encode(self._expert_commands, self.observers)
+        return self.codec.encode(self._expert_commands, self.observers)
+
+    def use(self, observations: Mapping[str, NDArray[Any]]) -> None:
+        """Lets the sensors write into these arrays from now on: shared memory, for instance."""
+        self.observations = dict(observations)
+
+    def set_time_limit(self, max_episode_steps: int) -> None:
+        """Changes the time limit from the next step on."""
+        self.state.max_episode_steps = _at_least_one("max_episode_steps", max_episode_steps)
 
     def render(self, world: int = 0) -> NDArray[np.uint8]:
         """A third-person picture of one world, (480, 640, 3)."""
@@ -301,9 +323,10 @@ class Simulation:
 
     def close(self) -> None:
         """Frees the physics; calling it twice is fine."""
-        if not self._closed:
-            self._closed = True
+        self._closed = True
+        if self._physics is not None:
             self._physics.close()
+            self._physics = None
 
     def _check_open(self) -> None:
         if self._closed:
@@ -340,7 +363,11 @@ ARGUMENTS: Final = (
 
 
 def simulate(
-    scenario: str, num_worlds: int = 1, observers: int | None = None, **arguments: Any
+    scenario: str,
+    num_worlds: int = 1,
+    observers: int | None = None,
+    first_world: int = 0,
+    **arguments: Any,
 ) -> Simulation:
     """Makes the simulation of a registered scenario.
 
@@ -348,6 +375,7 @@ def simulate(
         scenario: the id.
         num_worlds: how many worlds.
         observers: how many avatars of each world the caller drives; None for all.
+        first_world: the number of world 0 in error messages.
         **arguments: some of `ARGUMENTS`, and of the task's own.
 
     Raises:
@@ -371,7 +399,12 @@ def simulate(
     if arguments["max_episode_steps"] is None:
         arguments["max_episode_steps"] = spec.max_episode_steps
     return Simulation(
-        task, scenario=scenario, num_worlds=num_worlds, observers=observers, **arguments
+        task,
+        scenario=scenario,
+        num_worlds=num_worlds,
+        observers=observers,
+        first_world=first_world,
+        **arguments,
     )
 
 

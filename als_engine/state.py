@@ -342,6 +342,7 @@ class WorldState:
         level: (worlds,) int64. step: (worlds,) int64 steps since reset. key: (worlds,) uint64, the
             root of each world's in-episode randomness.
         time_step: seconds per step. max_episode_steps: the time limit.
+        first_world: the number of world 0 in error messages.
         utterances: what avatars can say.
         bounds: (worlds, 4) x and y of the lower and the upper corner of the content.
         behaviour: (worlds, avatars) index of the scripted behaviour that drives an avatar, NOTHING
@@ -359,11 +360,13 @@ class WorldState:
         utterances: Sequence[str] = (),
         time_step: float = 1 / 15,
         max_episode_steps: int = 1_000,
+        first_world: int = 0,
     ) -> None:
         """Allocates the arrays; `example` is any layout of the scenario, for its names."""
         self.num_worlds, self.num_avatars = num_worlds, len(bodies)
         self.bodies = Bodies(bodies)
         self.time_step, self.max_episode_steps = time_step, max_episode_steps
+        self.first_world = first_world
         self.utterances = tuple(utterances)
         self.avatars = Avatars(num_worlds, bodies, len(example.props))
         self.props = Props(num_worlds, list(example.props))

@@ -177,10 +177,11 @@ class Bullet:
             props.present, props.holder, self._near,
         )  # fmt: skip
         if bad != NOTHING:
+            world = state.first_world + bad
             raise PhysicsError(
-                f"the physics of world {bad} (level {state.level[bad]}, step {state.step[bad]}) is "
-                f"not finite or has exploded; reset that world",
-                world=bad,
+                f"the physics of world {world} (level {state.level[bad]}, step {state.step[bad]}) "
+                f"is not finite or has exploded; reset that world",
+                world=world,
             )
         self._read_contacts(state)
 

@@ -1,0 +1,180 @@
+"""A batch of worlds with Gymnasium's three ways to start the next episode, in this process.
+
+`Batch` and the worker pool have the same face, so every view works over either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import ArrayLike, NDArray
+
+from als_engine.errors import ResetNeededError
+from als_engine.simulation import Simulation
+from als_engine.state import BoolArray, FloatArray
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Worlds(Protocol):
+    """What a view asks of the worlds behind it; arrays are overwritten by the next call.
+
+    Attributes:
+        observations: key to (worlds, observers, ...).
+        rewards: (worlds, observers). terminated, truncated: (worlds,).
+        metrics: name to (worlds,).
+        final_observations, final_metrics: the same at the end of the episodes that SAME_STEP has
+            just replaced; valid where `terminated` or `truncated`.
+    """
+
+    observations: Arrays
+    rewards: FloatArray
+    terminated: BoolArray
+    truncated: BoolArray
+    metrics: Arrays
+    final_observations: Arrays
+    final_metrics: Arrays
+
+    def reset(
+        self, seeds: Sequence[int | None], worlds: BoolArray | None, level: int | None
+    ) -> None: ...
+
+    def step(self, actions: ArrayLike) -> None: ...
+
+    def expert_actions(self) -> NDArray[Any]: ...
+
+    def render(self, world: int) -> NDArray[np.uint8]: ...
+
+    def close(self) -> None: ...
+
+
+class Batch:
+    """Some worlds in this process; see `Worlds`."""
+
+    def __init__(
+        self,
+        simulation: Simulation,
+        autoreset: AutoresetMode,
+        buffers: Mapping[str, Arrays] | None = None,
+    ) -> None:
+        """Steps a simulation.
+
+        Args:
+            simulation: not yet reset, or reset; it belongs to this batch from now on.
+            autoreset: when an ended episode is replaced by a new one.
+            buffers: where to write, as `allocate` returns it; None allocates.
+        """
+        self.simulation, self.autoreset = simulation, autoreset
+        arrays = buffers or allocate(simulation)
+        self.observations, self.metrics = arrays["observations"], arrays["metrics"]
+        self.final_observations = arrays["final_observations"]
+        self.final_metrics = arrays["final_metrics"]
+        self.rewards = arrays["results"]["rewards"]
+        self.terminated = arrays["results"]["terminated"]
+        self.truncated = arrays["results"]["truncated"]
+        simulation.use(self.observations)
+        self._ended: BoolArray = np.zeros(simulation.num_worlds, np.bool_)
+
+    def reset(
+        self,
+        seeds: Sequence[int | None],
+        worlds: BoolArray | None = None,
+        level: int | None = None,
+    ) -> None:
+        """Starts new episodes in all worlds, or in those of a mask."""
+        which = np.ones_like(self._ended) if worlds is None else worlds
+        chosen = [seed for seed, wanted in zip(seeds, which.tolist(), strict=True) if wanted]
+        self.simulation.reset(chosen, which, level)
+        self.simulation.observe()
+        self._ended[which] = False
+        self._publish()
+
+    def step(self, actions: ArrayLike) -> None:
+        """Advances every world; an ended one starts again as the autoreset mode says."""
+        simulation, pending = self.simulation, self._ended
+        if self.autoreset is AutoresetMode.DISABLED and pending.any():
+            ended = simulation.state.first_world + int(pending.argmax())
+            raise ResetNeededError(f"the episode of world {ended} has ended: call reset()")
+        simulation.advance(actions)
+        if self.autoreset is AutoresetMode.NEXT_STEP and pending.any():
+            simulation.reset(worlds=pending)
+        simulation.observe()
+        self._publish()
+        self._ended = self.terminated | self.truncated
+        if self.autoreset is AutoresetMode.SAME_STEP and self._ended.any():
+            self._restart()
+
+    def _restart(self) -> None:
+        ended = self._ended
+        for now, final in (
+            (self.observations, self.final_observations),
+            (self.metrics, self.final_metrics),
+        ):
+            for key, array in now.items():
+                final[key][ended] = array[ended]
+        self.simulation.reset(worlds=ended)
+        self.simulation.observe()
+        self._publish_metrics()
+        self._ended = np.zeros_like(ended)
+
+    def _publish(self) -> None:
+        simulation = self.simulation
+        self.rewards[:] = simulation.rewards[:, : simulation.observers]
+        self.terminated[:] = simulation.terminated
+        self.truncated[:] = simulation.truncated
+        self._publish_metrics()
+
+    def _publish_metrics(self) -> None:
+        for name, values in self.simulation.metrics().items():
+            self.metrics[name][:] = values
+
+    def expert_actions(self) -> NDArray[Any]:
+        """What the task's expert does now, (worlds, observers, ...)."""
+        return self.simulation.expert_actions()
+
+    def render(self, world: int = 0) -> NDArray[np.uint8]:
+        """A third-person picture of one world."""
+        return self.simulation.render(world)
+
+    def close(self) -> None:
+        """Frees the physics."""
+        self.simulation.close()
+
+
+def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int, ...], Any]]]:
+    """What a batch writes: group to name to (shape of one world's entry, dtype)."""
+    spaces: Mapping[str, gymnasium.Space[Any]] = simulation.observation_space.spaces
+    observations = {
+        key: ((simulation.observers, *(space.shape or ())), space.dtype)
+        for key, space in spaces.items()
+    }
+    metrics: dict[str, tuple[tuple[int, ...], Any]] = {
+        name: (values.shape[1:], values.dtype) for name, values in simulation.metrics().items()
+    }
+    results: dict[str, tuple[tuple[int, ...], Any]] = {
+        "rewards": ((simulation.observers,), np.float64),
+        "terminated": ((), np.bool_),
+        "truncated": ((), np.bool_),
+    }
+    return {
+        "observations": observations,
+        "metrics": metrics,
+        "final_observations": observations,
+        "final_metrics": metrics,
+        "results": results,
+    }
+
+
+def allocate(simulation: Simulation) -> dict[str, Arrays]:
+    """Ordinary memory for everything that a batch writes."""
+    return {
+        group: {
+            name: np.zeros((simulation.num_worlds, *shape), dtype)
+            for name, (shape, dtype) in members.items()
+        }
+        for group, members in buffer_shapes(simulation).items()
+    }

@@ -1,0 +1,148 @@
+"""PettingZoo: one world whose every avatar is an agent."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+from pettingzoo import ParallelEnv
+
+from als_engine.envs.window import Window, check_render_mode
+from als_engine.errors import ActionError, ResetNeededError
+from als_engine.registration import register_with_pettingzoo
+from als_engine.simulation import simulate
+
+Observation = dict[str, NDArray[Any]]
+
+
+def parallel_env(id: str, render_mode: str | None = None, **arguments: Any) -> ParallelWorld:
+    """Makes a scenario with every avatar as an agent: `chaser_0`, `chaser_1`, `evader_0`.
+
+    Args:
+        id: the scenario's id.
+        render_mode: "human", "rgb_array" or None.
+        **arguments: see `als_engine.simulation.ARGUMENTS`; `background` has no one to drive.
+
+    Raises:
+        UnknownIdError: there is no such scenario.
+        ArgumentError: an argument is unknown or its value is not allowed.
+    """
+    register_with_pettingzoo()
+    return ParallelWorld(id, render_mode, **arguments)
+
+
+class ParallelWorld(ParallelEnv[str, Observation, Any]):
+    """One world as a PettingZoo parallel environment; an episode ends for all agents at once."""
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "name": "als_engine",
+        "render_modes": ["human", "rgb_array"],
+        "render_fps": 15,
+        "is_parallelizable": True,
+    }
+
+    def __init__(self, scenario: str, render_mode: str | None = None, **arguments: Any) -> None:
+        self.render_mode = check_render_mode(render_mode)
+        self.simulation = simulate(scenario, num_worlds=1, observers=None, **arguments)
+        self.metadata = {**type(self).metadata, "name": scenario}
+        self.possible_agents = list(self.simulation.agents)
+        self.agents: list[str] = []
+        # A space of its own for each agent, since a space is seeded and sampled on its own.
+        self.observation_spaces = {
+            agent: deepcopy(self.simulation.observation_space) for agent in self.possible_agents
+        }
+        self.action_spaces = {
+            agent: deepcopy(self.simulation.action_space) for agent in self.possible_agents
+        }
+        self._window: Window | None = None
+
+    def observation_space(self, agent: str) -> gymnasium.spaces.Dict:
+        """The agent's observation space, always the same object."""
+        return self.observation_spaces[agent]
+
+    def action_space(self, agent: str) -> gymnasium.Space[Any]:
+        """The agent's action space, always the same object."""
+        return self.action_spaces[agent]
+
+    def reset(
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Observation], dict[str, dict[str, Any]]]:
+        """Starts an episode; `options={"level": 7}` lays out that level this once."""
+        self.simulation.reset([seed], level=(options or {}).get("level"))
+        self.simulation.observe()
+        self.agents = list(self.possible_agents)
+        self._show()
+        return self._observations(), self._infos()
+
+    def step(
+        self, actions: dict[str, Any]
+    ) -> tuple[
+        dict[str, Observation],
+        dict[str, float],
+        dict[str, bool],
+        dict[str, bool],
+        dict[str, dict[str, Any]],
+    ]:
+        """Advances the world by one step.
+
+        Args:
+            actions: one for each agent.
+
+        Raises:
+            ActionError: an agent has no action, or one that is not in its action space.
+            ResetNeededError: the environment was not reset, or its episode has ended.
+        """
+        if not self.agents:
+            raise ResetNeededError("the episode has not begun or has ended: call reset()")
+        missing = [agent for agent in self.possible_agents if agent not in actions]
+        if missing:
+            raise ActionError(f"no action for {', '.join(missing)}")
+        simulation = self.simulation
+        simulation.step(np.stack([actions[agent] for agent in self.possible_agents])[None])
+        acted, rewards = self.agents, simulation.rewards[0].tolist()
+        terminated, truncated = bool(simulation.terminated[0]), bool(simulation.truncated[0])
+        if terminated or truncated:
+            self.agents = []
+        self._show()
+        return (
+            self._observations(),
+            dict(zip(acted, rewards, strict=True)),
+            dict.fromkeys(acted, terminated),
+            dict.fromkeys(acted, truncated),
+            self._infos(),
+        )
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """A third-person picture, (480, 640, 3), in mode "rgb_array"; None in the others."""
+        return self.simulation.render() if self.render_mode == "rgb_array" else None
+
+    def close(self) -> None:
+        """Frees the physics and closes the window."""
+        self.simulation.close()
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    def _observations(self) -> dict[str, Observation]:
+        seen = self.simulation.observations
+        return {
+            agent: {key: array[0, i].copy() for key, array in seen.items()}
+            for i, agent in enumerate(self.possible_agents)
+        }
+
+    def _infos(self) -> dict[str, dict[str, Any]]:
+        metrics = self.simulation.metrics()
+        values = {
+            name: array[0].copy() if array.ndim > 1 else array[0].item()
+            for name, array in metrics.items()
+        }
+        return {agent: dict(values) for agent in self.possible_agents}
+
+    def _show(self) -> None:
+        if self.render_mode == "human":
+            if self._window is None:
+                self._window = Window(self.simulation.scenario, self.metadata["render_fps"])
+            self._window.show(self.simulation.render())

@@ -1,0 +1,182 @@
+"""Stable-Baselines3: the batch as its `VecEnv`, every avatar that the caller drives a row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from stable_baselines3.common.monitor import Monitor
+from stable_baselines3.common.vec_env import VecEnv
+
+from als_engine.envs.batch import Arrays
+from als_engine.envs.vector import make_worlds, spread_seeds
+from als_engine.envs.window import check_render_mode
+from als_engine.errors import ResetNeededError
+from als_engine.state import FloatArray
+
+
+def sb3_vec_env(
+    id: str,
+    num_worlds: int = 1,
+    *,
+    observers: int | None = None,
+    workers: int = 1,
+    seed: int | None = None,
+    render_mode: str | None = None,
+    **arguments: Any,
+) -> WorldsVecEnv:
+    """Makes a scenario as one SB3 `VecEnv`: row `world * observers + avatar`, shared parameters.
+
+    Args:
+        id: the scenario's id.
+        num_worlds: how many worlds.
+        observers: how many avatars of each world are rows; None for all of them.
+        workers: how many processes step the worlds.
+        seed: of world 0, for the first reset; world `i` gets `seed + i`.
+        render_mode: "rgb_array" or None.
+        **arguments: see `als_engine.simulation.ARGUMENTS`.
+
+    Raises:
+        UnknownIdError: there is no such scenario.
+        ArgumentError: an argument is unknown or its value is not allowed.
+    """
+    return WorldsVecEnv(id, num_worlds, observers, workers, seed, render_mode, arguments)
+
+
+class WorldsVecEnv(VecEnv):  # type: ignore[misc]
+    """All worlds as one SB3 `VecEnv`; an ended episode is replaced in the same step.
+
+    At an episode's end a row's info has `terminal_observation`, `TimeLimit.truncated`, `episode`
+    (return `r`, length `l`), `is_success` and the scenario's metrics.
+    """
+
+    def __init__(
+        self,
+        scenario: str,
+        num_worlds: int,
+        observers: int | None,
+        workers: int,
+        seed: int | None,
+        render_mode: str | None,
+        arguments: dict[str, Any],
+    ) -> None:
+        self.render_mode = check_render_mode(render_mode)
+        self.worlds = make_worlds(
+            scenario, num_worlds, observers, workers, AutoresetMode.SAME_STEP, arguments
+        )
+        simulation = self.worlds.simulation
+        self.scenario, self.arguments = scenario, dict(arguments)
+        self.num_worlds, self.observers = num_worlds, simulation.observers
+        self._actions: NDArray[Any] | None = None
+        self._returns: FloatArray = np.zeros((num_worlds, self.observers))
+        self._lengths = np.zeros(num_worlds, np.int64)
+        super().__init__(
+            num_worlds * self.observers, simulation.observation_space, simulation.action_space
+        )
+        self.metadata = {"render_modes": ["rgb_array"], "render_fps": 15}
+        if seed is not None:
+            self.seed(seed)
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seeds the worlds for the next reset: world `i` with `seed + i`."""
+        seeds = spread_seeds(seed, self.num_worlds)
+        self._seeds = list(np.repeat(np.array(seeds, object), self.observers))
+        return self._seeds
+
+    def reset(self) -> Arrays:
+        """Starts an episode in every world; observations are (rows, ...)."""
+        self.worlds.reset(self._seeds[:: self.observers])
+        self._reset_seeds()
+        self._reset_options()
+        self._returns[:] = 0.0
+        self._lengths[:] = 0
+        return self._rows(self.worlds.observations)
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Keeps the actions, (rows, ...), for `step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> tuple[Arrays, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+        """Advances every world; arrays are (rows, ...)."""
+        if self._actions is None:
+            raise ResetNeededError("call step_async() before step_wait()")
+        worlds, shape = self.worlds, (self.num_worlds, self.observers)
+        actions = np.asarray(self._actions)
+        worlds.step(actions.reshape(*shape, *actions.shape[1:]))
+        self._actions = None
+        self._returns += worlds.rewards
+        self._lengths += 1
+        ended = worlds.terminated | worlds.truncated
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for world in np.flatnonzero(ended).tolist():
+            self._close_episode(world, infos)
+        return (
+            self._rows(worlds.observations),
+            worlds.rewards.reshape(-1).astype(np.float32),
+            np.repeat(ended, self.observers),
+            infos,
+        )
+
+    def _close_episode(self, world: int, infos: list[dict[str, Any]]) -> None:
+        worlds = self.worlds
+        metrics = {name: values[world].tolist() for name, values in worlds.final_metrics.items()}
+        for avatar in range(self.observers):
+            infos[world * self.observers + avatar] = {
+                **metrics,
+                "is_success": metrics["success"],
+                "terminal_observation": {
+                    key: array[world, avatar].copy()
+                    for key, array in worlds.final_observations.items()
+                },
+                "TimeLimit.truncated": bool(worlds.truncated[world]),
+                "episode": {
+                    "r": float(self._returns[world, avatar]),
+                    "l": int(self._lengths[world]),
+                },
+            }
+        self._returns[world] = 0.0
+        self._lengths[world] = 0
+
+    def _rows(self, observations: Arrays) -> Arrays:
+        return {
+            key: array.reshape(self.num_envs, *array.shape[2:]).copy()
+            for key, array in observations.items()
+        }
+
+    def expert_actions(self) -> NDArray[Any]:
+        """What the scenario's expert would do now, (rows, ...)."""
+        actions = self.worlds.expert_actions()
+        return actions.reshape(self.num_envs, *actions.shape[2:])
+
+    def close(self) -> None:
+        """Frees the physics and ends the workers."""
+        self.worlds.close()
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """A third-person picture for each row."""
+        if self.render_mode is None:
+            return [None] * self.num_envs
+        return [self.worlds.render(row // self.observers) for row in range(self.num_envs)]
+
+    # -- SB3 asks for attributes of single environments; here rows have none of their own ---------
+
+    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
+        """The batch's attribute of that name, once for each row."""
+        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
+
+    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
+        """Sets an attribute of the batch."""
+        setattr(self, attr_name, value)
+
+    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+        """Calls a method of the batch and repeats its result for each row."""
+        result = getattr(self, method_name)(*args, **kwargs)
+        return [result for _ in self._get_indices(indices)]
+
+    def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
+        """Monitored, since `episode` is in the infos as SB3's `Monitor` puts it; nothing else."""
+        monitored = issubclass(wrapper_class, Monitor)
+        return [monitored for _ in self._get_indices(indices)]

@@ -1,0 +1,102 @@
+"""`gymnasium.make`: one world, of which the caller drives avatar 0."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.envs.window import Window, check_render_mode
+from als_engine.errors import ResetNeededError
+from als_engine.simulation import simulate
+
+Observation = dict[str, NDArray[Any]]
+
+
+class SingleEnv(gymnasium.Env[Observation, Any]):
+    """One world; the other avatars are driven by the scenario's background behaviours."""
+
+    metadata: ClassVar[dict[str, Any]] = {
+        "render_modes": ["human", "rgb_array"],
+        "render_fps": 15,
+    }
+
+    def __init__(self, scenario: str, render_mode: str | None = None, **arguments: Any) -> None:
+        """Makes the environment; see `als_engine.simulation.ARGUMENTS` for what it takes.
+
+        Raises:
+            UnknownIdError: there is no such scenario.
+            ArgumentError: an argument is unknown or its value is not allowed.
+        """
+        self.render_mode = check_render_mode(render_mode)
+        self.simulation = simulate(scenario, num_worlds=1, observers=1, **arguments)
+        self.observation_space = self.simulation.observation_space
+        self.action_space = self.simulation.action_space
+        self._window: Window | None = None
+        self._ended = True
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode; `options={"level": 7}` lays out that level this once."""
+        super().reset(seed=seed)
+        if self.spec is not None and self.spec.max_episode_steps:
+            # gymnasium.make keeps `max_episode_steps` to itself; the avatar's clock needs it too.
+            self.simulation.set_time_limit(self.spec.max_episode_steps)
+        self.simulation.reset([seed], level=(options or {}).get("level"))
+        self.simulation.observe()
+        self._ended = False
+        self._show()
+        return self._observation(), self._info()
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Advances the world by one step.
+
+        Raises:
+            ActionError: the action is not in the action space.
+            ResetNeededError: the environment was not reset, its episode has ended, or it is closed.
+            PhysicsError: the physics has broken.
+        """
+        if self._ended:
+            raise ResetNeededError("the episode has not begun or has ended: call reset()")
+        simulation = self.simulation
+        simulation.step(np.asarray(action)[None, None])
+        terminated, truncated = bool(simulation.terminated[0]), bool(simulation.truncated[0])
+        self._ended = terminated or truncated
+        self._show()
+        reward = float(simulation.rewards[0, 0])
+        return self._observation(), reward, terminated, truncated, self._info()
+
+    def expert_action(self) -> Any:
+        """What the scenario's expert would do now."""
+        return self.simulation.expert_actions()[0, 0]
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """A third-person picture, (480, 640, 3), in mode "rgb_array"; None in the others."""
+        return self.simulation.render() if self.render_mode == "rgb_array" else None
+
+    def close(self) -> None:
+        """Frees the physics and closes the window."""
+        self._ended = True
+        self.simulation.close()
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+
+    def _observation(self) -> Observation:
+        return {key: array[0, 0].copy() for key, array in self.simulation.observations.items()}
+
+    def _info(self) -> dict[str, Any]:
+        metrics = self.simulation.metrics()
+        return {
+            name: values[0].copy() if values.ndim > 1 else values[0].item()
+            for name, values in metrics.items()
+        }
+
+    def _show(self) -> None:
+        if self.render_mode == "human":
+            if self._window is None:
+                self._window = Window(self.simulation.scenario, self.metadata["render_fps"])
+            self._window.show(self.simulation.render())

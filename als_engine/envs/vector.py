@@ -1,0 +1,203 @@
+"""`gymnasium.make_vec`: many worlds as one native vector environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from numpy.typing import NDArray
+
+from als_engine.envs.batch import Arrays, Batch, Worlds
+from als_engine.envs.window import check_render_mode
+from als_engine.envs.workers import WorkerPool
+from als_engine.errors import ArgumentError, unknown
+from als_engine.simulation import simulate
+from als_engine.state import BoolArray, FloatArray
+
+
+def make_worlds(
+    scenario: str,
+    num_worlds: int,
+    observers: int | None,
+    workers: int,
+    autoreset: AutoresetMode,
+    arguments: dict[str, Any],
+) -> Batch | WorkerPool:
+    """The worlds behind a view: in this process, or in `workers` of their own.
+
+    Raises:
+        ArgumentError: `workers` is not from 1 to the number of worlds, or an argument is wrong.
+    """
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise ArgumentError(f"workers must be a whole number of at least 1, got {workers!r}")
+    if workers > 1:
+        return WorkerPool(scenario, num_worlds, observers, workers, autoreset, arguments)
+    return Batch(simulate(scenario, num_worlds, observers, **arguments), autoreset)
+
+
+class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
+    """Many worlds; in each, the caller drives avatar 0.
+
+    World `i` reset with seed `s` is, bit for bit, the single environment reset with `s + i`.
+    """
+
+    def __init__(
+        self,
+        scenario: str,
+        num_envs: int = 1,
+        workers: int = 1,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        copy: bool = True,
+        render_mode: str | None = None,
+        **arguments: Any,
+    ) -> None:
+        """Makes the environment.
+
+        Args:
+            scenario: the id.
+            num_envs: how many worlds.
+            workers: how many processes step them.
+            autoreset_mode: when an ended episode is replaced: "NextStep", "SameStep", "Disabled".
+            copy: False returns the buffers themselves, which the next step overwrites.
+            render_mode: "rgb_array", or None.
+            **arguments: see `als_engine.simulation.ARGUMENTS`.
+
+        Raises:
+            UnknownIdError: there is no such scenario.
+            ArgumentError: an argument is unknown or its value is not allowed.
+        """
+        self.render_mode = check_render_mode(render_mode)
+        if render_mode == "human":
+            raise ArgumentError('a vector environment has no window: use render_mode="rgb_array"')
+        mode = _autoreset_mode(autoreset_mode)
+        self.metadata = {
+            "render_modes": ["rgb_array"],
+            "render_fps": 15,
+            "autoreset_mode": mode,
+        }
+        self.num_envs, self._copy, self._mode = num_envs, copy, mode
+        self.worlds: Worlds = (made := make_worlds(scenario, num_envs, 1, workers, mode, arguments))
+        self.single_observation_space = made.simulation.observation_space
+        self.single_action_space = made.simulation.action_space
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._always: BoolArray = np.ones(num_envs, np.bool_)
+
+    def reset(
+        self,
+        *,
+        seed: int | Sequence[int | None] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> tuple[Arrays, dict[str, Any]]:
+        """Starts episodes in all worlds, or in those of `options["reset_mask"]`.
+
+        Args:
+            seed: an int seeds world `i` with `seed + i`; a list has one for each world.
+            options: `reset_mask`, a bool array (num_envs,); `level`, laid out this once.
+        """
+        super().reset(seed=seed if isinstance(seed, int) else None)
+        given = options or {}
+        mask = given.get("reset_mask")
+        if mask is not None:
+            mask = np.asarray(mask)
+            if mask.shape != (self.num_envs,) or mask.dtype != np.bool_ or not mask.any():
+                raise ArgumentError(
+                    f'options["reset_mask"] must be a bool array ({self.num_envs},) with a True'
+                )
+        self.worlds.reset(spread_seeds(seed, self.num_envs), mask, given.get("level"))
+        return self._observations(), self._infos(self._always if mask is None else mask)
+
+    def step(
+        self, actions: NDArray[Any]
+    ) -> tuple[Arrays, FloatArray, BoolArray, BoolArray, dict[str, Any]]:
+        """Advances every world by one step.
+
+        Raises:
+            ActionError: an action is not in the action space; names world, avatar and value.
+            ResetNeededError: a world was not reset, or the environment is closed.
+            WorkerError: a worker process died.
+        """
+        worlds = self.worlds
+        worlds.step(np.asarray(actions)[:, None])
+        infos = self._infos(self._always)
+        if self._mode is AutoresetMode.SAME_STEP:
+            self._add_final(infos)
+        return (
+            self._observations(),
+            worlds.rewards[:, 0].copy(),
+            worlds.terminated.copy(),
+            worlds.truncated.copy(),
+            infos,
+        )
+
+    def expert_actions(self) -> NDArray[Any]:
+        """What the scenario's expert would do now, (num_envs, ...)."""
+        actions: NDArray[Any] = self.worlds.expert_actions()[:, 0]
+        return actions
+
+    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
+        """A third-person picture of each world, in mode "rgb_array"."""
+        if self.render_mode is None:
+            return None
+        return tuple(self.worlds.render(world) for world in range(self.num_envs))
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Frees the physics and ends the workers."""
+        self.worlds.close()
+
+    def _observations(self) -> Arrays:
+        first = {key: array[:, 0] for key, array in self.worlds.observations.items()}
+        return {key: array.copy() for key, array in first.items()} if self._copy else first
+
+    def _infos(self, which: BoolArray) -> dict[str, Any]:
+        infos: dict[str, Any] = {}
+        for name, values in self.worlds.metrics.items():
+            infos[name], infos[f"_{name}"] = values.copy(), which.copy()
+        return infos
+
+    def _add_final(self, infos: dict[str, Any]) -> None:
+        """What Gymnasium's own vector environments say of an episode that was just replaced."""
+        worlds = self.worlds
+        ended = worlds.terminated | worlds.truncated
+        if not ended.any():
+            return
+        final = np.full(self.num_envs, None, dtype=object)
+        for world in np.flatnonzero(ended):
+            final[world] = {
+                key: array[world, 0].copy() for key, array in worlds.final_observations.items()
+            }
+        infos["final_obs"], infos["_final_obs"] = final, ended.copy()
+        last: dict[str, Any] = {}
+        for name, values in worlds.final_metrics.items():
+            blank = np.zeros_like(values)
+            blank[ended] = values[ended]
+            last[name], last[f"_{name}"] = blank, ended.copy()
+        infos["final_info"], infos["_final_info"] = last, ended.copy()
+
+
+def spread_seeds(seed: int | Sequence[int | None] | None, count: int) -> list[int | None]:
+    """One seed for each world: `seed + i` from an int.
+
+    Raises:
+        ArgumentError: a list has another length.
+    """
+    if seed is None:
+        return [None] * count
+    if isinstance(seed, (int, np.integer)):
+        return [int(seed) + i for i in range(count)]
+    if len(seed) != count:
+        raise ArgumentError(f"{len(seed)} seeds for {count} environments")
+    return list(seed)
+
+
+def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    if isinstance(mode, AutoresetMode):
+        return mode
+    names = [member.value for member in AutoresetMode]
+    if mode not in names:
+        raise ArgumentError(unknown("autoreset_mode", str(mode), names))
+    return AutoresetMode(mode)
