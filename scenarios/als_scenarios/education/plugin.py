@@ -14,9 +14,9 @@ def als_scenarios() -> list[ScenarioSpec]:
             task="als_scenarios.education.classroom:Classroom",
             family="education",
             summary="A mathematics lesson: read and hear a question, walk onto its answer.",
-            max_episode_steps=400,
-            num_avatars=1,
+            max_episode_steps=600,
+            num_avatars=3,
             min_avatars=1,
-            max_avatars=4,
+            max_avatars=6,
         )
     ]
