@@ -27,6 +27,12 @@ MAX_CELLS: Final = 1 << 20
 
 _EDGE: Final = 2
 _PASS_WEIGHT: Final = 1.5
+_ON_COURSE: Final = 0.22
+"""Who turns by no more, and no faster, than this walks on instead of stopping to turn."""
+
+_SIDE_GAP: Final = 0.1
+_FORESIGHT: Final = 0.35
+"""How far ahead an approaching avatar is seen to come, seconds."""
 
 
 def reached(state: WorldState, goals: ArrayLike, within: float = 0.3) -> BoolArray:
@@ -190,8 +196,9 @@ def steer(
 ) -> None:
     """Turns avatars towards a direction and moves them along it, past each other.
 
-    The turn is as fast as still allows to stop at the right angle. An avatar keeps to the right of
-    one that comes straight at it, and gives way to one of a lower number that is ahead of it.
+    The turn is as fast as still allows to stop at the right angle. An avatar faces where it goes,
+    but steps aside, to its right, for one that comes straight at it; where there is no room to
+    pass, the one of the higher number steps back.
 
     Args:
         state: the worlds.
@@ -208,9 +215,9 @@ def steer(
         who,
         np.broadcast_to(np.asarray(speed, np.float64), shape),
         np.broadcast_to(np.asarray(avoid, np.float64), shape),
-        state.avatars.position, state.avatars.velocity, state.avatars.heading, state.bodies.radius,
-        state.bodies.speed, state.bodies.turn_speed, state.bodies.turn_acceleration,
-        state.time_step, commands.move, commands.turn,
+        state.avatars.position, state.avatars.velocity, state.avatars.heading,
+        state.avatars.turn_rate, state.bodies.radius, state.bodies.speed, state.bodies.turn_speed,
+        state.bodies.turn_acceleration, state.time_step, commands.move, commands.turn,
     )  # fmt: skip
 
 
@@ -242,8 +249,8 @@ def _as_goals(state: WorldState, goals: ArrayLike) -> FloatArray:
 
 @numba.njit(cache=True, nogil=True)
 def _steer(  # type: ignore[no-untyped-def]
-    directions, who, speed, avoid, position, velocity, heading, radius, top_speed, turn_speed,
-    turn_acceleration, dt, move, turn,
+    directions, who, speed, avoid, position, velocity, heading, turn_rate, radius, top_speed,
+    turn_speed, turn_acceleration, dt, move, turn,
 ):  # fmt: skip
     worlds, avatars = turn.shape
     for w in range(worlds):
@@ -252,44 +259,77 @@ def _steer(  # type: ignore[no-untyped-def]
                 continue
             dx, dy = directions[w, a, 0], directions[w, a, 1]
             length = min(1.0, math.sqrt(dx * dx + dy * dy))
+            move[w, a, 0] = move[w, a, 1] = turn[w, a] = 0.0
             if length < 1e-9:
-                move[w, a, 0] = move[w, a, 1] = turn[w, a] = 0.0
                 continue
-            dx, dy, pace = _give_way(a, dx / length, dy / length, avoid[w, a], position[w], radius)
+            dx, dy = dx / length, dy / length
             angle = math.atan2(dy, dx) - heading[w, a]
             angle -= 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
-            # The fastest rate from which braking by `gain` a step ends at the angle:
-            # |angle| = dt * rate * (rate + gain) / (2 * gain).
-            gain = turn_acceleration[a] * dt
-            rate = 0.5 * gain * (math.sqrt(1.0 + 8.0 * abs(angle) / (gain * dt)) - 1.0)
-            turn[w, a] = math.copysign(min(1.0, rate / turn_speed[a]), angle)
+            turn[w, a] = _turn(angle, turn_rate[w, a], turn_speed[a], turn_acceleration[a] * dt, dt)
+            if speed[w, a] <= 0.0:
+                continue
             ahead = max(0.0, math.cos(angle))
-            pace *= length * speed[w, a] * ahead * ahead
+            pace = length * speed[w, a] * ahead * ahead
             # Faster or slower than that by as much as the body is too slow or too fast now: so
             # discrete actions, which know only full speed, stop in time as well.
             now = (dx * velocity[w, a, 0] + dy * velocity[w, a, 1]) / top_speed[a]
             pace = min(1.0, max(0.0, 2.0 * pace - now)) if pace > 0.0 else 0.0
-            move[w, a, 0], move[w, a, 1] = pace * math.cos(angle), pace * math.sin(angle)
+            x, y = dx * pace, dy * pace
+            if avoid[w, a] > 0.0:
+                x, y = _give_way(
+                    a, x, y, dx, dy, avoid[w, a], who[w], directions[w], position[w], velocity[w],
+                    radius,
+                )  # fmt: skip
+            cos, sin = math.cos(heading[w, a]), math.sin(heading[w, a])
+            move[w, a, 0], move[w, a, 1] = cos * x + sin * y, cos * y - sin * x
 
 
 @numba.njit(cache=True, nogil=True)
-def _give_way(a, dx, dy, avoid, position, radius):  # type: ignore[no-untyped-def]
-    """Bends a direction past the avatars ahead; returns it and the fraction of speed to keep."""
-    bend, pace = 0.0, 1.0
-    if avoid > 0.0:
-        for b in range(radius.shape[0]):
-            ox, oy = position[b, 0] - position[a, 0], position[b, 1] - position[a, 1]
-            gap = math.sqrt(ox * ox + oy * oy) - radius[a] - radius[b]
-            ahead = dx * ox + dy * oy
-            if b == a or gap >= avoid or ahead <= 0.0:
-                continue
-            near = min(1.0, 1.0 - gap / avoid)
-            left = dx * oy - dy * ox
-            # Straight ahead counts as left, so that two who meet both keep to their right.
-            bend += near * (-1.0 if left >= -0.05 else 1.0)
-            if b < a:
-                pace = min(pace, 1.0 - 0.5 * near)
-    bend *= _PASS_WEIGHT
-    x, y = dx - bend * dy, dy + bend * dx
+def _turn(angle, turn_rate, turn_speed, gain, dt):  # type: ignore[no-untyped-def]
+    """The share of full turn speed with which to turn by `angle`; `gain` is what a step can change.
+
+    The fastest rate from which braking by `gain` a step ends at the angle:
+    |angle| = dt * rate * (rate + gain) / (2 * gain).
+    """
+    rate = 0.5 * gain * (math.sqrt(1.0 + 8.0 * abs(angle) / (gain * dt)) - 1.0)
+    share = min(1.0, rate / turn_speed)
+    if abs(angle) < _ON_COURSE and abs(turn_rate) < _ON_COURSE:
+        share = min(share, 0.5)
+    return math.copysign(share, angle)
+
+
+@numba.njit(cache=True, nogil=True)
+def _give_way(a, x, y, dx, dy, avoid, who, directions, position, velocity, radius):  # type: ignore[no-untyped-def]
+    """Bends a velocity (x, y) along (dx, dy) past the avatars in the way.
+
+    Two who come straight at each other both keep to their right; when they meet all the same,
+    the one of the higher number steps back.
+    """
+    bend, back_x, back_y = 0.0, 0.0, 0.0
+    for b in range(radius.shape[0]):
+        if b == a:
+            continue
+        ox, oy = position[b, 0] - position[a, 0], position[b, 1] - position[a, 1]
+        away = math.sqrt(ox * ox + oy * oy) + 1e-9
+        ahead, left = dx * ox + dy * oy, dx * oy - dy * ox
+        touch = radius[a] + radius[b]
+        vx, vy = velocity[a, 0] - velocity[b, 0], velocity[a, 1] - velocity[b, 1]
+        closing = max(0.0, (vx * ox + vy * oy) / away)
+        gap = away - touch - _FORESIGHT * closing
+        if gap >= avoid or ahead <= 0.0 or abs(left) > touch + _SIDE_GAP:
+            continue
+        near = min(1.0, 1.0 - gap / avoid)
+        bend += near * (-1.0 if left >= -0.05 else 1.0)
+        if b < a:
+            bx, by = (directions[b] if who[b] else velocity[b])[:2]
+            towards = -(bx * ox + by * oy) / away
+            if towards > 0.3:
+                step = min(1.0, max(0.0, 1.2 * (1.0 - (away - touch) / avoid)))
+                back_x, back_y = back_x - step * ox / away, back_y - step * oy / away
+            else:
+                x, y = x * (1.0 - 0.5 * near), y * (1.0 - 0.5 * near)
+    keep = max(0.0, 1.0 - math.sqrt(back_x * back_x + back_y * back_y))
     length = math.sqrt(x * x + y * y)
-    return x / length, y / length, pace
+    bend *= _PASS_WEIGHT
+    scale = keep * length / math.sqrt(1.0 + bend * bend)
+    return scale * (dx - bend * dy) + back_x, scale * (dy + bend * dx) + back_y

@@ -29,6 +29,9 @@ _SKIN: Final = 0.01
 _LAST_STRETCH: Final = 1.0
 _SLOW_DOWN: Final = 0.6
 _LOOK_AHEAD: Final = 64
+_BODY: Final = 0.7
+"""How near to an obstacle the middle of a body may come in the end, as a share of the clearance."""
+
 _NEARBY: Final = 6
 
 # -- the grid -------------------------------------------------------------------------------------
@@ -170,8 +173,8 @@ def _walkable(x, y, tx, ty, cell, origin, nx, ny, blocked):  # type: ignore[no-u
 
 
 @numba.njit(cache=True, nogil=True)
-def _unobstructed(x, y, tx, ty, things):  # type: ignore[no-untyped-def]
-    """Whether the line between two points meets none of the things, each a little shrunk."""
+def _unobstructed(x, y, tx, ty, things, grow):  # type: ignore[no-untyped-def]
+    """Whether the line between two points meets none of the things, grown by so many metres."""
     mx, my, ex, ey = 0.5 * (x + tx), 0.5 * (y + ty), 0.5 * (tx - x), 0.5 * (ty - y)
     for k in range(things.shape[0]):
         cx, cy, cos, sin, hx, hy, r = things[k]
@@ -181,10 +184,10 @@ def _unobstructed(x, y, tx, ty, things):  # type: ignore[no-untyped-def]
             t = 0.0 if square == 0.0 else -(dx * ex + dy * ey) / square
             t = min(1.0, max(-1.0, t))
             px, py = dx + t * ex, dy + t * ey
-            if px * px + py * py < (r - _SKIN) ** 2:
+            if px * px + py * py < (r + grow) ** 2:
                 return False
             continue
-        hx, hy = hx - _SKIN, hy - _SKIN
+        hx, hy = hx + grow, hy + grow
         px, py = cos * dx + sin * dy, cos * dy - sin * dx
         qx, qy = cos * ex + sin * ey, cos * ey - sin * ex
         if (
@@ -215,7 +218,7 @@ def _nearest(x, y, limit, window, through, cell, origin, nx, ny, blocked, walls,
             away = math.sqrt((mx - x) ** 2 + (my - y) ** 2)
             if blocked[k] or away > min(limit, least + 0.6 * cell):
                 continue
-            if through or _unobstructed(x, y, mx, my, walls):
+            if through or _unobstructed(x, y, mx, my, walls, -_SKIN):
                 found[count] = k
                 count += 1
                 least = min(least, away)
@@ -343,8 +346,9 @@ def direct(  # type: ignore[no-untyped-def]
                 goal_cell[w], goal[w], bucket,
             )  # fmt: skip
             tx, ty, last = _waypoint(
-                x, y, gx, gy, cell, origin[w], nx, ny, blocked[w], walls, field[w, a]
-            )
+                x, y, gx, gy, cell, clearance, origin[w], nx, ny, blocked[w], walls, solids,
+                field[w, a],
+            )  # fmt: skip
             _point(x, y, tx, ty, last, arrive, out[w, a])
 
 
@@ -371,8 +375,8 @@ def _straight_on(x, y, gx, gy, end, cell, clearance, origin, nx, ny, blocked, so
     near = (gx - x) ** 2 + (gy - y) ** 2 < _LAST_STRETCH**2
     return (
         near
-        and _unobstructed(x, y, gx, gy, solids)
-        and not _touches(gx, gy, 0.75 * clearance, solids)
+        and _unobstructed(x, y, gx, gy, solids, -_SKIN)
+        and not _touches(gx, gy, _BODY * clearance, solids)
     )
 
 
@@ -394,25 +398,31 @@ def _ensure(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _waypoint(x, y, gx, gy, cell, origin, nx, ny, blocked, walls, field):  # type: ignore[no-untyped-def]
+def _waypoint(  # type: ignore[no-untyped-def]
+    x, y, gx, gy, cell, clearance, origin, nx, ny, blocked, walls, solids, field
+):
     """Where to walk straight to now: the furthest cell of the way that allows it.
 
     Returns x, y, and whether the way ends there.
     """
     c = _cell_of(x, y, cell, origin, nx, ny)
-    if blocked[c] or field[c] >= FAR:
+    outside = blocked[c] or field[c] >= FAR
+    if outside:
         c = _way_out(x, y, cell, origin, nx, ny, blocked, walls, field)
         if c < 0:
             return gx, gy, True
-        mx, my = _middle(c, cell, origin, nx)
-        return mx, my, False
     tx, ty = _middle(c, cell, origin, nx)
     for _ in range(_LOOK_AHEAD):
         c = _next_cell(c, nx, blocked, field)
         if c < 0:
             return tx, ty, True
         mx, my = _middle(c, cell, origin, nx)
-        if not _walkable(x, y, mx, my, cell, origin, nx, ny, blocked):
+        # Who has been pushed too close to something has no free cells to walk through.
+        if outside:
+            seen = _unobstructed(x, y, mx, my, solids, _BODY * clearance)
+        else:
+            seen = _walkable(x, y, mx, my, cell, origin, nx, ny, blocked)
+        if not seen:
             break
         tx, ty = mx, my
     return tx, ty, False
@@ -431,6 +441,6 @@ def _way_out(x, y, cell, origin, nx, ny, blocked, walls, field):  # type: ignore
             mx, my = _middle(k, cell, origin, nx)
             away = math.sqrt((mx - x) ** 2 + (my - y) ** 2) / cell
             cost = field[k] / STRAIGHT + 2.0 * away
-            if cost < least and _unobstructed(x, y, mx, my, walls):
+            if cost < least and _unobstructed(x, y, mx, my, walls, -_SKIN):
                 best, least = k, cost
     return best
