@@ -1,7 +1,7 @@
 """Agents act on observations; learners are agents that can be trained; both save to a safe folder.
 
-A saved agent is a folder with `agent.json` (registered id, validated configuration, versions, training
-record) and, where there are weights, `weights.safetensors`: nothing in it can run code.
+A saved agent is a folder with `agent.json` (registered id, validated configuration, versions,
+training record) and, where there are weights, `weights.safetensors`: nothing in it can run code.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ Observation = Mapping[str, NDArray[Any]]
 class ExpertSource(Protocol):
     """An environment that can say what its scenario's expert would do."""
 
-    def expert_actions(self) -> NDArray[Any]: ...
+    def expert_actions(self) -> NDArray[Any]:
+        """One action for each row."""
 
 
 class Agent(ABC):
@@ -65,7 +66,7 @@ class Agent(ABC):
         """
 
     def restart(self, state: Any, rows: NDArray[np.bool_]) -> Any:
-        """The state with some rows, a mask, at the beginning of an episode; for recurrent agents."""
+        """The state with some rows, a mask, at an episode's beginning; for recurrent agents."""
         return state
 
     def save_weights(self, folder: Path) -> None:

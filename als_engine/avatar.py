@@ -238,8 +238,8 @@ def _decode_continuous(actions, utterances, move, turn, hand, say):  # type: ign
 def drive(state: WorldState, commands: Commands, force: FloatArray) -> None:
     """Turns commands into forces, and turns the avatars.
 
-    A body accelerates towards the commanded velocity as fast as it may, so the force on it, and with
-    it the push on whatever is in its way, is at most mass times acceleration.
+    A body accelerates towards the commanded velocity as fast as it may, so the force on it, and
+    with it the push on whatever is in its way, is at most mass times acceleration.
 
     Args:
         state: headings and turn rates are updated in place.

@@ -1,8 +1,8 @@
 """What one world holds, as data: shapes, props, signs, sound sources, spawns, instruction.
 
-A `Layout` is what a task returns for a level. It knows nothing of physics or sensors; the simulation
-reads it once, at reset. Lengths are metres, angles radians (counter-clockwise from +x, seen from
-above), masses kilograms; z points up and the floor is at z = 0.
+A `Layout` is what a task returns for a level. It knows nothing of physics or sensors; the
+simulation reads it once, at reset. Lengths are metres, angles radians (counter-clockwise from +x,
+seen from above), masses kilograms; z points up and the floor is at z = 0.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Box:
 
     @property
     def half(self) -> tuple[float, float, float]:
+        """Half extents along x, y and z, metres."""
         return (self.width / 2, self.depth / 2, self.height / 2)
 
 
@@ -76,6 +77,7 @@ class Sphere:
 
     @property
     def half(self) -> tuple[float, float, float]:
+        """Half extents along x, y and z, metres."""
         return (self.radius, self.radius, self.radius)
 
 
@@ -88,6 +90,7 @@ class Cylinder:
 
     @property
     def half(self) -> tuple[float, float, float]:
+        """Half extents along x, y and z, metres."""
         return (self.radius, self.radius, self.height / 2)
 
 

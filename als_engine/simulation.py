@@ -233,9 +233,7 @@ class Simulation:
                 raise ArgumentError(unknown("background", name, self._behaviours))
         if isinstance(background, str):
             chosen = {
-                role: background
-                for role in self.roles
-                if _can(self._behaviours[background], role)
+                role: background for role in self.roles if _can(self._behaviours[background], role)
             }
         else:
             chosen = dict(background)

@@ -1,8 +1,8 @@
 """The worlds as arrays: the first axis is always the world, the second the avatar or the thing.
 
-Tasks, sensors and scripted behaviours read these arrays; what a task may change while an episode runs
-it changes through the methods here, for the worlds it names. Lengths are metres, angles radians,
-forces newtons. Positions are float64, so that a replay is exact.
+Tasks, sensors and scripted behaviours read these arrays; what a task may change while an episode
+runs it changes through the methods here, for the worlds it names. Lengths are metres, angles
+radians, forces newtons. Positions are float64, so that a replay is exact.
 """
 
 from __future__ import annotations
@@ -512,8 +512,14 @@ class WorldState:
         return _index("prop", name, self.props.names)
 
     def position(self, name: str) -> FloatArray:
-        """Where something is: (worlds, 3) for a prop, sign or sound, (worlds, avatars, 3) for
-        "avatars", (worlds, 3) for "avatar_2"."""
+        """Where something is.
+
+        Returns:
+            (worlds, 3) for a prop, sign, sound or "avatar_2"; (worlds, avatars, 3) for "avatars".
+
+        Raises:
+            ArgumentError: there is nothing of that name.
+        """
         if name == "avatars":
             return self.avatars.position
         if name.startswith("avatar_") and name[7:].isdecimal():
@@ -525,8 +531,11 @@ class WorldState:
         raise ArgumentError(unknown("thing", name, known))
 
     def distance(self, one: str, other: str) -> FloatArray:
-        """Horizontal distance between centres, metres: (worlds,), or (worlds, avatars) where one
-        of the two is "avatars"."""
+        """Horizontal distance between centres, metres.
+
+        Returns:
+            (worlds,), or (worlds, avatars) where one of the two is "avatars".
+        """
         a, b = self.position(one), self.position(other)
         if a.ndim < b.ndim:
             a = a[:, None]
@@ -539,8 +548,11 @@ class WorldState:
         return self.distance(one, other) <= within
 
     def touching(self, one: str, other: str) -> BoolArray:
-        """Contacts of this step: (worlds, avatars) for ("avatars", a prop's name), (worlds,
-        avatars, avatars) for ("avatars", "avatars")."""
+        """Contacts of this step; one of the two must be "avatars".
+
+        Returns:
+            (worlds, avatars) with a prop's name, (worlds, avatars, avatars) with "avatars".
+        """
         if one != "avatars":
             one, other = other, one
         if one != "avatars":
@@ -550,9 +562,11 @@ class WorldState:
         return self.avatars.touches_prop[:, :, self.prop(other)]
 
     def uniform(self, stream: int, shape: Sequence[int] = ()) -> FloatArray:
-        """Random numbers in [0, 1), (worlds, *shape): a fixed function of each world's key, its
-        step, the `stream` number and the place in `shape`, so that it never depends on how many
-        worlds there are or on who else draws."""
+        """Random numbers in [0, 1), (worlds, *shape).
+
+        Each is a fixed function of its world's key and step, of the `stream` number and of its
+        place in `shape`, so it never depends on how many worlds there are or on who else draws.
+        """
         count = int(np.prod(shape, dtype=np.int64))
         counter = (self.step.astype(np.uint64) << np.uint64(20)) + np.uint64(stream << 52)
         seed = _splitmix(self.key + counter)
@@ -561,15 +575,16 @@ class WorldState:
         return unit.reshape(self.num_worlds, *shape)
 
     def digest(self, world: int) -> bytes:
-        """A 16-byte hash of everything in one world, quantities included: equal digests, equal
-        worlds."""
+        """A 16-byte hash of everything in one world, quantities included."""
         state = hashlib.blake2b(digest_size=16)
         walls = int(self.walls.count[world])
         for group in (self.avatars, self.props, self.walls, self.signs, self.sounds, self.events):
             for name, array in group.arrays():
                 if name == "version":
                     continue
-                part = array[world, :walls] if group is self.walls and array.ndim > 1 else array[world]
+                part = (
+                    array[world, :walls] if group is self.walls and array.ndim > 1 else array[world]
+                )
                 state.update(np.ascontiguousarray(part).tobytes())
         for name in sorted(self.quantities):
             state.update(np.ascontiguousarray(self.quantities[name][world]).tobytes())
@@ -604,9 +619,7 @@ def _index(kind: str, name: str, names: Sequence[str]) -> int:
     return names.index(name)
 
 
-def _per_world(
-    worlds: NDArray[np.intp], texts: Sequence[str] | str
-) -> Iterator[tuple[int, str]]:
+def _per_world(worlds: NDArray[np.intp], texts: Sequence[str] | str) -> Iterator[tuple[int, str]]:
     """Pairs each world with its text; one text serves all."""
     if isinstance(texts, str):
         texts = [texts] * len(worlds)

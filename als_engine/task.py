@@ -41,7 +41,8 @@ class Role:
 class Act(Protocol):
     """Writes the commands of the avatars in `who`, (worlds, avatars), from the state."""
 
-    def __call__(self, state: WorldState, who: BoolArray, commands: Commands) -> None: ...
+    def __call__(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        """Writes into `commands` where `who` says."""
 
 
 @dataclass(frozen=True, slots=True)

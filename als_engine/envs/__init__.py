@@ -1,0 +1,1 @@
+"""The views on a simulation: Gymnasium, PettingZoo and Stable-Baselines3."""

@@ -41,15 +41,20 @@ class Worlds(Protocol):
 
     def reset(
         self, seeds: Sequence[int | None], worlds: BoolArray | None, level: int | None
-    ) -> None: ...
+    ) -> None:
+        """Starts new episodes in all worlds, or in those of a mask."""
 
-    def step(self, actions: ArrayLike) -> None: ...
+    def step(self, actions: ArrayLike) -> None:
+        """Advances every world by one step."""
 
-    def expert_actions(self) -> NDArray[Any]: ...
+    def expert_actions(self) -> NDArray[Any]:
+        """What the task's expert does now, (worlds, observers, ...)."""
 
-    def render(self, world: int) -> NDArray[np.uint8]: ...
+    def render(self, world: int) -> NDArray[np.uint8]:
+        """A third-person picture of one world."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Frees what the worlds hold."""
 
 
 class Batch:

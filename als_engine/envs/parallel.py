@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -34,10 +34,10 @@ def parallel_env(id: str, render_mode: str | None = None, **arguments: Any) -> P
     return ParallelWorld(id, render_mode, **arguments)
 
 
-class ParallelWorld(ParallelEnv[str, Observation, Any]):
+class ParallelWorld(ParallelEnv[str, Observation, Any]):  # type: ignore[misc]
     """One world as a PettingZoo parallel environment; an episode ends for all agents at once."""
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012 - PettingZoo's, an instance may have its own
         "name": "als_engine",
         "render_modes": ["human", "rgb_array"],
         "render_fps": 15,

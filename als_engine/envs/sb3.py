@@ -46,7 +46,7 @@ def sb3_vec_env(
     return WorldsVecEnv(id, num_worlds, observers, workers, seed, render_mode, arguments)
 
 
-class WorldsVecEnv(VecEnv):  # type: ignore[misc]
+class WorldsVecEnv(VecEnv):
     """All worlds as one SB3 `VecEnv`; an ended episode is replaced in the same step.
 
     At an episode's end a row's info has `terminal_observation`, `TimeLimit.truncated`, `episode`
@@ -76,7 +76,7 @@ class WorldsVecEnv(VecEnv):  # type: ignore[misc]
         super().__init__(
             num_worlds * self.observers, simulation.observation_space, simulation.action_space
         )
-        self.metadata = {"render_modes": ["rgb_array"], "render_fps": 15}
+        self.metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 15}
         if seed is not None:
             self.seed(seed)
 
@@ -99,7 +99,9 @@ class WorldsVecEnv(VecEnv):  # type: ignore[misc]
         """Keeps the actions, (rows, ...), for `step_wait`."""
         self._actions = actions
 
-    def step_wait(self) -> tuple[Arrays, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+    def step_wait(
+        self,
+    ) -> tuple[Arrays, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """Advances every world; arrays are (rows, ...)."""
         if self._actions is None:
             raise ResetNeededError("call step_async() before step_wait()")
@@ -171,7 +173,9 @@ class WorldsVecEnv(VecEnv):  # type: ignore[misc]
         """Sets an attribute of the batch."""
         setattr(self, attr_name, value)
 
-    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
+    def env_method(
+        self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
+    ) -> list[Any]:
         """Calls a method of the batch and repeats its result for each row."""
         result = getattr(self, method_name)(*args, **kwargs)
         return [result for _ in self._get_indices(indices)]

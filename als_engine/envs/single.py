@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -18,7 +18,7 @@ Observation = dict[str, NDArray[Any]]
 class SingleEnv(gymnasium.Env[Observation, Any]):
     """One world; the other avatars are driven by the scenario's background behaviours."""
 
-    metadata: ClassVar[dict[str, Any]] = {
+    metadata: dict[str, Any] = {  # noqa: RUF012 - declared by Gymnasium
         "render_modes": ["human", "rgb_array"],
         "render_fps": 15,
     }
@@ -32,7 +32,7 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
         """
         self.render_mode = check_render_mode(render_mode)
         self.simulation = simulate(scenario, num_worlds=1, observers=1, **arguments)
-        self.observation_space = self.simulation.observation_space
+        self.observation_space = cast("Any", self.simulation.observation_space)
         self.action_space = self.simulation.action_space
         self._window: Window | None = None
         self._ended = True

@@ -1,14 +1,16 @@
 """A batch of worlds spread over processes, which write into shared memory.
 
-PyBullet holds the interpreter's lock, so a second core needs a second process. Processes are spawned,
-never forked; each steps its own contiguous part of the worlds. Commands travel through pipes, arrays
-never do. A process that dies closes its pipe, which the parent sees at once.
+PyBullet holds the interpreter's lock, so a second core needs a second process. Processes are
+spawned, never forked; each steps its own contiguous part of the worlds. Commands travel through
+pipes, arrays never do. A process that dies closes its pipe, which the parent sees at once.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -70,7 +72,7 @@ class WorkerPool:
         self._check = Commands(num_worlds, self.simulation.num_avatars)
 
         edges = [num_worlds * i // workers for i in range(workers + 1)]
-        self._parts = [slice(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+        self._parts = [slice(low, high) for low, high in pairwise(edges)]
         self._processes: list[Any] = []
         self._pipes: list[Connection] = []
         for i, part in enumerate(self._parts):
@@ -128,10 +130,8 @@ class WorkerPool:
     def close(self) -> None:
         """Ends the processes; one that does not end by itself is killed."""
         for pipe in self._pipes:
-            try:
+            with suppress(OSError):  # It may be dead already.
                 pipe.send(("close",))
-            except OSError:
-                pass  # It is dead already.
             pipe.close()
         for process in self._processes:
             process.join(_GRACE)
@@ -200,7 +200,7 @@ def _work(
     except Exception as error:
         pipe.send(_portable(error))
         return
-    commands = {
+    commands: dict[str, Callable[..., Any]] = {
         "reset": batch.reset,
         "step": lambda: batch.step(actions),
         "expert": batch.expert_actions,
@@ -232,11 +232,10 @@ def _size(shapes: Shapes, num_worlds: int) -> int:
     )
 
 
-def _views(
-    memory: Any, shapes: Shapes, num_worlds: int, low: int, high: int
-) -> dict[str, Arrays]:
+def _views(memory: Any, shapes: Shapes, num_worlds: int, low: int, high: int) -> dict[str, Arrays]:
     """The worlds from `low` to `high` of every array in a block of shared memory."""
-    offset, views = 0, {}
+    offset = 0
+    views: dict[str, Arrays] = {}
     for group, members in shapes.items():
         views[group] = {}
         for name, (shape, dtype) in members.items():

@@ -1,0 +1,1 @@
+"""What moves the bodies: the protocol, and Bullet."""

@@ -4,8 +4,8 @@ Three things make this exact and fast, each measured before it was chosen:
 
 - A reset empties the client and makes the same calls in the same order, with deterministic
   overlapping pairs: bit-exact, where Bullet's `restoreState` is not.
-- An avatar is an upright capsule of infinite rotational inertia. Forces, not velocities, move it, so
-  its push is bounded; Bullet's own `numSubSteps` holds the force over the substeps in one call.
+- An avatar is an upright capsule of infinite rotational inertia. Forces, not velocities, move it,
+  so its push is bounded; Bullet's own `numSubSteps` holds the force over the substeps in one call.
 - Reading a body back costs a microsecond, so sleeping props are not read, and contacts are asked
   for only where an avatar is close enough to something to have one.
 """
@@ -97,9 +97,7 @@ class Bullet:
             shape = bullet.createCollisionShape(
                 bullet.GEOM_BOX, halfExtents=half, physicsClientId=client
             )
-            bullet.createMultiBody(
-                0, shape, -1, position, orientation, physicsClientId=client
-            )
+            bullet.createMultiBody(0, shape, -1, position, orientation, physicsClientId=client)
 
     def _build_props(self, world: int, state: WorldState) -> None:
         client, props = self._clients[world], state.props
@@ -112,9 +110,7 @@ class Bullet:
             mass = float(props.mass[world, i])
             bodies[i] = body = bullet.createMultiBody(
                 mass,
-                _collision_shape(
-                    client, int(props.shape[world, i]), props.half[world, i].tolist()
-                ),
+                _collision_shape(client, int(props.shape[world, i]), props.half[world, i].tolist()),
                 -1,
                 props.position[world, i].tolist() if here else _parking(i, state, world),
                 props.orientation[world, i].tolist(),
@@ -204,7 +200,9 @@ class Bullet:
                 readings += get_velocity(body, physicsClientId=client)[0]
             for prop, active in enumerate(awake[world]):
                 if active:
-                    position, orientation = get_pose(self._props[world][prop], physicsClientId=client)
+                    position, orientation = get_pose(
+                        self._props[world][prop], physicsClientId=client
+                    )
                     poses.append(position + orientation)
                     where.append((world, prop))
         self._readings.reshape(-1)[:] = readings
@@ -243,7 +241,7 @@ class Bullet:
                 avatars.touch[world, avatar, sector] += contact[9] * self.substeps
 
     def _take_over(self, state: WorldState) -> None:
-        """Places the props that a task or a hand has moved, and wakes what may have rested on them."""
+        """Places the props that a task or a hand has moved, and wakes what may rest on them."""
         props = state.props
         for world, i in np.argwhere(state.moved).tolist():
             body, client = self._props[world][i], self._clients[world]
@@ -298,8 +296,11 @@ def _collision_shape(client: int, shape: int, half: list[float]) -> int:
 def _find_awake(  # type: ignore[no-untyped-def]
     position, velocity, half, mass, solid, present, holder, avatar_position, radius, quiet, awake
 ):
-    """Marks the props that may move in the coming step: those that moved in one of the last few, and
-    those that an avatar or a moving prop is close to. A needless mark costs a read, never a bit."""
+    """Marks the props that may move in the coming step.
+
+    Those are the ones that moved in one of the last few steps, and the ones that an avatar or a
+    moving prop is close to. A needless mark costs a read, never a bit.
+    """
     worlds, props = mass.shape
     for w in range(worlds):
         for i in range(props):
