@@ -1,0 +1,70 @@
+"""Sensors: what avatars observe. `make_sensors` finds them by the names of their observations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from als_engine.errors import ArgumentError, PluginError, unknown
+from als_engine.sensors.base import Sensor, Setup
+from als_engine.specs import load_object
+
+__all__ = ["SENSORS", "Sensor", "Setup", "make_sensors"]
+
+SENSORS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "rgb": "als_engine.sensors.camera:Camera",
+        "depth": "als_engine.sensors.camera:Camera",
+        "semantic": "als_engine.sensors.camera:Camera",
+        "audio": "als_engine.sensors.audio:Audio",
+        "text": "als_engine.sensors.text:Text",
+        "touch": "als_engine.sensors.touch:Touch",
+        "proprioception": "als_engine.sensors.proprioception:Proprioception",
+        "entities": "als_engine.sensors.entities:Entities",
+    }
+)
+"""The engine's own sensors: observation key -> "module:Class", imported when first used."""
+
+
+def make_sensors(
+    names: Iterable[str],
+    setup: Setup,
+    extra: Mapping[str, type[Sensor]] | None = None,
+    offered: Mapping[str, str] | None = None,
+) -> list[Sensor]:
+    """Makes the sensors that fill the named observations, one instance for each class.
+
+    Args:
+        names: observation keys, such as `rgb`; one given twice counts once.
+        setup: what every sensor is told.
+        extra: the task's own sensors: observation key -> class.
+        offered: those of plugins: observation key -> "module:Class".
+
+    Returns:
+        The sensors in the order in which `names` first asks for them.
+
+    Raises:
+        ArgumentError: nothing provides a name, or a sensor takes a name that is already taken.
+        PluginError: an offered sensor cannot be imported or is not a `Sensor` with that name.
+    """
+    extra, offered = extra or {}, offered or {}
+    for key in (*offered, *extra):
+        if (key in SENSORS) + (key in offered) + (key in extra) > 1:
+            raise ArgumentError(f'two sensors provide "{key}"; choose another name for one')
+    wanted: dict[type[Sensor], list[str]] = {}
+    for name in dict.fromkeys(names):
+        if name in extra:
+            found = extra[name]
+        elif name in SENSORS:
+            found = load_object(SENSORS[name])
+        elif name in offered:
+            found = load_object(offered[name])
+        else:
+            raise ArgumentError(unknown("sensor", name, (*SENSORS, *offered, *extra)))
+        if not (isinstance(found, type) and issubclass(found, Sensor)):
+            raise PluginError(f'sensor "{name}" must be a subclass of Sensor, got {found!r}')
+        if name not in found.provides:
+            raise PluginError(f'sensor {found.__name__} does not list "{name}" in `provides`')
+        wanted.setdefault(found, []).append(name)
+    return [sensor(setup, enabled) for sensor, enabled in wanted.items()]

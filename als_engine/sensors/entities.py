@@ -1,0 +1,72 @@
+"""What is in sight as a set of rows, nearest first: for graph, set and plain encoders alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.sensors.base import Sensor
+from als_engine.sensors.entity_rows import COLUMNS, ROWS, fill_rows
+
+if TYPE_CHECKING:
+    from als_engine.state import WorldState
+
+__all__ = ["COLUMNS", "ROWS", "Entities"]
+
+_SIGNED = ("forward", "left", "up", "facing_cos", "facing_sin", "forward_velocity", "left_velocity")
+
+
+class Entities(Sensor):
+    """Up to 16 things within 10 m with no wall between, all around, float32 (16, 26).
+
+    Rows go from the nearest to the farthest (horizontally; ties go to props, avatars, signs, sounds
+    in this order, then to the lower index); rows without a thing are 0. Props in the avatar's own
+    hand, absent props and silent sound sources have no row. The line of sight goes from the eyes to
+    the centre of a thing, or to the eyes of an avatar.
+
+    | column | is | range |
+    | --- | --- | --- |
+    | present | 1 in a row with a thing | 0, 1 |
+    | fixed, movable, portable, avatar, sign, sound | its kind: one of them is 1 | 0, 1 |
+    | identity | (i + 1) / n for the i-th of the n named things of its group | 0 to 1 |
+    | forward, left | of its centre, seen from the body, over 10 m | ±1 |
+    | up | its centre over the feet, over 10 m | ±1 |
+    | distance | horizontal, over 10 m | 0 to 1 |
+    | facing_cos, facing_sin | where it faces, relative to the body: (1, 0) looks the same way, \
+(-1, 0) with forward > 0 looks at the avatar; 0 for round things and sounds | ±1 |
+    | forward_velocity, left_velocity | its velocity less the avatar's, in body axes, over 4 m/s | \
+±1 |
+    | length, width, height | full size along where it faces, across, upwards; over 2 m | 0 to 1 |
+    | round | 1 for spheres, cylinders and avatars | 0, 1 |
+    | red, green, blue | colour; of a sign its paper; 0 for sounds | 0 to 1 |
+    | weight | m / (m + 20 kg); 1 for what is fixed | 0 to 1 |
+    | usable | a prop that can be used | 0, 1 |
+    | holding | a prop that another avatar carries, an avatar that carries something | 0, 1 |
+    """
+
+    provides: ClassVar[tuple[str, ...]] = ("entities",)
+
+    def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
+        """One avatar's space, bounded column by column."""
+        low = np.zeros((ROWS, len(COLUMNS)), np.float32)
+        low[:, [COLUMNS.index(name) for name in _SIGNED]] = -1.0
+        high = np.ones_like(low)
+        return {"entities": gymnasium.spaces.Box(low, high, dtype=np.float32)}
+
+    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
+        """Fills `entities`, (worlds, observers, 16, 26)."""
+        avatars, props, signs, walls = state.avatars, state.props, state.signs, state.walls
+        fill_rows(
+            (avatars.position, avatars.velocity, avatars.heading, avatars.color, avatars.held),
+            (state.bodies.radius, state.bodies.height, state.bodies.mass),
+            (props.position, props.velocity, props.orientation, props.half, props.color),
+            (props.present, props.portable, props.usable, props.holder, props.mass, props.shape),
+            (signs.position, signs.heading, signs.half, signs.paper, signs.present),
+            (state.sounds.position, state.sounds.on),
+            (walls.count, walls.position, walls.half, walls.cos, walls.sin),
+            out["entities"],
+        )
