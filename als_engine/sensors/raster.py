@@ -1,0 +1,420 @@
+"""The rasteriser: a scene and a camera in, colour, depth and kind out.
+
+Pixel (x, y) looks along d(x, y) = d0 + x du + y dv, not normalised: d's part along the view axis is 1,
+so that at the point t d the planar depth is t. The buffer holds s = 1 / t, because along every
+plane n p = h as seen from the eye o,
+
+    s = n d / (h - n o)
+
+is linear in the pixel. Of a convex box's six planes those that the eye is outside of bound s from
+above and the others from below; the smallest upper bound is the visible face. Where every upper
+bound exceeds every lower one is an intersection of half-planes of the picture: each row of it is one
+span, so a box needs neither clipping nor a division per pixel, wherever the camera stands. Balls and
+cylinders solve a quadratic within the spans of the cube around them.
+
+The colour buffer holds packed lit colours, the kind in the top byte; fog and the darkening towards
+the floor are left to the last pass. Every inner loop is branch-free over float32, so that LLVM
+vectorises it; the blocks' edges depend on the picture's width only.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from als_engine.sensors.scene import (
+    AMBIENT,
+    CYLINDER,
+    FAST,
+    GROUND,
+    LIGHT_X,
+    LIGHT_Y,
+    LIGHT_Z,
+    NOTHING,
+    RULES,
+    SUN,
+    pack,
+)
+
+BLOCK = 16
+"""Pixels of a row that are drawn together; buffers are a multiple of it wide and high."""
+
+ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
+TINY, HUGE = np.float32(1e-6), np.float32(1e30)
+FARTHEST = np.float32(1e-6)
+EDGE = np.float32(1e-3)
+
+# Red, green, blue: the sky at the horizon and overhead, two tones of the floor.
+HORIZON = np.array([214, 226, 236], np.float32)
+ZENITH = np.array([112, 160, 214], np.float32)
+FLOOR = np.array([196, 186, 168], np.float32)
+CONTRAST = np.float32(0.075)
+
+
+class Buffers(NamedTuple):
+    """What drawing one picture needs, allocated once.
+
+    Attributes:
+        s: (height, width) inverse depth, padded to whole blocks. color: likewise, packed.
+        low, high: (height,) first and last column of the spans.
+        ramp: 0, 1, 2, ... as float32.
+        plane: (6, 3) bounds of s: at pixel (0, 0), per column, per row; upper ones first.
+        axis, face: (6,) of each bound.
+        local: (4, 3) eye, d0, du, dv in a primitive's frame.
+        fog: (height, 3).
+    """
+
+    s: NDArray[np.float32]
+    color: NDArray[np.int32]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    ramp: NDArray[np.float32]
+    plane: NDArray[np.float32]
+    axis: NDArray[np.int32]
+    face: NDArray[np.int32]
+    local: NDArray[np.float32]
+    fog: NDArray[np.float32]
+
+
+def new_buffers(height: int, width: int) -> Buffers:
+    """Buffers for pictures of that size."""
+    rows, columns = (-(-n // BLOCK) * BLOCK for n in (height, width))
+    return Buffers(
+        np.zeros((rows, columns), np.float32),
+        np.zeros((rows, columns), np.int32),
+        np.zeros(rows, np.float32),
+        np.zeros(rows, np.float32),
+        np.arange(max(rows, columns), dtype=np.float32),
+        np.zeros((6, 3), np.float32),
+        np.zeros(6, np.int32),
+        np.zeros(6, np.int32),
+        np.zeros((4, 3), np.float32),
+        np.zeros((rows, 3), np.float32),
+    )
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def aim(axes, yaw, pitch, tan_x, height, width):  # type: ignore[no-untyped-def]
+    """Writes right, up, forward, d0, du, dv of a level camera (no roll)."""
+    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    axes[0, 0], axes[0, 1], axes[0, 2] = sy, -cy, 0.0
+    axes[1, 0], axes[1, 1], axes[1, 2] = -sp * cy, -sp * sy, cp
+    axes[2, 0], axes[2, 1], axes[2, 2] = cp * cy, cp * sy, sp
+    pixel = 2.0 * tan_x / width
+    for k in range(3):
+        axes[4, k] = axes[0, k] * pixel
+        axes[5, k] = -axes[1, k] * pixel
+        axes[3, k] = axes[2, k] + (
+            axes[0, k] * (0.5 - 0.5 * width) + axes[1, k] * (0.5 * height - 0.5)
+        ) * pixel
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def background(buffers, eye, axes, height, width):  # type: ignore[no-untyped-def]
+    """Fills the picture with floor and sky, and the rows' fog colours."""
+    s, color, ramp, fog = buffers.s, buffers.color, buffers.ramp, buffers.fog
+    columns = s.shape[1]
+    # Tiles of a metre: the pattern repeats every two.
+    ox, oy = np.float32(eye[0] % 2.0), np.float32(eye[1] % 2.0)
+    lift = ONE / max(np.float32(eye[2]), TINY)
+    spread = math.sqrt(axes[4, 0] * axes[4, 0] + axes[4, 1] * axes[4, 1])
+    for y in range(height):
+        fy = np.float32(y)
+        dz = axes[3, 2] + axes[5, 2] * fy
+        row = -dz * lift
+        if row > FARTHEST:
+            t = ONE / row
+            # The width of a pixel on the floor, across and along, blurs the tiles' edges.
+            blur = t * spread + t * t * abs(axes[5, 2]) * lift * HALF
+            sharp = ONE / max(blur, np.float32(1e-4))
+            ax = (ox + t * (axes[3, 0] + axes[5, 0] * fy)) * HALF
+            ay = (oy + t * (axes[3, 1] + axes[5, 1] * fy)) * HALF
+            bx, by = t * axes[4, 0] * HALF, t * axes[4, 1] * HALF
+            fog[y, 0], fog[y, 1], fog[y, 2] = HORIZON[0], HORIZON[1], HORIZON[2]
+            for x in range(columns):
+                u, v = ax + bx * ramp[x], ay + by * ramp[x]
+                u = (HALF - abs(u - np.floor(u) - HALF)) * np.float32(4) - ONE
+                v = (HALF - abs(v - np.floor(v) - HALF)) * np.float32(4) - ONE
+                u = min(max(u * sharp, -ONE), ONE)
+                v = min(max(v * sharp, -ONE), ONE)
+                tone = ONE + CONTRAST * u * v
+                s[y, x] = row
+                color[y, x] = pack(FLOOR[0] * tone, FLOOR[1] * tone, FLOOR[2] * tone, GROUND)
+        else:
+            rise = min(dz * np.float32(1.2), ONE)
+            for k in range(3):
+                fog[y, k] = HORIZON[k] + (ZENITH[k] - HORIZON[k]) * rise
+            sky = pack(fog[y, 0], fog[y, 1], fog[y, 2], NOTHING)
+            for x in range(columns):
+                s[y, x] = FARTHEST
+                color[y, x] = sky
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _rows(scene, i, eye, axes, tan_x, tan_y, height, width):  # type: ignore[no-untyped-def]
+    """The rows that a primitive's ball may cover, first and end; none if it is out of view."""
+    x = np.float32(scene.center[i, 0] - eye[0])
+    y = np.float32(scene.center[i, 1] - eye[1])
+    z = np.float32(scene.center[i, 2] - eye[2])
+    r = scene.reach[i]
+    cz = x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2]
+    if cz + r <= ZERO:
+        return 0, 0
+    cx = x * axes[0, 0] + y * axes[0, 1] + z * axes[0, 2]
+    cy = x * axes[1, 0] + y * axes[1, 1] + z * axes[1, 2]
+    if abs(cx) - cz * tan_x > r * math.sqrt(ONE + tan_x * tan_x):
+        return 0, 0
+    if abs(cy) - cz * tan_y > r * math.sqrt(ONE + tan_y * tan_y):
+        return 0, 0
+    gap = cz * cz - r * r
+    if cz <= r or gap < TINY:
+        return 0, height
+    root = r * math.sqrt(cy * cy + gap)
+    scale = np.float32(0.5 * width) / (tan_x * gap)
+    middle = np.float32(0.5 * height)
+    first = min(max(middle - (cy * cz + root) * scale, ZERO), np.float32(height))
+    end = min(max(middle - (cy * cz - root) * scale + ONE, ZERO), np.float32(height))
+    return int(first), int(end)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _localise(scene, i, eye, axes, local):  # type: ignore[no-untyped-def]
+    x = np.float32(eye[0] - scene.center[i, 0])
+    y = np.float32(eye[1] - scene.center[i, 1])
+    z = np.float32(eye[2] - scene.center[i, 2])
+    for k in range(3):
+        a, b, c = scene.frame[i, k, 0], scene.frame[i, k, 1], scene.frame[i, k, 2]
+        local[0, k] = a * x + b * y + c * z
+        local[1, k] = a * axes[3, 0] + b * axes[3, 1] + c * axes[3, 2]
+        local[2, k] = a * axes[4, 0] + b * axes[4, 1] + c * axes[4, 2]
+        local[3, k] = a * axes[5, 0] + b * axes[5, 1] + c * axes[5, 2]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _bound(plane, axis, face, i, k, side, weight, local):  # type: ignore[no-untyped-def]
+    plane[i, 0] = weight * local[1, k]
+    plane[i, 1] = weight * local[2, k]
+    plane[i, 2] = weight * local[3, k]
+    axis[i], face[i] = k, 2 * k + side
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _planes(buffers):  # type: ignore[no-untyped-def]
+    """The unit cube's bounds of s, upper ones first; returns how many those are."""
+    local, plane, axis, face = buffers.local, buffers.plane, buffers.axis, buffers.face
+    near, far = 0, 5
+    for k in range(3):
+        e = local[0, k]
+        sign, side = ONE, 0
+        if e < ZERO:
+            sign, side = -ONE, 1
+        gap = ONE - abs(e)
+        if gap < ZERO:
+            _bound(plane, axis, face, near, k, side, sign / min(gap, -TINY), local)
+            near += 1
+        else:
+            _bound(plane, axis, face, far, k, side, sign / max(gap, TINY), local)
+            far -= 1
+        _bound(plane, axis, face, far, k, 1 - side, -sign / (ONE + abs(e)), local)
+        far -= 1
+    return near
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _cut(buffers, a, b, c, first, end):  # type: ignore[no-untyped-def]
+    """Narrows the spans to where a + b x + c y >= 0."""
+    ramp = buffers.ramp
+    if b >= ZERO:
+        low, inverse = buffers.low, -ONE / max(b, np.float32(1e-18))
+        for y in range(first, end):
+            x = (a + c * ramp[y]) * inverse
+            low[y] = x if x > low[y] else low[y]
+    else:
+        high, inverse = buffers.high, -ONE / min(b, np.float32(-1e-18))
+        for y in range(first, end):
+            x = (a + c * ramp[y]) * inverse
+            high[y] = x if x < high[y] else high[y]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _spans(buffers, near, first, end, width):  # type: ignore[no-untyped-def]
+    """The columns of each row in which the cube is."""
+    low, high, plane, axis = buffers.low, buffers.high, buffers.plane, buffers.axis
+    last = np.float32(width - 1)
+    for y in range(first, end):
+        low[y] = ZERO
+        high[y] = last
+    for i in range(near):
+        _cut(buffers, plane[i, 0], plane[i, 1], plane[i, 2], first, end)
+        for j in range(near, 6):
+            if axis[j] != axis[i]:
+                _cut(
+                    buffers,
+                    plane[i, 0] - plane[j, 0],
+                    plane[i, 1] - plane[j, 1],
+                    plane[i, 2] - plane[j, 2],
+                    first,
+                    end,
+                )
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _fill_one(buffers, first, end, c0):  # type: ignore[no-untyped-def]
+    s, color, ramp, p = buffers.s, buffers.color, buffers.ramp, buffers.plane
+    a0, b0 = p[0, 0], p[0, 1]
+    for y in range(first, end):
+        low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
+        if low <= high:
+            r0 = a0 + p[0, 2] * ramp[y]
+            for x in range(int(max(low, ZERO)) // BLOCK * BLOCK, int(high) // BLOCK * BLOCK + BLOCK):
+                value = r0 + b0 * ramp[x]
+                hit = (ramp[x] >= low) & (ramp[x] <= high) & (value > s[y, x])
+                s[y, x] = value if hit else s[y, x]
+                color[y, x] = c0 if hit else color[y, x]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _fill_two(buffers, first, end, c0, c1):  # type: ignore[no-untyped-def]
+    s, color, ramp, p = buffers.s, buffers.color, buffers.ramp, buffers.plane
+    b0, b1 = p[0, 1], p[1, 1]
+    for y in range(first, end):
+        low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
+        if low <= high:
+            r0, r1 = p[0, 0] + p[0, 2] * ramp[y], p[1, 0] + p[1, 2] * ramp[y]
+            for x in range(int(max(low, ZERO)) // BLOCK * BLOCK, int(high) // BLOCK * BLOCK + BLOCK):
+                v0, v1 = r0 + b0 * ramp[x], r1 + b1 * ramp[x]
+                value = v0 if v0 < v1 else v1
+                tone = c0 if v0 < v1 else c1
+                hit = (ramp[x] >= low) & (ramp[x] <= high) & (value > s[y, x])
+                s[y, x] = value if hit else s[y, x]
+                color[y, x] = tone if hit else color[y, x]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _fill_three(buffers, first, end, c0, c1, c2):  # type: ignore[no-untyped-def]
+    s, color, ramp, p = buffers.s, buffers.color, buffers.ramp, buffers.plane
+    b0, b1, b2 = p[0, 1], p[1, 1], p[2, 1]
+    for y in range(first, end):
+        low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
+        if low <= high:
+            r0, r1 = p[0, 0] + p[0, 2] * ramp[y], p[1, 0] + p[1, 2] * ramp[y]
+            r2 = p[2, 0] + p[2, 2] * ramp[y]
+            for x in range(int(max(low, ZERO)) // BLOCK * BLOCK, int(high) // BLOCK * BLOCK + BLOCK):
+                v0, v1, v2 = r0 + b0 * ramp[x], r1 + b1 * ramp[x], r2 + b2 * ramp[x]
+                value = v0 if v0 < v1 else v1
+                tone = c0 if v0 < v1 else c1
+                tone = tone if value < v2 else c2
+                value = value if value < v2 else v2
+                hit = (ramp[x] >= low) & (ramp[x] <= high) & (value > s[y, x])
+                s[y, x] = value if hit else s[y, x]
+                color[y, x] = tone if hit else color[y, x]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def fill_box(buffers, near, first, end, paint, i):  # type: ignore[no-untyped-def]
+    face = buffers.face
+    if near == 1:
+        _fill_one(buffers, first, end, paint[i, face[0]])
+    elif near == 2:
+        _fill_two(buffers, first, end, paint[i, face[0]], paint[i, face[1]])
+    elif near == 3:
+        _fill_three(
+            buffers, first, end, paint[i, face[0]], paint[i, face[1]], paint[i, face[2]]
+        )
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _shade_packed(color, shade):  # type: ignore[no-untyped-def]
+    top = np.float32(255.0)
+    r = min(np.float32(np.uint8(color)) * shade, top)
+    g = min(np.float32(np.uint8(color >> 8)) * shade, top)
+    b = min(np.float32(np.uint8(color >> 16)) * shade, top)
+    return pack(r, g, b, color >> 24)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def fill_round(buffers, first, end, scene, i):  # type: ignore[no-untyped-def]
+    """A ball, or a cylinder between its planes z = -1 and z = 1."""
+    s, color, ramp, local = buffers.s, buffers.color, buffers.ramp, buffers.local
+    ex, ey, ez = local[0, 0], local[0, 1], local[0, 2]
+    round_z = ZERO if scene.shape[i] == CYLINDER else ONE
+    flat_z = ONE - round_z
+    rule = scene.rule[i]
+    first_color, second_color, third_color = scene.paint[i, 0], scene.paint[i, 1], scene.paint[i, 2]
+    front, wide, bottom, top = HUGE, ZERO, ZERO, ZERO
+    split_x, split_z, split = ZERO, ZERO, HUGE
+    if rule >= 0:
+        front, wide, bottom, top = RULES[rule, 0], RULES[rule, 1], RULES[rule, 2], RULES[rule, 3]
+        split_x, split_z, split = RULES[rule, 4], RULES[rule, 5], RULES[rule, 6]
+    # The sun in the frame: the normal at p is p divided by the half extents.
+    f = scene.frame
+    gx = f[i, 0, 0] * LIGHT_X + f[i, 0, 1] * LIGHT_Y + f[i, 0, 2] * LIGHT_Z
+    gy = f[i, 1, 0] * LIGHT_X + f[i, 1, 1] * LIGHT_Y + f[i, 1, 2] * LIGHT_Z
+    gz = f[i, 2, 0] * LIGHT_X + f[i, 2, 1] * LIGHT_Y + f[i, 2, 2] * LIGHT_Z
+    nx = f[i, 0, 0] * f[i, 0, 0] + f[i, 0, 1] * f[i, 0, 1] + f[i, 0, 2] * f[i, 0, 2]
+    ny = f[i, 1, 0] * f[i, 1, 0] + f[i, 1, 1] * f[i, 1, 1] + f[i, 1, 2] * f[i, 1, 2]
+    nz = f[i, 2, 0] * f[i, 2, 0] + f[i, 2, 1] * f[i, 2, 1] + f[i, 2, 2] * f[i, 2, 2]
+    cap = gz / math.sqrt(nz)
+    c = ex * ex + ey * ey + round_z * ez * ez - ONE
+    inside = c < ZERO
+    c = -max(-c, TINY) if inside else max(c, TINY)
+    inverse = ONE / c
+    # Planes z = 1 and z = -1 as bounds of s: weight * dz.
+    up = ONE / (ONE - ez) if abs(ONE - ez) > TINY else ONE / TINY
+    down = -ONE / (ONE + ez) if abs(ONE + ez) > TINY else -ONE / TINY
+    up_near, down_near = (ez > ONE) & (flat_z > ZERO), (ez < -ONE) & (flat_z > ZERO)
+    for y in range(first, end):
+        low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
+        if low <= high:
+            rx = local[1, 0] + local[3, 0] * ramp[y]
+            ry = local[1, 1] + local[3, 1] * ramp[y]
+            rz = local[1, 2] + local[3, 2] * ramp[y]
+            for x in range(int(max(low, ZERO)) // BLOCK * BLOCK, int(high) // BLOCK * BLOCK + BLOCK):
+                dx = rx + local[2, 0] * ramp[x]
+                dy = ry + local[2, 1] * ramp[x]
+                dz = rz + local[2, 2] * ramp[x]
+                b = ex * dx + ey * dy + round_z * ez * dz
+                disc = b * b - c * (dx * dx + dy * dy + round_z * dz * dz)
+                root = math.sqrt(max(disc, ZERO))
+                value = HUGE if inside else (root - b) * inverse
+                back = (-b - root) * inverse
+                high_plane, low_plane = up * dz, down * dz
+                capped = ZERO
+                if flat_z > ZERO:
+                    edge = high_plane if up_near else (low_plane if down_near else HUGE)
+                    capped = ONE if edge < value else ZERO
+                    value = edge if edge < value else value
+                    back = back if (up_near or back > high_plane) else high_plane
+                    back = back if (down_near or back > low_plane) else low_plane
+                t = ONE / value
+                px, py, pz = ex + dx * t, ey + dy * t, ez + dz * t
+                qz = round_z * pz
+                cosine = (px * gx + py * gy + qz * gz) / math.sqrt(
+                    px * px * nx + py * py * ny + qz * qz * nz + TINY
+                )
+                if capped > ZERO:
+                    cosine = cap if up_near else -cap
+                tone = third_color if split_x * px + split_z * pz > split else first_color
+                second = (px > front) & (abs(py) < wide) & (pz > bottom) & (pz < top)
+                tone = second_color if second else tone
+                tone = _shade_packed(tone, AMBIENT + SUN * cosine)
+                hit = (ramp[x] >= low) & (ramp[x] <= high) & (disc >= ZERO)
+                hit &= (value >= back) & (value > s[y, x])
+                s[y, x] = value if hit else s[y, x]
+                color[y, x] = tone if hit else color[y, x]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def find(buffers, scene, i, eye, axes, tan_x, tan_y, height, width):  # type: ignore[no-untyped-def]
+    """Prepares the spans of a primitive; returns its rows and how many of its faces are in view."""
+    first, end = _rows(scene, i, eye, axes, tan_x, tan_y, height, width)
+    if first >= end:
+        return 0, 0, 0
+    _localise(scene, i, eye, axes, buffers.local)
+    near = _planes(buffers)
+    _spans(buffers, near, first, end, width)
+    return first, end, near
