@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from als_engine.layout import Box, Cylinder, Layout, Prop, Sign, SoundSource, Spawn, Sphere
     from als_engine.room import Room
     from als_engine.simulation import Simulation
-    from als_engine.task import Role, Task
+    from als_engine.state import Quantity, WorldState
+    from als_engine.task import Behaviour, Role, Task
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Agent",
     "AgentSpec",
+    "Behaviour",
     "Box",
     "Cylinder",
     "EncoderSpec",
@@ -37,6 +39,7 @@ __all__ = [
     "Layout",
     "Learner",
     "Prop",
+    "Quantity",
     "Role",
     "Room",
     "ScenarioSpec",
@@ -47,6 +50,7 @@ __all__ = [
     "Sphere",
     "SuiteSpec",
     "Task",
+    "WorldState",
     "__version__",
     "errors",
     "hookimpl",
@@ -57,11 +61,13 @@ __all__ = [
 # Name -> the module that it is imported from at its first use (PEP 562).
 _LAZY = {
     "Agent": "als_engine.agent",
+    "Behaviour": "als_engine.task",
     "Box": "als_engine.layout",
     "Cylinder": "als_engine.layout",
     "Layout": "als_engine.layout",
     "Learner": "als_engine.agent",
     "Prop": "als_engine.layout",
+    "Quantity": "als_engine.state",
     "Role": "als_engine.task",
     "Room": "als_engine.room",
     "Sign": "als_engine.layout",
@@ -70,6 +76,7 @@ _LAZY = {
     "Spawn": "als_engine.layout",
     "Sphere": "als_engine.layout",
     "Task": "als_engine.task",
+    "WorldState": "als_engine.state",
     "parallel_env": "als_engine.envs.parallel",
     "sb3_vec_env": "als_engine.envs.sb3",
 }

@@ -9,7 +9,16 @@ import pytest
 
 import als_engine
 
-HEAVY = ("torch", "numba", "pybullet", "pettingzoo", "typer", "rich", "sklearn", "stable_baselines3")
+HEAVY = (
+    "torch",
+    "numba",
+    "pybullet",
+    "pettingzoo",
+    "typer",
+    "rich",
+    "sklearn",
+    "stable_baselines3",
+)
 
 
 def _run(code: str) -> str:

@@ -44,8 +44,18 @@ def test_a_spec_is_frozen_and_survives_json_and_pickle(spec: Spec) -> None:
 
 @pytest.mark.parametrize(
     "id",
-    ["Classroom-v0", "ALS/Classroom", "ALS/a/Classroom-v0", "ALS/Class room-v0", "/Classroom-v0"]
-    + ["als_engine:ALS/Classroom-v0", "ALS/Classroom-v0\n", "ALS/-v0", "", 3],
+    [
+        "Classroom-v0",
+        "ALS/Classroom",
+        "ALS/a/Classroom-v0",
+        "ALS/Class room-v0",
+        "/Classroom-v0",
+        "als_engine:ALS/Classroom-v0",
+        "ALS/Classroom-v0\n",
+        "ALS/-v0",
+        "",
+        3,
+    ],
 )
 def test_a_scenario_id_has_a_namespace_one_slash_and_a_version(id: str) -> None:
     with pytest.raises(ArgumentError, match=r"ScenarioSpec: id must be .* exactly one slash"):
@@ -84,13 +94,13 @@ def test_a_wrong_field_is_named_with_its_value(field: str, value: object, messag
 
 def test_lists_become_tuples_and_a_lone_string_is_no_list() -> None:
     assert AgentSpec(id="a", agent="m:A", needs=["learn"]).needs == ("learn",)  # type: ignore[arg-type]
-    with pytest.raises(ArgumentError, match="needs .* must be a tuple of strings, got 'learn'"):
+    with pytest.raises(ArgumentError, match=r"needs .* must be a tuple of strings, got 'learn'"):
         AgentSpec(id="a", agent="m:A", needs="learn")  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="action_modes"):
         AgentSpec(id="a", agent="m:A", action_modes=("jump",))
-    with pytest.raises(ArgumentError, match="scenarios .* one or more ids"):
+    with pytest.raises(ArgumentError, match=r"scenarios .* one or more ids"):
         SuiteSpec(id="a", scenarios=("Tag-v0",))
-    with pytest.raises(ArgumentError, match="split .* one of train, test"):
+    with pytest.raises(ArgumentError, match=r"split .* one of train, test"):
         SuiteSpec(id="a", scenarios=("ALS/Tag-v0",), split="all")
 
 
