@@ -224,12 +224,19 @@ class Layout:
             _check_sound(f"sound {name!r}", sound)
         for i, spawn in enumerate(self.spawns):
             place = spawn if isinstance(spawn, Spawn) else Spawn(spawn)
+            if len(place.position) not in (2, 3):
+                raise LayoutError(f"spawn {i} needs a position (x, y), got {place.position}")
             _check_finite(f"spawn {i}", (*place.position, place.heading))
 
 
 def _check_finite(what: str, values: Sequence[float]) -> None:
     if not all(math.isfinite(value) for value in values):
         raise LayoutError(f"{what} has a value that is not finite: {tuple(values)}")
+
+
+def _check_place(what: str, position: Sequence[float]) -> None:
+    if len(position) != 3:
+        raise LayoutError(f"{what} needs a position (x, y, z), got {position}")
 
 
 def _check_prop(what: str, prop: Prop) -> None:
@@ -246,6 +253,7 @@ def _check_prop(what: str, prop: Prop) -> None:
 
 
 def _check_sign(what: str, sign: Sign) -> None:
+    _check_place(what, sign.position)
     _check_finite(what, (*sign.position, sign.heading, sign.width, sign.height))
     if min(sign.width, sign.height) <= 0:
         raise LayoutError(f"{what} has a size that is not positive")
@@ -257,6 +265,7 @@ def _check_sound(what: str, sound: SoundSource) -> None:
     bands = np.asarray(sound.bands, dtype=np.float64)
     if bands.shape != (SOUND_BANDS,) or not np.isfinite(bands).all() or (bands < 0).any():
         raise LayoutError(f"{what} needs {SOUND_BANDS} bands, finite and not negative")
+    _check_place(what, sound.position)
     _check_finite(what, sound.position)
 
 

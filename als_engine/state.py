@@ -424,21 +424,55 @@ class WorldState:
                 raise LayoutError(unknown("quantity", name, self.declared))
         for name, quantity in self.declared.items():
             self.quantities[name][world] = layout.quantities.get(name, quantity.initial)
+        self._check_spawns(world)
         self._bound(world)
 
     def _bound(self, world: int) -> None:
-        n = self.walls.count[world]
-        radius = np.hypot(self.walls.half[world, :n, 0], self.walls.half[world, :n, 1])
-        points = np.concatenate(
+        """Sets `bounds` to what the walls, the props and half a metre around the spawns cover."""
+        n, walls, props = self.walls.count[world], self.walls, self.props
+        cos, sin = np.abs(walls.cos[world, :n]), np.abs(walls.sin[world, :n])
+        half_x, half_y = walls.half[world, :n, 0], walls.half[world, :n, 1]
+        wall_reach = np.stack([cos * half_x + sin * half_y, sin * half_x + cos * half_y], -1)
+        prop_reach = np.hypot(props.half[world, :, 0], props.half[world, :, 1])[:, None]
+        centers = np.concatenate(
             [
-                self.walls.position[world, :n, :2] - np.minimum(radius, 0.2)[:, None],
-                self.walls.position[world, :n, :2] + np.minimum(radius, 0.2)[:, None],
-                self.props.position[world, :, :2],
-                self.avatars.position[world, :, :2] - 0.5,
-                self.avatars.position[world, :, :2] + 0.5,
+                walls.position[world, :n, :2],
+                props.position[world, :, :2],
+                self.avatars.position[world, :, :2],
             ]
         )
-        self.bounds[world, :2], self.bounds[world, 2:] = points.min(0), points.max(0)
+        reach = np.concatenate(
+            [wall_reach, np.repeat(prop_reach, 2, axis=1), np.full((self.num_avatars, 2), 0.5)]
+        )
+        self.bounds[world, :2] = (centers - reach).min(0)
+        self.bounds[world, 2:] = (centers + reach).max(0)
+
+    def _check_spawns(self, world: int) -> None:
+        """Refuses an avatar whose middle is inside a wall or a solid prop, or on another's."""
+        walls, props, n = self.walls, self.props, self.walls.count[world]
+        z, w = props.orientation[world, :, 2], props.orientation[world, :, 3]
+        prop_half = props.half[world].copy()
+        # The square inside a round prop is enough to tell.
+        prop_half[props.shape[world] != SHAPE_BOX, :2] *= 0.7
+        prop_half[~(props.present[world] & props.solid[world])] = 0.0
+        center = np.concatenate([walls.position[world, :n], props.position[world]])
+        half = np.concatenate([walls.half[world, :n], prop_half])
+        cos = np.concatenate([walls.cos[world, :n], 1 - 2 * z * z])
+        sin = np.concatenate([walls.sin[world, :n], 2 * z * w])
+        spawn = self.avatars.position[world]
+        x, y = np.moveaxis(spawn[:, None, :2] - center[None, :, :2], -1, 0)
+        inside = (np.abs(cos * x + sin * y) < half[:, 0]) & (np.abs(cos * y - sin * x) < half[:, 1])
+        low, high = center[:, 2] - half[:, 2], center[:, 2] + half[:, 2]
+        inside &= (low < self.bodies.height[:, None]) & (high > 0.1)
+        if inside.any():
+            avatar, thing = (int(i[0]) for i in np.nonzero(inside))
+            what = f"wall {thing}" if thing < n else f"prop {props.names[thing - n]!r}"
+            raise LayoutError(f"spawn {avatar} is inside {what}")
+        apart = np.hypot(*(spawn[:, None, :2] - spawn[None, :, :2]).transpose(2, 0, 1))
+        close = np.triu(apart < self.bodies.radius, 1)
+        if close.any():
+            one, other = (int(i[0]) for i in np.nonzero(close))
+            raise LayoutError(f"spawns {one} and {other} are in the same place")
 
     # -- what a task may change while an episode runs -------------------------------------------
 
@@ -497,9 +531,24 @@ class WorldState:
         self.props.holder[worlds, prop] = NOTHING
 
     def which(self, worlds: ArrayLike) -> NDArray[np.intp]:
-        """The indices of the worlds that a mask, a list of indices or one index names."""
+        """The indices of the worlds that a mask, a list of indices or one index names.
+
+        Raises:
+            ArgumentError: the mask has another length, or there is no such world.
+        """
         chosen = np.asarray(worlds)
-        return np.flatnonzero(chosen) if chosen.dtype == np.bool_ else np.atleast_1d(chosen)
+        if chosen.dtype == np.bool_:
+            if chosen.shape != (self.num_worlds,):
+                raise ArgumentError(
+                    f"a mask of {self.num_worlds} worlds has the shape {chosen.shape}"
+                )
+            return np.flatnonzero(chosen)
+        indices = np.atleast_1d(chosen).astype(np.intp)
+        if indices.size and not 0 <= indices.min() <= indices.max() < self.num_worlds:
+            raise ArgumentError(
+                f"worlds {indices.tolist()} are not all in 0 to {self.num_worlds - 1}"
+            )
+        return indices
 
     # -- questions ------------------------------------------------------------------------------
 
@@ -522,8 +571,9 @@ class WorldState:
         """
         if name == "avatars":
             return self.avatars.position
-        if name.startswith("avatar_") and name[7:].isdecimal():
-            return self.avatars.position[:, int(name[7:])]
+        number = name.removeprefix("avatar_")
+        if number != name and number.isdecimal() and int(number) < self.num_avatars:
+            return self.avatars.position[:, int(number)]
         for group in (self.props, self.signs, self.sounds):
             if name in group.names:
                 return group.position[:, group.names.index(name)]
