@@ -1,0 +1,415 @@
+"""What `throughput.py` measures: ratios of two things timed in turns, in one run."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pybullet
+import scene  # noqa: F401 - registers Bench/Ring-v0 and Bench/Procedural-v0
+from gymnasium.vector import AutoresetMode
+from replay import Recording, record
+
+from als_engine.envs.batch import Batch
+from als_engine.sensors.base import Setup
+from als_engine.sensors.camera import Camera
+from als_engine.simulation import Simulation, simulate
+
+RING, PROCEDURAL = "Bench/Ring-v0", "Bench/Procedural-v0"
+STATE = ("proprioception", "entities")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One line of the table.
+
+    Attributes:
+        name: what is compared with what.
+        ratio: the measured figure; a ratio unless `unit` says otherwise.
+        goal: what it has to reach.
+        at_most: the goal is an upper bound, not a lower one.
+        detail: the absolute times behind it, on this machine.
+        unit: empty for a ratio.
+    """
+
+    name: str
+    ratio: float
+    goal: float
+    at_most: bool = False
+    detail: str = ""
+    unit: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the goal is reached."""
+        return self.ratio <= self.goal if self.at_most else self.ratio >= self.goal
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """How long one call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def in_turns(repeats: int, *works: Callable[[], Any]) -> list[list[float]]:
+    """Times several things in turns, so that a change of the machine's speed hits all alike."""
+    times: list[list[float]] = [[] for _ in works]
+    for work in works:
+        work()
+    for _ in range(repeats):
+        for taken, work in zip(times, works, strict=True):
+            taken.append(seconds(work))
+    return times
+
+
+def median_ratio(top: list[float], bottom: list[float]) -> float:
+    """The median of the pairwise ratios."""
+    return statistics.median(a / b for a, b in zip(top, bottom, strict=True))
+
+
+def micro(times: list[float], count: int) -> str:
+    """The median time of one of `count`, in microseconds."""
+    return f"{statistics.median(times) / count * 1e6:.1f} µs"
+
+
+def vector_against_bullet(repeats: int, worlds: int = 16, steps: int = 25) -> list[Measure]:
+    """The vector environment against its own Bullet calls, and against bare `stepSimulation`.
+
+    The calls of a first run are recorded; the loop makes them again, call by call, in worlds that
+    were built alike, so all three see the same states.
+    """
+    actions = _actions(worlds, (repeats + 1) * steps)
+    recording: Recording = record(RING, worlds, actions, steps)
+    env = gymnasium.make_vec(RING, num_envs=worlds, sensors=STATE)
+    env.reset(seed=0)
+    loop, bare = recording.player(), recording.player()
+    plan = iter(actions.reshape(-1, steps, worlds))
+
+    def step_env() -> None:
+        for action in next(plan):
+            env.step(action)
+
+    times: list[list[float]] = [[], [], []]
+    for chunk in range(repeats + 1):
+        taken = (seconds(step_env), seconds(partial(loop.play, chunk)), bare.time_steps(chunk))
+        if chunk:  # The first one warms up.
+            for column, value in zip(times, taken, strict=True):
+                column.append(value)
+    env.close()
+    loop.close()
+    bare.close()
+    ours, calls, physics = times
+    count = worlds * steps
+    return [
+        Measure(
+            "vector env / the same Bullet calls in a loop",
+            median_ratio(calls, ours),
+            0.85,
+            detail=f"{micro(ours, count)} and {micro(calls, count)} a world step",
+        ),
+        Measure(
+            "vector env / bare stepSimulation",
+            median_ratio(physics, ours),
+            0.65,
+            detail=f"{micro(ours, count)} and {micro(physics, count)} a world step",
+        ),
+    ]
+
+
+def camera_against_tiny_renderer(repeats: int) -> list[Measure]:
+    """One 64 x 64 picture with colour, depth and kinds, of the same scene."""
+    simulation = _stepped(RING, worlds=1, sensors=())
+    setup = Setup(num_worlds=1, num_avatars=4, observers=4)
+    camera = Camera(setup, ("rgb", "depth", "semantic"))
+    out = {
+        key: np.zeros((1, 4, *(space.shape or ())), space.dtype)
+        for key, space in camera.spaces().items()
+    }
+    ours, tiny = in_turns(
+        repeats,
+        lambda: [camera.read(simulation.state, out) for _ in range(25)],
+        lambda: draw_with_tiny_renderer(simulation),
+    )
+    simulation.close()
+    return [
+        Measure(
+            "camera / TinyRenderer, 64 x 64",
+            median_ratio(tiny, ours) * 25,
+            25.0,
+            detail=f"{micro(ours, 100)} and {micro(tiny, 4)} a picture",
+        )
+    ]
+
+
+def draw_with_tiny_renderer(simulation: Simulation) -> None:
+    """Draws what every avatar sees with PyBullet's own software renderer."""
+    avatars = simulation.state.avatars
+    physics: Any = simulation._physics
+    for world, client in enumerate(physics._clients):
+        for avatar in range(simulation.num_avatars):
+            eye = avatars.position[world, avatar] + (0.0, 0.0, 1.55)
+            heading = avatars.heading[world, avatar]
+            eye = eye + 0.3 * np.array([np.cos(heading), np.sin(heading), 0.0])
+            ahead = eye + np.array([np.cos(heading), np.sin(heading), -0.14])
+            pybullet.getCameraImage(
+                64,
+                64,
+                pybullet.computeViewMatrix(eye.tolist(), ahead.tolist(), (0, 0, 1)),
+                pybullet.computeProjectionMatrixFOV(90, 1.0, 0.05, 20.0),
+                renderer=pybullet.ER_TINY_RENDERER,
+                physicsClientId=client,
+            )
+
+
+def pixels_env(repeats: int, steps: int = 5) -> list[Measure]:
+    """The whole environment with `rgb` for 4 avatars, against the same drawn by TinyRenderer."""
+    ours = _batch(RING, 4, ("proprioception", "rgb"))
+    theirs = _batch(RING, 4, ("proprioception",))
+    rng = np.random.default_rng(0)
+
+    def step(batch: Batch, tiny: bool) -> None:
+        for _ in range(steps):
+            batch.step(rng.integers(0, 7, (4, 4)))
+            if tiny:
+                draw_with_tiny_renderer(batch.simulation)
+
+    fast, slow = in_turns(repeats, lambda: step(ours, False), lambda: step(theirs, True))
+    ours.close()
+    theirs.close()
+    return [
+        Measure(
+            "env with rgb for 4 avatars / drawn with TinyRenderer",
+            median_ratio(slow, fast),
+            10.0,
+            detail=f"{micro(fast, 4 * steps)} and {micro(slow, 4 * steps)} a world step",
+        )
+    ]
+
+
+def resets(repeats: int) -> list[Measure]:
+    """A procedural reset against `resetSimulation` and the creation of the same bodies."""
+    simulation = simulate(PROCEDURAL, 1, sensors=STATE)
+    simulation.reset([0])
+    physics: Any = simulation._physics
+
+    def reset() -> None:
+        for _ in range(5):
+            simulation.reset()
+            simulation.observe()
+
+    def build() -> None:
+        for _ in range(5):
+            physics.build(0, simulation.state)
+
+    ours, bodies = in_turns(repeats, reset, build)
+    simulation.close()
+    return [
+        Measure(
+            "reset of a procedural world / building its bodies",
+            median_ratio(ours, bodies),
+            1.3,
+            at_most=True,
+            detail=f"{micro(ours, 5)} and {micro(bodies, 5)}",
+        )
+    ]
+
+
+def flatness(repeats: int, counts: tuple[int, ...] = (1, 4, 16, 64)) -> list[Measure]:
+    """The cost of a world step, and of memory, from 1 to 64 worlds."""
+    batches = {}
+    before = _resident()
+    for n in counts:
+        if n == counts[-1]:
+            before = _resident()
+        batches[n] = _batch(RING, n, STATE)
+    per_world = (_resident() - before) / counts[-1]
+    rng = np.random.default_rng(0)
+    plans = {n: rng.integers(0, 7, (64, n, 4)) for n in counts}
+
+    def run(n: int) -> Callable[[], None]:
+        def step() -> None:
+            # As many world steps for every n: 64 for one world, one for 64 worlds.
+            for action in plans[n][: max(1, counts[-1] // n)]:
+                batches[n].step(action)
+
+        return step
+
+    works = [run(n) for n in counts]
+    for _ in range(20):
+        for work in works:
+            work()
+    times = in_turns(repeats, *works)
+    costs = [statistics.median(taken) / counts[-1] * 1e6 for taken in times]
+    for batch in batches.values():
+        batch.close()
+    shown = ", ".join(f"{n}: {cost:.0f} µs" for n, cost in zip(counts, costs, strict=True))
+    return [
+        Measure(
+            "cost of a world step, dearest of 1 to 64 worlds / cheapest",
+            max(costs) / min(costs),
+            1.15,
+            at_most=True,
+            detail=shown,
+        ),
+        Measure("memory of an extra world", per_world, 40.0, at_most=True, unit="MiB"),
+    ]
+
+
+def workers(repeats: int, worlds: int = 32, steps: int = 20) -> list[Measure]:
+    """Two processes against one."""
+    envs = [
+        gymnasium.make_vec(
+            "ALS/Tag-v0", num_envs=worlds, workers=k, sensors=STATE, num_avatars=4,
+            max_episode_steps=100_000,
+        )
+        for k in (1, 2)
+    ]  # fmt: skip
+    for env in envs:
+        env.reset(seed=0)
+    actions = _actions(worlds, steps).reshape(steps, worlds)
+
+    def run(env: Any) -> Callable[[], None]:
+        def step() -> None:
+            for action in actions:
+                env.step(action)
+
+        return step
+
+    one, two = in_turns(repeats, run(envs[0]), run(envs[1]))
+    for env in envs:
+        env.close()
+    return [
+        Measure(
+            "workers=2 / one process",
+            median_ratio(one, two),
+            1.7,
+            detail=f"{micro(two, worlds * steps)} and {micro(one, worlds * steps)} a world step",
+        )
+    ]
+
+
+def sb3(repeats: int, worlds: int = 16, steps: int = 20) -> list[Measure]:
+    """The native SB3 VecEnv against DummyVecEnv over single environments."""
+    from stable_baselines3.common.vec_env import DummyVecEnv
+
+    from als_engine import sb3_vec_env
+
+    native = sb3_vec_env(RING, worlds, observers=1, sensors=STATE)
+    dummy = DummyVecEnv([lambda: gymnasium.make(RING, sensors=STATE) for _ in range(worlds)])
+    native.reset()
+    dummy.reset()
+    actions = _actions(worlds, steps).reshape(steps, worlds)
+
+    def run(env: Any) -> Callable[[], None]:
+        def step() -> None:
+            for action in actions:
+                env.step(action)
+
+        return step
+
+    ours, theirs = in_turns(repeats, run(native), run(dummy))
+    count = worlds * steps
+    native.close()
+    dummy.close()
+    return [
+        Measure(
+            "native SB3 VecEnv / DummyVecEnv of single envs, 16 worlds",
+            median_ratio(theirs, ours),
+            1.4,
+            detail=f"{micro(ours, count)} and {micro(theirs, count)} a world step",
+        )
+    ]
+
+
+def single(repeats: int, steps: int = 200) -> list[Measure]:
+    """What the single environment adds to its own physics, in microseconds."""
+    env: Any = gymnasium.make(RING, sensors=STATE).unwrapped
+    env.reset(seed=0)
+    physics: Any = env.simulation._physics
+    spent = [0.0]
+    step_physics = physics.step
+
+    def timed(*arguments: Any) -> None:
+        start = time.perf_counter()
+        step_physics(*arguments)
+        spent[0] += time.perf_counter() - start
+
+    physics.step = timed
+    actions = _actions(1, steps).reshape(-1)
+    overheads = []
+    for _ in range(repeats + 1):
+        spent[0] = 0.0
+        whole = seconds(lambda: [env.step(action) for action in actions])
+        overheads.append((whole - spent[0]) / steps * 1e6)
+    env.close()
+    return [
+        Measure(
+            "single env, overhead over its own physics",
+            statistics.median(overheads[1:]),
+            150.0,
+            at_most=True,
+            unit="µs",
+        )
+    ]
+
+
+def import_time(repeats: int) -> list[Measure]:
+    """`import als_engine` in a fresh process, as Python itself times it."""
+    program = (
+        "import sys, time; start = time.perf_counter(); import als_engine; "
+        "taken = time.perf_counter() - start; "
+        "heavy = {'torch', 'pybullet', 'numba', 'pettingzoo'} & set(sys.modules); "
+        "assert not heavy, heavy; print(taken)"
+    )
+    command = [sys.executable, "-c", program]
+    times = [float(subprocess.check_output(command)) for _ in range(max(3, repeats // 4))]
+    return [Measure("import als_engine", statistics.median(times), 0.4, at_most=True, unit="s")]
+
+
+ALL = (
+    vector_against_bullet,
+    camera_against_tiny_renderer,
+    pixels_env,
+    resets,
+    flatness,
+    workers,
+    sb3,
+    single,
+    import_time,
+)
+
+
+def _actions(worlds: int, steps: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 7, (steps, worlds))
+
+
+def _batch(scenario: str, worlds: int, sensors: tuple[str, ...]) -> Batch:
+    batch = Batch(simulate(scenario, worlds, sensors=sensors), AutoresetMode.NEXT_STEP)
+    batch.reset(list(range(worlds)))
+    return batch
+
+
+def _stepped(scenario: str, worlds: int, sensors: tuple[str, ...]) -> Simulation:
+    """A simulation after 30 random steps."""
+    simulation = simulate(scenario, worlds, sensors=sensors)
+    simulation.reset(list(range(worlds)))
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        simulation.step(rng.integers(0, 7, (worlds, simulation.observers)))
+    return simulation
+
+
+def _resident() -> float:
+    """This process's resident memory, MiB."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        line = next(line for line in status if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024

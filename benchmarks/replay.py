@@ -1,0 +1,115 @@
+"""Records the Bullet calls of a vector environment, to make them again in worlds built alike."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pybullet
+
+from als_engine.physics import bullet as backend
+from als_engine.simulation import simulate
+
+STATE = ("proprioception", "entities")
+Call = tuple[Any, tuple[Any, ...], int]
+
+
+class _Spy:
+    """Stands in for the pybullet module and writes down what is called, with which client."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(pybullet, name)
+        if not callable(real):
+            return real
+
+        def call(*arguments: Any, physicsClientId: int, **named: Any) -> Any:  # noqa: N803
+            if named:
+                arguments = (*arguments, named)
+            self.calls.append((real, arguments, physicsClientId))
+            return real(*arguments[: len(arguments) - bool(named)], **named,
+                        physicsClientId=physicsClientId)  # fmt: skip
+
+        return call
+
+
+@dataclass
+class Recording:
+    """The calls of every chunk of steps."""
+
+    scenario: str
+    worlds: int
+    chunks: list[list[Call]]
+    clients: list[int]
+
+    def player(self) -> Player:
+        """Worlds built like those that were recorded, to make the calls in."""
+        return Player(self)
+
+
+class Player:
+    """Makes the recorded calls again."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._simulation = simulate(recording.scenario, recording.worlds, sensors=())
+        self._simulation.reset(list(range(recording.worlds)))
+        physics: Any = self._simulation._physics
+        swap = dict(zip(recording.clients, physics._clients, strict=True))
+        self._chunks = [
+            [_bind(function, arguments, swap[client]) for function, arguments, client in chunk]
+            for chunk in recording.chunks
+        ]
+
+    def play(self, chunk: int) -> None:
+        """The hand-written loop: the calls, and nothing else."""
+        for function, arguments, named in self._chunks[chunk]:
+            function(*arguments, **named)
+
+    def time_steps(self, chunk: int) -> float:
+        """Makes the calls and returns the time that `stepSimulation` took."""
+        step, clock, taken = pybullet.stepSimulation, time.perf_counter, 0.0
+        for function, arguments, named in self._chunks[chunk]:
+            if function is step:
+                start = clock()
+                function(*arguments, **named)
+                taken += clock() - start
+            else:
+                function(*arguments, **named)
+        return taken
+
+    def close(self) -> None:
+        """Closes the worlds."""
+        self._simulation.close()
+
+
+def record(scenario: str, worlds: int, actions: np.ndarray, steps: int) -> Recording:
+    """Steps a vector environment and returns the Bullet calls that it made."""
+    env: Any = gymnasium.make_vec(scenario, num_envs=worlds, sensors=STATE)
+    env.reset(seed=0)
+    clients = list(env.worlds.simulation._physics._clients)
+    spy, real = _Spy(), backend.bullet
+    chunks = []
+    backend.bullet = spy  # type: ignore[assignment]
+    try:
+        for chunk in actions.reshape(-1, steps, worlds):
+            spy.calls = []
+            for action in chunk:
+                env.step(action)
+            chunks.append(spy.calls)
+    finally:
+        backend.bullet = real
+    env.close()
+    return Recording(scenario, worlds, chunks, clients)
+
+
+def _bind(function: Any, arguments: tuple[Any, ...], client: int) -> tuple[Any, Any, Any]:
+    named = {"physicsClientId": client}
+    if arguments and isinstance(arguments[-1], dict):
+        named.update(arguments[-1])
+        arguments = arguments[:-1]
+    return function, arguments, named
