@@ -12,7 +12,7 @@ from typing import Final
 import numba
 
 from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_USE, Commands
-from als_engine.state import NOTHING, WorldState
+from als_engine.state import NOTHING, SHAPE_BOX, WorldState
 
 REACH: Final = 0.9
 """How far from an avatar's skin the surface of a prop may be to be picked up or used, metres."""
@@ -26,7 +26,7 @@ _CANDIDATES: Final = 5
 
 
 def resolve(state: WorldState, commands: Commands) -> None:
-    """Carries out every avatar's hand and speech command, and notes what happened in `state.events`.
+    """Carries out all hand and speech commands, and notes in `state.events` what happened.
 
     Avatars act in the order of their index, so two hands on one prop never both succeed.
     """
@@ -35,18 +35,19 @@ def resolve(state: WorldState, commands: Commands) -> None:
         commands.hand, commands.say, avatars.position, avatars.heading, state.bodies.radius,
         state.bodies.height, avatars.held, avatars.utterance, avatars.touches_prop,
         avatars.touches_avatar, avatars.touches_wall, avatars.touching, props.position,
-        props.orientation, props.velocity, props.half, props.present, props.holder, props.portable,
-        props.usable, props.solid, walls.count, walls.position, walls.half, walls.cos, walls.sin,
-        events.picked_up, events.put_down, events.used, events.bumped, state.moved,
+        props.orientation, props.velocity, props.shape, props.half, props.present, props.holder,
+        props.portable, props.usable, props.solid, walls.count, walls.position, walls.half,
+        walls.cos, walls.sin, events.picked_up, events.put_down, events.used, events.bumped,
+        state.moved,
     )  # fmt: skip
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _resolve(  # type: ignore[no-untyped-def]
     hand, say, position, heading, radius, height, held, utterance, touches_prop, touches_avatar,
-    touches_wall, touching, prop_position, orientation, velocity, half, present, holder, portable,
-    usable, solid, wall_count, wall_position, wall_half, wall_cos, wall_sin, picked_up, put_down,
-    used, bumped, moved,
+    touches_wall, touching, prop_position, orientation, velocity, shape, half, present, holder,
+    portable, usable, solid, wall_count, wall_position, wall_half, wall_cos, wall_sin, picked_up,
+    put_down, used, bumped, moved,
 ):  # fmt: skip
     worlds, avatars = hand.shape
     props = half.shape[1]
@@ -73,8 +74,9 @@ def _resolve(  # type: ignore[no-untyped-def]
             elif hand[w, a] == HAND_PUT_DOWN and held[w, a] >= 0:
                 i = held[w, a]
                 spot = _free_spot(
-                    w, a, i, position, heading, radius, prop_position, half, present, holder, solid,
-                    wall_count, wall_position, wall_half, wall_cos, wall_sin,
+                    w, a, i, position, heading, radius, prop_position, orientation, shape, half,
+                    present, holder, solid, wall_count, wall_position, wall_half, wall_cos,
+                    wall_sin,
                 )  # fmt: skip
                 if spot[2] > 0.0:
                     prop_position[w, i, 0], prop_position[w, i, 1] = spot[0], spot[1]
@@ -120,8 +122,8 @@ def _reach_for(  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _free_spot(  # type: ignore[no-untyped-def]
-    w, a, i, position, heading, radius, prop_position, half, present, holder, solid, wall_count,
-    wall_position, wall_half, wall_cos, wall_sin,
+    w, a, i, position, heading, radius, prop_position, orientation, shape, half, present, holder,
+    solid, wall_count, wall_position, wall_half, wall_cos, wall_sin,
 ):  # fmt: skip
     """Where prop i fits on the floor around its holder: (x, y, 1), or (0, 0, 0) when nowhere.
 
@@ -140,17 +142,21 @@ def _free_spot(  # type: ignore[no-untyped-def]
             free = free and d >= reach * reach
         for j in range(half.shape[1]):
             if j != i and solid[w, j] and present[w, j] and holder[w, j] < 0:
-                reach = size + math.sqrt(half[w, j, 0] ** 2 + half[w, j, 1] ** 2)
-                d = (x - prop_position[w, j, 0]) ** 2 + (y - prop_position[w, j, 1]) ** 2
-                free = free and d >= reach * reach
+                dx, dy = x - prop_position[w, j, 0], y - prop_position[w, j, 1]
+                if shape[w, j] == SHAPE_BOX:
+                    # Its distance from the box as it stands: next to a long desk there is room.
+                    qz, qw = orientation[w, j, 2], orientation[w, j, 3]
+                    cos, sin = qw * qw - qz * qz, 2.0 * qw * qz
+                    u = max(0.0, abs(cos * dx + sin * dy) - half[w, j, 0])
+                    v = max(0.0, abs(cos * dy - sin * dx) - half[w, j, 1])
+                    free = free and u * u + v * v >= size * size
+                else:
+                    reach = size + half[w, j, 0]
+                    free = free and dx * dx + dy * dy >= reach * reach
         for j in range(wall_count[w]):
             dx, dy = x - wall_position[w, j, 0], y - wall_position[w, j, 1]
-            u = max(
-                0.0, abs(wall_cos[w, j] * dx + wall_sin[w, j] * dy) - wall_half[w, j, 0]
-            )
-            v = max(
-                0.0, abs(wall_cos[w, j] * dy - wall_sin[w, j] * dx) - wall_half[w, j, 1]
-            )
+            u = max(0.0, abs(wall_cos[w, j] * dx + wall_sin[w, j] * dy) - wall_half[w, j, 0])
+            v = max(0.0, abs(wall_cos[w, j] * dy - wall_sin[w, j] * dx) - wall_half[w, j, 1])
             free = free and u * u + v * v >= size * size
         if free:
             return x, y, 1.0
