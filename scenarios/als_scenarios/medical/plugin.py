@@ -13,10 +13,10 @@ def als_scenarios() -> list[ScenarioSpec]:
             id="ALS/Diagnosis-v0",
             task="als_scenarios.medical.diagnosis:Diagnosis",
             family="medical",
-            summary="A clinic with real patients: buy measurements, then decide.",
-            max_episode_steps=200,
-            num_avatars=1,
+            summary="A clinic with real patients: pay for measurements, then decide.",
+            max_episode_steps=300,
+            num_avatars=2,
             min_avatars=1,
-            max_avatars=1,
+            max_avatars=4,
         )
     ]

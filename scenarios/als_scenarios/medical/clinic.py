@@ -1,0 +1,148 @@
+"""The clinic of `ALS/Diagnosis-v0` as a place: its hall, and the people who walk about in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import numpy as np
+
+from als_engine.layout import Box, Layout, Prop, Sign, Spawn
+from als_engine.room import Door, Room
+from als_engine.state import FloatArray, WorldState
+from als_scenarios.medical.patients import NUM_PANELS, PANELS
+
+if TYPE_CHECKING:
+    from als_engine.avatar import Commands
+    from als_engine.navigation import Navigator
+    from als_engine.state import BoolArray, IntArray
+
+LENGTH, DEPTH = 9.0, 3.6
+"""Of the hall, metres: the patient lies in the west, the desks stand in the east."""
+
+DESKS: Final = ("benign desk", "malignant desk")
+BENIGN, MALIGNANT = NUM_PANELS, NUM_PANELS + 1
+"""The indices of the desks' props; those of the stations are the panels' own."""
+
+STAND_OFF: Final = 0.8
+"""How far from the middle of a station one stands to use it, metres."""
+
+_SLOTS = (-1.9, 0.0, 1.9)
+_JITTER = 0.2
+_STATION = Box(0.7, 0.45, 1.05)
+_DESK = Box(1.1, 0.7, 0.74)
+_WALL_COLORS = ("white", "beige", (198, 220, 222), (214, 222, 200))
+_WAITING_PLACES = ((-0.95, 1.4), (-0.95, -1.4), (0.95, 1.4), (0.95, -1.4))
+_LEG_STEPS = 75
+
+
+def clinic(rng: np.random.Generator, num_avatars: int, patient: int) -> Layout:
+    """Draws a clinic: which panel stands where, which desk is left, where everyone starts."""
+    color = _WALL_COLORS[int(rng.integers(len(_WALL_COLORS)))]
+    door = Door("west", -0.8, 1.0)
+    room = Room(LENGTH, DEPTH, height=2.2, color=color, doors=[door])
+    room.occupy((-3.45, 1.35), box=(2.1, 0.9))
+    places = rng.permutation(NUM_PANELS).tolist()
+    shifts = rng.uniform(-_JITTER, _JITTER, NUM_PANELS).tolist()
+    props, signs = {}, {}
+    for panel, place, shift in zip(PANELS, places, shifts, strict=True):
+        side, x = ("north", "south")[place % 2], _SLOTS[place // 2] + shift
+        y = (DEPTH - _STATION.depth) / 2 * (1 if side == "north" else -1)
+        heading = 0.0 if side == "north" else math.pi
+        props[panel.name] = room.add(
+            Prop(_STATION, (x, y), heading, color=panel.color, usable=True)
+        )
+        where, facing = room.on_wall(side, x, z=1.52, out=0.02)
+        signs[f"{panel.name} sign"] = Sign(panel.title, where, facing, 1.0, 0.56)
+    north = 1.0 if rng.random() < 0.5 else -1.0
+    for name, text, paper, side_of in zip(
+        DESKS, ("BENIGN", "MALIGNANT"), ("green", "red"), (north, -north), strict=True
+    ):
+        y = 0.95 * side_of
+        at = ((LENGTH - _DESK.depth) / 2, y)
+        props[name] = room.add(Prop(_DESK, at, -math.pi / 2, color=paper, usable=True))
+        where, facing = room.on_wall("east", y, z=1.5, out=0.02)
+        signs[f"{name} sign"] = Sign(text, where, facing, 1.3, 0.5, paper, "white")
+    return Layout(
+        walls=[*room.walls(), *_furniture()],
+        props=props,
+        signs=signs,
+        spawns=_spawns(rng, room, num_avatars),
+        instruction="measure what you need to know, then sign at the benign or the malignant desk",
+        quantities={"patient": patient, "errand": rng.integers(12 * _LEG_STEPS, size=num_avatars)},
+    )
+
+
+def _furniture() -> list[Prop]:
+    """The patient's bed with the patient in it, and windows: what nobody needs to tell apart."""
+    x, y = -3.45, 1.35
+    window = Box(1.0, 0.03, 0.7)
+    glass = (168, 206, 228)
+    return [
+        Prop(Box(2.0, 0.85, 0.5), (x, y), color="white"),
+        Prop(Box(0.45, 0.7, 0.14), (x - 0.72, y, 0.57), color=(226, 232, 240)),
+        Prop(Box(1.25, 0.88, 0.2), (x + 0.38, y, 0.55), color="teal"),
+        Prop(Box(0.26, 0.24, 0.22), (x - 0.7, y, 0.72), color=(226, 178, 146)),
+        Prop(window, (-3.45, DEPTH / 2 - 0.01, 1.5), color=glass),
+        Prop(Box(0.03, 1.0, 0.7), (-LENGTH / 2 + 0.01, 0.9, 1.5), color=glass),
+    ]
+
+
+def _spawns(rng: np.random.Generator, room: Room, num_avatars: int) -> list[Spawn]:
+    """The doctor beside the bed, looking down the hall; everybody else somewhere beyond."""
+    doctor = room.free_spot(rng, 0.3, near=(-3.2, -0.4), within=0.9)
+    spawns = [Spawn(doctor, float(rng.uniform(-0.6, 0.6)))]
+    for _ in range(num_avatars - 1):
+        spot = room.free_spot(rng, 0.3, near=(0.0, 0.0), within=3.0, away_from=doctor, beyond=1.0)
+        spawns.append(Spawn(spot, float(rng.uniform(-math.pi, math.pi))))
+    return spawns
+
+
+def standing_places(state: WorldState) -> FloatArray:
+    """Where one stands to use each station and desk: (worlds, 8, 2), metres."""
+    places = state.props.position[..., :2].copy()
+    stations, desks = places[:, :NUM_PANELS], places[:, NUM_PANELS:]
+    stations[..., 1] -= STAND_OFF * np.sign(stations[..., 1])
+    desks[..., 0] -= STAND_OFF + 0.1
+    return places
+
+
+# -- people who are not in charge -----------------------------------------------------------------
+
+
+Walk: TypeAlias = "Callable[[WorldState, BoolArray, Commands, Navigator], None]"
+"""A behaviour that finds its way with a navigator."""
+
+
+def _leg(state: WorldState) -> IntArray:
+    """Which part of their way people are on, (worlds, avatars); each starts at its own time."""
+    return np.asarray((state.step[:, None] + state["errand"]) // _LEG_STEPS)
+
+
+def waits(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:
+    """A visitor who takes a place at the wall, between two stations, and stays there."""
+    goals = np.array(_WAITING_PLACES)[state["errand"] % len(_WAITING_PLACES)]
+    navigator.walk(goals, commands, who, speed=0.6)
+
+
+def rounds(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:
+    """A nurse who goes from station to station."""
+    station = _leg(state) % NUM_PANELS
+    goals = np.take_along_axis(standing_places(state), station[..., None], axis=1)
+    navigator.walk(goals, commands, who, speed=0.6)
+
+
+def paces(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:
+    """A visitor who walks up and down the middle of the hall."""
+    goals = np.zeros((state.num_worlds, state.num_avatars, 2))
+    goals[..., 0] = np.where(_leg(state) % 2 == 0, -2.0, 2.4)
+    navigator.walk(goals, commands, who, speed=0.5)
+
+
+def follows(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:
+    """A relative who stays at the doctor's heels, and keeps standing in the way."""
+    doctor = state.avatars.position[:, 0, :2]
+    away = state.avatars.position[..., :2] - doctor[:, None]
+    near = np.hypot(away[..., 0], away[..., 1]) < 1.3
+    navigator.walk(doctor, commands, who & ~near, speed=0.8)
