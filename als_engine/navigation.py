@@ -25,7 +25,6 @@ __all__ = ["Navigator", "face", "reached", "steer"]
 
 MAX_CELLS: Final = 1 << 20
 
-_EDGE: Final = 2
 _PASS_WEIGHT: Final = 1.5
 _ON_COURSE: Final = 0.22
 """Who turns by no more, and no faster, than this walks on instead of stopping to turn."""
@@ -109,8 +108,9 @@ class Navigator:
         if not which.size:
             return
         bounds = state.bounds[which]
-        self._origin[which] = bounds[:, :2] - _EDGE * self.cell
-        size = np.ceil((bounds[:, 2:] - bounds[:, :2]) / self.cell) + 2 * _EDGE
+        edge = math.ceil(self.clearance / self.cell) + 2  # Leaves a way around the outside.
+        self._origin[which] = bounds[:, :2] - edge * self.cell
+        size = np.ceil((bounds[:, 2:] - bounds[:, :2]) / self.cell) + 2 * edge
         if size.prod(axis=1).max() > MAX_CELLS:
             world = which[int(size.prod(axis=1).argmax())]
             raise ArgumentError(f"world {world} is too large for cells of {self.cell} metres")
@@ -295,6 +295,9 @@ def _turn(angle, turn_rate, turn_speed, gain, dt):  # type: ignore[no-untyped-de
     share = min(1.0, rate / turn_speed)
     if abs(angle) < _ON_COURSE and abs(turn_rate) < _ON_COURSE:
         share = min(share, 0.5)
+    # The discrete turn, always at full speed, ends at a quarter: time to brake.
+    if share < math.copysign(turn_rate, turn_rate * angle) / turn_speed - 1e-3:
+        share = min(share, 0.25)
     return math.copysign(share, angle)
 
 
