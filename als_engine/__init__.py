@@ -87,9 +87,6 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_LAZY[name]), name)
-    if name == "parallel_env":
-        # PettingZoo is imported from here on, so its registry may know our scenarios as well.
-        _registration.register_with_pettingzoo()
     globals()[name] = value
     return value
 

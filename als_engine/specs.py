@@ -239,7 +239,10 @@ def load_object(reference: str, hint: str = "") -> Any:
     try:
         return getattr(importlib.import_module(module_name), name)
     except ModuleNotFoundError as error:
-        raise PluginError(f'cannot load "{reference}": {error}{hint}') from error
+        # A missing library can be installed; a missing module of the plugin's own is a typo.
+        is_own = f"{module_name}.".startswith(f"{error.name}.")
+        why = f"{error}{'' if is_own else hint}"
+        raise PluginError(f'cannot load "{reference}": {why}') from error
     # A plugin may fail in any way it likes while it is imported; the user gets one line of it.
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]

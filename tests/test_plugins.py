@@ -319,8 +319,10 @@ def test_als_scenarios(fresh: Registry) -> None:
         fresh.scenario("ALS/Clasroom-v0")
 
 
-def test_als_agents(fresh: Registry) -> None:
-    spec = AgentSpec("acme/walker", "no_such_module:Walker", needs=("walk",))
+def test_als_agents(fresh: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "acme_walker.py").write_text("import not_installed")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = AgentSpec("acme/walker", "acme_walker:Walker", needs=("walk",))
     fresh.add(_offering(als_agents=[spec]), "acme-agents")
     assert fresh.agent("acme/walker") is spec
     with pytest.raises(PluginError, match=r'install it with: pip install "acme-agents\[walk\]"'):
@@ -405,7 +407,7 @@ def test_every_scenario_is_a_gymnasium_spec_that_goes_to_json_and_back(id: str) 
     "code",
     [
         "import pettingzoo, als_engine",
-        "import als_engine; als_engine.parallel_env; import pettingzoo",
+        "import als_engine; als_engine.parallel_env('ALS/Tag-v0').close(); import pettingzoo",
         "import als_engine, pettingzoo; als_engine.registration.register_with_pettingzoo()",
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+from pathlib import Path
 
 import pytest
 
@@ -118,11 +119,21 @@ def test_the_namespace_is_what_stands_before_the_slash() -> None:
 
 def test_loading_says_in_one_line_what_is_missing() -> None:
     assert load_object("als_engine.specs:ScenarioSpec") is ScenarioSpec
-    with pytest.raises(PluginError, match="No module named 'no_such_module'; install it") as caught:
-        load_object("no_such_module.sub:Name", hint="; install it")
-    assert "\n" not in str(caught.value)
     with pytest.raises(PluginError, match="has no attribute 'Missing'"):
         load_object("als_engine.specs:Missing")
+
+
+def test_the_extra_to_install_is_named_for_a_missing_library_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "acme_needy.py").write_text("import not_installed")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(PluginError) as caught:
+        load_object("acme_needy:Name", hint="; install it")
+    line = "cannot load \"acme_needy:Name\": No module named 'not_installed'; install it"
+    assert str(caught.value) == line
+    with pytest.raises(PluginError, match=r"No module named 'acme_typo'$"):
+        load_object("acme_typo.agents:Name", hint="; install it")
 
 
 def test_did_you_mean_finds_the_nearest_name_whatever_its_case() -> None:
