@@ -72,7 +72,7 @@ def fill_rows(
     walls: Any,
     out: Any,
 ) -> None:
-    """Fills `out`, (worlds, observers, ROWS, columns), from the arrays as `Entities.read` has them."""
+    """Fills `out`, (worlds, observers, rows, columns), from the arrays that `Entities` reads."""
     observers = out.shape[1]
     first_avatar = props[0].shape[1]
     num_avatars, num_signs = avatars[0].shape[1], signs[0].shape[1]

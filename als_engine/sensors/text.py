@@ -1,0 +1,205 @@
+"""Language as tokens: what an avatar was told, what it hears, and the sign before its eyes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+
+import gymnasium
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.geometry import EYE_HEIGHT, crossings, gather_walls, new_boxes
+from als_engine.sensors.base import Sensor, Setup
+from als_engine.sensors.tokenizer import HEARD, READ, TOLD, VOCABULARY_SIZE, encoded
+
+if TYPE_CHECKING:
+    from als_engine.state import BoolArray, FloatArray, IntArray, WorldState
+
+LENGTH: Final = 64
+MOST_TOLD: Final = 40  # tokens of an instruction, so that room is left for what happens
+HEARING_RANGE: Final = 8.0  # metres
+READING_RANGE: Final = 6.0  # metres
+READING_ANGLE: Final = math.radians(60)  # to either side of where the avatar faces
+
+Versions: TypeAlias = "NDArray[np.int64]"
+
+
+class Text(Sensor):
+    """Tokens, int32 (64,), of byte-level byte-pair encoding; `tokenizer.decode` makes text of them.
+
+    One after the other, cut off at 64 and filled up with 0:
+
+    - 1, then the avatar's instruction, at most 40 tokens of it;
+    - 2, then what it hears in this step, for each utterance of another avatar within 8 m and each
+      sound source within 8 m that is on and has a text: avatars first, in the order of their
+      indices. Walls do not keep words from being understood;
+    - 3, then the nearest sign in view: at most 6 m away, within 60 degrees to either side of where
+      the avatar faces, turned towards it, and with no wall between. Its lines become one.
+
+    What has no text is left out together with its number.
+    """
+
+    provides: ClassVar[tuple[str, ...]] = ("text",)
+
+    def __init__(self, setup: Setup, enabled: Collection[str]) -> None:
+        """Encodes the utterances; all other texts are encoded when they change."""
+        super().__init__(setup, enabled)
+        self._said = _slots(max(1, len(setup.utterances)))
+        for slot, utterance in zip(self._said, setup.utterances, strict=False):
+            _put(slot, utterance)
+        self._told = _slots(setup.num_worlds, setup.observers)
+        self._sounds = _slots(setup.num_worlds, 0)
+        self._signs = _slots(setup.num_worlds, 0)
+        never = np.full(setup.num_worlds, -1, np.int64)
+        self._told_version, self._sound_version, self._sign_version = (
+            never.copy() for _ in range(3)
+        )
+
+    def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
+        """One avatar's space."""
+        return {"text": gymnasium.spaces.Box(0, VOCABULARY_SIZE - 1, (LENGTH,), np.int32)}
+
+    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
+        """Fills `text`, (worlds, observers, 64)."""
+        self._encode_changes(state)
+        avatars, signs, sounds, walls = state.avatars, state.signs, state.sounds, state.walls
+        _fill(
+            (self._told, self._said, self._sounds, self._signs),
+            (avatars.position, avatars.heading, avatars.utterance, state.bodies.height),
+            (sounds.position, sounds.on),
+            (signs.position, signs.heading, signs.present),
+            (walls.count, walls.position, walls.half, walls.cos, walls.sin),
+            out["text"],
+        )
+
+    def _encode_changes(self, state: WorldState) -> None:
+        """Encodes the texts of the worlds whose version counters have moved on."""
+        for world in _changed(state.instruction_version, self._told_version):
+            for slot, text in zip(self._told[world], state.instructions[world], strict=False):
+                _put(slot, text)
+        if self._sounds.shape[1] != len(state.sounds.names):
+            self._sounds = _slots(state.num_worlds, len(state.sounds.names))
+        for world in _changed(state.sounds.version, self._sound_version):
+            for slot, text in zip(self._sounds[world], state.sounds.text[world], strict=True):
+                _put(slot, text)
+        if self._signs.shape[1] != len(state.signs.names):
+            self._signs = _slots(state.num_worlds, len(state.signs.names))
+        for world in _changed(state.signs.version, self._sign_version):
+            for slot, text in zip(self._signs[world], state.signs.text[world], strict=True):
+                _put(slot, " ".join(text.split()))
+
+
+def _slots(*shape: int) -> IntArray:
+    """Room for texts: the number of tokens, then the tokens."""
+    return np.zeros((*shape, 1 + LENGTH), np.int32)
+
+
+def _put(slot: IntArray, text: str) -> None:
+    tokens = encoded(text)[:LENGTH]
+    slot[0] = len(tokens)
+    slot[1 : 1 + len(tokens)] = tokens
+
+
+def _changed(version: Versions, seen: Versions) -> list[int]:
+    """The worlds whose version is not the one seen, which it then is."""
+    # Comparing bytes takes a tenth of the time of comparing arrays, and nearly always it is enough.
+    if version.tobytes() == seen.tobytes():
+        return []
+    worlds: list[int] = np.flatnonzero(version != seen).tolist()
+    seen[:] = version
+    return worlds
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill(texts: Any, avatars: Any, sounds: Any, signs: Any, walls: Any, out: Any) -> None:
+    told, said, sound_texts, sign_texts = texts
+    position, heading, utterance, height = avatars
+    sound_position, sound_on = sounds
+    sign_position, sign_heading, sign_present = signs
+    wall_count, wall_position, wall_half, wall_cos, wall_sin = walls
+    worlds, observers, length = out.shape
+    boxes = new_boxes(wall_position.shape[1])
+    for w in range(worlds):
+        n = gather_walls(
+            boxes, wall_count[w], wall_position[w], wall_half[w], wall_cos[w], wall_sin[w]
+        )
+        for a in range(observers):
+            row = out[w, a]
+            end = _append(row, 0, TOLD, told[w, a], MOST_TOLD)
+            x, y, z = position[w, a, 0], position[w, a, 1], position[w, a, 2]
+            for i in range(position.shape[1]):
+                phrase = utterance[w, i]
+                if i != a and phrase >= 0:
+                    dx, dy = position[w, i, 0] - x, position[w, i, 1] - y
+                    if dx * dx + dy * dy <= HEARING_RANGE * HEARING_RANGE:
+                        end = _append(row, end, HEARD, said[phrase], length)
+            for i in range(sound_position.shape[1]):
+                if sound_on[w, i]:
+                    dx, dy = sound_position[w, i, 0] - x, sound_position[w, i, 1] - y
+                    if dx * dx + dy * dy <= HEARING_RANGE * HEARING_RANGE:
+                        end = _append(row, end, HEARD, sound_texts[w, i], length)
+            sign = _sign_in_view(
+                x,
+                y,
+                z + EYE_HEIGHT * height[a],
+                heading[w, a],
+                sign_position[w],
+                sign_heading[w],
+                sign_present[w],
+                sign_texts[w],
+                boxes,
+                n,
+            )
+            if sign >= 0:
+                end = _append(row, end, READ, sign_texts[w, sign], length)
+            for i in range(end, length):
+                row[i] = 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _append(row: IntArray, end: int, mark: int, text: IntArray, most: int) -> int:
+    """Writes a mark and up to `most` tokens of a text at `end`; returns the new end."""
+    if text[0] == 0 or end >= len(row):
+        return end
+    row[end] = mark
+    count = min(text[0], most, len(row) - end - 1)
+    for i in range(count):
+        row[end + 1 + i] = text[1 + i]
+    return int(end + 1 + count)
+
+
+@numba.njit(cache=True, nogil=True)
+def _sign_in_view(
+    x: float,
+    y: float,
+    z: float,
+    heading: float,
+    position: FloatArray,
+    facing: FloatArray,
+    present: BoolArray,
+    texts: IntArray,
+    boxes: FloatArray,
+    n: int,
+) -> int:
+    """The index of the nearest sign that can be read from a place, or -1."""
+    best, nearest = -1, READING_RANGE * READING_RANGE
+    cos, sin = math.cos(heading), math.sin(heading)
+    narrow = math.cos(READING_ANGLE)
+    for i in range(len(facing)):
+        dx, dy = position[i, 0] - x, position[i, 1] - y
+        square = dx * dx + dy * dy
+        # Of two at the same distance the first is read.
+        if not present[i] or texts[i, 0] == 0 or square > nearest:
+            continue
+        if best >= 0 and square == nearest:
+            continue
+        if dx * cos + dy * sin < narrow * math.sqrt(square):
+            continue
+        if dx * math.cos(facing[i]) + dy * math.sin(facing[i]) >= 0.0:
+            continue
+        if crossings(boxes, n, x, y, z, position[i, 0], position[i, 1], position[i, 2]) == 0:
+            best, nearest = i, square
+    return best
