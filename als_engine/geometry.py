@@ -32,7 +32,6 @@ BOX_ROWS: Final = 8
 """Rows of an array of boxes: centre x, y, z, half extents x, y, z, cos, sin."""
 
 _BLOCK = 8  # Boxes that the compiled loop tests at once; left-over ones would be slow.
-_FAR_AWAY = 1e12  # Where the boxes stand that fill up the last block, metres.
 
 
 @numba.njit(cache=True, nogil=True)
@@ -70,8 +69,9 @@ def gather_walls(
         boxes[6, i] = cos[i]
         boxes[7, i] = sin[i]
     padded = (count + _BLOCK - 1) // _BLOCK * _BLOCK
+    # What fills up the last block has less than no size (and no direction): no line meets it.
     boxes[:, count:padded] = 0.0
-    boxes[0, count:padded] = _FAR_AWAY
+    boxes[3, count:padded] = -1.0
     return int(padded)
 
 
