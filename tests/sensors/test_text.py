@@ -1,0 +1,156 @@
+"""What an avatar reads as tokens: its instruction, what it hears, the sign before its eyes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from als_engine.layout import Box, Prop, Sign, SoundSource, Spawn
+from als_engine.sensors import Setup, make_sensors
+from als_engine.sensors.text import LENGTH, MOST_TOLD
+from als_engine.sensors.tokenizer import TOLD, decode, encode
+
+SIGN = Sign("exit\nleft", (4, 0, 1.5), math.pi)
+
+
+def text(observe, state, avatar=0, world=0):
+    return decode(observe(state, "text")[world, avatar])
+
+
+def test_nothing_to_tell_is_padding_alone(make_world, observe):
+    assert not observe(make_world(spawns=[(0, 0)]), "text").any()
+
+
+def test_each_avatar_has_its_own_instruction(make_world, observe):
+    state = make_world(spawns=[(0, 0), (9, 0)], instruction=["run", "chase"], worlds=2)
+    state.instruct([1], "wait", avatar=0)
+    said = [[text(observe, state, avatar, world) for avatar in (0, 1)] for world in (0, 1)]
+    assert said == [["<told> run", "<told> chase"], ["<told> wait", "<told> chase"]]
+
+
+def test_everything_comes_in_order(make_world, observe):
+    state = make_world(
+        spawns=[Spawn((0, 0)), Spawn((0, 2)), Spawn((0, 4))],
+        instruction="go",
+        sounds={"bell": SoundSource((1, 1, 1), text="ring"), "hum": SoundSource((1, 1, 1))},
+        signs={"sign": SIGN},
+    )
+    state.avatars.utterance[0] = [0, 2, 3]
+    expected = "<told> go <heard> help <heard> wait <heard> ring <read> exit left"
+    assert text(observe, state) == expected
+    assert text(observe, state, 1).startswith("<told> go <heard> yes <heard> wait")
+
+
+def test_words_carry_eight_metres(make_world, observe):
+    sounds = {
+        "bell": SoundSource((0, 7.9, 1), text="ring"),
+        "far": SoundSource((0, 8.1, 1), text="no"),
+    }
+    state = make_world(spawns=[(0, 0), (7.9, 0), (-8.1, 0)], sounds=sounds)
+    state.avatars.utterance[0] = [-1, 0, 1]
+    assert text(observe, state) == "<heard> yes <heard> ring"
+
+
+def test_a_source_that_is_off_says_nothing(make_world, observe):
+    state = make_world(
+        spawns=[(0, 0)], sounds={"bell": SoundSource((1, 0, 1), on=False, text="ring")}
+    )
+    assert text(observe, state) == ""
+
+
+@pytest.mark.parametrize(
+    ("sign", "read"),
+    [
+        (SIGN, True),
+        (Sign("exit\nleft", (6.1, 0, 1.5), math.pi), False),  # too far
+        (Sign("exit\nleft", (4, 0, 1.5), 0.0), False),  # its back
+        (Sign("exit\nleft", (-4, 0, 1.5), 0.0), False),  # behind the avatar
+        (Sign("exit\nleft", (2, 3.4, 1.5), -math.pi / 2), True),  # 59.5 degrees to the left
+        (Sign("exit\nleft", (2, 3.6, 1.5), -math.pi / 2), False),  # 60.9 degrees
+        (Sign("", (4, 0, 1.5), math.pi), False),
+    ],
+)
+def test_a_sign_is_read_from_before_it_and_near(sign, read, make_world, observe):
+    state = make_world(spawns=[(0, 0)], signs={"sign": sign})
+    assert text(observe, state) == ("<read> exit left" if read else "")
+
+
+def test_a_sign_behind_a_wall_is_not_read(make_world, observe):
+    wall = Prop(Box(0.2, 4, 3), (2, 0))
+    state = make_world(spawns=[(0, 0), Spawn((3, 0))], signs={"sign": SIGN}, walls=[wall])
+    assert text(observe, state, 0) == ""
+    assert text(observe, state, 1) == "<read> exit left"
+
+
+def test_the_nearest_sign_that_can_be_read_is_read(make_world, observe):
+    signs = {
+        "far": Sign("far", (5, 0, 1.5), math.pi),
+        "near": Sign("near", (3, 1, 1.5), math.pi),
+        "hidden": Sign("hidden", (2.5, -1.5, 1.5), math.pi),
+    }
+    wall = Prop(Box(0.2, 1, 3), (2, -1.2))
+    state = make_world(spawns=[(0, 0)], signs=signs, walls=[wall])
+    assert text(observe, state) == "<read> near"
+    state.signs.present[0, 1] = False
+    assert text(observe, state) == "<read> far"
+
+
+def test_long_texts_are_cut_off_and_an_instruction_leaves_room(make_world, observe):
+    sounds = {"voice": SoundSource((1, 0, 1), text="nine " * 50)}
+    state = make_world(spawns=[(0, 0)], instruction="one " * 100, sounds=sounds)
+    tokens = observe(state, "text")[0, 0]
+    assert tokens[: 1 + MOST_TOLD].tolist() == [TOLD, *encode("one " * 100)[:MOST_TOLD]]
+    assert decode(tokens[1 + MOST_TOLD :]).startswith("<heard> nine nine")
+    assert len(tokens) == LENGTH
+    assert tokens.all()
+
+
+def test_a_change_of_text_shows_in_the_next_read_of_the_same_sensor(make_world):
+    state = make_world(
+        spawns=[(0, 0)],
+        instruction="start",
+        signs={"sign": SIGN},
+        sounds={"voice": SoundSource((1, 0, 1), text="one")},
+        worlds=3,
+    )
+    (sensor,) = make_sensors(["text"], Setup(3, 1, 1, utterances=state.utterances))
+    out = np.zeros((3, 1, LENGTH), np.int32)
+
+    def read():
+        sensor.read(state, {"text": out})
+        return [decode(row[0]) for row in out]
+
+    before = "<told> start <heard> one <read> exit left"
+    assert read() == [before] * 3
+    state.instruct([1], "stop")
+    assert read() == [before, before.replace("start", "stop"), before]
+    state.say("voice", [False, True, True], ["two", "three"])
+    state.write("sign", [0], "go")
+    assert read() == [
+        "<told> start <heard> one <read> go",
+        "<told> stop <heard> two <read> exit left",
+        "<told> start <heard> three <read> exit left",
+    ]
+    state.say("voice", [0, 1, 2], "")
+    state.write("sign", [0, 1, 2], "")
+    assert read() == ["<told> start", "<told> stop", "<told> start"]
+
+
+def test_texts_are_encoded_only_when_they_change(make_world, monkeypatch):
+    import als_engine.sensors.text as module
+
+    state = make_world(spawns=[(0, 0)], instruction="start", signs={"sign": SIGN}, worlds=2)
+    calls = []
+    encoded = module.encoded
+    monkeypatch.setattr(module, "encoded", lambda text: calls.append(text) or encoded(text))
+    (sensor,) = make_sensors(["text"], Setup(2, 1, 1))
+    out = {"text": np.zeros((2, 1, LENGTH), np.int32)}
+    sensor.read(state, out)
+    calls.clear()
+    sensor.read(state, out)
+    assert calls == []
+    state.write("sign", [1], "stop")
+    sensor.read(state, out)
+    assert calls == ["stop"]
