@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.avatar import nobody
 from als_engine.errors import ArgumentError
 from als_engine.layout import Layout
 from als_engine.navigation import Navigator, reached
@@ -17,6 +16,7 @@ from als_engine.task import Behaviour, Role, Task, split_of
 from als_scenarios.education.arithmetic import LARGEST, Arithmetic, wording
 from als_scenarios.education.lesson import MAX_PADS, QUESTIONS, STAND, Lesson
 from als_scenarios.education.schoolroom import PAD_COLORS, PAD_RADIUS, Schoolroom
+from als_scenarios.education.stride import stride
 
 if TYPE_CHECKING:
     from als_engine.avatar import Commands
@@ -36,9 +36,13 @@ STILL: Final = 0.5
 _CLOTHES: Final = ("blue", "orange", "teal", "pink", "purple", "green")
 _SPOTS: Final = 5
 _ON_PAD: Final = 0.35  # How near to the middle of a pad the expert stops, metres.
+_FAR: Final = 3.0  # Over shorter ways it steps sideways and backwards instead of turning, metres.
 _GO_ON: Final = 0.05  # The chance, in each step, that a classmate who has arrived walks on.
 _CHANGE_OF_MIND: Final = 0.005
-_KEEP_AWAY: Final = 0.9  # Between the middles of a follower and the followed, metres.
+_MAKE_WAY: Final = 0.15  # ... that one does who stands in a student's way.
+_CLOSE: Final = 0.8  # Between the middles of two who are in each other's way, metres.
+_KEEP_AWAY: Final = 1.0  # Between the middles of a follower and the followed, metres.
+_GUESS, _LINGER = 1, 2  # Places in `behaviours`.
 _ERRANDS: Final = 0  # The stream of in-episode randomness.
 
 
@@ -49,7 +53,7 @@ class Classroom(Task):
 
     A board on the front wall shows an arithmetic question and a voice beside it reads it, in
     digits ("7 + 5") or in words ("seven plus five"), as the level has it. Coloured pads lie on
-    the floor, each before a standing sign with a number; one number is the answer. A student
+    the floor, each before a panel with a number on both sides; one number is the answer. A student
     answers by standing on a pad, slower than 0.5 m/s, for five steps in a row (a third of a
     second), so that walking across a pad is no answer. Right or wrong, the next question
     follows at once and every sign shows a new number. Who stands on a pad when a question
@@ -57,10 +61,11 @@ class Classroom(Task):
     in a row. A lesson has ten questions.
 
     Classmates walk about and get in the way: they `wander` about the room, `guess` by standing
-    on pads, or stay `idle`; some `follow` the first student closely, in the test split only.
-    What classmates stand on is no answer. With several students driven by the caller the
-    question is shared: the first to stand long enough answers for the class (of two in the same
-    step the one with the lower number).
+    on one pad after another, or `linger` where they are; some `follow` the first student closely,
+    in the test split only. One who is in a student's way soon goes elsewhere. What classmates
+    stand on is no answer. With several students driven by the caller the question is shared: the
+    first to stand long enough answers for the class (of two in the same step the one with the
+    lower number), and the reward is theirs alone.
 
     Wrong numbers are slips: a few off, or one row of the multiplication table. Whether the
     right number is among the small or the large ones on show tells nothing, as far as there are
@@ -72,10 +77,11 @@ class Classroom(Task):
 
     ## Observations
 
-    By default `rgb`, `audio`, `text`, `touch` and `proprioception`. The question is on the
-    board, in what the voice says and in the instruction; the numbers are on the signs. A
-    scenario's own sensor, `lesson`, is a float32 vector of 40 numbers with the operands, the
-    operator, each pad's number and where the pad is; with it, nothing has to be read.
+    By default `rgb`, `audio`, `text`, `touch` and `proprioception`. The question is on the board,
+    in what the voice says and in the instruction; the numbers are on the panels, and `text` holds
+    the one on the nearest panel in view. The scenario's own sensor, `lesson`, is a float32 vector
+    of 40 numbers with the operands, the operator, each pad's number and where the pad is; with it
+    nothing has to be read.
 
     ## Actions
 
@@ -92,12 +98,12 @@ class Classroom(Task):
     Progress is the difference of a potential, minus the distance to the right pad (Ng, Harada
     and Russell 1999), taken between the steps of one question; when the question changes no
     progress is counted, so walking in circles earns nothing. Choosing pads at random gives
-    -0.125 a question with four pads, a faultless lesson about 13. Classmates get no reward.
+    -0.125 a question with four pads, a faultless lesson about 12. Classmates get no reward.
 
     ## Episode end
 
-    Terminated when the tenth question is answered; truncated after 600 steps. An expert takes
-    about 350. It is a success when at least 8 answers are right.
+    Terminated when the tenth question is answered; truncated after 600 steps. The
+    expert takes 300 to 400. It is a success when at least 8 answers are right.
 
     ## Arguments
 
@@ -139,7 +145,9 @@ class Classroom(Task):
         self.num_pads = int(num_pads)
         self.arithmetic = Arithmetic(largest, operations)
         self._pads = [f"pad_{color}" for color in PAD_COLORS[: self.num_pads]]
-        self._signs = [f"sign_{color}" for color in PAD_COLORS[: self.num_pads]]
+        self._signs = [
+            f"{side}_{color}" for side in ("front", "back") for color in PAD_COLORS[: self.num_pads]
+        ]
         self._navigator: Navigator | None = None
 
     def roles(self) -> Sequence[Role]:
@@ -175,7 +183,7 @@ class Classroom(Task):
         plan = self.arithmetic.draw(rng, split_of(level), QUESTIONS, self.num_pads)
         in_words = bool(rng.random() < 0.5)
         first = wording(int(plan.left[0]), int(plan.operator[0]), int(plan.right[0]), in_words)
-        room = Schoolroom(rng, self.num_pads)
+        room = Schoolroom(rng)
         pads, signs = room.pads([str(number) for number in plan.numbers[0]])
         spawns, spots = room.spawns(self.num_avatars), room.spots(_SPOTS)
         return Layout(
@@ -256,9 +264,8 @@ class Classroom(Task):
         state.write("board", world, _on_board(text))
         state.say("voice", world, _spoken(text))
         state.instruct(world, _told(text))
-        for sign, number in zip(
-            self._signs, state["numbers"][world, question].tolist(), strict=True
-        ):
+        numbers = state["numbers"][world, question].tolist()
+        for sign, number in zip(self._signs, 2 * numbers, strict=True):  # Fronts, then backs.
             state.write(sign, world, str(number))
 
     def _right_pad(self, state: WorldState) -> FloatArray:
@@ -310,7 +317,7 @@ class Classroom(Task):
         return {
             "wander": Behaviour(self._wander),
             "guess": Behaviour(self._guess),
-            "idle": Behaviour(nobody),
+            "linger": Behaviour(self._linger),
             "follow": Behaviour(self._follow, splits=("test",)),
         }
 
@@ -320,24 +327,34 @@ class Classroom(Task):
     def _guess(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         self._way(state).walk(state["errand"], commands, who, speed=0.8)
 
+    def _linger(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        self._way(state).walk(state["errand"], commands, who, speed=0.5)
+
     def _follow(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         leader = state.avatars.position[:, :1, :2]
-        near = reached(state, leader[:, 0], within=_KEEP_AWAY)
-        goals = np.where(near[..., None], np.nan, leader)
+        away = state.avatars.position[..., :2] - leader
+        length = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-6)[..., None]
+        goals = leader + away / length * _KEEP_AWAY
         self._way(state).walk(goals, commands, who, speed=0.9, avoid=0.1)
 
     def _renew_errands(self, state: WorldState) -> None:
-        """Sends classmates who have arrived somewhere else, now and then."""
+        """Sends classmates on: now and then once they have arrived, soon when someone needs by."""
         draws = state.uniform(_ERRANDS, (self.num_avatars, 2))
-        arrived = reached(state, state["errand"])
-        leaves = draws[..., 0] < np.where(arrived, _GO_ON, _CHANGE_OF_MIND)
-        worlds, who = np.nonzero(leaves & (state.behaviour != NOTHING))
+        lingers = state.behaviour == _LINGER
+        chance = np.where(reached(state, state["errand"]), _GO_ON, _CHANGE_OF_MIND)
+        chance = np.where(lingers, _CHANGE_OF_MIND, chance)
+        place = state.avatars.position[..., :2]
+        near = np.square(place[:, :, None] - place[:, None]).sum(axis=-1) < _CLOSE**2
+        for_whom = near & (state.behaviour == NOTHING)[:, None]
+        chance = np.where(for_whom.any(axis=-1), _MAKE_WAY, chance)
+        leaves = (draws[..., 0] < chance) & (state.behaviour != NOTHING)
+        worlds, who = np.nonzero(leaves)
         if not worlds.size:
             return
         draw = draws[worlds, who, 1]
         spot = state["spots"][worlds, (draw * _SPOTS).astype(np.intp)]
         pad = state.props.position[worlds, (draw * self.num_pads).astype(np.intp), :2]
-        guesses = state.behaviour[worlds, who] == list(self.behaviours()).index("guess")
+        guesses = state.behaviour[worlds, who] == _GUESS
         state["errand"][worlds, who] = np.where(guesses[:, None], pad, spot)
 
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
@@ -347,7 +364,8 @@ class Classroom(Task):
         there = state["open"] & (state["distance"] <= _ON_PAD)
         goals = np.where(stuck[..., None], state["spots"][:, :1], pad[:, None])
         goals = np.where(there[..., None], np.nan, goals)
-        self._way(state).walk(goals, commands, who)
+        directions = self._way(state).direction(goals, who)
+        stride(state, directions, commands, who, turns=state["distance"] > _FAR)
 
     def _way(self, state: WorldState) -> Navigator:
         """The navigator of these worlds; it remembers ways, which changes no result."""

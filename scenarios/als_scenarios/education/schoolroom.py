@@ -1,4 +1,4 @@
-"""The place of a lesson: a room with a board, answer pads before panels, desks and a shelf."""
+"""The place of a lesson: a room with a board, a ring of answer pads and furniture."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from als_engine.room import Room
 PAD_RADIUS: Final = 0.6
 PAD_COLORS: Final = ("red", "yellow", "green", "blue", "purple", "orange")
 
-_WIDTH, _DEPTH, _HEIGHT = 7.8, 6.6, 2.6
-_MORE_WIDTH: Final = 1.2  # for each pad beyond four
+_WIDTH, _DEPTH, _HEIGHT = 7.2, 7.4, 2.6
 _WALL_COLORS: Final = ((222, 206, 172), (190, 206, 222), (198, 216, 190), (228, 204, 192))
-_CHALKBOARD: Final = (34, 84, 64)
 _DESK_COLORS: Final = ((186, 146, 100), (170, 128, 92), (198, 164, 120))
-_PAD_SPACE: Final = 0.95  # A pad and its panel fit into a disc of this radius.
+_DARK_WOOD: Final = (122, 84, 58)
+_CHALKBOARD: Final = (34, 84, 64)
+_RING: Final = 1.4  # The least distance of a pad from the middle of the ring; with more pads, more.
+_MORE_RING: Final = 0.12
+_DEPTH_OF_RING: Final = 0.35
+_APART: Final = 1.36  # Between the middles of two pads.
 _PANEL: Final = 0.76  # From the middle of a pad to that of its panel.
+_ASKEW: Final = 0.3  # Radians that a panel is turned from the middle of the ring, at most.
 _BODY: Final = 0.35
 
 Point = tuple[float, float]
@@ -34,26 +38,30 @@ class Schoolroom:
         furniture: what stands in the room for good, with the room's own walls.
     """
 
-    def __init__(self, rng: np.random.Generator, num_pads: int) -> None:
-        """Builds the walls, the board's frame, the teacher's desk, a shelf and school desks."""
-        width = _WIDTH + _MORE_WIDTH * max(0, num_pads - 4)
+    def __init__(self, rng: np.random.Generator) -> None:
+        """Builds the walls, the board's frame, the teacher's desk, school desks and a shelf."""
         color = _WALL_COLORS[rng.integers(len(_WALL_COLORS))]
-        self._rng = rng
-        self._room = room = Room(width, _DEPTH, _HEIGHT, color=color)
-        side = 1.0 if rng.random() < 0.5 else -1.0
         wood = _DESK_COLORS[rng.integers(len(_DESK_COLORS))]
+        side = 1.0 if rng.random() < 0.5 else -1.0
+        self._rng = rng
+        self._room = room = Room(_WIDTH, _DEPTH, _HEIGHT, color=color)
         frame, _ = room.on_wall("north", z=1.75, out=0.02)
-        teacher = desk((side * (width / 2 - 1.2), _DEPTH / 2 - 0.4), color=(122, 84, 58))
-        group = Prop(Box(1.1, 0.6, 0.72), (0.0, 0.0), rng.uniform(-0.4, 0.4), color=wood)
-        school = Prop(Box(1.1, 0.5, 0.72), (0.0, 0.0), color=wood)
+        teacher = desk((side * (_WIDTH / 2 - 1.0), _DEPTH / 2 - 0.4), color=_DARK_WOOD)
+        school = Prop(Box(1.1, 0.45, 0.72), (0.0, 0.0), color=wood)
+        x, y, turn = rng.uniform(-0.3, 0.3, 3).tolist()
+        self._middle = (x, y - 0.1)
+        x, y = rng.uniform(-0.25, 0.25, 2).tolist()
+        table = Prop(
+            Box(0.9, 0.6, 0.6), (self._middle[0] + x, self._middle[1] + y), turn, color=wood
+        )
         self.furniture = [
             *room.walls(),
-            Prop(Box(2.9, 0.04, 1.2), frame, color=(132, 94, 62)),
+            Prop(Box(2.9, 0.04, 1.2), frame, color=_DARK_WOOD),
             room.add(teacher),
+            room.add(table),
+            room.place_along(rng, "south", school),
+            room.place_along(rng, "south", school),
             room.place_along(rng, "east" if side < 0 else "west", shelf()),
-            room.place(rng, group, near=(0.0, -0.2), within=1.2),
-            room.place_along(rng, "south", school, margin=0.6),
-            room.place_along(rng, "south", school, margin=0.6),
         ]
 
     def board(self, text: str) -> Sign:
@@ -66,21 +74,40 @@ class Schoolroom:
         return SoundSource(self._room.on_wall("north", z=2.45, out=0.1)[0], text=text)
 
     def pads(self, numbers: Sequence[str]) -> tuple[list[Prop], list[Sign]]:
-        """Draws where the pads lie; their panels, with the signs, look into the room."""
-        pads, signs = [], []
-        for color, number in zip(PAD_COLORS, numbers, strict=False):
-            x, y = self._room.free_spot(self._rng, _PAD_SPACE, 0.05)
-            facing = math.atan2(-y, -x) + self._rng.uniform(-0.5, 0.5)
-            pads.append(Prop(Cylinder(PAD_RADIUS, 0.03), (x, y), color=color, solid=False))
-            signs.append(self._panel(x, y, facing, color, number))
-        return pads, signs
+        """Draws where the pads lie, around the table, each before a panel that bears its number.
 
-    def _panel(self, x: float, y: float, facing: float, color: Color, number: str) -> Sign:
-        cos, sin = math.cos(facing), math.sin(facing)
-        middle = (x - _PANEL * cos, y - _PANEL * sin)
-        self.furniture.append(Prop(Box(0.08, 1.0, 1.3), middle, facing, color=color))
-        front = (middle[0] + 0.06 * cos, middle[1] + 0.06 * sin, 0.92)
-        return Sign(number, front, facing, 0.86, 0.6)
+        Each pad has an equal sector of the ring and lies anywhere in it that keeps it apart from
+        its neighbours.
+
+        Returns:
+            The pads, and for each pad the sign on its panel's front, which looks inwards, then
+            those on the backs in the same order.
+        """
+        n, rng = len(numbers), self._rng
+        least = _RING + _MORE_RING * max(0, n - 4)
+        slack = max(0.0, math.pi / n - math.asin(_APART / 2 / least))
+        start = rng.uniform(0.0, 2 * math.pi)
+        pads, fronts, backs = [], [], []
+        for i, (color, number, (u, v, w)) in enumerate(
+            zip(PAD_COLORS, numbers, rng.random((n, 3)).tolist(), strict=False)
+        ):
+            angle = start + 2 * math.pi * i / n + slack * (2 * u - 1)
+            away = least + _DEPTH_OF_RING * v
+            x = self._middle[0] + away * math.cos(angle)
+            y = self._middle[1] + away * math.sin(angle)
+            self._room.occupy((x, y), PAD_RADIUS)
+            pads.append(Prop(Cylinder(PAD_RADIUS, 0.03), (x, y), color=color, solid=False))
+            inwards = angle + math.pi + _ASKEW * (2 * w - 1)
+            panel = self._panel(x, y, inwards, color)
+            fronts.append(_on_panel(panel, inwards, number))
+            backs.append(_on_panel(panel, inwards + math.pi, number))
+        return pads, fronts + backs
+
+    def _panel(self, x: float, y: float, facing: float, color: Color) -> Prop:
+        middle = (x - _PANEL * math.cos(facing), y - _PANEL * math.sin(facing))
+        panel = Prop(Box(0.08, 1.0, 1.3), middle, facing, color=color)
+        self.furniture.append(self._room.add(panel))
+        return panel
 
     def spawns(self, count: int) -> list[Spawn]:
         """Draws where the students start, roughly facing the board."""
@@ -93,3 +120,8 @@ class Schoolroom:
     def spots(self, count: int) -> list[Point]:
         """Draws free places to walk to."""
         return self._room.spots(self._rng, count, _BODY, 0.05)
+
+
+def _on_panel(panel: Prop, facing: float, number: str) -> Sign:
+    x, y = panel.position[0] + 0.06 * math.cos(facing), panel.position[1] + 0.06 * math.sin(facing)
+    return Sign(number, (x, y, 0.92), facing, 0.86, 0.6)
