@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = render.MAX_DEPTH
 NUM_KINDS = 8
-HAZE = np.float32(0.02)
+EYE_HEIGHT = 0.92
+PITCH = -math.radians(8.0)
+TAN_X, HAZE = np.float32(1.0), np.float32(0.02)
 
 
 class Camera(Sensor):
@@ -36,11 +38,8 @@ class Camera(Sensor):
 
     def __init__(self, setup: Setup, enabled: Collection[str]) -> None:
         super().__init__(setup, enabled)
-        height, width = setup.frame_size
-        self._buffers = raster.new_buffers(height, width)
-        self._eye, self._axes = np.zeros(3), np.zeros((6, 3), np.float32)
-        self._scene: scene.Scene | None = None
-        self._text: scene.Text | None = None
+        self._buffers = raster.new_buffers(*setup.frame_size)
+        self._scene = scene.new_scene(setup.num_worlds, 0, 0)
         # What is not enabled still needs an array of the right type.
         self._unused = {
             "rgb": np.zeros((1, 1, 1, 1, 3), np.uint8),
@@ -61,19 +60,18 @@ class Camera(Sensor):
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Draws all worlds and observers."""
-        world = scene.world_of(state)
         targets = dict(self._unused)
         for key in self.enabled:
             array = out[key]
             targets[key] = array if array.flags.c_contiguous else np.empty_like(array, order="C")
-        room = world.wall_half.shape[1]
-        if self._scene is None or self._text is None or room > self._capacity:
-            self._capacity = room
-            self._scene = scene.new_scene(world)
-            self._text = scene.new_text(*world.sign_heading.shape)
-        render.first_person(
-            world, self._scene, self._text, self._buffers, self._eye, self._axes,
-            self.setup.observers, *self.setup.frame_size, HAZE, self._wanted,
+        capacity = scene.capacity(state)
+        if capacity > self._scene.reach.shape[1]:
+            self._scene = scene.new_scene(state.num_worlds, capacity, len(state.signs.names))
+        scene.fill(self._scene, state)
+        render.render(
+            self._scene, self._buffers, state.avatars.position, state.avatars.heading,
+            state.bodies.height * EYE_HEIGHT, self.setup.observers, True, PITCH, TAN_X, HAZE,
+            *self.setup.frame_size, self._wanted,
             targets["rgb"], targets["depth"], targets["semantic"],
         )  # fmt: skip
         for key in self.enabled:
@@ -85,7 +83,6 @@ def third_person(
     state: WorldState, world: int, width: int = 640, height: int = 480
 ) -> NDArray[np.uint8]:
     """A picture of one world for people: uint8 (height, width, 3)."""
-    arrays = scene.world_of(state)
     x0, y0, x1, y1 = state.bounds[world]
     yaw, pitch = math.radians(60), math.radians(-50)
     middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2, 0.6])
@@ -93,16 +90,15 @@ def third_person(
         [math.cos(pitch) * math.cos(yaw), math.cos(pitch) * math.sin(yaw), math.sin(pitch)]
     )
     eye = middle - forward * 1.3 * math.hypot(x1 - x0, y1 - y0)
-    axes = np.zeros((6, 3), np.float32)
-    tan_x = np.float32(0.45)
-    buffers = raster.new_buffers(2 * height, 2 * width)
-    raster.aim(axes, yaw, pitch, tan_x, 2 * height, 2 * width)
-    fine = np.empty((2 * height, 2 * width, 3), np.uint8)
-    coarse = np.empty((height, width, 3), np.uint8)
-    text = scene.new_text(1, arrays.sign_heading.shape[1])
-    render.picture(
-        arrays, world, scene.new_scene(arrays), text, buffers, eye, axes, tan_x,
-        2 * height, 2 * width, np.float32(0.0), fine,
+    size = (2 * height, 2 * width)
+    fine = np.empty((1, 1, *size, 3), np.uint8)
+    content = scene.new_scene(1, scene.capacity(state), len(state.signs.names))
+    scene.fill(content, state, world=world)
+    render.render(
+        content, raster.new_buffers(*size), eye[None, None], np.full((1, 1), yaw), np.zeros(1),
+        1, False, pitch, np.float32(0.45), np.float32(0.0), *size, 1,
+        fine, np.zeros((1, 1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1, 1), np.uint8),
     )  # fmt: skip
-    render.halve(fine, coarse)
+    coarse = np.empty((height, width, 3), np.uint8)
+    render.halve(fine[0, 0], coarse)
     return coarse

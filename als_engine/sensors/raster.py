@@ -17,19 +17,19 @@ the floor are left to the last pass. Every inner loop is branch-free over float3
 vectorises it; the blocks' edges depend on the picture's width only.
 """
 
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+
 from __future__ import annotations
 
 import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from als_engine.sensors.scene import (
     AMBIENT,
     CYLINDER,
-    FAST,
     GROUND,
     LIGHT_X,
     LIGHT_Y,
@@ -37,13 +37,15 @@ from als_engine.sensors.scene import (
     NOTHING,
     RULES,
     SUN,
+    inner,
     pack,
 )
 
-BLOCK = 16
+BLOCK = np.uint64(16)
 """Pixels of a row that are drawn together; buffers are a multiple of it wide and high."""
 
 ZERO, ONE, HALF = np.float32(0), np.float32(1), np.float32(0.5)
+TOP = np.float32(255)
 TINY, HUGE = np.float32(1e-6), np.float32(1e30)
 FARTHEST = np.float32(1e-6)
 EDGE = np.float32(1e-3)
@@ -82,7 +84,7 @@ class Buffers(NamedTuple):
 
 def new_buffers(height: int, width: int) -> Buffers:
     """Buffers for pictures of that size."""
-    rows, columns = (-(-n // BLOCK) * BLOCK for n in (height, width))
+    rows, columns = (-(-n // int(BLOCK)) * int(BLOCK) for n in (height, width))
     return Buffers(
         np.zeros((rows, columns), np.float32),
         np.zeros((rows, columns), np.int32),
@@ -97,8 +99,8 @@ def new_buffers(height: int, width: int) -> Buffers:
     )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def aim(axes, yaw, pitch, tan_x, height, width):  # type: ignore[no-untyped-def]
+@inner
+def aim(axes, yaw, pitch, tan_x, height, width):
     """Writes right, up, forward, d0, du, dv of a level camera (no roll)."""
     cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
     axes[0, 0], axes[0, 1], axes[0, 2] = sy, -cy, 0.0
@@ -113,8 +115,14 @@ def aim(axes, yaw, pitch, tan_x, height, width):  # type: ignore[no-untyped-def]
         ) * pixel
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def background(buffers, eye, axes, height, width):  # type: ignore[no-untyped-def]
+@inner
+def _clip(x):
+    x = -ONE if x < -ONE else x
+    return ONE if x > ONE else x
+
+
+@inner
+def background(buffers, eye, axes, height, width):
     """Fills the picture with floor and sky, and the rows' fog colours."""
     s, color, ramp, fog = buffers.s, buffers.color, buffers.ramp, buffers.fog
     columns = s.shape[1]
@@ -139,8 +147,7 @@ def background(buffers, eye, axes, height, width):  # type: ignore[no-untyped-de
                 u, v = ax + bx * ramp[x], ay + by * ramp[x]
                 u = (HALF - abs(u - np.floor(u) - HALF)) * np.float32(4) - ONE
                 v = (HALF - abs(v - np.floor(v) - HALF)) * np.float32(4) - ONE
-                u = min(max(u * sharp, -ONE), ONE)
-                v = min(max(v * sharp, -ONE), ONE)
+                u, v = _clip(u * sharp), _clip(v * sharp)
                 tone = ONE + CONTRAST * u * v
                 s[y, x] = row
                 color[y, x] = pack(FLOOR[0] * tone, FLOOR[1] * tone, FLOOR[2] * tone, GROUND)
@@ -154,13 +161,12 @@ def background(buffers, eye, axes, height, width):  # type: ignore[no-untyped-de
                 color[y, x] = sky
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _rows(scene, i, eye, axes, tan_x, tan_y, height, width):  # type: ignore[no-untyped-def]
+@inner
+def _rows(center, r, eye, axes, tan_x, tan_y, height, width):
     """The rows that a primitive's ball may cover, first and end; none if it is out of view."""
-    x = np.float32(scene.center[i, 0] - eye[0])
-    y = np.float32(scene.center[i, 1] - eye[1])
-    z = np.float32(scene.center[i, 2] - eye[2])
-    r = scene.reach[i]
+    x = np.float32(center[0] - eye[0])
+    y = np.float32(center[1] - eye[1])
+    z = np.float32(center[2] - eye[2])
     cz = x * axes[2, 0] + y * axes[2, 1] + z * axes[2, 2]
     if cz + r <= ZERO:
         return 0, 0
@@ -181,29 +187,29 @@ def _rows(scene, i, eye, axes, tan_x, tan_y, height, width):  # type: ignore[no-
     return int(first), int(end)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _localise(scene, i, eye, axes, local):  # type: ignore[no-untyped-def]
-    x = np.float32(eye[0] - scene.center[i, 0])
-    y = np.float32(eye[1] - scene.center[i, 1])
-    z = np.float32(eye[2] - scene.center[i, 2])
+@inner
+def _localise(center, frame, eye, axes, local):
+    x = np.float32(eye[0] - center[0])
+    y = np.float32(eye[1] - center[1])
+    z = np.float32(eye[2] - center[2])
     for k in range(3):
-        a, b, c = scene.frame[i, k, 0], scene.frame[i, k, 1], scene.frame[i, k, 2]
+        a, b, c = frame[k, 0], frame[k, 1], frame[k, 2]
         local[0, k] = a * x + b * y + c * z
         local[1, k] = a * axes[3, 0] + b * axes[3, 1] + c * axes[3, 2]
         local[2, k] = a * axes[4, 0] + b * axes[4, 1] + c * axes[4, 2]
         local[3, k] = a * axes[5, 0] + b * axes[5, 1] + c * axes[5, 2]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _bound(plane, axis, face, i, k, side, weight, local):  # type: ignore[no-untyped-def]
+@inner
+def _bound(plane, axis, face, i, k, side, weight, local):
     plane[i, 0] = weight * local[1, k]
     plane[i, 1] = weight * local[2, k]
     plane[i, 2] = weight * local[3, k]
     axis[i], face[i] = k, 2 * k + side
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _planes(buffers):  # type: ignore[no-untyped-def]
+@inner
+def _planes(buffers):
     """The unit cube's bounds of s, upper ones first; returns how many those are."""
     local, plane, axis, face = buffers.local, buffers.plane, buffers.axis, buffers.face
     near, far = 0, 5
@@ -224,29 +230,37 @@ def _planes(buffers):  # type: ignore[no-untyped-def]
     return near
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _cut(buffers, a, b, c, first, end):  # type: ignore[no-untyped-def]
+@inner
+def _block(x):
+    """The first column of the block that x is in; unsigned, so that no index can be negative."""
+    return np.uint64(x) // BLOCK * BLOCK
+
+
+@inner
+def _cut(buffers, a, b, c, first, end):
     """Narrows the spans to where a + b x + c y >= 0."""
     ramp = buffers.ramp
     if b >= ZERO:
         low, inverse = buffers.low, -ONE / max(b, np.float32(1e-18))
-        for y in range(first, end):
+        for y in range(np.uint64(first), np.uint64(end)):
             x = (a + c * ramp[y]) * inverse
-            low[y] = x if x > low[y] else low[y]
+            old = low[y]
+            low[y] = x if x > old else old
     else:
         high, inverse = buffers.high, -ONE / min(b, np.float32(-1e-18))
-        for y in range(first, end):
+        for y in range(np.uint64(first), np.uint64(end)):
             x = (a + c * ramp[y]) * inverse
-            high[y] = x if x < high[y] else high[y]
+            old = high[y]
+            high[y] = x if x < old else old
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _spans(buffers, near, first, end, width):  # type: ignore[no-untyped-def]
+@inner
+def _spans(buffers, near, first, end, width):
     """The columns of each row in which the cube is."""
     low, high, plane, axis = buffers.low, buffers.high, buffers.plane, buffers.axis
     last = np.float32(width - 1)
-    for y in range(first, end):
-        low[y] = ZERO
+    for y in range(np.uint64(first), np.uint64(end)):
+        low[y] = EDGE
         high[y] = last
     for i in range(near):
         _cut(buffers, plane[i, 0], plane[i, 1], plane[i, 2], first, end)
@@ -262,159 +276,165 @@ def _spans(buffers, near, first, end, width):  # type: ignore[no-untyped-def]
                 )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _fill_one(buffers, first, end, c0):  # type: ignore[no-untyped-def]
+@inner
+def _fill_one(buffers, first, end, c0):
     s, color, ramp, p = buffers.s, buffers.color, buffers.ramp, buffers.plane
     a0, b0 = p[0, 0], p[0, 1]
-    for y in range(first, end):
+    for y in range(np.uint64(first), np.uint64(end)):
         low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
         if low <= high:
             r0 = a0 + p[0, 2] * ramp[y]
-            for x in range(int(max(low, ZERO)) // BLOCK * BLOCK, int(high) // BLOCK * BLOCK + BLOCK):
+            for x in range(_block(low), _block(high) + BLOCK):
                 value = r0 + b0 * ramp[x]
-                hit = (ramp[x] >= low) & (ramp[x] <= high) & (value > s[y, x])
-                s[y, x] = value if hit else s[y, x]
-                color[y, x] = c0 if hit else color[y, x]
+                old_s, old_color = s[y, x], color[y, x]
+                hit = (ramp[x] >= low) & (ramp[x] <= high) & (value > old_s)
+                s[y, x] = value if hit else old_s
+                color[y, x] = c0 if hit else old_color
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _fill_two(buffers, first, end, c0, c1):  # type: ignore[no-untyped-def]
+@inner
+def _fill_two(buffers, first, end, c0, c1):
     s, color, ramp, p = buffers.s, buffers.color, buffers.ramp, buffers.plane
     b0, b1 = p[0, 1], p[1, 1]
-    for y in range(first, end):
+    for y in range(np.uint64(first), np.uint64(end)):
         low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
         if low <= high:
             r0, r1 = p[0, 0] + p[0, 2] * ramp[y], p[1, 0] + p[1, 2] * ramp[y]
-            for x in range(int(max(low, ZERO)) // BLOCK * BLOCK, int(high) // BLOCK * BLOCK + BLOCK):
+            for x in range(_block(low), _block(high) + BLOCK):
                 v0, v1 = r0 + b0 * ramp[x], r1 + b1 * ramp[x]
                 value = v0 if v0 < v1 else v1
                 tone = c0 if v0 < v1 else c1
-                hit = (ramp[x] >= low) & (ramp[x] <= high) & (value > s[y, x])
-                s[y, x] = value if hit else s[y, x]
-                color[y, x] = tone if hit else color[y, x]
+                old_s, old_color = s[y, x], color[y, x]
+                hit = (ramp[x] >= low) & (ramp[x] <= high) & (value > old_s)
+                s[y, x] = value if hit else old_s
+                color[y, x] = tone if hit else old_color
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _fill_three(buffers, first, end, c0, c1, c2):  # type: ignore[no-untyped-def]
+@inner
+def _fill_three(buffers, first, end, c0, c1, c2):
     s, color, ramp, p = buffers.s, buffers.color, buffers.ramp, buffers.plane
     b0, b1, b2 = p[0, 1], p[1, 1], p[2, 1]
-    for y in range(first, end):
+    for y in range(np.uint64(first), np.uint64(end)):
         low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
         if low <= high:
             r0, r1 = p[0, 0] + p[0, 2] * ramp[y], p[1, 0] + p[1, 2] * ramp[y]
             r2 = p[2, 0] + p[2, 2] * ramp[y]
-            for x in range(int(max(low, ZERO)) // BLOCK * BLOCK, int(high) // BLOCK * BLOCK + BLOCK):
+            for x in range(_block(low), _block(high) + BLOCK):
                 v0, v1, v2 = r0 + b0 * ramp[x], r1 + b1 * ramp[x], r2 + b2 * ramp[x]
                 value = v0 if v0 < v1 else v1
                 tone = c0 if v0 < v1 else c1
                 tone = tone if value < v2 else c2
                 value = value if value < v2 else v2
-                hit = (ramp[x] >= low) & (ramp[x] <= high) & (value > s[y, x])
-                s[y, x] = value if hit else s[y, x]
-                color[y, x] = tone if hit else color[y, x]
+                old_s, old_color = s[y, x], color[y, x]
+                hit = (ramp[x] >= low) & (ramp[x] <= high) & (value > old_s)
+                s[y, x] = value if hit else old_s
+                color[y, x] = tone if hit else old_color
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def fill_box(buffers, near, first, end, paint, i):  # type: ignore[no-untyped-def]
+@inner
+def fill_box(buffers, near, first, end, paint):
     face = buffers.face
     if near == 1:
-        _fill_one(buffers, first, end, paint[i, face[0]])
+        _fill_one(buffers, first, end, paint[face[0]])
     elif near == 2:
-        _fill_two(buffers, first, end, paint[i, face[0]], paint[i, face[1]])
+        _fill_two(buffers, first, end, paint[face[0]], paint[face[1]])
     elif near == 3:
         _fill_three(
-            buffers, first, end, paint[i, face[0]], paint[i, face[1]], paint[i, face[2]]
+            buffers, first, end, paint[face[0]], paint[face[1]], paint[face[2]]
         )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _shade_packed(color, shade):  # type: ignore[no-untyped-def]
-    top = np.float32(255.0)
-    r = min(np.float32(np.uint8(color)) * shade, top)
-    g = min(np.float32(np.uint8(color >> 8)) * shade, top)
-    b = min(np.float32(np.uint8(color >> 16)) * shade, top)
-    return pack(r, g, b, color >> 24)
+@inner
+def _shade(color, shade):
+    r = np.float32(np.uint8(color)) * shade
+    g = np.float32(np.uint8(color >> 8)) * shade
+    b = np.float32(np.uint8(color >> 16)) * shade
+    r, g, b = (TOP if r > TOP else r), (TOP if g > TOP else g), (TOP if b > TOP else b)
+    red, green, blue = np.int32(r), np.int32(g), np.int32(b)
+    return np.int32(red | (green << 8) | (blue << 16) | (color & 0x7F000000))
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def fill_round(buffers, first, end, scene, i):  # type: ignore[no-untyped-def]
+@inner
+def _caps(form, ez):
+    """A cylinder's planes z = 1 and z = -1 as bounds of s, weight * dz + constant: the upper one,
+    the two lower ones; bounds that are never met where there is none."""
+    if form != CYLINDER:
+        return ZERO, HUGE, ZERO, -HUGE, ZERO, -HUGE
+    up, down = ONE - ez, ONE + ez
+    up = ONE / (up if abs(up) > TINY else TINY)
+    down = -ONE / (down if abs(down) > TINY else TINY)
+    if ez > ONE:
+        return up, ZERO, down, ZERO, ZERO, -HUGE
+    if ez < -ONE:
+        return down, ZERO, up, ZERO, ZERO, -HUGE
+    return ZERO, HUGE, up, ZERO, down, ZERO
+
+
+@inner
+def fill_round(buffers, first, end, form, f, paint, rule):
     """A ball, or a cylinder between its planes z = -1 and z = 1."""
     s, color, ramp, local = buffers.s, buffers.color, buffers.ramp, buffers.local
     ex, ey, ez = local[0, 0], local[0, 1], local[0, 2]
-    round_z = ZERO if scene.shape[i] == CYLINDER else ONE
-    flat_z = ONE - round_z
-    rule = scene.rule[i]
-    first_color, second_color, third_color = scene.paint[i, 0], scene.paint[i, 1], scene.paint[i, 2]
-    front, wide, bottom, top = HUGE, ZERO, ZERO, ZERO
-    split_x, split_z, split = ZERO, ZERO, HUGE
-    if rule >= 0:
-        front, wide, bottom, top = RULES[rule, 0], RULES[rule, 1], RULES[rule, 2], RULES[rule, 3]
-        split_x, split_z, split = RULES[rule, 4], RULES[rule, 5], RULES[rule, 6]
+    curved = ZERO if form == CYLINDER else ONE
+    color0, color1, color2 = paint[0], paint[1], paint[2]
+    front, wide, bottom, top = RULES[rule, 0], RULES[rule, 1], RULES[rule, 2], RULES[rule, 3]
+    split_x, split_z, split = RULES[rule, 4], RULES[rule, 5], RULES[rule, 6]
     # The sun in the frame: the normal at p is p divided by the half extents.
-    f = scene.frame
-    gx = f[i, 0, 0] * LIGHT_X + f[i, 0, 1] * LIGHT_Y + f[i, 0, 2] * LIGHT_Z
-    gy = f[i, 1, 0] * LIGHT_X + f[i, 1, 1] * LIGHT_Y + f[i, 1, 2] * LIGHT_Z
-    gz = f[i, 2, 0] * LIGHT_X + f[i, 2, 1] * LIGHT_Y + f[i, 2, 2] * LIGHT_Z
-    nx = f[i, 0, 0] * f[i, 0, 0] + f[i, 0, 1] * f[i, 0, 1] + f[i, 0, 2] * f[i, 0, 2]
-    ny = f[i, 1, 0] * f[i, 1, 0] + f[i, 1, 1] * f[i, 1, 1] + f[i, 1, 2] * f[i, 1, 2]
-    nz = f[i, 2, 0] * f[i, 2, 0] + f[i, 2, 1] * f[i, 2, 1] + f[i, 2, 2] * f[i, 2, 2]
-    cap = gz / math.sqrt(nz)
-    c = ex * ex + ey * ey + round_z * ez * ez - ONE
+    gx = f[0, 0] * LIGHT_X + f[0, 1] * LIGHT_Y + f[0, 2] * LIGHT_Z
+    gy = f[1, 0] * LIGHT_X + f[1, 1] * LIGHT_Y + f[1, 2] * LIGHT_Z
+    gz = f[2, 0] * LIGHT_X + f[2, 1] * LIGHT_Y + f[2, 2] * LIGHT_Z
+    nx = f[0, 0] * f[0, 0] + f[0, 1] * f[0, 1] + f[0, 2] * f[0, 2]
+    ny = f[1, 0] * f[1, 0] + f[1, 1] * f[1, 1] + f[1, 2] * f[1, 2]
+    nz = f[2, 0] * f[2, 0] + f[2, 1] * f[2, 1] + f[2, 2] * f[2, 2]
+    cap = gz / math.sqrt(nz) * (ONE if ez > ZERO else -ONE)
+    # |e s + d|^2 = s^2 has the roots s = (-b +- sqrt(b^2 - c d d)) / c. From within a cylinder's
+    # sides (c < 0) there is no way in through them, and the same formula gives the way out.
+    c = ex * ex + ey * ey + curved * ez * ez - ONE
     inside = c < ZERO
-    c = -max(-c, TINY) if inside else max(c, TINY)
+    c = min(c, -TINY) if inside else max(c, TINY)
     inverse = ONE / c
-    # Planes z = 1 and z = -1 as bounds of s: weight * dz.
-    up = ONE / (ONE - ez) if abs(ONE - ez) > TINY else ONE / TINY
-    down = -ONE / (ONE + ez) if abs(ONE + ez) > TINY else -ONE / TINY
-    up_near, down_near = (ez > ONE) & (flat_z > ZERO), (ez < -ONE) & (flat_z > ZERO)
-    for y in range(first, end):
+    enter, offset = (ZERO, HUGE) if inside else (inverse, ZERO)
+    k0, o0, k1, o1, k2, o2 = _caps(form, ez)
+    for y in range(np.uint64(first), np.uint64(end)):
         low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
         if low <= high:
             rx = local[1, 0] + local[3, 0] * ramp[y]
             ry = local[1, 1] + local[3, 1] * ramp[y]
             rz = local[1, 2] + local[3, 2] * ramp[y]
-            for x in range(int(max(low, ZERO)) // BLOCK * BLOCK, int(high) // BLOCK * BLOCK + BLOCK):
-                dx = rx + local[2, 0] * ramp[x]
-                dy = ry + local[2, 1] * ramp[x]
-                dz = rz + local[2, 2] * ramp[x]
-                b = ex * dx + ey * dy + round_z * ez * dz
-                disc = b * b - c * (dx * dx + dy * dy + round_z * dz * dz)
-                root = math.sqrt(max(disc, ZERO))
-                value = HUGE if inside else (root - b) * inverse
-                back = (-b - root) * inverse
-                high_plane, low_plane = up * dz, down * dz
-                capped = ZERO
-                if flat_z > ZERO:
-                    edge = high_plane if up_near else (low_plane if down_near else HUGE)
-                    capped = ONE if edge < value else ZERO
-                    value = edge if edge < value else value
-                    back = back if (up_near or back > high_plane) else high_plane
-                    back = back if (down_near or back > low_plane) else low_plane
+            ux, uy, uz = local[2, 0], local[2, 1], local[2, 2]
+            for x in range(_block(low), _block(high) + BLOCK):
+                dx, dy, dz = rx + ux * ramp[x], ry + uy * ramp[x], rz + uz * ramp[x]
+                b = ex * dx + ey * dy + curved * ez * dz
+                disc = b * b - c * (dx * dx + dy * dy + curved * dz * dz)
+                root = math.sqrt(disc if disc > ZERO else ZERO)
+                side, edge = (root - b) * enter + offset, k0 * dz + o0
+                value = side if side < edge else edge
+                back, low1, low2 = (-b - root) * inverse, k1 * dz + o1, k2 * dz + o2
+                back = back if back > low1 else low1
+                back = back if back > low2 else low2
                 t = ONE / value
                 px, py, pz = ex + dx * t, ey + dy * t, ez + dz * t
-                qz = round_z * pz
-                cosine = (px * gx + py * gy + qz * gz) / math.sqrt(
-                    px * px * nx + py * py * ny + qz * qz * nz + TINY
-                )
-                if capped > ZERO:
-                    cosine = cap if up_near else -cap
-                tone = third_color if split_x * px + split_z * pz > split else first_color
+                qz = curved * pz
+                square = px * px * nx + py * py * ny + qz * qz * nz
+                cosine = (px * gx + py * gy + qz * gz) / math.sqrt(square + TINY)
+                cosine = cosine if side < edge else cap
+                tone = color2 if split_x * px + split_z * pz > split else color0
                 second = (px > front) & (abs(py) < wide) & (pz > bottom) & (pz < top)
-                tone = second_color if second else tone
-                tone = _shade_packed(tone, AMBIENT + SUN * cosine)
+                tone = _shade(color1 if second else tone, AMBIENT + SUN * cosine)
+                old_s, old_color = s[y, x], color[y, x]
                 hit = (ramp[x] >= low) & (ramp[x] <= high) & (disc >= ZERO)
-                hit &= (value >= back) & (value > s[y, x])
-                s[y, x] = value if hit else s[y, x]
-                color[y, x] = tone if hit else color[y, x]
+                hit = hit & (value >= back) & (value > old_s)
+                s[y, x] = value if hit else old_s
+                color[y, x] = tone if hit else old_color
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def find(buffers, scene, i, eye, axes, tan_x, tan_y, height, width):  # type: ignore[no-untyped-def]
+@inner
+def find(buffers, center, frame, reach, eye, axes, tan_x, tan_y, height, width):
     """Prepares the spans of a primitive; returns its rows and how many of its faces are in view."""
-    first, end = _rows(scene, i, eye, axes, tan_x, tan_y, height, width)
+    first, end = _rows(center, reach, eye, axes, tan_x, tan_y, height, width)
     if first >= end:
         return 0, 0, 0
-    _localise(scene, i, eye, axes, buffers.local)
+    _localise(center, frame, eye, axes, buffers.local)
     near = _planes(buffers)
     _spans(buffers, near, first, end, width)
     return first, end, near

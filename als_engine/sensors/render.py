@@ -4,20 +4,16 @@ Numba looks for changes in a kernel's own file only: after an edit in `scene` or
 `__pycache__` of this folder.
 """
 
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numba import njit
 
-from als_engine.sensors import scene as _scene
 from als_engine.sensors.raster import (
-    BLOCK,
     EDGE,
     HALF,
     ONE,
-    TINY,
     ZERO,
     aim,
     background,
@@ -28,30 +24,24 @@ from als_engine.sensors.raster import (
 from als_engine.sensors.scene import (
     BOARD,
     BOX,
-    CELL_HEIGHT,
-    CELL_WIDTH,
-    FAST,
-    LIGHT_X,
-    LIGHT_Y,
     SIGN,
-    lit,
-    write_texts,
+    inner,
+    kernel,
 )
 
 MAX_DEPTH = 20.0
-EYE_HEIGHT = 0.92
-PITCH = -math.radians(8.0)
 
 FAR = np.float32(MAX_DEPTH)
 # Under this height surfaces darken, down to this share of their light at the floor.
 CREASE_SLOPE, CREASE_LIGHT = np.float32(0.5), np.float32(0.78)
 CLEAREST = np.float32(0.45)
-MARK = 127 << 24
-MARGIN_X, MARGIN_Y = np.float32(0.94), np.float32(0.88)
+FINEST = np.float32(0.05)
+# A pixel of a board whose text is still to be painted.
+MARK = np.int32(127 << 24)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _ink(sums, u, v):  # type: ignore[no-untyped-def]
+@inner
+def _ink(sums, u, v):
     """Ink above and to the left of a point, texels: exact between the texels' corners, too."""
     u = min(max(u, ZERO), np.float32(sums.shape[1] - 1.001))
     v = min(max(v, ZERO), np.float32(sums.shape[0] - 1.001))
@@ -62,8 +52,8 @@ def _ink(sums, u, v):  # type: ignore[no-untyped-def]
     return top * (ONE - b) + low * b
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _mix(paper, ink, share):  # type: ignore[no-untyped-def]
+@inner
+def _mix(paper, ink, share):
     mixed = SIGN << 24
     for shift in range(0, 24, 8):
         a, b = np.float32((paper >> shift) & 255), np.float32((ink >> shift) & 255)
@@ -71,39 +61,34 @@ def _mix(paper, ink, share):  # type: ignore[no-untyped-def]
     return mixed
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _write_board(buffers, first, end, world, w, j, paper, sums):  # type: ignore[no-untyped-def]
-    """Paints the text where the board's front has just been marked, averaged over each pixel."""
+@inner
+def _write_board(buffers, near, first, end, paint, board, sums):
+    """Paints the text where the board's front has been marked, averaged over the pixel."""
     s, color, ramp, local = buffers.s, buffers.color, buffers.ramp, buffers.local
-    heading = world.sign_heading[w, j]
-    cosine = math.cos(heading) * LIGHT_X + math.sin(heading) * LIGHT_Y
-    ink = lit(world.sign_ink[w, j], SIGN, cosine)
-    wide = np.float32(max(CELL_WIDTH * world.sign_columns[w, j] - 1, 1))
-    tall = np.float32(max(CELL_HEIGHT * world.sign_rows[w, j] - 1, 1))
-    half_y, half_z = np.float32(world.sign_half[w, j, 0]), np.float32(world.sign_half[w, j, 1])
-    texel = min(half_y * MARGIN_X / wide, half_z * MARGIN_Y / tall) * np.float32(2.0)
-    ku, kv = half_y / texel, half_z / texel
-    for y in range(first, end):
-        low, high = max(buffers.low[y] - EDGE, ZERO), buffers.high[y] + EDGE
+    paper, ink = int(paint[0]), int(paint[1])
+    wide, tall, ku, kv = board[0], board[1], board[2], board[3]
+    front = 0
+    while front < near and buffers.face[front] != 0:
+        front += 1
+    if front == near:
+        return
+    sx, sy = buffers.plane[front, 1], buffers.plane[front, 2]
+    for y in range(np.uint64(first), np.uint64(end)):
+        low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
         if low > high:
             continue
-        for x in range(int(low), int(high) + 1):
+        for x in range(np.uint64(low), np.uint64(high) + np.uint64(1)):
             if color[y, x] != MARK:
                 continue
             t = ONE / s[y, x]
-            py = local[0, 1] + (local[1, 1] + local[2, 1] * ramp[x] + local[3, 1] * ramp[y]) * t
-            pz = local[0, 2] + (local[1, 2] + local[2, 2] * ramp[x] + local[3, 2] * ramp[y]) * t
-            # Per pixel, p = e + d t moves by (dd - (p - e) ds) t, where ds is the plane's.
-            sx, sy = buffers.plane[0, 1], buffers.plane[0, 2]
-            for n in range(3):
-                if buffers.face[n] == 0:
-                    sx, sy = buffers.plane[n, 1], buffers.plane[n, 2]
-                    break
-            ry, rz = py - local[0, 1], pz - local[0, 2]
-            fu = (abs(local[2, 1] - ry * sx) + abs(local[3, 1] - ry * sy)) * t * ku
-            fv = (abs(local[2, 2] - rz * sx) + abs(local[3, 2] - rz * sy)) * t * kv
-            fu, fv = max(fu, np.float32(0.05)), max(fv, np.float32(0.05))
-            u, v = wide * HALF + py * ku, tall * HALF - pz * kv
+            dy = (local[1, 1] + local[2, 1] * ramp[x] + local[3, 1] * ramp[y]) * t
+            dz = (local[1, 2] + local[2, 2] * ramp[x] + local[3, 2] * ramp[y]) * t
+            u = wide * HALF + (local[0, 1] + dy) * ku
+            v = tall * HALF - (local[0, 2] + dz) * kv
+            # p = e + d t moves by (d' - d t s') t per pixel: as far as the average goes.
+            fu = (abs(local[2, 1] - dy * sx) + abs(local[3, 1] - dy * sy)) * t * ku
+            fv = (abs(local[2, 2] - dz * sx) + abs(local[3, 2] - dz * sy)) * t * kv
+            fu, fv = max(fu, FINEST), max(fv, FINEST)
             share = ZERO
             if u + fu > ZERO and u - fu < wide and v + fv > ZERO and v - fv < tall:
                 u0, u1, v0, v1 = u - fu * HALF, u + fu * HALF, v - fv * HALF, v + fv * HALF
@@ -112,42 +97,37 @@ def _write_board(buffers, first, end, world, w, j, paper, sums):  # type: ignore
             color[y, x] = _mix(paper, ink, share)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _draw_board(buffers, near, first, end, world, w, scene, i, sums):  # type: ignore[no-untyped-def]
-    paper = scene.paint[i, 0]
-    scene.paint[i, 0] = MARK
-    fill_box(buffers, near, first, end, scene.paint, i)
-    scene.paint[i, 0] = paper
-    for n in range(near):
-        if buffers.face[n] == 0:
-            j = scene.rule[i]
-            _write_board(buffers, first, end, world, w, j, paper, sums[j])
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def draw(  # type: ignore[no-untyped-def]
-    buffers, world, w, scene, count, sums, viewer, eye, axes, tan_x, height, width
-):
-    """Draws one world's scene, without what belongs to the viewer, into the buffers."""
+@inner
+def _draw(buffers, scene, w, viewer, eye, axes, tan_x, height, width):
+    """Draws one world, without what belongs to the viewer, into the buffers."""
     tan_y = tan_x * np.float32(height) / np.float32(width)
     background(buffers, eye, axes, height, width)
-    for i in range(count):
-        if scene.owner[i] == viewer and viewer >= 0:
+    for i in range(scene.count[w]):
+        if scene.owner[w, i] == viewer:
             continue
-        first, end, near = find(buffers, scene, i, eye, axes, tan_x, tan_y, height, width)
+        frame, paint, form = scene.frame[w, i], scene.paint[w, i], scene.form[w, i]
+        first, end, near = find(
+            buffers, scene.center[w, i], frame, scene.reach[w, i], eye, axes, tan_x, tan_y,
+            height, width,
+        )  # fmt: skip
         if first >= end:
             continue
-        if scene.shape[i] == BOX:
-            fill_box(buffers, near, first, end, scene.paint, i)
-        elif scene.shape[i] == BOARD:
-            _draw_board(buffers, near, first, end, world, w, scene, i, sums)
+        rule = scene.rule[w, i]
+        if form == BOX or form == BOARD:
+            paper = paint[0]
+            if form == BOARD:
+                paint[0] = MARK
+            fill_box(buffers, near, first, end, paint)
+            paint[0] = paper
         else:
-            fill_round(buffers, first, end, scene, i)
+            fill_round(buffers, first, end, form, frame, paint, rule)
+        if form == BOARD:
+            _write_board(buffers, near, first, end, paint, scene.board[w, i], scene.ink[w, rule])
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def store_color(buffers, eye, axes, haze, height, width, rgb):  # type: ignore[no-untyped-def]
-    """Fog, the darkening near the floor, and 8 bits a channel."""
+@inner
+def _fade(buffers, eye, axes, haze, height, width):
+    """Adds fog and the darkening near the floor to the packed colours."""
     s, color, fog = buffers.s, buffers.color, buffers.fog
     ez = np.float32(eye[2])
     for y in range(height):
@@ -156,26 +136,43 @@ def store_color(buffers, eye, axes, haze, height, width, rgb):  # type: ignore[n
         for x in range(width):
             t = ONE / s[y, x]
             crease = CREASE_LIGHT + CREASE_SLOPE * (ez + dz * t)
-            crease = min(max(crease, CREASE_LIGHT), ONE)
-            clear = max(ONE - haze * t, CLEAREST)
+            crease = CREASE_LIGHT if crease < CREASE_LIGHT else crease
+            crease = ONE if crease > ONE else crease
+            clear = ONE - haze * t
+            clear = CLEAREST if clear < CLEAREST else clear
             gain, lost = crease * clear, ONE - clear
             c = color[y, x]
-            rgb[y, x, 0] = np.uint8(np.float32(np.uint8(c)) * gain + fr * lost)
-            rgb[y, x, 1] = np.uint8(np.float32(np.uint8(c >> 8)) * gain + fg * lost)
-            rgb[y, x, 2] = np.uint8(np.float32(np.uint8(c >> 16)) * gain + fb * lost)
+            r = np.int32(np.float32(np.uint8(c)) * gain + fr * lost)
+            g = np.int32(np.float32(np.uint8(c >> 8)) * gain + fg * lost)
+            b = np.int32(np.float32(np.uint8(c >> 16)) * gain + fb * lost)
+            color[y, x] = np.int32(r | (g << 8) | (b << 16) | (c & 0x7F000000))
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def store_depth(buffers, height, width, depth):  # type: ignore[no-untyped-def]
+@inner
+def store_color(buffers, eye, axes, haze, height, width, rgb):
+    """Writes the finished colours, 8 bits a channel."""
+    _fade(buffers, eye, axes, haze, height, width)
+    color = buffers.color
+    for y in range(height):
+        for x in range(width):
+            c = color[y, x]
+            rgb[y, x, 0] = np.uint8(c)
+            rgb[y, x, 1] = np.uint8(c >> 8)
+            rgb[y, x, 2] = np.uint8(c >> 16)
+
+
+@inner
+def store_depth(buffers, height, width, depth):
     """Metres along the view axis, at most MAX_DEPTH."""
     s = buffers.s
     for y in range(height):
         for x in range(width):
-            depth[y, x, 0] = min(ONE / s[y, x], FAR)
+            t = ONE / s[y, x]
+            depth[y, x, 0] = t if t < FAR else FAR
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def store_kind(buffers, height, width, semantic):  # type: ignore[no-untyped-def]
+@inner
+def store_kind(buffers, height, width, semantic):
     """The kinds."""
     color = buffers.color
     for y in range(height):
@@ -183,45 +180,41 @@ def store_kind(buffers, height, width, semantic):  # type: ignore[no-untyped-def
             semantic[y, x, 0] = np.uint8(color[y, x] >> 24)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def first_person(  # type: ignore[no-untyped-def]
-    world, scene, text, buffers, eye, axes, observers, height, width, haze, wanted, rgb, depth, kinds
+@kernel
+def render(
+    scene, buffers, position, heading, lift, views, own, pitch, tan_x, haze,
+    height, width, wanted, rgb, depth, kinds,
 ):
-    """What every observer of every world sees; `wanted`: 1 colour + 2 depth + 4 semantic."""
-    tan_x = ONE
-    for w in range(world.avatar_heading.shape[0]):
-        count = _scene.fill(world, w, scene)
-        if wanted & 1:
-            write_texts(world, w, text, w)
-        for a in range(observers):
-            eye[0], eye[1] = world.avatar_position[w, a, 0], world.avatar_position[w, a, 1]
-            eye[2] = world.avatar_position[w, a, 2] + EYE_HEIGHT * world.avatar_height[a]
-            aim(axes, world.avatar_heading[w, a], PITCH, tan_x, height, width)
-            sums = text.sums[w]
-            draw(
-                buffers, world, w, scene, count, sums, a, eye, axes, tan_x, height, width
-            )
-            if wanted & 1:
-                store_color(buffers, eye, axes, haze, height, width, rgb[w, a])
+    """Takes pictures of every world.
+
+    Args:
+        scene, buffers: what to draw, and where.
+        position: (worlds, at least views, 3) of the cameras, metres. heading: theirs, radians.
+        lift: (at least views,), added to their height.
+        views: how many there are in a world.
+        own: whether what avatar `a` owns is left out of view `a`.
+        pitch: radians, up. tan_x: tangent of half the horizontal field of view.
+        haze: the share of the light that fog takes per metre.
+        height, width: pixels.
+        wanted: 1 for colour + 2 for depth + 4 for kinds.
+        rgb, depth, kinds: (worlds, views, height, width, channels), filled where wanted.
+    """
+    eye, axes = np.empty(3), np.empty((6, 3), np.float32)
+    for w in range(scene.count.shape[0]):
+        for a in range(views):
+            eye[0], eye[1], eye[2] = position[w, a, 0], position[w, a, 1], position[w, a, 2] + lift[a]
+            aim(axes, heading[w, a], pitch, tan_x, height, width)
+            _draw(buffers, scene, w, a if own else -2, eye, axes, tan_x, height, width)
             if wanted & 2:
                 store_depth(buffers, height, width, depth[w, a])
             if wanted & 4:
                 store_kind(buffers, height, width, kinds[w, a])
+            if wanted & 1:
+                store_color(buffers, eye, axes, haze, height, width, rgb[w, a])
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def picture(  # type: ignore[no-untyped-def]
-    world, w, scene, text, buffers, eye, axes, tan_x, height, width, haze, rgb
-):
-    """One world from anywhere."""
-    count = _scene.fill(world, w, scene)
-    write_texts(world, w, text, 0)
-    draw(buffers, world, w, scene, count, text.sums[0], -1, eye, axes, tan_x, height, width)
-    store_color(buffers, eye, axes, haze, height, width, rgb)
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def halve(fine, coarse):  # type: ignore[no-untyped-def]
+@kernel
+def halve(fine, coarse):
     """Averages squares of four pixels."""
     for y in range(coarse.shape[0]):
         for x in range(coarse.shape[1]):

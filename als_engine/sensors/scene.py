@@ -5,10 +5,12 @@ rows that take a world vector into that frame, axis by axis divided by the half 
 box is the cube |x|, |y|, |z| <= 1 and every ball, flattened or not, is the unit ball.
 """
 
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -18,15 +20,25 @@ from als_engine.layout import SIGN_COLUMNS, SIGN_ROWS
 from als_engine.sensors.font import FIRST, GLYPHS, HEIGHT, LAST, WIDTH
 
 if TYPE_CHECKING:
-    from als_engine.state import WorldState
+    from als_engine.state import Walls, WorldState
 
 # Kinds, as the `semantic` observation has them.
-NOTHING, GROUND, WALL, FIXED, MOVABLE, PORTABLE, SIGN, AVATAR = range(8)
+NOTHING, GROUND, WALL, FIXED, MOVABLE, PORTABLE, SIGN, AVATAR = map(np.int64, range(8))
 
-BOX, BALL, CYLINDER, BOARD = range(4)
+# Forms; the first three are the state's codes for the shapes of props.
+BOX, BALL, CYLINDER, BOARD = map(np.int64, range(4))
+NOBODY = np.int64(-1)
 
-FAST = {"nnan", "ninf", "nsz", "contract", "arcp"}
-"""Flags that leave every pixel a function of its own inputs: no sum is ever reordered."""
+_OPTIONS = {
+    "nogil": True,
+    "error_model": "numpy",
+    # A pixel is a function of its own inputs: no flag here lets a sum be reordered.
+    "fastmath": {"nnan", "ninf", "nsz", "contract"},
+}
+kernel = njit(cache=True, **_OPTIONS)
+"""Compiles what Python calls."""
+inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)
+"""Compiles what kernels call; it is kept on disk as a part of them."""
 
 CELL_WIDTH, CELL_HEIGHT = WIDTH + 1, HEIGHT + 1
 SUMS = (SIGN_ROWS * CELL_HEIGHT, SIGN_COLUMNS * CELL_WIDTH)
@@ -37,10 +49,14 @@ LIGHT = np.array([0.47, 0.31, 0.83], np.float32)
 AMBIENT, SUN = np.float32(0.66), np.float32(0.36)
 LIGHT_X, LIGHT_Y, LIGHT_Z = LIGHT
 
-SKIN = (224, 176, 142)
-HAIR = (74, 54, 44)
-VISOR = (22, 26, 36)
-STRIPE = (250, 246, 230)
+
+
+def _avatar_color(r: int, g: int, b: int) -> np.int32:
+    return np.int32(r | g << 8 | b << 16 | AVATAR << 24)
+
+
+SKIN, HAIR = _avatar_color(224, 176, 142), _avatar_color(74, 54, 44)
+VISOR, STRIPE = _avatar_color(22, 26, 36), _avatar_color(250, 246, 230)
 
 # Where the second colour (visor, stripe) lies on an avatar's part: x > [0], |y| < [1],
 # [2] < z < [3]; the third (hair, trousers): [4] x + [5] z > [6]. All in the part's own frame.
@@ -54,116 +70,102 @@ RULES = np.array(
 )
 
 PARTS = len(RULES)
+# Of the body's height: half the height of each part and where its middle is; the head's radius.
+HALVES, LIFTS, HEAD = np.array([0.36, 0.11, 0.1]), np.array([0.36, 0.72, 0.9]), 0.1
 
-
-class World(NamedTuple):
-    """The arrays of a `WorldState` that the camera reads."""
-
-    avatar_position: NDArray[np.float64]
-    avatar_heading: NDArray[np.float64]
-    avatar_color: NDArray[np.uint8]
-    avatar_radius: NDArray[np.float64]
-    avatar_height: NDArray[np.float64]
-    wall_count: NDArray[np.int32]
-    wall_position: NDArray[np.float64]
-    wall_half: NDArray[np.float64]
-    wall_cos: NDArray[np.float64]
-    wall_sin: NDArray[np.float64]
-    wall_color: NDArray[np.uint8]
-    prop_position: NDArray[np.float64]
-    prop_orientation: NDArray[np.float64]
-    prop_present: NDArray[np.bool_]
-    prop_shape: NDArray[Any]
-    prop_half: NDArray[np.float64]
-    prop_color: NDArray[np.uint8]
-    prop_mass: NDArray[np.float64]
-    prop_portable: NDArray[np.bool_]
-    sign_position: NDArray[np.float64]
-    sign_heading: NDArray[np.float64]
-    sign_half: NDArray[np.float64]
-    sign_present: NDArray[np.bool_]
-    sign_paper: NDArray[np.uint8]
-    sign_ink: NDArray[np.uint8]
-    sign_glyphs: NDArray[np.uint8]
-    sign_rows: NDArray[np.int32]
-    sign_columns: NDArray[np.int32]
+BOARD_HALF = 0.015
+"""Half the thickness of a sign, metres."""
+MARGINS = np.array([0.94, 0.88])
+"""The share of a board's width and height that its text may take."""
 
 
 class Scene(NamedTuple):
-    """One world's primitives; the first axis is the primitive.
+    """The primitives of all worlds, (worlds, capacity, ...).
 
     Attributes:
+        count: (worlds,), how many there are.
         center: (…, 3), metres. frame: (…, 3, 3), see the module.
         reach: radius of the ball around it, metres.
-        shape: BOX, BALL, CYLINDER or BOARD. owner: the avatar that it is a part of, or -1.
-        paint: (…, 6) packed colours: a box's faces +x, -x, +y, -y, +z, -z as lit; of the others the
-            unlit first, second and third colour.
-        rule: row of `RULES`, or the index of the sign; -1 for neither.
+        form: BOX, BALL, CYLINDER or BOARD. owner: the avatar that it is a part of, or -1.
+        paint: (…, 6) packed colours: of boxes the faces +x, -x, +y, -y, +z, -z as lit; of boards
+            the same, but the ink for -x; of the others the unlit first, second and third colour.
+        rule: row of `RULES` or index of the sign.
+        board: (…, 4) of a board's text: width and height in texels, texels per half width and per
+            half height.
+        glyphs: (worlds, signs, 4, 16), the texts that `ink` was made from.
+        ink: (worlds, signs, 32, 96), texels of ink above and to the left of each texel's corner.
     """
 
+    count: NDArray[np.int32]
     center: NDArray[np.float64]
     frame: NDArray[np.float32]
     reach: NDArray[np.float32]
-    shape: NDArray[np.int32]
+    form: NDArray[np.int32]
     owner: NDArray[np.int32]
     paint: NDArray[np.int32]
     rule: NDArray[np.int32]
-
-
-class Text(NamedTuple):
-    """The signs' texts, ready for sampling.
-
-    Attributes:
-        glyphs: (worlds, signs, 4, 16), the text that `sums` was made from.
-        sums: (worlds, signs, 32, 96): ink above and to the left of each texel's corner.
-        font: (95, 7, 5).
-    """
-
+    board: NDArray[np.float32]
     glyphs: NDArray[np.uint8]
-    sums: NDArray[np.uint16]
-    font: NDArray[np.uint8]
+    ink: NDArray[np.uint16]
 
 
-def world_of(state: WorldState) -> World:
-    """The arrays of a state, as they are now; the walls' may be others after the next reset."""
-    a, w, p, s = state.avatars, state.walls, state.props, state.signs
-    return World(
-        a.position, a.heading, a.color, state.bodies.radius, state.bodies.height,
-        w.count, w.position, w.half, w.cos, w.sin, w.color,
-        p.position, p.orientation, p.present, p.shape, p.half, p.color, p.mass, p.portable,
-        s.position, s.heading, s.half, s.present, s.paper, s.ink, s.glyphs, s.rows, s.columns,
-    )  # fmt: skip
-
-
-def new_scene(world: World) -> Scene:
-    """Room for all that one world of these arrays can hold."""
-    n = world.wall_half.shape[1] + world.prop_half.shape[1] + world.sign_half.shape[1]
-    n += PARTS * world.avatar_heading.shape[1]
+def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
+    """An empty scene with room for that many primitives and signs in each world."""
+    shape = (worlds, capacity)
     return Scene(
-        np.zeros((n, 3)),
-        np.zeros((n, 3, 3), np.float32),
-        np.zeros(n, np.float32),
-        np.zeros(n, np.int32),
-        np.zeros(n, np.int32),
-        np.zeros((n, 6), np.int32),
-        np.zeros(n, np.int32),
+        np.zeros(worlds, np.int32),
+        np.zeros((*shape, 3)),
+        np.zeros((*shape, 3, 3), np.float32),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.int32),
+        np.zeros(shape, np.int32),
+        np.zeros((*shape, 6), np.int32),
+        np.zeros(shape, np.int32),
+        np.zeros((*shape, 4), np.float32),
+        np.zeros((worlds, signs, SIGN_ROWS, SIGN_COLUMNS), np.uint8),
+        np.zeros((worlds, signs, *SUMS), np.uint16),
     )
 
 
-def new_text(worlds: int, signs: int) -> Text:
-    """Blank signs."""
-    glyphs = np.zeros((worlds, signs, SIGN_ROWS, SIGN_COLUMNS), np.uint8)
-    return Text(glyphs, np.zeros((worlds, signs, *SUMS), np.uint16), GLYPHS)
+def capacity(state: WorldState) -> int:
+    """How many primitives one world of this state can have, as large as its arrays are now."""
+    n = state.walls.heading.shape[1] + len(state.props.names) + len(state.signs.names)
+    return n + PARTS * state.num_avatars
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def pack(r, g, b, kind):  # type: ignore[no-untyped-def]
-    """Red, green, blue (0 to 255) and the kind in one int32."""
-    return np.int32(int(r) | (int(g) << 8) | (int(b) << 16) | (int(kind) << 24))
+def fill(scene: Scene, state: WorldState, walls: Walls | None = None, world: int = -1) -> None:
+    """Writes the primitives of all worlds, or of one; `walls` may stand in for the state's."""
+    which = slice(None) if world < 0 else slice(world, world + 1)
+    w, p, s, a = walls or state.walls, state.props, state.signs, state.avatars
+    scene.count[:] = 0
+    add_walls(
+        scene, w.count[which], w.position[which], w.half[which], w.cos[which], w.sin[which],
+        w.color[which],
+    )  # fmt: skip
+    if p.names:
+        add_props(
+            scene, p.present[which], p.position[which], p.orientation[which], p.half[which],
+            p.shape[which], p.color[which], p.mass[which], p.portable[which],
+        )  # fmt: skip
+    if s.names:
+        add_signs(
+            scene, s.present[which], s.position[which], s.heading[which], s.half[which],
+            s.paper[which], s.ink[which], s.glyphs[which], s.rows[which], s.columns[which], GLYPHS,
+        )  # fmt: skip
+    add_avatars(
+        scene, a.position[which], a.heading[which], a.color[which], state.bodies.radius,
+        state.bodies.height,
+    )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def lit(color, kind, cosine):  # type: ignore[no-untyped-def]
+@inner
+def pack(r, g, b, kind):
+    """Red, green, blue (0 to 255, float32) and the kind in one int32."""
+    return np.int32(np.int32(r) | (np.int32(g) << 8) | (np.int32(b) << 16) | (kind << 24))
+
+
+@inner
+def _pack_lit(color, kind, cosine):
     """A colour, packed, as a face whose normal has this cosine with the sun shows it."""
     shade = AMBIENT + SUN * np.float32(cosine)
     top = np.float32(255.0)
@@ -173,148 +175,156 @@ def lit(color, kind, cosine):  # type: ignore[no-untyped-def]
     return pack(r, g, b, kind)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _place(scene, i, x, y, z, hx, hy, hz, shape, owner, rule):  # type: ignore[no-untyped-def]
-    scene.center[i, 0], scene.center[i, 1], scene.center[i, 2] = x, y, z
-    scene.reach[i] = math.sqrt(hx * hx + hy * hy + hz * hz)
-    scene.shape[i], scene.owner[i], scene.rule[i] = shape, owner, rule
+@inner
+def _place(scene, w, form, owner, rule, center, lift, half):
+    """Appends a primitive to a world; returns its index."""
+    i = scene.count[w]
+    scene.count[w] = i + 1
+    scene.center[w, i, 0], scene.center[w, i, 1] = center[0], center[1]
+    scene.center[w, i, 2] = center[2] + lift
+    scene.reach[w, i] = math.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])
+    scene.form[w, i], scene.owner[w, i], scene.rule[w, i] = form, owner, rule
+    return i
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _turn(scene, i, cos, sin, hx, hy, hz):  # type: ignore[no-untyped-def]
-    frame = scene.frame
-    frame[i, 0, 0], frame[i, 0, 1], frame[i, 0, 2] = cos / hx, sin / hx, 0.0
-    frame[i, 1, 0], frame[i, 1, 1], frame[i, 1, 2] = -sin / hy, cos / hy, 0.0
-    frame[i, 2, 0], frame[i, 2, 1], frame[i, 2, 2] = 0.0, 0.0, 1.0 / hz
+@inner
+def _turn(frame, cos, sin, half):
+    a, b = 1.0 / half[0], 1.0 / half[1]
+    frame[0, 0], frame[0, 1], frame[0, 2] = cos * a, sin * a, 0.0
+    frame[1, 0], frame[1, 1], frame[1, 2] = -sin * b, cos * b, 0.0
+    frame[2, 0], frame[2, 1], frame[2, 2] = 0.0, 0.0, 1.0 / half[2]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _orient(scene, i, q, h):  # type: ignore[no-untyped-def]
+@inner
+def _orient(frame, q, half):
     x, y, z, w = q[0], q[1], q[2], q[3]
-    frame = scene.frame
-    a, b, c = 1.0 / h[0], 1.0 / h[1], 1.0 / h[2]
-    frame[i, 0, 0] = (1.0 - 2.0 * (y * y + z * z)) * a
-    frame[i, 0, 1] = 2.0 * (x * y + z * w) * a
-    frame[i, 0, 2] = 2.0 * (x * z - y * w) * a
-    frame[i, 1, 0] = 2.0 * (x * y - z * w) * b
-    frame[i, 1, 1] = (1.0 - 2.0 * (x * x + z * z)) * b
-    frame[i, 1, 2] = 2.0 * (y * z + x * w) * b
-    frame[i, 2, 0] = 2.0 * (x * z + y * w) * c
-    frame[i, 2, 1] = 2.0 * (y * z - x * w) * c
-    frame[i, 2, 2] = (1.0 - 2.0 * (x * x + y * y)) * c
+    a, b, c = 1.0 / half[0], 1.0 / half[1], 1.0 / half[2]
+    frame[0, 0] = (1.0 - 2.0 * (y * y + z * z)) * a
+    frame[0, 1] = 2.0 * (x * y + z * w) * a
+    frame[0, 2] = 2.0 * (x * z - y * w) * a
+    frame[1, 0] = 2.0 * (x * y - z * w) * b
+    frame[1, 1] = (1.0 - 2.0 * (x * x + z * z)) * b
+    frame[1, 2] = 2.0 * (y * z + x * w) * b
+    frame[2, 0] = 2.0 * (x * z + y * w) * c
+    frame[2, 1] = 2.0 * (y * z - x * w) * c
+    frame[2, 2] = (1.0 - 2.0 * (x * x + y * y)) * c
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _paint_faces(scene, i, color, kind, h):  # type: ignore[no-untyped-def]
+@inner
+def _paint_faces(paint, frame, half, color, kind):
     for k in range(3):
-        f = scene.frame
-        cosine = (f[i, k, 0] * LIGHT_X + f[i, k, 1] * LIGHT_Y + f[i, k, 2] * LIGHT_Z) * h[k]
-        scene.paint[i, 2 * k] = lit(color, kind, cosine)
-        scene.paint[i, 2 * k + 1] = lit(color, kind, -cosine)
+        cosine = frame[k, 0] * LIGHT_X + frame[k, 1] * LIGHT_Y + frame[k, 2] * LIGHT_Z
+        cosine = np.float32(cosine * half[k])
+        paint[2 * k] = _pack_lit(color, kind, cosine)
+        paint[2 * k + 1] = _pack_lit(color, kind, -cosine)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _add_walls(world, w, scene, n):  # type: ignore[no-untyped-def]
-    for j in range(world.wall_count[w]):
-        h, p = world.wall_half[w, j], world.wall_position[w, j]
-        _place(scene, n, p[0], p[1], p[2], h[0], h[1], h[2], BOX, -1, -1)
-        _turn(scene, n, world.wall_cos[w, j], world.wall_sin[w, j], h[0], h[1], h[2])
-        _paint_faces(scene, n, world.wall_color[w, j], WALL, h)
-        n += 1
-    return n
+@kernel
+def add_walls(scene, count, position, half, cos, sin, color):
+    """Appends the walls of all worlds."""
+    for w in range(count.shape[0]):
+        for j in range(count[w]):
+            i = _place(scene, w, BOX, NOBODY, BOX, position[w, j], 0.0, half[w, j])
+            frame = scene.frame[w, i]
+            _turn(frame, cos[w, j], sin[w, j], half[w, j])
+            _paint_faces(scene.paint[w, i], frame, half[w, j], color[w, j], WALL)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _add_props(world, w, scene, n):  # type: ignore[no-untyped-def]
-    for j in range(world.prop_half.shape[1]):
-        if not world.prop_present[w, j]:
-            continue
-        h, p, color = world.prop_half[w, j], world.prop_position[w, j], world.prop_color[w, j]
-        kind = FIXED if world.prop_mass[w, j] <= 0.0 else MOVABLE
-        if world.prop_portable[w, j]:
-            kind = PORTABLE
-        # The state's shape codes are the first three of ours.
-        shape = world.prop_shape[w, j]
-        _place(scene, n, p[0], p[1], p[2], h[0], h[1], h[2], shape, -1, -1)
-        _orient(scene, n, world.prop_orientation[w, j], h)
-        if shape == BOX:
-            _paint_faces(scene, n, color, kind, h)
-        else:
-            scene.paint[n, :] = pack(color[0], color[1], color[2], kind)
-        n += 1
-    return n
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _add_signs(world, w, scene, n):  # type: ignore[no-untyped-def]
-    half = np.empty(3)
-    for j in range(world.sign_half.shape[1]):
-        if not world.sign_present[w, j]:
-            continue
-        p, heading = world.sign_position[w, j], world.sign_heading[w, j]
-        half[0], half[1], half[2] = 0.015, world.sign_half[w, j, 0], world.sign_half[w, j, 1]
-        _place(scene, n, p[0], p[1], p[2], half[0], half[1], half[2], BOARD, -1, j)
-        _turn(scene, n, math.cos(heading), math.sin(heading), half[0], half[1], half[2])
-        _paint_faces(scene, n, world.sign_paper[w, j], SIGN, half)
-        n += 1
-    return n
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _add_avatars(world, w, scene, n):  # type: ignore[no-untyped-def]
-    for j in range(world.avatar_heading.shape[1]):
-        p, heading = world.avatar_position[w, j], world.avatar_heading[w, j]
-        cos, sin = math.cos(heading), math.sin(heading)
-        r, h = world.avatar_radius[j], world.avatar_height[j]
-        c = world.avatar_color[w, j]
-        clothes = pack(c[0], c[1], c[2], AVATAR)
-        trousers = pack(c[0] * 0.5, c[1] * 0.5, c[2] * 0.5, AVATAR)
-        stripe = pack(STRIPE[0], STRIPE[1], STRIPE[2], AVATAR)
-        for part in range(PARTS):
-            if part == 0:
-                shape, z, hx, hy, hz = CYLINDER, 0.36 * h, 0.8 * r, r, 0.36 * h
-            elif part == 1:
-                shape, z, hx, hy, hz = BALL, 0.72 * h, 0.8 * r, r, 0.11 * h
+@kernel
+def add_props(scene, present, position, orientation, half, form, color, mass, portable):
+    """Appends the props of all worlds that are present."""
+    for w in range(present.shape[0]):
+        for j in range(present.shape[1]):
+            if not present[w, j]:
+                continue
+            kind = FIXED if mass[w, j] <= 0.0 else MOVABLE
+            if portable[w, j]:
+                kind = PORTABLE
+            shape = np.int64(form[w, j])
+            i = _place(scene, w, shape, NOBODY, BOX, position[w, j], 0.0, half[w, j])
+            frame = scene.frame[w, i]
+            _orient(frame, orientation[w, j], half[w, j])
+            if shape == BOX:
+                _paint_faces(scene.paint[w, i], frame, half[w, j], color[w, j], kind)
             else:
-                shape, z, hx, hy, hz = BALL, 0.9 * h, 0.1 * h, 0.1 * h, 0.1 * h
-            _place(scene, n, p[0], p[1], p[2] + z, hx, hy, hz, shape, j, part)
-            _turn(scene, n, cos, sin, hx, hy, hz)
-            scene.paint[n, 0], scene.paint[n, 1], scene.paint[n, 2] = clothes, stripe, trousers
-            if part == 2:
-                scene.paint[n, 0] = pack(SKIN[0], SKIN[1], SKIN[2], AVATAR)
-                scene.paint[n, 1] = pack(VISOR[0], VISOR[1], VISOR[2], AVATAR)
-                scene.paint[n, 2] = pack(HAIR[0], HAIR[1], HAIR[2], AVATAR)
-            n += 1
-    return n
+                r, g, b = color[w, j, 0], color[w, j, 1], color[w, j, 2]
+                plain = pack(np.float32(r), np.float32(g), np.float32(b), kind)
+                for k in range(3):
+                    scene.paint[w, i, k] = plain
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def fill(world, w, scene):  # type: ignore[no-untyped-def]
-    """Writes one world's primitives; returns their number."""
-    n = _add_walls(world, w, scene, 0)
-    n = _add_props(world, w, scene, n)
-    n = _add_signs(world, w, scene, n)
-    return _add_avatars(world, w, scene, n)
+@kernel
+def add_signs(
+    scene, present, position, heading, half, paper, ink, glyphs, rows, columns, font
+):
+    """Appends the boards of all worlds and sums up the ink where a text has changed."""
+    size = np.empty(3)
+    for w in range(present.shape[0]):
+        for j in range(present.shape[1]):
+            if not present[w, j]:
+                continue
+            size[0], size[1], size[2] = BOARD_HALF, half[w, j, 0], half[w, j, 1]
+            i = _place(scene, w, BOARD, NOBODY, j, position[w, j], 0.0, size)
+            frame = scene.frame[w, i]
+            cos, sin = math.cos(heading[w, j]), math.sin(heading[w, j])
+            _turn(frame, cos, sin, size)
+            _paint_faces(scene.paint[w, i], frame, size, paper[w, j], SIGN)
+            cosine = np.float32(cos * LIGHT_X + sin * LIGHT_Y)
+            scene.paint[w, i, 1] = _pack_lit(ink[w, j], SIGN, cosine)
+            wide = CELL_WIDTH * columns[w, j] - 1
+            tall = max(CELL_HEIGHT * rows[w, j] - 1, 1)
+            texel = min(size[1] * MARGINS[0] / wide, size[2] * MARGINS[1] / tall) * 2.0
+            board = scene.board[w, i]
+            board[0], board[1] = wide, tall
+            board[2], board[3] = size[1] / texel, size[2] / texel
+            if _copy_text(glyphs[w, j], scene.glyphs[w, j]):
+                _sum_ink(scene.glyphs[w, j], rows[w, j], columns[w, j], font, scene.ink[w, j])
 
 
-@njit(cache=True, nogil=True)
-def write_texts(world, w, text, slot):  # type: ignore[no-untyped-def]
-    """Sums up the ink of one world's signs whose text is not the one that `text` holds."""
-    for j in range(world.sign_half.shape[1]):
-        new, old = world.sign_glyphs[w, j], text.glyphs[slot, j]
-        same = True
-        for row in range(SIGN_ROWS):
-            for column in range(SIGN_COLUMNS):
-                same &= new[row, column] == old[row, column]
-        if not same:
-            old[:] = new
-            rows, columns = world.sign_rows[w, j], world.sign_columns[w, j]
-            _sum_ink(new, rows, columns, text.font, text.sums[slot, j])
+@kernel
+def add_avatars(scene, position, heading, color, radius, height):
+    """Appends the avatars of all worlds: trunk, shoulders, head."""
+    size = np.empty(3)
+    tones = np.empty((PARTS, 3), np.int32)
+    for w in range(heading.shape[0]):
+        for j in range(heading.shape[1]):
+            cos, sin = math.cos(heading[w, j]), math.sin(heading[w, j])
+            r = np.float32(color[w, j, 0])
+            g, b = np.float32(color[w, j, 1]), np.float32(color[w, j, 2])
+            dark = np.float32(0.5)
+            tones[0, 0] = tones[1, 0] = pack(r, g, b, AVATAR)
+            tones[0, 1] = tones[1, 1] = STRIPE
+            tones[0, 2] = tones[1, 2] = pack(r * dark, g * dark, b * dark, AVATAR)
+            tones[2, 0], tones[2, 1], tones[2, 2] = SKIN, VISOR, HAIR
+            for part in range(PARTS):
+                of_radius = part < 2
+                size[0] = 0.8 * radius[j] if of_radius else HEAD * height[j]
+                size[1] = radius[j] if of_radius else HEAD * height[j]
+                size[2] = HALVES[part] * height[j]
+                form = CYLINDER if part == 0 else BALL
+                lift = LIFTS[part] * height[j]
+                i = _place(scene, w, form, j, part, position[w, j], lift, size)
+                _turn(scene.frame[w, i], cos, sin, size)
+                for k in range(3):
+                    scene.paint[w, i, k] = tones[part, k]
 
 
-@njit(cache=True, nogil=True)
-def _sum_ink(glyphs, rows, columns, font, sums):  # type: ignore[no-untyped-def]
-    sums[:] = 0
+@inner
+def _copy_text(new, old):
+    """Copies a text; returns whether it has changed."""
+    changed = False
+    for row in range(SIGN_ROWS):
+        for column in range(SIGN_COLUMNS):
+            changed |= new[row, column] != old[row, column]
+            old[row, column] = new[row, column]
+    return changed
+
+
+@inner
+def _sum_ink(glyphs, rows, columns, font, sums):
+    for y in range(sums.shape[0]):
+        for x in range(sums.shape[1]):
+            sums[y, x] = 0
     for row in range(rows):
         length = 0
         for column in range(columns):
