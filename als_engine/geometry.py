@@ -22,7 +22,7 @@ from als_engine.errors import ArgumentError
 if TYPE_CHECKING:
     from als_engine.state import BoolArray, FloatArray, IntArray, WorldState
 
-EYE_HEIGHT: Final = 0.9
+EYE_HEIGHT: Final = 0.92
 """Where an avatar's eyes and ears are, as a fraction of its height."""
 
 SKIN: Final = 0.01
