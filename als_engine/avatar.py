@@ -199,7 +199,7 @@ class Codec:
         return actions
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _decode_discrete(actions, moves, turns, hands, says, move, turn, hand, say):  # type: ignore[no-untyped-def]
     worlds, observers = actions.shape
     for w in range(worlds):
@@ -212,7 +212,7 @@ def _decode_discrete(actions, moves, turns, hands, says, move, turn, hand, say):
     return -1
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _decode_continuous(actions, utterances, move, turn, hand, say):  # type: ignore[no-untyped-def]
     worlds, observers = actions.shape[:2]
     for w in range(worlds):
@@ -265,7 +265,7 @@ def drive(state: WorldState, commands: Commands, force: FloatArray) -> None:
     )
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _drive(  # type: ignore[no-untyped-def]
     move, turn, velocity, held, prop_mass, mass, speed, acceleration, turn_speed, turn_acceleration,
     dt, heading, turn_rate, force,

@@ -42,7 +42,7 @@ def resolve(state: WorldState, commands: Commands) -> None:
     )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _resolve(  # type: ignore[no-untyped-def]
     hand, say, position, heading, radius, height, held, utterance, touches_prop, touches_avatar,
     touches_wall, touching, prop_position, orientation, velocity, shape, half, present, holder,
@@ -102,7 +102,7 @@ def _resolve(  # type: ignore[no-untyped-def]
                 velocity[w, i] = 0.0
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _reach_for(  # type: ignore[no-untyped-def]
     position, heading, radius, prop_position, half, present, holder, wanted
 ):
@@ -120,7 +120,7 @@ def _reach_for(  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _free_spot(  # type: ignore[no-untyped-def]
     w, a, i, position, heading, radius, prop_position, orientation, shape, half, present, holder,
     solid, wall_count, wall_position, wall_half, wall_cos, wall_sin,

@@ -292,7 +292,7 @@ def _collision_shape(client: int, shape: int, half: list[float]) -> int:
     return int(bullet.createCollisionShape(**kind, physicsClientId=client))
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _find_awake(  # type: ignore[no-untyped-def]
     position, velocity, half, mass, solid, present, holder, avatar_position, radius, quiet, awake
 ):
@@ -327,12 +327,12 @@ def _find_awake(  # type: ignore[no-untyped-def]
             awake[w, i] = quiet[w, i] < _QUIET
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _bounding_radius(half):  # type: ignore[no-untyped-def]
     return math.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _scan(  # type: ignore[no-untyped-def]
     readings, height, position, velocity, radius, wall_count, wall_position, wall_half, wall_cos,
     wall_sin, prop_position, prop_half, solid, present, holder, near,
@@ -367,7 +367,7 @@ def _scan(  # type: ignore[no-untyped-def]
     return NOTHING
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _near_avatar(w, a, position, radius):  # type: ignore[no-untyped-def]
     for b in range(radius.shape[0]):
         dx = position[w, b, 0] - position[w, a, 0]
@@ -378,7 +378,7 @@ def _near_avatar(w, a, position, radius):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _near_prop(  # type: ignore[no-untyped-def]
     w, a, position, radius, prop_position, half, solid, present, holder
 ):
@@ -392,7 +392,7 @@ def _near_prop(  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _near_wall(  # type: ignore[no-untyped-def]
     w, a, position, radius, count, wall_position, half, cos, sin
 ):
