@@ -14,8 +14,8 @@ def als_scenarios() -> list[ScenarioSpec]:
             task="als_scenarios.game.tag:Tag",
             family="game",
             summary="Pursuit and evasion among obstacles, decided by contact.",
-            max_episode_steps=300,
-            num_avatars=4,
+            max_episode_steps=240,
+            num_avatars=2,
             min_avatars=2,
             max_avatars=8,
         )

@@ -1,0 +1,109 @@
+"""How a scripted evader flees: it weighs 16 directions by what it cares for."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numba
+import numpy as np
+
+from als_scenarios.game.obstacles import hidden, run
+
+if TYPE_CHECKING:
+    from als_engine.state import BoolArray, FloatArray, WorldState
+
+DIRECTIONS: Final = 16
+SKIN: Final = 0.05
+"""How far evaders keep their skin from obstacles, metres."""
+
+SWERVE_STEPS: Final = 15
+"""After how many steps a swerve goes to the other side."""
+
+
+class Style(NamedTuple):
+    """What an evader cares for: weights of a direction's merits, each about 0 to 1.
+
+    Attributes:
+        away: straight away from the nearest chaser, -1 to 1.
+        room: how far it is free, up to 2 metres.
+        rim: how close it leads to the arena's rim.
+        cover: an obstacle stands between its end and the nearest chaser.
+        swerve: radians by which "away" is bent to one side and then to the other.
+    """
+
+    away: float
+    room: float
+    rim: float = 0.0
+    cover: float = 0.0
+    swerve: float = 0.0
+
+
+def escape(
+    state: WorldState, who: BoolArray, chasers: BoolArray, style: Style, things: FloatArray
+) -> FloatArray:
+    """The direction in which each evader flees.
+
+    Args:
+        state: the worlds.
+        who: (worlds, avatars), the evaders that flee.
+        chasers: (avatars,).
+        style: what they care for.
+        things: as `obstacles.gather` has them.
+
+    Returns:
+        (worlds, avatars, 2) unit vectors, zero for others.
+    """
+    out: FloatArray = np.zeros((*who.shape, 2))
+    _escape(
+        state.avatars.position, state.bodies.radius, who, chasers, tuple(map(float, style)),
+        state.bounds, state.step, things, out,
+    )  # fmt: skip
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _escape(  # type: ignore[no-untyped-def]
+    position, radius, who, chasers, style, bounds, step, things, out
+):
+    worlds, avatars = who.shape
+    for w in range(worlds):
+        for a in range(avatars):
+            if not who[w, a]:
+                continue
+            x, y = position[w, a, 0], position[w, a, 1]
+            cx, cy = _nearest_chaser(x, y, chasers, position[w])
+            side = 1.0 if (step[w] // SWERVE_STEPS + a) % 2 == 0 else -1.0
+            away = math.atan2(y - cy, x - cx) + side * style[4]
+            best = -math.inf
+            for k in range(DIRECTIONS):
+                angle = 2.0 * math.pi * k / DIRECTIONS
+                dx, dy = math.cos(angle), math.sin(angle)
+                free = run(x, y, dx, dy, radius[a] + SKIN, 2.0, things[w])
+                score = style[0] * math.cos(angle - away) + style[1] * 0.5 * free
+                if free < 0.3:
+                    score -= 2.0
+                ex, ey = x + min(free, 1.0) * dx, y + min(free, 1.0) * dy
+                if style[2] > 0.0:
+                    score += style[2] * _rim(ex, ey, bounds[w])
+                if style[3] > 0.0 and hidden(ex, ey, cx, cy, things[w]):
+                    score += style[3]
+                if score > best:
+                    best, out[w, a, 0], out[w, a, 1] = score, dx, dy
+
+
+@numba.njit(cache=True, nogil=True)
+def _nearest_chaser(x, y, chasers, position):  # type: ignore[no-untyped-def]
+    cx, cy, nearest = x, y, math.inf
+    for c in range(chasers.shape[0]):
+        away = (position[c, 0] - x) ** 2 + (position[c, 1] - y) ** 2
+        if chasers[c] and away < nearest:
+            cx, cy, nearest = position[c, 0], position[c, 1], away
+    return cx, cy
+
+
+@numba.njit(cache=True, nogil=True)
+def _rim(x, y, bounds):  # type: ignore[no-untyped-def]
+    """1 within 0.6 metres of the arena's wall, 0 from 1.6 metres inwards."""
+    gap = min(min(x - bounds[0], bounds[2] - x), min(y - bounds[1], bounds[3] - y))
+    return 1.0 - min(max(gap - 0.6, 0.0), 1.0)

@@ -1,0 +1,158 @@
+"""The expert's way of playing: it imagines short futures of its own body and takes the best one.
+
+A future is one move for a few steps and then another one. The moves are those of discrete actions,
+so that both action modes can do what was imagined; the body accelerates, turns and bumps as it does
+in the simulation, and the others run straight at or away from it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from als_scenarios.game.obstacles import free_step, near
+
+if TYPE_CHECKING:
+    from als_engine.avatar import Commands
+    from als_engine.state import BoolArray, FloatArray, WorldState
+
+HORIZON: Final = 36
+"""Steps of a future."""
+
+MOVES: Final[NDArray[np.float64]] = np.array(
+    [(1, 0, 0), (0, 1, 0), (0, -1, 0), (-1, 0, 0), (0, 0, 1), (0, 0, -1), (0, 0, 0)], np.float64
+)
+"""Forward, left and turn (counter-clockwise) of each move."""
+
+LAST: Final = 4
+"""How many of them, the first ones, a future can end with."""
+
+SWITCHES: Final[NDArray[np.int64]] = np.array([2, 5, 9, 14], np.int64)
+"""After how many steps a future goes over from its first move to its second."""
+
+_SIDEWAYS: Final = 0.7
+_SEEN: Final = 5.0
+
+
+def flee(
+    state: WorldState,
+    who: BoolArray,
+    chasers: BoolArray,
+    pace: float,
+    things: FloatArray,
+    commands: Commands,
+) -> None:
+    """Commands evaders to do the first step of the future in which they are safest.
+
+    Args:
+        state: the worlds.
+        who: (worlds, avatars), the evaders to command.
+        chasers: (avatars,).
+        pace: how fast chasers are taken to run, as a part of their top speed.
+        things: as `obstacles.gather` has them.
+        commands: `move` and `turn` are written.
+    """
+    avatars, bodies = state.avatars, state.bodies
+    _flee(
+        avatars.position, avatars.velocity, avatars.heading, avatars.turn_rate, bodies.radius,
+        bodies.speed, bodies.acceleration, bodies.turn_speed, bodies.turn_acceleration,
+        state.time_step, who, chasers, pace, state.bounds, things, MOVES, SWITCHES, commands.move,
+        commands.turn,
+    )  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True)
+def _flee(  # type: ignore[no-untyped-def]
+    position, velocity, heading, turn_rate, radius, speed, acceleration, turn_speed,
+    turn_acceleration, dt, who, chasers, pace, bounds, things, moves, switches, move, turn,
+):  # fmt: skip
+    worlds, avatars = who.shape
+    hunters, close = np.empty((avatars, 3)), np.empty(things.shape[1:])
+    start, limits = np.empty(6), np.empty(5)
+    for w in range(worlds):
+        for a in range(avatars):
+            if not who[w, a]:
+                continue
+            start[:2], start[2:4] = position[w, a, :2], velocity[w, a, :2]
+            start[4], start[5] = heading[w, a], turn_rate[w, a]
+            limits[0], limits[1], limits[2] = radius[a], speed[a], acceleration[a] * dt
+            limits[3], limits[4] = turn_speed[a], turn_acceleration[a] * dt
+            count = near(start[0], start[1], _SEEN, things[w], close)
+            best, first = -math.inf, 0
+            for one in range(moves.shape[0]):
+                for two in range(LAST):
+                    for s in range(switches.shape[0]):
+                        if one == two and s > 0:
+                            continue
+                        hunting = 0
+                        for c in range(avatars):
+                            if chasers[c]:
+                                hunters[hunting, :2] = position[w, c, :2]
+                                hunters[hunting, 2] = pace * speed[c] * dt
+                                hunting += 1
+                        merit = _safety(
+                            start, limits, dt, moves[one], moves[two], switches[s],
+                            hunters[:hunting], close[:count], bounds[w],
+                        )  # fmt: skip
+                        if merit > best:
+                            best, first = merit, one
+            move[w, a, 0], move[w, a, 1] = moves[first, 0], moves[first, 1]
+            turn[w, a] = moves[first, 2]
+
+
+@numba.njit(cache=True, nogil=True)
+def _go(body, limits, dt, move, things):  # type: ignore[no-untyped-def]
+    """Advances a body (x, y, velocity, heading, turn rate) by a step, as the engine would."""
+    x, y, vx, vy, heading, rate = body
+    radius, speed, gain, turn_speed, turn_gain = limits
+    forth, left, spin = move
+    rate += max(-turn_gain, min(turn_gain, spin * turn_speed - rate))
+    heading += rate * dt
+    if forth < 0.0:
+        forth *= _SIDEWAYS
+    left *= _SIDEWAYS
+    c, s = math.cos(heading), math.sin(heading)
+    ax, ay = speed * (c * forth - s * left) - vx, speed * (s * forth + c * left) - vy
+    need = math.sqrt(ax * ax + ay * ay)
+    part = gain / need if need > gain else 1.0
+    vx, vy = vx + part * ax, vy + part * ay
+    nx, ny = x + vx * dt, y + vy * dt
+    if free_step(x, y, nx, ny, radius, things):
+        x, y = nx, ny
+    elif free_step(x, y, nx, y, radius, things):
+        x, vy = nx, 0.0
+    elif free_step(x, y, x, ny, radius, things):
+        y, vx = ny, 0.0
+    else:
+        vx = vy = 0.0
+    return x, y, vx, vy, heading, rate
+
+
+@numba.njit(cache=True, nogil=True)
+def _safety(start, limits, dt, one, two, switch, hunters, things, bounds):  # type: ignore[no-untyped-def]
+    """The merit of an evader's future: its closest call, and how open the place is at its end."""
+    body = (start[0], start[1], start[2], start[3], start[4], start[5])
+    radius, closest = limits[0], math.inf
+    for t in range(HORIZON):
+        body = _go(body, limits, dt, one if t < switch else two, things)
+        for c in range(hunters.shape[0]):
+            dx, dy = body[0] - hunters[c, 0], body[1] - hunters[c, 1]
+            away = math.sqrt(dx * dx + dy * dy)
+            # What is far in the future is less certain, and easier to avoid.
+            closest = min(closest, away - 2.0 * radius + 0.02 * t)
+            part = min(hunters[c, 2], away) / max(away, 1e-6)
+            px, py = hunters[c, 0] + part * dx, hunters[c, 1] + part * dy
+            if free_step(hunters[c, 0], hunters[c, 1], px, py, 0.9 * radius, things):
+                hunters[c, 0], hunters[c, 1] = px, py
+    x, y, least = body[0], body[1], math.inf
+    for c in range(hunters.shape[0]):
+        least = min(least, math.sqrt((x - hunters[c, 0]) ** 2 + (y - hunters[c, 1]) ** 2))
+    # The middle of the arena leaves many ways open, its rim few, a corner none.
+    u = 2.0 * (x - bounds[0]) / (bounds[2] - bounds[0]) - 1.0
+    v = 2.0 * (y - bounds[1]) / (bounds[3] - bounds[1]) - 1.0
+    crowded = u**4 + v**4 + 2.0 * u * u * v * v
+    return 2.0 * min(closest, 1.0) + 0.6 * min(least, 3.0) - 0.5 * crowded

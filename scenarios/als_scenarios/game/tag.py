@@ -1,0 +1,309 @@
+"""ALS/Tag-v0: chasers run after evaders among pillars, boxes, walls and crates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine import furniture
+from als_engine.errors import ArgumentError, unknown
+from als_engine.layout import Box, Layout, Prop, Spawn
+from als_engine.layout import rgb as color_of
+from als_engine.room import Room
+from als_engine.state import Body, BoolArray, FloatArray, Quantity, WorldState
+from als_engine.task import Behaviour, Role, Task
+from als_scenarios.game.players import Players
+
+if TYPE_CHECKING:
+    from als_engine.avatar import Commands
+
+ROLES: Final = ("chaser", "evader")
+CHASER: Final = Body(speed=2.2, color="red")
+EVADER: Final = Body(speed=2.0, color="blue")
+OUT_COLOR: Final = "grey"
+
+SIDE: Final = 8.0
+"""Edge of the arena for two avatars, metres; every further one adds `SIDE_EACH`."""
+SIDE_EACH: Final = 0.5
+HEAD_START: Final = 3.5
+"""How far apart, at least, chasers and evaders start, metres."""
+
+PILLARS: Final = ("pillar 1", "pillar 2", "pillar 3")
+BOXES: Final = ("box 1", "box 2")
+CRATES: Final = ("crate 1", "crate 2")
+
+
+@dataclass(frozen=True)
+class Rewards:
+    """The weights of the reward's terms; each term sums to zero over the avatars.
+
+    Attributes:
+        tag: for tagging every evader there is: a chaser gets, and the evader loses, its share.
+        free: per step, to each evader that is still free, from all chasers alike.
+        closing: per metre by which a chaser comes closer to the nearest free evader.
+    """
+
+    tag: float = 10.0
+    free: float = 0.01
+    closing: float = 1.0
+
+
+REWARDS: Final = Rewards()
+
+
+class Tag(Task):
+    """Chasers tag evaders by touching them; evaders keep away until the time is up.
+
+    ## Description
+
+    A walled arena, 8 by 8 metres for two avatars and half a metre wider for each further one, with
+    round pillars, boxes, one or two high walls and light crates that can be pushed. Avatars are
+    chasers (red) or evaders (blue). A chaser that touches a free evader tags it: the evader turns
+    grey and is out. It can still walk about and be in the way, but no longer counts. Bodies are all
+    but alike: a chaser runs 2.2 m/s, an evader 2 m/s. Chasers and evaders start at least 3.5 metres
+    apart, at places and headings that the level draws.
+
+    Avatars that the caller does not drive are scripted players. They run at 0.5 (chasers) and 0.6
+    (evaders) of their top speed, so that a good player can win in either part. Some are met in
+    testing only:
+
+    | part | train | test |
+    | --- | --- | --- |
+    | evader | `wander` minds nobody, `flee` runs straight away, `corner` flees along the rim | \
+`hide` keeps obstacles between itself and the chaser, `zigzag` flees and swerves |
+    | chaser | `direct` runs to where the nearest evader is, `pack` comes from all sides | \
+`intercept` runs to where it will be |
+
+    Unless a chaser comes within 3.5 metres, every evader wanders.
+
+    ## Observations
+
+    `rgb`, `touch` and `proprioception` by default; `entities` and `proprioception` are enough and
+    much faster to learn from. Tagged evaders are seen in grey. The instruction in `text` is
+    "tag everyone in blue" for chasers, "keep away from everyone in red" for evaders, and "you are
+    out" for an evader that was tagged.
+
+    ## Actions
+
+    The engine's usual ones. Nothing here can be picked up or used. Avatars can say "here" and
+    "help", which has no effect on the rules.
+
+    ## Rewards
+
+    Zero-sum: in every step the rewards of all avatars add up to 0. The terms are:
+
+    - Tag, 10 in all: with E evaders each tag is worth 10 / E, which the evader loses and the
+      chasers that touch it share.
+    - Time, 0.01 a step to each free evader, paid by all chasers alike.
+    - Closing, 1 per metre: a chaser gets what it has come closer to the nearest free evader, and
+      the free evaders pay it in equal parts. This is potential-based shaping (Ng, Harada and
+      Russell 1999), for a discount of 1, with the potential of a chaser minus that distance: it
+      adds up to the difference between the first and the last distance, whatever the players do.
+
+    An expert chaser gains about 14 in an episode, one that stands still loses 2 to 3.
+
+    ## Episode end
+
+    Terminates when all evaders are tagged; truncated after 240 steps (16 seconds).
+
+    ## Arguments
+
+    - `num_avatars`: 2 to 8, by default 2.
+    - `role`: "chaser" (default) or "evader", the part of the caller's avatar, which is the first;
+      avatars of that role come first.
+    - `num_chasers`: how many chase; by default half of the avatars, rounded up.
+
+    ## Metrics
+
+    - `success`: all evaders are tagged; with `role="evader"`, avatar 0 is free when the time is up.
+    - `tags`: how many evaders are tagged.
+    - `time_to_first_tag`: steps; the time limit when there was none.
+
+    ## Version history
+
+    - v0: first version.
+    """
+
+    default_sensors: ClassVar[tuple[str, ...]] = ("rgb", "touch", "proprioception")
+    utterances: ClassVar[tuple[str, ...]] = ("here", "help")
+
+    def __init__(
+        self, num_avatars: int = 2, role: str = "chaser", num_chasers: int | None = None
+    ) -> None:
+        super().__init__(num_avatars)
+        if role not in ROLES:
+            raise ArgumentError(unknown("role", str(role), ROLES))
+        chasers = (num_avatars + 1) // 2 if num_chasers is None else num_chasers
+        if type(chasers) is not int or not 0 < chasers < num_avatars:
+            raise ArgumentError(
+                f"num_chasers must be a whole number from 1 to {num_avatars - 1}, got {chasers!r}"
+            )
+        self.role = role
+        order = ROLES if role == "chaser" else ROLES[::-1]
+        counts = {"chaser": chasers, "evader": num_avatars - chasers}
+        self._names = tuple(name for name in order for _ in range(counts[name]))
+        self.chasers: BoolArray = np.array([name == "chaser" for name in self._names])
+        self.num_chasers, self.num_evaders = chasers, num_avatars - chasers
+        self.side = SIDE + SIDE_EACH * (num_avatars - 2)
+        self._players = Players(self.chasers, CRATES)
+
+    def roles(self) -> Sequence[Role]:
+        """The caller's role first."""
+        bodies = {"chaser": CHASER, "evader": EVADER}
+        return [Role(name, bodies[name]) for name in self._names]
+
+    def quantities(self) -> Mapping[str, Quantity]:
+        """Who is still free, what the last step brought, and where wanderers go."""
+        each = (self.num_avatars,)
+        return {
+            "free": Quantity(each, np.bool_, ~self.chasers),
+            "points": Quantity(each),
+            "potential": Quantity(each),
+            "shaping": Quantity(each),
+            "first_tag": Quantity((), np.int64, -1),
+            "goal": Quantity((*each, 2)),
+        }
+
+    # -- the place --------------------------------------------------------------------------------
+
+    def layout(self, rng: np.random.Generator, level: int) -> Layout:
+        """An arena with obstacles, the two sides far apart."""
+        room = Room(self.side, self.side, height=1.2, thickness=0.2, color="teal")
+        walls = [*room.walls(), *self._inner_walls(rng, room)]
+        props = {
+            name: room.place(rng, furniture.pillar(radius=0.3, color="orange"), margin=0.65)
+            for name in PILLARS
+        }
+        for name in BOXES:
+            box = Prop(Box(1.1, 0.7, 0.8), (0, 0), rng.uniform(0, math.pi), color="purple")
+            props[name] = room.place(rng, box, margin=0.65)
+        for name in CRATES:
+            crate = furniture.crate(
+                heading=rng.uniform(0, math.pi), color="yellow", mass=8.0, size=0.5
+            )
+            props[name] = room.place(rng, crate, margin=0.3)
+        spawns = self._spawns(rng, room)
+        goals = self.side * (rng.random((self.num_avatars, 2)) - 0.5)
+        told = {"chaser": "tag everyone in blue", "evader": "keep away from everyone in red"}
+        return Layout(
+            spawns=spawns,
+            walls=walls,
+            props=props,
+            instruction=[told[name] for name in self._names],
+            quantities={"goal": goals},
+        )
+
+    def _inner_walls(self, rng: np.random.Generator, room: Room) -> list[Prop]:
+        walls = []
+        for _ in range(int(rng.integers(1, 3))):
+            along_x = rng.random() < 0.5
+            length = rng.uniform(1.4, 2.2)
+            size = (length, 0.2) if along_x else (0.2, length)
+            wall = Prop(Box(*size, 1.9), (0, 0), color="green")
+            walls.append(room.place(rng, wall, margin=0.3))
+        return walls
+
+    def _spawns(self, rng: np.random.Generator, room: Room) -> list[Spawn]:
+        chasers: list[tuple[float, float]] = []
+        spots: list[tuple[float, float]] = []
+        first = room.free_spot(rng, 0.25, 0.1)
+        for i in np.argsort(~self.chasers, kind="stable").tolist():
+            if self.chasers[i]:
+                spot = room.free_spot(rng, 0.25, near=first, within=2.5) if chasers else first
+                chasers.append(spot)
+            else:
+                spot = room.free_spot(rng, 0.25, away_from=chasers, beyond=HEAD_START)
+            spots.append(spot)
+        order = np.argsort(np.argsort(~self.chasers, kind="stable"), kind="stable").tolist()
+        turns = rng.uniform(-math.pi, math.pi, self.num_avatars).tolist()
+        return [Spawn(spots[k], turn) for k, turn in zip(order, turns, strict=True)]
+
+    # -- the rules --------------------------------------------------------------------------------
+
+    def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
+        """Gives everybody their colour back and measures the first distances."""
+        colors = [color_of(role.body.color) for role in self.roles()]
+        state.avatars.color[worlds] = colors
+        state["potential"][worlds] = self._potential(state)[worlds]
+        self._players.refresh(state, worlds)
+
+    def after_step(self, state: WorldState) -> None:
+        """Tags whom a chaser touches, and measures how the distances have changed."""
+        free, points = state["free"], state["points"]
+        caught = state.avatars.touches_avatar & self.chasers[:, None] & free[:, None, :]
+        points.fill(0.0)
+        tagged = caught.any(axis=1)
+        if tagged.any():
+            # A share of the tag for each chaser that touches.
+            shares = caught / np.maximum(caught.sum(axis=1, keepdims=True), 1)
+            points[:] = (shares.sum(axis=2) - tagged) / self.num_evaders
+            free &= ~tagged
+            state.avatars.color[tagged] = color_of(OUT_COLOR)
+            first = state["first_tag"]
+            first[tagged.any(axis=1) & (first < 0)] = state.step[tagged.any(axis=1) & (first < 0)]
+            for world, avatar in np.argwhere(tagged).tolist():
+                state.instruct([world], "you are out", avatar)
+        potential = self._potential(state)
+        np.subtract(potential, state["potential"], out=state["shaping"])
+        state["potential"][:] = potential
+        self._players.after_step(state)
+
+    def _potential(self, state: WorldState) -> FloatArray:
+        """What the shaping is the change of: (worlds, avatars), metres, zero-sum.
+
+        Minus each chaser's distance to the nearest free evader; for each free evader an equal
+        share of their sum; 0 when nobody is free.
+        """
+        free = state["free"]
+        xy = state.avatars.position[..., :2]
+        between = xy[:, :, None] - xy[:, None]
+        gap = np.where(free[:, None], np.hypot(between[..., 0], between[..., 1]), np.inf).min(2)
+        gap = np.where(self.chasers & (free.sum(1) > 0)[:, None], gap, 0.0)
+        share = gap.sum(1) / np.maximum(free.sum(1), 1)
+        potential: FloatArray = free * share[:, None] - gap
+        return potential
+
+    def reward(self, state: WorldState) -> FloatArray:
+        """Tags, time and approach; see `Rewards`."""
+        free = state["free"]
+        paid = free.sum(axis=1, keepdims=True) / self.num_chasers
+        reward: FloatArray = (
+            REWARDS.tag * state["points"]
+            + REWARDS.free * (free - self.chasers * paid)
+            + REWARDS.closing * state["shaping"]
+        )
+        return reward
+
+    def terminated(self, state: WorldState) -> BoolArray:
+        """Everybody is tagged."""
+        over: BoolArray = ~state["free"].any(axis=1)
+        return over
+
+    def success(self, state: WorldState) -> BoolArray:
+        """For a chaser: everybody is tagged. For an evader: free when the time is up."""
+        if self.role == "chaser":
+            return self.terminated(state)
+        return state["free"][:, 0] & (state.step >= state.max_episode_steps)
+
+    def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
+        """How many are tagged, and how soon the first was."""
+        first = state["first_tag"]
+        return {
+            "tags": self.num_evaders - state["free"].sum(axis=1),
+            "time_to_first_tag": np.where(first < 0, state.max_episode_steps, first),
+        }
+
+    # -- the players ------------------------------------------------------------------------------
+
+    def behaviours(self) -> Mapping[str, Behaviour]:
+        """Four evaders and three chasers; "hide" and "intercept" are met in testing only."""
+        return self._players.behaviours()
+
+    def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        """Chasers cut off the way, evaders look a second ahead."""
+        self._players.expert(state, who, commands)
