@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from als_engine import errors
 from als_engine.hookspecs import hookimpl
-from als_engine.specs import AgentSpec, EncoderSpec, EpisodeRecord, ScenarioSpec, SuiteSpec
+from als_engine.specs import AgentSpec, EncoderSpec, EpisodeRecord, ScenarioSpec, SensorSpec, SuiteSpec
 
 if TYPE_CHECKING:
     from als_engine.agent import Agent, Learner
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from als_engine.envs.sb3 import sb3_vec_env
     from als_engine.layout import Box, Cylinder, Layout, Prop, Sign, SoundSource, Spawn, Sphere
     from als_engine.room import Room
+    from als_engine.sensors import Sensor
     from als_engine.simulation import Simulation
     from als_engine.state import Quantity, WorldState
     from als_engine.task import Behaviour, Role, Task
@@ -43,6 +44,8 @@ __all__ = [
     "Role",
     "Room",
     "ScenarioSpec",
+    "Sensor",
+    "SensorSpec",
     "Sign",
     "Simulation",
     "SoundSource",
@@ -70,6 +73,7 @@ _LAZY = {
     "Quantity": "als_engine.state",
     "Role": "als_engine.task",
     "Room": "als_engine.room",
+    "Sensor": "als_engine.sensors",
     "Sign": "als_engine.layout",
     "Simulation": "als_engine.simulation",
     "SoundSource": "als_engine.layout",

@@ -1,4 +1,4 @@
-"""The whole plugin surface: six hooks. A plugin implements those it needs, marked `@hookimpl`."""
+"""The whole plugin surface: seven hooks. A plugin implements those it needs, marked `@hookimpl`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from als_engine.specs import AgentSpec, EncoderSpec, EpisodeRecord, ScenarioSpec, SuiteSpec
+from als_engine.specs import AgentSpec, EncoderSpec, EpisodeRecord, ScenarioSpec, SensorSpec, SuiteSpec
 
 if TYPE_CHECKING:
     import typer
@@ -21,6 +21,11 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 @hookspec
 def als_scenarios() -> Iterable[ScenarioSpec]:  # type: ignore[empty-body]
     """Returns the scenarios that the plugin offers."""
+
+
+@hookspec
+def als_sensors() -> Iterable[SensorSpec]:  # type: ignore[empty-body]
+    """Returns the sensors that the plugin offers to every scenario."""
 
 
 @hookspec

@@ -32,6 +32,7 @@ from als_engine.specs import (
     EncoderSpec,
     EpisodeRecord,
     ScenarioSpec,
+    SensorSpec,
     Spec,
     SuiteSpec,
     load_object,
@@ -45,6 +46,7 @@ Listener = Callable[[Sequence[ScenarioSpec]], None]
 
 _KINDS: dict[type[Spec], str] = {
     ScenarioSpec: "scenario",
+    SensorSpec: "sensor",
     AgentSpec: "agent",
     EncoderSpec: "encoder",
     SuiteSpec: "suite",
@@ -82,6 +84,10 @@ class Registry:
     def scenarios(self) -> list[ScenarioSpec]:
         """Returns every scenario, the bundled ones first."""
         return self._all(ScenarioSpec)
+
+    def sensors(self) -> list[SensorSpec]:
+        """Returns every sensor that a plugin offers; the engine's own are not plugins."""
+        return self._all(SensorSpec)
 
     def agents(self) -> list[AgentSpec]:
         """Returns every agent and learner, the bundled ones first."""

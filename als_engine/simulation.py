@@ -144,7 +144,8 @@ class Simulation:
             max_episode_steps=self.state.max_episode_steps,
         )
         chosen = self.task.default_sensors if names is None else names
-        self._sensors = make_sensors(chosen, setup, self.task.extra_sensors)
+        offered = {spec.id: spec.sensor for spec in registry.sensors()}
+        self._sensors = make_sensors(chosen, setup, self.task.extra_sensors, offered)
         spaces = {key: space for sensor in self._sensors for key, space in sensor.spaces().items()}
         self.observation_space = gymnasium.spaces.Dict({key: spaces[key] for key in sorted(spaces)})
         self.observations: dict[str, NDArray[Any]] = {

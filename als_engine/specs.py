@@ -24,6 +24,7 @@ __all__ = [
     "EncoderSpec",
     "EpisodeRecord",
     "ScenarioSpec",
+    "SensorSpec",
     "Spec",
     "SuiteSpec",
     "load_object",
@@ -160,6 +161,29 @@ class EncoderSpec(Spec):
         _match(_REFERENCE, self, "encoder", '"module:Class"')
         _freeze_names(self, "needs")
         _freeze_names(self, "sensors")
+
+
+@dataclass(frozen=True)
+class SensorSpec(Spec):
+    """A sensor that any scenario can be made with; its id is the observation key.
+
+    Attributes:
+        sensor: `"module:Class"` of the `Sensor`, whose `provides` names the id.
+        needs: The extras of the plugin's distribution that have to be installed.
+    """
+
+    sensor: str
+    needs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Checks every field.
+
+        Raises:
+            ArgumentError: A field is not what it must be; the message names id, field and value.
+        """
+        super().__post_init__()
+        _match(_REFERENCE, self, "sensor", '"module:Class"')
+        _freeze_names(self, "needs")
 
 
 @dataclass(frozen=True)

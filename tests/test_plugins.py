@@ -22,7 +22,14 @@ from als_engine import hookspecs
 from als_engine.errors import PluginError, UnknownIdError
 from als_engine.hookspecs import hookimpl
 from als_engine.registry import Registry
-from als_engine.specs import AgentSpec, EncoderSpec, EpisodeRecord, ScenarioSpec, SuiteSpec
+from als_engine.specs import (
+    AgentSpec,
+    EncoderSpec,
+    EpisodeRecord,
+    ScenarioSpec,
+    SensorSpec,
+    SuiteSpec,
+)
 
 DOCS = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text()
 KITCHEN = re.search(r"```python\n(.*?)```", DOCS, re.DOTALL)[1]  # type: ignore[index]
@@ -329,6 +336,12 @@ def test_als_agents(fresh: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyP
         fresh.load(spec)
     with pytest.raises(UnknownIdError, match=r'unknown agent "pp0"; did you mean "ppo"\?'):
         fresh.agent("pp0")
+
+
+def test_als_sensors(fresh: Registry) -> None:
+    spec = SensorSpec("acme/lidar", "acme.sensors:Lidar")
+    fresh.add(_offering(als_sensors=[spec]), "acme")
+    assert fresh.sensors() == [spec]
 
 
 def test_als_encoders(fresh: Registry) -> None:
