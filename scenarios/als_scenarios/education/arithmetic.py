@@ -27,6 +27,9 @@ WORDS: Final = (
 LARGEST: Final = 12
 """The largest operand that there are words for."""
 
+SMALLEST: Final = 3
+"""The least largest operand with which both splits have several facts."""
+
 LARGEST_ANSWER: Final = LARGEST * LARGEST
 
 _PLUS, _MINUS, _TIMES = range(3)
@@ -40,7 +43,8 @@ def held_out(one: int, other: int) -> bool:
     """Whether the fact of these two operands is met in the test split alone."""
     low, high = min(one, other), max(one, other)
     # A hash that mixes well: CRC-32 would hold out a pattern of odd and even numbers.
-    return hashlib.blake2b(f"pair {low},{high}".encode()).digest()[0] % _HELD_OUT_SHARE == 0
+    digest = hashlib.blake2b(f"pair {low},{high}".encode(), digest_size=8).digest()
+    return digest[0] % _HELD_OUT_SHARE == 0
 
 
 def wording(left: int, operator: int, right: int, in_words: bool) -> str:
@@ -58,7 +62,7 @@ class Questions:
     Attributes:
         left, operator, right: (n,) the operands, and an index into `OPERATORS`.
         numbers: (n, pads) what the pads show, all different.
-        pad: (n,) which pad shows the answer; it differs from one question to the next.
+        pad: (n,) which pad shows the answer.
     """
 
     left: Ints
@@ -80,23 +84,22 @@ class Arithmetic:
         """Lists the facts.
 
         Raises:
-            ArgumentError: an operation is unknown, or a split would be left without facts.
+            ArgumentError: `largest` is out of range, or an operation is unknown or doubled.
         """
         if not operations or len(set(operations)) != len(operations):
             raise ArgumentError(f"operations must be some of +-x, each once, got {operations!r}")
         for sign in operations:
             if sign not in OPERATORS:
                 raise ArgumentError(f"operations must be some of +-x, got {operations!r}")
-        if isinstance(largest, bool) or not isinstance(largest, (int, np.integer)):
-            raise ArgumentError(f"largest must be a whole number, got {largest!r}")
+        whole = isinstance(largest, (int, np.integer)) and not isinstance(largest, bool)
+        if not whole or not SMALLEST <= largest <= LARGEST:
+            raise ArgumentError(f"largest must be {SMALLEST} to {LARGEST}, got {largest!r}")
         self.operators = np.array([OPERATORS.index(sign) for sign in operations], np.int32)
         pairs = [(low, high) for high in range(1, largest + 1) for low in range(1, high + 1)]
         self.facts: Mapping[Split, Ints] = {
             "train": _rows(pair for pair in pairs if not held_out(*pair)),
             "test": _rows(pair for pair in pairs if held_out(*pair)),
         }
-        if largest > LARGEST or not all(len(facts) for facts in self.facts.values()):
-            raise ArgumentError(f"largest must be {_SMALLEST_LARGEST} to {LARGEST}, got {largest}")
 
     def draw(self, rng: np.random.Generator, split: Split, n: int, num_pads: int) -> Questions:
         """Draws `n` questions with their answers and wrong answers."""
@@ -106,17 +109,14 @@ class Arithmetic:
         swap = (rng.random(n) < 0.5) | (operator == _MINUS)  # Nothing is below zero.
         left, right = np.where(swap, high, low), np.where(swap, low, high)
         answer = np.choose(operator, (left + right, left - right, left * right))
-        # Another pad than last time: the class has to walk for every answer.
-        steps = rng.integers(1, num_pads, size=n)
-        steps[0] = rng.integers(num_pads)
-        pad = np.cumsum(steps) % num_pads
+        pad = rng.integers(num_pads, size=n, dtype=np.int32)
         wrong = _wrong(rng, answer, np.where(operator == _TIMES, low, _SLIP), num_pads - 1)
         others = (pad[:, None] + 1 + np.arange(num_pads - 1)) % num_pads
         numbers = np.empty((n, num_pads), np.int32)
         rows = np.arange(n)
         numbers[rows, pad] = answer
         numbers[rows[:, None], others] = rng.permuted(wrong, axis=1)
-        return Questions(left, operator, right, numbers, pad.astype(np.int32))
+        return Questions(left, operator, right, numbers, pad)
 
 
 def _wrong(rng: np.random.Generator, answer: Ints, operand: Ints, count: int) -> Ints:
@@ -149,11 +149,3 @@ def _wrong(rng: np.random.Generator, answer: Ints, operand: Ints, count: int) ->
 
 def _rows(pairs: Iterable[tuple[int, int]]) -> Ints:
     return np.array(list(pairs), np.int32).reshape(-1, 2)
-
-
-_SMALLEST_LARGEST: Final = next(
-    largest
-    for largest in range(1, LARGEST + 1)
-    if {held_out(a, b) for a in range(1, largest + 1) for b in range(1, largest + 1)}
-    == {True, False}
-)

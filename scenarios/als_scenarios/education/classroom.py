@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from als_engine.sensors.base import Sensor
 
 RIGHT_ANSWER: Final = 1.0
-WRONG_ANSWER: Final = -0.5
+WRONG_ANSWER: Final = -0.25
 PROGRESS: Final = 0.1
 """Reward for each metre nearer to the right pad."""
 
@@ -57,8 +57,8 @@ class Classroom(Task):
     answers by standing on a pad, slower than 0.5 m/s, for five steps in a row (a third of a
     second), so that walking across a pad is no answer. Right or wrong, the next question
     follows at once and every sign shows a new number. Who stands on a pad when a question
-    appears has to step off the pads before it can answer; the right pad is never the same twice
-    in a row. A lesson has ten questions.
+    appears has to step off the pads before it can answer. Any pad can be right, the last one
+    too. A lesson has ten questions.
 
     Classmates walk about and get in the way: they `wander` about the room, `guess` by standing
     on one pad after another, or `linger` where they are; some `follow` the first student closely,
@@ -92,13 +92,14 @@ class Classroom(Task):
     | term | reward | to |
     | --- | --- | --- |
     | right answer | +1 | the student who answered |
-    | wrong answer | -0.5 | the student who answered |
+    | wrong answer | -0.25 | the student who answered |
     | progress | 0.1 per metre nearer to the right pad, minus 0.1 per metre away | each student |
 
     Progress is the difference of a potential, minus the distance to the right pad (Ng, Harada
     and Russell 1999), taken between the steps of one question; when the question changes no
-    progress is counted, so walking in circles earns nothing. Choosing pads at random gives
-    -0.125 a question with four pads, a faultless lesson about 12. Classmates get no reward.
+    progress is counted, so walking in circles earns nothing. With four pads an answer at random
+    is worth 0.06 on average, so that walking onto pads can be learned before arithmetic; a
+    faultless lesson is worth about 12. Classmates get no reward.
 
     ## Episode end
 

@@ -26,7 +26,7 @@ def stride(
     who: BoolArray,
     turns: BoolArray,
 ) -> None:
-    """Moves avatars along `directions`, (worlds, avatars, 2): at most length 1, in the world's frame.
+    """Moves avatars along `directions`, (worlds, avatars, 2), world's frame, at most of length 1.
 
     It turns only where `turns`, (worlds, avatars), allows it and the way is far off its heading,
     and goes by steps forward and aside otherwise: discrete actions do one thing at a time, and
