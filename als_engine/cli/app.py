@@ -8,21 +8,26 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Annotated, TextIO
 
 import typer
 
 import als_engine
 from als_engine.cli import list as list_command
+from als_engine.cli import play as play_command
 from als_engine.cli import plugins as plugins_command
+from als_engine.cli import show as show_command
 from als_engine.errors import ALSError
 from als_engine.registry import registry
 
 __all__ = ["build_app", "main"]
 
 # In the order in which `als --help` shows them: name -> function.
-_COMMANDS = {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_command.list_scenarios,
+    "show": show_command.show,
+    "play": play_command.play,
     "plugins": plugins_command.plugins,
 }
 

@@ -1,0 +1,43 @@
+"""What several commands share: options of the form `key=value`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from als_engine.errors import ArgumentError
+
+__all__ = ["parse_pairs"]
+
+
+def parse_pairs(pairs: Sequence[str] | None, option: str = "--arg") -> dict[str, Any]:
+    """Reads `key=value` words: numbers, `true`, `null` and JSON as such, all else as text.
+
+    `sensors=rgb,audio` is a list, since a list of sensors is what it can only be.
+
+    Raises:
+        ArgumentError: a word has no `=` or no key, or a key comes twice.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs or ():
+        key, equals, text = pair.partition("=")
+        if not equals or not key.isidentifier():
+            raise ArgumentError(f'{option} takes key=value, got "{pair}"')
+        if key in found:
+            raise ArgumentError(f'{option} "{key}" is given twice')
+        found[key] = _value(key, text)
+    return found
+
+
+def _value(key: str, text: str) -> Any:
+    if key == "sensors" and not text.startswith("["):
+        return [name for name in text.split(",") if name]
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except ValueError:
+        return text
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)  # NaN and Infinity are not JSON, whatever Python thinks.

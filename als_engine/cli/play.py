@@ -1,0 +1,102 @@
+"""`als play`: an agent plays, and a GIF or an MP4 shows it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from als_engine.cli.options import parse_pairs
+from als_engine.errors import ArgumentError
+from als_engine.registry import registry
+
+if TYPE_CHECKING:
+    from als_engine.film import Film, Take
+
+__all__ = ["play"]
+
+
+def play(
+    id: Annotated[str, typer.Argument(help="The scenario, such as ALS/Tag-v0.", metavar="ID")],
+    agent: Annotated[
+        str, typer.Option(help="`random`, `expert`, or the folder of a trained agent.")
+    ] = "random",
+    out: Annotated[
+        Path | None, typer.Option(help="The video, .gif or .mp4; by default <name>.gif.")
+    ] = None,
+    episodes: Annotated[int, typer.Option(help="How many episodes.", min=1)] = 1,
+    view: Annotated[
+        str, typer.Option(help="From outside, through the avatar's eyes, or both: third|first|both")
+    ] = "third",
+    split: Annotated[str, typer.Option(help="Where levels are drawn from: train|test")] = "test",
+    seed: Annotated[int, typer.Option(help="Seed of the first episode; +1 for each.", min=0)] = 0,
+    drive: Annotated[
+        int | None,
+        typer.Option(help="How many avatars the agent drives; by default the first.", min=1),
+    ] = None,
+    arg: Annotated[
+        list[str] | None,
+        typer.Option(help="key=value for the scenario, such as level=7; can be repeated."),
+    ] = None,
+) -> None:
+    """Let an agent play and write a GIF or an MP4 of it."""
+    from als_engine.video import check_suffix, write_video
+
+    spec = registry.scenario(id)
+    path = out or Path(f"{id.partition('/')[2]}.gif")
+    check_suffix(path)
+    arguments = {"split": split, **parse_pairs(arg)}
+    film = _film(spec.id, agent, arguments, drive, view)
+    limit = arguments.get("max_episode_steps") or spec.max_episode_steps
+    with _bar() as bar:
+        task = bar.add_task(f"{agent} in {id}", total=episodes * limit)
+        frames = film.episodes(range(seed, seed + episodes), lambda: bar.advance(task))
+        write_video(path, frames)
+        bar.update(task, completed=episodes * limit)
+    _print_table(film.takes)
+    typer.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def _film(
+    scenario: str, agent: str, arguments: dict[str, Any], drive: int | None, view: str
+) -> Film:
+    """Opens agent and world, and leaves the camera running."""
+    from als_engine.cli.quiet import import_physics
+    from als_engine.saving import NOT_SAVED, open_agent
+    from als_engine.simulation import simulate
+
+    import_physics()
+    from als_engine.film import Film
+
+    for_agent = {name: value for name, value in arguments.items() if name not in NOT_SAVED}
+    opened = open_agent(agent, scenario, for_agent, drive)
+    simulation = simulate(opened.scenario, 1, opened.observers, **{**opened.arguments, **arguments})
+    try:
+        return Film(simulation, opened.agent, view)
+    except ArgumentError:
+        simulation.close()
+        raise
+
+
+def _bar() -> Any:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+
+
+def _print_table(takes: list[Take]) -> None:
+    """Prints a row for each episode."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE)
+    for title in ("seed", "level", "steps", "return"):
+        table.add_column(title, justify="right")
+    table.add_column("success")
+    for take in takes:
+        success = "yes" if take.metrics.get("success") else "no"
+        row = (take.seed, take.level, take.length, f"{take.mean_return:.2f}")
+        table.add_row(*map(str, row), success)
+    Console().print(table)

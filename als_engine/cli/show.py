@@ -1,0 +1,162 @@
+"""`als show`: everything about one scenario, and a picture of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from als_engine.cli.options import parse_pairs
+from als_engine.registry import registry
+
+if TYPE_CHECKING:
+    from als_engine.simulation import Simulation
+    from als_engine.specs import ScenarioSpec
+
+__all__ = ["arguments_of", "save_picture", "show"]
+
+
+def show(
+    id: Annotated[str, typer.Argument(help="The scenario, such as ALS/Tag-v0.", metavar="ID")],
+    picture: Annotated[
+        Path | None, typer.Option(help="Where the picture goes; by default <name>.png.")
+    ] = None,
+    level: Annotated[
+        int | None, typer.Option(help="The level in the picture; 10000 and more are test levels.")
+    ] = None,
+    arg: Annotated[
+        list[str] | None,
+        typer.Option(help="key=value for the scenario, such as num_avatars=4; can be repeated."),
+    ] = None,
+) -> None:
+    """Show a scenario: spaces, arguments, description, and a picture in a file."""
+    from als_engine.cli.quiet import import_physics
+    from als_engine.simulation import simulate
+
+    spec = registry.scenario(id)
+    arguments = parse_pairs(arg)
+    if level is not None:
+        arguments["level"] = level
+    path = picture or Path(f"{id.partition('/')[2]}.png")
+    import_physics()
+    simulation = simulate(id, **arguments)
+    try:
+        _print_everything(spec, simulation)
+        save_picture(simulation, path)
+    finally:
+        simulation.close()
+    typer.echo(f"Wrote {path}, level {int(simulation.state.level[0])}")
+
+
+def save_picture(simulation: Simulation, path: Path, seed: int = 0) -> None:
+    """Resets a world and writes a picture of it, seen from outside.
+
+    Raises:
+        SavedFileError: it cannot be written.
+        ArgumentError: the suffix names no format.
+    """
+    from PIL import Image
+
+    from als_engine.errors import ArgumentError
+    from als_engine.files import replacing
+
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
+        raise ArgumentError(f'"{path}": a picture ends in .png, .jpg or .webp')
+    simulation.reset([seed])
+    with replacing(path) as temporary:
+        Image.fromarray(simulation.render()).save(temporary)
+
+
+def arguments_of(spec: ScenarioSpec, task_class: Any) -> Iterator[tuple[str, str, str]]:
+    """Yields name, default and origin ("every scenario" or "this one") of each argument."""
+    from als_engine.simulation import ARGUMENTS, Simulation
+
+    own = inspect.signature(task_class).parameters
+    for name, parameter in own.items():
+        if name != "num_avatars":
+            yield name, _shown(spec.kwargs.get(name, parameter.default)), "this one"
+    engine = inspect.signature(Simulation).parameters
+    special = {
+        "num_avatars": f"{spec.num_avatars} ({spec.min_avatars} to {spec.max_avatars})",
+        "max_episode_steps": str(spec.max_episode_steps),
+        "sensors": ", ".join(task_class.default_sensors),
+    }
+    for name in ARGUMENTS:
+        default = special.get(name) or _shown(engine[name].default)
+        yield name, default, "every scenario"
+
+
+def _shown(value: Any) -> str:
+    return "required" if value is inspect.Parameter.empty else repr(value)
+
+
+def _print_everything(spec: ScenarioSpec, simulation: Simulation) -> None:
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console()
+    task_class = type(simulation.task)
+    console.print(f"\n[bold]{spec.id}[/bold]  {spec.summary}\n", highlight=False)
+    console.print(_spaces(simulation))
+    console.print(_arguments(spec, task_class))
+    # The first line says what the summary has said; the sections follow it.
+    text = inspect.getdoc(task_class) or ""
+    console.print(Markdown(text.partition("\n")[2]))
+    console.print()
+
+
+def _spaces(simulation: Simulation) -> Any:
+    """A table of what goes in and what comes out."""
+    from rich.markup import escape
+
+    on = simulation.observation_space.spaces
+    table = _table("Spaces of one avatar", ("name", "on", "space"))
+    for key, space in sorted({**_other_sensors(simulation), **on}.items()):
+        table.add_row(key, "yes" if key in on else "", escape(_describe(space)))
+    names = ", ".join(simulation.action_names)
+    table.add_section()
+    table.add_row("action", "", escape(f"{_describe(simulation.action_space)}: {names}"))
+    table.add_row("avatars", "", escape(", ".join(simulation.agents)))
+    return table
+
+
+def _other_sensors(simulation: Simulation) -> dict[str, Any]:
+    """The spaces of all sensors that could be asked for with `sensors`."""
+    from als_engine.sensors import SENSORS, Setup, make_sensors
+
+    task = simulation.task
+    setup = Setup(1, simulation.num_avatars, 1, utterances=tuple(task.utterances))
+    offered = {spec.id: spec.sensor for spec in registry.sensors()}
+    names = (*SENSORS, *offered, *task.extra_sensors)
+    sensors = make_sensors(names, setup, task.extra_sensors, offered)
+    return {key: space for sensor in sensors for key, space in sensor.spaces().items()}
+
+
+def _describe(space: Any) -> str:
+    """A space in a few words; the bounds of each number would fill the screen."""
+    if not hasattr(space, "low"):
+        return str(space)
+    low, high = space.low.min(), space.high.max()
+    return f"{space.dtype} {space.shape}, {low:g} to {high:g}"
+
+
+def _arguments(spec: ScenarioSpec, task_class: Any) -> Any:
+    from rich.markup import escape
+
+    table = _table("Arguments", ("name", "default", "of"))
+    for row in arguments_of(spec, task_class):
+        table.add_row(*map(escape, row))
+    return table
+
+
+def _table(title: str, columns: tuple[str, ...]) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, title=title, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
