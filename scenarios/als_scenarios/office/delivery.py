@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from als_engine import Layout, Task
 from als_engine.avatar import Commands
 from als_engine.sensors.base import Sensor
-from als_engine.state import BoolArray, FloatArray, Quantity, WorldState
+from als_engine.state import Body, BoolArray, FloatArray, Quantity, WorldState
 from als_engine.task import Behaviour, Role, Split
 from als_scenarios.office.delivery_couriers import EXPERT, Couriers, Style
 from als_scenarios.office.delivery_floor import (
@@ -55,11 +55,14 @@ DELIVERY_RANGE: Final = 0.8
 """How near the edge of a desk a parcel is put down to be delivered there, metres."""
 
 VOICE_STEPS: Final = 45
+"""For how long the dispatcher says what is ordered, each time that it changes."""
+
+CLOTHES: Final = ("blue", "teal", "pink", "yellow")
 
 STYLES: Final[Mapping[str, tuple[Style, tuple[Split, ...]]]] = {
     "helper": (Style(), ("train", "test")),
     "slow_helper": (Style(speed=0.6), ("train", "test")),
-    "pusher": (Style(delivers=False, eager=True), ("train", "test")),
+    "pusher": (Style(eager=True, speed=0.5), ("train", "test")),
     "loafer": (Style(rest=0.4), ("test",)),
     "eager_helper": (Style(eager=True, speed=0.8), ("test",)),
 }
@@ -144,11 +147,11 @@ class Delivery(Task):
 
     def __init__(self, num_avatars: int = 2) -> None:
         super().__init__(num_avatars)
-        self._couriers = Couriers(tuple(style for style, _ in STYLES.values()))
+        self._couriers = Couriers()
 
     def roles(self) -> Sequence[Role]:
-        """All are couriers."""
-        return [Role("courier")] * self.num_avatars
+        """All are couriers, told apart by the colour of their clothes."""
+        return [Role("courier", Body(color=color)) for color in CLOTHES[: self.num_avatars]]
 
     def quantities(self) -> Mapping[str, Quantity]:
         """The orders, what has been done about them, and the potential."""
@@ -270,8 +273,12 @@ def potential(state: WorldState) -> FloatArray:
 
 
 def _deliveries(state: WorldState) -> tuple[BoolArray, NDArray[np.int32]]:
-    """Which orders, (worlds, ORDERS), have been filled in this step, and how many parcels,
-    (worlds,), have been put down at a wrong desk."""
+    """What parcels that were put down in this step came to.
+
+    Returns:
+        Which orders are filled, (worlds, ORDERS), and how many parcels were put down at a wrong
+        desk, (worlds,).
+    """
     delivered = np.zeros((state.num_worlds, ORDERS), np.bool_)
     wrong = np.zeros(state.num_worlds, np.int32)
     for w, a in np.argwhere(state.events.put_down >= FIRST_PARCEL).tolist():

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, Commands
 from als_engine.interaction import REACH, REACH_ANGLE
 from als_engine.navigation import Navigator, face
-from als_engine.state import NOTHING, BoolArray, FloatArray, WorldState
+from als_engine.state import NOTHING, BoolArray, WorldState
 from als_scenarios.office.delivery_floor import (
     CRATE,
     CRATE_SIZE,
@@ -34,14 +34,12 @@ class Style:
     """What a courier is like.
 
     Attributes:
-        delivers: it fetches and brings parcels; otherwise it only pushes.
         eager: it goes to the crate first and waits there; otherwise it comes when a colleague is
             there, or when nothing else is left to do.
         speed: fraction of full walking speed.
         rest: fraction of its time that it just stands, four seconds at a stretch.
     """
 
-    delivers: bool = True
     eager: bool = False
     speed: float = 1.0
     rest: float = 0.0
@@ -61,15 +59,13 @@ _PUT_WITHIN: Final = 0.7
 _AHEAD: Final = 0.525
 _SHIFT: Final = 0.15
 # Where couriers stand who have nothing to do: out of everyone's way.
-_CORNERS: Final = np.array([[-1.7, 2.85], [-1.7, -0.35], [-1.7, 0.35], [-1.7, -3.0]])
+_CORNERS: Final = np.array([[-1.6, 2.95], [-2.9, -3.0], [-1.6, -3.0], [-4.15, 2.75]])
 
 
 class Couriers:
     """Drives couriers; finds its way around the furniture and the crate, wherever that stands."""
 
-    def __init__(self, styles: tuple[Style, ...]) -> None:
-        """Makes the couriers of a task; `styles` are those of its behaviours, in their order."""
-        self._delivers: BoolArray = np.array([*(style.delivers for style in styles), False])
+    def __init__(self) -> None:
         self._navigator: Navigator | None = None
 
     def refresh(self, state: WorldState, worlds: NDArray[np.intp] | BoolArray) -> None:
@@ -88,11 +84,10 @@ class Couriers:
         awake = who & ~_resting(state, style) if style.rest else who
         goal, look, push = np.zeros((3, *who.shape, 2))
         mode = np.zeros(who.shape, np.int8)
-        # The last flag is that of NOTHING: the caller's couriers compete for no order here.
         _decide(
-            awake, self._delivers[state.behaviour], style.delivers, style.eager, state.behaviour,
-            state.avatars.position, state.avatars.heading, state.avatars.held, state.bodies.radius,
-            state.props.position, state.props.orientation, state.props.half, state.props.present,
+            awake, style.eager, state.behaviour != NOTHING, state.avatars.position,
+            state.avatars.heading, state.avatars.held, state.bodies.radius, state.props.position,
+            state.props.orientation, state.props.half, state.props.present,
             state.props.holder, state.props.portable, state["mirror"], state["order_parcel"],
             state["order_desk"], state["order_open"], state["crate_open"], state["crate_moved"],
             goal, look, mode, push, commands.hand,
@@ -113,14 +108,16 @@ def _resting(state: WorldState, style: Style) -> BoolArray:
     return np.asarray((state.step[:, None] + shift) % period < _REST_STEPS)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _decide(  # type: ignore[no-untyped-def]
-    who, competes, delivers, eager, behaviour, position, heading, held, radius, prop_position,
-    orientation, half, present, holder, portable, mirror, order_parcel, order_desk, order_open,
-    crate_open, crate_moved, goal, look, mode, push_move, hand,
+    who, eager, scripted, position, heading, held, radius, prop_position, orientation, half,
+    present, holder, portable, mirror, order_parcel, order_desk, order_open, crate_open,
+    crate_moved, goal, look, mode, push, hand,
 ):  # fmt: skip
-    """Gives every courier in `who` a goal to walk to, or something to look at or push, and a hand
-    to use. All reasoning is in plan coordinates, which `mirror` turns into the world's."""
+    """Gives every courier in `who` a goal to walk to, or a place to look at, and a hand to use.
+
+    All reasoning is in plan coordinates, which `mirror` turns into the world's.
+    """
     worlds, avatars = who.shape
     job = np.empty(avatars, np.int64)
     at = np.empty((avatars, 2))
@@ -129,88 +126,115 @@ def _decide(  # type: ignore[no-untyped-def]
     for w in range(worlds):
         if not who[w].any():
             continue
-        mx, my = mirror[w]
         for a in range(avatars):
-            at[a, 0], at[a, 1] = mx * position[w, a, 0], my * position[w, a, 1]
-        for k in range(ORDERS):
-            doable[k] = order_open[w, k]
-            if not order_open[w, k]:
-                continue
-            p, d = FIRST_PARCEL + order_parcel[w, k], order_desk[w, k]
-            sin, cos = _turn(orientation[w, d])
             for axis in range(2):
-                parcels[k, axis] = mirror[w, axis] * prop_position[w, p, axis]
-                stands[k, axis] = mirror[w, axis] * (
-                    prop_position[w, d, axis] + _STAND * (sin if axis == 0 else -cos)
-                )
-            behind = _in_back(stands[k]) or (holder[w, p] < 0 and _in_back(parcels[k]))
-            doable[k] = crate_moved[w] or not behind
-        crate = (mx * prop_position[w, CRATE, 0], my * prop_position[w, CRATE, 1])
-        push = crate_open[w] or not crate_moved[w]
+                at[a, axis] = mirror[w, axis] * position[w, a, axis]
+        _read_orders(
+            prop_position[w], orientation[w], holder[w], mirror[w], order_parcel[w], order_desk[w],
+            order_open[w], crate_moved[w], parcels, stands, doable,
+        )  # fmt: skip
+        crate = mirror[w] * prop_position[w, CRATE, :2]
         _assign(
-            w, who[w], competes[w], delivers, eager, behaviour[w], at, held[w], holder[w], crate,
-            push, order_parcel[w], order_open[w], doable, parcels, job,
+            who[w], eager, scripted[w], at, held[w], holder[w], crate,
+            crate_open[w] or not crate_moved[w], order_parcel[w], order_open[w], doable, parcels,
+            job,
         )  # fmt: skip
         for a in range(avatars):
             if not who[w, a]:
                 continue
-            hand[w, a] = HAND_REST
-            k = job[a]
+            k, hand[w, a] = job[a], HAND_REST
             if k == CRATE_JOB:
-                _push(
-                    w, a, at, crate, orientation[w, CRATE], mx, my, goal, look, mode, push_move[w],
-                )  # fmt: skip
+                yaw = _turned(orientation[w, CRATE]) * mirror[w, 0] * mirror[w, 1]
+                mode[w, a] = _push(a, at, crate, yaw, goal[w, a], look[w, a], push[w, a])
+                push[w, a, 1] *= mirror[w, 0] * mirror[w, 1]
             elif k == IDLE:
                 goal[w, a] = _CORNERS[a]
+                if held[w, a] >= 0 and at[a, 0] < DIVIDER_X:
+                    hand[w, a] = HAND_PUT_DOWN
             elif held[w, a] < 0:
-                goal[w, a] = parcels[k]
                 p = FIRST_PARCEL + order_parcel[w, k]
-                near = 0.75
-                if prop_position[w, p, 2] > _ON_TOP:
-                    # Counter and archive are both reached from the east.
-                    goal[w, a, 0] += _BEFORE
-                    near = 0.25
+                mode[w, a] = _fetch(
+                    at[a], parcels[k], prop_position[w, p, 2], goal[w, a], look[w, a]
+                )
                 if _can_pick(
                     p, position[w, a], heading[w, a], radius[a], prop_position[w], half[w],
                     present[w], holder[w], portable[w],
                 ):  # fmt: skip
                     hand[w, a] = HAND_PICK_UP
-                elif math.hypot(at[a, 0] - goal[w, a, 0], at[a, 1] - goal[w, a, 1]) < near:
-                    look[w, a], mode[w, a] = parcels[k], LOOK
             else:
-                goal[w, a] = stands[k]
                 d = order_desk[w, k]
+                mode[w, a] = _bring(
+                    at[a], stands[k], mirror[w] * prop_position[w, d, :2], goal[w, a], look[w, a]
+                )
                 x = position[w, a, 0] + _AHEAD * math.cos(heading[w, a])
                 y = position[w, a, 1] + _AHEAD * math.sin(heading[w, a])
                 if _nearest_desk(x, y, prop_position[w], orientation[w], half[w]) == d:
                     hand[w, a] = HAND_PUT_DOWN
-                elif math.hypot(at[a, 0] - stands[k, 0], at[a, 1] - stands[k, 1]) < 0.3:
-                    look[w, a, 0] = mx * prop_position[w, d, 0]
-                    look[w, a, 1] = my * prop_position[w, d, 1]
-                    mode[w, a] = LOOK
-            if k == IDLE and held[w, a] >= 0 and at[a, 0] < DIVIDER_X:
-                hand[w, a] = HAND_PUT_DOWN
             for axis in range(2):
                 goal[w, a, axis] *= mirror[w, axis]
                 look[w, a, axis] *= mirror[w, axis]
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
+def _read_orders(  # type: ignore[no-untyped-def]
+    prop_position, orientation, holder, mirror, order_parcel, order_desk, order_open, crate_moved,
+    parcels, stands, doable,
+):  # fmt: skip
+    """Fills where the parcels are, where to stand before the desks, and what can be done now."""
+    for k in range(ORDERS):
+        doable[k] = order_open[k]
+        if order_open[k]:
+            p, d = FIRST_PARCEL + order_parcel[k], order_desk[k]
+            sin, cos = _turn(orientation[d])
+            parcels[k] = mirror * prop_position[p, :2]
+            stands[k, 0] = mirror[0] * (prop_position[d, 0] + _STAND * sin)
+            stands[k, 1] = mirror[1] * (prop_position[d, 1] - _STAND * cos)
+            behind = _in_back(stands[k]) or (holder[p] < 0 and _in_back(parcels[k]))
+            doable[k] = crate_moved or not behind
+
+
+@numba.njit(cache=True, nogil=True)
+def _fetch(here, parcel, height, goal, look):  # type: ignore[no-untyped-def]
+    """Leads to a parcel; returns the mode."""
+    goal[:], look[:], near = parcel, parcel, 0.75
+    if height > _ON_TOP:
+        # Counter and archive are both reached from the east.
+        goal[0] += _BEFORE
+        near = 0.25
+    return LOOK if math.hypot(here[0] - goal[0], here[1] - goal[1]) < near else WALK
+
+
+@numba.njit(cache=True, nogil=True)
+def _bring(here, stand, desk, goal, look):  # type: ignore[no-untyped-def]
+    """Leads to a desk; returns the mode."""
+    goal[:], look[:] = stand, desk
+    return LOOK if math.hypot(here[0] - stand[0], here[1] - stand[1]) < 0.3 else WALK
+
+
+@numba.njit(cache=True, nogil=True)
 def _turn(quaternion):  # type: ignore[no-untyped-def]
     """Sine and cosine of an upright thing's heading."""
     z, w = quaternion[2], quaternion[3]
     return 2.0 * w * z, w * w - z * z
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
+def _turned(quaternion):  # type: ignore[no-untyped-def]
+    """How far a box has turned from the nearest right angle, radians."""
+    sin, cos = _turn(quaternion)
+    angle = math.atan2(sin, cos)
+    return angle - 0.5 * math.pi * math.floor(angle / (0.5 * math.pi) + 0.5)
+
+
+@numba.njit(cache=True, nogil=True)
 def _in_back(point):  # type: ignore[no-untyped-def]
     return point[0] > DIVIDER_X and point[1] > 0.0
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _assign(  # type: ignore[no-untyped-def]
-    w, who, competes, delivers, eager, behaviour, at, held, holder, crate, push, order_parcel,
-    order_open, doable, parcels, job,
+    who, eager, scripted, at, held, holder, crate, push, order_parcel, order_open,
+    doable, parcels, job,
 ):  # fmt: skip
     """Fills `job`: the number of an order, CRATE_JOB or IDLE."""
     avatars = who.shape[0]
@@ -232,12 +256,12 @@ def _assign(  # type: ignore[no-untyped-def]
             continue
         best, least = -1, math.inf
         for a in range(avatars):
-            free = job[a] == IDLE and held[a] < 0 and (competes[a] or (who[a] and delivers))
+            free = job[a] == IDLE and held[a] < 0 and (scripted[a] or who[a])
             if not free or (not who[a] and _at_crate(at[a], crate)):
                 continue
             away = _way(at[a], parcels[k])
             # Background couriers know nothing of the caller's plans: they go first.
-            away += 100.0 if behaviour[a] == NOTHING else 0.0
+            away += 0.0 if scripted[a] else 100.0
             if away < least:
                 best, least = a, away
         if best >= 0:
@@ -245,11 +269,11 @@ def _assign(  # type: ignore[no-untyped-def]
     for a in range(avatars):
         if who[a] and job[a] == IDLE and push and _joins(a, at, crate, True):
             job[a] = CRATE_JOB
-        if who[a] and job[a] == IDLE and behaviour[a] == NOTHING and held[a] < 0:
+        if who[a] and job[a] == IDLE and not scripted[a] and held[a] < 0:
             job[a] = _race(at[a], order_parcel, holder, doable, parcels)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _race(here, order_parcel, holder, doable, parcels):  # type: ignore[no-untyped-def]
     """The nearest order whose parcel nobody holds, whoever else may be after it."""
     best, least = IDLE, math.inf
@@ -261,27 +285,27 @@ def _race(here, order_parcel, holder, doable, parcels):  # type: ignore[no-untyp
     return best
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _way(a, b):  # type: ignore[no-untyped-def]
     """Roughly how far it is to walk."""
     wall = 2.0 if (a[0] < DIVIDER_X) != (b[0] < DIVIDER_X) or _in_back(a) != _in_back(b) else 0.0
     return math.hypot(a[0] - b[0], a[1] - b[1]) + wall
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _to_crate(here, crate):  # type: ignore[no-untyped-def]
     """How far it is to where one pushes from."""
     return math.hypot(here[0] - crate[0] + _SLOT, here[1] - crate[1])
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _at_crate(here, crate):  # type: ignore[no-untyped-def]
     """Whether someone stands behind the crate, close enough to push."""
     behind = crate[0] - CRATE_SIZE / 2 - here[0]
     return -0.1 < behind < 0.9 and abs(here[1] - crate[1]) < 0.85
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _joins(a, at, crate, willing):  # type: ignore[no-untyped-def]
     """Whether a courier goes to push: willing, or called by one who waits, and not as the third."""
     others, nearer = 0, 0
@@ -292,35 +316,31 @@ def _joins(a, at, crate, willing):  # type: ignore[no-untyped-def]
     return nearer < 2 and (willing or others >= 1)
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _push(w, a, at, crate, orientation, mx, my, goal, look, mode, move):  # type: ignore[no-untyped-def]
-    """Sends a courier to its half of the crate's near face; there it waits for a second one."""
+@numba.njit(cache=True, nogil=True)
+def _push(a, at, crate, yaw, goal, look, push):  # type: ignore[no-untyped-def]
+    """Leads to one half of the crate's near face, where to wait for a second; returns the mode."""
     side, mate, least = (-1.0 if a % 2 == 0 else 1.0), -1, 3.0
     for b in range(at.shape[0]):
         if b != a and _to_crate(at[b], crate) < least:
             mate, least = b, _to_crate(at[b], crate)
     if mate >= 0 and at[mate, 1] != at[a, 1]:
         side = 1.0 if at[a, 1] > at[mate, 1] else -1.0
-    sin, cos = _turn(orientation)
-    yaw = mx * my * math.atan2(sin, cos)
-    yaw -= 0.5 * math.pi * math.floor(yaw / (0.5 * math.pi) + 0.5)
     # A crate that has turned is pushed more on the half that lags behind.
-    lane = side * _LANE + min(_SHIFT, max(-_SHIFT, 1.5 * yaw))
-    goal[w, a, 0], goal[w, a, 1] = crate[0] - _SLOT, crate[1] + lane
-    ahead, off = goal[w, a, 0] - at[a, 0], goal[w, a, 1] - at[a, 1]
-    if _to_crate(at[a], crate) < 1.0:
-        mode[w, a] = APPROACH
-    if abs(ahead) > 0.35 or abs(off) > 0.4:
-        return
-    mode[w, a], look[w, a, 0], look[w, a, 1] = PUSH, at[a, 0] + 2.0, at[a, 1]
-    aside = min(1.0, max(-1.0, 6.0 * off)) * mx * my
+    goal[0] = crate[0] - _SLOT
+    goal[1] = crate[1] + side * _LANE + min(_SHIFT, max(-_SHIFT, 1.5 * yaw))
+    look[0], look[1] = at[a, 0] + 2.0, at[a, 1]
+    off = goal[1] - at[a, 1]
+    if abs(goal[0] - at[a, 0]) > 0.35 or abs(off) > 0.4:
+        return APPROACH if _to_crate(at[a], crate) < 1.0 else WALK
+    aside = min(1.0, max(-1.0, 6.0 * off))
     if mate < 0 or not _at_crate(at[mate], crate):
-        move[a, 0], move[a, 1] = 0.0, aside if abs(off) > 0.06 else 0.0
+        push[0], push[1] = 0.0, aside if abs(off) > 0.06 else 0.0
     else:
-        move[a, 0], move[a, 1] = 1.0 if abs(off) < 0.12 else 0.5, aside
+        push[0], push[1] = 1.0 if abs(off) < 0.12 else 0.5, aside
+    return PUSH
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _can_pick(  # type: ignore[no-untyped-def]
     wanted, position, heading, radius, prop_position, half, present, holder, portable
 ):
@@ -338,7 +358,7 @@ def _can_pick(  # type: ignore[no-untyped-def]
     return best == wanted
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)
 def _nearest_desk(x, y, position, orientation, half):  # type: ignore[no-untyped-def]
     """The desk that a spot is at, comfortably near it, or -1."""
     best, least = -1, _PUT_WITHIN

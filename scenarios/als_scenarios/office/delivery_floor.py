@@ -1,9 +1,9 @@
 """The office of `ALS/Delivery-v0`: which orders there are, and where everything stands.
 
 The floor has three rooms. The mail room takes the west, with the couriers and, on its counter, the
-parcels. A wide doorway leads to the front office, a narrow one to the back office, and in the narrow
-one stands the crate. Seen so, the place is in *plan coordinates*; a level mirrors it east-west,
-north-south, both or not at all. Lengths are metres.
+parcels. A wide doorway leads to the front office in the south, a narrow one to the back office in
+the north, and in the narrow one stands the crate. Seen so, the place is in *plan coordinates*; a
+level mirrors it east-west, north-south, both or not at all. Lengths are metres.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NO_ORDER: Final = -1
 HALF_WIDTH, HALF_DEPTH = 4.5, 3.3
 DIVIDER_X: Final = -1.2
 FRONT_DOOR_Y, FRONT_DOOR_WIDTH = -1.7, 2.0
-BACK_DOOR_Y, BACK_DOOR_WIDTH = 1.7, 1.4
+BACK_DOOR_Y, BACK_DOOR_WIDTH = 1.2, 1.4
 WALL: Final = 0.15
 _HEIGHT: Final = 2.4
 _LOW: Final = 1.1
@@ -43,13 +43,14 @@ CRATE_MASS, CRATE_FRICTION = 160.0, 0.5
 
 CRATE_X: Final = DIVIDER_X - 0.15
 ZONE_X: Final = 1.0
-ZONE_SIZE: Final = 1.8
-CLEAR_X: Final = 0.3
+ZONE_SIZE: Final = 1.6
+CLEAR_X: Final = 0.4
 """From here on, in plan coordinates, the crate's middle leaves room to walk past it."""
 
 _COUNTER_X, _COUNTER_TOP = -4.2, 0.6
 _SLOT: Final = 0.72
-_ARCHIVE: Final = (-0.87, 0.5)
+_WOOD, _CRATE_COLOR = (206, 176, 132), (126, 78, 42)
+_ARCHIVE: Final = (-0.87, 2.95)
 
 # Middle (x, y) of each desk, the direction it faces, and along which axis it may be shifted.
 _PLACES: Final = (
@@ -58,7 +59,7 @@ _PLACES: Final = (
     (4.15, -1.2, math.pi, 1),
     (2.6, 2.95, -math.pi / 2, 0),
     (4.15, 1.7, math.pi, 1),
-    (2.6, 0.43, math.pi / 2, 0),
+    (2.8, 0.43, math.pi / 2, 0),
 )
 _FRONT, _BACK = (0, 1, 2), (3, 4, 5)
 
@@ -257,7 +258,9 @@ def _furnish(
         x, y, facing, axis = _PLACES[place]
         x, y = (x + shifts[number], y) if axis == 0 else (x, y + shifts[number])
         # A desk's front is its local -y.
-        props[f"desk_{number + 1}"] = desk(mirror.spot(x, y), mirror.heading(facing) + math.pi / 2)
+        props[f"desk_{number + 1}"] = desk(
+            mirror.spot(x, y), mirror.heading(facing) + math.pi / 2, _WOOD
+        )
         out_x, out_y = math.cos(facing), math.sin(facing)
         text = DESK_WORDS[number].upper() if in_words else f"DESK {number + 1}"
         # On the wall behind the desk, or above the low partition.
@@ -266,7 +269,7 @@ def _furnish(
     props.update(_parcels(rng, plan, mirror))
     across = Box(CRATE_SIZE, CRATE_SIZE, CRATE_HEIGHT)
     props["crate"] = Prop(
-        across, mirror.spot(CRATE_X, BACK_DOOR_Y), mass=CRATE_MASS, color="brown",
+        across, mirror.spot(CRATE_X, BACK_DOOR_Y), mass=CRATE_MASS, color=_CRATE_COLOR,
         friction=CRATE_FRICTION,
     )  # fmt: skip
     mat = Box(ZONE_SIZE, ZONE_SIZE, 0.02)
@@ -306,9 +309,7 @@ def _spawns(rng: np.random.Generator, mirror: _Mirror, num_avatars: int) -> list
     draws = rng.random((num_avatars, 3)).tolist()
     rows = rng.permutation(4).tolist()
     return [
-        Spawn(
-            mirror.spot(-3.0 + 1.0 * u, -2.3 + 1.5 * row + 0.4 * v), 2.0 * math.pi * w - math.pi
-        )
+        Spawn(mirror.spot(-3.0 + 1.0 * u, -2.3 + 1.5 * row + 0.4 * v), 2.0 * math.pi * w - math.pi)
         for (u, v, w), row in zip(draws, rows, strict=False)
     ]
 
@@ -318,9 +319,7 @@ def _spawns(rng: np.random.Generator, mirror: _Mirror, num_avatars: int) -> list
 FloatArray = NDArray[np.float64]
 
 MAIL, FRONT, BACK = range(3)
-_DOORS: Final = np.array(
-    [[DIVIDER_X, 0.0], [DIVIDER_X, FRONT_DOOR_Y], [DIVIDER_X, BACK_DOOR_Y]]
-)
+_DOORS: Final = np.array([[DIVIDER_X, 0.0], [DIVIDER_X, FRONT_DOOR_Y], [DIVIDER_X, BACK_DOOR_Y]])
 _THROUGH: Final = 0.6
 _ALIGNED: Final = 0.4
 

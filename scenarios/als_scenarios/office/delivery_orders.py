@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import gymnasium
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from als_engine.sensors.base import Sensor
 from als_engine.state import FloatArray, WorldState
 from als_scenarios.office.delivery_floor import (
-    BACK_DOOR_Y,
     CRATE,
     CRATE_SIZE,
     DESKS,
@@ -64,7 +63,7 @@ class Orders(Sensor):
 
     | columns | are |
     | --- | --- |
-    | `order_k_open` | 1 while the k-th order is open; the rest of its columns are 0 when it is not |
+    | `order_k_open` | 1 while the k-th order is open; all its columns are 0 once it is done |
     | colours, `order_k_desk_n` | one-hot: which parcel, which desk |
     | `order_k_carried`, `…_by_other` | who has the parcel: this courier, a colleague |
     | `order_k_parcel`, `…_desk` | where the parcel and the desk are |
@@ -145,7 +144,3 @@ def _seen(state: WorldState, observers: int, points: FloatArray) -> FloatArray:
     ahead = cos * away[..., 0] + sin * away[..., 1]
     left = cos * away[..., 1] - sin * away[..., 0]
     return np.clip(np.stack([ahead, left], axis=-1) / SCALE, -FURTHEST, FURTHEST)
-
-
-assert len(COLUMNS) == _CRATE + 8 + 4 * COLLEAGUES  # noqa: S101
-assert BACK_DOOR_Y > 0.0  # noqa: S101
