@@ -61,7 +61,7 @@ class Classroom(Task):
     too. A lesson has ten questions.
 
     Classmates walk about and get in the way: they `wander` about the room, `guess` by standing
-    on one pad after another, or `linger` where they are; some `follow` the first student closely,
+    on one pad after another, or `linger` in one place; some `follow` the first student closely,
     in the test split only. One who is in a student's way soon goes elsewhere. What classmates
     stand on is no answer. With several students driven by the caller the question is shared: the
     first to stand long enough answers for the class (of two in the same step the one with the
@@ -318,7 +318,7 @@ class Classroom(Task):
         return {
             "wander": Behaviour(self._wander),
             "guess": Behaviour(self._guess),
-            "linger": Behaviour(self._linger),
+            "linger": Behaviour(self._wander),  # It hardly ever has a new errand.
             "follow": Behaviour(self._follow, splits=("test",)),
         }
 
@@ -327,9 +327,6 @@ class Classroom(Task):
 
     def _guess(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         self._way(state).walk(state["errand"], commands, who, speed=0.8)
-
-    def _linger(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
-        self._way(state).walk(state["errand"], commands, who, speed=0.5)
 
     def _follow(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         leader = state.avatars.position[:, :1, :2]
