@@ -25,6 +25,9 @@ NUM_KINDS = 8
 EYE_HEIGHT = 0.92
 PITCH = -math.radians(8.0)
 TAN_X, HAZE = np.float32(1.0), np.float32(0.02)
+NO_FLOOR = np.zeros(4)
+PICTURE_PITCH = -math.radians(46.0)
+CUT, MARGIN = 0.3, 0.15
 
 
 class Camera(Sensor):
@@ -71,7 +74,7 @@ class Camera(Sensor):
         render.render(
             self._scene, self._buffers, state.avatars.position, state.avatars.heading,
             state.bodies.height * EYE_HEIGHT, self.setup.observers, True, PITCH, TAN_X, HAZE,
-            *self.setup.frame_size, self._wanted,
+            NO_FLOOR, *self.setup.frame_size, self._wanted,
             targets["rgb"], targets["depth"], targets["semantic"],
         )  # fmt: skip
         for key in self.enabled:
@@ -82,23 +85,80 @@ class Camera(Sensor):
 def third_person(
     state: WorldState, world: int, width: int = 640, height: int = 480
 ) -> NDArray[np.uint8]:
-    """A picture of one world for people: uint8 (height, width, 3)."""
-    x0, y0, x1, y1 = state.bounds[world]
-    yaw, pitch = math.radians(60), math.radians(-50)
-    middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2, 0.6])
-    forward = np.array(
-        [math.cos(pitch) * math.cos(yaw), math.cos(pitch) * math.sin(yaw), math.sin(pitch)]
-    )
-    eye = middle - forward * 1.3 * math.hypot(x1 - x0, y1 - y0)
+    """A picture of one world for people, from above and aside: uint8 (height, width, 3).
+
+    Walls that would hide what is behind them are cut low. The side is chosen so that as many signs
+    as possible can be read.
+    """
+    content = scene.new_scene(1, scene.capacity(state), len(state.signs.names))
+    scene.fill(content, state, slice(world, world + 1))
+    yaw = _side(state, world)
+    _cut_walls(content, state, world, yaw)
+    tan_x = 0.38
+    floor = state.bounds[world] + (-MARGIN, -MARGIN, MARGIN, MARGIN)
+    eye = _stand_back(floor, _top(content), yaw, tan_x, tan_x * height / width)
     size = (2 * height, 2 * width)
     fine = np.empty((1, 1, *size, 3), np.uint8)
-    content = scene.new_scene(1, scene.capacity(state), len(state.signs.names))
-    scene.fill(content, state, world=world)
     render.render(
         content, raster.new_buffers(*size), eye[None, None], np.full((1, 1), yaw), np.zeros(1),
-        1, False, pitch, np.float32(0.45), np.float32(0.0), *size, 1,
-        fine, np.zeros((1, 1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1, 1), np.uint8),
+        1, False, PICTURE_PITCH, np.float32(tan_x), np.float32(0.0),
+        floor, *size, 1, fine,
+        np.zeros((1, 1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1, 1), np.uint8),
     )  # fmt: skip
     coarse = np.empty((height, width, 3), np.uint8)
     render.halve(fine[0, 0], coarse)
     return coarse
+
+
+def _side(state: WorldState, world: int) -> float:
+    """The direction in which the picture looks, radians."""
+    signs = state.signs
+    x0, y0, x1, y1 = state.bounds[world]
+    sides = np.radians([62.0, 118.0, -28.0, 28.0, -118.0, -62.0, 152.0, -152.0])
+    toward = -np.cos(sides[:, None] - signs.heading[world])
+    area = signs.present[world] * signs.half[world].prod(-1)
+    # The long side of a room fits the width of a picture.
+    wide = np.abs(np.sin(sides)) * (x1 - x0) + np.abs(np.cos(sides)) * (y1 - y0)
+    score = (np.maximum(toward, 0.0) * area).sum(-1) / max(float(area.sum()), 1e-9)
+    return float(sides[np.argmax(score + 0.5 * wide / max(x1 - x0, y1 - y0))])
+
+
+def _cut_walls(content: scene.Scene, state: WorldState, world: int, yaw: float) -> None:
+    """Lowers thin walls behind which there is floor."""
+    n = int(state.walls.count[world])
+    center, half = content.center[0, :n], state.walls.half[world, :n]
+    x0, y0, x1, y1 = state.bounds[world]
+    behind = center[:, :2] + 0.7 * np.array([math.cos(yaw), math.sin(yaw)])
+    inside = (behind > (x0 + 0.3, y0 + 0.3)).all(-1) & (behind < (x1 - 0.3, y1 - 0.3)).all(-1)
+    bottom, top = center[:, 2] - half[:, 2], center[:, 2] + half[:, 2]
+    hiding = inside & (top > 2.0 * CUT) & (half[:, :2].min(-1) < 0.2)
+    bottom = np.where(hiding, np.minimum(bottom, CUT - 0.02), bottom)
+    top = np.where(hiding, CUT, top)
+    center[:, 2] = (bottom + top) / 2
+    content.frame[0, :n, 2, 2] = 2.0 / (top - bottom)
+
+
+def _top(content: scene.Scene) -> float:
+    """The height up to which there is something, within reason, metres."""
+    n = content.size[0]
+    half = np.abs(1.0 / np.maximum(np.abs(content.frame[0, :n, 2, 2]), 1e-3))
+    return float(np.clip((content.center[0, :n, 2] + half).max(initial=0.0), 1.8, 5.0))
+
+
+def _stand_back(
+    floor: NDArray[np.float64], top: float, yaw: float, tan_x: float, tan_y: float
+) -> NDArray[np.float64]:
+    """The place from which the picture holds the floor and what stands on it."""
+    axes = np.zeros((6, 3), np.float32)
+    raster.aim(axes, yaw, PICTURE_PITCH, 1.0, 1, 1)
+    right, up, forward = axes[:3].astype(np.float64)
+    x0, y0, x1, y1 = floor
+    corners = np.array([(x, y, z) for x in (x0, x1) for y in (y0, y1) for z in (0.0, top)])
+    target = corners.mean(0)
+    for _ in range(4):
+        u, v, depth = ((corners - target) @ axis for axis in (right, up, forward))
+        far = np.maximum(np.abs(u) / (0.95 * tan_x), np.abs(v) / (0.93 * tan_y))
+        far = (far - depth).max()
+        slope = v / (depth + far)
+        target = target + up * (slope.max() + slope.min()) / 2 * far
+    return np.asarray(target - forward * far)

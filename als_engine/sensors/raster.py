@@ -1,20 +1,20 @@
 """The rasteriser: a scene and a camera in, colour, depth and kind out.
 
-Pixel (x, y) looks along d(x, y) = d0 + x du + y dv, not normalised: d's part along the view axis is 1,
-so that at the point t d the planar depth is t. The buffer holds s = 1 / t, because along every
+Pixel (x, y) looks along d(x, y) = d0 + x du + y dv, not normalised: d's part along the view axis is
+1, so that at the point t d the planar depth is t. The buffer holds s = 1 / t, because along every
 plane n p = h as seen from the eye o,
 
     s = n d / (h - n o)
 
 is linear in the pixel. Of a convex box's six planes those that the eye is outside of bound s from
 above and the others from below; the smallest upper bound is the visible face. Where every upper
-bound exceeds every lower one is an intersection of half-planes of the picture: each row of it is one
-span, so a box needs neither clipping nor a division per pixel, wherever the camera stands. Balls and
-cylinders solve a quadratic within the spans of the cube around them.
+bound exceeds every lower one is an intersection of half-planes of the picture: each row of it is
+one span, so a box needs neither clipping nor a division per pixel, wherever the camera stands.
+Balls and cylinders solve a quadratic within the spans of the cube around them.
 
 The colour buffer holds packed lit colours, the kind in the top byte; fog and the darkening towards
-the floor are left to the last pass. Every inner loop is branch-free over float32, so that LLVM
-vectorises it; the blocks' edges depend on the picture's width only.
+the floor are left to the last pass. Every inner loop is branch-free over float32 and its indices
+are unsigned, so that LLVM vectorises it; where blocks begin depends on the picture's width only.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
@@ -38,6 +38,7 @@ from als_engine.sensors.scene import (
     RULES,
     SUN,
     inner,
+    kernel,
     pack,
 )
 
@@ -49,12 +50,13 @@ TOP = np.float32(255)
 TINY, HUGE = np.float32(1e-6), np.float32(1e30)
 FARTHEST = np.float32(1e-6)
 EDGE = np.float32(1e-3)
+NEAREST = np.float32(1e20)
 
 # Red, green, blue: the sky at the horizon and overhead, two tones of the floor.
 HORIZON = np.array([214, 226, 236], np.float32)
 ZENITH = np.array([112, 160, 214], np.float32)
-FLOOR = np.array([196, 186, 168], np.float32)
-CONTRAST = np.float32(0.075)
+FLOOR = np.array([218, 208, 190], np.float32)
+CONTRAST = np.float32(0.065)
 
 
 class Buffers(NamedTuple):
@@ -99,7 +101,7 @@ def new_buffers(height: int, width: int) -> Buffers:
     )
 
 
-@inner
+@kernel
 def aim(axes, yaw, pitch, tan_x, height, width):
     """Writes right, up, forward, d0, du, dv of a level camera (no roll)."""
     cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
@@ -110,9 +112,10 @@ def aim(axes, yaw, pitch, tan_x, height, width):
     for k in range(3):
         axes[4, k] = axes[0, k] * pixel
         axes[5, k] = -axes[1, k] * pixel
-        axes[3, k] = axes[2, k] + (
-            axes[0, k] * (0.5 - 0.5 * width) + axes[1, k] * (0.5 * height - 0.5)
-        ) * pixel
+        axes[3, k] = (
+            axes[2, k]
+            + (axes[0, k] * (0.5 - 0.5 * width) + axes[1, k] * (0.5 * height - 0.5)) * pixel
+        )
 
 
 @inner
@@ -231,7 +234,7 @@ def _planes(buffers):
 
 
 @inner
-def _block(x):
+def block(x):
     """The first column of the block that x is in; unsigned, so that no index can be negative."""
     return np.uint64(x) // BLOCK * BLOCK
 
@@ -284,7 +287,7 @@ def _fill_one(buffers, first, end, c0):
         low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
         if low <= high:
             r0 = a0 + p[0, 2] * ramp[y]
-            for x in range(_block(low), _block(high) + BLOCK):
+            for x in range(block(low), block(high) + BLOCK):
                 value = r0 + b0 * ramp[x]
                 old_s, old_color = s[y, x], color[y, x]
                 hit = (ramp[x] >= low) & (ramp[x] <= high) & (value > old_s)
@@ -300,7 +303,7 @@ def _fill_two(buffers, first, end, c0, c1):
         low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
         if low <= high:
             r0, r1 = p[0, 0] + p[0, 2] * ramp[y], p[1, 0] + p[1, 2] * ramp[y]
-            for x in range(_block(low), _block(high) + BLOCK):
+            for x in range(block(low), block(high) + BLOCK):
                 v0, v1 = r0 + b0 * ramp[x], r1 + b1 * ramp[x]
                 value = v0 if v0 < v1 else v1
                 tone = c0 if v0 < v1 else c1
@@ -319,7 +322,7 @@ def _fill_three(buffers, first, end, c0, c1, c2):
         if low <= high:
             r0, r1 = p[0, 0] + p[0, 2] * ramp[y], p[1, 0] + p[1, 2] * ramp[y]
             r2 = p[2, 0] + p[2, 2] * ramp[y]
-            for x in range(_block(low), _block(high) + BLOCK):
+            for x in range(block(low), block(high) + BLOCK):
                 v0, v1, v2 = r0 + b0 * ramp[x], r1 + b1 * ramp[x], r2 + b2 * ramp[x]
                 value = v0 if v0 < v1 else v1
                 tone = c0 if v0 < v1 else c1
@@ -333,15 +336,14 @@ def _fill_three(buffers, first, end, c0, c1, c2):
 
 @inner
 def fill_box(buffers, near, first, end, paint):
+    """Draws a box's faces in view."""
     face = buffers.face
     if near == 1:
         _fill_one(buffers, first, end, paint[face[0]])
     elif near == 2:
         _fill_two(buffers, first, end, paint[face[0]], paint[face[1]])
     elif near == 3:
-        _fill_three(
-            buffers, first, end, paint[face[0]], paint[face[1]], paint[face[2]]
-        )
+        _fill_three(buffers, first, end, paint[face[0]], paint[face[1]], paint[face[2]])
 
 
 @inner
@@ -356,8 +358,10 @@ def _shade(color, shade):
 
 @inner
 def _caps(form, ez):
-    """A cylinder's planes z = 1 and z = -1 as bounds of s, weight * dz + constant: the upper one,
-    the two lower ones; bounds that are never met where there is none."""
+    """A cylinder's planes z = 1 and z = -1 as bounds of s, weight * dz + constant.
+
+    First the upper bound, then the two lower ones; bounds that never count where there is none.
+    """
     if form != CYLINDER:
         return ZERO, HUGE, ZERO, -HUGE, ZERO, -HUGE
     up, down = ONE - ez, ONE + ez
@@ -402,7 +406,7 @@ def fill_round(buffers, first, end, form, f, paint, rule):
             ry = local[1, 1] + local[3, 1] * ramp[y]
             rz = local[1, 2] + local[3, 2] * ramp[y]
             ux, uy, uz = local[2, 0], local[2, 1], local[2, 2]
-            for x in range(_block(low), _block(high) + BLOCK):
+            for x in range(block(low), block(high) + BLOCK):
                 dx, dy, dz = rx + ux * ramp[x], ry + uy * ramp[x], rz + uz * ramp[x]
                 b = ex * dx + ey * dy + curved * ez * dz
                 disc = b * b - c * (dx * dx + dy * dy + curved * dz * dz)
@@ -423,7 +427,7 @@ def fill_round(buffers, first, end, form, f, paint, rule):
                 tone = _shade(color1 if second else tone, AMBIENT + SUN * cosine)
                 old_s, old_color = s[y, x], color[y, x]
                 hit = (ramp[x] >= low) & (ramp[x] <= high) & (disc >= ZERO)
-                hit = hit & (value >= back) & (value > old_s)
+                hit = hit & (value >= back) & (value > old_s) & (value < NEAREST)
                 s[y, x] = value if hit else old_s
                 color[y, x] = tone if hit else old_color
 

@@ -1,7 +1,7 @@
 """From scenes to pictures: draws all primitives, writes on the boards, adds fog and stores pixels.
 
-Numba looks for changes in a kernel's own file only: after an edit in `scene` or `raster`, delete the
-`__pycache__` of this folder.
+Numba looks for changes in a kernel's own file only: after an edit in `scene`, `raster` or `stage`,
+delete the `__pycache__` of this folder.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
@@ -24,10 +24,12 @@ from als_engine.sensors.raster import (
 from als_engine.sensors.scene import (
     BOARD,
     BOX,
+    NOBODY,
     SIGN,
     inner,
     kernel,
 )
+from als_engine.sensors.stage import cast_shadow, stage
 
 MAX_DEPTH = 20.0
 
@@ -98,11 +100,18 @@ def _write_board(buffers, near, first, end, paint, board, sums):
 
 
 @inner
-def _draw(buffers, scene, w, viewer, eye, axes, tan_x, height, width):
+def _draw(buffers, scene, w, viewer, floor, eye, axes, tan_x, height, width):
     """Draws one world, without what belongs to the viewer, into the buffers."""
     tan_y = tan_x * np.float32(height) / np.float32(width)
     background(buffers, eye, axes, height, width)
-    for i in range(scene.count[w]):
+    if floor[2] > floor[0]:
+        stage(buffers, floor, eye, axes, height, width)
+        for i in range(scene.size[w]):
+            cast_shadow(
+                buffers, scene.form[w, i], scene.center[w, i], scene.frame[w, i], eye, axes,
+                tan_x, tan_y, height, width,
+            )  # fmt: skip
+    for i in range(scene.size[w]):
         if scene.owner[w, i] == viewer:
             continue
         frame, paint, form = scene.frame[w, i], scene.paint[w, i], scene.form[w, i]
@@ -113,7 +122,7 @@ def _draw(buffers, scene, w, viewer, eye, axes, tan_x, height, width):
         if first >= end:
             continue
         rule = scene.rule[w, i]
-        if form == BOX or form == BOARD:
+        if form in (BOX, BOARD):
             paper = paint[0]
             if form == BOARD:
                 paint[0] = MARK
@@ -135,7 +144,7 @@ def _fade(buffers, eye, axes, haze, height, width):
         fr, fg, fb = fog[y, 0], fog[y, 1], fog[y, 2]
         for x in range(width):
             t = ONE / s[y, x]
-            crease = CREASE_LIGHT + CREASE_SLOPE * (ez + dz * t)
+            crease = CREASE_LIGHT + CREASE_SLOPE * abs(ez + dz * t)
             crease = CREASE_LIGHT if crease < CREASE_LIGHT else crease
             crease = ONE if crease > ONE else crease
             clear = ONE - haze * t
@@ -177,34 +186,58 @@ def store_kind(buffers, height, width, semantic):
     color = buffers.color
     for y in range(height):
         for x in range(width):
-            semantic[y, x, 0] = np.uint8(color[y, x] >> 24)
+            semantic[y, x, 0] = np.uint8((color[y, x] >> 24) & 7)
 
 
 @kernel
 def render(
-    scene, buffers, position, heading, lift, views, own, pitch, tan_x, haze,
-    height, width, wanted, rgb, depth, kinds,
+    scene,
+    buffers,
+    position,
+    heading,
+    lift,
+    views,
+    own,
+    pitch,
+    tan_x,
+    haze,
+    floor,
+    height,
+    width,
+    wanted,
+    rgb,
+    depth,
+    kinds,
 ):
     """Takes pictures of every world.
 
     Args:
-        scene, buffers: what to draw, and where.
-        position: (worlds, at least views, 3) of the cameras, metres. heading: theirs, radians.
+        scene: what to draw.
+        buffers: where to draw it.
+        position: (worlds, at least views, 3) of the cameras, metres.
+        heading: theirs, radians.
         lift: (at least views,), added to their height.
         views: how many there are in a world.
         own: whether what avatar `a` owns is left out of view `a`.
-        pitch: radians, up. tan_x: tangent of half the horizontal field of view.
+        pitch: radians, up.
+        tan_x: tangent of half the horizontal field of view.
+        floor: (4,) corners of a stage with shadows, metres; none where it is empty.
         haze: the share of the light that fog takes per metre.
-        height, width: pixels.
+        height: pixels.
+        width: pixels.
         wanted: 1 for colour + 2 for depth + 4 for kinds.
-        rgb, depth, kinds: (worlds, views, height, width, channels), filled where wanted.
+        rgb: (worlds, views, height, width, 3), filled if wanted.
+        depth: (worlds, views, height, width, 1), filled if wanted.
+        kinds: (worlds, views, height, width, 1), filled if wanted.
     """
     eye, axes = np.empty(3), np.empty((6, 3), np.float32)
-    for w in range(scene.count.shape[0]):
+    for w in range(scene.size.shape[0]):
         for a in range(views):
-            eye[0], eye[1], eye[2] = position[w, a, 0], position[w, a, 1], position[w, a, 2] + lift[a]
+            eye[0], eye[1] = position[w, a, 0], position[w, a, 1]
+            eye[2] = position[w, a, 2] + lift[a]
             aim(axes, heading[w, a], pitch, tan_x, height, width)
-            _draw(buffers, scene, w, a if own else -2, eye, axes, tan_x, height, width)
+            viewer = np.int64(a) if own else NOBODY - 1
+            _draw(buffers, scene, w, viewer, floor, eye, axes, tan_x, height, width)
             if wanted & 2:
                 store_depth(buffers, height, width, depth[w, a])
             if wanted & 4:

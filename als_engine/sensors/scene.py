@@ -1,8 +1,8 @@
 """What the camera draws: one world's walls, props, signs and avatars as primitives.
 
 A primitive is a unit box, ball or upright cylinder in a frame of its own. `Scene.frame` holds the
-rows that take a world vector into that frame, axis by axis divided by the half extent, so that every
-box is the cube |x|, |y|, |z| <= 1 and every ball, flattened or not, is the unit ball.
+rows that take a world vector into that frame, axis by axis divided by the half extent, so that
+every box is the cube |x|, |y|, |z| <= 1 and every ball, flattened or not, is the unit ball.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
@@ -10,7 +10,7 @@ box is the cube |x|, |y|, |z| <= 1 and every ball, flattened or not, is the unit
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -20,7 +20,7 @@ from als_engine.layout import SIGN_COLUMNS, SIGN_ROWS
 from als_engine.sensors.font import FIRST, GLYPHS, HEIGHT, LAST, WIDTH
 
 if TYPE_CHECKING:
-    from als_engine.state import Walls, WorldState
+    from als_engine.state import WorldState
 
 # Kinds, as the `semantic` observation has them.
 NOTHING, GROUND, WALL, FIXED, MOVABLE, PORTABLE, SIGN, AVATAR = map(np.int64, range(8))
@@ -29,15 +29,16 @@ NOTHING, GROUND, WALL, FIXED, MOVABLE, PORTABLE, SIGN, AVATAR = map(np.int64, ra
 BOX, BALL, CYLINDER, BOARD = map(np.int64, range(4))
 NOBODY = np.int64(-1)
 
-_OPTIONS = {
+# A pixel is a function of its own inputs: no flag of `fastmath` lets a sum be reordered.
+_OPTIONS: Any = {
     "nogil": True,
     "error_model": "numpy",
-    # A pixel is a function of its own inputs: no flag here lets a sum be reordered.
     "fastmath": {"nnan", "ninf", "nsz", "contract"},
 }
-kernel = njit(cache=True, **_OPTIONS)
+kernel: Any = njit(cache=True, **_OPTIONS)
 """Compiles what Python calls."""
-inner = njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)
+_WITHIN: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inner: Any = njit(**_OPTIONS, **_WITHIN)
 """Compiles what kernels call; it is kept on disk as a part of them."""
 
 CELL_WIDTH, CELL_HEIGHT = WIDTH + 1, HEIGHT + 1
@@ -45,10 +46,9 @@ SUMS = (SIGN_ROWS * CELL_HEIGHT, SIGN_COLUMNS * CELL_WIDTH)
 
 # Towards the sun; what a surface sends back is AMBIENT + SUN * cosine, negative cosines included,
 # so that the faces in shade differ as well.
-LIGHT = np.array([0.47, 0.31, 0.83], np.float32)
-AMBIENT, SUN = np.float32(0.66), np.float32(0.36)
+LIGHT = np.array([-0.5, -0.22, 0.84], np.float32)
+AMBIENT, SUN = np.float32(0.72), np.float32(0.33)
 LIGHT_X, LIGHT_Y, LIGHT_Z = LIGHT
-
 
 
 def _avatar_color(r: int, g: int, b: int) -> np.int32:
@@ -73,6 +73,7 @@ PARTS = len(RULES)
 # Of the body's height: half the height of each part and where its middle is; the head's radius.
 HALVES, LIFTS, HEAD = np.array([0.36, 0.11, 0.1]), np.array([0.36, 0.72, 0.9]), 0.1
 
+LAMP = np.float32(0.75)
 BOARD_HALF = 0.015
 """Half the thickness of a sign, metres."""
 MARGINS = np.array([0.94, 0.88])
@@ -83,7 +84,7 @@ class Scene(NamedTuple):
     """The primitives of all worlds, (worlds, capacity, ...).
 
     Attributes:
-        count: (worlds,), how many there are.
+        size: (worlds,), how many there are.
         center: (…, 3), metres. frame: (…, 3, 3), see the module.
         reach: radius of the ball around it, metres.
         form: BOX, BALL, CYLINDER or BOARD. owner: the avatar that it is a part of, or -1.
@@ -96,7 +97,7 @@ class Scene(NamedTuple):
         ink: (worlds, signs, 32, 96), texels of ink above and to the left of each texel's corner.
     """
 
-    count: NDArray[np.int32]
+    size: NDArray[np.int32]
     center: NDArray[np.float64]
     frame: NDArray[np.float32]
     reach: NDArray[np.float32]
@@ -107,6 +108,9 @@ class Scene(NamedTuple):
     board: NDArray[np.float32]
     glyphs: NDArray[np.uint8]
     ink: NDArray[np.uint16]
+
+
+ALL = slice(None)
 
 
 def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
@@ -129,15 +133,14 @@ def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
 
 def capacity(state: WorldState) -> int:
     """How many primitives one world of this state can have, as large as its arrays are now."""
-    n = state.walls.heading.shape[1] + len(state.props.names) + len(state.signs.names)
+    n: int = state.walls.heading.shape[1] + len(state.props.names) + len(state.signs.names)
     return n + PARTS * state.num_avatars
 
 
-def fill(scene: Scene, state: WorldState, walls: Walls | None = None, world: int = -1) -> None:
-    """Writes the primitives of all worlds, or of one; `walls` may stand in for the state's."""
-    which = slice(None) if world < 0 else slice(world, world + 1)
-    w, p, s, a = walls or state.walls, state.props, state.signs, state.avatars
-    scene.count[:] = 0
+def fill(scene: Scene, state: WorldState, which: slice = ALL) -> None:
+    """Writes the primitives of some worlds, each world's walls first, in their order."""
+    w, p, s, a = state.walls, state.props, state.signs, state.avatars
+    scene.size[:] = 0
     add_walls(
         scene, w.count[which], w.position[which], w.half[which], w.cos[which], w.sin[which],
         w.color[which],
@@ -178,8 +181,8 @@ def _pack_lit(color, kind, cosine):
 @inner
 def _place(scene, w, form, owner, rule, center, lift, half):
     """Appends a primitive to a world; returns its index."""
-    i = scene.count[w]
-    scene.count[w] = i + 1
+    i = scene.size[w]
+    scene.size[w] = i + 1
     scene.center[w, i, 0], scene.center[w, i, 1] = center[0], center[1]
     scene.center[w, i, 2] = center[2] + lift
     scene.reach[w, i] = math.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])
@@ -254,9 +257,7 @@ def add_props(scene, present, position, orientation, half, form, color, mass, po
 
 
 @kernel
-def add_signs(
-    scene, present, position, heading, half, paper, ink, glyphs, rows, columns, font
-):
+def add_signs(scene, present, position, heading, half, paper, ink, glyphs, rows, columns, font):
     """Appends the boards of all worlds and sums up the ink where a text has changed."""
     size = np.empty(3)
     for w in range(present.shape[0]):
@@ -269,8 +270,9 @@ def add_signs(
             cos, sin = math.cos(heading[w, j]), math.sin(heading[w, j])
             _turn(frame, cos, sin, size)
             _paint_faces(scene.paint[w, i], frame, size, paper[w, j], SIGN)
-            cosine = np.float32(cos * LIGHT_X + sin * LIGHT_Y)
-            scene.paint[w, i, 1] = _pack_lit(ink[w, j], SIGN, cosine)
+            # A lamp shines on what is to be read.
+            scene.paint[w, i, 0] = _pack_lit(paper[w, j], SIGN, LAMP)
+            scene.paint[w, i, 1] = _pack_lit(ink[w, j], SIGN, LAMP)
             wide = CELL_WIDTH * columns[w, j] - 1
             tall = max(CELL_HEIGHT * rows[w, j] - 1, 1)
             texel = min(size[1] * MARGINS[0] / wide, size[2] * MARGINS[1] / tall) * 2.0
