@@ -18,31 +18,33 @@ if TYPE_CHECKING:
     from als_engine.navigation import Navigator
     from als_engine.state import BoolArray, IntArray
 
-LENGTH, DEPTH = 9.0, 3.6
+LENGTH, DEPTH = 8.2, 3.0
 """Of the hall, metres: the patient lies in the west, the desks stand in the east."""
 
 DESKS: Final = ("benign desk", "malignant desk")
 BENIGN, MALIGNANT = NUM_PANELS, NUM_PANELS + 1
 """The indices of the desks' props; those of the stations are the panels' own."""
 
-STAND_OFF: Final = 0.8
+STAND_OFF: Final = 0.75
 """How far from the middle of a station one stands to use it, metres."""
 
-_SLOTS = (-1.9, 0.0, 1.9)
-_JITTER = 0.2
-_STATION = Box(0.7, 0.45, 1.05)
+_SLOTS = (-1.5, 0.2, 1.9)
+_JITTER = 0.15
+_STATION = Box(1.0, 0.4, 1.0)
 _DESK = Box(1.1, 0.7, 0.74)
 _WALL_COLORS = ("white", "beige", (198, 220, 222), (214, 222, 200))
-_WAITING_PLACES = ((-0.95, 1.4), (-0.95, -1.4), (0.95, 1.4), (0.95, -1.4))
+_WAITING_PLACES = ((-3.6, -1.1), (-2.9, -1.1), (-3.7, -0.3))
+_BED = (-3.05, 1.05)
 _LEG_STEPS = 75
+_HEELS = 1.2
 
 
 def clinic(rng: np.random.Generator, num_avatars: int, patient: int) -> Layout:
     """Draws a clinic: which panel stands where, which desk is left, where everyone starts."""
     color = _WALL_COLORS[int(rng.integers(len(_WALL_COLORS)))]
-    door = Door("west", -0.8, 1.0)
+    door = Door("west", -0.6, 1.0)
     room = Room(LENGTH, DEPTH, height=2.2, color=color, doors=[door])
-    room.occupy((-3.45, 1.35), box=(2.1, 0.9))
+    room.occupy(_BED, box=(2.1, 0.9))
     places = rng.permutation(NUM_PANELS).tolist()
     shifts = rng.uniform(-_JITTER, _JITTER, NUM_PANELS).tolist()
     props, signs = {}, {}
@@ -59,7 +61,7 @@ def clinic(rng: np.random.Generator, num_avatars: int, patient: int) -> Layout:
     for name, text, paper, side_of in zip(
         DESKS, ("BENIGN", "MALIGNANT"), ("green", "red"), (north, -north), strict=True
     ):
-        y = 0.95 * side_of
+        y = 0.85 * side_of
         at = ((LENGTH - _DESK.depth) / 2, y)
         props[name] = room.add(Prop(_DESK, at, -math.pi / 2, color=paper, usable=True))
         where, facing = room.on_wall("east", y, z=1.5, out=0.02)
@@ -76,7 +78,7 @@ def clinic(rng: np.random.Generator, num_avatars: int, patient: int) -> Layout:
 
 def _furniture() -> list[Prop]:
     """The patient's bed with the patient in it, and windows: what nobody needs to tell apart."""
-    x, y = -3.45, 1.35
+    x, y = _BED
     window = Box(1.0, 0.03, 0.7)
     glass = (168, 206, 228)
     return [
@@ -84,14 +86,14 @@ def _furniture() -> list[Prop]:
         Prop(Box(0.45, 0.7, 0.14), (x - 0.72, y, 0.57), color=(226, 232, 240)),
         Prop(Box(1.25, 0.88, 0.2), (x + 0.38, y, 0.55), color="teal"),
         Prop(Box(0.26, 0.24, 0.22), (x - 0.7, y, 0.72), color=(226, 178, 146)),
-        Prop(window, (-3.45, DEPTH / 2 - 0.01, 1.5), color=glass),
-        Prop(Box(0.03, 1.0, 0.7), (-LENGTH / 2 + 0.01, 0.9, 1.5), color=glass),
+        Prop(window, (x, DEPTH / 2 - 0.01, 1.5), color=glass),
+        Prop(Box(0.03, 1.0, 0.7), (-LENGTH / 2 + 0.01, 0.8, 1.5), color=glass),
     ]
 
 
 def _spawns(rng: np.random.Generator, room: Room, num_avatars: int) -> list[Spawn]:
     """The doctor beside the bed, looking down the hall; everybody else somewhere beyond."""
-    doctor = room.free_spot(rng, 0.3, near=(-3.2, -0.4), within=0.9)
+    doctor = room.free_spot(rng, 0.3, near=(-2.9, -0.5), within=0.7)
     spawns = [Spawn(doctor, float(rng.uniform(-0.6, 0.6)))]
     for _ in range(num_avatars - 1):
         spot = room.free_spot(rng, 0.3, near=(0.0, 0.0), within=3.0, away_from=doctor, beyond=1.0)
@@ -121,7 +123,7 @@ def _leg(state: WorldState) -> IntArray:
 
 
 def waits(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:
-    """A visitor who takes a place at the wall, between two stations, and stays there."""
+    """A visitor who takes a place near the patient's bed and stays there."""
     goals = np.array(_WAITING_PLACES)[state["errand"] % len(_WAITING_PLACES)]
     navigator.walk(goals, commands, who, speed=0.6)
 
@@ -141,8 +143,10 @@ def paces(state: WorldState, who: BoolArray, commands: Commands, navigator: Navi
 
 
 def follows(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:
-    """A relative who stays at the doctor's heels, and keeps standing in the way."""
-    doctor = state.avatars.position[:, 0, :2]
-    away = state.avatars.position[..., :2] - doctor[:, None]
-    near = np.hypot(away[..., 0], away[..., 1]) < 1.3
-    navigator.walk(doctor, commands, who & ~near, speed=0.8)
+    """A relative who stays at the doctor's heels, and draws back when the doctor turns round."""
+    doctor = state.avatars.position[:, None, 0, :2]
+    away = state.avatars.position[..., :2] - doctor
+    length = np.maximum(np.hypot(away[..., 0], away[..., 1]), 0.1)[..., None]
+    goals = doctor + away * (_HEELS / length)
+    edge = np.array([LENGTH / 2 - 0.4, 0.6])
+    navigator.walk(np.clip(goals, -edge, edge), commands, who)

@@ -27,6 +27,7 @@ from als_scenarios.medical.patients import (
     NUM_PANELS,
     ORDER,
     PANEL_OF_FEATURE,
+    PANELS,
     malignancy,
     panel_text,
     patients,
@@ -42,6 +43,9 @@ UNDECIDED, SAID_BENIGN, SAID_MALIGNANT = range(3)
 CONFIDENT: Final = 0.97
 """The expert decides when a diagnosis is at least as likely as this."""
 
+DETOUR: Final = 0.6
+"""How much further the expert walks for a panel that is one place higher in `ORDER`, metres."""
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
@@ -53,7 +57,9 @@ class Weights:
         missed: a malignant tumour called benign.
         panel: each panel when it is first measured.
         step: each step.
-        closer: each metre that the doctor comes closer to the nearest desk (shaping).
+        evidence: shaping, for what the chart makes a decision worth, in units of the reward.
+        closer: shaping, for each metre that the doctor comes closer to where the right desk is
+            expected.
     """
 
     right: float = 5.0
@@ -61,13 +67,20 @@ class Weights:
     missed: float = -5.0
     panel: float = -0.1
     step: float = -0.005
-    closer: float = 0.1
+    evidence: float = 0.3
+    closer: float = 0.3
 
     @property
     def threshold(self) -> float:
         """The probability of malignancy from which the malignant desk is the better one."""
         alarm, miss = self.right - self.false_alarm, self.right - self.missed
         return alarm / (alarm + miss)
+
+    def decision_value(self, likely: FloatArray) -> FloatArray:
+        """What the better decision is worth where malignancy is so likely."""
+        malignant = likely * self.right + (1 - likely) * self.false_alarm
+        benign = (1 - likely) * self.right + likely * self.missed
+        return np.maximum(malignant, benign)
 
 
 WEIGHTS: Final = Weights()
@@ -111,6 +124,7 @@ class Diagnosis(Task):
     """
 
     default_sensors: ClassVar[tuple[str, ...]] = ("chart", "entities", "proprioception")
+    utterances: ClassVar[tuple[str, ...]] = ("benign", "malignant", "measure more")
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"chart": Chart}
 
     def __init__(self, num_avatars: int = 2) -> None:
@@ -131,8 +145,9 @@ class Diagnosis(Task):
             "decision": Quantity((), np.int8, UNDECIDED),
             "bought": Quantity((), np.int8),
             "decided_now": Quantity((), np.bool_, False),
-            "to_desk": Quantity(),
-            "progress": Quantity(),
+            "likely": Quantity(),
+            "potential": Quantity(),
+            "shaping": Quantity(),
             "errand": Quantity((self.num_avatars,), np.int32),
         }
 
@@ -143,8 +158,10 @@ class Diagnosis(Task):
         return clinic.clinic(rng, self.num_avatars, patient)
 
     def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
-        """Notes how far the desks are."""
-        state["to_desk"][worlds] = _to_desk(state)[worlds]
+        """Starts from what is known of a patient of whom nothing is known."""
+        nothing = np.zeros((len(worlds), NUM_PANELS), np.bool_)
+        state["likely"][worlds] = malignancy(state["patient"][worlds], nothing)
+        state["potential"][worlds] = _potential(state)[worlds]
         if self._navigator is None or self._navigator.state is not state:
             self._navigator = Navigator(state)
         self._navigator.refresh(worlds)
@@ -152,22 +169,28 @@ class Diagnosis(Task):
     def after_step(self, state: WorldState) -> None:
         """Carries out what was used: stations measure, desks decide."""
         used, measured, decision = state.events.used, state["measured"], state["decision"]
-        open_ = decision == UNDECIDED
+        undecided = decision == UNDECIDED
         asked = (used[..., None] == np.arange(NUM_PANELS)).any(1)
-        new = asked & ~measured & open_[:, None]
-        measured |= new
+        new = asked & ~measured & undecided[:, None]
         state["bought"][:] = new.sum(1)
-        signed = used[:, DOCTOR]
-        now = state["decided_now"]
-        np.logical_and(open_, (signed == BENIGN) | (signed == MALIGNANT), out=now)
-        decision[now] = np.where(signed[now] == BENIGN, SAID_BENIGN, SAID_MALIGNANT)
-        away = _to_desk(state)
-        state["progress"][:] = state["to_desk"] - away
-        state["to_desk"][:] = away
         if new.any():
-            for world, panel in np.argwhere(new).tolist():
-                text = panel_text(panel, int(state["patient"][world]))
-                state.signs.write(world, panel, text)
+            measured |= new
+            self._write_down(state, new)
+        signed, now = used[:, DOCTOR], state["decided_now"]
+        np.logical_and(undecided, (signed == BENIGN) | (signed == MALIGNANT), out=now)
+        decision[now] = np.where(signed[now] == BENIGN, SAID_BENIGN, SAID_MALIGNANT)
+        potential = _potential(state)
+        state["shaping"][:] = potential - state["potential"]
+        state["potential"][:] = potential
+
+    def _write_down(self, state: WorldState, new: BoolArray) -> None:
+        """Takes new measurements into account, and shows them on the stations' signs."""
+        worlds = np.flatnonzero(new.any(1))
+        patient = state["patient"]
+        state["likely"][worlds] = malignancy(patient[worlds], state["measured"][worlds])
+        for world, panel in np.argwhere(new).tolist():
+            text = panel_text(panel, int(patient[world]))
+            state.write(f"{PANELS[panel].name} sign", world, text)
 
     def reward(self, state: WorldState) -> FloatArray:
         """The terms of `WEIGHTS`; shared by everyone who treats the patient."""
@@ -178,7 +201,7 @@ class Diagnosis(Task):
             + WEIGHTS.false_alarm * (now & ~right & ~ill)
             + WEIGHTS.missed * (now & ~right & ill)
             + WEIGHTS.panel * state["bought"]
-            + WEIGHTS.closer * state["progress"]
+            + state["shaping"]
             + WEIGHTS.step
         )
 
@@ -244,29 +267,38 @@ class Diagnosis(Task):
 
     def _goals(self, state: WorldState, who: BoolArray) -> IntArray:
         """The prop that each avatar goes to use, (worlds, avatars), or NOTHING."""
-        measured = state["measured"]
-        odds = malignancy(state["patient"], measured)
-        sure = (np.maximum(odds, 1 - odds) >= CONFIDENT) | measured.all(1)
-        # Those who help take the next missing panels in order, the doctor the first of them.
-        order = np.array(ORDER)
-        missing = order[np.argsort(measured[:, order], axis=1, kind="stable")]
-        turn = np.cumsum(who, axis=1) - 1
-        wanted = np.take_along_axis(missing, np.clip(turn, 0, NUM_PANELS - 1), axis=1)
-        left = NUM_PANELS - measured.sum(1)
-        goal = np.where((turn < left[:, None]) & ~sure[:, None], wanted, NOTHING)
-        desk = np.where(odds >= WEIGHTS.threshold, MALIGNANT, BENIGN)
-        goal[:, DOCTOR] = np.where(sure, desk, goal[:, DOCTOR])
-        return goal.astype(np.int32)
+        likely, missing = state["likely"], ~state["measured"]
+        sure = (np.maximum(likely, 1 - likely) >= CONFIDENT) | ~missing.any(1)
+        away = state.props.position[:, None, :NUM_PANELS] - state.avatars.position[:, :, None]
+        price = np.hypot(away[..., 0], away[..., 1]) + DETOUR * np.argsort(ORDER)
+        goal = np.full(who.shape, NOTHING, np.int32)
+        free = missing & ~sure[:, None]
+        rows = np.arange(len(who))
+        for avatar in range(self.num_avatars):  # Each takes a station that nobody has taken yet.
+            best = np.where(free, price[:, avatar], np.inf).argmin(1)
+            goes = who[:, avatar] & free.any(1)
+            goal[goes, avatar] = best[goes]
+            free[rows[goes], best[goes]] = False
+        desk = np.where(likely >= WEIGHTS.threshold, MALIGNANT, BENIGN)
+        goal[:, DOCTOR] = np.where(sure & who[:, DOCTOR], desk, goal[:, DOCTOR])
+        return goal
 
 
 def _malignant(state: WorldState) -> BoolArray:
     return np.asarray(patients().malignant[state["patient"]])
 
 
-def _to_desk(state: WorldState) -> FloatArray:
-    """How far the doctor is from the nearest desk, (worlds,), metres."""
+def _potential(state: WorldState) -> FloatArray:
+    """The shaping potential, (worlds,): 0 once it is decided, so that it pays for nothing itself.
+
+    It reads the chart, the training patients and the way, never the truth.
+    """
+    likely = state["likely"]
     away = state.props.position[:, BENIGN:, :2] - state.avatars.position[:, DOCTOR, None, :2]
-    return np.asarray(np.hypot(away[..., 0], away[..., 1]).min(1))
+    away = np.hypot(away[..., 0], away[..., 1])
+    expected = (1 - likely) * away[:, 0] + likely * away[:, 1]
+    potential = WEIGHTS.evidence * WEIGHTS.decision_value(likely) - WEIGHTS.closer * expected
+    return np.where(state["decision"] == UNDECIDED, potential, 0.0)
 
 
 def _in_hand(state: WorldState) -> IntArray:

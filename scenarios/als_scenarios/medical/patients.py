@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import Final
 
 import numpy as np
@@ -128,95 +129,64 @@ def _seven(value: float) -> str:
     return f"{value:7.{digits}f}"
 
 
-# -- the expert's model ---------------------------------------------------------------------------
-
-ORDER: Final = (2, 3, 1, 4, 5, 0)
-"""The order in which the expert measures: each panel is the one that lowers the cross-validated log
-loss on the training patients most, given those before it."""
+# -- what the training patients teach -------------------------------------------------------------
 
 PENALTY: Final = 0.3
 """scikit-learn's C, the inverse strength of the model's L2 penalty."""
 
+ORDER: Final = (2, 3, 1, 4, 5, 0)
+"""Panels, the most telling first: each lowers the cross-validated log loss on the training patients
+most, given those before it."""
 
-# fmt: off
-_MODEL_ROWS = [
-    [
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        -0.518,
-    ],
-    [
-        0, 0, 0.684, 0.23, 0, 0, 0, 0, 0, 0, 0, 0, 0.692, 0.503, 0, 0, 0, 0, 0, 0, 0, 0, 1.888,
-        1.303, 0, 0, 0, 0, 0, 0, -0.142,
-    ],
-    [
-        0, 0, 0.887, 0.847, -0.141, -0.077, 0, 0, 0, 0, 0, 0, 0.759, 0.753, 0.093, -0.268, 0, 0,
-        0, 0, 0, 0, 1.24, 1.164, 1.084, 0.821, 0, 0, 0, 0, -0.238,
-    ],
-    [
-        0, 0.313, 1.011, 0.947, 0.132, 0.07, 0, 0, 0, 0, 0, -0.38, 0.8, 0.725, 0.062, -0.22, 0, 0,
-        0, 0, 0, 0.979, 1.183, 1.086, 0.902, 0.609, 0, 0, 0, 0, -0.404,
-    ],
-    [
-        0, 0.421, 0.783, 0.784, 0.016, -0.34, 0.403, 0.636, 0, 0, 0, -0.318, 0.755, 0.698, 0.018,
-        -0.508, -0.057, 0.161, 0, 0, 0, 0.903, 0.931, 0.912, 0.646, 0.212, 0.633, 0.692, 0, 0,
-        -0.47,
-    ],
-    [
-        0, 0.448, 0.704, 0.698, 0.104, -0.185, 0.513, 0.692, 0.081, -0.517, 0, -0.179, 0.795,
-        0.696, 0.151, -0.32, 0.115, 0.302, -0.376, -0.341, 0, 0.84, 0.805, 0.815, 0.535, 0.076,
-        0.554, 0.593, 0.688, 0.072, -0.622,
-    ],
-    [
-        0.52, 0.446, 0.497, 0.495, 0.089, -0.19, 0.474, 0.601, 0.087, -0.447, 0.648, -0.211,
-        0.529, 0.481, 0.18, -0.312, 0.136, 0.241, -0.36, -0.338, 0.693, 0.889, 0.611, 0.616,
-        0.597, 0.097, 0.589, 0.579, 0.678, 0.091, -0.589,
-    ],
-]
-# fmt: on
-MODEL: Final[NDArray[np.float64]] = np.array(_MODEL_ROWS, np.float64)
-"""(7, 31): what `fit_model` returns, frozen, so that the expert decides alike on every machine."""
-MODEL.setflags(write=False)
+_MODEL_FILE: Final = "model.csv"
+_BITS: Final = 1 << np.arange(NUM_PANELS)
 
 
 def fit_model() -> NDArray[np.float64]:
-    """Fits the expert's logistic regressions on the training patients, as `MODEL` freezes them.
+    """Fits logistic regressions on the training patients alone; `model.csv` holds the result.
 
-    One regression for each number of panels measured in `ORDER`, by scikit-learn's lbfgs.
+    There is one for each set of measured panels, by scikit-learn's lbfgs.
 
     Returns:
-        (7, 31): row k reads k panels; 30 coefficients (0 where unmeasured) and the intercept, to
-        three decimals.
+        (64, 31): row k reads the panels whose bits are set in k; 30 coefficients (0 where
+        unmeasured) and the intercept, to three decimals.
     """
     from sklearn.linear_model import LogisticRegression
 
     every = patients()
     train = every.of("train")
     inputs, truth = every.standard[train].astype(np.float64), every.malignant[train]
-    table = np.zeros((NUM_PANELS + 1, NUM_FEATURES + 1))
+    table = np.zeros((1 << NUM_PANELS, NUM_FEATURES + 1))
     table[0, -1] = np.log(truth.mean() / (1 - truth.mean()))
-    for k in range(1, NUM_PANELS + 1):
-        known = [f for panel in ORDER[:k] for f in PANELS[panel].features]
+    for k in range(1, len(table)):
+        known = np.flatnonzero(_BITS[PANEL_OF_FEATURE] & k)
         model = LogisticRegression(C=PENALTY, solver="lbfgs", tol=1e-8, max_iter=10_000)
         model.fit(inputs[:, known], truth)
         table[k, known], table[k, -1] = model.coef_[0], model.intercept_[0]
-    return table.round(3)
+    # Adding zero turns -0.0 into 0.0.
+    return np.asarray(table.round(3) + 0.0)
+
+
+@cache
+def model() -> NDArray[np.float64]:
+    """What `fit_model` returned when it was frozen: the same on every machine, (64, 31)."""
+    text = files(__package__).joinpath(_MODEL_FILE).read_text("ascii")
+    table = np.array([row.split(",") for row in text.split()], np.float64)
+    table.setflags(write=False)
+    return table
 
 
 def malignancy(patient: NDArray[np.integer], measured: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The probability that patients are ill, given what has been measured.
-
-    It reads the panels of `ORDER` up to the first that is missing, so it is the fitted model's
-    whole answer for those who measure in that order, and a cautious one for everybody else.
+    """How likely patients are to be ill, given what has been measured.
 
     Args:
         patient: (worlds,) indices.
         measured: (worlds, 6) bool.
 
     Returns:
-        (worlds,), 0 to 1.
+        (worlds,) probabilities.
     """
-    known = np.cumprod(measured[:, ORDER], axis=1).sum(1)
-    row = MODEL[known]
+    row = model()[measured @ _BITS]
     # A sum of products and not a matrix product: it gives the same bits for any number of worlds.
     odds = (patients().standard[patient] * row[:, :-1]).sum(1) + row[:, -1]
     return np.asarray(1.0 / (1.0 + np.exp(-odds)))
