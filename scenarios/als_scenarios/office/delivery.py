@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Final
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -53,6 +55,9 @@ GATHER_WEIGHT: Final = 0.05
 
 DELIVERY_RANGE: Final = 0.8
 """How near the edge of a desk a parcel is put down to be delivered there, metres."""
+
+NO_HAND_FREE: Final = 12.0
+"""What counts as that distance while every courier carries something, metres."""
 
 VOICE_STEPS: Final = 45
 """For how long the dispatcher says what is ordered, each time that it changes."""
@@ -250,26 +255,45 @@ class Delivery(Task):
 
 def potential(state: WorldState) -> FloatArray:
     """How far there is to go, (worlds,), weighted and negative; 0 when all is done."""
-    mirror = state["mirror"][:, None]
-    worlds = np.arange(state.num_worlds)[:, None]
-    color, number = np.maximum(state["order_parcel"], 0), np.maximum(state["order_desk"], 0)
-    parcel = mirror * state.props.position[worlds, FIRST_PARCEL + color, :2]
-    desk = mirror * state.props.position[worlds, number, :2]
-    couriers = mirror * state.avatars.position[..., :2]
-    carried = state.props.holder[worlds, FIRST_PARCEL + color] >= 0
-    fetch = way_length(couriers[:, None], parcel[:, :, None])
-    fetch += 100.0 * (state.avatars.held >= 0)[:, None]
-    # A parcel for which no hand is free waits as if its courier stood at the far end.
-    fetch = np.where(carried, 0.0, np.minimum(fetch.min(2), 12.0))
-    each = CARRY_WEIGHT * way_length(parcel, desk) + FETCH_WEIGHT * fetch
-    orders = (state["order_open"] * each).sum(1)
+    value: FloatArray = np.zeros(state.num_worlds)
+    _potential(
+        state.avatars.position, state.avatars.held, state.props.position, state.props.holder,
+        state["mirror"], state["order_parcel"], state["order_desk"], state["order_open"],
+        state["crate_open"] | ~state["crate_moved"], value,
+    )  # fmt: skip
+    return value
 
-    crate = mirror[:, 0] * state.props.position[:, CRATE, :2]
-    to_go = np.hypot(np.maximum(0.0, CLEAR_X + 0.1 - crate[:, 0]), crate[:, 1] - BACK_DOOR_Y)
-    behind = crate - np.array([CRATE_SIZE / 2 + 0.3, 0.0])
-    gather = np.sort(way_length(couriers, behind[:, None]), axis=1)[:, 1]
-    pending = state["crate_open"] | ~state["crate_moved"]
-    return np.asarray(-orders - pending * (CRATE_WEIGHT * to_go + GATHER_WEIGHT * gather))
+
+@numba.njit(cache=True, nogil=True)
+def _potential(  # type: ignore[no-untyped-def]
+    position, held, prop_position, holder, mirror, order_parcel, order_desk, order_open,
+    crate_pending, value,
+):  # fmt: skip
+    for w in range(value.shape[0]):
+        mx, my = mirror[w]
+        for k in range(ORDERS):
+            if not order_open[w, k]:
+                continue
+            p, d = FIRST_PARCEL + order_parcel[w, k], order_desk[w, k]
+            x, y = mx * prop_position[w, p, 0], my * prop_position[w, p, 1]
+            to_desk = way_length(x, y, mx * prop_position[w, d, 0], my * prop_position[w, d, 1])
+            value[w] -= CARRY_WEIGHT * to_desk
+            if holder[w, p] < 0:
+                fetch = NO_HAND_FREE
+                for a in range(position.shape[1]):
+                    if held[w, a] < 0:
+                        here = (mx * position[w, a, 0], my * position[w, a, 1])
+                        fetch = min(fetch, way_length(here[0], here[1], x, y))
+                value[w] -= FETCH_WEIGHT * fetch
+        if crate_pending[w]:
+            x, y = mx * prop_position[w, CRATE, 0], my * prop_position[w, CRATE, 1]
+            to_go = math.hypot(max(0.0, CLEAR_X + 0.1 - x), y - BACK_DOOR_Y)
+            first = second = math.inf
+            for a in range(position.shape[1]):
+                here = (mx * position[w, a, 0], my * position[w, a, 1])
+                away = way_length(here[0], here[1], x - CRATE_SIZE / 2 - 0.3, y)
+                first, second = min(first, away), min(second, max(first, away))
+            value[w] -= CRATE_WEIGHT * to_go + GATHER_WEIGHT * second
 
 
 def _deliveries(state: WorldState) -> tuple[BoolArray, NDArray[np.int32]]:

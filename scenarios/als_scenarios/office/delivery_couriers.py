@@ -37,7 +37,8 @@ class Style:
         eager: it goes to the crate first and waits there; otherwise it comes when a colleague is
             there, or when nothing else is left to do.
         speed: fraction of full walking speed.
-        rest: fraction of its time that it just stands, four seconds at a stretch.
+        rest: fraction of its time that it just stands, three seconds at a stretch, though not in
+            a doorway or at the crate.
     """
 
     eager: bool = False
@@ -50,7 +51,8 @@ EXPERT: Final = Style(eager=True)
 IDLE, CRATE_JOB = -1, ORDERS
 WALK, APPROACH, LOOK, PUSH = range(4)
 
-_REST_STEPS: Final = 60
+_REST_STEPS: Final = 45
+_NO_REST: Final = 1.2
 _LANE: Final = 0.28
 _SLOT: Final = CRATE_SIZE / 2 + 0.33
 _STAND: Final = 1.15
@@ -105,7 +107,9 @@ def _resting(state: WorldState, style: Style) -> BoolArray:
     """Who stands still now: everyone for the same part of a period, at different times."""
     period = _REST_STEPS / style.rest
     shift = 29 * np.arange(state.num_avatars) + 17 * state.level[:, None]
-    return np.asarray((state.step[:, None] + shift) % period < _REST_STEPS)
+    resting = (state.step[:, None] + shift) % period < _REST_STEPS
+    east = state["mirror"][:, :1] * state.avatars.position[..., 0]
+    return np.asarray(resting & (np.abs(east - DIVIDER_X) > _NO_REST))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -329,14 +330,23 @@ def room_of(points: FloatArray) -> NDArray[np.intp]:
     return np.where(points[..., 0] < DIVIDER_X, MAIL, np.where(points[..., 1] < 0, FRONT, BACK))
 
 
-def way_length(a: FloatArray, b: FloatArray) -> FloatArray:
-    """The length of the way between points (..., 2) in plan coordinates, through the doorways."""
-    room_a, room_b = room_of(a), room_of(b)
-    door_a, door_b = _DOORS[room_a], _DOORS[room_b]
-    door_a = np.where((room_a == MAIL)[..., None], door_b, door_a)
-    door_b = np.where((room_b == MAIL)[..., None], door_a, door_b)
-    around = _length(door_a - a) + _length(door_b - door_a) + _length(b - door_b)
-    return np.where(room_a == room_b, _length(b - a), around)
+@numba.njit(cache=True, nogil=True)
+def way_length(ax: float, ay: float, bx: float, by: float) -> float:
+    """The length of the way between two points in plan coordinates, through the doorways."""
+    in_mail_a, in_mail_b = ax < DIVIDER_X, bx < DIVIDER_X
+    if in_mail_a == in_mail_b and (in_mail_a or (ay < 0.0) == (by < 0.0)):
+        return math.hypot(bx - ax, by - ay)
+    door_a = FRONT_DOOR_Y if ay < 0.0 else BACK_DOOR_Y
+    door_b = FRONT_DOOR_Y if by < 0.0 else BACK_DOOR_Y
+    if in_mail_a:
+        door_a = door_b
+    if in_mail_b:
+        door_b = door_a
+    to_door, from_door = (
+        math.hypot(DIVIDER_X - ax, door_a - ay),
+        math.hypot(bx - DIVIDER_X, by - door_b),
+    )
+    return to_door + abs(door_b - door_a) + from_door
 
 
 def next_point(a: FloatArray, b: FloatArray) -> FloatArray:
@@ -352,7 +362,3 @@ def next_point(a: FloatArray, b: FloatArray) -> FloatArray:
     x = door[..., 0] + np.where(before, _THROUGH, -_THROUGH) * side
     on_the_way = np.stack([x, door[..., 1]], axis=-1)
     return np.where((room_a == room_b)[..., None], b, on_the_way)
-
-
-def _length(vector: FloatArray) -> FloatArray:
-    return np.hypot(vector[..., 0], vector[..., 1])
