@@ -18,6 +18,7 @@ from als_engine.video import Picture, inset
 
 VIEWS: Final = ("third", "first", "both")
 WIDTH, HEIGHT = 480, 360
+INSET_WIDTH, INSET_HEIGHT = 136, 102
 FRAMES_PER_SECOND: Final = 15
 """One frame for each step: a video runs as fast as the world does."""
 
@@ -125,7 +126,7 @@ class Film:
         outside = third_person(self._simulation.state, 0, WIDTH, HEIGHT)
         if self._view == "third":
             return outside
-        return inset(outside, self._own_view(WIDTH // 3, HEIGHT // 3))
+        return inset(outside, self._own_view(INSET_WIDTH, INSET_HEIGHT))
 
     def _own_view(self, width: int, height: int) -> Picture:
         """Through the eyes of avatar 0, drawn twice as large and averaged."""

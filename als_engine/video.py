@@ -57,11 +57,12 @@ def write_video(path: Path, frames: Iterable[Picture], frames_per_second: float 
 
 
 def inset(picture: Picture, small: Picture, margin: int = 8) -> Picture:
-    """Puts a small picture with a white rim into the upper left corner of a copy of another."""
+    """Puts a small picture with a white rim into the lower right corner of a copy of another."""
     out = picture.copy()
-    height, width = small.shape[:2]
-    out[margin - 2 : margin + height + 2, margin - 2 : margin + width + 2] = 255
-    out[margin : margin + height, margin : margin + width] = small
+    bottom, right = out.shape[0] - margin, out.shape[1] - margin
+    top, left = bottom - small.shape[0], right - small.shape[1]
+    out[top - 2 : bottom + 2, left - 2 : right + 2] = 255
+    out[top:bottom, left:right] = small
     return out
 
 

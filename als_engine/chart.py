@@ -1,0 +1,194 @@
+"""Two charts as SVG text: a curve over training steps, and means with their intervals.
+
+They hold no colours and no fonts of their own: the page's style sheet colours the classes `grid`,
+`label`, `random`, `trained` and `expert`, so one chart fits a light page and a dark one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+__all__ = ["Interval", "curve_chart", "interval_chart", "ticks", "with_minus"]
+
+# Of the drawing's own units. On a phone it is shown at about three quarters of its size, and text
+# of 13 units can still be read.
+WIDTH: Final = 440
+_CURVE_HEIGHT: Final = 300
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 14, 46
+_ROW: Final = 58
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its confidence interval.
+
+    Attributes:
+        name: what stands beside it. kind: the style class, `random`, `trained` or `expert`.
+        mean, low, high: in the chart's unit.
+    """
+
+    name: str
+    kind: str
+    mean: float
+    low: float
+    high: float
+
+
+def ticks(low: float, high: float, about: int = 5) -> list[float]:
+    """Round numbers that cover a range: steps of 1, 2 or 5 times a power of ten."""
+    if not high > low:
+        low, high = low - 0.5, high + 0.5
+    rough = (high - low) / about
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * digit for digit in (1, 2, 5, 10) if power * digit >= rough * 0.999)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    return [step * i for i in range(first, last + 1)]
+
+
+def curve_chart(
+    points: Sequence[tuple[float, float]],
+    references: Sequence[Interval],
+    x_title: str,
+    y_title: str,
+) -> str:
+    """A curve, with dashed lines at what others reach.
+
+    Args:
+        points: (x, y), x rising; points that are not finite are left out.
+        references: means to compare with, drawn across the whole width.
+        x_title: what stands under the chart.
+        y_title: what stands above the vertical axis.
+    """
+    shown = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)] or [(0.0, 0.0)]
+    levels = [y for _, y in shown] + [reference.mean for reference in references]
+    across, up = ticks(0.0, shown[-1][0], 4), ticks(min(levels), max(levels))
+    right = max(shown[-1][0], across[0] + 1e-9)
+    plane = _Plane((0.0, right), (up[0], up[-1]), _CURVE_HEIGHT)
+    parts = [_open(_CURVE_HEIGHT, f"{y_title} over {x_title}")]
+    parts += [plane.across(y) + plane.y_label(y) for y in up]
+    parts += [plane.x_label(x) for x in across if x <= right]
+    for reference in references:
+        parts.append(plane.reference(reference))
+    path = " ".join(f"{plane.x(x):.1f},{plane.y(y):.1f}" for x, y in shown)
+    foot = plane.y(up[0])
+    area = f"{plane.x(shown[0][0]):.1f},{foot:.1f} {path} {plane.x(shown[-1][0]):.1f},{foot:.1f}"
+    parts.append(f'<polygon class="area trained" points="{area}"/>')
+    parts.append(f'<polyline class="curve trained" points="{path}"/>')
+    x, y = shown[-1]
+    parts.append(f'<circle class="dot trained" cx="{plane.x(x):.1f}" cy="{plane.y(y):.1f}" r="4"/>')
+    parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, _CURVE_HEIGHT - 8, x_title, "middle"))
+    return "".join(parts) + "</svg>"
+
+
+def interval_chart(intervals: Sequence[Interval], x_title: str) -> str:
+    """One row for each mean, with its interval as a bar.
+
+    Args:
+        intervals: from top to bottom.
+        x_title: what stands under the chart.
+    """
+    height = _TOP + _ROW * len(intervals) + _BOTTOM
+    steps = ticks(min(i.low for i in intervals), max(i.high for i in intervals))
+    plane = _Plane((steps[0], steps[-1]), (0.0, 1.0), height, left=14)
+    parts = [_open(height, x_title)]
+    parts += [plane.down(x) + plane.x_label(x) for x in steps]
+    for row, interval in enumerate(intervals):
+        parts.append(_row(plane, interval, _TOP + _ROW * (row + 0.62)))
+    parts.append(_text(WIDTH / 2, height - 8, x_title, "middle"))
+    return "".join(parts) + "</svg>"
+
+
+def _row(plane: _Plane, interval: Interval, y: float) -> str:
+    """Name and number above, the interval as a thick line, the mean as a dot."""
+    low, mean, high = (plane.x(value) for value in (interval.low, interval.mean, interval.high))
+    hint = f"{interval.name}: {interval.mean:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+    # Names stay within the drawing, wherever the mean is.
+    middle = min(max(mean, 70.0), WIDTH - 70.0)
+    return (
+        f'<g class="{escape(interval.kind)}"><title>{escape(hint)}</title>'
+        f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<circle class="dot" cx="{mean:.1f}" cy="{y:.1f}" r="6"/>'
+        f'<text class="name" x="{middle:.1f}" y="{y - 14:.1f}" text-anchor="middle">'
+        f"{escape(interval.name)} {with_minus(f'{interval.mean:.2f}')}</text></g>"
+    )
+
+
+class _Plane:
+    """Turns numbers into places on the drawing."""
+
+    def __init__(
+        self, x: tuple[float, float], y: tuple[float, float], height: int, left: int = _LEFT
+    ) -> None:
+        self._x, self._y, self._height, self._left = x, y, height, left
+
+    def x(self, value: float) -> float:
+        """From the left edge."""
+        part = (value - self._x[0]) / (self._x[1] - self._x[0])
+        return self._left + part * (WIDTH - self._left - _RIGHT)
+
+    def y(self, value: float) -> float:
+        """From the upper edge."""
+        part = (value - self._y[0]) / (self._y[1] - self._y[0])
+        return self._height - _BOTTOM - part * (self._height - _TOP - _BOTTOM)
+
+    def across(self, value: float, style: str = "grid") -> str:
+        """A line from left to right."""
+        y, right = self.y(value), WIDTH - _RIGHT
+        return f'<line class="{style}" x1="{self._left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+    def down(self, value: float) -> str:
+        """A line from top to bottom."""
+        x, low = self.x(value), self._height - _BOTTOM
+        return f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{low}"/>'
+
+    def x_label(self, value: float) -> str:
+        """A number under the plane."""
+        return _text(self.x(value), self._height - _BOTTOM + 17, _short(value), "middle")
+
+    def y_label(self, value: float) -> str:
+        """A number to the left of the plane."""
+        return _text(self._left - 7, self.y(value) + 4, _short(value), "end")
+
+    def reference(self, reference: Interval) -> str:
+        """A dashed line with its name."""
+        kind = escape(reference.kind)
+        y = self.y(reference.mean)
+        # Above the line, unless that would be above the plane.
+        place = y - 6 if y > _TOP + 16 else y + 15
+        return (
+            self.across(reference.mean, f"reference {kind}")
+            + f'<text class="name {kind}" x="{WIDTH - _RIGHT - 2}" y="{place:.1f}" '
+            f'text-anchor="end">{escape(reference.name)} '
+            f"{with_minus(f'{reference.mean:.2f}')}</text>"
+        )
+
+
+def _open(height: int, title: str) -> str:
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}" '
+        f'xmlns="http://www.w3.org/2000/svg">'
+    )
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return (
+        f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+    )
+
+
+def _short(value: float) -> str:
+    """120000 as 120k, -0.0 as 0."""
+    if abs(value) >= 1_000_000:
+        return f"{value / 1_000_000:g}M"
+    if abs(value) >= 10_000:
+        return f"{value / 1_000:g}k"
+    return with_minus(f"{value + 0.0:.6g}")
+
+
+def with_minus(text: str) -> str:
+    """Numbers with a minus sign as wide as a plus sign, so that columns line up."""
+    return text.replace("-", "\N{MINUS SIGN}")
