@@ -14,7 +14,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.sensors import raster, render, scene
+from als_engine.errors import ArgumentError
+from als_engine.sensors import backdrop, raster, render, scene
 from als_engine.sensors.base import Sensor, Setup
 
 if TYPE_CHECKING:
@@ -42,34 +43,36 @@ class Camera(Sensor):
     def __init__(self, setup: Setup, enabled: Collection[str]) -> None:
         super().__init__(setup, enabled)
         self._buffers = raster.new_buffers(*setup.frame_size)
-        self._scene = scene.new_scene(setup.num_worlds, 0, 0)
+        self._content = (setup.num_worlds, 0, 0)
+        self._scene = scene.new_scene(*self._content)
         # What is not enabled still needs an array of the right type.
-        self._unused = {
-            "rgb": np.zeros((1, 1, 1, 1, 3), np.uint8),
-            "depth": np.zeros((1, 1, 1, 1, 1), np.float32),
-            "semantic": np.zeros((1, 1, 1, 1, 1), np.uint8),
+        self._unused: dict[str, NDArray[Any]] = {
+            "rgb": np.zeros((1, 1, 1, 1), np.uint8),
+            "depth": np.zeros((1, 1, 1, 1), np.float32),
+            "semantic": np.zeros((1, 1, 1, 1), np.uint8),
+        }
+        size = setup.frame_size
+        self._spaces: dict[str, gymnasium.Space[Any]] = {
+            "rgb": gymnasium.spaces.Box(0, 255, (*size, 3), np.uint8),
+            "depth": gymnasium.spaces.Box(0.0, MAX_DEPTH, (*size, 1), np.float32),
+            "semantic": gymnasium.spaces.Box(0, NUM_KINDS - 1, (*size, 1), np.uint8),
         }
         self._wanted = sum(1 << i for i, key in enumerate(self.provides) if key in self.enabled)
 
     def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
         """One avatar's space for each enabled key."""
-        size = self.setup.frame_size
-        every: dict[str, gymnasium.Space[Any]] = {
-            "rgb": gymnasium.spaces.Box(0, 255, (*size, 3), np.uint8),
-            "depth": gymnasium.spaces.Box(0.0, MAX_DEPTH, (*size, 1), np.float32),
-            "semantic": gymnasium.spaces.Box(0, NUM_KINDS - 1, (*size, 1), np.uint8),
-        }
-        return {key: every[key] for key in self.enabled}
+        return {key: self._spaces[key] for key in self.enabled}
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Draws all worlds and observers."""
         targets = dict(self._unused)
+        rows = (state.num_worlds, self.setup.observers, self.setup.frame_size[0], -1)
         for key in self.enabled:
-            array = out[key]
-            targets[key] = array if array.flags.c_contiguous else np.empty_like(array, order="C")
-        capacity = scene.capacity(state)
-        if capacity > self._scene.reach.shape[1]:
-            self._scene = scene.new_scene(state.num_worlds, capacity, len(state.signs.names))
+            # What is not contiguous is filled by way of a copy.
+            targets[key] = np.ascontiguousarray(self._check(key, out[key], state)).reshape(rows)
+        content = (state.num_worlds, scene.capacity(state), len(state.signs.names))
+        if content != self._content:
+            self._content, self._scene = content, scene.new_scene(*content)
         scene.fill(self._scene, state)
         render.render(
             self._scene, self._buffers, state.avatars.position, state.avatars.heading,
@@ -78,8 +81,18 @@ class Camera(Sensor):
             targets["rgb"], targets["depth"], targets["semantic"],
         )  # fmt: skip
         for key in self.enabled:
-            if targets[key] is not out[key]:
-                out[key][...] = targets[key]
+            if not out[key].flags.c_contiguous:
+                out[key][...] = targets[key].reshape(out[key].shape)
+
+    def _check(self, key: str, array: NDArray[Any], state: WorldState) -> NDArray[Any]:
+        # A kernel writes where it is told: past the end of an array that is too small.
+        space = self._spaces[key]
+        shape = (state.num_worlds, self.setup.observers, *(space.shape or ()))
+        if array.shape != shape or array.dtype != space.dtype:
+            raise ArgumentError(
+                f"{key} goes into {space.dtype} {shape}, not into {array.dtype} {array.shape}"
+            )
+        return array
 
 
 def third_person(
@@ -98,12 +111,12 @@ def third_person(
     floor = state.bounds[world] + (-MARGIN, -MARGIN, MARGIN, MARGIN)
     eye = _stand_back(floor, _top(content), yaw, tan_x, tan_x * height / width)
     size = (2 * height, 2 * width)
-    fine = np.empty((1, 1, *size, 3), np.uint8)
+    fine = np.empty((1, 1, size[0], 3 * size[1]), np.uint8)
     render.render(
         content, raster.new_buffers(*size), eye[None, None], np.full((1, 1), yaw), np.zeros(1),
         1, False, PICTURE_PITCH, np.float32(tan_x), np.float32(0.0),
         floor, *size, 1, fine,
-        np.zeros((1, 1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1, 1), np.uint8),
+        np.zeros((1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1), np.uint8),
     )  # fmt: skip
     coarse = np.empty((height, width, 3), np.uint8)
     render.halve(fine[0, 0], coarse)
@@ -150,7 +163,7 @@ def _stand_back(
 ) -> NDArray[np.float64]:
     """The place from which the picture holds the floor and what stands on it."""
     axes = np.zeros((6, 3), np.float32)
-    raster.aim(axes, yaw, PICTURE_PITCH, 1.0, 1, 1)
+    backdrop.aim(axes, yaw, PICTURE_PITCH, 1.0, 1, 1)
     right, up, forward = axes[:3].astype(np.float64)
     x0, y0, x1, y1 = floor
     corners = np.array([(x, y, z) for x in (x0, x1) for y in (y0, y1) for z in (0.0, top)])

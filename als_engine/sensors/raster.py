@@ -30,16 +30,12 @@ from numpy.typing import NDArray
 from als_engine.sensors.scene import (
     AMBIENT,
     CYLINDER,
-    GROUND,
     LIGHT_X,
     LIGHT_Y,
     LIGHT_Z,
-    NOTHING,
     RULES,
     SUN,
-    inner,
-    kernel,
-    pack,
+    inlined,
 )
 
 BLOCK = np.uint64(16)
@@ -51,12 +47,6 @@ TINY, HUGE = np.float32(1e-6), np.float32(1e30)
 FARTHEST = np.float32(1e-6)
 EDGE = np.float32(1e-3)
 NEAREST = np.float32(1e20)
-
-# Red, green, blue: the sky at the horizon and overhead, two tones of the floor.
-HORIZON = np.array([214, 226, 236], np.float32)
-ZENITH = np.array([112, 160, 214], np.float32)
-FLOOR = np.array([218, 208, 190], np.float32)
-CONTRAST = np.float32(0.065)
 
 
 class Buffers(NamedTuple):
@@ -70,6 +60,8 @@ class Buffers(NamedTuple):
         axis, face: (6,) of each bound.
         local: (4, 3) eye, d0, du, dv in a primitive's frame.
         fog: (height, 3).
+        eye: (3,) of the camera, metres. axes: (6, 3), see `aim`.
+        spot, slab, cast: to find shadows with.
     """
 
     s: NDArray[np.float32]
@@ -82,6 +74,11 @@ class Buffers(NamedTuple):
     face: NDArray[np.int32]
     local: NDArray[np.float32]
     fog: NDArray[np.float32]
+    eye: NDArray[np.float64]
+    axes: NDArray[np.float32]
+    spot: NDArray[np.float64]
+    slab: NDArray[np.float32]
+    cast: NDArray[np.float32]
 
 
 def new_buffers(height: int, width: int) -> Buffers:
@@ -98,73 +95,15 @@ def new_buffers(height: int, width: int) -> Buffers:
         np.zeros(6, np.int32),
         np.zeros((4, 3), np.float32),
         np.zeros((rows, 3), np.float32),
+        np.zeros(3),
+        np.zeros((6, 3), np.float32),
+        np.zeros(3),
+        np.zeros((3, 3), np.float32),
+        np.zeros((5, 3), np.float32),
     )
 
 
-@kernel
-def aim(axes, yaw, pitch, tan_x, height, width):
-    """Writes right, up, forward, d0, du, dv of a level camera (no roll)."""
-    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
-    axes[0, 0], axes[0, 1], axes[0, 2] = sy, -cy, 0.0
-    axes[1, 0], axes[1, 1], axes[1, 2] = -sp * cy, -sp * sy, cp
-    axes[2, 0], axes[2, 1], axes[2, 2] = cp * cy, cp * sy, sp
-    pixel = 2.0 * tan_x / width
-    for k in range(3):
-        axes[4, k] = axes[0, k] * pixel
-        axes[5, k] = -axes[1, k] * pixel
-        axes[3, k] = (
-            axes[2, k]
-            + (axes[0, k] * (0.5 - 0.5 * width) + axes[1, k] * (0.5 * height - 0.5)) * pixel
-        )
-
-
-@inner
-def _clip(x):
-    x = -ONE if x < -ONE else x
-    return ONE if x > ONE else x
-
-
-@inner
-def background(buffers, eye, axes, height, width):
-    """Fills the picture with floor and sky, and the rows' fog colours."""
-    s, color, ramp, fog = buffers.s, buffers.color, buffers.ramp, buffers.fog
-    columns = s.shape[1]
-    # Tiles of a metre: the pattern repeats every two.
-    ox, oy = np.float32(eye[0] % 2.0), np.float32(eye[1] % 2.0)
-    lift = ONE / max(np.float32(eye[2]), TINY)
-    spread = math.sqrt(axes[4, 0] * axes[4, 0] + axes[4, 1] * axes[4, 1])
-    for y in range(height):
-        fy = np.float32(y)
-        dz = axes[3, 2] + axes[5, 2] * fy
-        row = -dz * lift
-        if row > FARTHEST:
-            t = ONE / row
-            # The width of a pixel on the floor, across and along, blurs the tiles' edges.
-            blur = t * spread + t * t * abs(axes[5, 2]) * lift * HALF
-            sharp = ONE / max(blur, np.float32(1e-4))
-            ax = (ox + t * (axes[3, 0] + axes[5, 0] * fy)) * HALF
-            ay = (oy + t * (axes[3, 1] + axes[5, 1] * fy)) * HALF
-            bx, by = t * axes[4, 0] * HALF, t * axes[4, 1] * HALF
-            fog[y, 0], fog[y, 1], fog[y, 2] = HORIZON[0], HORIZON[1], HORIZON[2]
-            for x in range(columns):
-                u, v = ax + bx * ramp[x], ay + by * ramp[x]
-                u = (HALF - abs(u - np.floor(u) - HALF)) * np.float32(4) - ONE
-                v = (HALF - abs(v - np.floor(v) - HALF)) * np.float32(4) - ONE
-                u, v = _clip(u * sharp), _clip(v * sharp)
-                tone = ONE + CONTRAST * u * v
-                s[y, x] = row
-                color[y, x] = pack(FLOOR[0] * tone, FLOOR[1] * tone, FLOOR[2] * tone, GROUND)
-        else:
-            rise = min(dz * np.float32(1.2), ONE)
-            for k in range(3):
-                fog[y, k] = HORIZON[k] + (ZENITH[k] - HORIZON[k]) * rise
-            sky = pack(fog[y, 0], fog[y, 1], fog[y, 2], NOTHING)
-            for x in range(columns):
-                s[y, x] = FARTHEST
-                color[y, x] = sky
-
-
-@inner
+@inlined
 def _rows(center, r, eye, axes, tan_x, tan_y, height, width):
     """The rows that a primitive's ball may cover, first and end; none if it is out of view."""
     x = np.float32(center[0] - eye[0])
@@ -190,7 +129,7 @@ def _rows(center, r, eye, axes, tan_x, tan_y, height, width):
     return int(first), int(end)
 
 
-@inner
+@inlined
 def _localise(center, frame, eye, axes, local):
     x = np.float32(eye[0] - center[0])
     y = np.float32(eye[1] - center[1])
@@ -203,7 +142,7 @@ def _localise(center, frame, eye, axes, local):
         local[3, k] = a * axes[5, 0] + b * axes[5, 1] + c * axes[5, 2]
 
 
-@inner
+@inlined
 def _bound(plane, axis, face, i, k, side, weight, local):
     plane[i, 0] = weight * local[1, k]
     plane[i, 1] = weight * local[2, k]
@@ -211,7 +150,7 @@ def _bound(plane, axis, face, i, k, side, weight, local):
     axis[i], face[i] = k, 2 * k + side
 
 
-@inner
+@inlined
 def _planes(buffers):
     """The unit cube's bounds of s, upper ones first; returns how many those are."""
     local, plane, axis, face = buffers.local, buffers.plane, buffers.axis, buffers.face
@@ -233,13 +172,13 @@ def _planes(buffers):
     return near
 
 
-@inner
+@inlined
 def block(x):
     """The first column of the block that x is in; unsigned, so that no index can be negative."""
     return np.uint64(x) // BLOCK * BLOCK
 
 
-@inner
+@inlined
 def _cut(buffers, a, b, c, first, end):
     """Narrows the spans to where a + b x + c y >= 0."""
     ramp = buffers.ramp
@@ -257,7 +196,7 @@ def _cut(buffers, a, b, c, first, end):
             high[y] = x if x < old else old
 
 
-@inner
+@inlined
 def _spans(buffers, near, first, end, width):
     """The columns of each row in which the cube is."""
     low, high, plane, axis = buffers.low, buffers.high, buffers.plane, buffers.axis
@@ -279,7 +218,7 @@ def _spans(buffers, near, first, end, width):
                 )
 
 
-@inner
+@inlined
 def _fill_one(buffers, first, end, c0):
     s, color, ramp, p = buffers.s, buffers.color, buffers.ramp, buffers.plane
     a0, b0 = p[0, 0], p[0, 1]
@@ -295,7 +234,7 @@ def _fill_one(buffers, first, end, c0):
                 color[y, x] = c0 if hit else old_color
 
 
-@inner
+@inlined
 def _fill_two(buffers, first, end, c0, c1):
     s, color, ramp, p = buffers.s, buffers.color, buffers.ramp, buffers.plane
     b0, b1 = p[0, 1], p[1, 1]
@@ -313,7 +252,7 @@ def _fill_two(buffers, first, end, c0, c1):
                 color[y, x] = tone if hit else old_color
 
 
-@inner
+@inlined
 def _fill_three(buffers, first, end, c0, c1, c2):
     s, color, ramp, p = buffers.s, buffers.color, buffers.ramp, buffers.plane
     b0, b1, b2 = p[0, 1], p[1, 1], p[2, 1]
@@ -334,7 +273,7 @@ def _fill_three(buffers, first, end, c0, c1, c2):
                 color[y, x] = tone if hit else old_color
 
 
-@inner
+@inlined
 def fill_box(buffers, near, first, end, paint):
     """Draws a box's faces in view."""
     face = buffers.face
@@ -346,7 +285,7 @@ def fill_box(buffers, near, first, end, paint):
         _fill_three(buffers, first, end, paint[face[0]], paint[face[1]], paint[face[2]])
 
 
-@inner
+@inlined
 def _shade(color, shade):
     r = np.float32(np.uint8(color)) * shade
     g = np.float32(np.uint8(color >> 8)) * shade
@@ -356,7 +295,7 @@ def _shade(color, shade):
     return np.int32(red | (green << 8) | (blue << 16) | (color & 0x7F000000))
 
 
-@inner
+@inlined
 def _caps(form, ez):
     """A cylinder's planes z = 1 and z = -1 as bounds of s, weight * dz + constant.
 
@@ -374,7 +313,7 @@ def _caps(form, ez):
     return ZERO, HUGE, up, ZERO, down, ZERO
 
 
-@inner
+@inlined
 def fill_round(buffers, first, end, form, f, paint, rule):
     """A ball, or a cylinder between its planes z = -1 and z = 1."""
     s, color, ramp, local = buffers.s, buffers.color, buffers.ramp, buffers.local
@@ -432,7 +371,7 @@ def fill_round(buffers, first, end, form, f, paint, rule):
                 color[y, x] = tone if hit else old_color
 
 
-@inner
+@inlined
 def find(buffers, center, frame, reach, eye, axes, tan_x, tan_y, height, width):
     """Prepares the spans of a primitive; returns its rows and how many of its faces are in view."""
     first, end = _rows(center, reach, eye, axes, tan_x, tan_y, height, width)

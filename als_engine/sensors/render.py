@@ -1,7 +1,7 @@
 """From scenes to pictures: draws all primitives, writes on the boards, adds fog and stores pixels.
 
-Numba looks for changes in a kernel's own file only: after an edit in `scene`, `raster` or `stage`,
-delete the `__pycache__` of this folder.
+Numba looks for changes in a kernel's own file only: after an edit in `scene`, `raster`, `stage`
+or `backdrop`, delete the `__pycache__` of this folder.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from als_engine.sensors.backdrop import aim, background
 from als_engine.sensors.raster import (
     EDGE,
     HALF,
     ONE,
     ZERO,
-    aim,
-    background,
     fill_box,
     fill_round,
     find,
@@ -26,6 +25,7 @@ from als_engine.sensors.scene import (
     BOX,
     NOBODY,
     SIGN,
+    inlined,
     inner,
     kernel,
 )
@@ -42,7 +42,7 @@ FINEST = np.float32(0.05)
 MARK = np.int32(127 << 24)
 
 
-@inner
+@inlined
 def _ink(sums, u, v):
     """Ink above and to the left of a point, texels: exact between the texels' corners, too."""
     u = min(max(u, ZERO), np.float32(sums.shape[1] - 1.001))
@@ -54,7 +54,7 @@ def _ink(sums, u, v):
     return top * (ONE - b) + low * b
 
 
-@inner
+@inlined
 def _mix(paper, ink, share):
     mixed = SIGN << 24
     for shift in range(0, 24, 8):
@@ -99,7 +99,7 @@ def _write_board(buffers, near, first, end, paint, board, sums):
             color[y, x] = _mix(paper, ink, share)
 
 
-@inner
+@inlined
 def _draw(buffers, scene, w, viewer, floor, eye, axes, tan_x, height, width):
     """Draws one world, without what belongs to the viewer, into the buffers."""
     tan_y = tan_x * np.float32(height) / np.float32(width)
@@ -134,7 +134,7 @@ def _draw(buffers, scene, w, viewer, floor, eye, axes, tan_x, height, width):
             _write_board(buffers, near, first, end, paint, scene.board[w, i], scene.ink[w, rule])
 
 
-@inner
+@inlined
 def _fade(buffers, eye, axes, haze, height, width):
     """Adds fog and the darkening near the floor to the packed colours."""
     s, color, fog = buffers.s, buffers.color, buffers.fog
@@ -157,7 +157,7 @@ def _fade(buffers, eye, axes, haze, height, width):
             color[y, x] = np.int32(r | (g << 8) | (b << 16) | (c & 0x7F000000))
 
 
-@inner
+@inlined
 def store_color(buffers, eye, axes, haze, height, width, rgb):
     """Writes the finished colours, 8 bits a channel."""
     _fade(buffers, eye, axes, haze, height, width)
@@ -165,28 +165,28 @@ def store_color(buffers, eye, axes, haze, height, width, rgb):
     for y in range(height):
         for x in range(width):
             c = color[y, x]
-            rgb[y, x, 0] = np.uint8(c)
-            rgb[y, x, 1] = np.uint8(c >> 8)
-            rgb[y, x, 2] = np.uint8(c >> 16)
+            rgb[y, 3 * x] = np.uint8(c)
+            rgb[y, 3 * x + 1] = np.uint8(c >> 8)
+            rgb[y, 3 * x + 2] = np.uint8(c >> 16)
 
 
-@inner
+@inlined
 def store_depth(buffers, height, width, depth):
     """Metres along the view axis, at most MAX_DEPTH."""
     s = buffers.s
     for y in range(height):
         for x in range(width):
             t = ONE / s[y, x]
-            depth[y, x, 0] = t if t < FAR else FAR
+            depth[y, x] = t if t < FAR else FAR
 
 
-@inner
+@inlined
 def store_kind(buffers, height, width, semantic):
     """The kinds."""
     color = buffers.color
     for y in range(height):
         for x in range(width):
-            semantic[y, x, 0] = np.uint8((color[y, x] >> 24) & 7)
+            semantic[y, x] = np.uint8((color[y, x] >> 24) & 7)
 
 
 @kernel
@@ -226,11 +226,11 @@ def render(
         height: pixels.
         width: pixels.
         wanted: 1 for colour + 2 for depth + 4 for kinds.
-        rgb: (worlds, views, height, width, 3), filled if wanted.
-        depth: (worlds, views, height, width, 1), filled if wanted.
-        kinds: (worlds, views, height, width, 1), filled if wanted.
+        rgb: (worlds, views, height, 3 * width), filled if wanted.
+        depth: (worlds, views, height, width), filled if wanted.
+        kinds: (worlds, views, height, width), filled if wanted.
     """
-    eye, axes = np.empty(3), np.empty((6, 3), np.float32)
+    eye, axes = buffers.eye, buffers.axes
     for w in range(scene.size.shape[0]):
         for a in range(views):
             eye[0], eye[1] = position[w, a, 0], position[w, a, 1]
@@ -248,10 +248,11 @@ def render(
 
 @kernel
 def halve(fine, coarse):
-    """Averages squares of four pixels."""
+    """Averages squares of four pixels, (2 h, 6 w) to (h, w, 3)."""
     for y in range(coarse.shape[0]):
         for x in range(coarse.shape[1]):
             for k in range(3):
-                total = int(fine[2 * y, 2 * x, k]) + int(fine[2 * y, 2 * x + 1, k])
-                total += int(fine[2 * y + 1, 2 * x, k]) + int(fine[2 * y + 1, 2 * x + 1, k])
+                i = 6 * x + k
+                total = int(fine[2 * y, i]) + int(fine[2 * y, i + 3])
+                total += int(fine[2 * y + 1, i]) + int(fine[2 * y + 1, i + 3])
                 coarse[y, x, k] = np.uint8((total + 2) >> 2)

@@ -32,6 +32,8 @@ NOBODY = np.int64(-1)
 # A pixel is a function of its own inputs: no flag of `fastmath` lets a sum be reordered.
 _OPTIONS: Any = {
     "nogil": True,
+    # Nothing here allocates; counting references would cost half of a picture's time.
+    "_nrt": False,
     "error_model": "numpy",
     "fastmath": {"nnan", "ninf", "nsz", "contract"},
 }
@@ -40,6 +42,8 @@ kernel: Any = njit(cache=True, **_OPTIONS)
 _WITHIN: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 inner: Any = njit(**_OPTIONS, **_WITHIN)
 """Compiles what kernels call; it is kept on disk as a part of them."""
+inlined: Any = njit(forceinline=True, **_OPTIONS, **_WITHIN)
+"""Likewise, where a call would cost more than the work: a tuple of arrays is seven words each."""
 
 CELL_WIDTH, CELL_HEIGHT = WIDTH + 1, HEIGHT + 1
 SUMS = (SIGN_ROWS * CELL_HEIGHT, SIGN_COLUMNS * CELL_WIDTH)
@@ -95,6 +99,7 @@ class Scene(NamedTuple):
             half height.
         glyphs: (worlds, signs, 4, 16), the texts that `ink` was made from.
         ink: (worlds, signs, 32, 96), texels of ink above and to the left of each texel's corner.
+        half: (3,), tones: (parts, 3), to work in.
     """
 
     size: NDArray[np.int32]
@@ -108,6 +113,8 @@ class Scene(NamedTuple):
     board: NDArray[np.float32]
     glyphs: NDArray[np.uint8]
     ink: NDArray[np.uint16]
+    half: NDArray[np.float64]
+    tones: NDArray[np.int32]
 
 
 ALL = slice(None)
@@ -128,6 +135,8 @@ def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
         np.zeros((*shape, 4), np.float32),
         np.zeros((worlds, signs, SIGN_ROWS, SIGN_COLUMNS), np.uint8),
         np.zeros((worlds, signs, *SUMS), np.uint16),
+        np.zeros(3),
+        np.zeros((PARTS, 3), np.int32),
     )
 
 
@@ -161,13 +170,13 @@ def fill(scene: Scene, state: WorldState, which: slice = ALL) -> None:
     )  # fmt: skip
 
 
-@inner
+@inlined
 def pack(r, g, b, kind):
     """Red, green, blue (0 to 255, float32) and the kind in one int32."""
     return np.int32(np.int32(r) | (np.int32(g) << 8) | (np.int32(b) << 16) | (kind << 24))
 
 
-@inner
+@inlined
 def _pack_lit(color, kind, cosine):
     """A colour, packed, as a face whose normal has this cosine with the sun shows it."""
     shade = AMBIENT + SUN * np.float32(cosine)
@@ -178,7 +187,7 @@ def _pack_lit(color, kind, cosine):
     return pack(r, g, b, kind)
 
 
-@inner
+@inlined
 def _place(scene, w, form, owner, rule, center, lift, half):
     """Appends a primitive to a world; returns its index."""
     i = scene.size[w]
@@ -190,7 +199,7 @@ def _place(scene, w, form, owner, rule, center, lift, half):
     return i
 
 
-@inner
+@inlined
 def _turn(frame, cos, sin, half):
     a, b = 1.0 / half[0], 1.0 / half[1]
     frame[0, 0], frame[0, 1], frame[0, 2] = cos * a, sin * a, 0.0
@@ -198,7 +207,7 @@ def _turn(frame, cos, sin, half):
     frame[2, 0], frame[2, 1], frame[2, 2] = 0.0, 0.0, 1.0 / half[2]
 
 
-@inner
+@inlined
 def _orient(frame, q, half):
     x, y, z, w = q[0], q[1], q[2], q[3]
     a, b, c = 1.0 / half[0], 1.0 / half[1], 1.0 / half[2]
@@ -213,7 +222,7 @@ def _orient(frame, q, half):
     frame[2, 2] = (1.0 - 2.0 * (x * x + y * y)) * c
 
 
-@inner
+@inlined
 def _paint_faces(paint, frame, half, color, kind):
     for k in range(3):
         cosine = frame[k, 0] * LIGHT_X + frame[k, 1] * LIGHT_Y + frame[k, 2] * LIGHT_Z
@@ -259,7 +268,7 @@ def add_props(scene, present, position, orientation, half, form, color, mass, po
 @kernel
 def add_signs(scene, present, position, heading, half, paper, ink, glyphs, rows, columns, font):
     """Appends the boards of all worlds and sums up the ink where a text has changed."""
-    size = np.empty(3)
+    size = scene.half
     for w in range(present.shape[0]):
         for j in range(present.shape[1]):
             if not present[w, j]:
@@ -286,8 +295,7 @@ def add_signs(scene, present, position, heading, half, paper, ink, glyphs, rows,
 @kernel
 def add_avatars(scene, position, heading, color, radius, height):
     """Appends the avatars of all worlds: trunk, shoulders, head."""
-    size = np.empty(3)
-    tones = np.empty((PARTS, 3), np.int32)
+    size, tones = scene.half, scene.tones
     for w in range(heading.shape[0]):
         for j in range(heading.shape[1]):
             cos, sin = math.cos(heading[w, j]), math.sin(heading[w, j])

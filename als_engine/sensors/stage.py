@@ -84,15 +84,14 @@ def _footprint(center, frame, spot, slab):
 @inner
 def cast_shadow(buffers, form, center, frame, eye, axes, tan_x, tan_y, height, width):
     """Darkens the floor where something stands between it and the sun."""
-    spot, slab = np.empty(3), np.empty((3, 3), np.float32)
+    spot, slab, cast = buffers.spot, buffers.slab, buffers.cast
     reach = _footprint(center, frame, spot, slab)
     first, end, near = find(buffers, spot, slab, reach, eye, axes, tan_x, tan_y, height, width)
     if first >= end or near == 0:
         return
     # Seen from the eye's place above the floor, a point of the floor is e + d t in the frame of
     # what casts the shadow, and `sun` is the way to the sun.
-    e, d = np.empty(3, np.float32), np.empty((3, 3), np.float32)
-    sun = np.empty(3, np.float32)
+    e, d, sun = cast[0], cast[1:4], cast[4]
     for k in range(3):
         e[k] = ZERO
         for j in range(3):

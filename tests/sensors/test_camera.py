@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from als_engine.errors import ArgumentError
 from als_engine.layout import Box, Cylinder, Layout, Prop, Sign, Spawn, Sphere
 from als_engine.sensors.base import Setup
 from als_engine.sensors.camera import EYE_HEIGHT, MAX_DEPTH, PITCH, Camera, third_person
@@ -305,6 +306,14 @@ def test_buffers_that_are_not_contiguous_are_filled_too():
     camera.read(state, {"rgb": wide[..., ::2]})
     np.testing.assert_array_equal(wide[..., ::2], expected)
     assert not wide[..., 1::2].any()
+
+
+def test_a_buffer_of_the_wrong_size_is_refused():
+    state = random_state(6)
+    camera = Camera(Setup(1, 3, 3), ("depth",))
+    for shape, dtype in (((1, 2, 64, 64, 1), np.float32), ((1, 3, 64, 64, 1), np.float64)):
+        with pytest.raises(ArgumentError, match="depth"):
+            camera.read(state, {"depth": np.zeros(shape, dtype)})
 
 
 def test_more_walls_after_a_reset_are_drawn():
