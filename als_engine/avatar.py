@@ -133,7 +133,7 @@ class Codec:
             ActionError: shape, dtype or a value is wrong; names the world, avatar and value.
         """
         expected = (commands.turn.shape[0], observers, *self.shape)
-        array = np.asarray(actions)
+        array = as_array(actions)
         if array.shape != expected:
             raise ActionError(f"actions have shape {array.shape}, expected {expected}")
         if self.mode == "discrete":
@@ -151,7 +151,7 @@ class Codec:
             if array.dtype.kind not in "fiu":
                 raise ActionError(f"continuous actions must be numbers, got dtype {array.dtype}")
             bad = _decode_continuous(
-                array.astype(np.float64, copy=False),
+                _as_float32(array),
                 len(self.utterances),
                 commands.move,
                 commands.turn,
@@ -197,6 +197,24 @@ class Codec:
         choices = len(self.utterances) + 1
         actions[..., 5] = np.where(say == NOTHING, -1.0, (2 * (say + 1) + 1) / choices - 1.0)
         return actions
+
+
+def as_array(actions: ArrayLike) -> NDArray[Any]:
+    """Actions as an array.
+
+    Raises:
+        ActionError: they are nested lists of different lengths.
+    """
+    try:
+        return np.asarray(actions)
+    except ValueError as error:
+        raise ActionError(f"actions are not an array: {error}") from None
+
+
+def _as_float32(actions: NDArray[Any]) -> NDArray[np.float32]:
+    """In the space's own precision, so that no view's bits depend on what it was handed."""
+    with np.errstate(over="ignore"):  # An infinite value is refused in a moment.
+        return actions.astype(np.float32, copy=False)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import gymnasium
@@ -17,12 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from als_engine import interaction
 from als_engine.avatar import Codec, Commands, drive
-from als_engine.errors import ArgumentError, LayoutError, ResetNeededError, unknown
+from als_engine.errors import ArgumentError, LayoutError, PhysicsError, ResetNeededError, unknown
+from als_engine.layout import Layout
 from als_engine.physics.base import Physics
 from als_engine.registry import registry
 from als_engine.sensors import make_sensors
 from als_engine.sensors.base import Setup
-from als_engine.specs import SPLITS, EpisodeRecord
+from als_engine.specs import SPLITS, EpisodeRecord, ScenarioSpec
 from als_engine.state import NOTHING, BoolArray, FloatArray, WorldState
 from als_engine.task import LEVELS, Behaviour, Task, split_of
 
@@ -111,7 +113,7 @@ class Simulation:
         self._expert_commands = Commands(self.num_worlds, self.num_avatars)
         self._force: FloatArray = np.zeros((self.num_worlds, self.num_avatars, 2))
 
-        example = self._lay_out(self.level if self.level is not None else LEVELS[split].start)
+        example = self.lay_out(self.level if self.level is not None else LEVELS[split].start)
         self.state = WorldState(
             self.num_worlds,
             [role.body for role in roles],
@@ -143,6 +145,8 @@ class Simulation:
             time_step=self.state.time_step,
             max_episode_steps=self.state.max_episode_steps,
         )
+        if isinstance(names, str):
+            raise ArgumentError(f'sensors must be a list of names, such as ["{names}"]')
         chosen = self.task.default_sensors if names is None else names
         offered = {spec.id: spec.sensor for spec in registry.sensors()}
         self._sensors = make_sensors(chosen, setup, self.task.extra_sensors, offered)
@@ -174,6 +178,8 @@ class Simulation:
             self._physics = self._make_physics(self.num_worlds)
         level = self.level if level is None else _check_level(level)
         which = np.arange(self.num_worlds) if worlds is None else self.state.which(worlds)
+        # Until all is well: a layout that cannot be built leaves half a world behind.
+        self._ready[which] = False
         for i, world in enumerate(which.tolist()):
             self._reset_world(world, seeds[i] if seeds is not None else None, level)
         self.rewards[which] = self.returns[which] = 0.0
@@ -195,14 +201,27 @@ class Simulation:
         drawn = int(rng.integers(levels.start, levels.stop))
         key = int(rng.integers(1 << 63))
         level = drawn if level is None else level
-        self.state.load(world, self._lay_out(level), level, key)
+        layout = self.lay_out(level)
+        with self._naming(level):
+            self.state.load(world, layout, level, key)
         self.state.behaviour[world] = self._draw_background(level)
         self._physics.build(world, self.state)
 
-    def _lay_out(self, level: int) -> Any:
+    def lay_out(self, level: int) -> Layout:
+        """A level's content: a function of the scenario, the task's arguments and the level.
+
+        Raises:
+            LayoutError: the task cannot lay it out; names scenario and level.
+        """
         rng = np.random.default_rng([zlib.crc32(self.scenario.encode()), level])
-        try:
+        with self._naming(level):
             return self.task.layout(rng, level)
+
+    @contextmanager
+    def _naming(self, level: int) -> Iterator[None]:
+        """Adds the scenario and the level to what is wrong with a layout."""
+        try:
+            yield
         except LayoutError as error:
             raise LayoutError(f"{self.scenario}, level {level}: {error}") from None
 
@@ -228,6 +247,10 @@ class Simulation:
         """The user's choice as role to behaviour, for the roles that have one."""
         if background is None:
             return {}
+        if not isinstance(background, (str, Mapping)):
+            raise ArgumentError(
+                f"background must be a name, or a name for each role, got {background!r}"
+            )
         names = [background] if isinstance(background, str) else list(background.values())
         for name in names:
             if name not in self._behaviours:
@@ -273,17 +296,25 @@ class Simulation:
                 behaviour.act(state, who, commands)
         self.codec.decode(actions, commands, self.observers, state.first_world)
         drive(state, commands, self._force)
-        self._physics.step(state, self._force)
+        try:
+            self._physics.step(state, self._force)
+        except PhysicsError as error:
+            self._ready[error.world - state.first_world] = False
+            raise
         interaction.resolve(state, commands)
         state.step += 1
         task.after_step(state)
-        # The order matters: an episode may end for good in the very step that its time runs out.
+        running = ~(self.terminated | self.truncated)
         self.terminated[:] = task.terminated(state)
-        self.truncated[:] = (state.step >= state.max_episode_steps) & ~self.terminated
+        # Both may be true in one step, as with Gymnasium's own TimeLimit: what an algorithm asks
+        # is whether it terminated.
+        self.truncated[:] = state.step >= state.max_episode_steps
         self.rewards[:] = task.reward(state)
         self.returns += self.rewards
-        if registry.listens_to_episodes and (self.terminated | self.truncated).any():
-            self._report_episodes()
+        # A world that ended before is told of once, though it may be stepped on until its reset.
+        ended = (self.terminated | self.truncated) & running
+        if registry.listens_to_episodes and ended.any():
+            self._report_episodes(ended)
 
     def observe(self) -> None:
         """Lets every sensor write `observations` anew."""
@@ -291,9 +322,14 @@ class Simulation:
             sensor.read(self.state, self.observations)
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """What goes into `info`: (worlds,) arrays, `success` and `level` first."""
+        """What goes into `info`: (worlds,) arrays, `success` and `level` first.
+
+        Numbers are bool, int64 or float64, whatever the task's own arrays are, so that every view
+        gives the same type.
+        """
         success = self.task.success(self.state)
-        return {"success": success, "level": self.state.level, **self.task.metrics(self.state)}
+        metrics = {"success": success, "level": self.state.level, **self.task.metrics(self.state)}
+        return {name: _widest(values) for name, values in metrics.items()}
 
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...) as `action_space` has it."""
@@ -331,9 +367,9 @@ class Simulation:
         if self._closed:
             raise ResetNeededError("the environment is closed; make a new one")
 
-    def _report_episodes(self) -> None:
+    def _report_episodes(self, ended: BoolArray) -> None:
         metrics = self.metrics()
-        for world in np.flatnonzero(self.terminated | self.truncated).tolist():
+        for world in np.flatnonzero(ended).tolist():
             level = int(self.state.level[world])
             registry.episode_end(
                 EpisodeRecord(
@@ -362,16 +398,16 @@ ARGUMENTS: Final = (
 
 
 def simulate(
-    scenario: str,
+    scenario: str | ScenarioSpec,
     num_worlds: int = 1,
     observers: int | None = None,
     first_world: int = 0,
     **arguments: Any,
 ) -> Simulation:
-    """Makes the simulation of a registered scenario.
+    """Makes the simulation of a scenario.
 
     Args:
-        scenario: the id.
+        scenario: the id of a registered one, or a spec, which need not be registered.
         num_worlds: how many worlds.
         observers: how many avatars of each world the caller drives; None for all.
         first_world: the number of world 0 in error messages.
@@ -381,17 +417,17 @@ def simulate(
         UnknownIdError: there is no such scenario.
         ArgumentError: an argument is unknown or its value is not allowed.
     """
-    spec = registry.scenario(scenario)
+    spec = scenario if isinstance(scenario, ScenarioSpec) else registry.scenario(scenario)
     task_class = registry.load(spec)
     own = [name for name in inspect.signature(task_class).parameters if name != "num_avatars"]
     for name in arguments:
         if name not in ARGUMENTS and name not in own:
-            raise ArgumentError(f"{scenario}: {unknown('argument', name, (*ARGUMENTS, *own))}")
+            raise ArgumentError(f"{spec.id}: {unknown('argument', name, (*ARGUMENTS, *own))}")
     num_avatars = arguments.pop("num_avatars", None)
     count = spec.num_avatars if num_avatars is None else num_avatars
     low, high = spec.min_avatars, spec.max_avatars
     if not isinstance(count, (int, np.integer)) or not low <= count <= high:
-        raise ArgumentError(f"{scenario}: num_avatars must be {low} to {high}, got {count!r}")
+        raise ArgumentError(f"{spec.id}: num_avatars must be {low} to {high}, got {count!r}")
     for_task = {name: arguments.pop(name) for name in own if name in arguments}
     task = task_class(num_avatars=int(count), **{**spec.kwargs, **for_task})
     arguments.setdefault("max_episode_steps", spec.max_episode_steps)
@@ -399,11 +435,18 @@ def simulate(
         arguments["max_episode_steps"] = spec.max_episode_steps
     return Simulation(
         task,
-        scenario=scenario,
+        scenario=spec.id,
         num_worlds=num_worlds,
         observers=observers,
         first_world=first_world,
         **arguments,
+    )
+
+
+def _widest(values: NDArray[Any]) -> NDArray[Any]:
+    array = np.asarray(values)
+    return array.astype(
+        {"b": np.bool_, "f": np.float64}.get(array.dtype.kind, np.int64), copy=False
     )
 
 
@@ -438,13 +481,22 @@ def _check_level(level: int | None) -> int | None:
     if level is None:
         return None
     last = LEVELS["test"].stop - 1
-    if not isinstance(level, (int, np.integer)) or not 0 <= level <= last:
+    is_whole = isinstance(level, (int, np.integer)) and not isinstance(level, bool)
+    if not is_whole or not 0 <= level <= last:
         raise ArgumentError(f"level must be a whole number from 0 to {last}, got {level!r}")
     return int(level)
 
 
 def _frame(size: int | Sequence[int]) -> tuple[int, int]:
-    height, width = (size, size) if isinstance(size, (int, np.integer)) else size
-    if not (8 <= height <= MAX_FRAME and 8 <= width <= MAX_FRAME):
-        raise ArgumentError(f"frame_size must be 8 to {MAX_FRAME} pixels a side, got {size!r}")
+    sides = (size, size) if isinstance(size, (int, np.integer)) else size
+    is_pair = isinstance(sides, Sequence) and len(sides) == 2
+    if not is_pair or not all(map(_is_side, sides)):
+        raise ArgumentError(
+            f"frame_size must be one or two whole numbers of 8 to {MAX_FRAME} pixels, got {size!r}"
+        )
+    height, width = sides
     return int(height), int(width)
+
+
+def _is_side(pixels: object) -> bool:
+    return isinstance(pixels, (int, np.integer)) and 8 <= int(pixels) <= MAX_FRAME

@@ -10,19 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
+from als_engine.avatar import as_array
 from als_engine.envs.window import Window, check_render_mode
-from als_engine.errors import ActionError, ResetNeededError
+from als_engine.errors import ActionError, ResetNeededError, unknown
 from als_engine.registration import register_with_pettingzoo
 from als_engine.simulation import simulate
+from als_engine.specs import ScenarioSpec
 
 Observation = dict[str, NDArray[Any]]
 
 
-def parallel_env(id: str, render_mode: str | None = None, **arguments: Any) -> ParallelWorld:
+def parallel_env(
+    id: str | ScenarioSpec, render_mode: str | None = None, **arguments: Any
+) -> ParallelWorld:
     """Makes a scenario with every avatar as an agent: `chaser_0`, `chaser_1`, `evader_0`.
 
     Args:
-        id: the scenario's id.
+        id: the scenario's id, or a spec, which need not be registered.
         render_mode: "human", "rgb_array" or None.
         **arguments: see `als_engine.simulation.ARGUMENTS`; `background` has no one to drive.
 
@@ -44,10 +48,12 @@ class ParallelWorld(ParallelEnv[str, Observation, Any]):  # type: ignore[misc]
         "is_parallelizable": True,
     }
 
-    def __init__(self, scenario: str, render_mode: str | None = None, **arguments: Any) -> None:
+    def __init__(
+        self, scenario: str | ScenarioSpec, render_mode: str | None = None, **arguments: Any
+    ) -> None:
         self.render_mode = check_render_mode(render_mode)
         self.simulation = simulate(scenario, num_worlds=1, observers=None, **arguments)
-        self.metadata = {**type(self).metadata, "name": scenario}
+        self.metadata = {**type(self).metadata, "name": self.simulation.scenario}
         self.possible_agents = list(self.simulation.agents)
         self.agents: list[str] = []
         # A space of its own for each agent, since a space is seeded and sampled on its own.
@@ -97,11 +103,8 @@ class ParallelWorld(ParallelEnv[str, Observation, Any]):  # type: ignore[misc]
         """
         if not self.agents:
             raise ResetNeededError("the episode has not begun or has ended: call reset()")
-        missing = [agent for agent in self.possible_agents if agent not in actions]
-        if missing:
-            raise ActionError(f"no action for {', '.join(missing)}")
         simulation = self.simulation
-        simulation.step(np.stack([actions[agent] for agent in self.possible_agents])[None])
+        simulation.step(self._stack(actions))
         acted, rewards = self.agents, simulation.rewards[0].tolist()
         terminated, truncated = bool(simulation.terminated[0]), bool(simulation.truncated[0])
         if terminated or truncated:
@@ -114,6 +117,23 @@ class ParallelWorld(ParallelEnv[str, Observation, Any]):  # type: ignore[misc]
             dict.fromkeys(acted, truncated),
             self._infos(),
         )
+
+    def _stack(self, actions: dict[str, Any]) -> NDArray[Any]:
+        """The agents' actions as (1, avatars, ...)."""
+        missing = [agent for agent in self.possible_agents if agent not in actions]
+        if missing:
+            raise ActionError(f"no action for {', '.join(missing)}")
+        for agent in actions:
+            if agent not in self.possible_agents:
+                raise ActionError(unknown("agent", str(agent), self.possible_agents))
+        expected = self.simulation.codec.shape
+        given = [as_array(actions[agent]) for agent in self.possible_agents]
+        for agent, action in zip(self.possible_agents, given, strict=True):
+            if action.shape != expected:
+                raise ActionError(
+                    f"the action of {agent} has shape {action.shape}, expected {expected}"
+                )
+        return np.stack(given)[None]
 
     def render(self) -> NDArray[np.uint8] | None:
         """A third-person picture, (480, 640, 3), in mode "rgb_array"; None in the others."""

@@ -11,15 +11,17 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
+from als_engine.avatar import as_array
 from als_engine.envs.batch import Arrays
 from als_engine.envs.vector import make_worlds, spread_seeds
 from als_engine.envs.window import check_render_mode
-from als_engine.errors import ResetNeededError
+from als_engine.errors import ActionError, ResetNeededError
+from als_engine.specs import ScenarioSpec
 from als_engine.state import FloatArray
 
 
 def sb3_vec_env(
-    id: str,
+    id: str | ScenarioSpec,
     num_worlds: int = 1,
     *,
     observers: int | None = None,
@@ -31,7 +33,7 @@ def sb3_vec_env(
     """Makes a scenario as one SB3 `VecEnv`: row `world * observers + avatar`, shared parameters.
 
     Args:
-        id: the scenario's id.
+        id: the scenario's id, or a spec, which need not be registered.
         num_worlds: how many worlds.
         observers: how many avatars of each world are rows; None for all of them.
         workers: how many processes step the worlds.
@@ -55,7 +57,7 @@ class WorldsVecEnv(VecEnv):
 
     def __init__(
         self,
-        scenario: str,
+        scenario: str | ScenarioSpec,
         num_worlds: int,
         observers: int | None,
         workers: int,
@@ -68,7 +70,7 @@ class WorldsVecEnv(VecEnv):
             scenario, num_worlds, observers, workers, AutoresetMode.SAME_STEP, arguments
         )
         simulation = self.worlds.simulation
-        self.scenario, self.arguments = scenario, dict(arguments)
+        self.scenario, self.arguments = simulation.scenario, dict(arguments)
         self.num_worlds, self.observers = num_worlds, simulation.observers
         self._actions: NDArray[Any] | None = None
         self._returns: FloatArray = np.zeros((num_worlds, self.observers))
@@ -106,9 +108,11 @@ class WorldsVecEnv(VecEnv):
         if self._actions is None:
             raise ResetNeededError("call step_async() before step_wait()")
         worlds, shape = self.worlds, (self.num_worlds, self.observers)
-        actions = np.asarray(self._actions)
-        worlds.step(actions.reshape(*shape, *actions.shape[1:]))
+        actions = as_array(self._actions)
         self._actions = None
+        if actions.shape[:1] != (self.num_envs,):
+            raise ActionError(f"actions have shape {actions.shape}, expected {self.num_envs} rows")
+        worlds.step(actions.reshape(*shape, *actions.shape[1:]))
         self._returns += worlds.rewards
         self._lengths += 1
         ended = worlds.terminated | worlds.truncated
@@ -133,7 +137,9 @@ class WorldsVecEnv(VecEnv):
                     key: array[world, avatar].copy()
                     for key, array in worlds.final_observations.items()
                 },
-                "TimeLimit.truncated": bool(worlds.truncated[world]),
+                "TimeLimit.truncated": bool(
+                    worlds.truncated[world] and not worlds.terminated[world]
+                ),
                 "episode": {
                     "r": float(self._returns[world, avatar]),
                     "l": int(self._lengths[world]),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any, cast
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.avatar import as_array
 from als_engine.envs.window import Window, check_render_mode
 from als_engine.errors import ResetNeededError
 from als_engine.simulation import simulate
+from als_engine.specs import ScenarioSpec
 
 Observation = dict[str, NDArray[Any]]
 
@@ -23,7 +27,9 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
         "render_fps": 15,
     }
 
-    def __init__(self, scenario: str, render_mode: str | None = None, **arguments: Any) -> None:
+    def __init__(
+        self, scenario: str | ScenarioSpec, render_mode: str | None = None, **arguments: Any
+    ) -> None:
         """Makes the environment; see `als_engine.simulation.ARGUMENTS` for what it takes.
 
         Raises:
@@ -35,16 +41,15 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
         self.observation_space = cast("Any", self.simulation.observation_space)
         self.action_space = self.simulation.action_space
         self._window: Window | None = None
-        self._ended = True
+        self._ended, self._closed = True, False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Starts an episode; `options={"level": 7}` lays out that level this once."""
         super().reset(seed=seed)
-        if self.spec is not None and self.spec.max_episode_steps:
-            # gymnasium.make keeps `max_episode_steps` to itself; the avatar's clock needs it too.
-            self.simulation.set_time_limit(self.spec.max_episode_steps)
+        if limit := _time_limit_around(self):
+            self.simulation.set_time_limit(limit)
         self.simulation.reset([seed], level=(options or {}).get("level"))
         self.simulation.observe()
         self._ended = False
@@ -59,10 +64,12 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
             ResetNeededError: the environment was not reset, its episode has ended, or it is closed.
             PhysicsError: the physics has broken.
         """
+        if self._closed:
+            raise ResetNeededError("the environment is closed; make a new one")
         if self._ended:
             raise ResetNeededError("the episode has not begun or has ended: call reset()")
         simulation = self.simulation
-        simulation.step(np.asarray(action)[None, None])
+        simulation.step(as_array(action)[None, None])
         terminated, truncated = bool(simulation.terminated[0]), bool(simulation.truncated[0])
         self._ended = terminated or truncated
         self._show()
@@ -79,7 +86,7 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
 
     def close(self) -> None:
         """Frees the physics and closes the window."""
-        self._ended = True
+        self._closed = True
         self.simulation.close()
         if self._window is not None:
             self._window.close()
@@ -100,3 +107,20 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
             if self._window is None:
                 self._window = Window(self.simulation.scenario, self.metadata["render_fps"])
             self._window.show(self.simulation.render())
+
+
+def _time_limit_around(env: SingleEnv) -> int | None:
+    """The shortest limit of the TimeLimit wrappers whose reset is calling this one's, or None.
+
+    `gymnasium.make(id, max_episode_steps=50)` keeps the number to itself and puts that wrapper
+    around us. The avatar's own clock, and a limit above the scenario's, need it; it is nowhere but
+    in the callers.
+    """
+    limits: list[int] = []
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("gymnasium."):
+        wrapper = frame.f_locals.get("self")
+        if isinstance(wrapper, gymnasium.wrappers.TimeLimit) and wrapper.unwrapped is env:
+            limits.append(wrapper._max_episode_steps)
+        frame = frame.f_back
+    return min(limits, default=None)

@@ -11,16 +11,18 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from als_engine.avatar import as_array
 from als_engine.envs.batch import Arrays, Batch, Worlds
 from als_engine.envs.window import check_render_mode
 from als_engine.envs.workers import WorkerPool
-from als_engine.errors import ArgumentError, unknown
+from als_engine.errors import ActionError, ArgumentError, unknown
 from als_engine.simulation import simulate
+from als_engine.specs import ScenarioSpec
 from als_engine.state import BoolArray, FloatArray
 
 
 def make_worlds(
-    scenario: str,
+    scenario: str | ScenarioSpec,
     num_worlds: int,
     observers: int | None,
     workers: int,
@@ -47,7 +49,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
 
     def __init__(
         self,
-        scenario: str,
+        scenario: str | ScenarioSpec,
         num_envs: int = 1,
         workers: int = 1,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
@@ -122,7 +124,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
             WorkerError: a worker process died.
         """
         worlds = self.worlds
-        worlds.step(np.asarray(actions)[:, None])
+        worlds.step(self._for_avatar_0(actions))
         infos = self._infos(self._always)
         if self._mode is AutoresetMode.SAME_STEP:
             self._add_final(infos)
@@ -133,6 +135,13 @@ class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
             worlds.truncated.copy(),
             infos,
         )
+
+    def _for_avatar_0(self, actions: NDArray[Any]) -> NDArray[Any]:
+        array = as_array(actions)
+        expected = self.action_space.shape
+        if array.shape != expected:
+            raise ActionError(f"actions have shape {array.shape}, expected {expected}")
+        return array[:, None]
 
     def expert_actions(self) -> NDArray[Any]:
         """What the scenario's expert would do now, (num_envs, ...)."""
@@ -156,7 +165,9 @@ class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
     def _infos(self, which: BoolArray) -> dict[str, Any]:
         infos: dict[str, Any] = {}
         for name, values in self.worlds.metrics.items():
-            infos[name], infos[f"_{name}"] = values.copy(), which.copy()
+            blank = np.zeros_like(values)
+            blank[which] = values[which]
+            infos[name], infos[f"_{name}"] = blank, which.copy()
         return infos
 
     def _add_final(self, infos: dict[str, Any]) -> None:

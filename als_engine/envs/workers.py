@@ -8,20 +8,23 @@ pipes, arrays never do. A process that dies closes its pipe, which the parent se
 from __future__ import annotations
 
 import multiprocessing
+import pickle
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.avatar import Commands
+from als_engine.avatar import Commands, as_array
 from als_engine.envs.batch import Arrays, Batch, buffer_shapes
 from als_engine.errors import ALSError, ArgumentError, ResetNeededError, WorkerError
 from als_engine.simulation import Simulation, simulate
+from als_engine.specs import ScenarioSpec
 from als_engine.state import BoolArray
 
 _ALIGNMENT = 64
@@ -36,7 +39,7 @@ class WorkerPool:
 
     def __init__(
         self,
-        scenario: str,
+        scenario: str | ScenarioSpec,
         num_worlds: int,
         observers: int | None,
         workers: int,
@@ -88,7 +91,11 @@ class WorkerPool:
             theirs.close()  # Else its end would stay open when the process dies.
             self._processes.append(process)
             self._pipes.append(ours)
-        self._answers()
+        try:
+            self._answers()
+        except Exception:
+            self.close()
+            raise
 
     def reset(
         self,
@@ -104,12 +111,13 @@ class WorkerPool:
 
     def step(self, actions: ArrayLike) -> None:
         """Advances every world."""
-        array = np.asarray(actions)
+        array = as_array(actions)
         kinds = "iu" if self._actions.dtype.kind in "iu" else "fiu"
         if array.shape != self._actions.shape or array.dtype.kind not in kinds:
             # Fails, with the message that one process gives.
             self.simulation.codec.decode(array, self._check, self.simulation.observers)
-        self._actions[:] = array
+        with np.errstate(over="ignore"):  # An infinite value is refused by its worker.
+            self._actions[:] = array
         for i in range(len(self._parts)):
             self._send(i, ("step",))
         self._answers()
@@ -165,8 +173,10 @@ class WorkerPool:
             result = self._pipes[worker].recv()
         except (EOFError, OSError):
             raise self._dead(worker) from None
-        if isinstance(result, Exception):
-            raise result
+        if isinstance(result, _Failure):
+            # What is wrong with the user's own arguments needs no traceback of ours.
+            user_error = isinstance(result.error, ALSError)
+            raise result.error from (None if user_error else _RemoteTraceback(result.traceback))
         return result
 
     def _dead(self, worker: int) -> WorkerError:
@@ -182,7 +192,7 @@ class WorkerPool:
 def _work(
     pipe: Connection,
     job: tuple[Any, Shapes, int, int, int],
-    scenario: str,
+    scenario: str | ScenarioSpec,
     observers: int | None,
     autoreset: str,
     arguments: dict[str, Any],
@@ -198,7 +208,7 @@ def _work(
         batch = Batch(simulation, AutoresetMode(autoreset), arrays)
         pipe.send(None)
     except Exception as error:
-        pipe.send(_portable(error))
+        pipe.send(_Failure(*_portable(error)))
         return
     commands: dict[str, Callable[..., Any]] = {
         "reset": batch.reset,
@@ -211,17 +221,35 @@ def _work(
             try:
                 pipe.send(commands[message[0]](*message[1:]))
             except Exception as error:
-                pipe.send(_portable(error))
+                pipe.send(_Failure(*_portable(error)))
     except (EOFError, OSError, KeyboardInterrupt):
         pass  # The parent is gone, or will close us.
     batch.close()
 
 
-def _portable(error: Exception) -> Exception:
-    """The error itself where the parent knows its class, else its text."""
-    if isinstance(error, ALSError):
-        return error
-    return WorkerError(f"a worker failed: {type(error).__name__}: {error}")
+class _Failure(NamedTuple):
+    """What a worker answers when a command has failed."""
+
+    error: Exception
+    traceback: str
+
+
+class _RemoteTraceback(Exception):  # noqa: N818 - It is shown as a cause, never raised.
+    """A worker's traceback as text: what the error in the parent shows as its cause."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def _portable(error: Exception) -> tuple[Exception, str]:
+    """The error itself where it can be sent, else its text; and its traceback."""
+    text = traceback.format_exc()
+    try:
+        if type(pickle.loads(pickle.dumps(error))) is type(error):
+            return error, text
+    except Exception:  # A class that is defined in a function, an argument that is a lock, ...
+        pass
+    return WorkerError(f"a worker failed: {type(error).__name__}: {error}"), text
 
 
 def _size(shapes: Shapes, num_worlds: int) -> int:

@@ -169,8 +169,8 @@ class Bullet:
         bad = _scan(
             self._readings, state.bodies.height, avatars.position, avatars.velocity,
             state.bodies.radius, state.walls.count, state.walls.position, state.walls.half,
-            state.walls.cos, state.walls.sin, props.position, props.half, props.solid,
-            props.present, props.holder, self._near,
+            state.walls.cos, state.walls.sin, props.position, props.orientation, props.half,
+            props.solid, props.present, props.holder, self._near,
         )  # fmt: skip
         if bad != NOTHING:
             world = state.first_world + bad
@@ -335,7 +335,7 @@ def _bounding_radius(half):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def _scan(  # type: ignore[no-untyped-def]
     readings, height, position, velocity, radius, wall_count, wall_position, wall_half, wall_cos,
-    wall_sin, prop_position, prop_half, solid, present, holder, near,
+    wall_sin, prop_position, prop_orientation, prop_half, solid, present, holder, near,
 ):  # fmt: skip
     """Writes the avatars' readings to the state and marks who is close enough to touch something.
 
@@ -352,8 +352,12 @@ def _scan(  # type: ignore[no-untyped-def]
                 velocity[w, a, k] = readings[w, a, 3 + k]
             position[w, a, 2] -= height[a] / 2.0
         for i in range(prop_half.shape[1]):
-            if not (abs(prop_position[w, i, 0]) < _EXPLODED):
-                return w
+            for k in range(3):  # A NaN fails the comparison.
+                if not (abs(prop_position[w, i, k]) < _EXPLODED):
+                    return w
+            for k in range(4):
+                if not (abs(prop_orientation[w, i, k]) < 2.0):
+                    return w
         for a in range(avatars):
             near[w, a] = (
                 _near_avatar(w, a, position, radius)
