@@ -1,0 +1,98 @@
+"""What the checks are given: one scenario, how hard to look, and someone who plays it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.registry import registry
+from als_engine.simulation import Simulation, simulate
+from als_engine.specs import SPLITS, ScenarioSpec
+from als_engine.task import LEVELS
+
+__all__ = ["Case", "Player", "random_actions"]
+
+
+@dataclass
+class Case:
+    """One scenario under examination; the checks ask it for worlds.
+
+    Attributes:
+        spec: the scenario.
+        levels: how many levels of each split are laid out.
+        episodes: how many episodes of each split the expert and the random policy play.
+        steps: how long the checks that compare two runs play.
+        workers: how many processes the check of workers uses; 1 skips it.
+        expert_at_least, random_at_most: success rates.
+        arguments: of the scenario.
+        figures: filled by the checks.
+        notes: filled by the checks, by their name.
+    """
+
+    spec: ScenarioSpec
+    levels: int
+    episodes: int
+    steps: int
+    workers: int
+    expert_at_least: float
+    random_at_most: float
+    arguments: dict[str, Any]
+    figures: dict[str, float] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The scenario's id."""
+        return self.spec.id
+
+    def task_class(self) -> Any:
+        """The Task's class."""
+        return registry.load(self.spec)
+
+    def simulate(
+        self, num_worlds: int = 1, observers: int | None = None, **arguments: Any
+    ) -> Simulation:
+        """Worlds of the scenario, not yet reset."""
+        return simulate(self.id, num_worlds, observers, **{**self.arguments, **arguments})
+
+    def sampled(self, split: str) -> list[int]:
+        """Levels of a split: the first ones, and some from all over it."""
+        levels = LEVELS[split]
+        spread = np.linspace(levels.start, levels.stop - 1, max(2, self.levels // 2))
+        first = range(levels.start, levels.start + self.levels - len(spread))
+        return sorted({*first, *spread.astype(int).tolist()})
+
+    def splits(self) -> tuple[str, ...]:
+        """The splits to play: both, unless the caller's arguments name one."""
+        return (self.arguments["split"],) if "split" in self.arguments else SPLITS
+
+
+class Player:
+    """Plays so that something happens: sometimes well, sometimes at random, never by surprise."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._rng = np.random.default_rng(seed)
+        self._kept: NDArray[Any] | None = None
+
+    def act(self, simulation: Simulation) -> NDArray[Any]:
+        """Actions for all observers, (worlds, observers, ...); random ones are kept for a while."""
+        if self._kept is None or self._rng.random() < 0.25:
+            shape = (simulation.num_worlds, simulation.observers)
+            self._kept = random_actions(self._rng, simulation.action_space, shape)
+        if self._rng.random() < 0.5:
+            return self._kept
+        try:
+            return simulation.expert_actions()
+        except NotImplementedError:
+            return self._kept
+
+
+def random_actions(rng: np.random.Generator, space: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Actions drawn evenly from one avatar's space, (*shape, ...)."""
+    if space.dtype.kind == "i":
+        return rng.integers(space.n, size=shape)
+    drawn: NDArray[Any] = rng.uniform(space.low, space.high, (*shape, *space.shape))
+    return drawn.astype(space.dtype)

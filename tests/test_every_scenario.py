@@ -1,0 +1,101 @@
+"""What holds for every registered scenario, a third party's too where one is installed."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+
+import golden
+import gymnasium as gym
+import pytest
+from gymnasium.envs.registration import EnvSpec
+
+import als_engine  # noqa: F401 - registers the scenarios
+from als_engine.registry import registry
+from als_engine.testing import CHECKS, check_scenario
+
+IDS = [spec.id for spec in registry.scenarios()]
+SMALL = {"levels": 6, "episodes": 4, "steps": 16}
+ONE_BY_ONE = [check for check in CHECKS if check not in ("expert", "random")]
+
+every_scenario = pytest.mark.parametrize("id", IDS)
+
+
+def test_each_family_has_a_scenario():
+    assert {"education", "medical", "game", "office"} <= {s.family for s in registry.scenarios()}
+
+
+@every_scenario
+@pytest.mark.parametrize("check", ONE_BY_ONE)
+def test_it_keeps_the_promise(id, check):
+    check_scenario(id, only=[check], workers=2, **SMALL)
+
+
+@every_scenario
+def test_its_expert_solves_it_and_random_does_not(id):
+    report = check_scenario(id, only=["expert", "random"], **SMALL)
+    assert report.figures["expert_success"] > report.figures["random_success"]
+    assert report.figures["expert_return"] > report.figures["random_return"]
+
+
+@every_scenario
+@pytest.mark.parametrize("check", ["replay", "autoreset"])
+def test_continuous_actions_are_as_exact(id, check):
+    check_scenario(id, only=[check], action_mode="continuous", **SMALL)
+
+
+@every_scenario
+def test_the_test_split_is_as_exact(id):
+    check_scenario(id, only=["replay", "autoreset"], split="test", **SMALL)
+
+
+@every_scenario
+def test_its_spec_makes_the_same_environment_after_json_and_pickle(id):
+    env = gym.make(id, level=3, action_mode="continuous", max_episode_steps=17)
+    for spec in (EnvSpec.from_json(env.spec.to_json()), pickle.loads(pickle.dumps(env.spec))):
+        assert spec == env.spec
+        again = gym.make(spec)
+        assert again.spec.max_episode_steps == 17
+        _, one = env.reset(seed=1)
+        _, two = again.reset(seed=1)
+        assert one["level"] == two["level"] == 3
+        assert again.unwrapped.simulation.state.digest(0) == env.unwrapped.simulation.state.digest(
+            0
+        )
+        again.close()
+    env.close()
+
+
+def digest(env):
+    return env.unwrapped.simulation.state.digest(0)
+
+
+def test_gymnasium_finds_every_scenario_in_a_fresh_process():
+    script = (
+        "import gymnasium as gym, json, sys\n"
+        "made = []\n"
+        "for id in json.loads(sys.argv[1]):\n"
+        "    env = gym.make(f'als_engine:{id}', frame_size=16)\n"
+        "    env.reset(seed=0)\n"
+        "    env.step(env.action_space.sample())\n"
+        "    made.append(env.spec.id)\n"
+        "    env.close()\n"
+        "print(json.dumps(made))\n"
+    )
+    command = [sys.executable, "-W", "error", "-c", script, json.dumps(IDS)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == IDS
+
+
+@every_scenario
+def test_its_states_are_the_recorded_ones(id):
+    known = golden.recorded()
+    if golden.this_platform() not in known:
+        pytest.skip(f"no states are recorded for {golden.this_platform()}")
+    expected = known[golden.this_platform()].get(id)
+    assert golden.digests(id) == expected, (
+        "the scenario's worlds changed; if that is meant: python tests/support/golden.py"
+    )
