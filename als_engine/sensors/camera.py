@@ -105,10 +105,11 @@ def third_person(
     """
     content = scene.new_scene(1, scene.capacity(state), len(state.signs.names))
     scene.fill(content, state, slice(world, world + 1))
-    yaw = _side(state, world)
-    _cut_walls(content, state, world, yaw)
+    area = _area(content, state, world)
+    yaw = _side(state, world, area)
+    _cut_walls(content, state, world, yaw, area)
     tan_x = 0.38
-    floor = state.bounds[world] + (-MARGIN, -MARGIN, MARGIN, MARGIN)
+    floor = area + np.array([-MARGIN, -MARGIN, MARGIN, MARGIN])
     eye = _stand_back(floor, _top(content), yaw, tan_x, tan_x * height / width)
     size = (2 * height, 2 * width)
     fine = np.empty((1, 1, size[0], 3 * size[1]), np.uint8)
@@ -123,24 +124,44 @@ def third_person(
     return coarse
 
 
-def _side(state: WorldState, world: int) -> float:
+def _area(content: scene.Scene, state: WorldState, world: int) -> NDArray[np.float64]:
+    """What to show: x and y of the lower and the upper corner, metres.
+
+    That is what the walls enclose, if all avatars are there, or else where things were when the
+    episode began: both stand still in a video.
+    """
+    n = int(state.walls.count[world])
+    if n >= 3:
+        frame = content.frame[0, :n].astype(np.float64)
+        extent = np.abs(frame / (frame**2).sum(-1, keepdims=True)).sum(1)[:, :2]
+        center = content.center[0, :n, :2]
+        low, high = (center - extent).min(0), (center + extent).max(0)
+        avatars = state.avatars.position[world, :, :2]
+        if ((avatars > low) & (avatars < high)).all():
+            return np.concatenate([low, high])
+    return np.asarray(state.bounds[world])
+
+
+def _side(state: WorldState, world: int, area: NDArray[np.float64]) -> float:
     """The direction in which the picture looks, radians."""
     signs = state.signs
-    x0, y0, x1, y1 = state.bounds[world]
+    x0, y0, x1, y1 = area
     sides = np.radians([62.0, 118.0, -28.0, 28.0, -118.0, -62.0, 152.0, -152.0])
     toward = -np.cos(sides[:, None] - signs.heading[world])
-    area = signs.present[world] * signs.half[world].prod(-1)
+    weight = signs.present[world] * signs.half[world].prod(-1)
     # The long side of a room fits the width of a picture.
     wide = np.abs(np.sin(sides)) * (x1 - x0) + np.abs(np.cos(sides)) * (y1 - y0)
-    score = (np.maximum(toward, 0.0) * area).sum(-1) / max(float(area.sum()), 1e-9)
+    score = (np.maximum(toward, 0.0) * weight).sum(-1) / max(float(weight.sum()), 1e-9)
     return float(sides[np.argmax(score + 0.5 * wide / max(x1 - x0, y1 - y0))])
 
 
-def _cut_walls(content: scene.Scene, state: WorldState, world: int, yaw: float) -> None:
+def _cut_walls(
+    content: scene.Scene, state: WorldState, world: int, yaw: float, area: NDArray[np.float64]
+) -> None:
     """Lowers thin walls behind which there is floor."""
     n = int(state.walls.count[world])
     center, half = content.center[0, :n], state.walls.half[world, :n]
-    x0, y0, x1, y1 = state.bounds[world]
+    x0, y0, x1, y1 = area
     behind = center[:, :2] + 0.7 * np.array([math.cos(yaw), math.sin(yaw)])
     inside = (behind > (x0 + 0.3, y0 + 0.3)).all(-1) & (behind < (x1 - 0.3, y1 - 0.3)).all(-1)
     bottom, top = center[:, 2] - half[:, 2], center[:, 2] + half[:, 2]

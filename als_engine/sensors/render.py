@@ -67,7 +67,7 @@ def _mix(paper, ink, share):
 def _write_board(buffers, near, first, end, paint, board, sums):
     """Paints the text where the board's front has been marked, averaged over the pixel."""
     s, color, ramp, local = buffers.s, buffers.color, buffers.ramp, buffers.local
-    paper, ink = int(paint[0]), int(paint[1])
+    paper, ink = int(paint[0]), int(paint[6])
     wide, tall, ku, kv = board[0], board[1], board[2], board[3]
     front = 0
     while front < near and buffers.face[front] != 0:

@@ -45,7 +45,7 @@ inner: Any = njit(**_OPTIONS, **_WITHIN)
 inlined: Any = njit(forceinline=True, **_OPTIONS, **_WITHIN)
 """Likewise, where a call would cost more than the work: a tuple of arrays is seven words each."""
 
-CELL_WIDTH, CELL_HEIGHT = WIDTH + 1, HEIGHT + 1
+CELL_WIDTH, CELL_HEIGHT = WIDTH + 1, HEIGHT + 2
 SUMS = (SIGN_ROWS * CELL_HEIGHT, SIGN_COLUMNS * CELL_WIDTH)
 
 # Towards the sun; what a surface sends back is AMBIENT + SUN * cosine, negative cosines included,
@@ -92,13 +92,13 @@ class Scene(NamedTuple):
         center: (…, 3), metres. frame: (…, 3, 3), see the module.
         reach: radius of the ball around it, metres.
         form: BOX, BALL, CYLINDER or BOARD. owner: the avatar that it is a part of, or -1.
-        paint: (…, 6) packed colours: of boxes the faces +x, -x, +y, -y, +z, -z as lit; of boards
-            the same, but the ink for -x; of the others the unlit first, second and third colour.
+        paint: (…, 7) packed colours: of boxes the faces +x, -x, +y, -y, +z, -z as lit, then the ink
+            of boards; of the others the unlit first, second and third colour.
         rule: row of `RULES` or index of the sign.
         board: (…, 4) of a board's text: width and height in texels, texels per half width and per
             half height.
         glyphs: (worlds, signs, 4, 16), the texts that `ink` was made from.
-        ink: (worlds, signs, 32, 96), texels of ink above and to the left of each texel's corner.
+        ink: (worlds, signs, 36, 96), texels of ink above and to the left of each texel's corner.
         half: (3,), tones: (parts, 3), to work in.
     """
 
@@ -130,7 +130,7 @@ def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
         np.zeros(shape, np.float32),
         np.zeros(shape, np.int32),
         np.zeros(shape, np.int32),
-        np.zeros((*shape, 6), np.int32),
+        np.zeros((*shape, 7), np.int32),
         np.zeros(shape, np.int32),
         np.zeros((*shape, 4), np.float32),
         np.zeros((worlds, signs, SIGN_ROWS, SIGN_COLUMNS), np.uint8),
@@ -281,9 +281,9 @@ def add_signs(scene, present, position, heading, half, paper, ink, glyphs, rows,
             _paint_faces(scene.paint[w, i], frame, size, paper[w, j], SIGN)
             # A lamp shines on what is to be read.
             scene.paint[w, i, 0] = _pack_lit(paper[w, j], SIGN, LAMP)
-            scene.paint[w, i, 1] = _pack_lit(ink[w, j], SIGN, LAMP)
+            scene.paint[w, i, 6] = _pack_lit(ink[w, j], SIGN, LAMP)
             wide = CELL_WIDTH * columns[w, j] - 1
-            tall = max(CELL_HEIGHT * rows[w, j] - 1, 1)
+            tall = max(CELL_HEIGHT * rows[w, j] - 2, 1)
             texel = min(size[1] * MARGINS[0] / wide, size[2] * MARGINS[1] / tall) * 2.0
             board = scene.board[w, i]
             board[0], board[1] = wide, tall

@@ -432,6 +432,7 @@ def test_a_new_text_is_seen_and_the_back_is_plain():
     back = look(state)
     board = back["rgb"][0, 0][back["semantic"][0, 0, ..., 0] == SIGN]
     assert np.ptp(board.astype(int).sum(-1)) < 40
+    assert board.mean() > 100, "the back is paper, not ink"
 
 
 def test_facing_shows():
