@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numba
 import numpy as np
 
-from als_scenarios.game.obstacles import hidden, run
+from als_scenarios.game.obstacles import near, run
 
 if TYPE_CHECKING:
     from als_engine.state import BoolArray, FloatArray, WorldState
@@ -20,6 +20,10 @@ SKIN: Final = 0.05
 SWERVE_STEPS: Final = 15
 """After how many steps a swerve goes to the other side."""
 
+_LOOK: Final = 2.0
+_BEHIND: Final = 0.25
+_HASTE: Final = 1.5
+
 
 class Style(NamedTuple):
     """What an evader cares for: weights of a direction's merits, each about 0 to 1.
@@ -28,14 +32,12 @@ class Style(NamedTuple):
         away: straight away from the nearest chaser, -1 to 1.
         room: how far it is free, up to 2 metres.
         rim: how close it leads to the arena's rim.
-        cover: an obstacle stands between its end and the nearest chaser.
         swerve: radians by which "away" is bent to one side and then to the other.
     """
 
     away: float
     room: float
     rim: float = 0.0
-    cover: float = 0.0
     swerve: float = 0.0
 
 
@@ -62,10 +64,21 @@ def escape(
     return out
 
 
+def shelter(
+    state: WorldState, who: BoolArray, chasers: BoolArray, things: FloatArray
+) -> FloatArray:
+    """The best place behind an obstacle, seen from the nearest chaser; other arguments as above.
+
+    Returns:
+        (worlds, avatars, 2), NaN for others and where there is nothing to hide behind.
+    """
+    out: FloatArray = np.full((*who.shape, 2), np.nan)
+    _shelter(state.avatars.position, state.bodies.radius, who, chasers, state.bounds, things, out)
+    return out
+
+
 @numba.njit(cache=True, nogil=True)
-def _escape(  # type: ignore[no-untyped-def]
-    position, radius, who, chasers, style, bounds, step, things, out
-):
+def _shelter(position, radius, who, chasers, bounds, things, out):  # type: ignore[no-untyped-def]
     worlds, avatars = who.shape
     for w in range(worlds):
         for a in range(avatars):
@@ -73,21 +86,55 @@ def _escape(  # type: ignore[no-untyped-def]
                 continue
             x, y = position[w, a, 0], position[w, a, 1]
             cx, cy = _nearest_chaser(x, y, chasers, position[w])
+            best, keep = -math.inf, radius[a] + _BEHIND
+            for k in range(things.shape[1]):
+                tx, ty, cos, sin, wide, deep, r = things[w, k]
+                dx, dy = tx - cx, ty - cy
+                away = math.sqrt(dx * dx + dy * dy)
+                if r < 0.0 or away < 1e-6:
+                    continue
+                # Where the line from the chaser through the middle of the thing comes out of it.
+                dx, dy = dx / away, dy / away
+                u, v = abs(cos * dx + sin * dy), abs(cos * dy - sin * dx)
+                out_of_it = min(wide / max(u, 1e-6), deep / max(v, 1e-6)) + r + keep
+                px, py = tx + out_of_it * dx, ty + out_of_it * dy
+                if not (
+                    bounds[w, 0] + keep < px < bounds[w, 2] - keep
+                    and bounds[w, 1] + keep < py < bounds[w, 3] - keep
+                ):
+                    continue
+                mine = math.sqrt((px - x) ** 2 + (py - y) ** 2)
+                theirs = away + out_of_it
+                if theirs - _HASTE * mine > best:
+                    best, out[w, a, 0], out[w, a, 1] = theirs - _HASTE * mine, px, py
+
+
+@numba.njit(cache=True, nogil=True)
+def _escape(  # type: ignore[no-untyped-def]
+    position, radius, who, chasers, style, bounds, step, things, out
+):
+    worlds, avatars = who.shape
+    close = np.empty(things.shape[1:])
+    for w in range(worlds):
+        for a in range(avatars):
+            if not who[w, a]:
+                continue
+            x, y = position[w, a, 0], position[w, a, 1]
+            count = near(x, y, _LOOK + radius[a] + 0.2, things[w], close)
+            cx, cy = _nearest_chaser(x, y, chasers, position[w])
             side = 1.0 if (step[w] // SWERVE_STEPS + a) % 2 == 0 else -1.0
-            away = math.atan2(y - cy, x - cx) + side * style[4]
+            away = math.atan2(y - cy, x - cx) + side * style[3]
             best = -math.inf
             for k in range(DIRECTIONS):
                 angle = 2.0 * math.pi * k / DIRECTIONS
                 dx, dy = math.cos(angle), math.sin(angle)
-                free = run(x, y, dx, dy, radius[a] + SKIN, 2.0, things[w])
-                score = style[0] * math.cos(angle - away) + style[1] * 0.5 * free
+                free = run(x, y, dx, dy, radius[a] + SKIN, _LOOK, close[:count])
+                score = style[0] * math.cos(angle - away) + style[1] * free / _LOOK
                 if free < 0.3:
                     score -= 2.0
-                ex, ey = x + min(free, 1.0) * dx, y + min(free, 1.0) * dy
                 if style[2] > 0.0:
-                    score += style[2] * _rim(ex, ey, bounds[w])
-                if style[3] > 0.0 and hidden(ex, ey, cx, cy, things[w]):
-                    score += style[3]
+                    there = min(free, 1.0)
+                    score += style[2] * _rim(x + there * dx, y + there * dy, bounds[w])
                 if score > best:
                     best, out[w, a, 0], out[w, a, 1] = score, dx, dy
 

@@ -1,8 +1,8 @@
-"""The expert's way of playing: it imagines short futures of its own body and takes the best one.
+"""How the expert flees: it imagines short futures of its own body and takes the safest one.
 
 A future is one move for a few steps and then another one. The moves are those of discrete actions,
 so that both action modes can do what was imagined; the body accelerates, turns and bumps as it does
-in the simulation, and the others run straight at or away from it.
+in the simulation, and the chasers run to where it is or will be.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ SWITCHES: Final[NDArray[np.int64]] = np.array([2, 5, 9, 14], np.int64)
 
 _SIDEWAYS: Final = 0.7
 _SEEN: Final = 5.0
+_LEAD: Final = 1.0
+_FAR: Final = 3.0
 
 
 def flee(
@@ -71,7 +73,7 @@ def _flee(  # type: ignore[no-untyped-def]
     turn_acceleration, dt, who, chasers, pace, bounds, things, moves, switches, move, turn,
 ):  # fmt: skip
     worlds, avatars = who.shape
-    hunters, close = np.empty((avatars, 3)), np.empty(things.shape[1:])
+    hunters, close = np.empty((2 * avatars, 4)), np.empty(things.shape[1:])
     start, limits = np.empty(6), np.empty(5)
     for w in range(worlds):
         for a in range(avatars):
@@ -88,20 +90,28 @@ def _flee(  # type: ignore[no-untyped-def]
                     for s in range(switches.shape[0]):
                         if one == two and s > 0:
                             continue
-                        hunting = 0
-                        for c in range(avatars):
-                            if chasers[c]:
-                                hunters[hunting, :2] = position[w, c, :2]
-                                hunters[hunting, 2] = pace * speed[c] * dt
-                                hunting += 1
+                        hunting = _note(chasers, position[w], pace * dt, speed, hunters)
                         merit = _safety(
                             start, limits, dt, moves[one], moves[two], switches[s],
-                            hunters[:hunting], close[:count], bounds[w],
+                            hunters[:hunting], close[:count], bounds[w], best,
                         )  # fmt: skip
                         if merit > best:
                             best, first = merit, one
             move[w, a, 0], move[w, a, 1] = moves[first, 0], moves[first, 1]
             turn[w, a] = moves[first, 2]
+
+
+@numba.njit(cache=True, nogil=True)
+def _note(chasers, position, part, speed, out):  # type: ignore[no-untyped-def]
+    """Each chaser twice (x, y, metres per step, lead): one runs to where we are, one ahead."""
+    count = 0
+    for c in range(chasers.shape[0]):
+        if chasers[c]:
+            for lead in (0.0, _LEAD):
+                out[count, 0], out[count, 1] = position[c, 0], position[c, 1]
+                out[count, 2], out[count, 3] = part * speed[c], lead
+                count += 1
+    return count
 
 
 @numba.njit(cache=True, nogil=True)
@@ -133,26 +143,39 @@ def _go(body, limits, dt, move, things):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _safety(start, limits, dt, one, two, switch, hunters, things, bounds):  # type: ignore[no-untyped-def]
-    """The merit of an evader's future: its closest call, and how open the place is at its end."""
+def _safety(  # type: ignore[no-untyped-def]
+    start, limits, dt, one, two, switch, hunters, things, bounds, best
+):
+    """The merit of an evader's future: its closest call, and how open the place is at its end.
+
+    Gives up, with -inf, on a future that cannot get any better than `best`.
+    """
     body = (start[0], start[1], start[2], start[3], start[4], start[5])
-    radius, closest = limits[0], math.inf
+    radius, closest, mean, least = limits[0], math.inf, 0.0, 0.0
     for t in range(HORIZON):
+        least = math.inf
         body = _go(body, limits, dt, one if t < switch else two, things)
         for c in range(hunters.shape[0]):
             dx, dy = body[0] - hunters[c, 0], body[1] - hunters[c, 1]
             away = math.sqrt(dx * dx + dy * dy)
+            least = min(least, away)
             # What is far in the future is less certain, and easier to avoid.
             closest = min(closest, away - 2.0 * radius + 0.02 * t)
+            lead = min(hunters[c, 3], away * dt / hunters[c, 2])
+            dx, dy = dx + lead * body[2], dy + lead * body[3]
+            away = math.sqrt(dx * dx + dy * dy)
             part = min(hunters[c, 2], away) / max(away, 1e-6)
             px, py = hunters[c, 0] + part * dx, hunters[c, 1] + part * dy
             if free_step(hunters[c, 0], hunters[c, 1], px, py, 0.9 * radius, things):
                 hunters[c, 0], hunters[c, 1] = px, py
-    x, y, least = body[0], body[1], math.inf
-    for c in range(hunters.shape[0]):
-        least = min(least, math.sqrt((x - hunters[c, 0]) ** 2 + (y - hunters[c, 1]) ** 2))
+        # To be far away soon is worth more than later: otherwise it would put off its escape.
+        mean += min(least, _FAR) / HORIZON
+        hope = 0.4 * _FAR + 0.6 * (mean + _FAR * (HORIZON - 1 - t) / HORIZON)
+        if 2.0 * min(closest, 1.0) + hope <= best:
+            return -math.inf
+    x, y = body[0], body[1]
     # The middle of the arena leaves many ways open, its rim few, a corner none.
     u = 2.0 * (x - bounds[0]) / (bounds[2] - bounds[0]) - 1.0
     v = 2.0 * (y - bounds[1]) / (bounds[3] - bounds[1]) - 1.0
     crowded = u**4 + v**4 + 2.0 * u * u * v * v
-    return 2.0 * min(closest, 1.0) + 0.6 * min(least, 3.0) - 0.5 * crowded
+    return 2.0 * min(closest, 1.0) + 0.4 * min(least, _FAR) + 0.6 * mean - 0.5 * crowded

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.navigation import Navigator, steer
-from als_engine.state import BoolArray, WorldState
+from als_engine.state import BoolArray, FloatArray, IntArray, WorldState
 from als_engine.task import Behaviour, Split
 from als_scenarios.game import lookahead
-from als_scenarios.game.evasion import Style, escape
+from als_scenarios.game.evasion import Style, escape, shelter
 from als_scenarios.game.obstacles import gather
 
 if TYPE_CHECKING:
@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
 CHASER_PACE: Final = 0.5
 EVADER_PACE: Final = 0.6
+HIDE_PACE: Final = 0.4
 """At which part of their top speed the scripted players run: an expert, at full speed, can win."""
 
 CAUTION: Final = 0.1
 """How much faster than that the expert takes chasers to be, as a part of their top speed."""
 
-ALARM: Final = 3.5
-"""How near a chaser is when an evader starts to flee, metres."""
+ALARM: Final[Mapping[str, float]] = {"flee": 3.5, "corner": 5.0, "hide": 6.0, "zigzag": 3.5}
+"""How near a chaser is when an evader stops wandering, metres."""
+
+PANIC: Final = 1.3
+"""How near a chaser is when an evader leaves its shelter, metres."""
 
 ARRIVED: Final = 0.4
 GOAL_STEPS: Final = 45
@@ -40,7 +44,7 @@ FLANK: Final = 1.3
 STYLES: Final[Mapping[str, Style]] = {
     "flee": Style(away=1.0, room=0.2),
     "corner": Style(away=0.6, room=0.3, rim=1.2),
-    "hide": Style(away=0.5, room=0.3, cover=0.8),
+    "hide": Style(away=1.0, room=0.4),
     "zigzag": Style(away=1.0, room=0.4, swerve=0.9),
 }
 
@@ -73,9 +77,10 @@ class Players:
             low, high = state.bounds[:, None, :2], state.bounds[:, None, 2:]
             drawn = low + (high - low) * state.uniform(0, goal.shape[1:])
             goal[done] = drawn[done]
-        pushed = (state.props.velocity != 0.0).any(axis=(1, 2)) & (state.step % 5 == 0)
-        if pushed.any():
-            self._navigator.refresh(pushed)
+        pushed = (state.props.velocity != 0.0).any(axis=(1, 2))
+        look = (pushed & (state.step % 5 == 0)) | (state.step % 30 == 0)
+        if look.any():
+            self._navigator.refresh(look)
 
     # -- chasers ----------------------------------------------------------------------------------
 
@@ -91,35 +96,38 @@ class Players:
         """
         self._chase(state, who & self._hunting(state), commands, tactic, CHASER_PACE)
 
-    def _hunting(self, state: WorldState) -> BoolArray:
-        hunting: BoolArray = self.chasers & (state["free"].sum(axis=1) > 0)[:, None]
-        return hunting
-
     def _chase(
         self, state: WorldState, who: BoolArray, commands: Commands, tactic: str, pace: float
     ) -> None:
         assert self._navigator is not None
+        if not who.any():
+            return
         avatars = state.avatars
-        xy = avatars.position[..., :2]
-        between = xy[:, None] - xy[:, :, None]
-        gaps = np.where(state["free"][:, None], np.hypot(between[..., 0], between[..., 1]), np.inf)
-        target = gaps.argmin(axis=2)
+        prey, gap = self._nearest(state)
         rows = np.arange(state.num_worlds)[:, None]
-        gap = np.take_along_axis(gaps, target[..., None], axis=2)[..., 0]
-        goals = xy[rows, target]
+        goals = avatars.position[rows, prey, :2]
         if tactic == "intercept":
             time = np.minimum(gap / (pace * state.bodies.speed), LEAD)
-            goals = goals + time[..., None] * avatars.velocity[rows, target, :2]
+            goals = goals + time[..., None] * avatars.velocity[rows, prey, :2]
         elif tactic == "pack" and self.chasers.sum() > 1:
-            rank = np.cumsum(self.chasers) - 1
-            angle = 2 * np.pi * rank / self.chasers.sum()
+            angle = 2 * np.pi * np.cumsum(self.chasers) / self.chasers.sum()
             reach = np.where(gap > FLANK, FLANK, 0.0)[..., None]
             goals = goals + reach * np.stack([np.cos(angle), np.sin(angle)], -1)
         directions = self._navigator.direction(goals, who)
         # A direction is short near its goal, where others would stop; a chaser runs on.
         length = np.hypot(directions[..., 0], directions[..., 1])[..., None]
-        directions /= np.maximum(length, 1e-9)
-        steer(state, directions, commands, who, pace, 0.0)
+        steer(state, directions / np.maximum(length, 1e-9), commands, who, pace, 0.0)
+
+    def _hunting(self, state: WorldState) -> BoolArray:
+        hunting: BoolArray = self.chasers & (state["free"].sum(axis=1) > 0)[:, None]
+        return hunting
+
+    def _nearest(self, state: WorldState) -> tuple[IntArray, FloatArray]:
+        """The free evader nearest to each avatar, and how far it is: (worlds, avatars)."""
+        xy = state.avatars.position[..., :2]
+        between = xy[:, None] - xy[:, :, None]
+        gaps = np.where(state["free"][:, None], np.hypot(between[..., 0], between[..., 1]), np.inf)
+        return gaps.argmin(axis=2).astype(np.int32), gaps.min(axis=2)
 
     # -- evaders ----------------------------------------------------------------------------------
 
@@ -128,18 +136,33 @@ class Players:
         assert self._navigator is not None
         self._navigator.walk(state["goal"], commands, who & state["free"], EVADER_PACE)
 
-    def flee(self, state: WorldState, who: BoolArray, commands: Commands, style: Style) -> None:
-        """Walks about until a chaser is near, then flees in a style of its own."""
+    def flee(self, state: WorldState, who: BoolArray, commands: Commands, style: str) -> None:
+        """Walks about until a chaser is near, then flees in a style of its own.
+
+        Args:
+            state: the worlds.
+            who: the evaders to command.
+            commands: `move` and `turn` are written.
+            style: one of `STYLES`; "hide" goes behind obstacles as long as there is time.
+        """
+        assert self._navigator is not None
         who = who & state["free"]
         xy = state.avatars.position[..., :2]
         between = xy[:, :, None] - xy[:, None]
-        gaps = np.hypot(between[..., 0], between[..., 1])
-        alarmed = who & (gaps[:, :, self.chasers].min(axis=2) < ALARM)
-        if alarmed.any():
-            directions = escape(state, alarmed, self.chasers, style, gather(state))
-            steer(state, directions, commands, alarmed, EVADER_PACE, 0.3)
+        gaps = np.hypot(between[..., 0], between[..., 1])[:, :, self.chasers].min(axis=2)
+        alarmed = who & (gaps < ALARM[style])
         if (who & ~alarmed).any():
             self.wander(state, who & ~alarmed, commands)
+        if not alarmed.any():
+            return
+        things = gather(state)
+        if style == "hide":
+            goals = shelter(state, alarmed & (gaps > PANIC), self.chasers, things)
+            hiding = ~np.isnan(goals[..., 0])
+            self._navigator.walk(goals, commands, hiding, HIDE_PACE)
+            alarmed &= ~hiding
+        directions = escape(state, alarmed, self.chasers, STYLES[style], things)
+        steer(state, directions, commands, alarmed, EVADER_PACE, 0.3)
 
     # -- all --------------------------------------------------------------------------------------
 
@@ -148,7 +171,7 @@ class Players:
         train: tuple[Split, ...] = ("train",)
         test: tuple[Split, ...] = ("test",)
         chaser, evader = ("chaser",), ("evader",)
-        styled = {name: partial(self.flee, style=style) for name, style in STYLES.items()}
+        styled = {name: partial(self.flee, style=name) for name in STYLES}
         chase = {
             tactic: partial(self.chase, tactic=tactic) for tactic in ("direct", "pack", "intercept")
         }
@@ -164,10 +187,8 @@ class Players:
         }
 
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
-        """Chasers cut off the way at full speed, evaders look a second ahead."""
-        chasing = who & self._hunting(state)
-        if chasing.any():
-            self._chase(state, chasing, commands, "intercept", 1.0)
+        """Chasers intercept at full speed, evaders look ahead."""
+        self._chase(state, who & self._hunting(state), commands, "intercept", 1.0)
         fleeing = who & state["free"]
         if fleeing.any():
             pace = CHASER_PACE + CAUTION

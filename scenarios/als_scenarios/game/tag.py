@@ -281,8 +281,7 @@ class Tag(Task):
 
     def terminated(self, state: WorldState) -> BoolArray:
         """Everybody is tagged."""
-        over: BoolArray = ~state["free"].any(axis=1)
-        return over
+        return np.asarray(~state["free"].any(axis=1))
 
     def success(self, state: WorldState) -> BoolArray:
         """For a chaser: everybody is tagged. For an evader: free when the time is up."""
