@@ -83,7 +83,7 @@ def _write_gif(path: Path, frames: Iterator[Picture], rate: float) -> None:
     from PIL import Image
 
     early = list(islice(frames, _PALETTE_FRAMES))
-    sample = Image.fromarray(np.concatenate(early[::6]))
+    sample = Image.fromarray(_typical_colors(np.concatenate(early[::6])))
     # One colour is left for "as before", with which Pillow writes the pixels that did not change.
     palette = sample.quantize(255, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
 
@@ -100,6 +100,18 @@ def _write_gif(path: Path, frames: Iterator[Picture], rate: float) -> None:
         optimize=True,
         disposal=1,
     )
+
+
+def _typical_colors(picture: Picture) -> Picture:
+    """A strip of a picture's colours, (1, n, 3), each as often as the root of its pixels.
+
+    Counted by pixels, a large floor would take all of a palette, and a small red ball go grey.
+    """
+    coarse = (picture >> 2).reshape(-1, 3).astype(np.int32)
+    keys, counts = np.unique(coarse @ np.array([1 << 12, 1 << 6, 1]), return_counts=True)
+    often = np.repeat(keys, np.ceil(np.sqrt(counts)).astype(np.int64))
+    colors = np.stack([often >> 12, (often >> 6) & 63, often & 63], axis=1)
+    return (colors * 255 // 63).astype(np.uint8)[None]
 
 
 def _durations(count: int, rate: float) -> list[int]:

@@ -1,0 +1,35 @@
+"""Called by mkdocs while it builds: adds what is generated, which so never lies in the tree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from mkdocs.structure.files import File, Files
+
+# mkdocs loads this file by its path; its neighbours are found beside it.
+sys.path.insert(0, str(Path(__file__).parent))
+
+import cli_page
+import scenario_pages
+
+from als_engine.registry import registry
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Adds a page and a picture for each scenario."""
+    specs = registry.scenarios()
+    made: dict[str, str | bytes] = {"scenarios/index.md": scenario_pages.index(specs)}
+    for spec in specs:
+        name = scenario_pages.name_of(spec)
+        made[f"scenarios/{name}.md"] = scenario_pages.page(spec)
+        made[f"scenarios/{name}.png"] = scenario_pages.picture(spec)
+    for path, content in made.items():
+        files.append(File.generated(config, path, content=content))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Fills in the reference of the commands."""
+    return cli_page.insert_commands(markdown)

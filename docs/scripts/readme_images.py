@@ -1,0 +1,52 @@
+"""Draws the pictures of the README: `python docs/scripts/readme_images.py` from the repository."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import scenario_pages
+from PIL import Image
+
+from als_engine.film import Film
+from als_engine.registry import registry
+from als_engine.saving import make_agent
+from als_engine.simulation import simulate
+from als_engine.video import Picture, write_video
+
+IMAGES = Path(__file__).parents[1] / "images"
+FRAMES = 150
+SIZE = (320, 240)
+
+
+def expert_at_play(scenario: str, seed: int) -> Iterator[Picture]:
+    """Small pictures of the expert, episode after episode, for as long as they are wanted."""
+    simulation = simulate(scenario, 1, 1, split="test")
+    film = Film(simulation, make_agent("expert", scenario))
+    for frame in film.episodes(range(seed, seed + 1_000)):
+        small = Image.fromarray(frame).resize(SIZE, Image.Resampling.LANCZOS)
+        yield np.asarray(small)
+
+
+def four_worlds() -> Iterator[Picture]:
+    """The bundled scenarios side by side."""
+    ours = [spec for spec in registry.scenarios() if spec.id.startswith("ALS/")][:4]
+    films = [expert_at_play(spec.id, seed=3) for spec in ours]
+    for _ in range(FRAMES):
+        a, b, c, d = (next(film) for film in films)
+        yield np.vstack([np.hstack([a, b]), np.hstack([c, d])])
+
+
+def main() -> None:
+    """Writes everything."""
+    for spec in registry.scenarios():
+        path = IMAGES / f"{scenario_pages.name_of(spec)}.png"
+        path.write_bytes(scenario_pages.picture(spec, width=SIZE[0]))
+    write_video(IMAGES / "worlds.gif", four_worlds())
+    for path in sorted(IMAGES.iterdir()):
+        print(f"{path.name:24}{path.stat().st_size / 1e3:8.0f} kB")
+
+
+if __name__ == "__main__":
+    main()

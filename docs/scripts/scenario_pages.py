@@ -1,0 +1,116 @@
+"""The pages about scenarios: text from each Task's docstring, a picture from the camera."""
+
+from __future__ import annotations
+
+import inspect
+import io
+from collections.abc import Sequence
+
+from als_engine.cli.show import arguments_of
+from als_engine.registry import registry
+from als_engine.simulation import simulate
+from als_engine.specs import ScenarioSpec
+
+SECTIONS = (
+    "Description",
+    "Observations",
+    "Actions",
+    "Rewards",
+    "Episode end",
+    "Arguments",
+    "Metrics",
+    "Version history",
+)
+"""What the docstring of every scenario has, in this order."""
+
+
+def name_of(spec: ScenarioSpec) -> str:
+    """`ALS/Tag-v0` as `tag-v0`, or `acme-tag-v0` for somebody else's."""
+    namespace, _, name = spec.id.partition("/")
+    return name.lower() if namespace == "ALS" else f"{namespace}-{name}".lower()
+
+
+def docstring(spec: ScenarioSpec) -> str:
+    """The Markdown in a scenario's docstring."""
+    return inspect.getdoc(registry.load(spec)) or ""
+
+
+def sections(text: str) -> list[str]:
+    """The titles of a docstring's sections."""
+    return [line[3:].strip() for line in text.splitlines() if line.startswith("## ")]
+
+
+def page(spec: ScenarioSpec) -> str:
+    """One scenario's page as Markdown."""
+    first, _, rest = docstring(spec).partition("\n")
+    facts = {
+        "Family": spec.family or "-",
+        "Avatars": f"{spec.num_avatars} ({spec.min_avatars} to {spec.max_avatars})",
+        "Steps": f"at most {spec.max_episode_steps}",
+    }
+    name = name_of(spec)
+    return "\n".join(
+        [
+            f"# {spec.id}",
+            "",
+            first,
+            "",
+            f"![A level of {spec.id}]({name}.png)",
+            "",
+            "```python",
+            "import gymnasium as gym",
+            "",
+            f'env = gym.make("als_engine:{spec.id}")',
+            "```",
+            "",
+            *_table(("", ""), list(facts.items())),
+            "",
+            rest.strip(),
+            "",
+            "## All arguments",
+            "",
+            *_table(("argument", "default", "of"), [_code(row) for row in _arguments(spec)]),
+            "",
+        ]
+    )
+
+
+def index(specs: Sequence[ScenarioSpec]) -> str:
+    """The page that lists all scenarios."""
+    parts = ["# Scenarios", ""]
+    for spec in specs:
+        name = name_of(spec)
+        link = f"{name}.md"
+        parts += [f"## [{spec.id}]({link})", "", spec.summary, ""]
+        parts += [f"[![{spec.id}]({name}.png){{ width=480 }}]({link})", ""]
+    return "\n".join(parts)
+
+
+def picture(spec: ScenarioSpec, level: int = 0, width: int = 640) -> bytes:
+    """A PNG of one level, always the same."""
+    from PIL import Image
+
+    simulation = simulate(spec.id, level=level)
+    try:
+        simulation.reset([0])
+        image = Image.fromarray(simulation.render())
+    finally:
+        simulation.close()
+    image = image.resize((width, width * image.height // image.width), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    # 256 colours are enough for worlds of flat surfaces, and a third of the bytes.
+    image.quantize(256, dither=Image.Dither.NONE).save(out, "PNG", optimize=True)
+    return out.getvalue()
+
+
+def _arguments(spec: ScenarioSpec) -> list[tuple[str, str, str]]:
+    return list(arguments_of(spec, registry.load(spec)))
+
+
+def _code(row: tuple[str, str, str]) -> tuple[str, str, str]:
+    return f"`{row[0]}`", f"`{row[1]}`", row[2]
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *rows]
+    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
