@@ -16,8 +16,9 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from als_engine.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.errors import ActionError, ArgumentError, unknown
-from als_engine.state import NOTHING, BoolArray, FloatArray, IntArray, WorldState
+from als_engine.state import WorldState
 
 ActionMode = Literal["discrete", "continuous"]
 ACTION_MODES: Final = ("discrete", "continuous")

@@ -20,7 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from als_engine.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from als_engine.state import BoolArray, FloatArray, IntArray, WorldState
+    from als_engine.arrays import BoolArray, FloatArray, IntArray
+    from als_engine.state import WorldState
 
 EYE_HEIGHT: Final = 0.92
 """Where an avatar's eyes and ears are, as a fraction of its height."""

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
-from als_engine.specs import AgentSpec, EncoderSpec, EpisodeRecord, ScenarioSpec, SensorSpec, SuiteSpec
+from als_engine.specs import (
+    AgentSpec,
+    EncoderSpec,
+    EpisodeRecord,
+    ScenarioSpec,
+    SensorSpec,
+    SuiteSpec,
+)
 
 if TYPE_CHECKING:
     import typer

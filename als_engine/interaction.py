@@ -11,8 +11,9 @@ from typing import Final
 
 import numba
 
+from als_engine.arrays import NOTHING, SHAPE_BOX
 from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_USE, Commands
-from als_engine.state import NOTHING, SHAPE_BOX, WorldState
+from als_engine.state import WorldState
 
 REACH: Final = 0.9
 """How far from an avatar's skin the surface of a prop may be to be picked up or used, metres."""

@@ -14,9 +14,10 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from als_engine.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.errors import ArgumentError
 from als_engine.pathfinding import BUCKETS, FAR, direct, look_up, refresh
-from als_engine.state import NOTHING, BoolArray, FloatArray, IntArray, WorldState
+from als_engine.state import WorldState
 
 if TYPE_CHECKING:
     from als_engine.avatar import Commands

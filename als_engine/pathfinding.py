@@ -14,7 +14,7 @@ from typing import Final
 import numba
 import numpy as np
 
-from als_engine.state import SHAPE_BOX
+from als_engine.arrays import SHAPE_BOX
 
 STRAIGHT: Final = 12
 DIAGONAL: Final = 17

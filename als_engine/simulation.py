@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine import interaction
+from als_engine.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.avatar import Codec, Commands, drive
 from als_engine.errors import ArgumentError, LayoutError, PhysicsError, ResetNeededError, unknown
 from als_engine.layout import Layout
@@ -25,7 +26,7 @@ from als_engine.registry import registry
 from als_engine.sensors import make_sensors
 from als_engine.sensors.base import Setup
 from als_engine.specs import SPLITS, EpisodeRecord, ScenarioSpec
-from als_engine.state import NOTHING, BoolArray, FloatArray, WorldState
+from als_engine.state import WorldState
 from als_engine.task import LEVELS, Behaviour, Task, split_of
 
 SUBSTEPS: Final = 4

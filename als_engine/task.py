@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from als_engine.arrays import Body, BoolArray, FloatArray
 from als_engine.layout import Layout
-from als_engine.state import Body, BoolArray, FloatArray, Quantity, WorldState
+from als_engine.state import Quantity, WorldState
 
 if TYPE_CHECKING:
     from als_engine.avatar import Commands

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from als_engine import Box, Layout, Prop, Room, ScenarioSpec, Task, hookimpl
+from als_engine.arrays import BoolArray, FloatArray
 from als_engine.avatar import Commands
 from als_engine.registry import registry
-from als_engine.state import BoolArray, FloatArray, WorldState
+from als_engine.state import WorldState
 from als_engine.task import Behaviour
 
 WALLS, CRATES = 20, 6

@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pytest
 
+from als_engine.arrays import Body
 from als_engine.errors import ArgumentError
 from als_engine.geometry import SKIN, visible
 from als_engine.layout import Box, Layout, Prop, Sphere
-from als_engine.state import Body, WorldState
+from als_engine.state import WorldState
 
 WALL = Prop(Box(0.2, 4.0, 3.0), (2.0, 0.0))
 

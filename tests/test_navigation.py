@@ -11,13 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from als_engine import furniture
+from als_engine.arrays import Body
 from als_engine.avatar import Codec, Commands, drive
 from als_engine.building import grid_of_rooms
 from als_engine.errors import ArgumentError
 from als_engine.layout import Box, Cylinder, Layout, Prop, Spawn
 from als_engine.navigation import Navigator, face, reached, steer
 from als_engine.room import Door, Room
-from als_engine.state import Body, WorldState
+from als_engine.state import WorldState
 
 seeds = st.integers(0, 2**32 - 1)
 STEP = 0.08

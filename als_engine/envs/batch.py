@@ -13,9 +13,9 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
+from als_engine.arrays import BoolArray, FloatArray
 from als_engine.errors import ResetNeededError
 from als_engine.simulation import Simulation
-from als_engine.state import BoolArray, FloatArray
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
+from als_engine.arrays import FloatArray
 from als_engine.avatar import as_array
 from als_engine.envs.batch import Arrays
 from als_engine.envs.vector import make_worlds, spread_seeds
 from als_engine.envs.window import check_render_mode
 from als_engine.errors import ActionError, ResetNeededError
 from als_engine.specs import ScenarioSpec
-from als_engine.state import FloatArray
 
 
 def sb3_vec_env(

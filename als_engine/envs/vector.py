@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from als_engine.arrays import BoolArray, FloatArray
 from als_engine.avatar import as_array
 from als_engine.envs.batch import Arrays, Batch, Worlds
 from als_engine.envs.window import check_render_mode
@@ -18,7 +19,6 @@ from als_engine.envs.workers import WorkerPool
 from als_engine.errors import ActionError, ArgumentError, unknown
 from als_engine.simulation import simulate
 from als_engine.specs import ScenarioSpec
-from als_engine.state import BoolArray, FloatArray
 
 
 def make_worlds(

@@ -20,12 +20,12 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
+from als_engine.arrays import BoolArray
 from als_engine.avatar import Commands, as_array
 from als_engine.envs.batch import Arrays, Batch, buffer_shapes
 from als_engine.errors import ALSError, ArgumentError, ResetNeededError, WorkerError
 from als_engine.simulation import Simulation, simulate
 from als_engine.specs import ScenarioSpec
-from als_engine.state import BoolArray
 
 _ALIGNMENT = 64
 _GRACE = 5.0

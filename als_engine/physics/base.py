@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from als_engine.state import FloatArray, WorldState
+from als_engine.arrays import FloatArray
+from als_engine.state import WorldState
 
 
 class Physics(Protocol):

@@ -20,16 +20,9 @@ import numpy as np
 import pybullet as bullet
 from numpy.typing import NDArray
 
+from als_engine.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE, TOUCH_SECTORS, BoolArray, FloatArray
 from als_engine.errors import PhysicsError
-from als_engine.state import (
-    NOTHING,
-    SHAPE_BOX,
-    SHAPE_SPHERE,
-    TOUCH_SECTORS,
-    BoolArray,
-    FloatArray,
-    WorldState,
-)
+from als_engine.state import WorldState
 
 GRAVITY: Final = -9.81
 SUBSTEP: Final = 1 / 60

@@ -17,7 +17,8 @@ from als_engine.layout import SOUND_BANDS
 from als_engine.sensors.base import Sensor, Setup
 
 if TYPE_CHECKING:
-    from als_engine.state import BoolArray, FloatArray, IntArray, WorldState
+    from als_engine.arrays import BoolArray, FloatArray, IntArray
+    from als_engine.state import WorldState
 
 BAND_CENTERS: Final = 62.5 * 2.0 ** np.arange(SOUND_BANDS)  # hertz
 FOOTSTEPS: Final = 0.05 * np.array([0.5, 1.0, 0.6, 0.3, 0.1, 0.05, 0.0, 0.0])  # per metre a second

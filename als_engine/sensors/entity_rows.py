@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from als_engine.geometry import EYE_HEIGHT, crossings, gather_walls, new_boxes
 
 if TYPE_CHECKING:
-    from als_engine.state import BoolArray, FloatArray
+    from als_engine.arrays import BoolArray, FloatArray
 
 COLUMNS: Final = (
     "present",

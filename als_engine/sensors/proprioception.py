@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from als_engine.sensors.base import Sensor
 
 if TYPE_CHECKING:
-    from als_engine.state import FloatArray, IntArray, WorldState
+    from als_engine.arrays import FloatArray, IntArray
+    from als_engine.state import WorldState
 
 COLUMNS: Final = (
     "forward_velocity",

@@ -16,7 +16,8 @@ from als_engine.sensors.base import Sensor, Setup
 from als_engine.sensors.tokenizer import HEARD, READ, TOLD, VOCABULARY_SIZE, encoded
 
 if TYPE_CHECKING:
-    from als_engine.state import BoolArray, FloatArray, IntArray, WorldState
+    from als_engine.arrays import BoolArray, FloatArray, IntArray
+    from als_engine.state import WorldState
 
 LENGTH: Final = 64
 MOST_TOLD: Final = 40  # tokens of an instruction, so that room is left for what happens

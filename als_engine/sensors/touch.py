@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from als_engine.sensors.base import Sensor
 
 if TYPE_CHECKING:
-    from als_engine.state import BoolArray, FloatArray, IntArray, WorldState
+    from als_engine.arrays import BoolArray, FloatArray, IntArray
+    from als_engine.state import WorldState
 
 COLUMNS: Final = (
     *(f"pressure_{sector}" for sector in range(8)),

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.errors import ArgumentError
 from als_engine.layout import Layout
 from als_engine.navigation import Navigator, reached
-from als_engine.state import NOTHING, Body, BoolArray, FloatArray, Quantity, WorldState
+from als_engine.state import Quantity, WorldState
 from als_engine.task import Behaviour, Role, Task, split_of
 from als_scenarios.education.arithmetic import LARGEST, Arithmetic, wording
 from als_scenarios.education.lesson import MAX_PADS, QUESTIONS, STAND, Lesson

@@ -13,7 +13,8 @@ from als_engine.sensors.base import Sensor
 from als_scenarios.education.arithmetic import LARGEST, LARGEST_ANSWER, OPERATORS
 
 if TYPE_CHECKING:
-    from als_engine.state import FloatArray, WorldState
+    from als_engine.arrays import FloatArray
+    from als_engine.state import WorldState
 
 QUESTIONS: Final = 10
 """How many questions a lesson has."""

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from als_engine.state import BoolArray, FloatArray, WorldState
+from als_engine.arrays import BoolArray, FloatArray
+from als_engine.state import WorldState
 
 if TYPE_CHECKING:
     from als_engine.avatar import Commands

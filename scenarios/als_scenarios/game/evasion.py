@@ -11,7 +11,8 @@ import numpy as np
 from als_scenarios.game.obstacles import near, run
 
 if TYPE_CHECKING:
-    from als_engine.state import BoolArray, FloatArray, WorldState
+    from als_engine.arrays import BoolArray, FloatArray
+    from als_engine.state import WorldState
 
 DIRECTIONS: Final = 16
 SKIN: Final = 0.05

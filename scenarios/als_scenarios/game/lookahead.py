@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from als_scenarios.game.obstacles import free_step, near
 
 if TYPE_CHECKING:
+    from als_engine.arrays import BoolArray, FloatArray
     from als_engine.avatar import Commands
-    from als_engine.state import BoolArray, FloatArray, WorldState
+    from als_engine.state import WorldState
 
 HORIZON: Final = 36
 """Steps of a future."""

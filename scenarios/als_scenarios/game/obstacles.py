@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from als_engine.state import SHAPE_BOX
+from als_engine.arrays import SHAPE_BOX
 
 if TYPE_CHECKING:
-    from als_engine.state import FloatArray, WorldState
+    from als_engine.arrays import FloatArray
+    from als_engine.state import WorldState
 
 
 def gather(state: WorldState) -> FloatArray:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.arrays import BoolArray, FloatArray, IntArray
 from als_engine.navigation import Navigator, steer
-from als_engine.state import BoolArray, FloatArray, IntArray, WorldState
+from als_engine.state import WorldState
 from als_engine.task import Behaviour, Split
 from als_scenarios.game import lookahead
 from als_scenarios.game.evasion import Style, escape, shelter

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine import furniture
+from als_engine.arrays import Body, BoolArray, FloatArray
 from als_engine.errors import ArgumentError, unknown
 from als_engine.layout import Box, Layout, Prop, Spawn
 from als_engine.layout import rgb as color_of
 from als_engine.room import Room
-from als_engine.state import Body, BoolArray, FloatArray, Quantity, WorldState
+from als_engine.state import Quantity, WorldState
 from als_engine.task import Behaviour, Role, Task
 from als_scenarios.game.players import Players
 

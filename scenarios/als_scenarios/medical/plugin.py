@@ -14,7 +14,7 @@ def als_scenarios() -> list[ScenarioSpec]:
             task="als_scenarios.medical.diagnosis:Diagnosis",
             family="medical",
             summary="A clinic with real patients: pay for measurements, then decide.",
-            max_episode_steps=240,
+            max_episode_steps=180,
             num_avatars=2,
             min_avatars=1,
             max_avatars=4,

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine import Layout, Task
+from als_engine.arrays import Body, BoolArray, FloatArray
 from als_engine.avatar import Commands
 from als_engine.sensors.base import Sensor
-from als_engine.state import Body, BoolArray, FloatArray, Quantity, WorldState
+from als_engine.state import Quantity, WorldState
 from als_engine.task import Behaviour, Role, Split
 from als_scenarios.office.delivery_couriers import EXPERT, Couriers, Style
 from als_scenarios.office.delivery_floor import (
@@ -41,23 +42,23 @@ DONE_REWARD: Final = 2.0
 WRONG_REWARD: Final = -0.5
 STEP_REWARD: Final = -0.002
 
-CARRY_WEIGHT: Final = 0.15
-"""Potential of an open order, for each metre that its parcel has to go."""
+OPEN_WEIGHT: Final = 1.5
+"""Potential of each order that is still open."""
 
-FETCH_WEIGHT: Final = 0.05
-"""Potential of an open order, for each metre between its parcel and the nearest free courier."""
+CARRY_WEIGHT: Final = 0.2
+"""Potential of each metre that the parcel of an open order still has to go."""
 
-CRATE_WEIGHT: Final = 0.4
+FETCH_WEIGHT: Final = 0.2
+"""Potential of each metre between a courier without an ordered parcel and the nearest one."""
+
+CRATE_WEIGHT: Final = 0.5
 """Potential of each metre that the crate still has to go."""
 
-GATHER_WEIGHT: Final = 0.05
+GATHER_WEIGHT: Final = 0.1
 """Potential of each metre between the place to push from and the second-nearest courier."""
 
 DELIVERY_RANGE: Final = 0.8
 """How near the edge of a desk a parcel is put down to be delivered there, metres."""
-
-NO_HAND_FREE: Final = 12.0
-"""What counts as that distance while every courier carries something, metres."""
 
 VOICE_STEPS: Final = 45
 """For how long the dispatcher says what is ordered, each time that it changes."""
@@ -120,12 +121,12 @@ class Delivery(Task):
     | each step | -0.002 |
     | the change of a potential | 1 |
 
-    The potential of a state is minus the sum, over open orders, of 0.15 for each metre that the
-    parcel still has to go and 0.05 for each metre between it and the nearest courier with free
-    hands (0 once it is carried), and, until the crate is where it belongs, 0.4 for each metre that
-    it has to go and 0.05 for each metre between the place to push it from and the second-nearest
-    courier. Ways lead through the doorways. Such a term changes no optimal policy (Ng, Harada and
-    Russell 1999). A solved episode returns 5 to 11.
+    The potential of a state is minus the sum of: 1.5 for each open order; 0.2 for each metre that
+    its parcel still has to go; for each courier that carries no ordered parcel, 0.2 for each metre
+    to the nearest one that nobody carries; and, until the crate is where it belongs, 0.5 for each
+    metre that it has to go and 0.1 for each metre between the place to push it from and the
+    second-nearest courier. Ways lead through the doorways. Such a term changes no optimal policy
+    (Ng, Harada and Russell 1999). A solved episode returns 9 to 19.
 
     ## Episode end
 
@@ -148,7 +149,7 @@ class Delivery(Task):
     """
 
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"orders": Orders}
-    utterances: ClassVar[tuple[str, ...]] = ("yes", "no", "help", "wait", "thanks", "push now")
+    utterances: ClassVar[tuple[str, ...]] = ("mine", "wait", "push now")
 
     def __init__(self, num_avatars: int = 2) -> None:
         super().__init__(num_avatars)
@@ -179,6 +180,15 @@ class Delivery(Task):
     def layout(self, rng: np.random.Generator, level: int) -> Layout:
         """One level's office."""
         return lay_out(rng, level, self.num_avatars)
+
+    def concepts(self, layout: Layout) -> set[tuple[int, int]]:
+        """The (colour, desk) pairs that a level orders: what the splits do not share."""
+        pairs = zip(
+            np.asarray(layout.quantities["order_parcel"]).tolist(),
+            np.asarray(layout.quantities["order_desk"]).tolist(),
+            strict=True,
+        )
+        return {pair for pair in pairs if pair[0] != NO_ORDER}
 
     # -- what happens -----------------------------------------------------------------------------
 
@@ -269,31 +279,43 @@ def _potential(  # type: ignore[no-untyped-def]
     position, held, prop_position, holder, mirror, order_parcel, order_desk, order_open,
     crate_pending, value,
 ):  # fmt: skip
+    avatars = position.shape[1]
+    at, parcels = np.empty((avatars, 2)), np.empty((ORDERS, 2))
     for w in range(value.shape[0]):
-        mx, my = mirror[w]
+        for a in range(avatars):
+            at[a] = mirror[w] * position[w, a, :2]
         for k in range(ORDERS):
-            if not order_open[w, k]:
-                continue
-            p, d = FIRST_PARCEL + order_parcel[w, k], order_desk[w, k]
-            x, y = mx * prop_position[w, p, 0], my * prop_position[w, p, 1]
-            to_desk = way_length(x, y, mx * prop_position[w, d, 0], my * prop_position[w, d, 1])
-            value[w] -= CARRY_WEIGHT * to_desk
-            if holder[w, p] < 0:
-                fetch = NO_HAND_FREE
-                for a in range(position.shape[1]):
-                    if held[w, a] < 0:
-                        here = (mx * position[w, a, 0], my * position[w, a, 1])
-                        fetch = min(fetch, way_length(here[0], here[1], x, y))
-                value[w] -= FETCH_WEIGHT * fetch
+            if order_open[w, k]:
+                parcels[k] = mirror[w] * prop_position[w, FIRST_PARCEL + order_parcel[w, k], :2]
+                desk = mirror[w] * prop_position[w, order_desk[w, k], :2]
+                to_desk = way_length(parcels[k, 0], parcels[k, 1], desk[0], desk[1])
+                value[w] -= OPEN_WEIGHT + CARRY_WEIGHT * to_desk
+        for a in range(avatars):
+            value[w] -= FETCH_WEIGHT * _to_fetch(
+                at[a], held[w, a], order_parcel[w], order_open[w], holder[w], parcels
+            )
         if crate_pending[w]:
-            x, y = mx * prop_position[w, CRATE, 0], my * prop_position[w, CRATE, 1]
+            x, y = mirror[w] * prop_position[w, CRATE, :2]
             to_go = math.hypot(max(0.0, CLEAR_X + 0.1 - x), y - BACK_DOOR_Y)
             first = second = math.inf
-            for a in range(position.shape[1]):
-                here = (mx * position[w, a, 0], my * position[w, a, 1])
-                away = way_length(here[0], here[1], x - CRATE_SIZE / 2 - 0.3, y)
+            for a in range(avatars):
+                away = way_length(at[a, 0], at[a, 1], x - CRATE_SIZE / 2 - 0.3, y)
                 first, second = min(first, away), min(second, max(first, away))
             value[w] -= CRATE_WEIGHT * to_go + GATHER_WEIGHT * second
+
+
+@numba.njit(cache=True, nogil=True)
+def _to_fetch(here, held, order_parcel, order_open, holder, parcels):  # type: ignore[no-untyped-def]
+    """How far a courier is from something to carry, metres; 0 where it carries or all are."""
+    nearest = math.inf
+    for k in range(ORDERS):
+        prop = FIRST_PARCEL + order_parcel[k]
+        if order_open[k] and held == prop:
+            return 0.0
+        if order_open[k] and holder[prop] < 0:
+            away = way_length(here[0], here[1], parcels[k, 0], parcels[k, 1])
+            nearest = min(nearest, away)
+    return 0.0 if nearest == math.inf else nearest
 
 
 def _deliveries(state: WorldState) -> tuple[BoolArray, NDArray[np.int32]]:

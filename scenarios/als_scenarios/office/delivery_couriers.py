@@ -15,10 +15,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.arrays import NOTHING, BoolArray
 from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, Commands
 from als_engine.interaction import REACH, REACH_ANGLE
 from als_engine.navigation import Navigator, face
-from als_engine.state import NOTHING, BoolArray, WorldState
+from als_engine.state import WorldState
 from als_scenarios.office.delivery_floor import (
     CRATE,
     CRATE_SIZE,

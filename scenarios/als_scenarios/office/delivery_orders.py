@@ -9,8 +9,9 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.arrays import FloatArray
 from als_engine.sensors.base import Sensor
-from als_engine.state import FloatArray, WorldState
+from als_engine.state import WorldState
 from als_scenarios.office.delivery_floor import (
     CRATE,
     CRATE_SIZE,
