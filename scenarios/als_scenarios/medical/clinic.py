@@ -83,7 +83,7 @@ def _stations(rng: np.random.Generator, room: Room) -> tuple[dict[str, Prop], di
 
 
 def _furniture() -> list[Prop]:
-    """The patient's bed with the patient in it, a window and a door: what nobody needs to tell apart."""
+    """The patient in bed, a window and a door: what nobody needs to tell apart."""
     x, y = _BED
     return [
         Prop(Box(0.85, 2.0, 0.5), (x, y), color="white"),
