@@ -203,7 +203,8 @@ class Bullet:
         if where:
             props, pose = state.props, np.array(poses)
             worlds, indices = np.array(where).T
-            change = pose[:, :3] - props.position[worlds, indices]
+            with np.errstate(invalid="ignore"):  # What is not finite is refused by `_scan`.
+                change = pose[:, :3] - props.position[worlds, indices]
             props.velocity[worlds, indices] = change / (SUBSTEP * self.substeps)
             props.position[worlds, indices] = pose[:, :3]
             props.orientation[worlds, indices] = pose[:, 3:]
@@ -291,33 +292,45 @@ def _find_awake(  # type: ignore[no-untyped-def]
 ):
     """Marks the props that may move in the coming step.
 
-    Those are the ones that moved in one of the last few steps, and the ones that an avatar or a
-    moving prop is close to. A needless mark costs a read, never a bit.
+    Those are the ones that moved in one of the last few steps, the ones that an avatar is close
+    to, and the ones that one of these may push, directly or through others. A needless mark costs
+    a read, never a bit.
     """
     worlds, props = mass.shape
     for w in range(worlds):
         for i in range(props):
-            awake[w, i] = False
-            if not (mass[w, i] > 0.0 and solid[w, i] and present[w, i] and holder[w, i] < 0):
-                continue
-            moving = (
-                velocity[w, i, 0] != 0.0 or velocity[w, i, 1] != 0.0 or velocity[w, i, 2] != 0.0
-            )
-            quiet[w, i] = 0 if moving else min(quiet[w, i] + 1, _QUIET)
-            size = _bounding_radius(half[w, i])
-            x, y = position[w, i, 0], position[w, i, 1]
+            free = mass[w, i] > 0.0 and solid[w, i] and present[w, i] and holder[w, i] < 0
+            moving = velocity[w, i, 0] != 0.0 or velocity[w, i, 1] != 0.0
+            moving |= velocity[w, i, 2] != 0.0
             for a in range(radius.shape[0]):
-                dx, dy = avatar_position[w, a, 0] - x, avatar_position[w, a, 1] - y
-                reach = size + radius[a] + _WAKE
-                if dx * dx + dy * dy < reach * reach:
-                    quiet[w, i] = 0
-            for j in range(props):
-                if j != i and mass[w, j] > 0.0 and quiet[w, j] == 0:
-                    dx, dy = position[w, j, 0] - x, position[w, j, 1] - y
-                    reach = size + _bounding_radius(half[w, j]) + _WAKE
-                    if dx * dx + dy * dy < reach * reach:
-                        quiet[w, i] = 0
-            awake[w, i] = quiet[w, i] < _QUIET
+                dx = avatar_position[w, a, 0] - position[w, i, 0]
+                dy = avatar_position[w, a, 1] - position[w, i, 1]
+                reach = _bounding_radius(half[w, i]) + radius[a] + _WAKE
+                moving |= dx * dx + dy * dy < reach * reach
+            awake[w, i] = free and moving
+        spreading = True
+        while spreading:
+            spreading = False
+            for i in range(props):
+                if awake[w, i] or not (mass[w, i] > 0.0 and solid[w, i] and present[w, i]):
+                    continue
+                if holder[w, i] < 0 and _near_awake(i, position[w], half[w], awake[w]):
+                    awake[w, i] = spreading = True
+        for i in range(props):
+            quiet[w, i] = 0 if awake[w, i] else min(quiet[w, i] + 1, _QUIET)
+            free = mass[w, i] > 0.0 and solid[w, i] and present[w, i] and holder[w, i] < 0
+            awake[w, i] = free and quiet[w, i] < _QUIET
+
+
+@numba.njit(cache=True, nogil=True)
+def _near_awake(i, position, half, awake):  # type: ignore[no-untyped-def]
+    for j in range(awake.shape[0]):
+        if awake[j]:
+            dx, dy = position[j, 0] - position[i, 0], position[j, 1] - position[i, 1]
+            reach = _bounding_radius(half[i]) + _bounding_radius(half[j]) + _WAKE
+            if dx * dx + dy * dy < reach * reach:
+                return True
+    return False
 
 
 @numba.njit(cache=True, nogil=True)
