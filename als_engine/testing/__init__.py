@@ -10,8 +10,17 @@ On the command line it is `als check Acme/FetchKettle-v0`.
 
 from __future__ import annotations
 
-from als_engine.testing.case import Case
+from als_engine.testing.case import Case, Options
 from als_engine.testing.kit import CHECKS, check_scenario, examine
 from als_engine.testing.report import ConformanceError, Report, Result
 
-__all__ = ["CHECKS", "Case", "ConformanceError", "Report", "Result", "check_scenario", "examine"]
+__all__ = [
+    "CHECKS",
+    "Case",
+    "ConformanceError",
+    "Options",
+    "Report",
+    "Result",
+    "check_scenario",
+    "examine",
+]

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.errors import ArgumentError
 from als_engine.registry import registry
 from als_engine.simulation import Simulation, simulate
 from als_engine.specs import SPLITS, ScenarioSpec
 from als_engine.task import LEVELS
 
-__all__ = ["Case", "Player", "random_actions"]
+__all__ = ["Case", "Options", "Player", "random_actions"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How hard to look, and for what.
+
+    Attributes:
+        levels: how many levels of each split are laid out and compared.
+        episodes: how many episodes of each split the expert and the random policy play.
+        steps: for how many steps two runs are compared.
+        workers: with 2 or more, that many processes must equal one; 1 leaves that out.
+        expert_at_least: the expert's success rate.
+        random_at_most: the success rate of random actions.
+        only: names of checks; None for all.
+        skip: names of checks.
+    """
+
+    levels: int = 16
+    episodes: int = 8
+    steps: int = 40
+    workers: int = 1
+    expert_at_least: float = 0.8
+    random_at_most: float = 0.5
+    only: Sequence[str] | None = None
+    skip: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Refuses numbers that prove nothing.
+
+        Raises:
+            ArgumentError: names the number.
+        """
+        for name, least in (("levels", 2), ("episodes", 1), ("steps", 2), ("workers", 1)):
+            if getattr(self, name) < least:
+                raise ArgumentError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
 
 @dataclass
@@ -22,23 +59,14 @@ class Case:
 
     Attributes:
         spec: the scenario.
-        levels: how many levels of each split are laid out.
-        episodes: how many episodes of each split the expert and the random policy play.
-        steps: how long the checks that compare two runs play.
-        workers: how many processes the check of workers uses; 1 skips it.
-        expert_at_least, random_at_most: success rates.
+        options: how hard to look.
         arguments: of the scenario.
         figures: filled by the checks.
         notes: filled by the checks, by their name.
     """
 
     spec: ScenarioSpec
-    levels: int
-    episodes: int
-    steps: int
-    workers: int
-    expert_at_least: float
-    random_at_most: float
+    options: Options
     arguments: dict[str, Any]
     figures: dict[str, float] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
@@ -61,8 +89,8 @@ class Case:
     def sampled(self, split: str) -> list[int]:
         """Levels of a split: the first ones, and some from all over it."""
         levels = LEVELS[split]
-        spread = np.linspace(levels.start, levels.stop - 1, max(2, self.levels // 2))
-        first = range(levels.start, levels.start + self.levels - len(spread))
+        spread = np.linspace(levels.start, levels.stop - 1, max(2, self.options.levels // 2))
+        first = range(levels.start, levels.start + self.options.levels - len(spread))
         return sorted({*first, *spread.astype(int).tolist()})
 
     def splits(self) -> tuple[str, ...]:

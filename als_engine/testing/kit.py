@@ -11,7 +11,7 @@ from typing import Any, Final
 from als_engine.errors import ArgumentError, unknown
 from als_engine.registry import registry
 from als_engine.testing import content, play, replay, views
-from als_engine.testing.case import Case
+from als_engine.testing.case import Case, Options
 from als_engine.testing.report import ConformanceError, Report, Result
 
 __all__ = ["CHECKS", "check_scenario", "examine"]
@@ -58,7 +58,7 @@ def check_scenario(
         id: the scenario's id.
         levels: how many levels of each split are laid out and compared.
         episodes: how many episodes of each split the expert and the random policy play.
-        steps: how many steps two runs are compared for.
+        steps: for how many steps two runs are compared.
         workers: with 2 or more, that many processes must equal one; 1 leaves that out.
         expert_at_least: the expert's success rate.
         random_at_most: the success rate of random actions.
@@ -74,11 +74,8 @@ def check_scenario(
         UnknownIdError: there is no such scenario.
         ArgumentError: an argument is unknown or its value is not allowed.
     """
-    report = examine(
-        id, levels=levels, episodes=episodes, steps=steps, workers=workers,
-        expert_at_least=expert_at_least, random_at_most=random_at_most, only=only, skip=skip,
-        **arguments,
-    )  # fmt: skip
+    options = Options(levels, episodes, steps, workers, expert_at_least, random_at_most, only, skip)
+    report = examine(id, options, arguments)
     if not report.ok:
         raise ConformanceError(report)
     return report
@@ -86,51 +83,30 @@ def check_scenario(
 
 def examine(
     id: str,
-    *,
-    levels: int = 16,
-    episodes: int = 8,
-    steps: int = 40,
-    workers: int = 1,
-    expert_at_least: float = 0.8,
-    random_at_most: float = 0.5,
-    only: Sequence[str] | None = None,
-    skip: Sequence[str] = (),
+    options: Options,
+    arguments: Mapping[str, Any],
     on_result: Callable[[Result], None] = lambda result: None,
-    **arguments: Any,
 ) -> Report:
-    """`check_scenario` that returns also when a promise is broken.
+    """`check_scenario` that returns its report also when a promise is broken.
 
     Args:
         id: the scenario's id.
-        levels: see `check_scenario`, like all that are not named here.
-        episodes: "
-        steps: "
-        workers: "
-        expert_at_least: "
-        random_at_most: "
-        only: "
-        skip: "
+        options: how hard to look.
+        arguments: of the scenario, as for `gymnasium.make`.
         on_result: called after each check.
-        **arguments: of the scenario.
 
     Raises:
         UnknownIdError: there is no such scenario.
         ArgumentError: an argument is unknown or its value is not allowed.
     """
-    for name, value in (("levels", levels), ("episodes", episodes), ("steps", steps)):
-        if value < 2:
-            raise ArgumentError(f"{name} must be at least 2, got {value!r}")
-    for name in (*(only or ()), *skip):
+    for name in (*(options.only or ()), *options.skip):
         if name not in CHECKS:
             raise ArgumentError(unknown("check", name, CHECKS))
-    case = Case(
-        registry.scenario(id), levels, episodes, steps, workers, expert_at_least, random_at_most,
-        arguments,
-    )  # fmt: skip
+    case = Case(registry.scenario(id), options, dict(arguments))
     case.simulate().close()  # A wrong argument is the caller's mistake, not the scenario's.
     results = []
     for name, check in CHECKS.items():
-        if name in (only or CHECKS) and name not in skip:
+        if name in (options.only or CHECKS) and name not in options.skip:
             results.append(_run(name, check, case))
             on_result(results[-1])
     return Report(id, tuple(results), dict(case.figures))

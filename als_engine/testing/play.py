@@ -30,7 +30,7 @@ def pure(case: Case) -> Iterator[str]:
         player = Player(_SEED)
         for simulation in (plain, watched):
             simulation.reset([_SEED, _SEED + 1])
-        for step in range(case.steps):
+        for step in range(case.options.steps):
             for name, ask in _questions(watched).items():
                 before = _digests(watched)
                 if not _same(ask(), ask()):
@@ -100,7 +100,7 @@ def _check_observations(case: Case, simulation: Simulation) -> Iterator[str]:
     player, wrong = Player(_SEED), set[str]()
     simulation.reset([_SEED, _SEED + 1])
     simulation.observe()
-    for step in range(case.steps):
+    for step in range(case.options.steps):
         for key, array in simulation.observations.items():
             space: Any = simulation.observation_space[key]
             rows = array.reshape(-1, *array.shape[2:])
@@ -117,10 +117,10 @@ def expert(case: Case) -> Iterator[str]:
     success, returns = _episodes(case, lambda env, rng: env.expert_actions())
     case.figures.update(expert_success=success, expert_return=returns)
     case.notes["expert"] = f"solves {success:.0%}, return {returns:.2f}"
-    if success < case.expert_at_least:
+    if success < case.options.expert_at_least:
         yield (
             f"the expert solves {success:.0%} of the levels, at least "
-            f"{case.expert_at_least:.0%} are asked for"
+            f"{case.options.expert_at_least:.0%} are asked for"
         )
 
 
@@ -131,10 +131,10 @@ def random(case: Case) -> Iterator[str]:
     )
     case.figures.update(random_success=success, random_return=returns)
     case.notes["random"] = f"solves {success:.0%}, return {returns:.2f}"
-    if success > case.random_at_most:
+    if success > case.options.random_at_most:
         yield (
             f"random actions solve {success:.0%} of the levels, at most "
-            f"{case.random_at_most:.0%} are allowed"
+            f"{case.options.random_at_most:.0%} are allowed"
         )
     best = case.figures.get("expert_return", np.inf)
     if returns >= best:
@@ -144,7 +144,7 @@ def random(case: Case) -> Iterator[str]:
 def _episodes(
     case: Case, act: Callable[[VectorEnv, np.random.Generator], NDArray[Any]]
 ) -> tuple[float, float]:
-    """Plays one episode in each of `case.episodes` worlds of each split.
+    """Plays one episode in each of `case.options.episodes` worlds of each split.
 
     Returns:
         The success rate and the mean return.
@@ -152,7 +152,7 @@ def _episodes(
     won, returns = [], []
     for split in case.splits():
         given: dict[str, Any] = {"sensors": ("proprioception",), **case.arguments, "split": split}
-        env = VectorEnv(case.id, case.episodes, 1, AutoresetMode.SAME_STEP, **given)
+        env = VectorEnv(case.id, case.options.episodes, 1, AutoresetMode.SAME_STEP, **given)
         try:
             success, total = _play_once(env, act)
         finally:
@@ -190,12 +190,12 @@ def throughput(case: Case) -> Iterator[str]:
         shape = (worlds, simulation.observers)
         simulation.step(random_actions(rng, simulation.action_space, shape))
         began = time.perf_counter()
-        for _ in range(case.steps):
+        for _ in range(case.options.steps):
             simulation.step(random_actions(rng, simulation.action_space, shape))
         seconds = time.perf_counter() - began
     finally:
         simulation.close()
-    rate = worlds * case.steps / seconds
+    rate = worlds * case.options.steps / seconds
     case.figures["steps_per_second"] = rate
     case.notes["throughput"] = f"{rate:,.0f} world-steps a second, {worlds} worlds"
     yield from ()

@@ -26,11 +26,11 @@ def replay(case: Case) -> Iterator[str]:
     """The same seed and actions give the same bits: observations, rewards, infos and state."""
     env, other = _single(case), _single(case)
     try:
-        first = _play(env, case.steps)
-        _play(env, case.steps // 2, seed=_SEED + 1)
+        first = _play(env, case.options.steps)
+        _play(env, case.options.steps // 2, seed=_SEED + 1)
         for where, again in (
-            ("in the same environment after another episode", _play(env, case.steps)),
-            ("in another environment", _play(other, case.steps)),
+            ("in the same environment after another episode", _play(env, case.options.steps)),
+            ("in another environment", _play(other, case.options.steps)),
         ):
             for step, (one, two) in enumerate(zip(first, again, strict=True)):
                 if difference := _difference(one, two):
@@ -73,11 +73,11 @@ def autoreset(case: Case) -> Iterator[str]:
 
 def workers(case: Case) -> Iterator[str]:
     """Several processes give the same bits as one."""
-    if case.workers < 2:
+    if case.options.workers < 2:
         case.notes["workers"] = "not asked for"
         return
     one = _vector(case, 1, AutoresetMode.SAME_STEP)
-    many = _vector(case, case.workers, AutoresetMode.SAME_STEP)
+    many = _vector(case, case.options.workers, AutoresetMode.SAME_STEP)
     try:
         yield from _compare(case, one, many, AutoresetMode.SAME_STEP)
     finally:
@@ -119,7 +119,7 @@ def _compare(case: Case, one: Any, two: Any, mode: AutoresetMode) -> Iterator[st
     space = one.single_action_space
     if difference := _difference(one.reset(seed=_SEED), two.reset(seed=_SEED)):
         yield f"the reset differs: {difference}"
-    for step in range(case.steps):
+    for step in range(case.options.steps):
         if step % 3 == 0:  # Kept for a while, so that avatars get somewhere.
             actions = random_actions(rng, space, (_WORLDS,))
         seen, other = one.step(actions), two.step(actions)

@@ -46,9 +46,9 @@ def pettingzoo_api(case: Case) -> Iterator[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         env = make()
-        parallel_api_test(env, num_cycles=case.steps)
+        parallel_api_test(env, num_cycles=case.options.steps)
         env.close()
-        parallel_seed_test(make, num_cycles=case.steps)
+        parallel_seed_test(make, num_cycles=case.options.steps)
     yield from ()
 
 
