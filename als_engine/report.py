@@ -45,8 +45,8 @@ class Report:
         episodes: how many each agent has played.
         videos: (file name in the folder, caption).
         command: what to type to get the same.
-        facts: "seed" and the like, and the versions.
         seconds: what took how long.
+        settings: "seed" and the like. versions: of the packages.
         scenarios: (id, summary) of all that are installed.
         next_steps: (command, what it does).
     """
@@ -61,8 +61,9 @@ class Report:
     episodes: int
     command: str
     videos: Sequence[tuple[str, str]] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
     scenarios: Sequence[tuple[str, str]] = ()
     next_steps: Sequence[tuple[str, str]] = ()
 
@@ -86,6 +87,7 @@ def render(report: Report) -> str:
     others = [row.returns for row in report.rows if row.returns.kind != "trained"]
     curve = curve_chart(report.curve, others, "environment steps", "mean return")
     means = interval_chart([row.returns for row in report.rows], "mean return, 95 % interval")
+    took = {what: _duration(seconds) for what, seconds in report.seconds.items()}
     return _PAGE.substitute(
         style=STYLE,
         title=escape(report.title),
@@ -99,8 +101,8 @@ def render(report: Report) -> str:
         rows="".join(_row(row) for row in report.rows),
         episodes=report.episodes,
         command=escape(report.command),
-        seconds=_facts({k: _duration(v) for k, v in report.seconds.items()}),
-        facts=_facts(report.facts),
+        settings=_facts({**took, **report.settings}),
+        versions=_facts(report.versions),
         scenarios="".join(
             f"<tr><td><code>{escape(name)}</code></td><td>{escape(summary)}</td></tr>"
             for name, summary in report.scenarios
@@ -188,7 +190,7 @@ Normalized: random is 0, the scenario's own expert, which sees everything, is 1.
 <section>
 <h2>Make it again</h2>
 <pre class="card"><code>$command</code></pre>
-<div class="pair"><dl class="card">$seconds</dl><dl class="card">$facts</dl></div>
+<div class="pair"><dl class="card">$settings</dl><dl class="card">$versions</dl></div>
 </section>
 <section>
 <h2>Go on</h2>

@@ -1,0 +1,200 @@
+"""`als quickstart`: in a few minutes from nothing to a trained avatar and a page that shows it."""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from als_engine.registry import registry
+
+if TYPE_CHECKING:
+    from als_engine.agent import Progress
+    from als_engine.evaluation.protocol import Evaluation
+    from als_engine.training import Trained
+
+__all__ = ["quickstart"]
+
+SCENARIO: Final = "ALS/Tag-v0"
+ARGUMENTS: Final[Mapping[str, Any]] = {
+    "num_avatars": 2,
+    "role": "chaser",
+    # State sensors: from pixels it takes more than a few minutes on two cores.
+    "sensors": ["entities", "proprioception"],
+    # Running straight at somebody takes small turns; in jerks it is learnt more slowly.
+    "action_mode": "continuous",
+}
+LEARNING: Final[Mapping[str, Any]] = {"learning_rate": 5e-4, "n_epochs": 4, "gamma": 0.98}
+STEPS: Final = 200_000
+EPISODES: Final = 100
+FILMED: Final = 3
+VIDEO: Final = "trained.gif"
+_INTERRUPTED: Final = 130
+
+Curve = list[tuple[float, float]]
+
+Out = Annotated[Path, typer.Option(help="The folder for the report and the trained agent.")]
+Steps = Annotated[int, typer.Option(help="Environment steps to train for.", min=1)]
+Episodes = Annotated[int, typer.Option(help="Test episodes for each agent.", min=2)]
+Seed = Annotated[int, typer.Option(help="Of the learner, the worlds and the episodes.", min=0)]
+Worlds = Annotated[int, typer.Option(help="Worlds that are stepped at once.", min=1)]
+
+
+def quickstart(
+    out: Out = Path("quickstart-report"),
+    steps: Steps = STEPS,
+    episodes: Episodes = EPISODES,
+    seed: Seed = 0,
+    worlds: Worlds = 16,
+) -> None:
+    """Train an avatar to play tag, compare it with random and expert, and write a report."""
+    from als_engine.cli import list as list_command
+    from als_engine.cli.quiet import import_physics
+    from als_engine.files import make_folder
+    from als_engine.saving import save_agent
+
+    registry.scenario(SCENARIO)
+    make_folder(out)
+    # Networks of this size are no faster on two threads, and on one the result is the same
+    # wherever it runs. Torch reads this when it is imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import_physics()
+    seconds: dict[str, float] = {}
+
+    _headline(1, "The scenarios that are installed")
+    list_command.list_scenarios()
+    _headline(2, f"PPO learns {SCENARIO}: {steps:,} steps in {worlds} worlds at once")
+    with _timed(seconds, f"training, {steps:,} steps"):
+        curve, trained = _train(steps, seed, worlds)
+        record = save_agent(trained.agent, out / "agent", trained.record)
+    _headline(3, f"{episodes} episodes for each agent on levels that were held out")
+    with _timed(seconds, f"evaluation, 3 times {episodes} episodes"):
+        found = _evaluate(trained, episodes, seed)
+    _headline(4, "The report")
+    with _timed(seconds, "video"):
+        caption = _film(trained, out / VIDEO, seed)
+
+    from als_engine.cli.quickstart_page import Outcome, build_report
+    from als_engine.report import write_report
+
+    command = _command(out, steps, episodes, seed, worlds)
+    outcome = Outcome(out, command, record, curve, found, VIDEO, caption, seconds)
+    report = build_report(outcome)
+    page = write_report(out, report)
+    typer.echo(f"{report.verdict}\n\nReport: {page}\nAgent:  {out / 'agent'}")
+
+
+def _train(steps: int, seed: int, worlds: int) -> tuple[Curve, Trained]:
+    """Trains, with a live bar.
+
+    Raises:
+        typer.Exit: it was interrupted.
+    """
+    from als_engine.cli.train import _bar as progress_bar
+    from als_engine.training import train_agent
+
+    curve: Curve = []
+    seen = 0
+    with progress_bar() as bar:
+
+        def show(progress: Progress) -> None:
+            nonlocal seen
+            bar(progress)
+            _tell(progress, seen)
+            seen = progress.steps
+            if not curve or progress.steps - curve[-1][0] >= steps / 200:
+                curve.append((float(progress.steps), progress.mean_return))
+
+        trained = train_agent(
+            SCENARIO,
+            "ppo",
+            steps=steps,
+            worlds=worlds,
+            seed=seed,
+            arguments=dict(ARGUMENTS),
+            config=dict(LEARNING),
+            on_progress=show,
+        )
+    if trained.stopped:
+        typer.echo("Interrupted before the training was over; nothing was written.", err=True)
+        raise typer.Exit(_INTERRUPTED)
+    return curve, trained
+
+
+def _tell(progress: Progress, before: int) -> None:
+    """A line at every quarter, for logs and pipes, where a live bar shows nothing."""
+    quarter = progress.total / 4
+    if not sys.stderr.isatty() and progress.steps // quarter > before // quarter:
+        told = "" if math.isnan(progress.mean_return) else f", return {progress.mean_return:.2f}"
+        typer.echo(f"{progress.steps:>9,} steps{told}")
+
+
+def _evaluate(trained: Trained, episodes: int, seed: int) -> Evaluation:
+    """Runs the trained agent and both yardsticks through the same test episodes."""
+    from als_engine.cli.evaluate import _print_table as print_table
+    from als_engine.cli.evaluate import _status as status
+    from als_engine.evaluation.protocol import evaluate, normalise
+
+    record = trained.record
+    with status("Playing on the test levels"):
+        found = evaluate(
+            trained.agent,
+            SCENARIO,
+            episodes,
+            seed=seed,
+            arguments=record.arguments,
+            observers=record.observers,
+        )
+        normalized = normalise(found)
+    print_table("PPO", found, normalized)
+    return found
+
+
+def _film(trained: Trained, path: Path, seed: int) -> str:
+    """Films the first test episodes, whatever happens in them; returns the caption."""
+    from als_engine.film import Film
+    from als_engine.simulation import simulate
+    from als_engine.video import write_video
+
+    record = trained.record
+    arguments: dict[str, Any] = {**record.arguments, "split": "test"}
+    simulation = simulate(SCENARIO, 1, record.observers, **arguments)
+    film = Film(simulation, trained.agent)
+    try:
+        write_video(path, film.episodes(range(seed, seed + FILMED)))
+    finally:
+        simulation.close()
+    won = sum(bool(take.metrics["success"]) for take in film.takes)
+    levels = ", ".join(str(take.level) for take in film.takes)
+    return (
+        f"The first {FILMED} test episodes, levels {levels}: "
+        f"the trained avatar, in red, catches the other one in {won} of them."
+    )
+
+
+def _command(out: Path, steps: int, episodes: int, seed: int, worlds: int) -> str:
+    """What to type to get the same result."""
+    words = ["als", "quickstart", "--out", str(out), "--steps", str(steps)]
+    words += ["--episodes", str(episodes), "--seed", str(seed), "--worlds", str(worlds)]
+    return shlex.join(words)
+
+
+def _headline(number: int, text: str) -> None:
+    from rich.console import Console
+
+    Console().print(f"\n[bold]{number} of 4[/bold]  {text}", highlight=False)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], what: str) -> Iterator[None]:
+    begun = time.monotonic()
+    yield
+    seconds[what] = time.monotonic() - begun
