@@ -90,9 +90,9 @@ class Simulation:
             ArgumentError: an argument is not allowed; the message says what is.
         """
         self.scenario, self.task = scenario, task
-        self.num_worlds = _at_least_one("num_worlds", num_worlds)
+        self.num_worlds = at_least_one("num_worlds", num_worlds)
         self.num_avatars = task.num_avatars
-        max_episode_steps = _at_least_one("max_episode_steps", max_episode_steps)
+        max_episode_steps = at_least_one("max_episode_steps", max_episode_steps)
         self.observers = self.num_avatars if observers is None else observers
         if not 1 <= self.observers <= self.num_avatars:
             raise ArgumentError(f"observers must be 1 to {self.num_avatars}, got {observers}")
@@ -346,7 +346,7 @@ class Simulation:
 
     def set_time_limit(self, max_episode_steps: int) -> None:
         """Changes the time limit from the next step on."""
-        self.state.max_episode_steps = _at_least_one("max_episode_steps", max_episode_steps)
+        self.state.max_episode_steps = at_least_one("max_episode_steps", max_episode_steps)
 
     def render(self, world: int = 0) -> NDArray[np.uint8]:
         """A third-person picture of one world, (480, 640, 3)."""
@@ -472,7 +472,12 @@ def _one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
-def _at_least_one(name: str, value: int) -> int:
+def at_least_one(name: str, value: int) -> int:
+    """Returns a count.
+
+    Raises:
+        ArgumentError: it is not a whole number of at least 1.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ArgumentError(f"{name} must be a whole number of at least 1, got {value!r}")
     return int(value)

@@ -17,7 +17,7 @@ from als_engine.envs.batch import Arrays, Batch, Worlds
 from als_engine.envs.window import check_render_mode
 from als_engine.envs.workers import WorkerPool
 from als_engine.errors import ActionError, ArgumentError, unknown
-from als_engine.simulation import simulate
+from als_engine.simulation import at_least_one, simulate
 from als_engine.specs import ScenarioSpec
 
 
@@ -34,9 +34,8 @@ def make_worlds(
     Raises:
         ArgumentError: `workers` is not from 1 to the number of worlds, or an argument is wrong.
     """
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ArgumentError(f"workers must be a whole number of at least 1, got {workers!r}")
-    if workers > 1:
+    at_least_one("num_envs", num_worlds)
+    if at_least_one("workers", workers) > 1:
         return WorkerPool(scenario, num_worlds, observers, workers, autoreset, arguments)
     return Batch(simulate(scenario, num_worlds, observers, **arguments), autoreset)
 
