@@ -14,6 +14,7 @@ from typing import Annotated, TextIO
 import typer
 
 import als_engine
+from als_engine.cli import check as check_command
 from als_engine.cli import list as list_command
 from als_engine.cli import play as play_command
 from als_engine.cli import plugins as plugins_command
@@ -28,6 +29,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "list": list_command.list_scenarios,
     "show": show_command.show,
     "play": play_command.play,
+    "check": check_command.check,
     "plugins": plugins_command.plugins,
 }
 
