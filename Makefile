@@ -2,7 +2,7 @@
 # chooses the interpreter; otherwise the first one that works is taken.
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint docs clean
+.PHONY: help quickstart test lint docs images clean
 
 BIN := .venv/bin
 READY := .venv/.installed
@@ -24,7 +24,10 @@ lint: $(READY)  ## Check style, types and the direction of imports.
 	$(BIN)/lint-imports
 
 docs: $(READY)  ## Build the documentation into site/.
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+images: $(READY)  ## Draw the README's pictures anew, after `make quickstart`.
+	$(BIN)/python docs/scripts/readme_images.py
 
 clean:  ## Remove the environment and everything that was built.
 	rm -rf .venv build dist site quickstart-report .mypy_cache .pytest_cache .ruff_cache \

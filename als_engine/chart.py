@@ -65,14 +65,16 @@ def curve_chart(
     """
     shown = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)] or [(0.0, 0.0)]
     levels = [y for _, y in shown] + [reference.mean for reference in references]
-    across, up = ticks(0.0, shown[-1][0], 4), ticks(min(levels), max(levels))
-    right = max(shown[-1][0], across[0] + 1e-9)
+    right = shown[-1][0] if shown[-1][0] > 0 else 1.0
+    across, up = ticks(0.0, right, 4), ticks(min(levels), max(levels))
     plane = _Plane((0.0, right), (up[0], up[-1]), _CURVE_HEIGHT)
     parts = [_open(_CURVE_HEIGHT, f"{y_title} over {x_title}")]
     parts += [plane.across(y) + plane.y_label(y) for y in up]
     parts += [plane.x_label(x) for x in across if x <= right]
     for reference in references:
-        parts.append(plane.reference(reference))
+        # The name stands at the end at which the curve is farther away.
+        first, last = (abs(shown[i][1] - reference.mean) for i in (0, -1))
+        parts.append(plane.reference(reference, at_start=first > last))
     path = " ".join(f"{plane.x(x):.1f},{plane.y(y):.1f}" for x, y in shown)
     foot = plane.y(up[0])
     area = f"{plane.x(shown[0][0]):.1f},{foot:.1f} {path} {plane.x(shown[-1][0]):.1f},{foot:.1f}"
@@ -153,17 +155,17 @@ class _Plane:
         """A number to the left of the plane."""
         return _text(self._left - 7, self.y(value) + 4, _short(value), "end")
 
-    def reference(self, reference: Interval) -> str:
-        """A dashed line with its name."""
+    def reference(self, reference: Interval, at_start: bool) -> str:
+        """A dashed line with its name, at its left or its right end."""
         kind = escape(reference.kind)
         y = self.y(reference.mean)
         # Above the line, unless that would be above the plane.
         place = y - 6 if y > _TOP + 16 else y + 15
+        x, anchor = (self._left + 4, "start") if at_start else (WIDTH - _RIGHT - 2, "end")
         return (
             self.across(reference.mean, f"reference {kind}")
-            + f'<text class="name {kind}" x="{WIDTH - _RIGHT - 2}" y="{place:.1f}" '
-            f'text-anchor="end">{escape(reference.name)} '
-            f"{with_minus(f'{reference.mean:.2f}')}</text>"
+            + f'<text class="name {kind}" x="{x}" y="{place:.1f}" text-anchor="{anchor}">'
+            f"{escape(reference.name)} {with_minus(f'{reference.mean:.2f}')}</text>"
         )
 
 

@@ -90,6 +90,7 @@ dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
 .steps { list-style: none; display: grid; gap: 14px; }
 .steps li { display: flex; flex-wrap: wrap; gap: 6px 14px; align-items: baseline; }
 .steps span { color: var(--soft); }
+@media (max-width: 960px) { .results { grid-template-columns: minmax(0, 1fr); } }
 @media (max-width: 780px) {
   body { padding: 26px 16px 48px; }
   .pair { grid-template-columns: minmax(0, 1fr); gap: 16px; }
@@ -98,5 +99,10 @@ dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
   th, td { padding: 9px 5px; } thead th { font-size: 12px; } td small { font-size: 12px; }
   th i { margin-right: 6px; }
 }
-@media (max-width: 480px) { .wide { display: none; } }
+@media (max-width: 480px) {
+  .wide { display: none; }
+  .results table { font-size: 14px; } .results thead th { font-size: 11px; }
+  .results th, .results td { padding-left: 3px; padding-right: 3px; }
+  .card { padding: 14px; } .film { padding: 0; }
+}
 """

@@ -1,8 +1,9 @@
-"""Draws the pictures of the README: `python docs/scripts/readme_images.py` from the repository."""
+"""Draws the pictures of the README, after `make quickstart`: `make images`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +12,21 @@ from PIL import Image
 
 from als_engine.film import Film
 from als_engine.registry import registry
-from als_engine.saving import make_agent
+from als_engine.saving import open_agent
 from als_engine.simulation import simulate
 from als_engine.video import Picture, write_video
 
 IMAGES = Path(__file__).parents[1] / "images"
+TRAINED = Path("quickstart-report/agent")
 FRAMES = 150
 SIZE = (320, 240)
 
 
-def expert_at_play(scenario: str, seed: int) -> Iterator[Picture]:
-    """Small pictures of the expert, episode after episode, for as long as they are wanted."""
-    simulation = simulate(scenario, 1, 1, split="test")
-    film = Film(simulation, make_agent("expert", scenario))
+def at_play(reference: str, scenario: str, seed: int) -> Iterator[Picture]:
+    """Small pictures of an agent, episode after episode, for as long as they are wanted."""
+    opened = open_agent(reference, scenario)
+    arguments = {**opened.arguments, "split": "test"}
+    film = Film(simulate(scenario, 1, opened.observers, **arguments), opened.agent)
     for frame in film.episodes(range(seed, seed + 1_000)):
         small = Image.fromarray(frame).resize(SIZE, Image.Resampling.LANCZOS)
         yield np.asarray(small)
@@ -32,7 +35,7 @@ def expert_at_play(scenario: str, seed: int) -> Iterator[Picture]:
 def four_worlds() -> Iterator[Picture]:
     """The bundled scenarios side by side."""
     ours = [spec for spec in registry.scenarios() if spec.id.startswith("ALS/")][:4]
-    films = [expert_at_play(spec.id, seed=3) for spec in ours]
+    films = [at_play("expert", spec.id, seed=3) for spec in ours]
     for _ in range(FRAMES):
         a, b, c, d = (next(film) for film in films)
         yield np.vstack([np.hstack([a, b]), np.hstack([c, d])])
@@ -44,6 +47,9 @@ def main() -> None:
         path = IMAGES / f"{scenario_pages.name_of(spec)}.png"
         path.write_bytes(scenario_pages.picture(spec, width=SIZE[0]))
     write_video(IMAGES / "worlds.gif", four_worlds())
+    if TRAINED.is_dir():
+        trained = at_play(str(TRAINED), "ALS/Tag-v0", seed=0)
+        write_video(IMAGES / "trained.gif", islice(trained, FRAMES))
     for path in sorted(IMAGES.iterdir()):
         print(f"{path.name:24}{path.stat().st_size / 1e3:8.0f} kB")
 

@@ -1,0 +1,130 @@
+"""The documentation is true: its code runs, its pages name everything, its site asks nobody."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+
+from als_engine.cli.app import build_app
+from als_engine.registry import registry
+from als_engine.simulation import ARGUMENTS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SPECS = {spec.id: spec for spec in registry.scenarios()}
+
+
+def _script(name: str) -> ModuleType:
+    """A module of `docs/scripts`, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+pages, cli_page = _script("scenario_pages"), _script("cli_page")
+
+
+@pytest.mark.parametrize("id", SPECS)
+def test_every_scenario_is_described_in_the_fixed_sections(id: str) -> None:
+    text = pages.docstring(SPECS[id])
+    assert tuple(pages.sections(text)) == pages.SECTIONS
+    for section, following in zip(pages.SECTIONS, (*pages.SECTIONS[1:], None), strict=True):
+        body = text.split(f"## {section}\n")[1].split(f"## {following}\n")[0]
+        assert len(body.split()) > 2, f"{section} says next to nothing"
+
+
+@pytest.mark.parametrize("id", SPECS)
+def test_a_scenarios_page_has_its_sections_its_arguments_and_a_picture(id: str) -> None:
+    spec = SPECS[id]
+    page = pages.page(spec)
+    assert page.startswith(f"# {id}\n")
+    assert [title for title in pages.sections(page) if title in pages.SECTIONS] == [*pages.SECTIONS]
+    for name in ARGUMENTS:
+        assert f"| `{name}` |" in page
+    assert f"({pages.name_of(spec)}.png)" in page
+    assert f"]({pages.name_of(spec)}.md)" in pages.index([spec])
+    picture = pages.picture(spec, width=64)
+    assert picture.startswith(b"\x89PNG")
+    assert picture == pages.picture(spec, width=64)
+
+
+@pytest.mark.parametrize("id", SPECS)
+def test_the_readme_shows_every_scenario(id: str) -> None:
+    assert f"`{id}`" in README
+    assert f"docs/images/{pages.name_of(SPECS[id])}.png" in README
+
+
+def test_the_reference_names_every_command_and_option() -> None:
+    reference = cli_page.insert_commands((ROOT / "docs" / "cli.md").read_text(encoding="utf-8"))
+    group: Any = typer.main.get_command(build_app())
+    for name, command in group.commands.items():
+        assert f"## als {name}\n" in reference
+        for parameter in command.params:
+            for option in parameter.opts:
+                assert option in reference or parameter.param_type_name == "argument"
+
+
+def test_local_links_lead_somewhere() -> None:
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+            generated = target.startswith("scenarios/")
+            if not generated and "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+@pytest.mark.parametrize("path", ["README.md", "docs/index.md"])
+def test_the_code_runs(path: str) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+    # The same code for less: fewer worlds, in this process, and hardly any training.
+    less = {
+        "100_000": "16",
+        "num_envs=64, workers=2": "num_envs=2",
+        "num_worlds=16": "num_worlds=2",
+    }
+    for block in blocks[:3]:
+        for much, little in less.items():
+            block = block.replace(much, little)
+        if "stable_baselines3" in block:
+            pytest.importorskip("stable_baselines3", reason="the extra `learn` is not installed")
+            block = block.replace(
+                '"MultiInputPolicy", venv', '"MultiInputPolicy", venv, n_steps=16'
+            )
+        exec(block, names)
+    assert names["info"]["level"] < 10_000
+    for env in ("env", "envs", "penv", "venv"):
+        names[env].close()
+
+
+def test_the_readmes_plugin_is_the_one_in_the_guide() -> None:
+    guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    example = README.split("class FetchKettle")[1].split("@hookimpl")[0]
+    assert example in guide
+
+
+def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="mkdocs-material is not installed")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert built.returncode == 0, built.stderr
+    made = {str(page.relative_to(tmp_path)) for page in tmp_path.rglob("*.html")}
+    for spec in SPECS.values():
+        assert f"scenarios/{pages.name_of(spec)}/index.html" in made
+    loads = re.compile(r'<(?:script|link|img|iframe)\b[^>]*(?:src|href)="?(?:https?:)?//[^>]*>')
+    for page in tmp_path.rglob("*.html"):
+        assert not loads.findall(page.read_text(encoding="utf-8")), page
+    for sheet in tmp_path.rglob("*.css"):
+        assert not re.search(r"url\([\"']?https?:", sheet.read_text(encoding="utf-8")), sheet
+    assert not (tmp_path / "scripts").exists()
