@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from als_engine import errors
 from als_engine.hookspecs import hookimpl
-from als_engine.specs import AgentSpec, EncoderSpec, EpisodeRecord, ScenarioSpec, SensorSpec, SuiteSpec
+from als_engine.specs import (
+    AgentSpec,
+    EncoderSpec,
+    EpisodeRecord,
+    ScenarioSpec,
+    SensorSpec,
+    SuiteSpec,
+)
 
 if TYPE_CHECKING:
     from als_engine.agent import Agent, Learner

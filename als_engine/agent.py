@@ -1,22 +1,28 @@
-"""Agents act on observations; learners are agents that can be trained; both save to a safe folder.
+"""Agents act on observations; learners are agents that can be trained.
 
-A saved agent is a folder with `agent.json` (registered id, validated configuration, versions,
-training record) and, where there are weights, `weights.safetensors`: nothing in it can run code.
+Arrays are batch-first: a row is one avatar of one world. How an agent is saved is described in
+`als_engine.saving`; nothing that it saves can run code.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+__all__ = ["Agent", "ExpertAgent", "ExpertSource", "Learner", "Progress", "RandomAgent", "Training"]
+
 Observation = Mapping[str, NDArray[Any]]
+
+_AGENT_STREAM: Final = 1
+"""Goes into the seed of every row's generator: the worlds use the same numbers as seeds."""
 
 
 class ExpertSource(Protocol):
@@ -40,6 +46,13 @@ class Agent(ABC):
         action_space: gymnasium.Space[Any],
         **config: Any,
     ) -> None:
+        """Keeps the spaces and the configuration.
+
+        A subclass takes its own keyword arguments and passes on what it made of them.
+
+        Raises:
+            ArgumentError: an argument is unknown, or the agent cannot act in these spaces.
+        """
         self.observation_space = observation_space
         self.action_space = action_space
         self.config = config
@@ -57,103 +70,155 @@ class Agent(ABC):
         """Chooses an action for every row.
 
         Args:
-            observation: key to (rows, ...); a row is one avatar of one world.
-            state: what the last call returned; None when all rows begin an episode.
+            observation: key to (rows, ...).
+            state: what the last call or `restart` returned; None when all rows begin an episode.
             deterministic: the best action instead of a sampled one.
 
         Returns:
             Actions (rows, ...) and the state for the next call.
         """
 
-    def restart(self, state: Any, rows: NDArray[np.bool_]) -> Any:
-        """The state with some rows, a mask, at an episode's beginning; for recurrent agents."""
+    def restart(
+        self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
+    ) -> Any:
+        """The state with some rows at an episode's beginning; for recurrent and random agents.
+
+        Args:
+            state: what the last call returned, or None.
+            rows: (rows,), which ones begin.
+            seeds: one for each row that begins. An agent that draws from them acts in a row in the
+                same way whatever the other rows do.
+        """
         return state
 
     def save_weights(self, folder: Path) -> None:
         """Writes `weights.safetensors` into a folder; an agent without weights writes nothing."""
 
     def load_weights(self, folder: Path) -> None:
-        """Reads what `save_weights` wrote."""
+        """Reads what `save_weights` wrote.
+
+        Raises:
+            SavedFileError: it is not what this agent would have written.
+        """
 
 
-@dataclass
+@dataclass(frozen=True)
 class Progress:
-    """How far a training has come; handed to the caller's `on_progress`.
+    """How far a training has come.
 
     Attributes:
-        steps: environment steps so far, over all rows. total: how many there will be.
-        episodes: ended so far.
-        mean_return, success: over the last hundred episodes; NaN before the first.
+        steps: environment steps so far, over all rows.
+        total: how many there will be.
+        episodes: ended so far, since the training was begun or taken up again.
+        mean_return: over the last hundred episodes; NaN before the first.
+        success: the part of the same episodes that succeeded; NaN before the first.
     """
 
     steps: int
     total: int
     episodes: int = 0
-    mean_return: float = float("nan")
-    success: float = float("nan")
+    mean_return: float = math.nan
+    success: float = math.nan
 
 
 @dataclass(frozen=True)
 class Training:
-    """What `Learner.learn` is asked to do.
+    """What `Learner.learn` is asked to do. Folders are the caller's business, except for logs.
 
     Attributes:
-        steps: environment steps, over all rows.
+        steps: environment steps in all, over all rows.
         seed: of the learner and the worlds.
-        folder: where checkpoints and TensorBoard logs go; None for nowhere.
-        checkpoint_every: steps between checkpoints.
-        resume: go on from the newest checkpoint in `folder`.
+        logs: where TensorBoard logs go; None for nowhere.
+        resume: a checkpoint's folder, whose weights and training state to go on from.
+        device: "auto", "cpu" or "cuda".
+        checkpoint_every: steps between calls of `on_checkpoint`.
+        on_checkpoint: called when `save_weights` and `save_training` can be called.
         on_progress: called every now and then.
+        should_stop: asked at every step; a learner that hears True stops there.
     """
 
     steps: int
     seed: int = 0
-    folder: Path | None = None
+    logs: Path | None = None
+    resume: Path | None = None
+    device: str = "auto"
     checkpoint_every: int = 50_000
-    resume: bool = False
-    on_progress: Callable[[Progress], None] = field(default=lambda progress: None)
+    on_checkpoint: Callable[[Progress], None] = lambda progress: None
+    on_progress: Callable[[Progress], None] = lambda progress: None
+    should_stop: Callable[[], bool] = lambda: False
 
 
 class Learner(Agent):
     """An agent that can be trained."""
 
     @abstractmethod
-    def learn(self, env: Any, training: Training) -> None:
-        """Trains on an SB3 `VecEnv`, as `als_engine.sb3_vec_env` makes it."""
+    def learn(self, env: Any, training: Training) -> Progress:
+        """Trains on an SB3 `VecEnv`, as `als_engine.sb3_vec_env` makes it.
+
+        Returns:
+            How far it came; fewer steps than asked for when it was told to stop.
+        """
+
+    def save_training(self, folder: Path) -> None:
+        """Writes what going on from here needs beside the weights; nothing that can run code.
+
+        Only called from `Training.on_checkpoint` and after `learn`.
+        """
 
 
 class RandomAgent(Agent):
-    """Draws from the action space, evenly."""
+    """Draws from the action space, evenly; every row from a generator of its own."""
 
     def __init__(
         self,
         observation_space: gymnasium.spaces.Dict,
         action_space: gymnasium.Space[Any],
     ) -> None:
+        """Takes no configuration."""
         super().__init__(observation_space, action_space)
-        self._rng = np.random.default_rng(0)
+        self.seed(0)
 
     def seed(self, seed: int) -> None:
-        """Starts its draws anew."""
-        self._rng = np.random.default_rng(seed)
+        """Starts the draws of rows that are given no seed of their own anew."""
+        self._rng = np.random.default_rng([seed, _AGENT_STREAM])
 
     def act(
         self, observation: Observation, state: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
-        """Draws an action for every row."""
+        """Draws an action for every row; "deterministic" makes no difference."""
         rows = len(next(iter(observation.values())))
+        generators = self._rng.spawn(rows) if state is None else state
+        return np.stack([self._draw(generator) for generator in generators]), generators
+
+    def restart(
+        self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
+    ) -> Any:
+        """Gives rows that begin a new generator."""
+        generators = self._rng.spawn(len(rows)) if state is None else list(state)
+        for row, seed in zip(np.flatnonzero(rows).tolist(), seeds or (), strict=False):
+            generators[row] = np.random.default_rng([seed, _AGENT_STREAM])
+        return generators
+
+    def _draw(self, rng: np.random.Generator) -> Any:
         space = self.action_space
         if isinstance(space, gymnasium.spaces.Discrete):
-            return self._rng.integers(space.n, size=rows) + space.start, None
+            return rng.integers(space.n) + space.start
         assert isinstance(space, gymnasium.spaces.Box)
-        drawn = self._rng.uniform(space.low, space.high, (rows, *space.shape))
-        return drawn.astype(space.dtype), None
+        return rng.uniform(space.low, space.high).astype(space.dtype)
 
 
 class ExpertAgent(Agent):
     """The scenario's own expert, which sees everything: the yardstick, not a competitor."""
 
     _env: ExpertSource
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space[Any],
+    ) -> None:
+        """Takes no configuration."""
+        super().__init__(observation_space, action_space)
 
     def attach(self, env: ExpertSource) -> None:
         """Takes the environment to ask."""

@@ -15,10 +15,13 @@ import typer
 
 import als_engine
 from als_engine.cli import check as check_command
+from als_engine.cli import evaluate as evaluate_command
 from als_engine.cli import list as list_command
 from als_engine.cli import play as play_command
 from als_engine.cli import plugins as plugins_command
+from als_engine.cli import quickstart as quickstart_command
 from als_engine.cli import show as show_command
+from als_engine.cli import train as train_command
 from als_engine.errors import ALSError
 from als_engine.registry import registry
 
@@ -26,9 +29,12 @@ __all__ = ["build_app", "main"]
 
 # In the order in which `als --help` shows them: name -> function.
 _COMMANDS: dict[str, Callable[..., None]] = {
+    "quickstart": quickstart_command.quickstart,
     "list": list_command.list_scenarios,
     "show": show_command.show,
     "play": play_command.play,
+    "train": train_command.train,
+    "evaluate": evaluate_command.evaluate,
     "check": check_command.check,
     "plugins": plugins_command.plugins,
 }

@@ -1,0 +1,147 @@
+"""`als evaluate`: how good an agent is on levels it has not seen, beside random and the expert."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from als_engine.cli.options import parse_pairs
+
+if TYPE_CHECKING:
+    from als_engine.evaluation.protocol import Evaluation, Normalized
+    from als_engine.evaluation.statistics import Interval
+
+__all__ = ["evaluate"]
+
+Agent = Annotated[
+    str, typer.Argument(metavar="AGENT", help="random, expert, or the folder of a saved agent.")
+]
+On = Annotated[
+    str | None, typer.Option(metavar="ID", help="The scenario; by default the saved agent's own.")
+]
+Episodes = Annotated[int, typer.Option(help="How many episodes.")]
+Split = Annotated[str, typer.Option(help="Where levels come from: test or train.")]
+Seed = Annotated[int, typer.Option(help="Of the first episode.")]
+Worlds = Annotated[
+    int, typer.Option(help="Worlds run at once; makes no difference to the result.", min=1)
+]
+Observers = Annotated[
+    int | None,
+    typer.Option("--drive", help="Avatars that the agent drives; by default as trained, or 1."),
+]
+Sensors = Annotated[str | None, typer.Option(help="Observation keys, if others than saved.")]
+Arg = Annotated[
+    list[str] | None,
+    typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
+
+
+def evaluate(
+    agent: Agent,
+    on: On = None,
+    episodes: Episodes = 100,
+    split: Split = "test",
+    seed: Seed = 0,
+    worlds: Worlds = 16,
+    observers: Observers = None,
+    sensors: Sensors = None,
+    arguments: Arg = None,
+    as_json: Json = False,
+) -> None:
+    """Evaluate an agent: return, normalized so that random is 0 and the expert 1, and success.
+
+    Example: als evaluate runs/tag --episodes 200
+    """
+    from als_engine.cli.quiet import import_physics
+    from als_engine.evaluation.protocol import evaluate as run
+    from als_engine.evaluation.protocol import normalise
+    from als_engine.saving import open_agent
+
+    import_physics()
+    given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
+    opened = open_agent(agent, on, given, observers)
+    with _status(f"Evaluating {agent} on {opened.scenario}"):
+        found = run(
+            opened.agent,
+            opened.scenario,
+            episodes,
+            split=split,
+            seed=seed,
+            num_worlds=worlds,
+            observers=opened.observers,
+            arguments=opened.arguments,
+        )
+        normalized = normalise(found)
+    if as_json:
+        typer.echo(json.dumps(_as_dict(agent, found, normalized), indent=2, allow_nan=False))
+    else:
+        _print_table(agent, found, normalized)
+
+
+def _print_table(agent: str, found: Evaluation, normalized: Normalized | None) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from als_engine.evaluation.protocol import reference
+
+    title = f"{found.scenario}, {found.split} split, {found.episodes} episodes"
+    table = Table(title=title, box=box.SIMPLE, title_justify="left")
+    for column in ("agent", "return", "normalized", "success", "length"):
+        table.add_column(column, justify="left" if column == "agent" else "right", overflow="fold")
+    score = "-" if normalized is None else _interval(normalized.score)
+    table.add_row(agent, *_cells(found, score))
+    yardsticks = reference(found)
+    if agent != "random":
+        table.add_row("random", *_cells(yardsticks.random, "0"), style="dim")
+    if agent != "expert" and yardsticks.expert is not None:
+        table.add_row("expert", *_cells(yardsticks.expert, "1"), style="dim")
+    console = Console()
+    console.print(table)
+    console.print("Brackets: 95% confidence intervals, by bootstrap.", style="dim")
+
+
+def _cells(found: Evaluation, score: str) -> list[str]:
+    success = found.success
+    return [
+        _interval(found.mean_return),
+        score,
+        f"{success.value:.0%} [{success.low:.0%}, {success.high:.0%}]".replace("[", r"\["),
+        f"{found.lengths.mean():.1f}",
+    ]
+
+
+def _interval(interval: Interval) -> str:
+    # Rich takes [ for the beginning of its markup.
+    return rf"{interval.value:.2f} \[{interval.low:.2f}, {interval.high:.2f}]"
+
+
+def _as_dict(agent: str, found: Evaluation, normalized: Normalized | None) -> dict[str, Any]:
+    return {
+        "agent": agent,
+        "scenario": found.scenario,
+        "arguments": dict(found.arguments),
+        "observers": found.observers,
+        "split": found.split,
+        "seed": found.seed,
+        "episodes": found.episodes,
+        "return": asdict(found.mean_return),
+        "normalized": None if normalized is None else asdict(normalized),
+        "success": asdict(found.success),
+        "length": float(found.lengths.mean()),
+        "metrics": {name: float(values.mean()) for name, values in found.metrics.items()},
+        "returns": found.returns.tolist(),
+        "lengths": found.lengths.tolist(),
+    }
+
+
+def _status(text: str) -> Any:
+    """A moving sign of life on the terminal; nothing where nobody watches."""
+    from rich.console import Console
+
+    return Console(stderr=True, quiet=not sys.stderr.isatty()).status(text)

@@ -1,0 +1,222 @@
+"""`als train`: trains a learner on a scenario, with a progress bar, and can be interrupted."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from als_engine.cli.options import parse_pairs
+from als_engine.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from als_engine.agent import Progress
+    from als_engine.training import Trained
+
+__all__ = ["train"]
+
+_INTERRUPTED = 130
+
+Id = Annotated[
+    str | None, typer.Argument(metavar="ID", help="The scenario; with --resume none is needed.")
+]
+Agent = Annotated[
+    str | None, typer.Option(help="The learner: ppo, recurrent-ppo, dqn, qrdqn, sac, td3, ddpg.")
+]
+Steps = Annotated[
+    int | None, typer.Option(help="Environment steps over all avatars; by default 100000.")
+]
+Worlds = Annotated[int | None, typer.Option(help="Worlds stepped at once; by default 16.")]
+Workers = Annotated[int | None, typer.Option(help="Processes that step them; by default 1.")]
+Observers = Annotated[
+    int | None,
+    typer.Option("--drive", help="Avatars of each world that learn, sharing one policy; 1."),
+]
+Seed = Annotated[int | None, typer.Option(help="Of the learner and the worlds; by default 0.")]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder for everything that is written; by default runs/...")
+]
+Sensors = Annotated[
+    str | None, typer.Option(help="Observation keys, such as proprioception,entities.")
+]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A hyperparameter.")
+]
+Arg = Annotated[
+    list[str] | None,
+    typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
+]
+Every = Annotated[int | None, typer.Option(help="Steps between checkpoints; by default 50000.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda; by default auto.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Go on with the training in --out from its checkpoint.")
+]
+
+
+def train(
+    id: Id = None,
+    agent: Agent = None,
+    steps: Steps = None,
+    worlds: Worlds = None,
+    workers: Workers = None,
+    observers: Observers = None,
+    seed: Seed = None,
+    out: Out = None,
+    sensors: Sensors = None,
+    settings: Set = None,
+    arguments: Arg = None,
+    checkpoint_every: Every = None,
+    device: Device = None,
+    resume: Resume = False,
+) -> None:
+    """Train an agent on a scenario; Ctrl-C saves a checkpoint.
+
+    Example: als train ALS/Tag-v0 --sensors proprioception,entities --steps 200000 --out runs/tag
+    """
+    fixed = {
+        "agent": agent,
+        "worlds": worlds,
+        "observers": observers,
+        "seed": seed,
+        "checkpoint_every": checkpoint_every,
+    }
+    variable = {"steps": steps, "workers": workers, "device": device}
+    given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
+    config = parse_pairs(settings, "--set")
+    if resume:
+        asked = {**fixed, "scenario": id, "arguments": given or None, "config": config or None}
+        trained, folder = _resume(out, _given(asked), _given(variable))
+    else:
+        trained, folder = _begin(id, out, given, config, _given({**fixed, **variable}))
+    _report(trained, folder)
+
+
+def _begin(
+    id: str | None,
+    out: Path | None,
+    arguments: dict[str, Any],
+    config: dict[str, Any],
+    others: dict[str, Any],
+) -> tuple[Trained, Path]:
+    from als_engine.cli.quiet import import_physics
+    from als_engine.training import train_agent
+
+    import_physics()
+
+    if id is None:
+        raise ArgumentError("name a scenario; `als list` shows them")
+    name = others.setdefault("agent", "ppo")
+    others.setdefault("steps", 100_000)
+    folder = out or _free_folder(f"{id.rpartition('/')[2].lower()}-{name.replace('/', '-')}")
+    with _bar() as show:
+        trained = train_agent(
+            id, folder=folder, arguments=arguments, config=config, on_progress=show, **others
+        )
+    return trained, folder
+
+
+def _resume(
+    out: Path | None, asked: dict[str, Any], variable: dict[str, Any]
+) -> tuple[Trained, Path]:
+    from als_engine.cli.quiet import import_physics
+    from als_engine.training import read_job, resume_training
+
+    import_physics()
+
+    if out is None:
+        raise ArgumentError("--resume needs --out, the folder of the training")
+    job = read_job(out).model_dump()
+    for name, value in asked.items():
+        same = (
+            {**job[name], **value} == job[name] if isinstance(value, dict) else value == job[name]
+        )
+        if not same:
+            raise ArgumentError(
+                f"{out} was begun with {name}={job[name]}, which --resume cannot change"
+            )
+    with _bar() as show:
+        return resume_training(out, on_progress=show, **variable), out
+
+
+def _report(trained: Trained, folder: Path) -> None:
+    """Says what came of it.
+
+    Raises:
+        typer.Exit: it was interrupted.
+    """
+    progress = trained.progress
+    if trained.stopped:
+        typer.echo(
+            f"Stopped at step {progress.steps:,} of {progress.total:,}. "
+            f"Go on with: als train --resume --out {folder}",
+            err=True,
+        )
+        raise typer.Exit(_INTERRUPTED)
+    speed = ""
+    if trained.record.training is not None and trained.seconds > 0:
+        speed = f" in {trained.seconds:,.0f} s"
+    typer.echo(
+        f"Trained {progress.steps:,} steps{speed}: return {_number(progress.mean_return)}, "
+        f"success {_number(progress.success, percent=True)} over the last episodes."
+    )
+    typer.echo(f"Saved to {folder}. See how good it is: als evaluate {folder}")
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Progress], None]]:
+    """A live line with steps a second, return and success; nothing where nobody watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from als_engine.cli.speed import Speedometer
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.completed:>9,.0f} / {task.total:,.0f} steps"),
+        BarColumn(),
+        TextColumn("{task.fields[speed]} steps/s"),
+        TextColumn("return {task.fields[reward]}"),
+        TextColumn("success {task.fields[success]}"),
+        TimeRemainingColumn(),
+    )
+    speedometer = Speedometer()
+    bar = Progress(*columns, console=console, disable=not sys.stderr.isatty())
+    with bar:
+        line = bar.add_task("", total=None, start=True, speed="-", reward="-", success="-")
+
+        def show(progress: Any) -> None:
+            bar.update(
+                line,
+                completed=progress.steps,
+                total=progress.total,
+                speed=f"{speedometer.read(progress.steps):,.0f}",
+                reward=_number(progress.mean_return),
+                success=_number(progress.success, percent=True),
+            )
+
+        yield show
+
+
+def _number(value: float, percent: bool = False) -> str:
+    if math.isnan(value):
+        return "-"
+    return f"{value:.0%}" if percent else f"{value:.2f}"
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _free_folder(name: str) -> Path:
+    """`runs/name`, or with a number behind it where that exists."""
+    folder = Path("runs") / name
+    number = 1
+    while folder.exists():
+        number += 1
+        folder = Path("runs") / f"{name}-{number}"
+    return folder

@@ -1,0 +1,270 @@
+"""Evaluates an agent on a fixed set of episodes, and puts it between random and expert.
+
+Episode `i` is the world reset with `seed + i`, whichever world runs it and however many run at
+once. What an agent gets out of it therefore depends on the agent alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+
+from als_engine.agent import Agent
+from als_engine.envs.batch import Batch
+from als_engine.errors import ArgumentError
+from als_engine.evaluation.statistics import Interval, mean_interval
+from als_engine.saving import make_agent
+from als_engine.simulation import simulate
+
+__all__ = ["Evaluation", "Normalized", "Reference", "evaluate", "normalise", "reference"]
+
+_ROW_SEEDS: Final = 1_009
+"""More than there are avatars: rows of different worlds never share a seed."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an agent did in a fixed set of episodes.
+
+    Attributes:
+        scenario, arguments, observers, split, seed: which episodes.
+        returns: (episodes,), the mean over the avatars that the agent drove.
+        lengths: (episodes,), steps.
+        metrics: the scenario's, at the end of each episode, (episodes,); `success` among them.
+    """
+
+    scenario: str
+    split: str
+    seed: int
+    returns: Floats
+    lengths: NDArray[np.int64]
+    metrics: Mapping[str, Floats]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    observers: int = 1
+
+    @property
+    def episodes(self) -> int:
+        """How many episodes."""
+        return len(self.returns)
+
+    @property
+    def mean_return(self) -> Interval:
+        """The mean return with its 95 percent interval."""
+        return mean_interval(self.returns)
+
+    @property
+    def success(self) -> Interval:
+        """The part of the episodes that succeeded with its 95 percent interval."""
+        return mean_interval(self.metrics["success"])
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The yardsticks on the same episodes.
+
+    Attributes:
+        random: 0 on the normalized scale.
+        expert: 1 on the normalized scale; None where the scenario has no expert.
+    """
+
+    random: Evaluation
+    expert: Evaluation | None
+
+
+@dataclass(frozen=True)
+class Normalized:
+    """An agent's return where random is 0 and the expert is 1.
+
+    Attributes:
+        score: with its 95 percent interval; of the agent alone, the yardsticks are taken as exact.
+        random, expert: the mean returns that it was measured against.
+    """
+
+    score: Interval
+    random: float
+    expert: float
+
+
+def evaluate(
+    agent: Agent,
+    scenario: str,
+    episodes: int = 100,
+    *,
+    split: str = "test",
+    seed: int = 0,
+    num_worlds: int = 16,
+    observers: int = 1,
+    arguments: Mapping[str, Any] | None = None,
+    deterministic: bool = True,
+    on_episode: Callable[[int], None] = lambda ended: None,
+) -> Evaluation:
+    """Runs an agent through `episodes` episodes.
+
+    Args:
+        agent: made for this scenario and these arguments.
+        scenario: the id.
+        episodes: how many.
+        split: "test" or "train": where the levels come from.
+        seed: of episode 0.
+        num_worlds: how many run at once; makes no difference to the result of an agent that acts
+            in each row by itself, as all deterministic ones and `random` do.
+        observers: how many avatars of each world the agent drives; background drives the others.
+        arguments: keyword arguments of the scenario.
+        deterministic: the best action instead of a sampled one.
+        on_episode: called with the number of episodes that have ended.
+
+    Raises:
+        UnknownIdError: there is no such scenario.
+        ArgumentError: an argument is unknown or its value is not allowed.
+    """
+    if isinstance(episodes, bool) or not isinstance(episodes, int) or episodes < 1:
+        raise ArgumentError(f"episodes must be a whole number of at least 1, got {episodes!r}")
+    given = dict(arguments or {})
+    simulation = simulate(
+        scenario, min(num_worlds, episodes), observers, **{**given, "split": split}
+    )
+    try:
+        agent.seed(seed)
+        runner = _Runner(Batch(simulation, AutoresetMode.DISABLED), agent, episodes, seed)
+        runner.run(deterministic, on_episode)
+    finally:
+        simulation.close()
+    return Evaluation(
+        scenario=scenario,
+        split=split,
+        seed=seed,
+        returns=runner.returns,
+        lengths=runner.lengths,
+        metrics=runner.metrics,
+        arguments=given,
+        observers=observers,
+    )
+
+
+class _Runner:
+    """Gives every world that is free the next episode."""
+
+    def __init__(self, batch: Batch, agent: Agent, episodes: int, seed: int) -> None:
+        self.batch, self.agent, self.seed, self.episodes = batch, agent, seed, episodes
+        simulation = batch.simulation
+        self.num_worlds, self.observers = simulation.num_worlds, simulation.observers
+        self.returns: Floats = np.zeros(episodes)
+        self.lengths = np.zeros(episodes, np.int64)
+        self.metrics: dict[str, Floats] = {}
+        self._next = 0
+        self._ended = 0
+        # The episode that each world runs; -1 for a world that has nothing left to do.
+        self._running = np.full(self.num_worlds, -1)
+
+    def run(self, deterministic: bool, on_episode: Callable[[int], None]) -> None:
+        self.agent.attach(_Rows(self))
+        state = self._begin(None, np.ones(self.num_worlds, np.bool_))
+        while self._ended < self.episodes:
+            observations = {key: self.rows(a) for key, a in self.batch.observations.items()}
+            actions, state = self.agent.act(observations, state, deterministic)
+            self.batch.step(actions.reshape(self.num_worlds, self.observers, *actions.shape[1:]))
+            self._count()
+            ended = self.batch.terminated | self.batch.truncated
+            if ended.any():
+                self._close(ended)
+                on_episode(self._ended)
+                state = self._begin(state, ended)
+
+    def rows(self, array: NDArray[Any]) -> NDArray[Any]:
+        """(worlds, observers, ...) to (rows, ...)."""
+        return array.reshape(self.num_worlds * self.observers, *array.shape[2:])
+
+    def _begin(self, state: Any, free: NDArray[np.bool_]) -> Any:
+        seeds: list[int | None] = [None] * self.num_worlds
+        row_seeds = []
+        for world in np.flatnonzero(free).tolist():
+            episode = self._next if self._next < self.episodes else -1
+            self._running[world] = episode
+            self._next += 1
+            # A world without a task goes round with the others; what it does counts for nothing.
+            world_seed = self.seed + max(episode, 0)
+            seeds[world] = world_seed
+            row_seeds += [world_seed * _ROW_SEEDS + avatar for avatar in range(self.observers)]
+        self.batch.reset(seeds, free)
+        return self.agent.restart(state, np.repeat(free, self.observers), row_seeds)
+
+    def _count(self) -> None:
+        busy = self._running >= 0
+        self.returns[self._running[busy]] += self.batch.rewards[busy].mean(axis=1)
+        self.lengths[self._running[busy]] += 1
+
+    def _close(self, ended: NDArray[np.bool_]) -> None:
+        worlds = np.flatnonzero(ended & (self._running >= 0))
+        for name, values in self.batch.metrics.items():
+            if values.ndim == 1:
+                kept = self.metrics.setdefault(name, np.full(self.episodes, math.nan))
+                kept[self._running[worlds]] = values[worlds]
+        self._ended += len(worlds)
+
+
+class _Rows:
+    """The worlds as an expert is asked: one action for each row."""
+
+    def __init__(self, runner: _Runner) -> None:
+        self._runner = runner
+
+    def expert_actions(self) -> NDArray[Any]:
+        return self._runner.rows(self._runner.batch.expert_actions())
+
+
+_references: dict[str, Reference] = {}
+
+
+def reference(evaluation: Evaluation) -> Reference:
+    """Random and expert on the episodes of an evaluation; kept for as long as the process lives."""
+    # What the agent perceives makes no difference to those who do not look, except in time.
+    arguments = {**evaluation.arguments, "sensors": ["proprioception"]}
+    episodes, observers = evaluation.episodes, evaluation.observers
+    scenario, split, seed = evaluation.scenario, evaluation.split, evaluation.seed
+    key = json.dumps([scenario, split, seed, episodes, observers, arguments], sort_keys=True)
+    if key not in _references:
+
+        def run(id: str) -> Evaluation:
+            return evaluate(
+                make_agent(id, scenario, arguments),
+                scenario,
+                episodes,
+                split=split,
+                seed=seed,
+                observers=observers,
+                arguments=arguments,
+            )
+
+        expert: Evaluation | None
+        try:
+            expert = run("expert")
+        except NotImplementedError:
+            expert = None
+        _references[key] = Reference(random=run("random"), expert=expert)
+    return _references[key]
+
+
+def normalise(evaluation: Evaluation) -> Normalized | None:
+    """The return where random is 0 and the expert is 1, each measured on the same episodes.
+
+    Returns:
+        None when there is no expert, or it is not better than random.
+    """
+    yardsticks = reference(evaluation)
+    if yardsticks.expert is None:
+        return None
+    random = float(yardsticks.random.returns.mean())
+    expert = float(yardsticks.expert.returns.mean())
+    if expert - random < 1e-9:
+        return None
+    score = mean_interval((evaluation.returns - random) / (expert - random))
+    return Normalized(score, random, expert)

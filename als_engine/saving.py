@@ -1,0 +1,357 @@
+"""Makes agents by their registered ids, saves them to a folder and loads them from one.
+
+A saved agent is a folder of two files: `agent.json` (format, registered ids, validated arguments
+and configuration, versions, training record) and, where there are weights, `weights.safetensors`.
+It names what is installed and holds no code: a folder from a stranger can be wrong, not dangerous.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import gymnasium
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+
+from als_engine.agent import Agent
+from als_engine.errors import ALSError, ArgumentError, SavedFileError
+from als_engine.registry import registry
+from als_engine.safe_files import read_bytes, recover_folder, replace_folder
+from als_engine.simulation import simulate
+
+__all__ = [
+    "AgentRecord",
+    "Model",
+    "OpenedAgent",
+    "TrainingRecord",
+    "load_agent",
+    "make_agent",
+    "open_agent",
+    "save_agent",
+    "spaces",
+]
+
+RECORD: Final = "agent.json"
+WEIGHTS: Final = "weights.safetensors"
+
+MAX_RECORD: Final = 1 << 20
+"""The largest `agent.json` that is read, bytes."""
+
+_PACKAGES: Final = ("als-engine", "numpy", "torch", "stable-baselines3", "sb3-contrib")
+
+NOT_SAVED: Final = frozenset(
+    ("scenario", "num_worlds", "observers", "first_world", "workers", "split", "level")
+)
+"""Arguments of a scenario that are not the agent's own and that no file may set."""
+
+_ModelT = TypeVar("_ModelT", bound=BaseModel)
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class Model(BaseModel):
+    """Unknown fields, wrong types and numbers that are not finite are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class TrainingRecord(Model):
+    """How an agent came about.
+
+    Attributes:
+        steps: environment steps, over all rows.
+        seed: of the learner and the worlds.
+        seconds: of wall-clock time, resumed parts included.
+        mean_return, success: over the last hundred episodes; None when none had ended.
+    """
+
+    steps: int = Field(ge=0)
+    seed: int
+    seconds: float = Field(ge=0)
+    mean_return: float | None = None
+    success: float | None = None
+
+
+class AgentRecord(Model):
+    """What `agent.json` holds.
+
+    Attributes:
+        format: the version of this format.
+        agent: registered id of the agent.
+        scenario: registered id of the scenario that it acts in.
+        arguments: of the scenario, as far as they shape what the agent perceives and does:
+            `sensors`, `action_mode`, `frame_size`, `num_avatars` and the task's own.
+        observers: how many avatars of each world it drives.
+        config: the agent's configuration.
+        versions: of the packages it was saved with, for people to read.
+        training: how it was trained, or None.
+    """
+
+    format: Literal[1] = 1
+    agent: Name
+    scenario: Name
+    arguments: dict[Name, JsonValue] = Field(default_factory=dict, max_length=50)
+    observers: int = Field(default=1, ge=1, le=1_000)
+    config: dict[Name, JsonValue] = Field(default_factory=dict, max_length=200)
+    versions: dict[Name, Annotated[str, Field(max_length=100)]] = Field(
+        default_factory=dict, max_length=50
+    )
+    training: TrainingRecord | None = None
+
+    @field_validator("arguments")
+    @classmethod
+    def _only_the_agents_own(cls, arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if odd := sorted(NOT_SAVED & set(arguments)):
+            raise ValueError(f'"{odd[0]}" does not belong to a saved agent')
+        return arguments
+
+
+@dataclass(frozen=True)
+class OpenedAgent:
+    """An agent together with where it acts.
+
+    Attributes:
+        agent: ready to act.
+        scenario, arguments, observers: what to make its environment with.
+        record: what its folder says; None for an agent that was named by its id.
+    """
+
+    agent: Agent
+    scenario: str
+    arguments: Mapping[str, Any]
+    observers: int
+    record: AgentRecord | None
+
+
+def spaces(
+    scenario: str, arguments: Mapping[str, Any]
+) -> tuple[gymnasium.spaces.Dict, gymnasium.Space[Any]]:
+    """One avatar's observation space and action space; opens no physics.
+
+    Raises:
+        UnknownIdError: there is no such scenario.
+        ArgumentError: an argument is unknown or its value is not allowed.
+    """
+    simulation = simulate(scenario, num_worlds=1, observers=1, **arguments)
+    simulation.close()
+    return simulation.observation_space, simulation.action_space
+
+
+def make_agent(
+    id: str,
+    scenario: str,
+    arguments: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+) -> Agent:
+    """Makes a registered agent for a scenario.
+
+    Args:
+        id: the agent's id.
+        scenario: the scenario's id.
+        arguments: keyword arguments of the scenario.
+        config: keyword arguments of the agent.
+
+    Raises:
+        UnknownIdError: there is no such agent or scenario.
+        ArgumentError: an argument is unknown, or its value is not allowed.
+        PluginError: the agent's code cannot be loaded; says which extra to install.
+    """
+    spec = registry.agent(id)
+    observation_space, action_space = spaces(scenario, arguments or {})
+    agent_class = registry.load(spec)
+    try:
+        agent = agent_class(observation_space, action_space, **(config or {}))
+    except TypeError as error:
+        # An agent that takes no such keyword; learners say it better themselves.
+        raise ArgumentError(f"{id}: {error}") from error
+    assert isinstance(agent, Agent)
+    return agent
+
+
+def save_agent(agent: Agent, folder: Path | str, record: AgentRecord) -> AgentRecord:
+    """Saves an agent to a folder, whole or not at all; one that it held before is replaced.
+
+    Args:
+        agent: what to save.
+        folder: a new or empty folder, or one with a saved agent.
+        record: its ids and arguments; configuration and versions are filled in.
+
+    Returns:
+        The record as written.
+
+    Raises:
+        SavedFileError: it cannot be written there, or the folder holds something else.
+    """
+    folder = Path(folder)
+    record = _completed(record, agent)
+    check_replaceable(folder)
+    replace_folder(folder, lambda new: write_agent(agent, new, record))
+    return record
+
+
+def write_agent(agent: Agent, folder: Path, record: AgentRecord) -> None:
+    """Writes the files of a saved agent into a folder that `replace_folder` has made."""
+    record = _completed(record, agent)
+    (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n")
+    agent.save_weights(folder)
+
+
+def load_agent(folder: Path | str) -> tuple[Agent, AgentRecord]:
+    """Loads a saved agent; nothing in the folder is executed.
+
+    Args:
+        folder: what `save_agent` wrote, or a training's folder, whose trained agent is meant.
+
+    Raises:
+        SavedFileError: it is no saved agent, or names what is not installed.
+    """
+    folder = Path(folder)
+    recover_folder(folder)
+    if not (folder / RECORD).exists():
+        recover_folder(folder / "agent")
+        if (folder / "agent" / RECORD).exists():
+            folder = folder / "agent"
+    if not (folder / RECORD).exists():
+        raise SavedFileError(f"{folder} is not a saved agent: it has no {RECORD}")
+    record = read_record(folder)
+    try:
+        agent = make_agent(record.agent, record.scenario, record.arguments, record.config)
+        agent.load_weights(folder)
+    except SavedFileError:
+        raise
+    # Arguments of the right name may still have a value that the scenario's own code trips over.
+    except (ALSError, TypeError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
+        reason = str(error) if isinstance(error, ALSError) else f"{type(error).__name__}: {error}"
+        raise SavedFileError(f"{folder / RECORD}: {reason}") from error
+    return agent, record
+
+
+def read_record(folder: Path) -> AgentRecord:
+    """Reads and checks `agent.json`.
+
+    Raises:
+        SavedFileError: it is missing, or not what it should be.
+    """
+    return read_model(folder / RECORD, AgentRecord)
+
+
+def read_model(path: Path, model: type[_ModelT]) -> _ModelT:
+    """Reads a JSON file as a pydantic model.
+
+    Raises:
+        SavedFileError: it is missing, or not what it should be; names the first wrong field.
+    """
+    try:
+        return model.model_validate_json(read_bytes(path, MAX_RECORD))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SavedFileError(f"{path}: {where + ': ' if where else ''}{first['msg']}") from None
+
+
+def open_agent(
+    reference: str,
+    scenario: str | None = None,
+    arguments: Mapping[str, Any] | None = None,
+    observers: int | None = None,
+) -> OpenedAgent:
+    """Finds an agent by its registered id, or in the folder that it was saved to.
+
+    Args:
+        reference: an id such as "random", or a folder.
+        scenario: where it is to act; needed with an id, and by default the saved agent's own.
+        arguments: keyword arguments of the scenario, on top of those that were saved.
+        observers: how many avatars it drives; by default as saved, or one.
+
+    Raises:
+        UnknownIdError: there is neither such an agent nor such a folder.
+        ArgumentError: an id without a scenario, one that has to be trained first, or a scenario
+            with other observations or actions than the saved agent has.
+        SavedFileError: the folder is no saved agent.
+    """
+    given = dict(arguments or {})
+    if not Path(reference).is_dir():
+        return _open_registered(reference, scenario, given, observers)
+    agent, record = load_agent(reference)
+    shared = record.arguments if scenario in (None, record.scenario) else _general(record)
+    merged = {**shared, **given}
+    place = scenario or record.scenario
+    found = spaces(place, merged)
+    for what, has, there in zip(
+        ("observations", "actions"),
+        (agent.observation_space, agent.action_space),
+        found,
+        strict=True,
+    ):
+        if has != there:
+            raise ArgumentError(f"{reference} has other {what} than {place}: {has}, not {there}")
+    return OpenedAgent(agent, place, merged, observers or record.observers, record)
+
+
+def _open_registered(
+    id: str, scenario: str | None, arguments: dict[str, Any], observers: int | None
+) -> OpenedAgent:
+    if "/" in id and not any(spec.id == id for spec in registry.agents()):
+        raise SavedFileError(f"there is no folder {id}")
+    spec = registry.agent(id)
+    if spec.trainable:
+        raise ArgumentError(
+            f'"{id}" has to be trained first: use `als train`, and name the folder that it writes'
+        )
+    if scenario is None:
+        raise ArgumentError(f'name the scenario for "{id}" to act in')
+    arguments.setdefault("action_mode", spec.action_modes[0])
+    agent = make_agent(id, scenario, arguments)
+    return OpenedAgent(agent, scenario, arguments, observers or 1, None)
+
+
+def _general(record: AgentRecord) -> dict[str, Any]:
+    """The saved arguments that mean the same in every scenario."""
+    names = ("sensors", "action_mode", "frame_size")
+    return {name: record.arguments[name] for name in names if name in record.arguments}
+
+
+def check_replaceable(folder: Path) -> None:
+    """Refuses a folder with anything in it that is not a saved agent.
+
+    Raises:
+        SavedFileError: saving there would delete somebody's files.
+    """
+    if folder.is_dir():
+        if any(folder.iterdir()) and not (folder / RECORD).is_file():
+            raise SavedFileError(f"{folder} holds other files: name a new or empty folder")
+    elif folder.exists():
+        raise SavedFileError(f"{folder} is a file: name a folder")
+
+
+def _completed(record: AgentRecord, agent: Agent) -> AgentRecord:
+    """The record with the agent's configuration and the versions of now, checked as a reader would.
+
+    Raises:
+        SavedFileError: something in it could not be read back.
+    """
+    values = {**record.model_dump(), "config": agent.config, "versions": _versions()}
+    try:
+        return AgentRecord.model_validate_json(json.dumps(values, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise SavedFileError(f"this agent cannot be saved: {error}") from error
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def finite(value: float) -> float | None:
+    """None for NaN and infinities, which JSON does not have."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,426 @@
+"""Trains a registered learner on a scenario, so that neither Ctrl-C nor a full disk costs much.
+
+A training has a folder:
+
+- `training.json`: what was asked for, and all that going on needs to know
+- `agent/`: the trained agent, once there is one
+- `checkpoints/<steps>/`: saved agents with the state of their training, the last two of them
+- `progress.csv`: the learning curve
+- `tensorboard/`: the learner's own logs
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field, JsonValue, ValidationError
+
+from als_engine.agent import Learner, Progress, Training
+from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.files import make_folder, write_text
+from als_engine.registry import registry
+from als_engine.safe_files import replace_folder
+from als_engine.saving import (
+    NOT_SAVED,
+    AgentRecord,
+    Model,
+    TrainingRecord,
+    finite,
+    load_agent,
+    make_agent,
+    read_model,
+    save_agent,
+    spaces,
+    write_agent,
+)
+
+__all__ = ["Job", "Trained", "read_job", "resume_training", "train_agent"]
+
+JOB: Final = "training.json"
+KEPT_CHECKPOINTS: Final = 2
+
+OnProgress = Callable[[Progress], None]
+
+
+class Job(Model):
+    """What was asked for; kept as `training.json`.
+
+    Attributes:
+        scenario, agent: registered ids.
+        steps: environment steps in all, over all rows.
+        worlds, workers, observers: as for `als_engine.sb3_vec_env`.
+        seed: of the learner and the worlds.
+        arguments: of the scenario.
+        config: hyperparameters.
+        checkpoint_every: steps.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    scenario: str
+    agent: str = "ppo"
+    steps: int = Field(ge=1)
+    worlds: int = Field(default=16, ge=1, le=100_000)
+    workers: int = Field(default=1, ge=1, le=1_000)
+    observers: int = Field(default=1, ge=1, le=1_000)
+    seed: int = Field(default=0, ge=0, lt=1 << 31)
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    config: dict[str, JsonValue] = Field(default_factory=dict)
+    checkpoint_every: int = Field(default=50_000, ge=1)
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training.
+
+    Attributes:
+        agent: as far as it came.
+        record: what was, or would be, saved with it.
+        progress: how far it came.
+        seconds: of wall-clock time, of this run alone.
+        folder: the saved agent; None when none was to be saved, or it was stopped.
+        stopped: by Ctrl-C, after saving a checkpoint.
+    """
+
+    agent: Learner
+    record: AgentRecord
+    progress: Progress
+    seconds: float
+    folder: Path | None
+    stopped: bool
+
+
+def train_agent(
+    scenario: str,
+    agent: str = "ppo",
+    *,
+    steps: int,
+    folder: Path | str | None = None,
+    worlds: int = 16,
+    workers: int = 1,
+    observers: int = 1,
+    seed: int = 0,
+    arguments: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    checkpoint_every: int = 50_000,
+    device: str = "auto",
+    on_progress: OnProgress = lambda progress: None,
+) -> Trained:
+    """Trains a new agent.
+
+    Args:
+        scenario: its id.
+        agent: the learner's id.
+        steps: environment steps, over all rows.
+        folder: a new or empty folder for everything that is written; None writes nothing.
+        worlds: how many are stepped at once.
+        workers: processes that step them.
+        observers: avatars of each world that learn, sharing one policy; the scenario's background
+            drives the others.
+        seed: of the learner and the worlds.
+        arguments: keyword arguments of the scenario. `action_mode` is the learner's preferred one
+            unless it is given.
+        config: hyperparameters.
+        checkpoint_every: steps between checkpoints.
+        device: "auto", "cpu" or "cuda".
+        on_progress: called a few times a second.
+
+    Raises:
+        UnknownIdError: there is no such scenario or agent.
+        ArgumentError: an argument or hyperparameter is not allowed.
+        SavedFileError: the folder cannot be written or holds something already.
+    """
+    spec = registry.agent(agent)
+    if not spec.trainable:
+        learners = ", ".join(spec.id for spec in registry.agents() if spec.trainable)
+        raise ArgumentError(f'"{agent}" does not learn; these do: {learners}')
+    given = {"action_mode": spec.action_modes[0], **(arguments or {})}
+    if given["action_mode"] not in spec.action_modes:
+        modes = " or ".join(f'action_mode="{mode}"' for mode in spec.action_modes)
+        raise ArgumentError(f'{agent} needs {modes}, got "{given["action_mode"]}"')
+    # Written out, so that a scenario may change its default and saved agents go on working.
+    given["sensors"] = list(spaces(scenario, given)[0].spaces)
+    try:
+        job = Job(
+            scenario=scenario,
+            agent=agent,
+            steps=steps,
+            worlds=worlds,
+            workers=workers,
+            observers=observers,
+            seed=seed,
+            arguments=given,
+            config=dict(config or {}),
+            checkpoint_every=checkpoint_every,
+            device=device,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
+    learner = _learner(job)
+    run = None if folder is None else _Folder(Path(folder))
+    if run is not None:
+        run.begin(job)
+    return _train(job, learner, run, None, on_progress)
+
+
+def resume_training(
+    folder: Path | str,
+    *,
+    steps: int | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    on_progress: OnProgress = lambda progress: None,
+) -> Trained:
+    """Goes on with a training from its newest checkpoint.
+
+    Network, optimizers, counters and random states are as they were. The worlds begin new episodes,
+    and a replay buffer is filled anew.
+
+    Args:
+        folder: of the training.
+        steps: environment steps in all, when it is to be longer or shorter than planned.
+        workers: processes, when it is to have others than before.
+        device: when it is to be another than before.
+        on_progress: called a few times a second.
+
+    Raises:
+        SavedFileError: there is no training in the folder, or it is damaged.
+    """
+    run = _Folder(Path(folder))
+    saved = run.job()
+    changes = {"steps": steps, "workers": workers, "device": device}
+    job = saved.model_copy(update={k: v for k, v in changes.items() if v is not None})
+    checkpoint = run.newest()
+    if checkpoint is not None and int(checkpoint.name) >= job.steps:
+        raise ArgumentError(
+            f"{folder} has come {int(checkpoint.name)} steps, as far as it was to go: "
+            "give a larger number of steps to go on"
+        )
+    learner = _learner(job)
+    if job != saved:
+        run.write_job(job)
+    return _train(job, learner, run, checkpoint, on_progress)
+
+
+def read_job(folder: Path | str) -> Job:
+    """What the training in a folder was asked for.
+
+    Raises:
+        SavedFileError: there is no training in the folder.
+    """
+    return _Folder(Path(folder)).job()
+
+
+def _learner(job: Job) -> Learner:
+    made = make_agent(job.agent, job.scenario, _kept(job.arguments), job.config)
+    if not isinstance(made, Learner):
+        raise ArgumentError(f'"{job.agent}" is marked as trainable, but is no Learner')
+    return made
+
+
+def _kept(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that are saved with the agent: not on which levels it was trained."""
+    return {name: value for name, value in arguments.items() if name not in NOT_SAVED}
+
+
+def _train(
+    job: Job,
+    learner: Learner,
+    run: _Folder | None,
+    checkpoint: Path | None,
+    on_progress: OnProgress,
+) -> Trained:
+    from als_engine.envs.sb3 import sb3_vec_env
+
+    earlier = _seconds(checkpoint)
+    begun = time.monotonic()
+    record = AgentRecord(
+        agent=job.agent,
+        scenario=job.scenario,
+        arguments=_kept(job.arguments),
+        observers=job.observers,
+    )
+
+    def recorded(progress: Progress) -> AgentRecord:
+        training = TrainingRecord(
+            steps=progress.steps,
+            seed=job.seed,
+            seconds=round(earlier + time.monotonic() - begun, 1),
+            mean_return=finite(progress.mean_return),
+            success=finite(progress.success),
+        )
+        return record.model_copy(update={"training": training})
+
+    def save_checkpoint(progress: Progress) -> None:
+        if run is not None:
+            run.save_checkpoint(learner, recorded(progress), progress)
+
+    def report(progress: Progress) -> None:
+        if run is not None:
+            run.log(progress, earlier + time.monotonic() - begun)
+        on_progress(progress)
+
+    with _interruptible() as interrupted:
+        with _sigint_blocked():
+            env = sb3_vec_env(
+                job.scenario,
+                job.worlds,
+                observers=job.observers,
+                workers=job.workers,
+                **job.arguments,
+            )
+        try:
+            progress = learner.learn(
+                env,
+                Training(
+                    steps=job.steps,
+                    seed=job.seed,
+                    logs=None if run is None else run.logs,
+                    resume=checkpoint,
+                    device=job.device,
+                    checkpoint_every=job.checkpoint_every,
+                    on_checkpoint=save_checkpoint,
+                    on_progress=report,
+                    should_stop=interrupted,
+                ),
+            )
+        finally:
+            env.close()
+        stopped = interrupted() and progress.steps < job.steps
+        saved = recorded(progress)
+        if run is not None:
+            if not stopped:
+                saved = save_agent(learner, run.agent, saved)
+            run.save_checkpoint(learner, saved, progress)
+    where = None if run is None or stopped else run.agent
+    return Trained(learner, saved, progress, time.monotonic() - begun, where, stopped)
+
+
+class _Folder:
+    """The folder of a training."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.agent, self.logs = path / "agent", path / "tensorboard"
+        self._checkpoints, self._curve = path / "checkpoints", path / "progress.csv"
+        self._logged = -math.inf
+
+    def begin(self, job: Job) -> None:
+        """Makes the folder.
+
+        Raises:
+            SavedFileError: it cannot be made, or holds something.
+        """
+        if (self.path / JOB).exists():
+            raise SavedFileError(
+                f"{self.path} holds a training: go on with it by --resume, or name another folder"
+            )
+        make_folder(self.path)
+        if any(self.path.iterdir()):
+            raise SavedFileError(f"{self.path} holds other files: name a new or empty folder")
+        self.write_job(job)
+
+    def write_job(self, job: Job) -> None:
+        """Writes down what is asked for."""
+        write_text(self.path / JOB, job.model_dump_json(indent=2) + "\n")
+
+    def job(self) -> Job:
+        """What was asked for."""
+        if not (self.path / JOB).exists():
+            raise SavedFileError(f"there is no training in {self.path} to go on with")
+        return read_model(self.path / JOB, Job)
+
+    def newest(self) -> Path | None:
+        """The newest checkpoint."""
+        found = self._all_checkpoints()
+        return found[-1] if found else None
+
+    def save_checkpoint(self, learner: Learner, record: AgentRecord, progress: Progress) -> None:
+        """Writes a checkpoint, then removes all but the last two."""
+
+        def fill(folder: Path) -> None:
+            write_agent(learner, folder, record)
+            learner.save_training(folder)
+
+        replace_folder(self._checkpoints / f"{progress.steps:012d}", fill)
+        for old in self._all_checkpoints()[:-KEPT_CHECKPOINTS]:
+            shutil.rmtree(old, ignore_errors=True)
+        for unfinished in self._checkpoints.glob(".*"):
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+    def _all_checkpoints(self) -> list[Path]:
+        if not self._checkpoints.is_dir():
+            return []
+        return sorted(path for path in self._checkpoints.iterdir() if path.name.isdecimal())
+
+    def log(self, progress: Progress, seconds: float) -> None:
+        """Adds a point to the learning curve, about once a second."""
+        if seconds - self._logged < 1.0 and progress.steps < progress.total:
+            return
+        self._logged = seconds
+        columns = ["steps", "seconds", "episodes", "mean_return", "success"]
+        row = [progress.steps, round(seconds, 1), progress.episodes]
+        row += [round(progress.mean_return, 4), round(progress.success, 4)]
+        try:
+            new = not self._curve.exists()
+            with self._curve.open("a", newline="") as file:
+                csv.writer(file).writerows([columns, row] if new else [row])
+        except OSError as error:
+            reason = error.strerror or error
+            raise SavedFileError(f"cannot write {self._curve}: {reason}") from error
+
+
+def _seconds(checkpoint: Path | None) -> float:
+    """How long a training has taken before."""
+    if checkpoint is None:
+        return 0.0
+    _, record = load_agent(checkpoint)
+    return record.training.seconds if record.training else 0.0
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Turns the first Ctrl-C, or a polite kill, into a question's answer; a second one interrupts.
+
+    Yields:
+        Whether to stop.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        # Only the main thread may handle signals; elsewhere whoever started us has to.
+        yield asked.is_set
+        return
+
+    def stop(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Processes started here never see Ctrl-C, which a terminal sends to all; we get it later."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

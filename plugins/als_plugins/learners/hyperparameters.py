@@ -1,0 +1,205 @@
+"""The hyperparameters of every learner: typed, bounded, and by default such that they learn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from als_engine.errors import ArgumentError, unknown
+
+__all__ = [
+    "DDPGParameters",
+    "DQNParameters",
+    "Hyperparameters",
+    "OffPolicyParameters",
+    "PPOParameters",
+    "QRDQNParameters",
+    "RecurrentPPOParameters",
+    "SACParameters",
+    "TD3Parameters",
+    "parse",
+]
+
+Width = Annotated[int, Field(ge=1, le=4_096)]
+Rate = Annotated[float, Field(gt=0.0, le=1.0)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+Steps = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class Hyperparameters(BaseModel):
+    """What all learners share.
+
+    Attributes:
+        learning_rate: of Adam.
+        anneal: lets the learning rate fall to 0 along the training.
+        gamma: the discount.
+        batch_size: transitions in a gradient step.
+        net_arch: widths of the layers between the features and the heads.
+        reward_scale: what rewards are multiplied by while learning; reports stay unscaled.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    learning_rate: Rate = 3e-4
+    anneal: bool = False
+    gamma: Rate = 0.99
+    batch_size: Annotated[int, Field(ge=2, le=100_000)] = 256
+    net_arch: Annotated[list[Width], Field(max_length=8)] = [128, 128]
+    reward_scale: Annotated[float, Field(gt=0.0, le=1e6)] = 1.0
+
+
+class PPOParameters(Hyperparameters):
+    """PPO's own.
+
+    Attributes:
+        n_steps: steps of each row between two updates; None for about `rollout` in all rows.
+        rollout: steps of all rows between two updates.
+        n_epochs: passes over them.
+        gae_lambda, clip_range, ent_coef, vf_coef, max_grad_norm: as in SB3.
+        target_kl: ends an update that has changed the policy more; None never does.
+    """
+
+    anneal: bool = True
+    n_steps: Annotated[int, Field(ge=2, le=100_000)] | None = None
+    rollout: Steps = 2_048
+    n_epochs: Annotated[int, Field(ge=1, le=1_000)] = 8
+    gae_lambda: Share = 0.95
+    clip_range: Rate = 0.2
+    ent_coef: Share = 0.01
+    vf_coef: Share = 0.5
+    max_grad_norm: Annotated[float, Field(gt=0.0)] = 0.5
+    target_kl: Annotated[float, Field(gt=0.0)] | None = None
+
+    def steps_for(self, rows: int) -> int:
+        """Steps of each row between two updates, such that every batch is full."""
+        if self.n_steps is not None:
+            return self.n_steps
+        whole = self.batch_size // math.gcd(rows, self.batch_size)
+        return max(2, whole * max(1, round(self.rollout / (rows * whole))))
+
+
+class RecurrentPPOParameters(PPOParameters):
+    """PPO's with an LSTM.
+
+    Attributes:
+        lstm_hidden_size, n_lstm_layers: of actor and critic each.
+    """
+
+    net_arch: Annotated[list[Width], Field(max_length=8)] = [64]
+    lstm_hidden_size: Width = 128
+    n_lstm_layers: Annotated[int, Field(ge=1, le=4)] = 1
+
+
+class OffPolicyParameters(Hyperparameters):
+    """What learners with a replay buffer share.
+
+    Attributes:
+        buffer_size: transitions kept; None for as many as fit into 1 GiB, at most 200,000.
+        learning_starts: random steps before the first update.
+        train_freq: steps of every row between two updates.
+        gradient_steps: of each update; None for one for every four new transitions.
+        tau: how far target networks follow in an update.
+    """
+
+    batch_size: Annotated[int, Field(ge=2, le=100_000)] = 128
+    buffer_size: Annotated[int, Field(ge=100, le=100_000_000)] | None = None
+    learning_starts: Annotated[int, Field(ge=0, le=100_000_000)] = 1_000
+    train_freq: Annotated[int, Field(ge=1, le=10_000)] = 1
+    gradient_steps: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    tau: Rate = 0.005
+
+    def updates_for(self, rows: int) -> int:
+        """Gradient steps of an update."""
+        return self.gradient_steps or max(1, rows * self.train_freq // 4)
+
+    def buffer_for(self, transition_bytes: int) -> int:
+        """Transitions kept."""
+        return self.buffer_size or max(1_000, min(200_000, (1 << 30) // transition_bytes))
+
+
+class DQNParameters(OffPolicyParameters):
+    """DQN's own; target networks are copied whole.
+
+    Attributes:
+        target_update_interval: steps between copies.
+        exploration_fraction: the part of the training along which random actions become rarer.
+        exploration_final_eps: the share of random actions after that.
+        max_grad_norm: as in SB3.
+    """
+
+    tau: Rate = 1.0
+    target_update_interval: Steps = 2_000
+    exploration_fraction: Share = 0.2
+    exploration_final_eps: Share = 0.05
+    max_grad_norm: Annotated[float, Field(gt=0.0)] = 10.0
+
+
+class QRDQNParameters(DQNParameters):
+    """DQN's with a distribution of returns.
+
+    Attributes:
+        n_quantiles: of that distribution.
+    """
+
+    n_quantiles: Annotated[int, Field(ge=2, le=1_000)] = 50
+
+
+class SACParameters(OffPolicyParameters):
+    """SAC's own.
+
+    Attributes:
+        ent_coef: the weight of entropy; "auto" adapts it.
+        n_critics: of which the lowest counts.
+    """
+
+    ent_coef: Share | Literal["auto"] = "auto"
+    n_critics: Annotated[int, Field(ge=1, le=10)] = 2
+
+
+class DDPGParameters(OffPolicyParameters):
+    """DDPG's own.
+
+    Attributes:
+        noise: standard deviation of what is added to actions while exploring.
+    """
+
+    noise: Annotated[float, Field(ge=0.0, le=2.0)] = 0.2
+
+
+class TD3Parameters(DDPGParameters):
+    """TD3's own.
+
+    Attributes:
+        policy_delay, target_policy_noise, target_noise_clip: as in SB3.
+        n_critics: of which the lowest counts.
+    """
+
+    policy_delay: Annotated[int, Field(ge=1, le=100)] = 2
+    target_policy_noise: Annotated[float, Field(ge=0.0, le=2.0)] = 0.2
+    target_noise_clip: Annotated[float, Field(ge=0.0, le=2.0)] = 0.5
+    n_critics: Annotated[int, Field(ge=1, le=10)] = 2
+
+
+P = TypeVar("P", bound=Hyperparameters)
+
+
+def parse(learner: str, model: type[P], values: Mapping[str, Any]) -> P:
+    """Checks hyperparameters.
+
+    Raises:
+        ArgumentError: one is unknown, or its value is not allowed.
+    """
+    for name in values:
+        if name not in model.model_fields:
+            what = f"hyperparameter of {learner}"
+            raise ArgumentError(unknown(what, name, sorted(model.model_fields)))
+    try:
+        return model(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0]) if first["loc"] else "hyperparameters"
+        message = first["msg"][:1].lower() + first["msg"][1:]
+        raise ArgumentError(f"{learner}: {name}: {message}, got {values.get(name)!r}") from None

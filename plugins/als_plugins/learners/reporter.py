@@ -1,0 +1,82 @@
+"""What goes on around an SB3 training: progress, checkpoints, stopping, the scale of rewards."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any, Final
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from als_engine.agent import Progress, Training
+
+__all__ = ["Reporter", "ScaledRewards"]
+
+_PAUSE: Final = 0.2
+"""Seconds between two reports: often enough for a progress bar."""
+
+
+class Reporter(BaseCallback):
+    """Calls what the caller of a training has asked for."""
+
+    def __init__(self, training: Training, observers: int) -> None:
+        """Reports to a training whose worlds have so many rows each."""
+        super().__init__()
+        self.training, self.observers = training, observers
+        self._ended_rows = 0
+        self._reported = 0.0
+        self._checkpoint_at = 0
+
+    def progress(self, model: BaseAlgorithm) -> Progress:
+        """How far it has come."""
+        returns = [info["r"] for info in model.ep_info_buffer or ()]
+        successes = list(model.ep_success_buffer or ())
+        return Progress(
+            steps=model.num_timesteps,
+            total=self.training.steps,
+            episodes=self._ended_rows // self.observers,
+            mean_return=float(np.mean(returns)) if returns else math.nan,
+            success=float(np.mean(successes)) if successes else math.nan,
+        )
+
+    def _on_training_start(self) -> None:
+        self._checkpoint_at = self.num_timesteps + self.training.checkpoint_every
+
+    def _on_step(self) -> bool:
+        self._ended_rows += int(np.count_nonzero(self.locals["dones"]))
+        if time.monotonic() - self._reported >= _PAUSE:
+            self._reported = time.monotonic()
+            self.training.on_progress(self.progress(self.model))
+        if self.training.should_stop():
+            return False
+        # The last steps end with a saved agent anyway.
+        if self._checkpoint_at <= self.num_timesteps < self.training.steps:
+            self._checkpoint_at = self.num_timesteps + self.training.checkpoint_every
+            self.training.on_checkpoint(self.progress(self.model))
+        return True
+
+    def _on_training_end(self) -> None:
+        self.training.on_progress(self.progress(self.model))
+
+
+class ScaledRewards(VecEnvWrapper):
+    """Multiplies rewards for the learner; returns in the infos stay as they are."""
+
+    def __init__(self, env: VecEnv, scale: float) -> None:
+        """Wraps an environment."""
+        super().__init__(env)
+        self._scale = np.float32(scale)
+
+    def reset(self) -> VecEnvObs:
+        """Resets the worlds."""
+        return self.venv.reset()
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Steps the worlds."""
+        observations, rewards, dones, infos = self.venv.step_wait()
+        scaled: Any = rewards * self._scale
+        return observations, scaled, dones, infos

@@ -1,0 +1,386 @@
+"""Stable-Baselines3's algorithms as learners; a thin class for each, over one base.
+
+SB3 saves pickles, which can run code. Here weights and optimizer states go to safetensors, and the
+network is built anew from the spaces and the checked hyperparameters.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import gymnasium
+import numpy as np
+import sb3_contrib
+import stable_baselines3
+import torch
+from gymnasium.spaces import Box, Discrete
+from numpy.typing import NDArray
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
+from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
+
+from als_engine.agent import Learner, Observation, Progress, Training
+from als_engine.errors import ArgumentError
+from als_engine.safe_files import read_tensors, write_tensors
+from als_plugins.learners.extractor import ObservationExtractor
+from als_plugins.learners.hyperparameters import (
+    DDPGParameters,
+    DQNParameters,
+    Hyperparameters,
+    OffPolicyParameters,
+    PPOParameters,
+    QRDQNParameters,
+    RecurrentPPOParameters,
+    SACParameters,
+    TD3Parameters,
+    parse,
+)
+from als_plugins.learners.reporter import Reporter, ScaledRewards
+from als_plugins.learners.training_state import read_training_state, write_training_state
+
+__all__ = ["DDPG", "DQN", "PPO", "QRDQN", "SAC", "TD3", "RecurrentPPO", "SB3Learner"]
+
+WEIGHTS: Final = "weights.safetensors"
+
+CHUNK: Final = 16
+"""Rows that go through the network together: with one size, a row's result is the same to the last
+bit whatever the other rows are, and an evaluation does not depend on how many worlds it runs in."""
+
+
+class SB3Learner(Learner):
+    """Wraps one algorithm; subclasses say which, and how its hyperparameters are handed over."""
+
+    id: ClassVar[str]
+    algorithm: ClassVar[type[BaseAlgorithm]]
+    parameters_class: ClassVar[type[Hyperparameters]]
+    action_spaces: ClassVar[tuple[type[gymnasium.Space[Any]], ...]] = (Discrete, Box)
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space[Any],
+        **hyperparameters: Any,
+    ) -> None:
+        """Checks the hyperparameters; the network is built when it is first needed.
+
+        Raises:
+            ArgumentError: a hyperparameter is unknown or not allowed, or the algorithm does not
+                take this action space.
+        """
+        self.parameters = parse(self.id, self.parameters_class, hyperparameters)
+        if not isinstance(action_space, self.action_spaces):
+            mode = "discrete" if Discrete in self.action_spaces else "continuous"
+            raise ArgumentError(f'{self.id} does not take {action_space}: use action_mode="{mode}"')
+        super().__init__(observation_space, action_space, **self.parameters.model_dump())
+        self._policy: BasePolicy | None = None
+        self._model: BaseAlgorithm | None = None
+
+    # -- acting -----------------------------------------------------------------------------------
+
+    @property
+    def policy(self) -> BasePolicy:
+        """The network."""
+        if self._policy is None:
+            self._policy = self.algorithm.policy_aliases["MultiInputPolicy"](
+                _channels_first(self.observation_space),
+                self.action_space,
+                self._learning_rate,
+                **self.policy_arguments(),
+            )
+        return self._policy
+
+    def seed(self, seed: int) -> None:
+        """Seeds torch, which samples the actions."""
+        torch.manual_seed(seed)
+
+    def act(
+        self, observation: Observation, state: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """Chooses an action for every row; the state is that of an LSTM, or None."""
+        rows = len(next(iter(observation.values())))
+        actions, states = [], []
+        for low in range(0, rows, CHUNK):
+            count = min(CHUNK, rows - low)
+            part = {key: _filled(array[low : low + count]) for key, array in observation.items()}
+            before = state and tuple(_filled(s[:, low : low + count], axis=1) for s in state)
+            chosen, after = self.policy.predict(part, before, None, deterministic)
+            actions.append(chosen[:count])
+            states.append(after and tuple(s[:, :count] for s in after))
+        if states[0] is None:
+            return np.concatenate(actions), None
+        return np.concatenate(actions), tuple(
+            np.concatenate(parts, axis=1) for parts in zip(*states, strict=True)
+        )
+
+    def restart(
+        self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
+    ) -> Any:
+        """Empties the memory of rows that begin."""
+        for memory in state or ():
+            memory[:, rows] = 0.0
+        return state
+
+    # -- saving -----------------------------------------------------------------------------------
+
+    def save_weights(self, folder: Path) -> None:
+        """Writes the network."""
+        write_tensors(folder / WEIGHTS, _arrays(self.policy))
+
+    def load_weights(self, folder: Path) -> None:
+        """Reads the network.
+
+        Raises:
+            SavedFileError: it is not of this shape, or damaged.
+        """
+        arrays = read_tensors(folder / WEIGHTS, _arrays(self.policy))
+        self.policy.load_state_dict({name: torch.tensor(a) for name, a in arrays.items()})
+
+    def save_training(self, folder: Path) -> None:
+        """Writes optimizers, counters and random states; a replay buffer is not kept."""
+        assert self._model is not None
+        write_training_state(self._model, folder)
+
+    # -- learning ---------------------------------------------------------------------------------
+
+    def learn(self, env: VecEnv, training: Training) -> Progress:
+        """Trains; a learner that has weights goes on from them."""
+        scale = self.parameters.reward_scale
+        model = self._build(env if scale == 1.0 else ScaledRewards(env, scale), training)
+        if training.resume is not None:
+            self.load_weights(training.resume)
+        if self._policy is not None:
+            model.policy.load_state_dict(self._policy.state_dict())
+        if training.resume is not None:
+            read_training_state(model, training.resume)
+            # The worlds begin anew; with the first seeds they would show the first levels again.
+            env.seed(training.seed + model.num_timesteps)
+        self._model, self._policy = model, model.policy
+        model.set_logger(_logger(training.logs))
+        reporter = Reporter(training, getattr(env, "observers", 1))
+        left = training.steps - model.num_timesteps
+        if left > 0:
+            first = training.resume is None
+            model.learn(left, reporter, log_interval=self.log_interval, reset_num_timesteps=first)
+        self.policy.set_training_mode(False)
+        model.logger.close()
+        return reporter.progress(model)
+
+    log_interval: ClassVar[int] = 1
+    """Updates between two entries in the log, or episodes for those with a replay buffer."""
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        return {
+            "features_extractor_class": ObservationExtractor,
+            "net_arch": list(self.parameters.net_arch),
+        }
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """The algorithm's own arguments, for so many rows."""
+        return {}
+
+    def _learning_rate(self, remaining: float) -> float:
+        """The rate when this part of the training remains."""
+        rate = self.parameters.learning_rate
+        return rate * remaining if self.parameters.anneal else rate
+
+    def _build(self, env: VecEnv, training: Training) -> BaseAlgorithm:
+        with warnings.catch_warnings():
+            # About batches that are not full, and about GPUs; nothing that a user has to know.
+            warnings.simplefilter("ignore", UserWarning)
+            make: Any = self.algorithm
+            model: BaseAlgorithm = make(
+                "MultiInputPolicy",
+                env,
+                learning_rate=self._learning_rate,
+                gamma=self.parameters.gamma,
+                batch_size=self.parameters.batch_size,
+                policy_kwargs=self.policy_arguments(),
+                seed=training.seed,
+                device=training.device,
+                **self.algorithm_arguments(env.num_envs),
+            )
+        return model
+
+
+class PPO(SB3Learner):
+    """Proximal policy optimization (Schulman et al. 2017)."""
+
+    id = "ppo"
+    algorithm = stable_baselines3.PPO
+    parameters_class: ClassVar[type[Hyperparameters]] = PPOParameters
+    parameters: PPOParameters
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """PPO's own arguments."""
+        names = {
+            "n_epochs", "gae_lambda", "clip_range", "ent_coef", "vf_coef", "max_grad_norm",
+            "target_kl",
+        }  # fmt: skip
+        return {
+            "n_steps": self.parameters.steps_for(rows),
+            **self.parameters.model_dump(include=names),
+        }
+
+
+class RecurrentPPO(PPO):
+    """PPO with an LSTM, for worlds that are not seen all at once."""
+
+    id = "recurrent-ppo"
+    algorithm = sb3_contrib.RecurrentPPO
+    parameters_class = RecurrentPPOParameters
+    parameters: RecurrentPPOParameters
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        names = {"lstm_hidden_size", "n_lstm_layers"}
+        return {**super().policy_arguments(), **self.parameters.model_dump(include=names)}
+
+
+class _OffPolicy(SB3Learner):
+    """Learners with a replay buffer, which begins empty when a training is taken up again."""
+
+    parameters: OffPolicyParameters
+    log_interval = 20
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """What they share."""
+        parameters = self.parameters
+        sizes = [
+            int(np.prod(space.shape or (1,))) * np.dtype(space.dtype).itemsize
+            for space in self.observation_space.spaces.values()
+        ]
+        return {
+            "buffer_size": parameters.buffer_for(2 * sum(sizes)),
+            "learning_starts": parameters.learning_starts,
+            "train_freq": parameters.train_freq,
+            "gradient_steps": parameters.updates_for(rows),
+            "tau": parameters.tau,
+        }
+
+
+class DQN(_OffPolicy):
+    """Deep Q-network (Mnih et al. 2015)."""
+
+    id = "dqn"
+    algorithm: ClassVar[type[BaseAlgorithm]] = stable_baselines3.DQN
+    parameters_class: ClassVar[type[Hyperparameters]] = DQNParameters
+    parameters: DQNParameters
+    action_spaces = (Discrete,)
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """DQN's own arguments."""
+        names = {
+            "target_update_interval", "exploration_fraction", "exploration_final_eps",
+            "max_grad_norm",
+        }  # fmt: skip
+        return {**super().algorithm_arguments(rows), **self.parameters.model_dump(include=names)}
+
+
+class QRDQN(DQN):
+    """Quantile-regression DQN (Dabney et al. 2018)."""
+
+    id = "qrdqn"
+    algorithm = sb3_contrib.QRDQN
+    parameters_class = QRDQNParameters
+    parameters: QRDQNParameters
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        return {**super().policy_arguments(), "n_quantiles": self.parameters.n_quantiles}
+
+
+class SAC(_OffPolicy):
+    """Soft actor-critic (Haarnoja et al. 2018)."""
+
+    id = "sac"
+    algorithm = stable_baselines3.SAC
+    parameters_class = SACParameters
+    parameters: SACParameters
+    action_spaces = (Box,)
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        return {**super().policy_arguments(), "n_critics": self.parameters.n_critics}
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """SAC's own arguments."""
+        return {**super().algorithm_arguments(rows), "ent_coef": self.parameters.ent_coef}
+
+
+class DDPG(_OffPolicy):
+    """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
+
+    id = "ddpg"
+    algorithm: ClassVar[type[BaseAlgorithm]] = stable_baselines3.DDPG
+    parameters_class: ClassVar[type[Hyperparameters]] = DDPGParameters
+    parameters: DDPGParameters
+    action_spaces = (Box,)
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        return {**super().policy_arguments(), "n_critics": 1}
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """DDPG's own arguments."""
+        axes = self.action_space.shape or ()
+        sigma = np.full(axes, self.parameters.noise)
+        noise = NormalActionNoise(np.zeros(axes), sigma)
+        return {**super().algorithm_arguments(rows), "action_noise": noise}
+
+
+class TD3(DDPG):
+    """Twin delayed DDPG (Fujimoto et al. 2018)."""
+
+    id = "td3"
+    algorithm = stable_baselines3.TD3
+    parameters_class = TD3Parameters
+    parameters: TD3Parameters
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        return {**super().policy_arguments(), "n_critics": self.parameters.n_critics}
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """TD3's own arguments."""
+        names = {"policy_delay", "target_policy_noise", "target_noise_clip"}
+        return {**super().algorithm_arguments(rows), **self.parameters.model_dump(include=names)}
+
+
+def _channels_first(space: gymnasium.spaces.Dict) -> gymnasium.spaces.Dict:
+    """The space as SB3 sees it, which turns pictures round."""
+    return gymnasium.spaces.Dict(
+        {
+            key: VecTransposeImage.transpose_space(part, key)
+            if isinstance(part, Box)
+            and is_image_space(part)
+            and not is_image_space_channels_first(part)
+            else part
+            for key, part in space.spaces.items()
+        }
+    )
+
+
+def _arrays(policy: BasePolicy) -> dict[str, NDArray[Any]]:
+    return {name: tensor.cpu().numpy() for name, tensor in policy.state_dict().items()}
+
+
+def _filled(array: NDArray[Any], axis: int = 0) -> NDArray[Any]:
+    """The array with rows of zeros up to `CHUNK`."""
+    missing = CHUNK - array.shape[axis]
+    if missing == 0:
+        return array
+    widths = [(0, missing if i == axis else 0) for i in range(array.ndim)]
+    return np.pad(array, widths)
+
+
+def _logger(folder: Path | None) -> Logger:
+    if folder is None:
+        return Logger(None, [])
+    return Logger(str(folder), [TensorBoardOutputFormat(str(folder))])
