@@ -37,7 +37,6 @@ STEPS: Final = 200_000
 EPISODES: Final = 100
 FILMED: Final = 3
 VIDEO: Final = "trained.gif"
-_INTERRUPTED: Final = 130
 
 Curve = list[tuple[float, float]]
 
@@ -96,14 +95,14 @@ def _train(steps: int, seed: int, worlds: int) -> tuple[Curve, Trained]:
     """Trains, with a live bar.
 
     Raises:
-        typer.Exit: it was interrupted.
+        KeyboardInterrupt: it was stopped; `main` says so.
     """
-    from als_engine.cli.train import _bar as progress_bar
+    from als_engine.cli.bars import training_bar
     from als_engine.training import train_agent
 
     curve: Curve = []
     seen = 0
-    with progress_bar() as bar:
+    with training_bar(steps) as bar:
 
         def show(progress: Progress) -> None:
             nonlocal seen
@@ -124,8 +123,7 @@ def _train(steps: int, seed: int, worlds: int) -> tuple[Curve, Trained]:
             on_progress=show,
         )
     if trained.stopped:
-        typer.echo("Interrupted before the training was over; nothing was written.", err=True)
-        raise typer.Exit(_INTERRUPTED)
+        raise KeyboardInterrupt
     return curve, trained
 
 
@@ -139,12 +137,12 @@ def _tell(progress: Progress, before: int) -> None:
 
 def _evaluate(trained: Trained, episodes: int, seed: int) -> Evaluation:
     """Runs the trained agent and both yardsticks through the same test episodes."""
+    from als_engine.cli.bars import spinner
     from als_engine.cli.evaluate import _print_table as print_table
-    from als_engine.cli.evaluate import _status as status
     from als_engine.evaluation.protocol import evaluate, normalise
 
     record = trained.record
-    with status("Playing on the test levels"):
+    with spinner("Playing on the test levels"):
         found = evaluate(
             trained.agent,
             SCENARIO,

@@ -1,0 +1,69 @@
+"""Signs of life on a terminal; where nobody watches, nothing moves and nothing is written."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from als_engine.agent import Progress
+
+__all__ = ["number", "spinner", "training_bar"]
+
+
+@contextmanager
+def training_bar(total: int = 0) -> Iterator[Callable[[Progress], None]]:
+    """A live line of a training: steps, steps a second, return, success, time left.
+
+    Args:
+        total: steps that are planned, where that is known beforehand.
+
+    Yields:
+        What to call with the training's progress.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from als_engine.cli.speed import Speedometer
+
+    columns = (
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:,.0f} / {task.total:,.0f} steps"),
+        TextColumn("{task.fields[speed]} steps/s"),
+        TextColumn("return {task.fields[reward]}"),
+        TextColumn("success {task.fields[success]}"),
+        TimeRemainingColumn(),
+    )
+    speedometer = Speedometer()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        line = bar.add_task("", total=total, speed="-", reward="-", success="-")
+
+        def show(progress: Any) -> None:
+            bar.update(
+                line,
+                completed=progress.steps,
+                total=progress.total,
+                speed=f"{speedometer.read(progress.steps):,.0f}",
+                reward=number(progress.mean_return),
+                success=number(progress.success, percent=True),
+            )
+
+        yield show
+
+
+def spinner(text: str) -> Any:
+    """A context in which something turns beside the text."""
+    from rich.console import Console
+
+    return Console(stderr=True, quiet=not sys.stderr.isatty()).status(text)
+
+
+def number(value: float, percent: bool = False) -> str:
+    """With two decimals or as a percentage; a dash for what is not known yet."""
+    if math.isnan(value):
+        return "-"
+    return f"{value:.0%}" if percent else f"{value:.2f}"
