@@ -283,11 +283,10 @@ def test_reward_questions_change_nothing():
 def test_the_way_leads_through_the_doorways():
     assert floor.way_length(-3.0, 0.0, -3.0, 2.0) == 2.0
     assert floor.way_length(2.0, -1.0, 2.0, 1.0) > 6.0
-    here, there = np.array([[-3.0, 0.0]]), np.array([[3.0, -2.0]])
-    assert floor.next_point(here, there)[0] == pytest.approx([floor.DIVIDER_X - 0.6, -1.7])
-    before = np.array([[-2.0, -1.7]])
-    assert floor.next_point(before, there)[0] == pytest.approx([floor.DIVIDER_X + 0.6, -1.7])
-    assert floor.next_point(np.array([[0.0, -2.0]]), there)[0] == pytest.approx([3.0, -2.0])
+    before_door, behind_door = floor.DIVIDER_X - 0.6, floor.DIVIDER_X + 0.6
+    assert floor.next_point(-3.0, 0.0, 3.0, -2.0) == pytest.approx((before_door, -1.7))
+    assert floor.next_point(-2.0, -1.7, 3.0, -2.0) == pytest.approx((behind_door, -1.7))
+    assert floor.next_point(0.0, -2.0, 3.0, -2.0) == (3.0, -2.0)
 
 
 # -- the sensor -----------------------------------------------------------------------------------
@@ -309,10 +308,39 @@ def test_the_orders_sensor_names_the_order_and_where_it_is():
     assert column(sim, f"order_1_desk_{sim.state['order_desk'][0, 0] + 1}") == 1.0
     assert column(sim, "order_1_parcel_ahead") == pytest.approx(1.5 / 6)
     assert column(sim, "order_1_parcel_left") == pytest.approx(0.0, abs=1e-6)
-    assert column(sim, "order_1_way_ahead") == pytest.approx(1.5 / 6)
     assert column(sim, "order_2_carried_by_other") == column(sim, "order_2_carried", 1) == 1.0
     assert column(sim, "colleague_2_present") == column(sim, "colleague_1_carries") == 1.0
     assert column(sim, "colleague_3_present") == 0.0
+
+
+def test_the_orders_sensor_leads_to_the_parcel_and_then_to_the_desk():
+    sim = office(level=4, num_avatars=2)
+    sim.state["crate_moved"][:] = True
+    order = 0
+    sim.state["order_open"][0, 1:] = False
+    prop = FIRST_PARCEL + int(sim.state["order_parcel"][0, order])
+    x, y = plan_position(sim, prop)
+    place(sim, 0, (x + 2.0, y), np.pi)
+    sim.observe()
+    assert column(sim, "next_exists") == 1.0
+    assert column(sim, "next_ahead") == pytest.approx(2.0 / 6)
+    assert column(sim, "next_hand") == 0.0
+    place(sim, 0, (x + 1.0, y), np.pi)
+    sim.observe()
+    assert column(sim, "next_hand") == 1.0
+    give(sim, 0, prop)
+    place(sim, 0, *before_desk(sim, int(sim.state["order_desk"][0, order]), 1.15))
+    sim.observe()
+    assert column(sim, "next_ahead") == pytest.approx(1.15 / 6)
+    assert column(sim, "next_hand") == 1.0
+
+
+def test_the_orders_sensor_leads_to_the_crate_when_that_is_all_there_is_to_do():
+    sim = office(level=4)
+    sim.state["order_open"][:] = False
+    sim.observe()
+    for axis in ("ahead", "left"):
+        assert column(sim, f"next_{axis}") == column(sim, f"push_{axis}") != 0.0
 
 
 def test_observations_stay_in_their_space():

@@ -101,9 +101,9 @@ class Delivery(Task):
 
     ## Observations
 
-    By default `rgb`, `audio`, `text`, `touch` and `proprioception`. `orders`, float32 (83,), is
-    this scenario's own: for each order what it is, where parcel and desk are and where to walk
-    now, then the crate and the colleagues; see `Orders`.
+    By default `rgb`, `audio`, `text`, `touch` and `proprioception`. `orders`, float32 (81,), is
+    this scenario's own: where to walk next and whether the hand has something to do, then for each
+    order what it is and where its parcel and desk are, the crate, the colleagues; see `Orders`.
 
     ## Actions
 

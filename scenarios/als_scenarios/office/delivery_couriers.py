@@ -134,7 +134,7 @@ def _decide(  # type: ignore[no-untyped-def]
         for a in range(avatars):
             for axis in range(2):
                 at[a, axis] = mirror[w, axis] * position[w, a, axis]
-        _read_orders(
+        read_orders(
             prop_position[w], orientation[w], holder[w], mirror[w], order_parcel[w], order_desk[w],
             order_open[w], crate_moved[w], parcels, stands, doable,
         )  # fmt: skip
@@ -161,7 +161,7 @@ def _decide(  # type: ignore[no-untyped-def]
                 mode[w, a] = _fetch(
                     at[a], parcels[k], prop_position[w, p, 2], goal[w, a], look[w, a]
                 )
-                if _can_pick(
+                if can_pick(
                     p, position[w, a], heading[w, a], radius[a], prop_position[w], half[w],
                     present[w], holder[w], portable[w],
                 ):  # fmt: skip
@@ -173,7 +173,7 @@ def _decide(  # type: ignore[no-untyped-def]
                 )
                 x = position[w, a, 0] + _AHEAD * math.cos(heading[w, a])
                 y = position[w, a, 1] + _AHEAD * math.sin(heading[w, a])
-                if _nearest_desk(x, y, prop_position[w], orientation[w], half[w]) == d:
+                if nearest_desk(x, y, prop_position[w], orientation[w], half[w]) == d:
                     hand[w, a] = HAND_PUT_DOWN
             for axis in range(2):
                 goal[w, a, axis] *= mirror[w, axis]
@@ -181,7 +181,7 @@ def _decide(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _read_orders(  # type: ignore[no-untyped-def]
+def read_orders(  # type: ignore[no-untyped-def]
     prop_position, orientation, holder, mirror, order_parcel, order_desk, order_open, crate_moved,
     parcels, stands, doable,
 ):  # fmt: skip
@@ -194,7 +194,7 @@ def _read_orders(  # type: ignore[no-untyped-def]
             parcels[k] = mirror * prop_position[p, :2]
             stands[k, 0] = mirror[0] * (prop_position[d, 0] + _STAND * sin)
             stands[k, 1] = mirror[1] * (prop_position[d, 1] - _STAND * cos)
-            behind = _in_back(stands[k]) or (holder[p] < 0 and _in_back(parcels[k]))
+            behind = in_back(stands[k]) or (holder[p] < 0 and in_back(parcels[k]))
             doable[k] = crate_moved or not behind
 
 
@@ -232,7 +232,8 @@ def _turned(quaternion):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _in_back(point):  # type: ignore[no-untyped-def]
+def in_back(point):  # type: ignore[no-untyped-def]
+    """Whether a point in plan coordinates is in the back office."""
     return point[0] > DIVIDER_X and point[1] > 0.0
 
 
@@ -293,7 +294,7 @@ def _race(here, order_parcel, holder, doable, parcels):  # type: ignore[no-untyp
 @numba.njit(cache=True, nogil=True)
 def _way(a, b):  # type: ignore[no-untyped-def]
     """Roughly how far it is to walk."""
-    wall = 2.0 if (a[0] < DIVIDER_X) != (b[0] < DIVIDER_X) or _in_back(a) != _in_back(b) else 0.0
+    wall = 2.0 if (a[0] < DIVIDER_X) != (b[0] < DIVIDER_X) or in_back(a) != in_back(b) else 0.0
     return math.hypot(a[0] - b[0], a[1] - b[1]) + wall
 
 
@@ -346,7 +347,7 @@ def _push(a, at, crate, yaw, goal, look, push):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _can_pick(  # type: ignore[no-untyped-def]
+def can_pick(  # type: ignore[no-untyped-def]
     wanted, position, heading, radius, prop_position, half, present, holder, portable
 ):
     """Whether a hand would now get hold of the wanted parcel, and of no other."""
@@ -364,7 +365,7 @@ def _can_pick(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def _nearest_desk(x, y, position, orientation, half):  # type: ignore[no-untyped-def]
+def nearest_desk(x, y, position, orientation, half):  # type: ignore[no-untyped-def]
     """The desk that a spot is at, comfortably near it, or -1."""
     best, least = -1, _PUT_WITHIN
     for d in range(DESKS):

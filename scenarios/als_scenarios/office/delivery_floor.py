@@ -14,7 +14,6 @@ from typing import Final, NamedTuple
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
 from als_engine import Box, Layout, Prop, Sign, SoundSource, Spawn
 from als_engine.furniture import desk, parcel, plant, shelf
@@ -317,17 +316,8 @@ def _spawns(rng: np.random.Generator, mirror: _Mirror, num_avatars: int) -> list
 
 # -- ways between the rooms -----------------------------------------------------------------------
 
-FloatArray = NDArray[np.float64]
-
-MAIL, FRONT, BACK = range(3)
-_DOORS: Final = np.array([[DIVIDER_X, 0.0], [DIVIDER_X, FRONT_DOOR_Y], [DIVIDER_X, BACK_DOOR_Y]])
 _THROUGH: Final = 0.6
 _ALIGNED: Final = 0.4
-
-
-def room_of(points: FloatArray) -> NDArray[np.intp]:
-    """The room that points (..., 2) in plan coordinates are in."""
-    return np.where(points[..., 0] < DIVIDER_X, MAIL, np.where(points[..., 1] < 0, FRONT, BACK))
 
 
 @numba.njit(cache=True, nogil=True)
@@ -349,16 +339,17 @@ def way_length(ax: float, ay: float, bx: float, by: float) -> float:
     return to_door + abs(door_b - door_a) + from_door
 
 
-def next_point(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Where to walk straight to on the way from a to b, (..., 2) in plan coordinates.
+@numba.njit(cache=True, nogil=True)
+def next_point(ax: float, ay: float, bx: float, by: float) -> tuple[float, float]:
+    """Where to walk straight to on the way from a to b, in plan coordinates.
 
     It is b itself in the same room, else a point before the doorway or, for one who stands before
     it already, behind it.
     """
-    room_a, room_b = room_of(a), room_of(b)
-    door = _DOORS[np.where(room_a == MAIL, room_b, room_a)]
-    side = np.where(room_a == MAIL, 1.0, -1.0)
-    before = np.abs(a[..., 1] - door[..., 1]) < _ALIGNED
-    x = door[..., 0] + np.where(before, _THROUGH, -_THROUGH) * side
-    on_the_way = np.stack([x, door[..., 1]], axis=-1)
-    return np.where((room_a == room_b)[..., None], b, on_the_way)
+    in_mail_a, in_mail_b = ax < DIVIDER_X, bx < DIVIDER_X
+    if in_mail_a == in_mail_b and (in_mail_a or (ay < 0.0) == (by < 0.0)):
+        return bx, by
+    door = FRONT_DOOR_Y if (by if in_mail_a else ay) < 0.0 else BACK_DOOR_Y
+    onward = 1.0 if in_mail_a else -1.0
+    aligned = abs(ay - door) < _ALIGNED
+    return DIVIDER_X + onward * (_THROUGH if aligned else -_THROUGH), door

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import gymnasium
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.arrays import FloatArray
 from als_engine.sensors.base import Sensor
 from als_engine.state import WorldState
+from als_scenarios.office.delivery_couriers import can_pick, in_back, nearest_desk
 from als_scenarios.office.delivery_floor import (
     CRATE,
     CRATE_SIZE,
@@ -22,6 +24,7 @@ from als_scenarios.office.delivery_floor import (
     PARCELS,
     ZONE,
     next_point,
+    way_length,
 )
 
 COLLEAGUES: Final = 3
@@ -29,6 +32,10 @@ SCALE: Final = 6.0
 FURTHEST: Final = 2.0
 
 COLUMNS: Final = (
+    "next_exists",
+    "next_ahead",
+    "next_left",
+    "next_hand",
     *(
         f"order_{k}_{column}"
         for k in range(1, ORDERS + 1)
@@ -38,7 +45,7 @@ COLUMNS: Final = (
             *(f"desk_{n}" for n in range(1, DESKS + 1)),
             "carried",
             "carried_by_other",
-            *(f"{what}_{axis}" for what in ("parcel", "desk", "way") for axis in ("ahead", "left")),
+            *(f"{what}_{axis}" for what in ("parcel", "desk") for axis in ("ahead", "left")),
         )
     ),
     "crate_open",
@@ -52,23 +59,29 @@ COLUMNS: Final = (
 )
 """The names of the columns of `orders`."""
 
+_NEXT: Final = 4
 _FLAGS: Final = 1 + PARCELS + DESKS + 2
-_ORDER: Final = _FLAGS + 6
-_CRATE: Final = ORDERS * _ORDER
+_ORDER: Final = _FLAGS + 4
+_CRATE: Final = _NEXT + ORDERS * _ORDER
+_COLLEAGUES: Final = _CRATE + 8
+_BEHIND: Final = CRATE_SIZE / 2 + 0.3
+_AHEAD: Final = 0.525
 
 
 class Orders(Sensor):
-    """The orders as numbers, float32 (83,): a state-level way to learn, off by default.
+    """The orders as numbers, float32 (81,): a state-level way to learn, off by default.
 
     Places are ahead and to the left of the courier, in units of 6 metres and cut off at ±2.
 
     | columns | are |
     | --- | --- |
+    | `next` | where to walk to now, door by door: to the desk with an ordered parcel, to the |
+    | | nearest ordered parcel without one, to the crate where that stands in the way |
+    | `next_hand` | 1 when picking up, or putting down, would be right just now |
     | `order_k_open` | 1 while the k-th order is open; all its columns are 0 once it is done |
     | colours, `order_k_desk_n` | one-hot: which parcel, which desk |
     | `order_k_carried`, `…_by_other` | who has the parcel: this courier, a colleague |
     | `order_k_parcel`, `…_desk` | where the parcel and the desk are |
-    | `order_k_way` | where to walk now: to the parcel, or with it to the desk, door by door |
     | `crate_open`, `crate_moved` | the crate is an order; it has left its doorway |
     | `crate`, `push`, `zone` | where the crate, the place to push from and the red zone are |
     | `colleague_k` | the other couriers, in their order: present, carries something, where |
@@ -84,64 +97,120 @@ class Orders(Sensor):
         return {"orders": gymnasium.spaces.Box(low, high, dtype=np.float32)}
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
-        """Fills `orders`, (worlds, observers, 83)."""
-        rows = out["orders"]
+        """Fills `orders`, (worlds, observers, 81)."""
+        avatars, props, rows = state.avatars, state.props, out["orders"]
         rows.fill(0.0)
-        self._read_orders(state, rows[..., :_CRATE])
-        self._read_crate(state, rows[..., _CRATE : _CRATE + 8])
-        self._read_colleagues(state, rows[..., _CRATE + 8 :])
-
-    def _read_orders(self, state: WorldState, rows: NDArray[np.float32]) -> None:
-        n = self.setup.observers
-        table = rows.reshape(*rows.shape[:2], ORDERS, _ORDER)
-        worlds = np.arange(state.num_worlds)[:, None]
-        is_open = state["order_open"]
-        color, number = np.maximum(state["order_parcel"], 0), np.maximum(state["order_desk"], 0)
-        parcel = state.props.position[worlds, FIRST_PARCEL + color, :2]
-        desk = state.props.position[worlds, number, :2]
-        holder = state.props.holder[worlds, FIRST_PARCEL + color][:, None]
-        mine = holder == np.arange(n)[:, None]
-        table[..., 0] = 1.0
-        table[..., 1 : 1 + PARCELS] = np.eye(PARCELS)[color][:, None]
-        table[..., 1 + PARCELS : _FLAGS - 2] = np.eye(DESKS)[number][:, None]
-        table[..., _FLAGS - 2] = mine
-        table[..., _FLAGS - 1] = (holder >= 0) & ~mine
-        mirror = state["mirror"][:, None, None]
-        here = state.avatars.position[:, :n, None, :2]
-        goal = np.where(mine[..., None], desk[:, None], parcel[:, None])
-        way = mirror * next_point(mirror * here, mirror * goal)
-        table[..., _FLAGS : _FLAGS + 2] = _seen(state, n, parcel[:, None])
-        table[..., _FLAGS + 2 : _FLAGS + 4] = _seen(state, n, desk[:, None])
-        table[..., _FLAGS + 4 :] = _seen(state, n, way)
-        table *= is_open[:, None, :, None]
-        # `reshape` of a slice is a copy.
-        rows[:] = table.reshape(rows.shape)
-
-    def _read_crate(self, state: WorldState, rows: NDArray[np.float32]) -> None:
-        n, mirror = self.setup.observers, state["mirror"]
-        rows[..., 0], rows[..., 1] = state["crate_open"][:, None], state["crate_moved"][:, None]
-        crate = state.props.position[:, CRATE, :2]
-        push = crate - mirror * np.array([CRATE_SIZE / 2 + 0.3, 0.0])
-        zone = state.props.position[:, ZONE, :2]
-        places = np.stack([crate, push, zone], axis=1)[:, None]
-        rows[..., 2:] = _seen(state, n, places).reshape(state.num_worlds, n, 6)
-
-    def _read_colleagues(self, state: WorldState, rows: NDArray[np.float32]) -> None:
-        n, avatars = self.setup.observers, state.num_avatars
-        table = np.zeros((state.num_worlds, n, COLLEAGUES, 4))
-        others = [[b for b in range(avatars) if b != a] for a in range(n)]
-        who = np.array(others)
-        table[:, :, : avatars - 1, 0] = 1.0
-        table[:, :, : avatars - 1, 1] = (state.avatars.held >= 0)[:, who]
-        table[:, :, : avatars - 1, 2:] = _seen(state, n, state.avatars.position[:, who, :2])
-        rows[:] = table.reshape(rows.shape)
+        _fill_orders(
+            avatars.position, avatars.heading, props.position, props.holder, state["order_parcel"],
+            state["order_desk"], state["order_open"], rows,
+        )  # fmt: skip
+        _fill_others(
+            avatars.position, avatars.heading, avatars.held, props.position, state["mirror"],
+            state["crate_open"], state["crate_moved"], rows,
+        )  # fmt: skip
+        _fill_next(
+            avatars.position, avatars.heading, avatars.held, state.bodies.radius, props.position,
+            props.orientation, props.half, props.present, props.holder, props.portable,
+            state["mirror"], state["order_parcel"], state["order_desk"], state["order_open"],
+            state["crate_open"] | ~state["crate_moved"], state["crate_moved"], rows,
+        )  # fmt: skip
 
 
-def _seen(state: WorldState, observers: int, points: FloatArray) -> FloatArray:
-    """Points (worlds, observers or 1, many, 2) as each observer has them ahead and to its left."""
-    away = points - state.avatars.position[:, :observers, None, :2]
-    angle = state.avatars.heading[:, :observers, None]
-    cos, sin = np.cos(angle), np.sin(angle)
-    ahead = cos * away[..., 0] + sin * away[..., 1]
-    left = cos * away[..., 1] - sin * away[..., 0]
-    return np.clip(np.stack([ahead, left], axis=-1) / SCALE, -FURTHEST, FURTHEST)
+@numba.njit(cache=True, nogil=True)
+def _see(row, column, position, heading, x, y):  # type: ignore[no-untyped-def]
+    """Writes where a place in the world is, ahead and to the left."""
+    dx, dy = x - position[0], y - position[1]
+    cos, sin = math.cos(heading) / SCALE, math.sin(heading) / SCALE
+    row[column] = min(FURTHEST, max(-FURTHEST, cos * dx + sin * dy))
+    row[column + 1] = min(FURTHEST, max(-FURTHEST, cos * dy - sin * dx))
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill_orders(  # type: ignore[no-untyped-def]
+    position, heading, prop_position, holder, order_parcel, order_desk, order_open, out
+):
+    worlds, observers, _ = out.shape
+    for w in range(worlds):
+        for a in range(observers):
+            for k in range(ORDERS):
+                if not order_open[w, k]:
+                    continue
+                row = out[w, a, _NEXT + k * _ORDER : _NEXT + (k + 1) * _ORDER]
+                color, desk = order_parcel[w, k], order_desk[w, k]
+                parcel = FIRST_PARCEL + color
+                row[0] = row[1 + color] = row[1 + PARCELS + desk] = 1.0
+                row[_FLAGS - 2] = holder[w, parcel] == a
+                row[_FLAGS - 1] = holder[w, parcel] >= 0 and holder[w, parcel] != a
+                x, y = prop_position[w, parcel, 0], prop_position[w, parcel, 1]
+                _see(row, _FLAGS, position[w, a], heading[w, a], x, y)
+                x, y = prop_position[w, desk, 0], prop_position[w, desk, 1]
+                _see(row, _FLAGS + 2, position[w, a], heading[w, a], x, y)
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill_others(  # type: ignore[no-untyped-def]
+    position, heading, held, prop_position, mirror, crate_open, crate_moved, out
+):
+    worlds, observers, _ = out.shape
+    for w in range(worlds):
+        crate_x, crate_y = prop_position[w, CRATE, 0], prop_position[w, CRATE, 1]
+        push_x = crate_x - mirror[w, 0] * _BEHIND
+        zone_x, zone_y = prop_position[w, ZONE, 0], prop_position[w, ZONE, 1]
+        for a in range(observers):
+            row, here, angle = out[w, a], position[w, a], heading[w, a]
+            row[_CRATE], row[_CRATE + 1] = crate_open[w], crate_moved[w]
+            _see(row, _CRATE + 2, here, angle, crate_x, crate_y)
+            _see(row, _CRATE + 4, here, angle, push_x, crate_y)
+            _see(row, _CRATE + 6, here, angle, zone_x, zone_y)
+            column = _COLLEAGUES
+            for b in range(position.shape[1]):
+                if b != a:
+                    row[column], row[column + 1] = 1.0, held[w, b] >= 0
+                    _see(row, column + 2, here, angle, position[w, b, 0], position[w, b, 1])
+                    column += 4
+
+
+@numba.njit(cache=True, nogil=True)
+def _fill_next(  # type: ignore[no-untyped-def]
+    position, heading, held, radius, prop_position, orientation, half, present, holder, portable,
+    mirror, order_parcel, order_desk, order_open, push, crate_moved, out,
+):  # fmt: skip
+    worlds, observers, _ = out.shape
+    for w in range(worlds):
+        for a in range(observers):
+            here = mirror[w] * position[w, a, :2]
+            goal, nearest, hand = -1, math.inf, False
+            for k in range(ORDERS):
+                if not order_open[w, k]:
+                    continue
+                parcel, desk = FIRST_PARCEL + order_parcel[w, k], order_desk[w, k]
+                mine = held[w, a] == parcel
+                to = np.int64(desk if mine else parcel)
+                at = mirror[w] * prop_position[w, to, :2]
+                if mine:
+                    x = position[w, a, 0] + _AHEAD * math.cos(heading[w, a])
+                    y = position[w, a, 1] + _AHEAD * math.sin(heading[w, a])
+                    spot = nearest_desk(x, y, prop_position[w], orientation[w], half[w])
+                    hand = hand or spot == desk
+                elif held[w, a] < 0 and holder[w, parcel] < 0:
+                    hand = hand or can_pick(
+                        parcel, position[w, a], heading[w, a], radius[a], prop_position[w],
+                        half[w], present[w], holder[w], portable[w],
+                    )  # fmt: skip
+                else:
+                    continue
+                end = mirror[w] * prop_position[w, desk, :2]
+                away = -1.0 if mine else way_length(here[0], here[1], at[0], at[1])
+                if (crate_moved[w] or not (in_back(at) or in_back(end))) and away < nearest:
+                    goal, nearest = to, away
+            if goal >= 0:
+                end = mirror[w] * prop_position[w, goal, :2]
+            elif push[w]:
+                end = mirror[w] * prop_position[w, CRATE, :2]
+                end[0] -= _BEHIND
+            row = out[w, a]
+            row[3] = hand
+            if goal >= 0 or push[w]:
+                x, y = next_point(here[0], here[1], end[0], end[1])
+                row[0] = 1.0
+                _see(row, 1, position[w, a], heading[w, a], mirror[w, 0] * x, mirror[w, 1] * y)
