@@ -13,6 +13,7 @@ from als_engine.arrays import Body
 from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN
 from als_engine.errors import PhysicsError
 from als_engine.layout import Box, Cylinder, Layout, Prop, Spawn, Sphere
+from als_engine.simulation import simulate
 
 FAR_AWAY = Spawn((-20.0, -20.0))
 
@@ -271,4 +272,17 @@ def test_closing_twice_is_fine(build):
     clients = list(world.bullet._clients)
     world.bullet.close()
     world.bullet.close()
+    assert not any(pybullet.isConnected(client) for client in clients)
+
+
+def test_an_environment_that_nobody_closed_gives_its_clients_back() -> None:
+    """A client holds 28 MiB: forgetting `close` must not lose it for good."""
+    import gc
+
+    simulation = simulate("ALS/Tag-v0", 2, sensors=())
+    simulation.reset([0, 1])
+    clients = list(simulation._physics._clients)
+    assert all(pybullet.isConnected(client) for client in clients)
+    del simulation
+    gc.collect()
     assert not any(pybullet.isConnected(client) for client in clients)
