@@ -37,7 +37,7 @@ SWITCHES: Final[NDArray[np.int64]] = np.array([2, 5, 9, 14], np.int64)
 
 _SIDEWAYS: Final = 0.7
 _SEEN: Final = 5.0
-_LEAD: Final = 1.0
+_LEAD: Final = 0.9
 _FAR: Final = 3.0
 
 
@@ -179,4 +179,4 @@ def _safety(  # type: ignore[no-untyped-def]
     u = 2.0 * (x - bounds[0]) / (bounds[2] - bounds[0]) - 1.0
     v = 2.0 * (y - bounds[1]) / (bounds[3] - bounds[1]) - 1.0
     crowded = u**4 + v**4 + 2.0 * u * u * v * v
-    return 2.0 * min(closest, 1.0) + 0.4 * min(least, _FAR) + 0.6 * mean - 0.5 * crowded
+    return 2.0 * min(closest, 1.0) + 0.4 * min(least, _FAR) + 0.6 * mean - 0.6 * crowded

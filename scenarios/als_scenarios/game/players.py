@@ -20,12 +20,12 @@ from als_scenarios.game.obstacles import gather
 if TYPE_CHECKING:
     from als_engine.avatar import Commands
 
-CHASER_PACE: Final = 0.5
+CHASER_PACE: Final = 0.42
 EVADER_PACE: Final = 0.6
 HIDE_PACE: Final = 0.4
 """At which part of their top speed the scripted players run: an expert, at full speed, can win."""
 
-CAUTION: Final = 0.1
+CAUTION: Final = 0.15
 """How much faster than that the expert takes chasers to be, as a part of their top speed."""
 
 ALARM: Final[Mapping[str, float]] = {"flee": 3.5, "corner": 5.0, "hide": 6.0, "zigzag": 3.5}
@@ -36,7 +36,7 @@ PANIC: Final = 1.3
 
 ARRIVED: Final = 0.4
 GOAL_STEPS: Final = 45
-LEAD: Final = 1.2
+LEAD: Final = 0.8
 """How far ahead an intercepting chaser predicts at most, seconds."""
 
 FLANK: Final = 1.3

@@ -69,9 +69,9 @@ class Tag(Task):
     but alike: a chaser runs 2.2 m/s, an evader 2 m/s. Chasers and evaders start at least 3.5 metres
     apart, at places and headings that the level draws.
 
-    Avatars that the caller does not drive are scripted players. They run at 0.5 (chasers) and 0.6
-    (evaders) of their top speed, so that a good player can win in either part. Some are met in
-    testing only:
+    Avatars that the caller does not drive are scripted players. They run at 0.42 (chasers) and 0.6
+    (evaders; 0.4 on the way to a shelter) of their top speed, so that a good player can win in
+    either part. Some are met in testing only:
 
     | part | train | test |
     | --- | --- | --- |
@@ -80,7 +80,7 @@ class Tag(Task):
     | chaser | `direct` runs to where the nearest evader is, `pack` comes from all sides | \
 `intercept` runs to where it will be |
 
-    Unless a chaser comes within 3.5 metres, every evader wanders.
+    Until a chaser comes within 3.5 metres (`corner` 5, `hide` 6) every evader wanders.
 
     ## Observations
 
@@ -106,7 +106,8 @@ class Tag(Task):
       Russell 1999), for a discount of 1, with the potential of a chaser minus that distance: it
       adds up to the difference between the first and the last distance, whatever the players do.
 
-    An expert chaser gains about 14 in an episode, one that stands still loses 2 to 3.
+    An expert chaser gains about 14 in an episode, one that acts at random loses 1 or 2. An expert
+    evader ends near 0, one that acts at random loses 14.
 
     ## Episode end
 
@@ -301,9 +302,9 @@ class Tag(Task):
     # -- the players ------------------------------------------------------------------------------
 
     def behaviours(self) -> Mapping[str, Behaviour]:
-        """Four evaders and three chasers; "hide" and "intercept" are met in testing only."""
+        """Five evaders and three chasers, of which some are met in testing only."""
         return self._players.behaviours()
 
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
-        """Chasers cut off the way, evaders look a second ahead."""
+        """Chasers cut off the way, evaders look two seconds ahead."""
         self._players.expert(state, who, commands)
