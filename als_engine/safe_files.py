@@ -107,7 +107,7 @@ def write_tensors(path: Path, tensors: Tensors) -> None:
 
     _check_finite(path, tensors)
     with _reported("write", path):
-        path.write_bytes(save({name: np.ascontiguousarray(a) for name, a in tensors.items()}))
+        path.write_bytes(save({name: np.asarray(a, order="C") for name, a in tensors.items()}))
 
 
 def read_tensors(path: Path, like: Tensors | None = None) -> dict[str, NDArray[Any]]:

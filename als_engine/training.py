@@ -274,12 +274,13 @@ def _train(
 
     with _interruptible() as interrupted:
         with _sigint_blocked():
+            arguments: dict[str, Any] = job.arguments
             env = sb3_vec_env(
                 job.scenario,
                 job.worlds,
                 observers=job.observers,
                 workers=job.workers,
-                **job.arguments,
+                **arguments,
             )
         try:
             progress = learner.learn(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from als_engine.cli.bars import spinner
 from als_engine.cli.options import parse_pairs
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def evaluate(
     import_physics()
     given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
     opened = open_agent(agent, on, given, observers)
-    with _status(f"Evaluating {agent} on {opened.scenario}"):
+    with spinner(f"Evaluating {agent} on {opened.scenario}"):
         found = run(
             opened.agent,
             opened.scenario,
@@ -80,10 +80,10 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(_as_dict(agent, found, normalized), indent=2, allow_nan=False))
     else:
-        _print_table(agent, found, normalized)
+        print_table(agent, found, normalized)
 
 
-def _print_table(agent: str, found: Evaluation, normalized: Normalized | None) -> None:
+def print_table(agent: str, found: Evaluation, normalized: Normalized | None) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -138,10 +138,3 @@ def _as_dict(agent: str, found: Evaluation, normalized: Normalized | None) -> di
         "returns": found.returns.tolist(),
         "lengths": found.lengths.tolist(),
     }
-
-
-def _status(text: str) -> Any:
-    """A moving sign of life on the terminal; nothing where nobody watches."""
-    from rich.console import Console
-
-    return Console(stderr=True, quiet=not sys.stderr.isatty()).status(text)

@@ -138,7 +138,7 @@ def _tell(progress: Progress, before: int) -> None:
 def _evaluate(trained: Trained, episodes: int, seed: int) -> Evaluation:
     """Runs the trained agent and both yardsticks through the same test episodes."""
     from als_engine.cli.bars import spinner
-    from als_engine.cli.evaluate import _print_table as print_table
+    from als_engine.cli.evaluate import print_table
     from als_engine.evaluation.protocol import evaluate, normalise
 
     record = trained.record

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from als_engine.cli.bars import number, training_bar
 from als_engine.cli.options import parse_pairs
 from als_engine.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from als_engine.agent import Progress
     from als_engine.training import Trained
 
 __all__ = ["train"]
@@ -113,7 +109,7 @@ def _begin(
     name = others.setdefault("agent", "ppo")
     others.setdefault("steps", 100_000)
     folder = out or _free_folder(f"{id.rpartition('/')[2].lower()}-{name.replace('/', '-')}")
-    with _bar() as show:
+    with training_bar() as show:
         trained = train_agent(
             id, folder=folder, arguments=arguments, config=config, on_progress=show, **others
         )
@@ -139,7 +135,7 @@ def _resume(
             raise ArgumentError(
                 f"{out} was begun with {name}={job[name]}, which --resume cannot change"
             )
-    with _bar() as show:
+    with training_bar() as show:
         return resume_training(out, on_progress=show, **variable), out
 
 
@@ -161,51 +157,10 @@ def _report(trained: Trained, folder: Path) -> None:
     if trained.record.training is not None and trained.seconds > 0:
         speed = f" in {trained.seconds:,.0f} s"
     typer.echo(
-        f"Trained {progress.steps:,} steps{speed}: return {_number(progress.mean_return)}, "
-        f"success {_number(progress.success, percent=True)} over the last episodes."
+        f"Trained {progress.steps:,} steps{speed}: return {number(progress.mean_return)}, "
+        f"success {number(progress.success, percent=True)} over the last episodes."
     )
     typer.echo(f"Saved to {folder}. See how good it is: als evaluate {folder}")
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
-    """A live line with steps a second, return and success; nothing where nobody watches."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from als_engine.cli.speed import Speedometer
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.completed:>9,.0f} / {task.total:,.0f} steps"),
-        BarColumn(),
-        TextColumn("{task.fields[speed]} steps/s"),
-        TextColumn("return {task.fields[reward]}"),
-        TextColumn("success {task.fields[success]}"),
-        TimeRemainingColumn(),
-    )
-    speedometer = Speedometer()
-    bar = Progress(*columns, console=console, disable=not sys.stderr.isatty())
-    with bar:
-        line = bar.add_task("", total=None, start=True, speed="-", reward="-", success="-")
-
-        def show(progress: Any) -> None:
-            bar.update(
-                line,
-                completed=progress.steps,
-                total=progress.total,
-                speed=f"{speedometer.read(progress.steps):,.0f}",
-                reward=_number(progress.mean_return),
-                success=_number(progress.success, percent=True),
-            )
-
-        yield show
-
-
-def _number(value: float, percent: bool = False) -> str:
-    if math.isnan(value):
-        return "-"
-    return f"{value:.0%}" if percent else f"{value:.2f}"
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

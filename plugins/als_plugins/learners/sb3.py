@@ -233,7 +233,7 @@ class RecurrentPPO(PPO):
     """PPO with an LSTM, for worlds that are not seen all at once."""
 
     id = "recurrent-ppo"
-    algorithm = sb3_contrib.RecurrentPPO
+    algorithm = sb3_contrib.RecurrentPPO  # type: ignore[assignment]  # a sibling, not a subclass
     parameters_class = RecurrentPPOParameters
     parameters: RecurrentPPOParameters
 

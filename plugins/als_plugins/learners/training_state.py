@@ -102,7 +102,8 @@ def _restore_random(arrays: Arrays) -> None:
     if torch_state.shape != tuple(torch.get_rng_state().shape):
         raise ValueError("the random state of torch has another form")
     keys, position = numpy_state[:-1].astype(np.uint32), int(numpy_state[-1])
-    np.random.set_state(("MT19937", keys, position))  # noqa: NPY002 - SB3 draws from it
+    state: Any = ("MT19937", keys, position)
+    np.random.set_state(state)  # noqa: NPY002 - SB3 draws from it
     torch.set_rng_state(torch.tensor(torch_state, dtype=torch.uint8))
 
 
