@@ -46,10 +46,10 @@ class Ring(Task):
 
 
 def stroll(state: WorldState, who: BoolArray, commands: Commands) -> None:
-    """Walks ahead and turns at random: cheap, and it bumps into things."""
-    draws = state.uniform(0, (state.num_avatars,))
+    """Walks in loops of its own: cheap, and it bumps into things."""
+    phase = np.add.outer(state.step * 0.05, np.arange(state.num_avatars))
     commands.move[..., 0][who] = 1.0
-    commands.turn[who] = (2.0 * draws - 1.0)[who]
+    commands.turn[who] = np.sin(phase)[who]
 
 
 class Procedural(Task):

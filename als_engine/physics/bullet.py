@@ -12,30 +12,23 @@ Three things make this exact and fast, each measured before it was chosen:
 
 from __future__ import annotations
 
-import math
 import weakref
 from collections.abc import Iterable
 from typing import Any, Final
 
-import numba
 import numpy as np
 import pybullet as bullet
 from numpy.typing import NDArray
 
-from als_engine.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE, TOUCH_SECTORS, BoolArray, FloatArray
+from als_engine.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE, BoolArray, FloatArray, IntArray
 from als_engine.errors import PhysicsError
+from als_engine.physics.kernels import WALL, find_awake, scan, touch
 from als_engine.state import WorldState
 
 GRAVITY: Final = -9.81
 SUBSTEP: Final = 1 / 60
 FAR: Final = 1_000.0
 """Where props that are carried or absent are parked, metres along x and y."""
-
-_EXPLODED: Final = 500.0
-_TOUCHING: Final = 0.01
-_REACH: Final = 0.06
-_WAKE: Final = 0.35
-_QUIET: Final = 3
 
 
 class Bullet:
@@ -49,7 +42,7 @@ class Bullet:
         self._disconnect = weakref.finalize(self, _disconnect, tuple(self._clients))
         self._avatars: list[list[int]] = [[] for _ in range(num_worlds)]
         self._props: list[list[int]] = [[] for _ in range(num_worlds)]
-        self._index: list[dict[int, int]] = [{} for _ in range(num_worlds)]
+        self._thing: IntArray = np.full((num_worlds, 64), WALL, np.int32)
         self._awake: BoolArray = np.zeros((num_worlds, 0), np.bool_)
         self._quiet: NDArray[np.int8] = np.zeros((num_worlds, 0), np.int8)
         self._near: BoolArray = np.zeros((num_worlds, 0), np.bool_)
@@ -66,6 +59,7 @@ class Bullet:
             self._near = np.zeros((state.num_worlds, state.num_avatars), np.bool_)
             self._readings = np.zeros((state.num_worlds, state.num_avatars, 6))
         client = self._clients[world]
+        self._thing[world] = WALL
         bullet.resetSimulation(physicsClientId=client)
         bullet.setGravity(0, 0, GRAVITY, physicsClientId=client)
         bullet.setPhysicsEngineParameter(
@@ -98,7 +92,6 @@ class Bullet:
 
     def _build_props(self, world: int, state: WorldState) -> None:
         client, props = self._clients[world], state.props
-        self._index[world] = {}
         bodies = self._props[world] = [NOTHING] * len(props.names)
         for i in range(len(props.names)):
             if not props.solid[world, i]:
@@ -114,7 +107,7 @@ class Bullet:
                 flags=bullet.URDF_ENABLE_SLEEPING,
                 physicsClientId=client,
             )
-            self._index[world][body] = i
+            self._name(world, body, i)
             bullet.changeDynamics(
                 body,
                 -1,
@@ -150,6 +143,15 @@ class Bullet:
                 physicsClientId=client,
             )
             self._avatars[world].append(body)
+            self._name(world, body, WALL - 1 - a)
+
+    def _name(self, world: int, body: int, thing: int) -> None:
+        """Notes what a body is; see `kernels.WALL`."""
+        if body >= self._thing.shape[1]:
+            more = np.full((len(self._clients), 2 * body), WALL, np.int32)
+            more[:, : self._thing.shape[1]] = self._thing
+            self._thing = more
+        self._thing[world, body] = thing
 
     # -- stepping -------------------------------------------------------------------------------
 
@@ -158,12 +160,12 @@ class Bullet:
         if state.moved.any():
             self._take_over(state)
         props, avatars = state.props, state.avatars
-        _find_awake(
+        find_awake(
             props.position, props.velocity, props.half, props.mass, props.solid, props.present,
             props.holder, avatars.position, state.bodies.radius, self._quiet, self._awake,
         )  # fmt: skip
         self._advance(state, force)
-        bad = _scan(
+        bad = scan(
             self._readings, state.bodies.height, avatars.position, avatars.velocity,
             state.bodies.radius, state.walls.count, state.walls.position, state.walls.half,
             state.walls.cos, state.walls.sin, props.position, props.orientation, props.half,
@@ -214,29 +216,24 @@ class Bullet:
             props.orientation[worlds, indices] = pose[:, 3:]
 
     def _read_contacts(self, state: WorldState) -> None:
-        avatars = state.avatars
-        avatars.touch.fill(0.0)
-        avatars.touches_prop.fill(False)
-        avatars.touches_avatar.fill(False)
-        avatars.touches_wall.fill(False)
-        get_contacts = bullet.getContactPoints
+        avatars, get_contacts = state.avatars, bullet.getContactPoints
+        contacts: list[float] = []
         for world, avatar in np.argwhere(self._near).tolist():
-            bodies, index = self._avatars[world], self._index[world]
-            heading = avatars.heading[world, avatar]
-            for contact in get_contacts(bodyA=bodies[avatar], physicsClientId=self._clients[world]):
-                other, normal, distance = contact[2], contact[7], contact[8]
-                if other == 0 or distance > _TOUCHING:  # Body 0 is the ground.
-                    continue
-                if other >= bodies[0]:
-                    avatars.touches_avatar[world, avatar, other - bodies[0]] = True
-                elif other in index:
-                    avatars.touches_prop[world, avatar, index[other]] = True
-                else:
-                    avatars.touches_wall[world, avatar] = True
-                angle = math.atan2(-normal[1], -normal[0]) - heading
-                sector = round(angle / (2 * math.pi) * TOUCH_SECTORS) % TOUCH_SECTORS
-                # Bullet divides the last substep's impulse by the whole time step.
-                avatars.touch[world, avatar, sector] += contact[9] * self.substeps
+            body, client = self._avatars[world][avatar], self._clients[world]
+            for contact in get_contacts(bodyA=body, physicsClientId=client):
+                if contact[2]:  # Body 0 is the ground.
+                    x, y, _ = contact[7]
+                    contacts += (world, avatar, contact[2], x, y, contact[8], contact[9])
+        touch(
+            np.array(contacts).reshape(-1, 7),
+            float(self.substeps),  # Bullet divides the last substep's impulse by the whole step.
+            self._thing,
+            avatars.heading,
+            avatars.touch,
+            avatars.touches_prop,
+            avatars.touches_avatar,
+            avatars.touches_wall,
+        )
 
     def _take_over(self, state: WorldState) -> None:
         """Places the props that a task or a hand has moved, and wakes what may rest on them."""
@@ -292,134 +289,3 @@ def _collision_shape(client: int, shape: int, half: list[float]) -> int:
     else:
         kind = {"shapeType": bullet.GEOM_CYLINDER, "radius": half[0], "height": 2 * half[2]}
     return int(bullet.createCollisionShape(**kind, physicsClientId=client))
-
-
-@numba.njit(cache=True, nogil=True)
-def _find_awake(  # type: ignore[no-untyped-def]
-    position, velocity, half, mass, solid, present, holder, avatar_position, radius, quiet, awake
-):
-    """Marks the props that may move in the coming step.
-
-    Those are the ones that moved in one of the last few steps, the ones that an avatar is close
-    to, and the ones that one of these may push, directly or through others. A needless mark costs
-    a read, never a bit.
-    """
-    worlds, props = mass.shape
-    for w in range(worlds):
-        for i in range(props):
-            free = mass[w, i] > 0.0 and solid[w, i] and present[w, i] and holder[w, i] < 0
-            moving = velocity[w, i, 0] != 0.0 or velocity[w, i, 1] != 0.0
-            moving |= velocity[w, i, 2] != 0.0
-            for a in range(radius.shape[0]):
-                dx = avatar_position[w, a, 0] - position[w, i, 0]
-                dy = avatar_position[w, a, 1] - position[w, i, 1]
-                reach = _bounding_radius(half[w, i]) + radius[a] + _WAKE
-                moving |= dx * dx + dy * dy < reach * reach
-            awake[w, i] = free and moving
-        spreading = True
-        while spreading:
-            spreading = False
-            for i in range(props):
-                if awake[w, i] or not (mass[w, i] > 0.0 and solid[w, i] and present[w, i]):
-                    continue
-                if holder[w, i] < 0 and _near_awake(i, position[w], half[w], awake[w]):
-                    awake[w, i] = spreading = True
-        for i in range(props):
-            quiet[w, i] = 0 if awake[w, i] else min(quiet[w, i] + 1, _QUIET)
-            free = mass[w, i] > 0.0 and solid[w, i] and present[w, i] and holder[w, i] < 0
-            awake[w, i] = free and quiet[w, i] < _QUIET
-
-
-@numba.njit(cache=True, nogil=True)
-def _near_awake(i, position, half, awake):  # type: ignore[no-untyped-def]
-    for j in range(awake.shape[0]):
-        if awake[j]:
-            dx, dy = position[j, 0] - position[i, 0], position[j, 1] - position[i, 1]
-            reach = _bounding_radius(half[i]) + _bounding_radius(half[j]) + _WAKE
-            if dx * dx + dy * dy < reach * reach:
-                return True
-    return False
-
-
-@numba.njit(cache=True, nogil=True)
-def _bounding_radius(half):  # type: ignore[no-untyped-def]
-    return math.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])
-
-
-@numba.njit(cache=True, nogil=True)
-def _scan(  # type: ignore[no-untyped-def]
-    readings, height, position, velocity, radius, wall_count, wall_position, wall_half, wall_cos,
-    wall_sin, prop_position, prop_orientation, prop_half, solid, present, holder, near,
-):  # fmt: skip
-    """Writes the avatars' readings to the state and marks who is close enough to touch something.
-
-    Returns the first world whose readings are not finite or too large, or NOTHING.
-    """
-    worlds, avatars = near.shape
-    for w in range(worlds):
-        for a in range(avatars):
-            for k in range(6):
-                if not (-_EXPLODED < readings[w, a, k] < _EXPLODED):
-                    return w
-            for k in range(3):
-                position[w, a, k] = readings[w, a, k]
-                velocity[w, a, k] = readings[w, a, 3 + k]
-            position[w, a, 2] -= height[a] / 2.0
-        for i in range(prop_half.shape[1]):
-            for k in range(3):  # A NaN fails the comparison.
-                if not (abs(prop_position[w, i, k]) < _EXPLODED):
-                    return w
-            for k in range(4):
-                if not (abs(prop_orientation[w, i, k]) < 2.0):
-                    return w
-        for a in range(avatars):
-            near[w, a] = (
-                _near_avatar(w, a, position, radius)
-                or _near_prop(
-                    w, a, position, radius, prop_position, prop_half, solid, present, holder
-                )
-                or _near_wall(
-                    w, a, position, radius, wall_count, wall_position, wall_half, wall_cos, wall_sin
-                )
-            )
-    return NOTHING
-
-
-@numba.njit(cache=True, nogil=True)
-def _near_avatar(w, a, position, radius):  # type: ignore[no-untyped-def]
-    for b in range(radius.shape[0]):
-        dx = position[w, b, 0] - position[w, a, 0]
-        dy = position[w, b, 1] - position[w, a, 1]
-        reach = radius[a] + radius[b] + _REACH
-        if b != a and dx * dx + dy * dy < reach * reach:
-            return True
-    return False
-
-
-@numba.njit(cache=True, nogil=True)
-def _near_prop(  # type: ignore[no-untyped-def]
-    w, a, position, radius, prop_position, half, solid, present, holder
-):
-    for i in range(half.shape[1]):
-        if solid[w, i] and present[w, i] and holder[w, i] < 0:
-            dx = prop_position[w, i, 0] - position[w, a, 0]
-            dy = prop_position[w, i, 1] - position[w, a, 1]
-            reach = _bounding_radius(half[w, i]) + radius[a] + _REACH
-            if dx * dx + dy * dy < reach * reach:
-                return True
-    return False
-
-
-@numba.njit(cache=True, nogil=True)
-def _near_wall(  # type: ignore[no-untyped-def]
-    w, a, position, radius, count, wall_position, half, cos, sin
-):
-    for i in range(count[w]):
-        dx = position[w, a, 0] - wall_position[w, i, 0]
-        dy = position[w, a, 1] - wall_position[w, i, 1]
-        x = max(0.0, abs(cos[w, i] * dx + sin[w, i] * dy) - half[w, i, 0])
-        y = max(0.0, abs(cos[w, i] * dy - sin[w, i] * dx) - half[w, i, 1])
-        reach = radius[a] + _REACH
-        if x * x + y * y < reach * reach:
-            return True
-    return False
