@@ -87,13 +87,16 @@ def read_bytes(path: Path, limit: int) -> bytes:
     with _reported("read", path):
         # Without O_NONBLOCK, opening a named pipe would wait for somebody to write into it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
+        try:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise SavedFileError(f"{path} is not a file")
             if status.st_size > limit:
                 raise SavedFileError(f"{path} has {status.st_size} bytes; at most {limit} are read")
-            return file.read(limit)
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read(limit)
+        finally:
+            os.close(descriptor)
 
 
 def write_tensors(path: Path, tensors: Tensors) -> None:

@@ -43,6 +43,9 @@ WEIGHTS: Final = "weights.safetensors"
 MAX_RECORD: Final = 1 << 20
 """The largest `agent.json` that is read, bytes."""
 
+MAX_REASON: Final = 1_000
+"""The longest reason that is passed on, characters: a stranger's value may be in it."""
+
 _PACKAGES: Final = ("als-engine", "numpy", "torch", "stable-baselines3", "sb3-contrib")
 
 NOT_SAVED: Final = frozenset(
@@ -224,9 +227,10 @@ def load_agent(folder: Path | str) -> tuple[Agent, AgentRecord]:
         agent.load_weights(folder)
     except SavedFileError:
         raise
-    # Arguments of the right name may still have a value that the scenario's own code trips over.
-    except (ALSError, TypeError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
+    # Whatever the scenario's or the agent's own code trips over, it is this folder's fault.
+    except Exception as error:
         reason = str(error) if isinstance(error, ALSError) else f"{type(error).__name__}: {error}"
+        reason = " ".join(reason.split())[:MAX_REASON]
         raise SavedFileError(f"{folder / RECORD}: {reason}") from error
     return agent, record
 

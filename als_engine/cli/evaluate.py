@@ -122,6 +122,8 @@ def _interval(interval: Interval) -> str:
 
 
 def _as_dict(agent: str, found: Evaluation, normalized: Normalized | None) -> dict[str, Any]:
+    from als_engine.saving import finite
+
     return {
         "agent": agent,
         "scenario": found.scenario,
@@ -134,7 +136,7 @@ def _as_dict(agent: str, found: Evaluation, normalized: Normalized | None) -> di
         "normalized": None if normalized is None else asdict(normalized),
         "success": asdict(found.success),
         "length": float(found.lengths.mean()),
-        "metrics": {name: float(values.mean()) for name, values in found.metrics.items()},
+        "metrics": {name: finite(float(v.mean())) for name, v in found.metrics.items()},
         "returns": found.returns.tolist(),
         "lengths": found.lengths.tolist(),
     }

@@ -23,7 +23,9 @@ __all__ = [
     "parse",
 ]
 
-Width = Annotated[int, Field(ge=1, le=4_096)]
+# Bounds keep a stranger's saved agent from asking for a network that fills the memory.
+Width = Annotated[int, Field(ge=1, le=2_048)]
+Widths = Annotated[list[Width], Field(max_length=5)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Steps = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -47,7 +49,7 @@ class Hyperparameters(BaseModel):
     anneal: bool = False
     gamma: Rate = 0.99
     batch_size: Annotated[int, Field(ge=2, le=100_000)] = 256
-    net_arch: Annotated[list[Width], Field(max_length=8)] = [128, 128]
+    net_arch: Widths = [128, 128]
     reward_scale: Annotated[float, Field(gt=0.0, le=1e6)] = 1.0
 
 
@@ -88,9 +90,9 @@ class RecurrentPPOParameters(PPOParameters):
         lstm_hidden_size, n_lstm_layers: of actor and critic each.
     """
 
-    net_arch: Annotated[list[Width], Field(max_length=8)] = [64]
-    lstm_hidden_size: Width = 128
-    n_lstm_layers: Annotated[int, Field(ge=1, le=4)] = 1
+    net_arch: Widths = [64]
+    lstm_hidden_size: Annotated[int, Field(ge=1, le=1_024)] = 128
+    n_lstm_layers: Annotated[int, Field(ge=1, le=2)] = 1
 
 
 class OffPolicyParameters(Hyperparameters):
@@ -202,4 +204,6 @@ def parse(learner: str, model: type[P], values: Mapping[str, Any]) -> P:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0]) if first["loc"] else "hyperparameters"
         message = first["msg"][:1].lower() + first["msg"][1:]
-        raise ArgumentError(f"{learner}: {name}: {message}, got {values.get(name)!r}") from None
+        got = repr(values.get(name))
+        got = got if len(got) <= 100 else f"{got[:100]}..."
+        raise ArgumentError(f"{learner}: {name}: {message}, got {got}") from None

@@ -7,7 +7,8 @@ network is built anew from the spaces and the checked hyperparameters.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -77,6 +78,8 @@ class SB3Learner(Learner):
         if not isinstance(action_space, self.action_spaces):
             mode = "discrete" if Discrete in self.action_spaces else "continuous"
             raise ArgumentError(f'{self.id} does not take {action_space}: use action_mode="{mode}"')
+        if not observation_space.spaces:
+            raise ArgumentError(f"{self.id} needs at least one sensor to learn from")
         super().__init__(observation_space, action_space, **self.parameters.model_dump())
         self._policy: BasePolicy | None = None
         self._model: BaseAlgorithm | None = None
@@ -103,6 +106,12 @@ class SB3Learner(Learner):
         self, observation: Observation, state: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
         """Chooses an action for every row; the state is that of an LSTM, or None."""
+        with self._threads():
+            return self._act(observation, state, deterministic)
+
+    def _act(
+        self, observation: Observation, state: Any, deterministic: bool
+    ) -> tuple[NDArray[Any], Any]:
         rows = len(next(iter(observation.values())))
         actions, states = [], []
         for low in range(0, rows, CHUNK):
@@ -166,7 +175,10 @@ class SB3Learner(Learner):
         left = training.steps - model.num_timesteps
         if left > 0:
             first = training.resume is None
-            model.learn(left, reporter, log_interval=self.log_interval, reset_num_timesteps=first)
+            with self._threads():
+                model.learn(
+                    left, reporter, log_interval=self.log_interval, reset_num_timesteps=first
+                )
         self.policy.set_training_mode(False)
         model.logger.close()
         return reporter.progress(model)
@@ -190,6 +202,24 @@ class SB3Learner(Learner):
         rate = self.parameters.learning_rate
         return rate * remaining if self.parameters.anneal else rate
 
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """One thread, unless there are pictures.
+
+        Networks this small gain nothing from a second one, and where others use the processor too
+        threads that wait for one another make everything a hundred times slower.
+        """
+        before = torch.get_num_threads()
+        pictures = any(len(space.shape or ()) == 3 for space in self.observation_space.values())
+        if pictures or before == 1:
+            yield
+            return
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
     def _build(self, env: VecEnv, training: Training) -> BaseAlgorithm:
         with warnings.catch_warnings():
             # About batches that are not full, and about GPUs; nothing that a user has to know.
@@ -203,7 +233,7 @@ class SB3Learner(Learner):
                 batch_size=self.parameters.batch_size,
                 policy_kwargs=self.policy_arguments(),
                 seed=training.seed,
-                device=training.device,
+                device=_device(training.device),
                 **self.algorithm_arguments(env.num_envs),
             )
         return model
@@ -351,6 +381,21 @@ class TD3(DDPG):
         """TD3's own arguments."""
         names = {"policy_delay", "target_policy_noise", "target_noise_clip"}
         return {**super().algorithm_arguments(rows), **self.parameters.model_dump(include=names)}
+
+
+def _device(name: str) -> torch.device | str:
+    """The device of that name; SB3 would take the processor in silence where there is no GPU.
+
+    Raises:
+        ArgumentError: there is no such device.
+    """
+    if name == "auto":
+        return name
+    try:
+        return torch.zeros(1, device=name).device
+    # Torch says it with AssertionError, RuntimeError and NotImplementedError, at length.
+    except Exception:
+        raise ArgumentError(f'there is no device "{name}" here: use auto, cpu or cuda') from None
 
 
 def _channels_first(space: gymnasium.spaces.Dict) -> gymnasium.spaces.Dict:

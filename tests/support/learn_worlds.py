@@ -1,0 +1,55 @@
+"""A scenario that is learnt in seconds, for the tests of whatever learns, saves and evaluates.
+
+In this process the fixture `learn` registers it; in others it is installed, as `site` does.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import gymnasium
+import pytest
+
+from als_engine import ScenarioSpec, hookimpl
+from als_engine.registry import registry
+
+ID = "Learn/Reach-v0"
+NO_EXPERT = "Learn/NoExpert-v0"
+
+
+@hookimpl
+def als_scenarios():
+    return [
+        ScenarioSpec(ID, task="acme_worlds:Reach", max_episode_steps=40, max_avatars=4),
+        ScenarioSpec(NO_EXPERT, task="acme_worlds:Faulty", max_episode_steps=40, max_avatars=4),
+    ]
+
+
+@pytest.fixture(scope="module")
+def learn() -> Iterator[str]:
+    """Registers the scenarios, and takes them back: nobody else's tests may see them."""
+    hooks = sys.modules[__name__]
+    before = {name: dict(entries) for name, entries in registry._entries.items()}
+    owners = dict(registry._owners)
+    plugin = registry.add(hooks, distribution="learn-worlds")
+    yield ID
+    registry._manager.unregister(hooks)
+    registry._entries.update(before)
+    registry._owners = owners
+    registry._plugins.remove(plugin)
+    registry._hooks = [hook for hook in registry._hooks if hook[0] is not plugin]
+    for scenario in (ID, NO_EXPERT):
+        gymnasium.registry.pop(scenario, None)
+
+
+def site(folder: Path) -> dict[str, str]:
+    """Installs the scenarios into a folder; returns the environment of a process that sees them."""
+    info = folder / "learn_worlds-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: learn-worlds\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[als_engine]\nmain = learn_worlds\n")
+    path = os.pathsep.join([str(folder), str(Path(__file__).parent)])
+    return {**os.environ, "PYTHONPATH": path, "COLUMNS": "120"}
