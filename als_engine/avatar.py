@@ -263,7 +263,7 @@ def drive(state: WorldState, commands: Commands, force: FloatArray) -> None:
     Args:
         state: headings and turn rates are updated in place.
         commands: what the avatars want.
-        force: (worlds, avatars, 2), newtons in the world's frame, filled in place.
+        force: (worlds, avatars, 3), newtons in the world's frame, filled in place; z stays 0.
     """
     avatars, bodies = state.avatars, state.bodies
     _drive(

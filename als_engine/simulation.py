@@ -112,7 +112,7 @@ class Simulation:
         self.action_space = self.codec.space
         self.commands = Commands(self.num_worlds, self.num_avatars)
         self._expert_commands = Commands(self.num_worlds, self.num_avatars)
-        self._force: FloatArray = np.zeros((self.num_worlds, self.num_avatars, 2))
+        self._force: FloatArray = np.zeros((self.num_worlds, self.num_avatars, 3))
 
         example = self.lay_out(self.level if self.level is not None else LEVELS[split].start)
         self.state = WorldState(

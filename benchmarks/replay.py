@@ -14,7 +14,7 @@ from als_engine.physics import bullet as backend
 from als_engine.simulation import simulate
 
 STATE = ("proprioception", "entities")
-Call = tuple[Any, tuple[Any, ...], int]
+Call = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
 
 class _Spy:
@@ -28,12 +28,9 @@ class _Spy:
         if not callable(real):
             return real
 
-        def call(*arguments: Any, physicsClientId: int, **named: Any) -> Any:  # noqa: N803
-            if named:
-                arguments = (*arguments, named)
-            self.calls.append((real, arguments, physicsClientId))
-            return real(*arguments[: len(arguments) - bool(named)], **named,
-                        physicsClientId=physicsClientId)  # fmt: skip
+        def call(*arguments: Any, **named: Any) -> Any:
+            self.calls.append((real, arguments, named))
+            return real(*arguments, **named)
 
         return call
 
@@ -60,10 +57,7 @@ class Player:
         self._simulation.reset(list(range(recording.worlds)))
         physics: Any = self._simulation._physics
         swap = dict(zip(recording.clients, physics._clients, strict=True))
-        self._chunks = [
-            [_bind(function, arguments, swap[client]) for function, arguments, client in chunk]
-            for chunk in recording.chunks
-        ]
+        self._chunks = [[_bind(call, swap) for call in chunk] for chunk in recording.chunks]
 
     def play(self, chunk: int) -> None:
         """The hand-written loop: the calls, and nothing else."""
@@ -107,9 +101,9 @@ def record(scenario: str, worlds: int, actions: np.ndarray, steps: int) -> Recor
     return Recording(scenario, worlds, chunks, clients)
 
 
-def _bind(function: Any, arguments: tuple[Any, ...], client: int) -> tuple[Any, Any, Any]:
-    named = {"physicsClientId": client}
-    if arguments and isinstance(arguments[-1], dict):
-        named.update(arguments[-1])
-        arguments = arguments[:-1]
-    return function, arguments, named
+def _bind(call: Call, swap: dict[int, int]) -> Call:
+    """The same call for another client, which goes by name or comes last."""
+    function, arguments, named = call
+    if "physicsClientId" in named:
+        return function, arguments, {**named, "physicsClientId": swap[named["physicsClientId"]]}
+    return function, (*arguments[:-1], swap[arguments[-1]]), named

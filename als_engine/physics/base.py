@@ -19,7 +19,7 @@ class Physics(Protocol):
 
         Args:
             state: `state.moved` props are placed; then poses, velocities and contacts are written.
-            force: (worlds, avatars, 2), newtons, held constant over the substeps.
+            force: (worlds, avatars, 3), newtons, held constant over the substeps.
 
         Raises:
             PhysicsError: a world's state is not finite or has exploded.

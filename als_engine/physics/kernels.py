@@ -73,6 +73,24 @@ def _bounding_radius(half):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def take_poses(poses, awake, time_step, position, orientation, velocity):  # type: ignore[no-untyped-def]
+    """Writes the poses (n, 7) of the props that are awake; those that sleep have no velocity."""
+    worlds, props = awake.shape
+    row = 0
+    for w in range(worlds):
+        for i in range(props):
+            for k in range(3):
+                velocity[w, i, k] = 0.0
+            if awake[w, i]:
+                for k in range(3):
+                    velocity[w, i, k] = (poses[row, k] - position[w, i, k]) / time_step
+                    position[w, i, k] = poses[row, k]
+                for k in range(4):
+                    orientation[w, i, k] = poses[row, 3 + k]
+                row += 1
+
+
+@numba.njit(cache=True, nogil=True)
 def scan(  # type: ignore[no-untyped-def]
     readings, height, position, velocity, radius, wall_count, wall_position, wall_half, wall_cos,
     wall_sin, prop_position, prop_orientation, prop_half, solid, present, holder, near,

@@ -23,7 +23,7 @@ class World:
         self.state = WorldState(worlds, bodies, layout, {}, ())
         self.bullet = Bullet(worlds, SUBSTEPS)
         self.commands = Commands(worlds, len(bodies))
-        self.force = np.zeros((worlds, len(bodies), 2))
+        self.force = np.zeros((worlds, len(bodies), 3))
         self.reset()
 
     def reset(self, world: int | None = None) -> None:
