@@ -183,9 +183,9 @@ def _fill_next(  # type: ignore[no-untyped-def]
             for k in range(ORDERS):
                 if not order_open[w, k]:
                     continue
-                parcel, desk = FIRST_PARCEL + order_parcel[w, k], order_desk[w, k]
+                parcel, desk = int(FIRST_PARCEL + order_parcel[w, k]), int(order_desk[w, k])
                 mine = held[w, a] == parcel
-                to = np.int64(desk if mine else parcel)
+                to = desk if mine else parcel
                 at = mirror[w] * prop_position[w, to, :2]
                 if mine:
                     x = position[w, a, 0] + _AHEAD * math.cos(heading[w, a])
