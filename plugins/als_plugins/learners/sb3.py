@@ -59,6 +59,7 @@ class SB3Learner(Learner):
 
     id: ClassVar[str]
     algorithm: ClassVar[type[BaseAlgorithm]]
+    policy_name: ClassVar[str] = "MultiInputPolicy"
     parameters_class: ClassVar[type[Hyperparameters]]
     action_spaces: ClassVar[tuple[type[gymnasium.Space[Any]], ...]] = (Discrete, Box)
 
@@ -90,7 +91,7 @@ class SB3Learner(Learner):
     def policy(self) -> BasePolicy:
         """The network."""
         if self._policy is None:
-            self._policy = self.algorithm.policy_aliases["MultiInputPolicy"](
+            self._policy = self.algorithm.policy_aliases[self.policy_name](
                 _channels_first(self.observation_space),
                 self.action_space,
                 self._learning_rate,
@@ -226,7 +227,7 @@ class SB3Learner(Learner):
             warnings.simplefilter("ignore", UserWarning)
             make: Any = self.algorithm
             model: BaseAlgorithm = make(
-                "MultiInputPolicy",
+                self.policy_name,
                 env,
                 learning_rate=self._learning_rate,
                 gamma=self.parameters.gamma,
@@ -243,7 +244,7 @@ class PPO(SB3Learner):
     """Proximal policy optimization (Schulman et al. 2017)."""
 
     id = "ppo"
-    algorithm = stable_baselines3.PPO
+    algorithm: ClassVar[type[BaseAlgorithm]] = stable_baselines3.PPO
     parameters_class: ClassVar[type[Hyperparameters]] = PPOParameters
     parameters: PPOParameters
 
@@ -263,7 +264,8 @@ class RecurrentPPO(PPO):
     """PPO with an LSTM, for worlds that are not seen all at once."""
 
     id = "recurrent-ppo"
-    algorithm = sb3_contrib.RecurrentPPO  # type: ignore[assignment]  # a sibling, not a subclass
+    algorithm = sb3_contrib.RecurrentPPO
+    policy_name = "MultiInputLstmPolicy"
     parameters_class = RecurrentPPOParameters
     parameters: RecurrentPPOParameters
 
