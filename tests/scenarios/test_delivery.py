@@ -363,7 +363,7 @@ def test_the_expert_fills_all_orders(split, action_mode, num_avatars, observers)
         observers=observers,
     )  # fmt: skip
     assert result["success"].mean() == 1.0
-    assert 4.0 < result["return"].mean() < 14.0
+    assert 9.0 < result["return"].mean() < 21.0
 
 
 @pytest.mark.parametrize("background", STYLES)

@@ -126,7 +126,7 @@ class Delivery(Task):
     to the nearest one that nobody carries; and, until the crate is where it belongs, 0.5 for each
     metre that it has to go and 0.1 for each metre between the place to push it from and the
     second-nearest courier. Ways lead through the doorways. Such a term changes no optimal policy
-    (Ng, Harada and Russell 1999). A solved episode returns 9 to 19.
+    (Ng, Harada and Russell 1999). A solved episode returns 9 to 21.
 
     ## Episode end
 
