@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Final
 
@@ -420,6 +421,8 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
 @contextmanager
 def _sigint_blocked() -> Iterator[None]:
     """Processes started here never see Ctrl-C, which a terminal sends to all; we get it later."""
+    # It is started with the first process otherwise, and unblocks the signal behind our back.
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

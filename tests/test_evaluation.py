@@ -1,0 +1,198 @@
+"""An evaluation depends on the agent and the seed, not on how it is run; its numbers are right."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from learn_worlds import ID, NO_EXPERT, learn
+from scipy import stats
+
+from als_engine.agent import Agent
+from als_engine.envs.single import SingleEnv
+from als_engine.errors import ArgumentError, UnknownIdError
+from als_engine.evaluation.protocol import evaluate, normalise, reference
+from als_engine.evaluation.statistics import interquartile_mean, mean_interval
+from als_engine.saving import make_agent
+
+__all__ = ["learn"]
+
+pytestmark = pytest.mark.usefixtures("learn")
+
+ARGUMENTS = {"sensors": ["entities", "proprioception"], "shaped": True}
+
+
+class Forward(Agent):
+    """Walks on, and notes what it is asked."""
+
+    def __init__(self, observation_space, action_space):
+        super().__init__(observation_space, action_space)
+        self.rows = set()
+
+    def act(self, observation, state=None, deterministic=True):
+        rows = len(observation["proprioception"])
+        self.rows.add(rows)
+        return np.ones(rows, np.int64), state
+
+
+def run(name="random", episodes=11, arguments=ARGUMENTS, **how):
+    config = {"net_arch": [16]} if "ppo" in name else {}
+    agent = make_agent(name, ID, arguments, config)
+    if "ppo" in name:
+        # Whatever it does, it has to depend on what it sees.
+        import torch
+
+        torch.manual_seed(2)
+        agent = make_agent(name, ID, arguments, config)
+        for parameter in agent.policy.parameters():
+            torch.nn.init.normal_(parameter, std=0.5)
+    return evaluate(agent, ID, episodes, arguments=arguments, **how)
+
+
+def equal(one, other):
+    return (
+        np.array_equal(one.returns, other.returns)
+        and np.array_equal(one.lengths, other.lengths)
+        and one.metrics.keys() == other.metrics.keys()
+        and all(np.array_equal(one.metrics[name], other.metrics[name]) for name in one.metrics)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("random", "discrete"),
+        ("expert", "discrete"),
+        ("random", "continuous"),
+        ("ppo", "continuous"),
+        ("recurrent-ppo", "continuous"),
+    ],
+)
+@pytest.mark.parametrize("avatars", [1, 2])
+def test_the_result_is_the_same_in_any_number_of_worlds(name, mode, avatars):
+    arguments = {**ARGUMENTS, "action_mode": mode, "num_avatars": avatars}
+    one = run(name, arguments=arguments, num_worlds=1, observers=avatars)
+    for num_worlds in (3, 16):
+        many = run(name, arguments=arguments, num_worlds=num_worlds, observers=avatars)
+        assert equal(one, many)
+    if name != "expert":
+        assert len(np.unique(one.metrics["walked"])) > 8
+
+
+def test_a_longer_evaluation_begins_with_the_shorter_one():
+    short, long = run(episodes=4), run(episodes=9)
+    assert np.array_equal(long.returns[:4], short.returns)
+
+
+def test_another_seed_is_another_set_of_episodes():
+    assert np.array_equal(run(seed=2).returns[:9], run(seed=0).returns[2:])
+    assert not np.array_equal(run(seed=100).returns, run(seed=0).returns)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_an_episode_is_the_one_that_gymnasium_would_play(split):
+    agent = Forward(None, None)
+    found = evaluate(agent, ID, 5, split=split, seed=3, arguments=ARGUMENTS, num_worlds=2)
+    assert agent.rows == {2}
+    env = SingleEnv(ID, split=split, **ARGUMENTS)
+    for episode in range(5):
+        _, info = env.reset(seed=3 + episode)
+        assert (info["level"] >= 10_000) == (split == "test")
+        total, steps, ended = 0.0, 0, False
+        while not ended:
+            _, reward, terminated, truncated, info = env.step(1)
+            total, steps, ended = total + reward, steps + 1, terminated or truncated
+        assert found.returns[episode] == pytest.approx(total, abs=1e-12)
+        assert found.lengths[episode] == steps
+        assert found.metrics["level"][episode] == info["level"]
+        assert found.metrics["success"][episode] == info["success"]
+        assert found.metrics["walked"][episode] == info["walked"]
+    env.close()
+
+
+def test_random_is_0_and_the_expert_is_1():
+    assert normalise(run("random")).score.value == pytest.approx(0.0, abs=1e-12)
+    assert normalise(run("expert")).score.value == pytest.approx(1.0, abs=1e-12)
+    assert run("expert").success.value == 1.0
+
+
+def test_the_yardsticks_are_measured_once_and_do_not_look():
+    found = run()
+    assert reference(found) is reference(run("expert"))
+    assert reference(found).expert.arguments["sensors"] == ["proprioception"]
+    assert reference(run(seed=7)) is not reference(found)
+
+
+def test_without_an_expert_there_is_no_normalized_score():
+    found = evaluate(make_agent("random", NO_EXPERT), NO_EXPERT, 3)
+    assert normalise(found) is None
+    assert reference(found).expert is None
+
+
+def test_an_expert_that_is_no_better_than_random_is_no_yardstick():
+    arguments = {"reach": 100.0}
+    found = run(arguments=arguments)
+    assert normalise(found) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "words"),
+    [
+        ({"episodes": 0}, ArgumentError, "episodes must be"),
+        ({"episodes": True}, ArgumentError, "episodes must be"),
+        ({"split": "tset"}, ArgumentError, 'did you mean "test"'),
+        ({"num_worlds": 0}, ArgumentError, "num_worlds"),
+        ({"observers": 9}, ArgumentError, "observers"),
+        ({"arguments": {"reech": 1}}, ArgumentError, '"reach"'),
+        ({"scenario": "Learn/Rich-v0"}, UnknownIdError, ID),
+    ],
+)
+def test_a_wrong_argument_is_named(given, kind, words):
+    agent = make_agent("random", ID)
+    with pytest.raises(kind, match=words):
+        evaluate(agent, **{"scenario": ID, "episodes": 1, **given})
+
+
+# Statistics
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    covered = [
+        interval.low <= 1.0 <= interval.high
+        for interval in (mean_interval(rng.exponential(1.0, 40)) for _ in range(200))
+    ]
+    assert 0.88 <= np.mean(covered) <= 0.99
+
+
+def test_the_interval_is_the_same_every_time_and_holds_the_mean():
+    values = np.random.default_rng(1).normal(size=30)
+    first = mean_interval(values)
+    assert first == mean_interval(values)
+    assert first.low < first.value == values.mean() < first.high
+    wide, narrow = mean_interval(values, 0.99), mean_interval(values, 0.5)
+    assert wide.low < first.low < narrow.low
+    assert narrow.high < first.high < wide.high
+
+
+@pytest.mark.parametrize("values", [[3.0], [2.0] * 50, [0.0] * 5])
+def test_where_nothing_varies_the_interval_is_the_value(values):
+    interval = mean_interval(values)
+    assert interval.low == interval.value == interval.high == values[0]
+
+
+def test_one_success_in_many_has_an_interval():
+    interval = mean_interval([1.0] + [0.0] * 99)
+    assert 0.0 <= interval.low <= 0.01 < interval.high < 0.1
+
+
+def test_of_nothing_nothing_is_known():
+    assert math.isnan(mean_interval([]).value)
+    assert math.isnan(interquartile_mean([]))
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 10, 101])
+def test_the_interquartile_mean_is_scipys_trimmed_mean(size):
+    values = np.random.default_rng(size).normal(size=size)
+    assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25))
