@@ -20,6 +20,8 @@ from gymnasium.vector import AutoresetMode
 from replay import Recording, record
 
 from als_engine.envs.batch import Batch
+from als_engine.envs.vector import VectorEnv
+from als_engine.registry import registry
 from als_engine.sensors.base import Setup
 from als_engine.sensors.camera import Camera
 from als_engine.simulation import Simulation, simulate
@@ -228,32 +230,36 @@ def resets(repeats: int) -> list[Measure]:
     ]
 
 
-def flatness(repeats: int, counts: tuple[int, ...] = (1, 4, 16, 64)) -> list[Measure]:
-    """The cost of a world step, and of memory, from 1 to 64 worlds."""
+def flatness(
+    repeats: int, counts: tuple[int, ...] = (1, 4, 16, 64), steps: int = 16
+) -> list[Measure]:
+    """The cost of a world step, and of memory, from 1 to 64 worlds.
+
+    Every world gets the same seed and the same actions, so that all of them, however many, are in
+    the same state at the same time, and only their number differs.
+    """
     batches = {}
     before = _resident()
     for n in counts:
         if n == counts[-1]:
             before = _resident()
-        batches[n] = _batch(RING, n, STATE)
+        batches[n] = _batch(RING, n, STATE, seed_step=0)
     per_world = (_resident() - before) / counts[-1]
-    rng = np.random.default_rng(0)
-    plans = {n: rng.integers(0, 7, (64, n, 4)) for n in counts}
+    plan = np.random.default_rng(0).integers(0, 7, (steps, 1, 4))
 
     def run(n: int) -> Callable[[], None]:
+        actions = np.repeat(plan, n, axis=1)
+
         def step() -> None:
-            # As many world steps for every n: 64 for one world, one for 64 worlds.
-            for action in plans[n][: max(1, counts[-1] // n)]:
+            for action in actions:
                 batches[n].step(action)
 
         return step
 
-    works = [run(n) for n in counts]
-    for _ in range(20):
-        for work in works:
-            work()
-    times = in_turns(repeats, *works)
-    costs = [statistics.median(taken) / counts[-1] * 1e6 for taken in times]
+    times = in_turns(repeats, *(run(n) for n in counts))
+    costs = [
+        statistics.median(taken) / n / steps * 1e6 for n, taken in zip(counts, times, strict=True)
+    ]
     for batch in batches.values():
         batch.close()
     shown = ", ".join(f"{n}: {cost:.0f} µs" for n, cost in zip(counts, costs, strict=True))
@@ -271,13 +277,9 @@ def flatness(repeats: int, counts: tuple[int, ...] = (1, 4, 16, 64)) -> list[Mea
 
 def workers(repeats: int, worlds: int = 32, steps: int = 20) -> list[Measure]:
     """Two processes against one."""
-    envs = [
-        gymnasium.make_vec(
-            "ALS/Tag-v0", num_envs=worlds, workers=k, sensors=STATE, num_avatars=4,
-            max_episode_steps=100_000,
-        )
-        for k in (1, 2)
-    ]  # fmt: skip
+    # A worker does not know what this process alone has registered, so it is sent the spec.
+    spec = registry.scenario(RING)
+    envs = [VectorEnv(spec, worlds, workers=k, sensors=STATE) for k in (1, 2)]
     for env in envs:
         env.reset(seed=0)
     actions = _actions(worlds, steps).reshape(steps, worlds)
@@ -397,9 +399,9 @@ def _actions(worlds: int, steps: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 7, (steps, worlds))
 
 
-def _batch(scenario: str, worlds: int, sensors: tuple[str, ...]) -> Batch:
+def _batch(scenario: str, worlds: int, sensors: tuple[str, ...], seed_step: int = 1) -> Batch:
     batch = Batch(simulate(scenario, worlds, sensors=sensors), AutoresetMode.NEXT_STEP)
-    batch.reset(list(range(worlds)))
+    batch.reset([world * seed_step for world in range(worlds)])
     return batch
 
 

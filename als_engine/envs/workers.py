@@ -8,6 +8,7 @@ pipes, arrays never do. A process that dies closes its pipe, which the parent se
 from __future__ import annotations
 
 import multiprocessing
+import os
 import pickle
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -78,12 +79,13 @@ class WorkerPool:
         self._parts = [slice(low, high) for low, high in pairwise(edges)]
         self._processes: list[Any] = []
         self._pipes: list[Connection] = []
+        cores, arguments = _cores(workers), dict(arguments)
         for i, part in enumerate(self._parts):
             ours, theirs = context.Pipe()
             job = (memory, shapes, num_worlds, part.start, part.stop)
             process = context.Process(
                 target=_work,
-                args=(theirs, job, scenario, observers, autoreset.value, dict(arguments)),
+                args=(theirs, job, scenario, observers, autoreset.value, arguments, cores[i]),
                 name=f"als-worker-{i}",
                 daemon=True,
             )
@@ -189,6 +191,19 @@ class WorkerPool:
         )
 
 
+def _cores(workers: int) -> list[int | None]:
+    """A core for each worker, where there are exactly as many; else None for each.
+
+    A worker that was just woken starts on the core of whoever woke it, beside the other workers,
+    until the kernel moves it: pinned, two workers are a sixth faster. With fewer workers than
+    cores nobody is pinned, since other environments would choose the same cores.
+    """
+    if not hasattr(os, "sched_getaffinity"):  # Linux alone has it.
+        return [None] * workers
+    cores = sorted(os.sched_getaffinity(0))
+    return [*cores] if len(cores) == workers else [None] * workers
+
+
 def _work(
     pipe: Connection,
     job: tuple[Any, Shapes, int, int, int],
@@ -196,8 +211,11 @@ def _work(
     observers: int | None,
     autoreset: str,
     arguments: dict[str, Any],
+    core: int | None,
 ) -> None:
     """What a worker process does until it is told to stop, or its parent is gone."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
     memory, shapes, num_worlds, low, high = job
     arrays = _views(memory, shapes, num_worlds, low, high)
     actions = arrays.pop("actions")["actions"]
