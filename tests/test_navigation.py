@@ -385,7 +385,7 @@ def test_in_the_real_physics_two_cross_an_office_through_its_doors(mode):
     navigator = Navigator(state)
     navigator.refresh()
     commands, codec = Commands(3, 2), Codec(mode, ())
-    force, who = np.zeros((3, 2, 2)), np.ones((3, 2), np.bool_)
+    force, who = np.zeros((3, 2, 3)), np.ones((3, 2), np.bool_)
     goals = np.stack([state.position("desk_2"), state.position("desk_0")], 1)[..., :2]
     done = np.zeros((3, 2), np.bool_)
     for _ in range(350):
