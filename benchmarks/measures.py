@@ -231,7 +231,7 @@ def resets(repeats: int) -> list[Measure]:
 
 
 def flatness(
-    repeats: int, counts: tuple[int, ...] = (1, 4, 16, 64), steps: int = 16
+    repeats: int, counts: tuple[int, ...] = (1, 4, 16, 64), steps: int = 64
 ) -> list[Measure]:
     """The cost of a world step, and of memory, from 1 to 64 worlds.
 
@@ -256,7 +256,7 @@ def flatness(
 
         return step
 
-    times = in_turns(repeats, *(run(n) for n in counts))
+    times = in_turns(min(repeats, 12), *(run(n) for n in counts))
     costs = [
         statistics.median(taken) / n / steps * 1e6 for n, taken in zip(counts, times, strict=True)
     ]
