@@ -305,7 +305,7 @@ class Simulation:
         interaction.resolve(state, commands)
         state.step += 1
         task.after_step(state)
-        running = ~(self.terminated | self.truncated)
+        running = ~(self.terminated | self.truncated) if registry.listens_to_episodes else None
         self.terminated[:] = task.terminated(state)
         # Both may be true in one step, as with Gymnasium's own TimeLimit: what an algorithm asks
         # is whether it terminated.
@@ -313,8 +313,7 @@ class Simulation:
         self.rewards[:] = task.reward(state)
         self.returns += self.rewards
         # A world that ended before is told of once, though it may be stepped on until its reset.
-        ended = (self.terminated | self.truncated) & running
-        if registry.listens_to_episodes and ended.any():
+        if running is not None and (ended := (self.terminated | self.truncated) & running).any():
             self._report_episodes(ended)
 
     def observe(self) -> None:

@@ -195,7 +195,7 @@ def _cores(workers: int) -> list[int | None]:
     """A core for each worker, where there are exactly as many; else None for each.
 
     A worker that was just woken starts on the core of whoever woke it, beside the other workers,
-    until the kernel moves it: pinned, two workers are a sixth faster. With fewer workers than
+    until the kernel moves it (`benchmarks/throughput.py --only workers`). With fewer workers than
     cores nobody is pinned, since other environments would choose the same cores.
     """
     if not hasattr(os, "sched_getaffinity"):  # Linux alone has it.
