@@ -93,6 +93,16 @@ class Encoder(nn.Module):
         present = torch.ones(values.shape[:2], dtype=torch.bool, device=values.device)
         return Tokens(values, present, {})
 
+    def attention(self, observation: Observation) -> Mapping[str, Tensor]:
+        """How much each part of each sensor weighs in the features.
+
+        Returns:
+            Sensor to (rows, parts), in the order of its patches (row by row), words, rows or
+            frames, at least 0; over all sensors of a row they sum to 1. Empty for an encoder
+            without attention.
+        """
+        return {}
+
     def standardise(self, statistics: Mapping[str, Statistic]) -> None:
         """Takes over how sensors without bounds are scaled; kept among the weights.
 
