@@ -141,7 +141,7 @@ def of(rows: Sequence[Row], **wanted: str) -> list[Row]:
 
 def spread(interval: Interval) -> str:
     """A value with its interval."""
-    return "{:.2f} ({:.2f} to {:.2f})".format(interval.value, interval.low, interval.high)
+    return f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
 
 
 def markdown(table: Table) -> str:
