@@ -1,21 +1,14 @@
-"""Bullet as the physics: one client per world, opened once and reused.
+"""The same physics written by hand in Python, call by call, over the pybullet module.
 
-Three things make this exact and fast, each measured before it was chosen:
-
-- A reset empties the client and makes the same calls in the same order, with deterministic
-  overlapping pairs: bit-exact, where Bullet's `restoreState` is not.
-- An avatar is an upright capsule of infinite rotational inertia. Forces, not velocities, move it,
-  so its push is bounded; Bullet's own `numSubSteps` holds the force over the substeps in one call.
-- Reading a body back costs a microsecond, so sleeping props are not read, and contacts are asked
-  for only where an avatar is close enough to something to have one.
+The benchmark records the calls that it makes, the pictures of PyBullet's own renderer are taken of
+its worlds, and the tests hold the engine's kernels against it, bit by bit.
 """
 
 from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from itertools import compress
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pybullet as bullet
@@ -23,24 +16,25 @@ from numpy.typing import NDArray
 
 from als_engine.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE, BoolArray, FloatArray, IntArray
 from als_engine.errors import PhysicsError
-from als_engine.physics.kernels import WALL, find_awake, scan, take_poses, touch
+from als_engine.physics import kernels
+from als_engine.physics.bullet import SUBSTEP
+from als_engine.physics.kernels import WALL
+from als_engine.physics.worlds import GRAVITY
 from als_engine.state import WorldState
 
-GRAVITY: Final = -9.81
-SUBSTEP: Final = 1 / 60
-FAR: Final = 1_000.0
-"""Where props that are carried or absent are parked, metres along x and y."""
 
+class HandWritten:
+    """PyBullet, without a window, for a number of worlds.
 
-class Bullet:
-    """PyBullet, without a window, for a number of worlds."""
+    Attributes:
+        clients: the pybullet module's number of each world.
+    """
 
     def __init__(self, num_worlds: int, substeps: int = 4) -> None:
-        """Opens one client per world: about 70 ms and 28 MiB each."""
+        """Opens one client per world."""
         self.substeps = substeps
-        self._clients = [bullet.connect(bullet.DIRECT) for _ in range(num_worlds)]
-        # Whoever forgets to close an environment must not lose 28 MiB a world for good.
-        self._disconnect = weakref.finalize(self, _disconnect, tuple(self._clients))
+        self.clients = [bullet.connect(bullet.DIRECT) for _ in range(num_worlds)]
+        self._disconnect = weakref.finalize(self, _disconnect, tuple(self.clients))
         self._avatars: list[list[int]] = [[] for _ in range(num_worlds)]
         self._props: list[list[int]] = [[] for _ in range(num_worlds)]
         self._thing: IntArray = np.full((num_worlds, 64), WALL, np.int32)
@@ -59,7 +53,7 @@ class Bullet:
         if self._near.shape[1] != state.num_avatars:
             self._near = np.zeros((state.num_worlds, state.num_avatars), np.bool_)
             self._readings = np.zeros((state.num_worlds, state.num_avatars, 6))
-        client = self._clients[world]
+        client = self.clients[world]
         self._thing[world] = WALL
         bullet.resetSimulation(physicsClientId=client)
         bullet.setGravity(0, 0, GRAVITY, physicsClientId=client)
@@ -77,7 +71,7 @@ class Bullet:
         self._build_avatars(world, state)
 
     def _build_walls(self, world: int, state: WorldState) -> None:
-        client, walls = self._clients[world], state.walls
+        client, walls = self.clients[world], state.walls
         n = int(walls.count[world])
         half_angle = walls.heading[world, :n] / 2
         rotation = np.zeros((n, 4))
@@ -92,7 +86,7 @@ class Bullet:
             bullet.createMultiBody(0, shape, -1, position, orientation, physicsClientId=client)
 
     def _build_props(self, world: int, state: WorldState) -> None:
-        client, props = self._clients[world], state.props
+        client, props = self.clients[world], state.props
         bodies = self._props[world] = [NOTHING] * len(props.names)
         for i in range(len(props.names)):
             if not props.solid[world, i]:
@@ -103,7 +97,7 @@ class Bullet:
                 mass,
                 _collision_shape(client, int(props.shape[world, i]), props.half[world, i].tolist()),
                 -1,
-                props.position[world, i].tolist() if here else _parking(i, state, world),
+                props.position[world, i].tolist() if here else kernels.parking(i, state.props.half[world, i, 2]).tolist(),
                 props.orientation[world, i].tolist(),
                 flags=bullet.URDF_ENABLE_SLEEPING,
                 physicsClientId=client,
@@ -120,7 +114,7 @@ class Bullet:
         self._quiet[world] = -1
 
     def _build_avatars(self, world: int, state: WorldState) -> None:
-        client = self._clients[world]
+        client = self.clients[world]
         self._avatars[world] = []
         for a in range(state.num_avatars):
             radius, height = float(state.bodies.radius[a]), float(state.bodies.height[a])
@@ -147,9 +141,9 @@ class Bullet:
             self._name(world, body, WALL - 1 - a)
 
     def _name(self, world: int, body: int, thing: int) -> None:
-        """Notes what a body is; see `kernels.WALL`."""
+        """Notes what a body is; see `WALL`."""
         if body >= self._thing.shape[1]:
-            more = np.full((len(self._clients), 2 * body), WALL, np.int32)
+            more = np.full((len(self.clients), 2 * body), WALL, np.int32)
             more[:, : self._thing.shape[1]] = self._thing
             self._thing = more
         self._thing[world, body] = thing
@@ -161,12 +155,12 @@ class Bullet:
         if state.moved.any():
             self._take_over(state)
         props, avatars = state.props, state.avatars
-        find_awake(
+        kernels.find_awake(
             props.position, props.velocity, props.half, props.mass, props.solid, props.present,
             props.holder, avatars.position, state.bodies.radius, self._quiet, self._awake,
         )  # fmt: skip
         self._advance(state, force)
-        bad = scan(
+        bad = kernels.scan(
             self._readings, state.bodies.height, avatars.position, avatars.velocity,
             state.bodies.radius, state.walls.count, state.walls.position, state.walls.half,
             state.walls.cos, state.walls.sin, props.position, props.orientation, props.half,
@@ -182,69 +176,52 @@ class Bullet:
         self._read_contacts(state)
 
     def _advance(self, state: WorldState, force: FloatArray) -> None:
-        # The one unavoidable loop over worlds: Bullet knows no batches. Its arguments go by place,
-        # since a keyword costs a tenth of a call.
-        apply_force, step = bullet.applyExternalForce, bullet.stepSimulation
-        get_pose, get_velocity = bullet.getBasePositionAndOrientation, bullet.getBaseVelocity
-        frame, origin = bullet.LINK_FRAME, (0.0, 0.0, 0.0)
-        readings: list[float] = []
-        poses: list[float] = []
-        worlds = zip(
-            self._clients, self._avatars, self._props, force.tolist(), self._awake.tolist(),
-            strict=True,
-        )  # fmt: skip
-        for client, avatars, props, pushes, awake in worlds:
-            for body, push in zip(avatars, pushes):  # noqa: B905 - the check costs time here
-                apply_force(body, -1, push, origin, frame, client)
-            step(client)
-            for body in avatars:
-                readings += get_pose(body, client)[0]
-                readings += get_velocity(body, client)[0]
-            for body in compress(props, awake):
-                position, orientation = get_pose(body, client)
-                poses += position
-                poses += orientation
-        self._readings.reshape(-1)[:] = np.fromiter(readings, np.float64, len(readings))
-        take_poses(
-            np.fromiter(poses, np.float64, len(poses)).reshape(-1, 7),
-            self._awake,
-            SUBSTEP * self.substeps,
-            state.props.position,
-            state.props.orientation,
-            state.props.velocity,
-        )
+        # Its arguments go by place, since a keyword costs a tenth of a call.
+        origin = (0.0, 0.0, 0.0)
+        for world, client in enumerate(self.clients):
+            avatars = self._avatars[world]
+            for body, push in zip(avatars, force[world].tolist(), strict=True):
+                bullet.applyExternalForce(body, -1, push, origin, bullet.LINK_FRAME, client)
+            bullet.stepSimulation(client)
+            for avatar, body in enumerate(avatars):
+                position = bullet.getBasePositionAndOrientation(body, client)[0]
+                self._readings[world, avatar] = position + bullet.getBaseVelocity(body, client)[0]
+            state.props.velocity[world] = 0.0
+            for i in np.flatnonzero(self._awake[world]).tolist():
+                body = self._props[world][i]
+                position, orientation = bullet.getBasePositionAndOrientation(body, client)
+                velocity = (position - state.props.position[world, i]) / (SUBSTEP * self.substeps)
+                state.props.velocity[world, i] = velocity
+                state.props.position[world, i] = position
+                state.props.orientation[world, i] = orientation
 
     def _read_contacts(self, state: WorldState) -> None:
-        avatars, get_contacts = state.avatars, bullet.getContactPoints
-        contacts: list[float] = []
+        avatars = state.avatars
+        written = (avatars.touch, avatars.touches_prop, avatars.touches_avatar,
+                   avatars.touches_wall)  # fmt: skip
+        kernels.forget_contacts(*written)
         for world, avatar in np.argwhere(self._near).tolist():
-            body, client = self._avatars[world][avatar], self._clients[world]
-            for contact in get_contacts(body, physicsClientId=client):
+            body, client = self._avatars[world][avatar], self.clients[world]
+            for contact in bullet.getContactPoints(body, physicsClientId=client):
                 if contact[2]:  # Body 0 is the ground.
-                    x, y, _ = contact[7]
-                    contacts += (world, avatar, contact[2], x, y, contact[8], contact[9])
-        touch(
-            np.fromiter(contacts, np.float64, len(contacts)).reshape(-1, 7),
-            float(self.substeps),  # Bullet divides the last substep's impulse by the whole step.
-            self._thing,
-            avatars.heading,
-            avatars.touch,
-            avatars.touches_prop,
-            avatars.touches_avatar,
-            avatars.touches_wall,
-        )
+                    # Bullet divides the last substep's impulse by the whole step.
+                    force = contact[9] * self.substeps
+                    kernels.feel(
+                        world, avatar, self._thing[world, contact[2]], *contact[7][:2],
+                        contact[8], force, avatars.heading, *written,
+                    )  # fmt: skip
 
     def _take_over(self, state: WorldState) -> None:
         """Places the props that a task or a hand has moved, and wakes what may rest on them."""
         props = state.props
         for world, i in np.argwhere(state.moved).tolist():
-            body, client = self._props[world][i], self._clients[world]
+            body, client = self._props[world][i], self.clients[world]
             if body == NOTHING:
                 continue
             here = props.present[world, i] and props.holder[world, i] == NOTHING
             bullet.resetBasePositionAndOrientation(
                 body,
-                props.position[world, i].tolist() if here else _parking(i, state, world),
+                props.position[world, i].tolist() if here else kernels.parking(i, state.props.half[world, i, 2]).tolist(),
                 props.orientation[world, i].tolist(),
                 physicsClientId=client,
             )
@@ -258,25 +235,20 @@ class Bullet:
             if body != NOTHING and state.props.mass[world, i] > 0:
                 bullet.changeDynamics(
                     body, -1, activationState=bullet.ACTIVATION_STATE_WAKE_UP,
-                    physicsClientId=self._clients[world],
+                    physicsClientId=self.clients[world],
                 )  # fmt: skip
         self._quiet[world] = -1
 
     def close(self) -> None:
         """Disconnects every client."""
         self._disconnect()
-        self._clients = []
+        self.clients = []
 
 
 def _disconnect(clients: Iterable[int]) -> None:
     for client in clients:
         if bullet.isConnected(client):
             bullet.disconnect(client)
-
-
-def _parking(prop: int, state: WorldState, world: int) -> list[float]:
-    """A place on the floor, far away, where a prop falls asleep and meets nobody."""
-    return [FAR + 10.0 * prop, FAR, float(state.props.half[world, prop, 2])]
 
 
 def _collision_shape(client: int, shape: int, half: list[float]) -> int:

@@ -17,10 +17,12 @@ import numpy as np
 import pybullet
 import scene  # noqa: F401 - registers Bench/Ring-v0 and Bench/Procedural-v0
 from gymnasium.vector import AutoresetMode
+from hand_written import HandWritten
 from replay import Recording, record
 
 from als_engine.envs.batch import Batch
 from als_engine.envs.vector import VectorEnv
+from als_engine.physics.base import Physics
 from als_engine.registry import registry
 from als_engine.sensors.base import Setup
 from als_engine.sensors.camera import Camera
@@ -87,7 +89,8 @@ def micro(times: list[float], count: int) -> str:
 def vector_against_bullet(repeats: int, worlds: int = 16, steps: int = 25) -> list[Measure]:
     """The vector environment against its own Bullet calls, and against bare `stepSimulation`.
 
-    The calls of a first run are recorded; the loop makes them again, call by call, in worlds that
+    The loop is written in Python over the pybullet module: set the forces, step, read poses and
+    contacts. Its calls are recorded in a first run and made again, call by call, in worlds that
     were built alike, so all three see the same states.
     """
     actions = _actions(worlds, (repeats + 1) * steps)
@@ -161,7 +164,7 @@ def draw_with_tiny_renderer(simulation: Simulation) -> None:
     """Draws what every avatar sees with PyBullet's own software renderer."""
     avatars = simulation.state.avatars
     physics: Any = simulation._physics
-    for world, client in enumerate(physics._clients):
+    for world, client in enumerate(physics.clients):
         for avatar in range(simulation.num_avatars):
             eye = avatars.position[world, avatar] + (0.0, 0.0, 1.55)
             heading = avatars.heading[world, avatar]
@@ -180,7 +183,7 @@ def draw_with_tiny_renderer(simulation: Simulation) -> None:
 def pixels_env(repeats: int, steps: int = 5) -> list[Measure]:
     """The whole environment with `rgb` for 4 avatars, against the same drawn by TinyRenderer."""
     ours = _batch(RING, 4, ("proprioception", "rgb"))
-    theirs = _batch(RING, 4, ("proprioception",))
+    theirs = _batch(RING, 4, ("proprioception",), physics=HandWritten)
     rng = np.random.default_rng(0)
 
     def step(batch: Batch, tiny: bool) -> None:
@@ -399,15 +402,22 @@ def _actions(worlds: int, steps: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 7, (steps, worlds))
 
 
-def _batch(scenario: str, worlds: int, sensors: tuple[str, ...], seed_step: int = 1) -> Batch:
-    batch = Batch(simulate(scenario, worlds, sensors=sensors), AutoresetMode.NEXT_STEP)
+def _batch(
+    scenario: str,
+    worlds: int,
+    sensors: tuple[str, ...],
+    seed_step: int = 1,
+    physics: Callable[[int], Physics] | None = None,
+) -> Batch:
+    simulation = simulate(scenario, worlds, sensors=sensors, physics=physics)
+    batch = Batch(simulation, AutoresetMode.NEXT_STEP)
     batch.reset([world * seed_step for world in range(worlds)])
     return batch
 
 
 def _stepped(scenario: str, worlds: int, sensors: tuple[str, ...]) -> Simulation:
-    """A simulation after 30 random steps."""
-    simulation = simulate(scenario, worlds, sensors=sensors)
+    """A simulation after 30 random steps, whose worlds the pybullet module knows."""
+    simulation = simulate(scenario, worlds, sensors=sensors, physics=HandWritten)
     simulation.reset(list(range(worlds)))
     rng = np.random.default_rng(0)
     for _ in range(30):
