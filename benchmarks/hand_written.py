@@ -97,7 +97,7 @@ class HandWritten:
                 mass,
                 _collision_shape(client, int(props.shape[world, i]), props.half[world, i].tolist()),
                 -1,
-                props.position[world, i].tolist() if here else kernels.parking(i, state.props.half[world, i, 2]).tolist(),
+                props.position[world, i].tolist() if here else _parking(i, state, world),
                 props.orientation[world, i].tolist(),
                 flags=bullet.URDF_ENABLE_SLEEPING,
                 physicsClientId=client,
@@ -221,7 +221,7 @@ class HandWritten:
             here = props.present[world, i] and props.holder[world, i] == NOTHING
             bullet.resetBasePositionAndOrientation(
                 body,
-                props.position[world, i].tolist() if here else kernels.parking(i, state.props.half[world, i, 2]).tolist(),
+                props.position[world, i].tolist() if here else _parking(i, state, world),
                 props.orientation[world, i].tolist(),
                 physicsClientId=client,
             )
@@ -249,6 +249,10 @@ def _disconnect(clients: Iterable[int]) -> None:
     for client in clients:
         if bullet.isConnected(client):
             bullet.disconnect(client)
+
+
+def _parking(prop: int, state: WorldState, world: int) -> list[float]:
+    return [float(x) for x in kernels.parking(prop, state.props.half[world, prop, 2])]
 
 
 def _collision_shape(client: int, shape: int, half: list[float]) -> int:

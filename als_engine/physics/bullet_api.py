@@ -22,7 +22,7 @@ from als_engine.errors import ALSError
 _HANDLE: Final = types.intp
 _INT: Final = types.int32
 _REAL: Final = types.float64
-_REALS: Final = types.CPointer(types.float64)
+_REALS: Final[Any] = types.CPointer(types.float64)  # type: ignore[no-untyped-call]
 _OUT: Final = types.voidptr
 _ADDRESS: Final = types.intp
 

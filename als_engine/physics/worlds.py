@@ -35,21 +35,12 @@ def build_world(  # type: ignore[no-untyped-def]
     position, orientation, shape, half, mass, friction, solid, present,
     avatar_position, radius, height, avatar_mass,
 ):  # fmt: skip
-    """Empties one world and creates its bodies, always in the same order.
+    """Empties one world, creates its bodies, always in the same order, and says if that worked.
 
-    Args:
-        client: the world's handle.
-        time_step: seconds of all substeps.
-        substeps: how many.
-        things: (bodies,) what each body is, written; see `kernels.WALL`.
-        avatars: (avatars,) their bodies' numbers, written.
-        bodies: (props,) as well, NOTHING for those without a body.
-        wall_half: (walls, 3), and so on: the world's walls.
-        position: (props, 3), and so on: the world's props.
-        avatar_position: (avatars, 3), and so on: the world's avatars.
-
-    Returns:
-        Whether Bullet has made every body.
+    Written are `things` (bodies,), what each body is (see `kernels.WALL`), and the numbers of the
+    bodies: `avatars` (avatars,) and `bodies` (props,), NOTHING where a prop has none. The time step
+    is that of all substeps, seconds. The rest are one world's rows of the arrays of `WorldState`:
+    of its walls, its props and its avatars.
     """
     bullet.reset_world(client, GRAVITY, time_step, substeps)
     upright = np.array([0.0, 0.0, 0.0, 1.0])
@@ -124,20 +115,13 @@ def step_worlds(  # type: ignore[no-untyped-def]
     prop_position, prop_orientation, prop_velocity, half, mass, solid, present, holder,
     wall_count, wall_position, wall_half, wall_cos, wall_sin,
 ):  # fmt: skip
-    """Advances every world by one time step; see `Physics.step`.
+    """Advances every world by one time step and returns the first broken one, or NOTHING.
 
-    Args:
-        clients: (worlds,) handles.
-        things: (worlds, bodies), avatars: (worlds, avatars), bodies: (worlds, props); as
-            `build_world` has written them.
-        quiet: (worlds, props), and awake, and near (worlds, avatars): see `kernels`.
-        time_step: seconds of all substeps.
-        substeps: how many.
-        force: (worlds, avatars, 3), newtons.
-        moved: (worlds, props), and so on: the arrays of `WorldState`.
-
-    Returns:
-        The first world that is not finite or has exploded, or NOTHING.
+    A world is broken when it is not finite or has exploded. `clients` are (worlds,) handles;
+    `things` (worlds, bodies), `avatars` (worlds, avatars) and `bodies` (worlds, props) are as
+    `build_world` has written them; `quiet`, `awake` (worlds, props) and `near` (worlds, avatars)
+    are as `find_awake` and `scan` keep them. Forces are (worlds, avatars, 3), newtons; the rest are
+    the arrays of `WorldState`.
     """
     _take_over(
         clients, bodies, quiet, moved, prop_position, prop_orientation, half, mass, present, holder
