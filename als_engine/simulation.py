@@ -402,7 +402,6 @@ def simulate(
     num_worlds: int = 1,
     observers: int | None = None,
     first_world: int = 0,
-    physics: Callable[[int], Physics] | None = None,
     **arguments: Any,
 ) -> Simulation:
     """Makes the simulation of a scenario.
@@ -412,7 +411,6 @@ def simulate(
         num_worlds: how many worlds.
         observers: how many avatars of each world the caller drives; None for all.
         first_world: the number of world 0 in error messages.
-        physics: makes the physics for that many worlds; None for Bullet.
         **arguments: some of `ARGUMENTS`, and of the task's own.
 
     Raises:
@@ -441,7 +439,6 @@ def simulate(
         num_worlds=num_worlds,
         observers=observers,
         first_world=first_world,
-        physics=physics,
         **arguments,
     )
 

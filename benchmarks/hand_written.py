@@ -20,7 +20,15 @@ from als_engine.physics import kernels
 from als_engine.physics.bullet import SUBSTEP
 from als_engine.physics.kernels import WALL
 from als_engine.physics.worlds import GRAVITY
+from als_engine.simulation import Simulation, simulate
 from als_engine.state import WorldState
+
+
+def simulate_by_hand(scenario: str, num_worlds: int, **arguments: Any) -> Simulation:
+    """A scenario's simulation as `simulate` makes it, but on `HandWritten`."""
+    simulation = simulate(scenario, num_worlds, **arguments)
+    simulation._make_physics = HandWritten
+    return simulation
 
 
 class HandWritten:

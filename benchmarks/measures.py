@@ -17,7 +17,7 @@ import numpy as np
 import pybullet
 import scene  # noqa: F401 - registers Bench/Ring-v0 and Bench/Procedural-v0
 from gymnasium.vector import AutoresetMode
-from hand_written import HandWritten
+from hand_written import HandWritten, simulate_by_hand
 from replay import Recording, record
 
 from als_engine.envs.batch import Batch
@@ -184,7 +184,7 @@ def draw_with_tiny_renderer(simulation: Simulation) -> None:
 def pixels_env(repeats: int, steps: int = 5) -> list[Measure]:
     """The whole environment with `rgb` for 4 avatars, against the same drawn by TinyRenderer."""
     ours = _batch(RING, 4, ("proprioception", "rgb"))
-    theirs = _batch(RING, 4, ("proprioception",), physics=HandWritten)
+    theirs = _batch(RING, 4, ("proprioception",), make=simulate_by_hand)
     rng = np.random.default_rng(0)
 
     def step(batch: Batch, tiny: bool) -> None:
@@ -433,17 +433,16 @@ def _batch(
     worlds: int,
     sensors: tuple[str, ...],
     seed_step: int = 1,
-    physics: Callable[[int], Physics] | None = None,
+    make: Callable[..., Simulation] = simulate,
 ) -> Batch:
-    simulation = simulate(scenario, worlds, sensors=sensors, physics=physics)
-    batch = Batch(simulation, AutoresetMode.NEXT_STEP)
+    batch = Batch(make(scenario, worlds, sensors=sensors), AutoresetMode.NEXT_STEP)
     batch.reset([world * seed_step for world in range(worlds)])
     return batch
 
 
 def _stepped(scenario: str, worlds: int, sensors: tuple[str, ...]) -> Simulation:
     """A simulation after 30 random steps, whose worlds the pybullet module knows."""
-    simulation = simulate(scenario, worlds, sensors=sensors, physics=HandWritten)
+    simulation = simulate_by_hand(scenario, worlds, sensors=sensors)
     simulation.reset(list(range(worlds)))
     rng = np.random.default_rng(0)
     for _ in range(30):

@@ -9,9 +9,9 @@ from typing import Any
 import hand_written
 import numpy as np
 import pybullet
-from hand_written import HandWritten
+from hand_written import simulate_by_hand
 
-from als_engine.simulation import Simulation, simulate
+from als_engine.simulation import Simulation
 
 Call = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
@@ -107,7 +107,7 @@ def record(scenario: str, worlds: int, actions: np.ndarray, steps: int) -> Recor
 
 
 def _by_hand(scenario: str, worlds: int) -> Simulation:
-    simulation = simulate(scenario, worlds, observers=1, sensors=(), physics=HandWritten)
+    simulation = simulate_by_hand(scenario, worlds, observers=1, sensors=())
     simulation.reset(list(range(worlds)))
     return simulation
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hand_written import HandWritten
+from hand_written import HandWritten, simulate_by_hand
 from rooms import World, messy, play
 
 from als_engine.errors import PhysicsError
@@ -23,8 +23,7 @@ def test_every_scenario_is_the_same(id):
     """By chance and with the expert in turns; on the way, one world or all of them are reset."""
     rng = np.random.default_rng(0)
     ours, theirs = both = [
-        simulate(id, len(SEEDS), sensors=("proprioception",), physics=physics)
-        for physics in (None, HandWritten)
+        make(id, len(SEEDS), sensors=("proprioception",)) for make in (simulate, simulate_by_hand)
     ]
     for step in range(300):
         if step % 100 == 0:
