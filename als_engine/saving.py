@@ -35,6 +35,7 @@ __all__ = [
     "open_agent",
     "save_agent",
     "spaces",
+    "versions",
 ]
 
 RECORD: Final = "agent.json"
@@ -339,14 +340,15 @@ def _completed(record: AgentRecord, agent: Agent) -> AgentRecord:
     Raises:
         SavedFileError: something in it could not be read back.
     """
-    values = {**record.model_dump(), "config": agent.config, "versions": _versions()}
+    values = {**record.model_dump(), "config": agent.config, "versions": versions()}
     try:
         return AgentRecord.model_validate_json(json.dumps(values, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise SavedFileError(f"this agent cannot be saved: {error}") from error
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of the packages that a saved agent's behaviour depends on."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
-from gymnasium.spaces import Box
 from learn_worlds import ID, learn
 
 from als_engine import sb3_vec_env
@@ -19,7 +17,6 @@ from als_engine.registry import registry
 from als_engine.saving import load_agent, make_agent, open_agent
 from als_engine.sensors import SENSORS
 from als_engine.training import read_job, resume_training, train_agent
-from als_plugins.learners.extractor import ObservationExtractor
 from als_plugins.learners.hyperparameters import DQNParameters, PPOParameters
 from als_plugins.learners.sb3 import CHUNK
 from als_plugins.learners.training_state import read_training_state
@@ -229,39 +226,6 @@ def test_a_learner_trains_on_every_sensor_at_once():
     done = trained(steps=64, arguments=arguments, config={**QUICK["ppo"], "rollout": 32})
     assert set(done.record.arguments["sensors"]) == set(SENSORS)
     assert all(np.isfinite(array).all() for array in weights(done.agent).values())
-
-
-SPACES = {
-    "bounded": Box(-5.0, 5.0, (3,), np.float32),
-    "unbounded": Box(-np.inf, np.inf, (3,), np.float32),
-    "a table": Box(-1.0, 1.0, (2, 3), np.float32),
-    "a set": Box(np.float32([[0, -1]] * 6), np.float32([[1, 1]] * 6), dtype=np.float32),
-    "tokens": Box(0, 99, (7,), np.int32),
-    "a key. with a dot": Box(0.0, 1.0, (1,), np.float32),
-}
-
-
-def test_every_form_of_observation_becomes_finite_features():
-    space = gymnasium.spaces.Dict(SPACES)
-    extractor = ObservationExtractor(space)
-    observation = {
-        key: torch.as_tensor(part.sample()[None] * (1e6 if key == "unbounded" else 1)).float()
-        for key, part in space.spaces.items()
-    }
-    features = extractor(observation)
-    assert features.shape == (1, extractor.features_dim)
-    assert torch.isfinite(features).all()
-    assert features.abs().max() < 100
-
-
-def test_the_order_and_the_absence_of_things_make_no_difference():
-    extractor = ObservationExtractor(gymnasium.spaces.Dict({"things": SPACES["a set"]}))
-    things = torch.tensor([[[1.0, 0.5], [1.0, -0.5], [0, 0], [0, 0], [0, 0], [0, 0]]])
-    features = extractor({"things": things})
-    assert torch.allclose(features, extractor({"things": things.flip(1)}))
-    hidden = things.clone()
-    hidden[:, 2:, 1] = 0.9
-    assert torch.equal(features, extractor({"things": hidden}))
 
 
 def test_a_learner_needs_something_to_see():

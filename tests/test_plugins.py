@@ -347,9 +347,9 @@ def test_als_sensors(fresh: Registry) -> None:
 def test_als_encoders(fresh: Registry) -> None:
     spec = EncoderSpec("acme/cnn", "collections:OrderedDict")
     fresh.add(_offering(als_encoders=(spec for _ in range(1))), "acme")
-    assert fresh.encoders() == [spec]
+    assert fresh.encoders()[-1] is spec
     assert fresh.load(fresh.encoder("acme/cnn")).__name__ == "OrderedDict"
-    with pytest.raises(UnknownIdError, match='unknown encoder "vit"; allowed: acme/cnn'):
+    with pytest.raises(UnknownIdError, match=r'unknown encoder "vit"; allowed: .*acme/cnn'):
         fresh.encoder("vit")
 
 

@@ -1,164 +1,147 @@
-"""From an observation of any sensors to one feature vector, for every SB3 policy.
-
-Small on purpose: what each key needs to be learnt from at all, and no more.
-"""
+"""An encoder as SB3's features extractor: from scratch, frozen, fine-tuned, or with LoRA."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import gymnasium
-import numpy as np
 import torch
 from gymnasium.spaces import Box
+from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.common.vec_env import VecTransposeImage
 from torch import Tensor, nn
 
-__all__ = ["ObservationExtractor"]
+from als_engine.errors import ArgumentError
+from als_plugins.encoders.base import Encoder
+from als_plugins.encoders.saving import load_encoder, make_encoder
+from als_plugins.encoders.stems import Form, form_of
 
-PICTURE_FEATURES = 128
-SET_FEATURES = 64
-TEXT_FEATURES = 32
-MOST_KINDS = 32
+__all__ = ["EncoderExtractor", "channels_first"]
+
+SHIFT = 4
+"""How far pictures are moved by augmentation, pixels."""
 
 
-class ObservationExtractor(BaseFeaturesExtractor):
-    """Encodes every key by the form of its space and concatenates the results.
+class EncoderExtractor(BaseFeaturesExtractor):
+    """Hands observations to an encoder as the environment gave them; says what of it learns."""
 
-    - (H, W, C) or (C, H, W) of at least 8 pixels a side: a small convolutional network
-    - (rows, columns) in a Box from -1 to 1 whose first column is 0 or 1: a set of things, encoded
-      one by one with the same weights and pooled over those that are present
-    - whole numbers in one dimension: tokens, an averaged embedding
-    - anything else: flattened, and scaled by its bounds
-    """
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        encoder: str,
+        config: Mapping[str, Any],
+        pretrained: str | None = None,
+        tuning: str = "full",
+        lora_rank: int = 8,
+        augment: str = "none",
+    ) -> None:
+        """Makes the encoder.
 
-    def __init__(self, observation_space: gymnasium.spaces.Dict) -> None:
-        encoders = {key: _encoder(space) for key, space in observation_space.spaces.items()}
-        super().__init__(observation_space, sum(encoder.size for encoder in encoders.values()))
-        # A key may be any string, and a module's name may not hold a dot.
-        self.keys = list(encoders)
-        self.encoders = nn.ModuleList(encoders.values())
+        Args:
+            observation_space: as SB3 sees it, pictures turned round.
+            encoder: registered id.
+            config: its arguments.
+            pretrained: folder whose weights to start from; None for random ones.
+            tuning: "full", "frozen" or "lora".
+            lora_rank: of the additions with "lora".
+            augment: "none" or "shift".
+
+        Raises:
+            ArgumentError: the encoder cannot be made so.
+            SavedFileError: the folder holds no encoder that fits.
+        """
+        turned = {
+            key
+            for key, space in observation_space.spaces.items()
+            if isinstance(space, Box)
+            and is_image_space(space)
+            and is_image_space_channels_first(space)
+        }
+        space = gymnasium.spaces.Dict(
+            {
+                key: _channels_last(cast("Box", part)) if key in turned else part
+                for key, part in observation_space.spaces.items()
+            }
+        )
+        if pretrained is None:
+            made = make_encoder(encoder, space, config)
+        else:
+            made, _ = load_encoder(pretrained, space)
+        super().__init__(observation_space, made.features)
+        self._turned, self._tuning = turned, tuning
+        self._keeps_weights = not made.orthogonal or pretrained is not None or tuning != "full"
+        self._pictures = {
+            key for key, part in space.spaces.items() if form_of(part) is Form.PICTURE
+        } if augment == "shift" else set()  # fmt: skip
+        self.encoder = _with_lora(made, lora_rank) if tuning == "lora" else made
+        if tuning == "frozen":
+            self.encoder.requires_grad_(False)
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """(rows, features)."""
-        parts = [
-            encoder(observations[key])
-            for key, encoder in zip(self.keys, self.encoders, strict=True)
-        ]
-        return torch.cat(parts, dim=1)
+        observation = {
+            key: x.movedim(1, -1) if key in self._turned else x for key, x in observations.items()
+        }
+        if self.training:
+            for key in self._pictures:
+                observation[key] = shifted(observation[key], SHIFT)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuning != "frozen"):
+            return cast("Tensor", self.encoder(observation))
+
+    def apply(self, fn: Callable[[nn.Module], None]) -> EncoderExtractor:
+        """What SB3 initialises networks by; weights that mean something already are kept."""
+        return self if self._keeps_weights else super().apply(fn)
+
+    def train(self, mode: bool = True) -> EncoderExtractor:
+        """Switches dropout on, except in an encoder that does not learn."""
+        super().train(mode)
+        if self._tuning == "frozen":
+            self.encoder.eval()
+        return self
 
 
-class _Encoder(nn.Module):
-    """Turns one key, (rows, ...), into (rows, size)."""
-
-    size: int
-
-
-class _Picture(_Encoder):
-    """Three convolutions and a mean over 4x4 regions, so that any frame size will do."""
-
-    def __init__(self, space: Box) -> None:
-        super().__init__()
-        shape = space.shape
-        self.channels_last = int(np.argmin(shape)) == 2
-        channels = shape[2] if self.channels_last else shape[0]
-        top = int(space.high.max())
-        # A picture of kinds has no order in its numbers: one channel for each.
-        self.kinds = top + 1 if space.dtype == np.uint8 and top < MOST_KINDS else 0
-        # SB3 has scaled pictures from 0 to 255 already.
-        self.scale = 1.0 if space.dtype == np.uint8 else float(space.high.max())
-        small = min(sorted(shape)[1:]) < 32
-        self.net = nn.Sequential(
-            nn.Conv2d(self.kinds or channels, 16, 5, 1 if small else 2, 2),
-            nn.ReLU(),
-            nn.Conv2d(16, 32, 3, 2, 1),
-            nn.ReLU(),
-            nn.Conv2d(32, 32, 3, 2, 1),
-            nn.ReLU(),
-            nn.AdaptiveAvgPool2d(4),
-            nn.Flatten(),
-            nn.Linear(32 * 16, PICTURE_FEATURES),
-            nn.ReLU(),
-        )
-        self.size = PICTURE_FEATURES
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.channels_last:
-            x = x.movedim(-1, 1)
-        if self.kinds:
-            x = nn.functional.one_hot(x[:, 0].long(), self.kinds).movedim(-1, 1).float()
-        return cast("Tensor", self.net(x / self.scale))
+def shifted(pictures: Tensor, pixels: int) -> Tensor:
+    """Pictures (rows, H, W, C), each moved by up to `pixels`; the edge is repeated."""
+    rows, height, width, _ = pictures.shape
+    padded = nn.functional.pad(pictures.movedim(-1, 1).float(), (pixels,) * 4, mode="replicate")
+    down, right = torch.randint(0, 2 * pixels + 1, (2, rows, 1, 1), device=pictures.device)
+    y = down + torch.arange(height, device=pictures.device)[None, :, None]
+    x = right + torch.arange(width, device=pictures.device)[None, None, :]
+    row = torch.arange(rows, device=pictures.device)[:, None, None]
+    return padded.movedim(1, -1)[row, y, x]
 
 
-class _Things(_Encoder):
-    """Every thing by itself, then the largest of each feature over the things that are present."""
-
-    def __init__(self, space: Box) -> None:
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(space.shape[1], SET_FEATURES),
-            nn.ReLU(),
-            nn.Linear(SET_FEATURES, SET_FEATURES),
-            nn.ReLU(),
-        )
-        self.size = SET_FEATURES
-
-    def forward(self, x: Tensor) -> Tensor:
-        # Features are at least 0, so an absent thing never is the largest.
-        features: Tensor = self.net(x) * (x[..., :1] > 0.5)
-        return features.amax(dim=1)
+def channels_first(space: gymnasium.spaces.Dict) -> gymnasium.spaces.Dict:
+    """The space as SB3 sees it, which turns pictures round."""
+    return gymnasium.spaces.Dict(
+        {
+            key: VecTransposeImage.transpose_space(part, key)
+            if isinstance(part, Box)
+            and is_image_space(part)
+            and not is_image_space_channels_first(part)
+            else part
+            for key, part in space.spaces.items()
+        }
+    )
 
 
-class _Tokens(_Encoder):
-    """The mean of the tokens' embeddings; token 0 fills up and counts for nothing."""
-
-    def __init__(self, space: Box) -> None:
-        super().__init__()
-        self.bag = nn.EmbeddingBag(
-            int(space.high.max()) + 1, TEXT_FEATURES, mode="mean", padding_idx=0
-        )
-        self.size = TEXT_FEATURES
-
-    def forward(self, x: Tensor) -> Tensor:
-        return cast("Tensor", self.bag(x.long()))
+def _channels_last(space: Box) -> Box:
+    low, high = (bound.transpose(1, 2, 0) for bound in (space.low, space.high))
+    return Box(low, high, dtype=cast("Any", space.dtype))
 
 
-class _Numbers(_Encoder):
-    """Scaled by the bounds so that 0 stays 0; without bounds, pressed together far out."""
+def _with_lora(encoder: Encoder, rank: int) -> Encoder:
+    """Adds low-rank updates, zero at first, to the linear layers; only they learn.
 
-    scale: Tensor
-    bounded: Tensor
+    Raises:
+        ArgumentError: the encoder has no linear layer.
+    """
+    from peft import LoraConfig, inject_adapter_in_model
 
-    def __init__(self, space: Box) -> None:
-        super().__init__()
-        largest = np.maximum(np.abs(space.low), np.abs(space.high)).ravel().astype(np.float64)
-        bounded = np.isfinite(largest) & (largest < 1e6)
-        scale = np.where(bounded & (largest > 0), largest, 1.0)
-        # Made from the space, so they are no weights.
-        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float32), persistent=False)
-        self.register_buffer("bounded", torch.as_tensor(bounded), persistent=False)
-        self.size = largest.size
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = x.flatten(1).float()
-        return torch.where(self.bounded, x / self.scale, x.sign() * x.abs().log1p())
-
-
-def _encoder(space: gymnasium.Space[Any]) -> _Encoder:
-    """The encoder that fits a space."""
-    if not isinstance(space, Box):
-        raise TypeError(f"an observation is a Box, not {space}")
-    shape = space.shape
-    if len(shape) == 3 and sorted(shape)[1] >= 8:
-        return _Picture(space)
-    if len(shape) == 2 and _is_set(space):
-        return _Things(space)
-    if len(shape) == 1 and space.dtype is not None and space.dtype.kind in "iu":
-        return _Tokens(space)
-    return _Numbers(space)
-
-
-def _is_set(space: Box) -> bool:
-    """Whether it looks like `entities`: many rows, with a column that says which are there."""
-    first_low, first_high = space.low[:, 0], space.high[:, 0]
-    return space.shape[0] >= 4 and bool((first_low == 0).all() and (first_high == 1).all())
+    linear = [name for name, part in encoder.named_modules() if type(part) is nn.Linear]
+    if not linear:
+        raise ArgumentError('the encoder has no linear layers for tuning="lora"')
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear)
+    return cast("Encoder", inject_adapter_in_model(config, encoder))

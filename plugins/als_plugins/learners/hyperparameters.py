@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from als_engine.errors import ArgumentError, unknown
 
@@ -41,6 +41,14 @@ class Hyperparameters(BaseModel):
         batch_size: transitions in a gradient step.
         net_arch: widths of the layers between the features and the heads.
         reward_scale: what rewards are multiplied by while learning; reports stay unscaled.
+        encoder: registered id of the network from the observation to features.
+        encoder_config: its arguments.
+        pretrained: folder of a saved encoder to start from, instead of these two.
+        tuning: what learns of the encoder: "full" all of it, "frozen" nothing, "lora" low-rank
+            additions to its linear layers (Hu et al. 2021).
+        lora_rank: of these additions.
+        weight_decay: of AdamW, for all that learns.
+        augment: "shift" moves pictures by up to four pixels while learning (Yarats et al. 2021).
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -51,6 +59,13 @@ class Hyperparameters(BaseModel):
     batch_size: Annotated[int, Field(ge=2, le=100_000)] = 256
     net_arch: Widths = [128, 128]
     reward_scale: Annotated[float, Field(gt=0.0, le=1e6)] = 1.0
+    encoder: Annotated[str, Field(min_length=1, max_length=100)] = "mlp"
+    encoder_config: Annotated[dict[str, JsonValue], Field(max_length=100)] = {}
+    pretrained: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
+    tuning: Literal["full", "frozen", "lora"] = "full"
+    lora_rank: Annotated[int, Field(ge=1, le=256)] = 8
+    weight_decay: Share = 0.0
+    augment: Literal["none", "shift"] = "none"
 
 
 class PPOParameters(Hyperparameters):

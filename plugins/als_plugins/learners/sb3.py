@@ -23,13 +23,13 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
-from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
+from stable_baselines3.common.vec_env import VecEnv
 
 from als_engine.agent import Learner, Observation, Progress, Training
 from als_engine.errors import ArgumentError
 from als_engine.safe_files import read_tensors, write_tensors
-from als_plugins.learners.extractor import ObservationExtractor
+from als_plugins.encoders.saving import read_encoder_record
+from als_plugins.learners.extractor import EncoderExtractor, channels_first
 from als_plugins.learners.hyperparameters import (
     DDPGParameters,
     DQNParameters,
@@ -75,7 +75,9 @@ class SB3Learner(Learner):
             ArgumentError: a hyperparameter is unknown or not allowed, or the algorithm does not
                 take this action space.
         """
-        self.parameters = parse(self.id, self.parameters_class, hyperparameters)
+        self.parameters, self._pretrained = _resolved(
+            parse(self.id, self.parameters_class, hyperparameters)
+        )
         if not isinstance(action_space, self.action_spaces):
             mode = "discrete" if Discrete in self.action_spaces else "continuous"
             raise ArgumentError(f'{self.id} does not take {action_space}: use action_mode="{mode}"')
@@ -92,7 +94,7 @@ class SB3Learner(Learner):
         """The network."""
         if self._policy is None:
             self._policy = self.algorithm.policy_aliases[self.policy_name](
-                _channels_first(self.observation_space),
+                channels_first(self.observation_space),
                 self.action_space,
                 self._learning_rate,
                 **self.policy_arguments(),
@@ -189,10 +191,25 @@ class SB3Learner(Learner):
 
     def policy_arguments(self) -> dict[str, Any]:
         """What the network is built from."""
-        return {
-            "features_extractor_class": ObservationExtractor,
-            "net_arch": list(self.parameters.net_arch),
+        parameters = self.parameters
+        arguments: dict[str, Any] = {
+            "features_extractor_class": EncoderExtractor,
+            "features_extractor_kwargs": {
+                "encoder": parameters.encoder,
+                "config": parameters.encoder_config,
+                "pretrained": self._pretrained,
+                "tuning": parameters.tuning,
+                "lora_rank": parameters.lora_rank,
+                "augment": parameters.augment,
+            },
+            "net_arch": list(parameters.net_arch),
+            # Encoders know themselves how to scale a picture.
+            "normalize_images": False,
         }
+        if parameters.weight_decay:
+            arguments["optimizer_class"] = torch.optim.AdamW
+            arguments["optimizer_kwargs"] = {"weight_decay": parameters.weight_decay, "eps": 1e-5}
+        return arguments
 
     def algorithm_arguments(self, rows: int) -> dict[str, Any]:
         """The algorithm's own arguments, for so many rows."""
@@ -385,6 +402,25 @@ class TD3(DDPG):
         return {**super().algorithm_arguments(rows), **self.parameters.model_dump(include=names)}
 
 
+def _resolved(parameters: Hyperparameters) -> tuple[Hyperparameters, str | None]:
+    """The parameters with what the pretrained encoder's folder says, and that folder.
+
+    A saved agent holds all its weights: what is written down is how to build the network, and not
+    a folder that may be gone.
+
+    Raises:
+        SavedFileError: the folder holds no encoder.
+    """
+    folder = parameters.pretrained
+    if folder is None:
+        return parameters, None
+    record = read_encoder_record(folder)
+    changes = {
+        "encoder": record.encoder, "encoder_config": dict(record.config), "pretrained": None
+    }  # fmt: skip
+    return parameters.model_copy(update=changes), folder
+
+
 def _device(name: str) -> torch.device | str:
     """The device of that name; SB3 would take the processor in silence where there is no GPU.
 
@@ -398,20 +434,6 @@ def _device(name: str) -> torch.device | str:
     # Torch says it with AssertionError, RuntimeError and NotImplementedError, at length.
     except Exception:
         raise ArgumentError(f'there is no device "{name}" here: use auto, cpu or cuda') from None
-
-
-def _channels_first(space: gymnasium.spaces.Dict) -> gymnasium.spaces.Dict:
-    """The space as SB3 sees it, which turns pictures round."""
-    return gymnasium.spaces.Dict(
-        {
-            key: VecTransposeImage.transpose_space(part, key)
-            if isinstance(part, Box)
-            and is_image_space(part)
-            and not is_image_space_channels_first(part)
-            else part
-            for key, part in space.spaces.items()
-        }
-    )
 
 
 def _arrays(policy: BasePolicy) -> dict[str, NDArray[Any]]:

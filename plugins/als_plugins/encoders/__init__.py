@@ -1,0 +1,1 @@
+"""Encoders: networks from the Dict observation to a feature vector."""
