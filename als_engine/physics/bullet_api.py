@@ -23,7 +23,7 @@ _HANDLE: Final = types.intp
 _INT: Final = types.int32
 _REAL: Final = types.float64
 _REALS: Final[Any] = types.CPointer(types.float64)  # type: ignore[no-untyped-call]
-_OUT: Final = types.voidptr
+_BYTES: Final = types.voidptr
 _ADDRESS: Final = types.intp
 
 CONTACT: Final = np.dtype(
@@ -68,6 +68,12 @@ connect: Final = _declare(_HANDLE, "b3ConnectPhysicsDirect")
 disconnect: Final = _declare(types.void, "b3DisconnectSharedMemory", _HANDLE)
 submit_command: Final = _declare(_INT, "b3SubmitClientCommand", _HANDLE, _HANDLE)
 process_status: Final = _declare(_HANDLE, "b3ProcessServerStatus", _HANDLE)
+
+# Plugins: by name, a zero-terminated string, and by number.
+init_custom: Final = _declare(_HANDLE, "b3CreateCustomCommand", _HANDLE)
+set_loaded: Final = _declare(types.void, "b3CustomCommandLoadPlugin", _HANDLE, _BYTES)
+set_unloaded: Final = _declare(types.void, "b3CustomCommandUnloadPlugin", _HANDLE, _INT)
+loaded_plugin: Final = _declare(_INT, "b3GetStatusPluginUniqueId", _HANDLE)
 
 # The world as a whole.
 init_reset: Final = _declare(_HANDLE, "b3InitResetSimulationCommand", _HANDLE)
@@ -142,11 +148,11 @@ init_state: Final = _declare(_HANDLE, "b3RequestActualStateCommandInit", _HANDLE
 # Body, its numbers of coordinates and the inertial frame, which nobody asks for; then the addresses
 # of position and orientation (7) and of the velocities (6); then of joint forces, unasked for.
 actual_state: Final = _declare(
-    _INT, "b3GetStatusActualState", _HANDLE, *[_ADDRESS] * 4, _OUT, _OUT, _ADDRESS
+    _INT, "b3GetStatusActualState", _HANDLE, *[_ADDRESS] * 4, _BYTES, _BYTES, _ADDRESS
 )
 init_contacts: Final = _declare(_HANDLE, "b3InitRequestContactPointInformation", _HANDLE)
 of_body: Final = _declare(types.void, "b3SetContactFilterBodyA", _HANDLE, _INT)
-contacts_found: Final = _declare(types.void, "b3GetContactPointInformation", _HANDLE, _OUT)
+contacts_found: Final = _declare(types.void, "b3GetContactPointInformation", _HANDLE, _BYTES)
 
 # C's own, to read at an address: to, from, bytes.
-copy_bytes: Final = _declare(_ADDRESS, "memcpy", _OUT, _ADDRESS, types.intp)
+copy_bytes: Final = _declare(_ADDRESS, "memcpy", _BYTES, _ADDRESS, types.intp)

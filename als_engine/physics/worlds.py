@@ -1,7 +1,7 @@
 """The kernels that build and step Bullet's worlds: every call to Bullet is made from here.
 
-A call from Python costs about as much as a small world's physics, so no Python runs between the
-calls of a step. Sleeping props are not read, and contacts are asked for only where an avatar is
+The calls of one world's step cost nearly as much from Python as its physics, so no Python runs
+between them. Sleeping props are not read, and contacts are asked for only where an avatar is
 close enough to something to have one.
 """
 

@@ -265,7 +265,7 @@ def test_closing_twice_frees_every_client_once(build, closed):
 
 
 def test_an_environment_that_nobody_closed_gives_its_clients_back(closed) -> None:
-    """A client holds 28 MiB: forgetting `close` must not lose it for good."""
+    """A client holds 25 MiB: forgetting `close` must not lose it for good."""
     import gc
 
     simulation = simulate("ALS/Tag-v0", 2, sensors=())
