@@ -22,7 +22,6 @@ from replay import Recording, record
 
 from als_engine.envs.batch import Batch
 from als_engine.envs.vector import VectorEnv
-from als_engine.physics import bullet_calls
 from als_engine.physics.base import Physics
 from als_engine.registry import registry
 from als_engine.sensors.base import Setup
@@ -95,7 +94,7 @@ def vector_against_bullet(repeats: int, worlds: int = 16, steps: int = 25) -> li
     were built alike, so all three see the same states.
     """
     actions = _actions(worlds, (repeats + 1) * steps)
-    recording: Recording = record(RING, worlds, actions, steps)
+    recording: Recording = record(RING, worlds, actions[..., None], steps)
     env = gymnasium.make_vec(RING, num_envs=worlds, sensors=STATE)
     env.reset(seed=0)
     loop, bare = recording.player(), recording.player()
@@ -244,8 +243,8 @@ def flatness(
     """The cost of a world step, and of memory, from 1 to 64 worlds.
 
     Every world gets the same seed and the same actions, so that all of them, however many, are in
-    the same state at the same time, and only their number differs. Afterwards, Bullet alone steps
-    the same worlds: what it costs more with more worlds, for want of cache, is not ours to save.
+    the same state at the same time, and only their number differs. The detail has `stepSimulation`
+    alone as well: what that costs more with more worlds, for want of cache, is not ours to save.
     """
     batches = {}
     before = _resident()
@@ -265,29 +264,13 @@ def flatness(
 
         return step
 
-    def run_bare(n: int) -> Callable[[], None]:
-        physics: Any = batches[n].simulation._physics
-        clients = physics._clients.tolist()
-
-        def step() -> None:
-            for _ in range(steps):
-                for client in clients:
-                    bullet_calls.step(client)
-
-        return step
-
-    def cost(times: list[list[float]]) -> list[float]:
-        """Microseconds a world step, for each count."""
-        return [
-            statistics.median(taken) / n / steps * 1e6
-            for n, taken in zip(counts, times, strict=True)
-        ]
-
-    rounds = min(repeats, 12)
-    costs = cost(in_turns(rounds, *(run(n) for n in counts)))
-    bare = cost(in_turns(rounds, *(run_bare(n) for n in counts)))
+    times = in_turns(min(repeats, 12), *(run(n) for n in counts))
+    costs = [
+        statistics.median(taken) / n / steps * 1e6 for n, taken in zip(counts, times, strict=True)
+    ]
     for batch in batches.values():
         batch.close()
+    bare = bare_costs(counts, plan)
     shown = ", ".join(
         f"{n}: {whole:.0f} µs ({alone:.0f} µs)"
         for n, whole, alone in zip(counts, costs, bare, strict=True)
@@ -301,6 +284,29 @@ def flatness(
             detail=f"{shown}; in brackets stepSimulation alone, {max(bare) / min(bare):.2f}",
         ),
         Measure("memory of an extra world", per_world, 40.0, at_most=True, unit="MiB"),
+    ]
+
+
+def bare_costs(counts: tuple[int, ...], plan: np.ndarray, chunks: int = 5) -> list[float]:
+    """What `stepSimulation` alone costs a world in so many worlds, microseconds.
+
+    Args:
+        counts: how many worlds.
+        plan: (steps, 1, avatars), the actions in every world.
+        chunks: how often they are played; the first time warms up.
+    """
+    steps = len(plan)
+    recording = record(RING, 1, np.tile(plan, (chunks, 1, 1)), steps)
+    players = [recording.player(n) for n in counts]
+    times: list[list[float]] = [[] for _ in counts]
+    for chunk in range(chunks):
+        for taken, player in zip(times, players, strict=True):
+            taken.append(player.time_steps(chunk))
+    for player in players:
+        player.close()
+    return [
+        statistics.median(taken[1:]) / n / steps * 1e6
+        for n, taken in zip(counts, times, strict=True)
     ]
 
 

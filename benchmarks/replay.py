@@ -43,19 +43,25 @@ class Recording:
     chunks: list[list[Call]]
     clients: list[int]
 
-    def player(self) -> Player:
-        """Worlds built like those that were recorded, to make the calls in."""
-        return Player(self)
+    def player(self, copies: int = 1) -> Player:
+        """Worlds built like those that were recorded, so many of each, to make the calls in."""
+        return Player(self, copies)
 
 
 class Player:
     """Makes the recorded calls again."""
 
-    def __init__(self, recording: Recording) -> None:
-        self._simulation = _by_hand(recording.scenario, recording.worlds)
+    def __init__(self, recording: Recording, copies: int) -> None:
+        n = recording.worlds
+        self._simulation = _by_hand(recording.scenario, n * copies, observers=1)
         physics: Any = self._simulation._physics
-        swap = dict(zip(recording.clients, physics.clients, strict=True))
-        self._chunks = [[_bind(call, swap) for call in chunk] for chunk in recording.chunks]
+        swaps = [
+            dict(zip(recording.clients, physics.clients[first : first + n], strict=True))
+            for first in range(0, n * copies, n)
+        ]
+        self._chunks = [
+            [_bind(call, swap) for call in chunk for swap in swaps] for chunk in recording.chunks
+        ]
 
     def play(self, chunk: int) -> None:
         """The hand-written loop: the calls, and nothing else."""
@@ -85,17 +91,17 @@ def record(scenario: str, worlds: int, actions: np.ndarray, steps: int) -> Recor
     Args:
         scenario: the id.
         worlds: how many; world `i` is reset with seed `i`.
-        actions: (chunks * steps, worlds), of the first avatar.
+        actions: (chunks * steps, worlds, avatars), of the first avatars; the others stroll.
         steps: how many there are in a chunk.
     """
-    simulation = _by_hand(scenario, worlds)
+    simulation = _by_hand(scenario, worlds, observers=actions.shape[2])
     physics: Any = simulation._physics
     clients = list(physics.clients)
     spy, real = _Spy(), hand_written.bullet
     chunks = []
     hand_written.bullet = spy  # type: ignore[assignment]
     try:
-        for chunk in actions.reshape(-1, steps, worlds, 1):
+        for chunk in actions.reshape(-1, steps, *actions.shape[1:]):
             spy.calls = []
             for action in chunk:
                 simulation.advance(action)
@@ -106,8 +112,8 @@ def record(scenario: str, worlds: int, actions: np.ndarray, steps: int) -> Recor
     return Recording(scenario, worlds, chunks, clients)
 
 
-def _by_hand(scenario: str, worlds: int) -> Simulation:
-    simulation = simulate_by_hand(scenario, worlds, observers=1, sensors=())
+def _by_hand(scenario: str, worlds: int, observers: int) -> Simulation:
+    simulation = simulate_by_hand(scenario, worlds, observers=observers, sensors=())
     simulation.reset(list(range(worlds)))
     return simulation
 
