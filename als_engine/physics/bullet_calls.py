@@ -24,6 +24,9 @@ NEVER_SLEEPS: Final = int(pybullet.ACTIVATION_STATE_DISABLE_SLEEPING)
 WAKES: Final = int(pybullet.ACTIVATION_STATE_WAKE_UP)
 MAY_SLEEP: Final = int(pybullet.URDF_ENABLE_SLEEPING)
 _RENDERER: Final = np.frombuffer(b"tinyRendererPlugin\0", np.uint8)
+_CENTER: Final = np.zeros(3)
+_UP: Final = np.array([0.0, 0.0, 1.0])
+_UPRIGHT: Final = np.array([0.0, 0.0, 0.0, 1.0])
 _LINK_FRAME: Final = int(pybullet.LINK_FRAME)
 
 
@@ -82,7 +85,7 @@ def reset_world(client, gravity, time_step, substeps):  # type: ignore[no-untype
 def plane(client):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_PLANE)`: the floor."""
     command = api.init_shape(client)
-    api.add_plane(command, np.array([0.0, 0.0, 1.0]).ctypes, 0.0)
+    api.add_plane(command, _UP.ctypes, 0.0)
     return api.created_shape(submit(client, command))
 
 
@@ -122,10 +125,9 @@ def capsule(client, radius, height):  # type: ignore[no-untyped-def]
 def body(client, mass, shape, position, orientation, flags):  # type: ignore[no-untyped-def]
     """`createMultiBody` without links; returns the body's number, negative if that failed."""
     command = api.init_body(client)
-    center, upright = np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0])
     api.set_base(
-        command, mass, shape, NO_SHAPE, position.ctypes, orientation.ctypes, center.ctypes,
-        upright.ctypes,
+        command, mass, shape, NO_SHAPE, position.ctypes, orientation.ctypes, _CENTER.ctypes,
+        _UPRIGHT.ctypes,
     )  # fmt: skip
     if flags > 0:
         api.set_body_flags(command, flags)

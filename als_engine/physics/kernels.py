@@ -79,7 +79,9 @@ def _bounding_radius(half):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True)
 def parking(prop, half_height):  # type: ignore[no-untyped-def]
     """A place on the floor, far away, where a prop falls asleep and meets nobody."""
-    return np.array([FAR + 10.0 * prop, FAR, half_height])
+    place = np.empty(3)
+    place[0], place[1], place[2] = FAR + 10.0 * prop, FAR, half_height
+    return place
 
 
 @numba.njit(cache=True, nogil=True)

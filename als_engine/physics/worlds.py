@@ -43,7 +43,8 @@ def build_world(  # type: ignore[no-untyped-def]
     of its walls, its props and its avatars.
     """
     bullet.reset_world(client, GRAVITY, time_step, substeps)
-    upright = np.array([0.0, 0.0, 0.0, 1.0])
+    upright = np.zeros(4)
+    upright[3] = 1.0
     last = bullet.body(client, 0.0, bullet.plane(client), np.zeros(3), upright, 0)
     made = last == 0  # `touch` knows the floor by that number.
     command = api.init_dynamics(client)
@@ -67,7 +68,9 @@ def build_world(  # type: ignore[no-untyped-def]
     for a in range(radius.size):
         place = avatar_position[a].copy()
         place[2] += height[a] / 2.0
-        last = avatars[a] = _build_avatar(client, radius[a], height[a], avatar_mass[a], place)
+        last = avatars[a] = _build_avatar(
+            client, radius[a], height[a], avatar_mass[a], place, upright
+        )
         made &= 0 < last < things.size
         if made:
             things[last] = WALL - 1 - a
@@ -92,9 +95,9 @@ def _build_prop(client, shape, half, mass, friction, place, orientation):  # typ
 
 
 @numba.njit(cache=True)
-def _build_avatar(client, radius, height, mass, place):  # type: ignore[no-untyped-def]
+def _build_avatar(client, radius, height, mass, place, upright):  # type: ignore[no-untyped-def]
     form = bullet.capsule(client, radius, height - 2.0 * radius)
-    body = bullet.body(client, mass, form, place, np.array([0.0, 0.0, 0.0, 1.0]), 0)
+    body = bullet.body(client, mass, form, place, upright, 0)
     command = api.init_dynamics(client)
     # Bullet reads an inertia of zero as infinite: it stays upright.
     api.set_inertia(command, body, bullet.BASE, np.zeros(3).ctypes)
@@ -130,7 +133,7 @@ def step_worlds(  # type: ignore[no-untyped-def]
         prop_position, prop_velocity, half, mass, solid, present, holder, position, radius, quiet,
         awake,
     )  # fmt: skip
-    readings = np.zeros((*near.shape, 6))
+    readings = np.zeros((near.shape[0], near.shape[1], 6))
     origin, pose, motion = np.zeros(3), np.zeros(7), np.zeros(6)
     for w in range(clients.size):
         for a in range(avatars.shape[1]):
@@ -138,9 +141,11 @@ def step_worlds(  # type: ignore[no-untyped-def]
         bullet.step(clients[w])
         for a in range(avatars.shape[1]):
             bullet.read_body(clients[w], avatars[w, a], pose, motion)
-            readings[w, a, :3], readings[w, a, 3:] = pose[:3], motion[:3]
+            for k in range(3):
+                readings[w, a, k], readings[w, a, 3 + k] = pose[k], motion[k]
         for i in range(bodies.shape[1]):
-            prop_velocity[w, i] = 0.0
+            for k in range(3):
+                prop_velocity[w, i, k] = 0.0
             if awake[w, i]:
                 bullet.read_body(clients[w], bodies[w, i], pose, motion)
                 take_pose(
@@ -188,5 +193,5 @@ def _take_over(  # type: ignore[no-untyped-def]
         for i in range(bodies.shape[1]):
             if bodies[w, i] != NOTHING and mass[w, i] > 0.0:
                 bullet.wake(clients[w], bodies[w, i])
-        quiet[w] = -1
-        moved[w] = False
+            quiet[w, i] = -1
+            moved[w, i] = False
