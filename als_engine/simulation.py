@@ -175,7 +175,7 @@ class Simulation:
         """
         self._check_open()
         if self._physics is None:
-            # Opening a client takes 70 ms: not before somebody wants to see a world.
+            # Opening a client takes 45 ms: not before somebody wants to see a world.
             self._physics = self._make_physics(self.num_worlds)
         level = self.level if level is None else _check_level(level)
         which = np.arange(self.num_worlds) if worlds is None else self.state.which(worlds)
