@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.arguments import share, whole
 from als_plugins.encoders.base import Encoder, Observation, Statistic, Tokens
-from als_plugins.encoders.embedding import Embedding, embedding_of
+from als_plugins.encoders.embedding import Embedding, Patches, embedding_of
 from als_plugins.encoders.stems import module_name
 from als_plugins.encoders.transformer import Block, Pooling, packed, rollout
 
@@ -138,6 +138,11 @@ class AttentionEncoder(Encoder):
         # A token that is absent still hands itself on in the rollout, but nobody takes from it.
         weight = weight * torch.nn.functional.pad(there, (0, 1))
         return {key: weight[:, span] for key, span in spans.items()}
+
+    def grids(self) -> dict[str, tuple[int, int]]:
+        """The pictures' patches."""
+        made = {key: self._embedding(key) for key in self.observation_space.spaces}
+        return {key: part.grid for key, part in made.items() if isinstance(part, Patches)}
 
     def standardise(self, statistics: Mapping[str, Statistic]) -> None:
         """Hands the tokens of numbers what is known of their sensor."""

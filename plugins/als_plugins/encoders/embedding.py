@@ -18,7 +18,7 @@ from als_engine.errors import ArgumentError
 from als_plugins.encoders.base import Statistic
 from als_plugins.encoders.stems import Form, Numbers, Planes, form_of
 
-__all__ = ["Embedding", "embedding_of", "waves"]
+__all__ = ["Embedding", "Patches", "embedding_of", "waves"]
 
 MOST_WORDS = 1 << 16
 FRAMES = 4

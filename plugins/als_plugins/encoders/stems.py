@@ -216,7 +216,7 @@ class Stems(nn.Module):
             stem(observation[key]) if key in observation else torch.zeros(rows, size, device=device)
             for key, stem, size in zip(self.keys, self.stems.values(), self.sizes, strict=True)
         ]
-        return torch.cat(parts, dim=1)
+        return torch.cat(parts, dim=1) if parts else torch.zeros(rows, 0, device=device)
 
     def standardise(self, statistics: Mapping[str, Statistic]) -> None:
         """Hands every stem what is known of its sensor."""
