@@ -84,6 +84,11 @@ class RecurrentEncoder(Encoder):
         )
         self.features = hidden * (2 if bidirectional else 1)
 
+    @property
+    def remembers_forwards(self) -> bool:
+        """Whether its memory is an LSTM that reads forwards, such as a learner may have too."""
+        return isinstance(self.memory, nn.LSTM) and not self.memory.bidirectional
+
     def forward(self, observation: Observation) -> Tensor:
         """(rows, features) of one step without a past."""
         return self.sequence({key: x[:, None] for key, x in observation.items()})[:, 0]
