@@ -197,7 +197,7 @@ def test_the_transformer_learns_to_find_the_thing_that_the_words_name():
 
 
 def named(count):
-    """Three things of colours -0.8, 0 and 0.8, left or right of the middle, and one colour's word."""
+    """Things of three colours, left or right of the middle, and the word for one colour."""
     colours = torch.tensor([-0.8, 0.0, 0.8])
     things = torch.zeros(count, 6, 3)
     things[:, :3, 0] = 1.0
