@@ -186,7 +186,7 @@ def put_together(
     target = data_file(folder, record.id)
 
     def fill(new: Path) -> None:
-        _new_storage(new / "data", whole, spaces)
+        storage = _new_storage(new / "data", whole, spaces)
         with ExitStack() as stack:
             opened: dict[Path, h5py.File] = {}
 
@@ -202,6 +202,7 @@ def put_together(
                 _copy(file(target), f"episode_{i}", out, i)
             for i, place in enumerate(places, start=record.episodes):
                 _copy(file(shards.places[place][0]), f"episode_{place[0]}_{place[1]}", out, i)
+        storage.update_metadata({"dataset_size": storage.get_size()})
 
     try:
         replace_folder(target.parent.parent, fill)
@@ -217,7 +218,7 @@ def _copy(source: h5py.File, name: str, out: h5py.File, number: int) -> None:
     out[f"episode_{number}"].attrs["id"] = number
 
 
-def _new_storage(data: Path, record: SourceRecord, spaces: tuple[Any, Any]) -> None:
+def _new_storage(data: Path, record: SourceRecord, spaces: tuple[Any, Any]) -> Any:
     """Lets Minari describe the dataset, in its own words and of its own version."""
     import minari
     from minari.dataset.minari_storage import MinariStorage
@@ -243,6 +244,7 @@ def _new_storage(data: Path, record: SourceRecord, spaces: tuple[Any, Any]) -> N
             "total_steps": record.steps,
         }
     )
+    return storage
 
 
 def _env_spec(record: SourceRecord) -> Any:
