@@ -23,7 +23,7 @@ from als_plugins.pretraining.objectives import Clip, Objective, make_objectives
 if TYPE_CHECKING:
     from als_plugins.experience.dataset import Experience, Windows
 
-__all__ = ["Network", "Trainer"]
+__all__ = ["Network", "Trainer", "held_out_clips"]
 
 WARM_UP: Final = 0.05  # of the steps
 STEEPEST: Final = 1.0  # the norm that gradients are clipped to
@@ -185,10 +185,12 @@ class Trainer:
         self.network.load_state_dict(self.best, strict=False)
 
     def _held_out_loss(self) -> float:
-        losses = []
-        with _measuring(self.network), torch.no_grad():
-            for clip in held_out_clips(self.held_out, self.order.batch, self.device):
-                losses.append(float(self.network.loss(clip, self.job.objectives)[0]))
+        self.network.eval()
+        with torch.no_grad():
+            losses = [
+                float(self.network.loss(clip, self.job.objectives)[0])
+                for clip in held_out_clips(self.held_out, self.order.batch, self.device)
+            ]
         loss = float(np.mean(losses))
         if not math.isfinite(loss):
             raise ArgumentError(
@@ -229,19 +231,6 @@ def held_out_clips(windows: Windows, batch: int, device: torch.device) -> Iterab
     for begin in range(0, len(chosen), batch):
         window = windows.take(chosen[begin : begin + batch])
         yield clip_of(window, seed_of(_HELD_OUT_SEED, begin), Group(), device)
-
-
-class _measuring:  # noqa: N801 - reads as a verb
-    """The network without dropout, and torch's random numbers as they were."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.network = network
-
-    def __enter__(self) -> None:
-        self.network.eval()
-
-    def __exit__(self, *_: object) -> None:
-        self.network.train()
 
 
 def _device(name: str) -> torch.device:
