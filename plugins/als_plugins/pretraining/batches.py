@@ -1,10 +1,10 @@
-"""Batches in an order that is a function of seed and step, read while the last one is learnt from."""
+"""Batches in an order that is a function of seed and step, read ahead of their use."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -48,7 +48,7 @@ def clips(
     steps: range,
     group: Group,
     device: torch.device,
-) -> Iterator[Clip]:
+) -> Generator[Clip, None, None]:
     """This process's share of the batches of some steps, read ahead by a thread."""
     ready: queue.Queue[Clip | BaseException] = queue.Queue(AHEAD)
     ended = threading.Event()

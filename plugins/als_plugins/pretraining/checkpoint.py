@@ -124,4 +124,6 @@ def _fill(optimizer: torch.optim.Optimizer, arrays: Arrays) -> None:
         if array.ndim and array.shape != tuple(parameters[index].shape):
             raise ValueError(f'"{name}" is {array.shape}')
         state.setdefault(index, {})[field] = torch.tensor(array)
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    optimizer.load_state_dict(
+        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
+    )

@@ -146,8 +146,7 @@ def _report(made: Pretrained, out: Path) -> None:
         raise typer.Exit(_INTERRUPTED if made.stopped else 0)
     if made.stopped:
         typer.echo(
-            f"Stopped at step {made.record.steps:,}. "
-            f"Go on with: als pretrain --resume --out {out}",
+            f"Stopped at step {made.record.steps:,}. Go on with: als pretrain --resume --out {out}",
             err=True,
         )
         raise typer.Exit(_INTERRUPTED)
@@ -183,9 +182,7 @@ def _bar() -> Iterator[Callable[[PretrainProgress], None]]:
         TimeRemainingColumn(),
     )
     speedometer = Speedometer()
-    with Progress(
-        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty()
-    ) as bar:
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         line = bar.add_task("", total=None, speed="-", loss="-", held="-")
 
         def show(progress: PretrainProgress) -> None:

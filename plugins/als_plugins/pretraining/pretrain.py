@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.saving import PretrainingRecord, read_encoder_record, save_encoder
 from als_plugins.experience.dataset import open_experience
-from als_plugins.pretraining.group import Group, joined
+from als_plugins.pretraining.group import joined
 from als_plugins.pretraining.job import Job, PretrainingFolder, read_job
 from als_plugins.pretraining.objectives import check_weights
 from als_plugins.pretraining.report import make_report
@@ -203,9 +203,7 @@ def _finished(place: PretrainingFolder) -> Pretrained:
 class _Run:
     """A trainer at work, with a clock, a log and checkpoints."""
 
-    def __init__(
-        self, trainer: Trainer, place: PretrainingFolder, on_progress: OnProgress
-    ) -> None:
+    def __init__(self, trainer: Trainer, place: PretrainingFolder, on_progress: OnProgress) -> None:
         self.trainer, self.place, self.on_progress = trainer, place, on_progress
         self._earlier, self._begun = trainer.counters.seconds, time.monotonic()
         self._told = 0.0
@@ -228,7 +226,7 @@ class _Run:
     def train(self, should_stop: Callable[[], bool]) -> bool:
         """Takes the steps that are left; returns whether it was stopped before the last one."""
         trainer, job = self.trainer, self.trainer.job
-        if trainer.done:
+        if trainer.done():
             return False
         batches, log = trainer.clips(), self._log()
         stopped = False
@@ -242,19 +240,17 @@ class _Run:
                         logged["held out"] = self._held_out
                 self._write(log, logged)
                 self._tell(logged["loss"])
-                if trainer.done:
+                ended = trainer.done()
+                stopped = stopping and not ended
+                if ended or stopped:
                     break
-                if stopping or step % job.checkpoint_every == 0:
+                if step % job.checkpoint_every == 0:
                     self._save()
-                if stopping:
-                    stopped = True
-                    break
         finally:
             batches.close()
             if log is not None:
                 log.close()
-        if not stopped:
-            self._save()
+        self._save()
         return stopped
 
     def finish(self) -> None:
@@ -290,7 +286,7 @@ class _Run:
         step = self.trainer.counters.step
         if log is not None and (step % LOG_EVERY == 0 or "held out" in logged):
             for name, value in logged.items():
-                log.add_scalar(name.replace(" ", "_"), value, step)  # type: ignore[no-untyped-call]
+                log.add_scalar(name.replace(" ", "_"), value, step)
 
     def _tell(self, loss: float) -> None:
         counters, job = self.trainer.counters, self.trainer.job

@@ -24,7 +24,7 @@ from als_plugins.pretraining.probes import probe
 from als_plugins.pretraining.trainer import Trainer, held_out_clips
 
 if TYPE_CHECKING:
-    from als_plugins.experience.dataset import Experience, Windows
+    from als_plugins.experience.dataset import Windows
 
 __all__ = ["lines", "make_report"]
 
@@ -111,7 +111,7 @@ def _masked(trainer: Trainer, test: Windows) -> dict[str, Any]:
         if not pairs or not sum(len(true) for true, _ in pairs):
             continue
         true, guessed = (torch.cat(parts).cpu() for parts in zip(*pairs, strict=True))
-        _, counts = true.unique(return_counts=True)
+        counts = np.unique(true.numpy(), return_counts=True)[1]
         found[key] = {
             "accuracy": round(float((true == guessed).float().mean()), 4),
             "majority": round(float(counts.max()) / len(true), 4),
@@ -132,7 +132,7 @@ def _retrieval(trainer: Trainer, test: Windows) -> dict[str, Any]:
         encoder = trainer.network.encoder
         with torch.no_grad():
             one, two = (
-                torch.cat([objective.embed(encoder, key, x) for x in values.split(CHUNK)])
+                torch.cat([objective.embed(encoder, key, x) for x in torch.split(values, CHUNK)])
                 for key, values in ((a, pool[0]), (b, pool[1]))
             )
         for way, likeness in ((f"{a} to {b}", one @ two.T), (f"{b} to {a}", two @ one.T)):
@@ -152,9 +152,7 @@ def _recall(likeness: Tensor) -> dict[str, Any]:
     return found
 
 
-def _pool(
-    test: Windows, a: str, b: str, device: torch.device
-) -> tuple[Tensor, Tensor] | None:
+def _pool(test: Windows, a: str, b: str, device: torch.device) -> tuple[Tensor, Tensor] | None:
     """Moments that differ from one another in both senses; None of fewer than two."""
     order = np.random.default_rng(0).permutation(len(test))[:LOOKED_AT]
     seen: tuple[set[int], set[int]] = (set(), set())

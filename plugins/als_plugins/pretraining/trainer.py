@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -87,8 +87,9 @@ class Trainer:
         torch.manual_seed(seed_of(job.seed))
         encoder = make_encoder(job.encoder, experience.observation_space, job.config)
         objectives = make_objectives(job.objectives, encoder, experience.action_space)
-        for module in (encoder, *objectives.values()):
-            module.standardise(experience.statistics)
+        encoder.standardise(experience.statistics)
+        for objective in objectives.values():
+            objective.standardise(experience.statistics)
         self.network = Network(encoder, objectives).to(self.device)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
@@ -101,7 +102,7 @@ class Trainer:
         self.held_out = experience.part("validation").windows(length)
         self.order = Order(len(self.windows), self._batch(length), job.seed)
 
-    def clips(self) -> Iterator[Clip]:
+    def clips(self) -> Generator[Clip, None, None]:
         """The batches that are still to come."""
         steps = range(self.counters.step, self.job.steps)
         return clips(self.windows, self.order, steps, self.group, self.device)
@@ -159,7 +160,6 @@ class Trainer:
         self.counters = counters.model_copy(update=changes)
         return loss
 
-    @property
     def done(self) -> bool:
         """Whether it has taken all steps, or none of the last ones was of any use."""
         job = self.job
@@ -225,7 +225,7 @@ class Trainer:
 
 
 def held_out_clips(windows: Windows, batch: int, device: torch.device) -> Iterable[Clip]:
-    """The same held-out windows with the same masks, whenever and by whomever they are asked for."""
+    """The same held-out windows with the same masks, whenever they are asked for."""
     rng = np.random.default_rng(_HELD_OUT_SEED)
     chosen = rng.permutation(len(windows))[:HELD_OUT]
     for begin in range(0, len(chosen), batch):

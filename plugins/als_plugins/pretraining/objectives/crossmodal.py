@@ -57,7 +57,7 @@ class Crossmodal(Objective):
                 losses.append(info_nce(embedded[here], embedded[there], same, scale).mean())
             nearest = (embedded[a] @ embedded[b].T).argmax(1)
             found = same.gather(1, nearest[:, None]).float().mean()
-            logged[f"{a} to {b}"] = float(found)
+            logged[f"{a} to {b}"] = float(found.detach())
         return torch.stack(losses).mean(), logged
 
 

@@ -35,9 +35,7 @@ class Dynamics(Objective):
         self.action_space = action_space
         self.project = projector(encoder.features, 2 * WIDTH, WIDTH)
         self.predict = projector(WIDTH + _action_size(action_space), 2 * WIDTH, WIDTH)
-        self.slow = nn.ModuleDict(
-            {"encoder": follower(encoder), "project": follower(self.project)}
-        )
+        self.slow = nn.ModuleDict({"encoder": follower(encoder), "project": follower(self.project)})
 
     def loss(self, encoder: Encoder, clip: Clip) -> tuple[Tensor, dict[str, float]]:
         """Half the squared distance of unit vectors, and what is missing in spread."""
@@ -51,7 +49,7 @@ class Dynamics(Objective):
         deviation = clip.group.gather(latent).var(0, correction=0).add(1e-4).sqrt()
         lacking = (SPREAD - deviation).clamp(min=0).mean()
         logged = clip.whole({"similarity": similarity / clip.group.size})
-        return 1 - similarity + lacking, {**logged, "spread": float(deviation.mean())}
+        return 1 - similarity + lacking, {**logged, "spread": float(deviation.detach().mean())}
 
     def update(self, encoder: Encoder) -> None:
         """Lets the target follow."""

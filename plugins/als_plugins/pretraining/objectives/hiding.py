@@ -110,7 +110,7 @@ class HiddenPatches(_Scaled):
 
     def hide(self, values: Tensor, hidden: Tensor) -> Tensor:
         """With the mean colour in the hidden patches; of a picture of kinds, kind 0."""
-        mask = hidden.unflatten(1, self.grid)
+        mask = hidden.view(-1, *self.grid)
         for axis, (cells, side) in enumerate(zip(self.grid, self.patch, strict=True), start=1):
             mask = mask.repeat_interleave(side, axis)
             # What the grid leaves over at the edge goes with the last cell.
@@ -132,7 +132,7 @@ class HiddenPatches(_Scaled):
         """(rows, parts, height, width, channels)."""
         (down, right), (high, wide) = self.grid, self.patch
         values = values[:, : down * high, : right * wide]
-        cells = values.unflatten(2, (right, wide)).unflatten(1, (down, high))
+        cells = values.reshape(len(values), down, high, right, wide, -1)
         return cells.transpose(2, 3).flatten(1, 2)
 
 

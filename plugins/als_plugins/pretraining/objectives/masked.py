@@ -95,12 +95,12 @@ class Masked(Objective):
         for key in self.keys:
             hider = self._of(key).hider
             whole = clip.uniform(1) < ALL
-            hidden[key] = ((clip.uniform(hider.parts) < hider.share) | whole) & hider.there(now[key])
+            hidden[key] = ((clip.uniform(hider.parts) < hider.share) | whole) & hider.there(
+                now[key]
+            )
         return hidden
 
-    def _hidden(
-        self, now: Mapping[str, Tensor], hidden: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def _hidden(self, now: Mapping[str, Tensor], hidden: Mapping[str, Tensor]) -> dict[str, Tensor]:
         return {key: self._of(key).hider.hide(now[key], hidden[key]) for key in self.keys}
 
     def _seen(
@@ -127,9 +127,7 @@ class _Guesser(nn.Module):
 
     at: Tensor | None
 
-    def __init__(
-        self, key: str, hider: Hider, features: int, width: int, tokens: int
-    ) -> None:
+    def __init__(self, key: str, hider: Hider, features: int, width: int, tokens: int) -> None:
         super().__init__()
         self.hider = hider
         self.place = nn.Parameter(0.02 * torch.randn(hider.parts, WIDTH))

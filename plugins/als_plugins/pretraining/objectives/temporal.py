@@ -42,9 +42,7 @@ class Temporal(Objective):
         self.spaces = dict(encoder.observation_space.spaces)
         self.project = projector(encoder.features, 2 * WIDTH, WIDTH)
         self.predict = projector(WIDTH, 2 * WIDTH, WIDTH)
-        self.slow = nn.ModuleDict(
-            {"encoder": follower(encoder), "project": follower(self.project)}
-        )
+        self.slow = nn.ModuleDict({"encoder": follower(encoder), "project": follower(self.project)})
 
     def loss(self, encoder: Encoder, clip: Clip) -> tuple[Tensor, dict[str, float]]:
         """The contrast; logs how often the right key is the nearest."""
