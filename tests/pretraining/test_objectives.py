@@ -100,7 +100,6 @@ def test_what_is_hidden_cannot_be_seen_any_more_and_the_rest_is_left_alone(key):
         Box(0, 7, (16, 16, 1), np.uint8),
         Box(0, 99, (6,), np.int64),
         Box(-np.inf, np.inf, (5,), np.float32),
-        Box(-1.0, 1.0, (), np.float32),
         Box(-1.0, 1.0, (2, 3, 4), np.float32),
     ],
     ids=str,
