@@ -1,4 +1,4 @@
-"""A multimodal transformer: whatever is sensed becomes tokens that look at one another."""
+"""A multimodal transformer: whatever is sensed becomes tokens, which a few queries read."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ from als_plugins.encoders.arguments import share, whole
 from als_plugins.encoders.base import Encoder, Observation, Statistic, Tokens
 from als_plugins.encoders.embedding import Embedding, Patches, embedding_of
 from als_plugins.encoders.stems import module_name
-from als_plugins.encoders.transformer import Block, Pooling, packed, rollout
+from als_plugins.encoders.transformer import Answer, Block, Reading, rollout, weigh
 
 __all__ = ["AttentionEncoder"]
 
-QUERIES: Final = 4
+QUERIES: Final = 8
 MOST_TOKENS: Final = 2_048
 
 
 class AttentionEncoder(Encoder):
-    """Patches, words, things, frames and numbers as tokens; blocks; pooling by attention."""
+    """Patches, words, things and numbers as tokens; learned queries that read them again and again.
+
+    What the queries found in one block is what they look for in the next: they read the words of an
+    instruction first, and then look for the thing that it names.
+    """
 
     def __init__(
         self,
@@ -77,28 +81,31 @@ class AttentionEncoder(Encoder):
                 "smaller frames or fewer sensors"
             )
         self.embeddings = nn.ModuleDict({module_name(key): part for key, part in made.items()})
-        # What is there in a row in which nothing is: attention needs something to look at.
-        self.nothing = nn.Parameter(0.2 * torch.randn(width))
+        self.queries = nn.Parameter(torch.randn(QUERIES, width))
+        self.reading = Reading(width, heads)
         self.blocks = nn.ModuleList([Block(width, heads, dropout) for _ in range(depth)])
-        self.norm = nn.LayerNorm(width)
-        self.pooling = Pooling(width, heads, QUERIES)
-        self.head = nn.Sequential(nn.Linear(self.pooling.size, features), nn.LayerNorm(features))
+        self.head = nn.Sequential(
+            nn.LayerNorm(QUERIES * width),
+            nn.Linear(QUERIES * width, features),
+            nn.LayerNorm(features),
+        )
+        self.answer = Answer(width, heads)
 
     def forward(self, observation: Observation) -> Tensor:
         """(rows, features); a sensor that is missing has no tokens."""
-        x, present, spans = self._embed(observation)
-        present = self._with_nothing(self._dropped(present, spans))
+        x, there, spans = self._embed(observation)
+        present = self._dropped(there, spans)
         if self.training:
-            # A row's result then depends on the others by a rounding error; it must not in use.
-            x, present, _ = packed(x, present)
-        for block in self.blocks:
-            x = block(x, present)
-        return cast("Tensor", self.head(self.pooling(self.norm(x), present)))
+            # What no row has costs time. Where it is not trained every batch is of one size, so
+            # that a row is the same to the last bit whatever the others are.
+            some = present.any(0)
+            x, present = x[:, some], present[:, some]
+        return cast("Tensor", self.head(self._read(x, present).flatten(1)))
 
     def tokens(
         self, observation: Observation, masked: Mapping[str, Tensor] | None = None
     ) -> Tokens:
-        """The tokens of every sensor that is there, as they are after the blocks.
+        """The tokens of every sensor that is there, each in the light of all that is present.
 
         Args:
             observation: key to (rows, ...).
@@ -106,37 +113,20 @@ class AttentionEncoder(Encoder):
                 place and their modality is seen.
         """
         x, there, spans = self._embed(observation, masked)
-        present = self._with_nothing(self._dropped(there, spans))
-        short, seen, order = packed(x, present)
-        for block in self.blocks:
-            short = block(short, seen)
-        short = self.norm(short)
-        values = torch.zeros_like(x).scatter(1, order[..., None].expand_as(short), short)
-        return Tokens(values[:, :-1], present[:, :-1], spans)
-
-    def pool(self, tokens: Tokens) -> Tensor:
-        """(rows, features) from what `tokens` gave, or from some of it."""
-        present = tokens.present
-        # Where nothing is present, all of the zeros that stand there are looked at.
-        present = present | ~present.any(1, keepdim=True)
-        return cast("Tensor", self.head(self.pooling(tokens.values, present)))
+        present = self._dropped(there, spans)
+        return Tokens(self.answer(x, self._read(x, present)), present, spans)
 
     def attention(self, observation: Observation) -> dict[str, Tensor]:
-        """How much each part of each sensor weighs: attention rollout from the pooling down.
+        """How much each part of each sensor weighs: attention rollout.
 
         Returns:
             Sensor to (rows, parts), in the order of its patches (row by row), words, things or
             frames. They sum to 1 in a row, or to 0 where nothing is present.
         """
         x, there, spans = self._embed(observation)
-        present = self._with_nothing(there)
-        weights = []
-        for block in self.blocks:
-            weights.append(cast("Block", block).weights(x, present))
-            x = block(x, present)
-        weight = rollout(weights, self.pooling.weights(self.norm(x), present))
-        # A token that is absent still hands itself on in the rollout, but nobody takes from it.
-        weight = weight * torch.nn.functional.pad(there, (0, 1))
+        weights: list[Tensor] = []
+        self._read(x, there, weights)
+        weight = rollout(weights)
         return {key: weight[:, span] for key, span in spans.items()}
 
     def grids(self) -> dict[str, tuple[int, int]]:
@@ -153,10 +143,22 @@ class AttentionEncoder(Encoder):
     def _embedding(self, key: str) -> Embedding:
         return cast("Embedding", self.embeddings[module_name(key)])
 
+    def _read(self, x: Tensor, present: Tensor, weights: list[Tensor] | None = None) -> Tensor:
+        """The queries after all blocks, (rows, queries, width); appends each block's weights."""
+        queries = self.queries.expand(len(x), -1, -1)
+        read = self.reading(x)
+        present = nn.functional.pad(present, (0, QUERIES), value=True)
+        for block in self.blocks:
+            if weights is not None:
+                query, key, _ = cast("Block", block).looking(queries, read)
+                weights.append(weigh(query, key, present))
+            queries = block(queries, read, present)
+        return queries
+
     def _embed(
         self, observation: Observation, masked: Mapping[str, Tensor] | None = None
     ) -> tuple[Tensor, Tensor, dict[str, slice]]:
-        """Tokens, (rows, tokens + 1, width) with "nothing" as the last, those present, and spans.
+        """Tokens, (rows, tokens, width), which are present, (rows, tokens), and spans.
 
         Raises:
             ArgumentError: the observation has no sensor that the encoder reads.
@@ -172,13 +174,7 @@ class AttentionEncoder(Encoder):
         if not spans:
             known = ", ".join(self.observation_space.spaces)
             raise ArgumentError(f"an observation needs at least one of these sensors: {known}")
-        rows = len(values[0])
-        values.append(self.nothing.expand(rows, 1, -1))
         return torch.cat(values, 1), torch.cat(present, 1), spans
-
-    def _with_nothing(self, present: Tensor) -> Tensor:
-        """Adds the last token, which is present where no other is."""
-        return torch.cat([present, ~present.any(1, keepdim=True)], dim=1)
 
     def _dropped(self, present: Tensor, spans: Mapping[str, slice]) -> Tensor:
         """Leaves sensors out while training, at random, but never all that a row has."""

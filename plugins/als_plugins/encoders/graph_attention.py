@@ -14,7 +14,6 @@ from als_engine.errors import ArgumentError
 from als_plugins.encoders.arguments import whole
 from als_plugins.encoders.base import Encoder, Observation, Statistic, Tokens
 from als_plugins.encoders.stems import Form, Stems, form_of
-from als_plugins.encoders.transformer import Pooling, rollout
 
 with warnings.catch_warnings():
     # Its import uses parts of torch that are to go; nothing that a user can mend.
@@ -24,7 +23,6 @@ with warnings.catch_warnings():
 __all__ = ["GraphAttentionEncoder"]
 
 KEY: Final = "entities"
-QUERIES: Final = 2
 
 
 class GraphAttentionEncoder(Encoder):
@@ -77,8 +75,8 @@ class GraphAttentionEncoder(Encoder):
             ]
         )
         self.norm = nn.LayerNorm(width)
-        self.pooling = Pooling(width, heads, QUERIES)
-        self.head = nn.Sequential(nn.Linear(self.pooling.size, features), nn.ReLU())
+        self.scores = nn.Linear(width, heads)
+        self.head = nn.Sequential(nn.Linear(heads * width, features), nn.ReLU())
         self.stems = Stems({key: space for key, space in spaces.items() if key != KEY})
         self.size = features
         self.features = features + self.stems.size
@@ -89,8 +87,8 @@ class GraphAttentionEncoder(Encoder):
         if KEY not in observation:
             return torch.cat([others.new_zeros(len(others), self.size), others], dim=1)
         things, present, _ = self._look(observation[KEY])
-        any_there = present.any(1, keepdim=True)
-        seen = self.head(self.pooling(things, present | ~any_there)) * any_there
+        pooled = self._pooling(things, present).transpose(1, 2) @ things
+        seen = self.head(pooled.flatten(1)) * present.any(1, keepdim=True)
         return torch.cat([seen, others], dim=1)
 
     def tokens(self, observation: Observation) -> Tokens:
@@ -104,17 +102,27 @@ class GraphAttentionEncoder(Encoder):
         """How much each thing weighs: GATv2's coefficients, rolled out from the pooling down.
 
         Returns:
-            `entities` to (rows, things); they sum to 1 in a row, or to 0 where nothing is there.
+            `entities` to (rows, things), added up as in attention rollout (Abnar and Zuidema 2020).
+            They sum to 1 in a row, or to 0 where nothing is there.
         """
         if KEY not in observation:
             return {}
         things, present, coefficients = self._look(observation[KEY])
-        pooling = self.pooling.weights(things, present | ~present.any(1, keepdim=True))
-        return {KEY: rollout(coefficients, pooling) * present}
+        weight = self._pooling(things, present).mean(2)[:, None]
+        for layer in reversed(coefficients):
+            # A layer adds to what was there, which counts as half.
+            weight = 0.5 * weight + 0.5 * weight @ layer
+        return {KEY: weight[:, 0] * present}
 
     def standardise(self, statistics: Mapping[str, Statistic]) -> None:
         """Hands every stem what is known of its sensor."""
         self.stems.standardise(statistics)
+
+    def _pooling(self, things: Tensor, present: Tensor) -> Tensor:
+        """(rows, things, heads): shares that sum to 1 over the things that are there."""
+        scores: Tensor = self.scores(things)
+        absent = ~present & present.any(1, keepdim=True)
+        return scores.masked_fill(absent[..., None], -torch.inf).softmax(1)
 
     def _look(self, x: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Things, (rows, things, width), which are there, and who looked at whom in each layer.
@@ -131,5 +139,5 @@ class GraphAttentionEncoder(Encoder):
             things, (_, weights) = layer(things, edges, return_attention_weights=True)
             things = nn.functional.elu(things)
             dense = things.new_zeros(rows, count, count)
-            coefficients.append(dense.index_put((row, target, source), weights.mean(1))[:, None])
+            coefficients.append(dense.index_put((row, target, source), weights.mean(1)))
         return self.norm(things).view(rows, count, -1), present, coefficients

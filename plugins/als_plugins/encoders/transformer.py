@@ -1,4 +1,10 @@
-"""The parts of a transformer: self-attention, blocks, pooling, and how attention adds up."""
+"""The parts of a transformer: attention, blocks of queries that read tokens, and how it adds up.
+
+Tokens are many and queries few, so queries read tokens and one another, and tokens do not look at
+all other tokens: the cost grows with their number and not with its square. Jaegle et al. (2021),
+"Perceiver: general perception with iterative attention"; that queries and tokens share one softmax
+is from Alayrac et al. (2022), "Flamingo", section 2.1.
+"""
 
 from __future__ import annotations
 
@@ -8,130 +14,120 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Attention", "Block", "Pooling", "packed", "rollout"]
+__all__ = ["Answer", "Block", "Reading", "attend", "rollout", "weigh"]
 
 
-class Attention(nn.Module):
-    """Every token looks at all that are present (Vaswani et al. 2017)."""
+class Reading(nn.Module):
+    """What the queries of all blocks read of the tokens: keys and values, made once."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.inwards = nn.Linear(width, 3 * width)
-        self.outwards = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.inwards = nn.Linear(width, 2 * width)
 
-    def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """(rows, tokens, width) to the same; `present` is (rows, tokens) bool."""
-        query, key, value = self._parts(x)
-        mixed = nn.functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=present[:, None, None]
-        )
-        return cast("Tensor", self.outwards(mixed.transpose(1, 2).flatten(2)))
-
-    def weights(self, x: Tensor, present: Tensor) -> Tensor:
-        """(rows, heads, tokens, tokens): how much each token takes from each."""
-        query, key, _ = self._parts(x)
-        return weights(query, key, present)
-
-    def _parts(self, x: Tensor) -> tuple[Tensor, ...]:
-        parts = self.inwards(x).view(*x.shape[:2], 3, self.heads, -1)
-        return cast("tuple[Tensor, ...]", parts.permute(2, 0, 3, 1, 4).unbind())
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(rows, tokens, width) to keys and values, each (rows, heads, tokens, width / heads)."""
+        key, value = heads_of(self.inwards(self.norm(x)), 2, self.heads)
+        return key, value
 
 
 class Block(nn.Module):
-    """Attention and a small network for each token, both added to what was there.
+    """Queries look at tokens and one another, and each then goes through a small network.
 
-    What goes into each is normalised, as in Xiong et al. (2020), "On layer normalization in the
-    transformer architecture".
+    Both are added to what was there, and what goes into each is normalised: Xiong et al. (2020),
+    "On layer normalization in the transformer architecture".
     """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
+        self.heads = heads
         self.before = nn.LayerNorm(width)
-        self.attention = Attention(width, heads)
-        self.between = nn.LayerNorm(width)
-        self.net = nn.Sequential(
-            nn.Linear(width, 2 * width),
-            nn.GELU(),
-            nn.Linear(2 * width, width),
-        )
+        self.inwards = nn.Linear(width, 3 * width)
+        self.outwards = nn.Linear(width, width)
+        self.net = small_net(width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """(rows, tokens, width) to the same."""
-        x = x + self.dropout(self.attention(self.before(x), present))
-        return cast("Tensor", x + self.dropout(self.net(self.between(x))))
+    def forward(self, queries: Tensor, read: tuple[Tensor, Tensor], present: Tensor) -> Tensor:
+        """(rows, queries, width) to the same; `present` is (rows, tokens + queries) bool."""
+        mixed = attend(*self.looking(queries, read), present)
+        queries = queries + self.dropout(self.outwards(mixed))
+        return cast("Tensor", queries + self.dropout(self.net(queries)))
 
-    def weights(self, x: Tensor, present: Tensor) -> Tensor:
-        """(rows, heads, tokens, tokens): how much each token takes from each."""
-        return self.attention.weights(self.before(x), present)
+    def looking(self, x: Tensor, read: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, and the keys and values of tokens and queries together."""
+        query, key, value = heads_of(self.inwards(self.before(x)), 3, self.heads)
+        return query, torch.cat([read[0], key], 2), torch.cat([read[1], value], 2)
 
 
-class Pooling(nn.Module):
-    """A few learned queries look at the tokens: one vector, whatever their number.
+class Answer(nn.Module):
+    """Tokens ask the queries: what became of each of them, seen in the light of all.
 
-    Lee et al. (2019), "Set transformer", section 3.2.
+    Jaegle et al. (2022), "Perceiver IO: a general architecture for structured inputs and outputs".
     """
 
-    def __init__(self, width: int, heads: int, queries: int) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.queries = nn.Parameter(torch.randn(queries, width))
-        self.inwards = nn.Linear(width, 2 * width)
-        self.size = queries * width
+        self.before = nn.LayerNorm(width)
+        self.inwards = nn.Linear(width, width)
+        self.read = Reading(width, heads)
+        self.outwards = nn.Linear(width, width)
+        self.net = small_net(width)
+        self.after = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor, present: Tensor) -> Tensor:
-        """(rows, tokens, width) to (rows, size)."""
-        query, key, value = self._parts(x)
-        pooled = nn.functional.scaled_dot_product_attention(
-            query, key, value, attn_mask=present[:, None, None]
-        )
-        return pooled.transpose(1, 2).flatten(1)
-
-    def weights(self, x: Tensor, present: Tensor) -> Tensor:
-        """(rows, heads, queries, tokens): how much each query takes from each token."""
-        query, key, _ = self._parts(x)
-        return weights(query, key, present)
-
-    def _parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        parts = self.inwards(x).view(*x.shape[:2], 2, self.heads, -1)
-        key, value = parts.permute(2, 0, 3, 1, 4)
-        query = self.queries.view(len(self.queries), self.heads, -1).transpose(0, 1)
-        return query.expand(len(x), -1, -1, -1), key, value
+    def forward(self, x: Tensor, queries: Tensor) -> Tensor:
+        """(rows, tokens, width) to the same."""
+        (asked,) = heads_of(self.inwards(self.before(x)), 1, self.heads)
+        key, value = self.read(queries)
+        x = x + self.outwards(attend(asked, key, value, None))
+        return cast("Tensor", self.after(x + self.net(x)))
 
 
-def weights(query: Tensor, key: Tensor, present: Tensor) -> Tensor:
-    """What `scaled_dot_product_attention` weighs by, which it does not tell."""
+def attend(query: Tensor, key: Tensor, value: Tensor, present: Tensor | None) -> Tensor:
+    """(rows, queries, width) of what is looked at; `present` is (rows, keys) bool."""
+    mask = None if present is None else present[:, None, None]
+    mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    return mixed.transpose(1, 2).flatten(2)
+
+
+def weigh(query: Tensor, key: Tensor, present: Tensor) -> Tensor:
+    """What `attend` weighs by, which torch does not tell: (rows, heads, queries, keys)."""
     scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
     return scores.masked_fill(~present[:, None, None], -torch.inf).softmax(-1)
 
 
-def rollout(blocks: list[Tensor], pooling: Tensor) -> Tensor:
-    """How much every token weighs in the end.
+def rollout(blocks: list[Tensor]) -> Tensor:
+    """How much every token weighs in the queries after all blocks.
 
     Abnar and Zuidema (2020), "Quantifying attention flow in transformers": heads are averaged, what
-    a block adds to counts as half of what comes out, and blocks are multiplied.
+    a block adds to counts as half of what comes out, and what queries have of one another is what
+    those had of the tokens. What comes from the queries' own learned beginning is left out.
 
     Args:
-        blocks: of each block, (rows, heads, tokens, tokens).
-        pooling: (rows, heads, queries, tokens).
+        blocks: of each block, (rows, heads, queries, tokens + queries).
 
     Returns:
-        (rows, tokens), which sum to 1.
+        (rows, tokens), which sum to 1, or to 0 where no token is present.
     """
-    weight = pooling.mean(dim=(1, 2))
-    for block in reversed(blocks):
-        weight = 0.5 * weight + 0.5 * (weight[:, None] @ block.mean(1))[:, 0]
-    return weight
+    count = blocks[0].shape[2]
+    tokens = blocks[0].shape[3] - count
+    had = blocks[0].new_zeros(len(blocks[0]), count, tokens)
+    for block in blocks:
+        weights = block.mean(1)
+        had = 0.5 * had + 0.5 * (weights[..., :tokens] + weights[..., tokens:] @ had)
+    weight = had.mean(1)
+    return weight / weight.sum(1, keepdim=True).clamp_min(1e-12)
 
 
-def packed(x: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Puts the tokens that are present first, and cuts off what is present in no row.
+def heads_of(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
+    """(rows, n, parts * width) to `parts` times (rows, heads, n, width / heads)."""
+    apart = x.view(*x.shape[:2], parts, heads, -1)
+    return apart.permute(2, 0, 3, 1, 4).unbind()
 
-    Returns:
-        The tokens, which are present, and (rows, kept) the places that they come from.
-    """
-    kept = int(present.sum(1).max())
-    order = present.int().argsort(dim=1, descending=True, stable=True)[:, :kept]
-    gathered = x.gather(1, order[..., None].expand(-1, -1, x.shape[2]))
-    return gathered, present.gather(1, order), order
+
+def small_net(width: int) -> nn.Sequential:
+    """What each token or query goes through by itself."""
+    return nn.Sequential(
+        nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+    )
