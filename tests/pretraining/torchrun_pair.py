@@ -1,0 +1,37 @@
+"""What `torchrun` starts in a test: a share of a pretraining, without the report.
+
+python torchrun_pair.py SUPPORT OUT OBJECTIVE
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def main(support: str, out: str, objective: str) -> None:
+    sys.path.insert(0, support)
+    from made_experience import MadeExperience
+    from safetensors.torch import save_file
+
+    from als_plugins.pretraining.group import joined
+    from als_plugins.pretraining.job import Job
+    from als_plugins.pretraining.trainer import Trainer
+
+    config = {"width": 16, "depth": 1, "heads": 2, "patch": 4, "features": 16}
+    weights = {name: 1.0 for name in objective.split(",")}
+    job = Job(
+        dataset="-", config=config, objectives=weights, steps=6, batch=16, evaluate_every=3
+    )
+    with joined() as group:
+        trainer = Trainer(job, MadeExperience(), group)
+        for clip in trainer.clips():
+            trainer.step(clip)
+            if trainer.counters.step % job.evaluate_every == 0:
+                trainer.evaluate()
+        weights = {f"weights/{k}": v.contiguous() for k, v in trainer.network.state_dict().items()}
+        save_file(weights, Path(out) / f"{group.rank}-of-{group.size}.safetensors")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
