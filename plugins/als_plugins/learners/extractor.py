@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import gymnasium
@@ -36,6 +36,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
         tuning: str = "full",
         lora_rank: int = 8,
         augment: str = "none",
+        beside: Sequence[str] = (),
     ) -> None:
         """Makes the encoder.
 
@@ -47,6 +48,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
             tuning: "full", "frozen" or "lora".
             lora_rank: of the additions with "lora".
             augment: "none" or "shift".
+            beside: keys of vectors that go past the encoder and are appended to its features.
 
         Raises:
             ArgumentError: the encoder cannot be made so.
@@ -63,13 +65,16 @@ class EncoderExtractor(BaseFeaturesExtractor):
             {
                 key: _channels_last(cast("Box", part)) if key in turned else part
                 for key, part in observation_space.spaces.items()
+                if key not in beside
             }
         )
         if pretrained is None:
             made = make_encoder(encoder, space, config)
         else:
             made, _ = load_encoder(pretrained, space)
-        super().__init__(observation_space, made.features)
+        appended = [observation_space[key].shape or () for key in beside]
+        super().__init__(observation_space, made.features + sum(shape[0] for shape in appended))
+        self._beside = tuple(beside)
         self._turned, self._tuning = turned, tuning
         self._keeps_weights = not made.orthogonal or pretrained is not None or tuning != "full"
         self._pictures = {
@@ -82,13 +87,16 @@ class EncoderExtractor(BaseFeaturesExtractor):
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """(rows, features)."""
         observation = {
-            key: x.movedim(1, -1) if key in self._turned else x for key, x in observations.items()
+            key: x.movedim(1, -1) if key in self._turned else x
+            for key, x in observations.items()
+            if key not in self._beside
         }
         if self.training:
             for key in self._pictures:
                 observation[key] = shifted(observation[key], SHIFT)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuning != "frozen"):
-            return cast("Tensor", self.encoder(observation))
+            features = cast("Tensor", self.encoder(observation))
+        return torch.cat([features, *(observations[key] for key in self._beside)], dim=1)
 
     def apply(self, fn: Callable[[nn.Module], None]) -> EncoderExtractor:
         """What SB3 initialises networks by; weights that mean something already are kept."""
