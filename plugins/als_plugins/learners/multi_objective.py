@@ -1,10 +1,10 @@
 """One policy for many trade-offs: PPO that is told how much each term of the reward counts.
 
 While it learns, every row draws the weights of each episode evenly from all mixtures (a flat
-Dirichlet distribution) and is paid the weighted sum of the terms. Policy and value function read the
-weights beside the encoder's features (Abels et al. 2019, "Dynamic weights in multi-objective deep
-reinforcement learning"), so any encoder serves, a pretrained one too. When it acts, the weights are
-an argument.
+Dirichlet distribution) and is paid the weighted sum of the terms. Policy and value function read
+the weights beside the encoder's features (Abels et al. 2019, "Dynamic weights in multi-objective
+deep reinforcement learning"), so any encoder serves, a pretrained one too. When it acts, the
+weights are an argument.
 
 Weights sum to 1, and the weighted sum is multiplied by the number of terms: equal weights give the
 scenario's own reward.
@@ -51,7 +51,7 @@ class MultiObjectiveParameters(PPOParameters):
     """
 
     weights: Annotated[dict[Name, Weight], Field(min_length=1, max_length=50)] | None = None
-    terms: Annotated[list[Name], Field(min_length=1, max_length=50)] = ["reward"]
+    terms: Annotated[list[Name], Field(min_length=1, max_length=50)] = Field(default=["reward"])
 
 
 class MultiObjective(PPO):
@@ -137,10 +137,11 @@ class WeightedRewards(VecEnvWrapper):
 
     def __init__(self, env: VecEnv, seed: int) -> None:
         """Wraps an environment with `terms`, (rows, terms), and `reward_names`."""
-        assert isinstance(env.observation_space, gymnasium.spaces.Dict)
+        space = env.observation_space
+        assert isinstance(space, gymnasium.spaces.Dict)
         self._env: Any = env
         self._count = len(self._env.reward_names)
-        super().__init__(env, with_weights(env.observation_space, self._count))
+        super().__init__(env, with_weights(space, self._count))
         self.weights: NDArray[np.float32] = np.zeros((env.num_envs, self._count), np.float32)
         self._rng = np.random.default_rng([seed, _STREAM])
 
@@ -194,4 +195,5 @@ def normalised(weights: Mapping[str, float] | None, terms: Sequence[str]) -> NDA
     values = np.array([weights.get(name, 0.0) for name in terms])
     if values.sum() <= 0.0:
         raise ArgumentError("at least one weight must be above 0")
-    return (values / values.sum()).astype(np.float32)
+    shares: NDArray[np.float32] = (values / values.sum()).astype(np.float32)
+    return shares

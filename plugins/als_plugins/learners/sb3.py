@@ -45,7 +45,17 @@ from als_plugins.learners.hyperparameters import (
 from als_plugins.learners.reporter import Reporter, ScaledRewards, logger
 from als_plugins.learners.training_state import read_training_state, write_training_state
 
-__all__ = ["DDPG", "DQN", "PPO", "QRDQN", "SAC", "TD3", "AttentionDDPG", "RecurrentPPO", "SB3Learner"]
+__all__ = [
+    "DDPG",
+    "DQN",
+    "PPO",
+    "QRDQN",
+    "SAC",
+    "TD3",
+    "AttentionDDPG",
+    "RecurrentPPO",
+    "SB3Learner",
+]
 
 WEIGHTS: Final = "weights.safetensors"
 
@@ -162,7 +172,8 @@ class SB3Learner(Learner):
 
     def learn(self, env: VecEnv, training: Training) -> Progress:
         """Trains; a learner that has weights goes on from them."""
-        model = self._build(self.around(env, training), training)
+        seen = self.around(env, training)
+        model = self._build(seen, training)
         if training.resume is not None:
             self.load_weights(training.resume)
         if self._policy is not None:
@@ -170,7 +181,7 @@ class SB3Learner(Learner):
         if training.resume is not None:
             read_training_state(model, training.resume)
             # The worlds begin anew; with the first seeds they would show the first levels again.
-            model.get_env().seed(training.seed + model.num_timesteps)
+            seen.seed(training.seed + model.num_timesteps)
         self._model, self._policy = model, model.policy
         model.set_logger(logger(training.logs))
         reporter = Reporter(training, getattr(env, "observers", 1))

@@ -119,7 +119,7 @@ class QLearning(Learner):
         return self._choose(self.index(observation), epsilon), None
 
     def _choose(self, states: Integers, epsilon: float) -> Integers:
-        best = self.table[states].argmax(axis=1)
+        best: Integers = self.table[states].argmax(axis=1)
         if epsilon == 0.0:
             return best
         explores = self._rng.random(len(states)) < epsilon
@@ -195,7 +195,8 @@ class QLearning(Learner):
 
     def _value_of(self, states: Integers, actions: Integers) -> Floats:
         """What being in these states is worth, where these actions are taken next."""
-        return self.table[states].max(axis=1).astype(np.float64)
+        value: Floats = self.table[states].max(axis=1).astype(np.float64)
+        return value
 
     def _last_value(self, info: dict[str, Any], training: Training) -> float:
         """What follows an episode's end: nothing, unless only the time was up."""
@@ -215,16 +216,14 @@ class QLearning(Learner):
 
     def _rate(self, training: Training) -> float:
         done = min(self._steps / training.steps, 1.0)
-        parameters = self.parameters
-        return parameters.learning_rate + done * (
-            parameters.learning_rate_end - parameters.learning_rate
-        )
+        begin, end = self.parameters.learning_rate, self.parameters.learning_rate_end
+        return begin + done * (end - begin)
 
     def _epsilon(self, training: Training) -> float:
-        parameters = self.parameters
-        until = parameters.exploration_fraction * training.steps
+        until = self.parameters.exploration_fraction * training.steps
         done = 1.0 if until <= self._steps else self._steps / until
-        return parameters.epsilon + done * (parameters.epsilon_end - parameters.epsilon)
+        begin, end = self.parameters.epsilon, self.parameters.epsilon_end
+        return begin + done * (end - begin)
 
 
 class Sarsa(QLearning):
