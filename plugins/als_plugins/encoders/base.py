@@ -103,6 +103,10 @@ class Encoder(nn.Module):
         """
         return {}
 
+    def grids(self) -> Mapping[str, tuple[int, int]]:
+        """Of each picture that it attends to in parts: how many rows and columns of parts."""
+        return {}
+
     def standardise(self, statistics: Mapping[str, Statistic]) -> None:
         """Takes over how sensors without bounds are scaled; kept among the weights.
 
