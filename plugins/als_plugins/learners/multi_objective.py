@@ -139,8 +139,8 @@ class WeightedRewards(VecEnvWrapper):
         """Wraps an environment with `terms`, (rows, terms), and `reward_names`."""
         space = env.observation_space
         assert isinstance(space, gymnasium.spaces.Dict)
-        self._env: Any = env
-        self._count = len(self._env.reward_names)
+        terms: Any = env
+        self._env, self._count = terms, len(terms.reward_names)
         super().__init__(env, with_weights(space, self._count))
         self.weights: NDArray[np.float32] = np.zeros((env.num_envs, self._count), np.float32)
         self._rng = np.random.default_rng([seed, _STREAM])

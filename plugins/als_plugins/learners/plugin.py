@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from als_engine import AgentSpec, hookimpl
+
+if TYPE_CHECKING:
+    import typer
 
 # id, module and class, the action modes of the algorithm, what it is.
 _LEARNERS = [
@@ -61,3 +66,11 @@ def als_agents() -> list[AgentSpec]:
             for name, algorithm, modes, summary in _LEARNERS
         ),
     ]
+
+
+@hookimpl
+def als_commands(app: typer.Typer) -> None:
+    """Adds `als pareto`."""
+    from als_plugins.learners.command import pareto
+
+    app.command("pareto")(pareto)
