@@ -1,4 +1,4 @@
-"""`als pareto`: the trade-offs that one multi-objective policy reaches, as JSON and as a picture."""
+"""`als pareto`: the trade-offs that one multi-objective policy reaches, as JSON and a picture."""
 
 from __future__ import annotations
 

@@ -123,10 +123,9 @@ def non_dominated(values: NDArray[np.float64]) -> NDArray[np.bool_]:
 
     Rows that are equal in everything do not dominate one another.
     """
-    no_less = (values[None] >= values[:, None]).all(axis=2)
-    more = (values[None] > values[:, None]).any(axis=2)
-    free: NDArray[np.bool_] = ~(no_less & more).any(axis=1)
-    return free
+    no_less = np.all(values[None] >= values[:, None], axis=2)
+    more = np.any(values[None] > values[:, None], axis=2)
+    return np.asarray(~np.any(no_less & more, axis=1))
 
 
 def _axes(terms: tuple[str, ...], x: str | None, y: str | None) -> tuple[str, str]:
