@@ -167,6 +167,10 @@ class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
             blank = np.zeros_like(values)
             blank[which] = values[which]
             infos[name], infos[f"_{name}"] = blank, which.copy()
+        names = self.worlds.reward_names
+        for i, name in enumerate(names if len(names) > 1 else ()):
+            terms = np.where(which, self.worlds.terms[:, 0, i], 0.0)
+            infos[f"reward/{name}"], infos[f"_reward/{name}"] = terms, which.copy()
         return infos
 
     def _add_final(self, infos: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from als_engine.layout import Box, Layout, Prop, Spawn
 from als_engine.layout import rgb as color_of
 from als_engine.room import Room
 from als_engine.state import Quantity, WorldState
-from als_engine.task import Behaviour, Role, Task
+from als_engine.task import Behaviour, Role, Task, add_terms
 from als_scenarios.game.players import Players
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ class Tag(Task):
 
     ## Rewards
 
-    Zero-sum: in every step the rewards of all avatars add up to 0. The terms are:
+    Zero-sum: in every step the rewards of all avatars add up to 0. The terms, called `tag`, `time`
+    and `closing`, are:
 
     - Tag, 10 in all: with E evaders each tag is worth 10 / E, which the evader loses and the
       chasers that touch it share.
@@ -133,6 +134,7 @@ class Tag(Task):
 
     default_sensors: ClassVar[tuple[str, ...]] = ("rgb", "touch", "proprioception")
     utterances: ClassVar[tuple[str, ...]] = ("here", "help")
+    reward_names: ClassVar[tuple[str, ...]] = ("tag", "time", "closing")
 
     def __init__(
         self, num_avatars: int = 2, role: str = "chaser", num_chasers: int | None = None
@@ -271,15 +273,18 @@ class Tag(Task):
         return potential
 
     def reward(self, state: WorldState) -> FloatArray:
+        """The sum of the terms."""
+        return add_terms(self.reward_terms(state))
+
+    def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
         """Tags, time and approach; see `Rewards`."""
         free = state["free"]
         paid = free.sum(axis=1, keepdims=True) / self.num_chasers
-        reward: FloatArray = (
-            REWARDS.tag * state["points"]
-            + REWARDS.free * (free - self.chasers * paid)
-            + REWARDS.closing * state["shaping"]
-        )
-        return reward
+        return {
+            "tag": REWARDS.tag * state["points"],
+            "time": REWARDS.free * (free - self.chasers * paid),
+            "closing": REWARDS.closing * state["shaping"],
+        }
 
     def terminated(self, state: WorldState) -> BoolArray:
         """Everybody is tagged."""
