@@ -45,7 +45,7 @@ from als_engine.saving import (
     write_agent,
 )
 
-__all__ = ["Job", "Trained", "read_job", "resume_training", "train_agent"]
+__all__ = ["Job", "Trained", "interruptible", "read_job", "resume_training", "train_agent"]
 
 JOB: Final = "training.json"
 KEPT_CHECKPOINTS: Final = 2
@@ -273,7 +273,7 @@ def _train(
             run.log(progress, earlier + time.monotonic() - begun)
         on_progress(progress)
 
-    with _interruptible() as interrupted:
+    with interruptible() as interrupted:
         with _sigint_blocked():
             arguments: dict[str, Any] = job.arguments
             env = sb3_vec_env(
@@ -393,7 +393,7 @@ def _seconds(checkpoint: Path | None) -> float:
 
 
 @contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
+def interruptible() -> Iterator[Callable[[], bool]]:
     """Turns the first Ctrl-C, or a polite kill, into a question's answer; a second one interrupts.
 
     Yields:
