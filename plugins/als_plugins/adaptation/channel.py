@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from als_engine.errors import ArgumentError, did_you_mean
 from als_engine.saving import Model
@@ -134,7 +134,7 @@ def open_channel(text: str, *, seed: int = 0, folder: Path | None = None) -> Cha
 class _Live(Model):
     """Options of a live channel: wall-clock steps a second; 0 for as fast as it goes."""
 
-    model_config = {"strict": False}
+    model_config = ConfigDict(strict=False)
 
     pace: float = Field(default=0.0, ge=0.0, le=1_000.0)
 

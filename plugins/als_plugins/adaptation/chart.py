@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from als_engine.chart import ticks, with_minus
+
+if TYPE_CHECKING:
+    from als_plugins.adaptation.folder import Round
 
 __all__ = ["adaptation_chart"]
 
@@ -30,18 +33,7 @@ svg { --page: #ffffff; --rim: #e4e1d8; --ink: #1d2530; --soft: #5d6673; --own: #
 """
 
 
-class Line(Protocol):
-    """What is drawn of a round; see `als_plugins.adaptation.folder.Round`."""
-
-    steps: int
-    outcome: str
-    mean: float
-    low: float
-    high: float
-    best: float
-
-
-def adaptation_chart(rounds: Sequence[Line], drift_at: int | None) -> str:
+def adaptation_chart(rounds: Sequence[Round], drift_at: int | None) -> str:
     """Draws the rounds.
 
     Args:
@@ -104,7 +96,7 @@ class _Plane:
         name = f"{steps / 1_000:g}k" if steps >= 1_000 else f"{steps:g}"
         return _text(self.x(steps), HEIGHT - _BOTTOM + 19, name, "label", "middle")
 
-    def mark(self, line: Line) -> str:
+    def mark(self, line: Round) -> str:
         x, y = self.x(line.steps), self.y(line.mean)
         if line.outcome != "rolled back":
             return f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'

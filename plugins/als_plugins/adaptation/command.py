@@ -9,7 +9,7 @@ import typer
 
 from als_engine.cli.bars import training_bar
 from als_engine.cli.options import parse_pairs
-from als_engine.errors import ArgumentError
+from als_engine.errors import ArgumentError, unknown
 
 if TYPE_CHECKING:
     from als_plugins.adaptation.adapt import Adapted
@@ -77,7 +77,7 @@ def adapt(
     from als_engine.cli.quiet import import_physics
 
     import_physics()
-    named = {"steps": steps, "evaluate_every": evaluate_every, "episodes": episodes}
+    named: dict[str, Any] = {"steps": steps, "evaluate_every": evaluate_every, "episodes": episodes}
     named |= {"worlds": worlds, "seed": seed, "feedback": feedback, "scenario": on}
     given: dict[str, Any] = {k: v for k, v in named.items() if v is not None}
     given |= {"arguments": parse_pairs(arguments)} if arguments else {}
@@ -98,8 +98,6 @@ def _begin(agent: str | None, out: Path | None, given: dict[str, Any]) -> Adapte
         raise ArgumentError("name the folder of a trained agent; `als train` makes one")
     for name in given:
         if name not in Job.model_fields:
-            from als_engine.errors import unknown
-
             raise ArgumentError(unknown("setting", name, sorted(Job.model_fields)))
     given.setdefault("steps", 100_000)
     folder = out or _free_folder(f"{Path(agent).resolve().name}-adapted")

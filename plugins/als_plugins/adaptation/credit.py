@@ -29,7 +29,7 @@ from stable_baselines3.common.utils import obs_as_tensor
 from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
-from als_plugins.adaptation.channel import STEP, Delay, Event
+from als_plugins.adaptation.channel import STEP, Delay
 
 __all__ = ["Agreement", "Credit"]
 
@@ -68,7 +68,8 @@ class Credit:
             seed: of the networks.
         """
         self._encoder = copy.deepcopy(_extractor(policy)).cpu().eval().requires_grad_(False)
-        self._space, self._actions = policy.observation_space, action_space
+        self._space: Any = policy.observation_space
+        self._actions = action_space
         self.delays = np.arange(round(delay[0] / STEP), round(delay[1] / STEP) + 1)
         self._rng = np.random.default_rng(seed)
         features, width = self._encoder.features_dim, _width(action_space)
@@ -173,7 +174,8 @@ class Credit:
 
     def _as(self, action: NDArray[Any]) -> Rows:
         if isinstance(self._actions, gymnasium.spaces.Discrete):
-            return np.eye(int(self._actions.n), dtype=np.float32)[action]
+            whole: Rows = np.eye(int(self._actions.n), dtype=np.float32)[action]
+            return whole
         return np.asarray(action, np.float32).reshape(len(action), -1)
 
 
@@ -232,7 +234,8 @@ class _Memory:
         self._steps[place], self._stamps[place], self._newest = rows, step, step
 
     def at(self, step: int) -> Rows:
-        return self._steps[step % len(self._steps)]
+        rows: Rows = self._steps[step % len(self._steps)]
+        return rows
 
     def hear(
         self, events: Sequence[tuple[int, int, float]], delays: NDArray[np.int64]

@@ -33,6 +33,9 @@ JOB: Final = "adaptation.json"
 STATE: Final = "state.json"
 FEEDBACK: Final = "feedback.safetensors"
 
+FIRST: Final = "0000"
+"""The snapshot of the agent as it was; the others are named after their rounds."""
+
 MAX_ROUNDS: Final = 1_000
 
 Outcome = Literal["start", "best", "kept", "rolled back", "drift", "unchanged"]
@@ -210,7 +213,7 @@ class Folder:
 
         def fill(folder: Path) -> None:
             write_agent(learner, folder, record)
-            if name != "0000":
+            if name != FIRST:
                 learner.save_training(folder)
 
         replace_folder(self.snapshot(name), fill)
@@ -226,7 +229,7 @@ class Folder:
         write_text(self.path / "progress.csv", _table(state.rounds))
         write_text(self.path / "adaptation.svg", adaptation_chart(state.rounds, drift_at))
         for old in self._snapshots.iterdir():
-            if old.name not in {"0000", state.current, state.best}:
+            if old.name not in {FIRST, state.current, state.best}:
                 shutil.rmtree(old, ignore_errors=True)
 
     def restore_credit(self, credit: Credit) -> None:

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from als_engine.agent import Agent
 from als_engine.evaluation.protocol import Evaluation, evaluate
 from als_engine.evaluation.statistics import Interval, mean_interval
@@ -38,7 +35,8 @@ def compare(after: Evaluation, before: Evaluation, margin: float) -> Verdict:
     """Compares returns in the same episodes.
 
     Args:
-        after, before: of as many episodes with the same seeds.
+        after: of as many episodes with the same seeds as `before`.
+        before: what to compare with.
         margin: what does not count, in standard deviations of the returns before.
     """
     difference = mean_interval(after.returns - before.returns)
@@ -78,8 +76,3 @@ class Examiner:
                 arguments=arguments,
             )
         return self._known[key]
-
-    def returns(self, snapshot: str, world: str) -> NDArray[np.float64] | None:
-        """What is known of a snapshot in a world."""
-        found = self._known.get((snapshot, world))
-        return None if found is None else found.returns

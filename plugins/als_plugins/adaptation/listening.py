@@ -25,8 +25,8 @@ class FeedbackRewards(VecEnvWrapper):
     """Adds to the task's reward what people would say about the action.
 
     Attributes:
-        step: steps since the adaptation began.
-        events: how many have come since `tally` was last called.
+        clock: steps since the adaptation began.
+        weight: of feedback, against the task's reward.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class FeedbackRewards(VecEnvWrapper):
         super().__init__(env)
         self._channel, self._credit, self._task_weight = channel, credit, task_weight
         self._observers = getattr(env, "observers", 1)
-        self.step, self.weight = step, 0.0
+        self.clock, self.weight = step, 0.0
         self._round_seed = 0
         self._moments: NDArray[np.float64] = np.zeros(3)  # of rewards: count, mean, square
-        self.tally()
+        self._events, self._sum = 0, 0.0
 
     def begin(self, weight: float, seed: int) -> None:
         """Sets the weight of feedback, and what the next reset seeds the actions with."""
@@ -61,9 +61,8 @@ class FeedbackRewards(VecEnvWrapper):
 
     def tally(self) -> tuple[int, float]:
         """How many events have come since the last call, and their mean value."""
-        events = getattr(self, "events", 0)
-        mean = self._sum / events if events else 0.0
-        self.events, self._sum = 0, 0.0
+        events, mean = self._events, self._sum / max(self._events, 1)
+        self._events, self._sum = 0, 0.0
         return events, mean
 
     def reset(self) -> VecEnvObs:
@@ -90,29 +89,29 @@ class FeedbackRewards(VecEnvWrapper):
         """Steps the worlds, listens, and puts the rewards together."""
         observations, rewards, dones, infos = self.venv.step_wait()
         seen: Any = self._observation
-        moment = Moment(self.step, seen, self._action, self._expert, rewards, dones)
-        self._credit.remember(self.step, seen, self._action)
+        moment = Moment(self.clock, seen, self._action, self._expert, rewards, dones)
+        self._credit.remember(self.clock, seen, self._action)
         self._channel.watch(moment)
         self._listen()
-        if self.step % _EVERY == 0:
+        if self.clock % _EVERY == 0:
             self._credit.learn(_UPDATES)
         mixed: Any = self._mixed(rewards)
         self._observation = observations
-        self.step += 1
+        self.clock += 1
         return observations, mixed, dones, infos
 
     def _listen(self) -> None:
         heard = [
             (event.step, event.world * self._observers + event.avatar, event.value)
-            for event in self._channel.poll(self.step)
+            for event in self._channel.poll(self.clock)
             if event.step is not None
         ]
         self._credit.hear(heard)
-        self.events += len(heard)
+        self._events += len(heard)
         self._sum += sum(value for _, _, value in heard)
 
     def _mixed(self, rewards: NDArray[np.float32]) -> NDArray[np.float32]:
-        signal = self._credit.signal(self.step)
+        signal = self._credit.signal(self.clock)
         if self._task_weight == 0.0:
             return (self.weight * signal).astype(np.float32)
         task = self._task_weight * rewards

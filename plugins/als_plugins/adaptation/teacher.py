@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from als_engine.errors import ArgumentError
 from als_engine.saving import Model
@@ -35,7 +35,7 @@ class Teaching(Model):
         delay: seconds from the action to the feedback, any from the first to the second.
     """
 
-    model_config = {"strict": False}
+    model_config = ConfigDict(strict=False)
 
     noise: float = Field(default=0.1, ge=0.0, le=1.0)
     rate: float = Field(default=0.3, gt=0.0, le=1.0)
@@ -105,12 +105,13 @@ class SimulatedTeacher:
 
     def _good(self, action: NDArray[Any], expert: NDArray[Any]) -> NDArray[np.bool_]:
         if action.ndim == 1:
-            good: NDArray[np.bool_] = action == expert
-            return good
+            same: NDArray[np.bool_] = action == expert
+            return same
         distance = np.linalg.norm(np.asarray(action, np.float64) - expert, axis=1)
         usual = np.where(np.isnan(self._usual), distance, self._usual)
         self._usual = usual + _USUAL * (distance - usual)
-        return distance < usual
+        nearer: NDArray[np.bool_] = distance < usual
+        return nearer
 
     def _draws(self) -> NDArray[np.float64]:
         """(rows, 3) numbers from 0 to 1: whether to judge, how late, whether to slip."""
@@ -118,4 +119,5 @@ class SimulatedTeacher:
             self._drawn = np.stack([rng.random((_BLOCK, 3)) for rng in self._rngs], axis=1)
             self._next = 0
         self._next += 1
-        return self._drawn[self._next - 1]
+        drawn: NDArray[np.float64] = self._drawn[self._next - 1]
+        return drawn
