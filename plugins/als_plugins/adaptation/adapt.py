@@ -30,6 +30,8 @@ OnProgress = Callable[[Progress], None]
 OnRound = Callable[[Round], None]
 
 _SILENT: Final = ("none", "frozen")
+NEARSIGHTED: Final = 0.01
+"""The discount without the task's reward (Knox and Stone 2012)."""
 
 
 def adapt(
@@ -190,6 +192,9 @@ def _check_drift(job: Job) -> None:
 def _learner(job: Job, record: AgentRecord) -> SB3Learner:
     """The agent's own learner, with a small and constant rate."""
     config = {**record.config, "learning_rate": job.learning_rate, "anneal": False}
+    if job.task_weight == 0.0:
+        # People judge actions with their consequences in mind: what follows is in it already.
+        config["gamma"] = NEARSIGHTED
     made = make_agent(record.agent, job.scenario, job.arguments, config)
     assert isinstance(made, SB3Learner)
     return made

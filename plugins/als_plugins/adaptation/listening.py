@@ -15,9 +15,9 @@ from als_plugins.adaptation.credit import Credit
 
 __all__ = ["FeedbackRewards"]
 
-_EVERY: Final = 8
+_EVERY: Final = 4
 """Steps of all worlds between two fits of the predictions."""
-_UPDATES: Final = 4
+_UPDATES: Final = 8
 """Gradient steps of each."""
 
 
