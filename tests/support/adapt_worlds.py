@@ -18,7 +18,7 @@ NO_EXPERT = "Adapt/NoExpert-v0"
 
 
 class Find(Task):
-    """The flag stands in the direction `bearing`, degrees to the left, give or take 40."""
+    """The flag stands in the direction `bearing`, degrees to the left, give or take 10."""
 
     default_sensors: ClassVar = ("proprioception", "entities")
 
@@ -30,7 +30,7 @@ class Find(Task):
         return {"far": Quantity(), "gain": Quantity()}
 
     def layout(self, rng, level):
-        angle = np.radians(self.bearing + rng.uniform(-40.0, 40.0))
+        angle = np.radians(self.bearing + rng.uniform(-10.0, 10.0))
         far = rng.uniform(1.2, 2.2)
         flag = (float(far * np.cos(angle)), float(far * np.sin(angle)))
         return Layout(
