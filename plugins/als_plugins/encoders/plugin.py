@@ -7,6 +7,7 @@ from als_engine import EncoderSpec, hookimpl
 # id, module and class, what it is.
 _ENCODERS = [
     ("mlp", "mlp:MLPEncoder", "The plain baseline: a small network for each sensor."),
+    ("attention", "attention:AttentionEncoder", "A multimodal transformer over tokens."),
 ]
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "Form",
     "Numbers",
     "Picture",
+    "Planes",
     "Stem",
     "Stems",
     "Things",
@@ -79,19 +80,34 @@ class Stem(nn.Module):
         """Takes over the scale of a sensor; only numbers without bounds need one."""
 
 
+class Planes(nn.Module):
+    """From (rows, H, W, C) as sensed to (rows, channels, H, W) as a network likes it."""
+
+    def __init__(self, space: Box) -> None:
+        super().__init__()
+        top = float(space.high.max())
+        # A picture of kinds has no order in its numbers: one channel for each.
+        self.kinds = int(top) + 1 if space.dtype == np.uint8 and top < MOST_KINDS else 0
+        self.scale = top if 0.0 < top < 1e6 else 1.0
+        self.channels = self.kinds or space.shape[2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scaled; kinds of things become channels."""
+        if self.kinds:
+            return nn.functional.one_hot(x[..., 0].long(), self.kinds).movedim(-1, 1).float()
+        return x.movedim(-1, 1).float() / self.scale
+
+
 class Picture(Stem):
     """Three convolutions and a mean over 4x4 regions, so that any frame size will do."""
 
     def __init__(self, space: Box) -> None:
         super().__init__()
-        height, width, channels = space.shape
-        top = int(space.high.max())
-        # A picture of kinds has no order in its numbers: one channel for each.
-        self.kinds = top + 1 if space.dtype == np.uint8 and top < MOST_KINDS else 0
-        self.scale = float(space.high.max())
+        height, width, _ = space.shape
+        self.planes = Planes(space)
         small = min(height, width) < 32
         self.net = nn.Sequential(
-            nn.Conv2d(self.kinds or channels, 16, 5, 1 if small else 2, 2),
+            nn.Conv2d(self.planes.channels, 16, 5, 1 if small else 2, 2),
             nn.ReLU(),
             nn.Conv2d(16, 32, 3, 2, 1),
             nn.ReLU(),
@@ -107,12 +123,6 @@ class Picture(Stem):
     def forward(self, x: Tensor) -> Tensor:
         """From (rows, H, W, C)."""
         return cast("Tensor", self.net(self.planes(x)))
-
-    def planes(self, x: Tensor) -> Tensor:
-        """(rows, channels, H, W), scaled; kinds of things become channels."""
-        if self.kinds:
-            return nn.functional.one_hot(x[..., 0].long(), self.kinds).movedim(-1, 1).float()
-        return x.movedim(-1, 1).float() / self.scale
 
 
 class Things(Stem):
