@@ -24,7 +24,12 @@ from als_plugins.explaining.parts import Part, parts_of
 
 __all__ = ["BASELINE", "Attribution", "Question", "attribute", "saliency"]
 
-INTEGRATION_STEPS: Final = 64
+INTEGRATION_STEPS: Final = (32, 128, 512)
+"""How finely the way from the baseline is divided: more finely while too much is missed."""
+
+TOLERANCE: Final = 0.01
+"""How much of the difference that is to be explained may be missed."""
+
 ROWS: Final = 64
 """How many observations go through the network together."""
 
@@ -203,9 +208,13 @@ def part_amounts(question: Question) -> NDArray[np.float64]:
 def _integrated(question: Question) -> dict[str, NDArray[np.float64]]:
     inputs, baselines = tuple(question.inputs.values()), tuple(question.baselines.values())
     method: Any = IntegratedGradients(question)
-    found = method.attribute(
-        inputs, baselines, n_steps=INTEGRATION_STEPS, internal_batch_size=ROWS
-    )
+    with torch.no_grad():
+        difference = float(question(*inputs)) - float(question(*baselines))
+    for steps in INTEGRATION_STEPS:
+        found = method.attribute(inputs, baselines, n_steps=steps, internal_batch_size=ROWS)
+        missed = abs(sum(float(x.sum()) for x in found) - difference)
+        if missed <= TOLERANCE * abs(difference):
+            break
     return {
         key: x.detach()[0].double().numpy() for key, x in zip(question.inputs, found, strict=True)
     }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from als_plugins.explaining.decisions import Decider
 
-__all__ = ["Deletion", "delete", "randomised"]
+__all__ = ["Deletion", "combined", "delete", "randomised"]
 
 SHUFFLES: Final = 5
 DRAWS: Final = 40
@@ -103,3 +103,14 @@ def _rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> f
     if a.std() == 0 or b.std() == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])
+
+
+def combined(deletions: Sequence[Deletion]) -> Deletion:
+    """The mean of several decisions', as far as they have counts in common."""
+    counts = min((each.counts for each in deletions), key=len)
+    keep = len(counts)
+    return Deletion(
+        counts,
+        np.mean([each.strongest[:keep] for each in deletions], axis=0),
+        np.mean([each.random[:, :keep] for each in deletions], axis=0),
+    )

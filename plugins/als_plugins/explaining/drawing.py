@@ -14,8 +14,9 @@ from PIL import Image, ImageDraw, ImageFont
 from als_plugins.explaining.parts import grid_of
 
 __all__ = [
-    "CARD", "INK", "PAGE", "RIM", "SENSOR_COLORS", "SOFT", "TEAL",
-    "Canvas", "as_rgb", "enlarged", "font", "heat_color", "overlay", "relief",
+    "AGAINST", "CARD", "FOR", "INK", "PAGE", "RIM", "SENSOR_COLORS", "SOFT", "TEAL",
+    "Canvas", "as_rgb", "enlarged", "font", "heat_color", "overlay", "relief", "signed_overlay",
+    "vivid",
 ]  # fmt: skip
 
 Color = tuple[int, int, int]
@@ -33,6 +34,10 @@ SENSOR_COLORS: Final[tuple[Color, ...]] = (
     (150, 150, 150), (120, 94, 30),
 )  # fmt: skip
 """For sensors side by side: the colours of Okabe and Ito (2008), told apart by everybody."""
+
+FOR: Final = (213, 94, 0)
+AGAINST: Final = (0, 114, 178)
+"""What speaks for and against an action: orange and blue, which nobody takes for one another."""
 
 # ColorBrewer's YlOrBr: ever darker, so that it reads without any sight of colour as well.
 _HEAT: Final = np.array(
@@ -95,6 +100,19 @@ def overlay(picture: Picture, weights: NDArray[np.float64]) -> Picture:
     strength = (0.78 * np.clip(weights, 0, 1) ** 0.8)[..., None]
     mixed = paper * (1 - strength) + heat(0.25 + 0.75 * weights) * strength
     return mixed.round().astype(np.uint8)
+
+
+def signed_overlay(picture: Picture, amounts: NDArray[np.float64]) -> Picture:
+    """A picture in pale grey, orange where amounts are positive and blue where they are negative.
+
+    Args:
+        picture: uint8 (height, width, 3). amounts: (height, width), from -1 to 1.
+    """
+    grey = picture.astype(np.float64) @ [0.299, 0.587, 0.114]
+    paper = 110 + grey[..., None] * (145 / 255)
+    strength = (0.9 * np.clip(np.abs(amounts), 0, 1) ** 0.7)[..., None]
+    color = np.where(amounts[..., None] > 0, FOR, AGAINST)
+    return (paper * (1 - strength) + color * strength).round().astype(np.uint8)
 
 
 def vivid(color: Color) -> Color:

@@ -24,6 +24,8 @@ WIDTH: Final = 1120
 MARGIN, GAP = 20, 14
 HEADER, TITLE = 66, 34
 UPPER, LOWER = 244, 206
+FOOT: Final = 22
+"""Room for a line under a picture."""
 
 _LABELS: Final = {"<told>": "told:", "<heard>": "hears:", "<read>": "reads:"}
 
@@ -90,15 +92,15 @@ class Artist:
         upper = [Panel("The world, from outside", 1.25, self._outside)]
         if self._picture is not None:
             upper.append(Panel("What the avatar sees", 1, self._eyes))
-            title = "Attention on it" if attends else "Gradient on it"
+            title = "Attention to it" if attends else "Its gradient"
             upper.append(Panel(title, 1, self._heat))
         if self._things:
             upper.append(Panel("Things around it, from above", 1, self._above))
-        lower = [Panel(f"{self.noun} by sensor, in %", 1.25, self._over_time)]
+        lower = [Panel(f"{self.noun} by sensor, in %", 1.4, self._over_time)]
         if self._words:
             lower.insert(0, Panel("What it is told, hears and reads", 1.65, self._text))
         title = "What it chooses among" if self._recording.decider.discrete else "What it does"
-        lower.append(Panel(title, 1.15, self._choice))
+        lower.append(Panel(title, 1.1, self._choice))
         return upper, lower
 
     # -- the cards --------------------------------------------------------------------------------
@@ -146,21 +148,25 @@ class Artist:
         return drawing.as_rgb(moment.observation[self._picture], float(space.high.max()))
 
     def _eyes(self, card: Canvas, moment: Moment) -> None:
-        picture = drawing.enlarged(self._seen(moment), card.width, card.height)
-        card.paste(picture, (card.width - picture.shape[1]) / 2, 0)
+        seen = self._seen(moment)
+        picture = drawing.enlarged(seen, card.width, card.height - FOOT)
+        left = (card.width - picture.shape[1]) / 2
+        card.paste(picture, left, 0)
+        size = f"{self._picture}, {seen.shape[1]} x {seen.shape[0]} pixels"
+        card.text(left, card.height - 3, size, 13, SOFT)
 
     def _heat(self, card: Canvas, moment: Moment) -> None:
         assert self._picture is not None
-        picture = drawing.enlarged(self._seen(moment), card.width, card.height - 22)
+        picture = drawing.enlarged(self._seen(moment), card.width, card.height - FOOT)
         height, width = picture.shape[:2]
         weights = moment.weights.get(self._picture, np.zeros(1))
-        weights = _as_map(weights, self._seen(moment).shape[:2])
+        weights = _as_map(weights, self._spaces[self._picture])
         warm = drawing.relief(weights, height, width, self._tops[self._picture])
         left = (card.width - width) / 2
         card.paste(drawing.overlay(picture, warm), left, 0)
-        y, steps = card.height - 14, 24
-        card.text(left, y + 11, "little", 13, SOFT)
-        card.text(left + width, y + 11, "much", 13, SOFT, "rs")
+        y, steps = card.height - 13, 24
+        card.text(left, card.height - 3, "little", 13, SOFT)
+        card.text(left + width, card.height - 3, "much", 13, SOFT, "rs")
         bar = (left + 40, left + width - 44)
         for i in range(steps):
             x = bar[0] + (bar[1] - bar[0]) * i / steps
@@ -181,7 +187,7 @@ class Artist:
         for thing, weight in found:
             x, y = middle[0] - thing.left * scale, middle[1] - thing.forward * scale
             places.append((x, y))
-            _mark(card, thing, x, y, 3.5 + 11 * math.sqrt(min(weight, 1.0)))
+            _mark(card, thing, x, y, 4 + 11 * min(weight, 1.0))
         x, y = middle
         card.shape([(x, y - 9), (x + 6, y + 6), (x, y + 2), (x - 6, y + 6)], TEAL, TEAL)
         for (thing, weight), (x, y) in list(zip(found, places, strict=True))[:2]:
@@ -227,7 +233,7 @@ class Artist:
 
     def _over_time(self, card: Canvas, moment: Moment) -> None:
         moments = [m for m in self._recording.moments if m.episode == moment.episode]
-        legend, foot = 146, 20
+        legend, foot = 164, 20
         width, height = card.width - legend, card.height - foot
         slot = width / len(moments)
         for m in moments[: moment.step + 1]:
@@ -245,7 +251,7 @@ class Artist:
             y = 16 + 24 * i
             share = float(moment.weights[key].sum()) if key in moment.weights else 0.0
             card.box(width + 12, y - 11, 12, 12, self._color(key), round_by=2)
-            name = key if card.length(key, 14) < 82 else key[:9] + "..."
+            name = key if card.length(key, 14) < 104 else key[:11] + "..."
             card.text(width + 29, y, name, 14, INK)
             card.text(card.width, y, f"{100 * share:.0f}", 14, INK, "rs")
 
@@ -276,7 +282,8 @@ class Artist:
 
     def _top(self, key: str) -> float:
         """The weight of a part that is drawn in full: hardly any in the recording is larger."""
-        found = [m.weights[key] for m in self._recording.moments if key in m.weights]
+        moments, space = self._recording.moments, self._spaces[key]
+        found = [_as_map(m.weights[key], space).ravel() for m in moments if key in m.weights]
         return float(np.percentile(np.concatenate(found), 99.5)) if found else 0.0
 
     def _farthest(self) -> float:
@@ -302,10 +309,11 @@ def frames(recording: Recording) -> Iterator[NDArray[np.uint8]]:
             yield picture
 
 
-def _as_map(weights: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.float64]:
+def _as_map(weights: NDArray[np.float64], space: Any) -> NDArray[np.float64]:
     """Weights of single pixels as a map that can be seen: the mean over 4 x 4 of them."""
-    height, width = shape
-    if weights.size != height * width or height % 4 or width % 4:
+    height, width = (*space.shape, 1)[:2]
+    single = form_of(space) is Form.PICTURE and weights.size == height * width
+    if not single or height % 4 or width % 4:
         return weights
     return weights.reshape(height // 4, 4, width // 4, 4).mean(axis=(1, 3))
 
