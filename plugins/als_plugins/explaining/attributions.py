@@ -47,7 +47,8 @@ class Question:
         inputs: of the sensors that gradients reach, key to (1, ...): values, or gates for words.
         baselines: of the same shapes.
         held: the sensors that gradients do not reach; they stay as they were seen.
-        parts: of the observation, without those of `held`.
+        parts: of the observation, without those of `held`, and without those that are at their
+            baseline anyway: nothing can be said about them.
         target: which action, or axis, is asked about.
     """
 
@@ -80,7 +81,7 @@ class Question:
         self.held = tuple(key for key in everything if key not in reached)
         self.baselines = {key: self._baseline(key, x) for key, x in self.inputs.items()}
         parts = parts_of(decider.observation_space, observation)
-        self.parts = [part for part in parts if part.sensor in reached]
+        self.parts = [part for part in parts if part.sensor in reached and self._speaks(part)]
 
     def __call__(self, *inputs: Tensor) -> Tensor:
         """The number of the action in question, (rows,), for other inputs than those seen."""
@@ -112,9 +113,9 @@ class Question:
             baseline[..., 0] = x[..., 0]
         return baseline
 
-    def value(self) -> float:
-        """Of the action, for what was seen."""
-        return float(self.values_without([[]])[0])
+    def _speaks(self, part: Part) -> bool:
+        seen, baseline = self.inputs[part.sensor][0], self.baselines[part.sensor][0]
+        return bool((seen != baseline)[torch.as_tensor(np.array(part.mask))].any())
 
     def values_without(self, removed: Sequence[Sequence[int]]) -> NDArray[np.float64]:
         """The action's number when parts are replaced by their baselines.

@@ -28,6 +28,8 @@ __all__ = ["Deletion", "combined", "delete", "randomised"]
 SHUFFLES: Final = 5
 DRAWS: Final = 40
 COUNTS: Final = (1, 2, 4, 8, 16)
+FEWEST: Final = 4
+"""Parts that a sensor needs for its ranking to say anything."""
 
 
 @dataclass(frozen=True)
@@ -68,14 +70,31 @@ def randomised(
     """How much the attributions resemble those of the same network with shuffled weights.
 
     Returns:
-        (shuffles,): Spearman's rank correlation of the parts' sizes; 1 would mean that the trained
-        weights make no difference, 0 that nothing is left without them.
+        (shuffles,): Spearman's rank correlation of the parts' sizes, mean over the sensors, each
+        by how many parts it has; 1 would mean that the trained weights make no difference, 0 that
+        nothing is left without them.
     """
     found = []
     for shuffle in range(SHUFFLES):
         with _shuffled(decider.policy, seed + shuffle):
-            found.append(_rank_correlation(attribution.amounts, part_amounts(question)))
+            found.append(_resemblance(question, attribution.amounts, part_amounts(question)))
     return np.array(found)
+
+
+def _resemblance(
+    question: Question, one: NDArray[np.float64], other: NDArray[np.float64]
+) -> float:
+    """Sensor by sensor: which sensor has larger numbers is the same in every network."""
+    sensors = np.array([part.sensor for part in question.parts])
+    found = []
+    for sensor in dict.fromkeys(sensors.tolist()):
+        mine = sensors == sensor
+        if mine.sum() >= FEWEST:
+            found.append((_rank_correlation(one[mine], other[mine]), int(mine.sum())))
+    if not found:
+        return _rank_correlation(one, other)
+    correlations, counts = zip(*found, strict=True)
+    return float(np.average(correlations, weights=counts))
 
 
 @contextmanager

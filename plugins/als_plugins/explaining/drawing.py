@@ -77,20 +77,17 @@ def enlarged(picture: Picture, width: int, height: int) -> Picture:
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.NEAREST))
 
 
-def relief(
-    weights: NDArray[np.float64], height: int, width: int, top: float
-) -> NDArray[np.float64]:
-    """The weights of a picture's patches as a smooth map of its size, 0 to 1.
+def relief(weights: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
+    """Numbers of a picture's patches as a smooth map of its size.
 
     Args:
-        weights: (patches,), row by row; or (rows, columns).
+        weights: (patches,), row by row; or (rows, columns); from -1 to 1.
         height, width: of the picture.
-        top: the weight that is drawn as 1.
     """
     grid = weights if weights.ndim == 2 else weights.reshape(grid_of(weights.size, height, width))
-    scaled = np.clip(grid / (top or 1.0), 0, 1).astype(np.float32)
-    image = Image.fromarray(scaled).resize((width, height), Image.Resampling.BILINEAR)
-    return np.clip(np.asarray(image, np.float64), 0, 1)
+    image = Image.fromarray(np.ascontiguousarray(grid, np.float32))
+    smooth = image.resize((width, height), Image.Resampling.BILINEAR)
+    return np.clip(np.asarray(smooth, np.float64), -1, 1)
 
 
 def overlay(picture: Picture, weights: NDArray[np.float64]) -> Picture:
@@ -98,7 +95,7 @@ def overlay(picture: Picture, weights: NDArray[np.float64]) -> Picture:
     grey = picture.astype(np.float64) @ [0.299, 0.587, 0.114]
     paper = 95 + grey[..., None] * (160 / 255)
     strength = (0.78 * np.clip(weights, 0, 1) ** 0.8)[..., None]
-    mixed = paper * (1 - strength) + heat(0.25 + 0.75 * weights) * strength
+    mixed = paper * (1 - strength) + heat(0.3 + 0.7 * weights) * strength
     return mixed.round().astype(np.uint8)
 
 

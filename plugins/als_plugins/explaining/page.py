@@ -17,19 +17,22 @@ from PIL import Image
 from als_engine.chart import with_minus
 from als_engine.report_style import STYLE
 from als_engine.saving import versions
+from als_plugins.encoders.stems import Form, form_of
 from als_plugins.explaining import drawing
 from als_plugins.explaining.attributions import BASELINE
 from als_plugins.explaining.charts import deletion_chart
 from als_plugins.explaining.checks import SHUFFLES, combined
+from als_plugins.explaining.parts import SQUARES
 
 if TYPE_CHECKING:
+    from als_plugins.explaining.attributions import Attribution
     from als_plugins.explaining.explain import Decision
     from als_plugins.explaining.recording import Recording
 
 __all__ = ["render"]
 
 STRONGEST: Final = 10
-BEATEN, RESEMBLES = 0.75, 0.7
+BEATEN, RESEMBLES = 0.75, 0.5
 """From where on the tests are passed: random removals that cost less, and rank correlation."""
 
 
@@ -49,12 +52,11 @@ def render(
     attends = recording.method == "attention"
     return _PAGE.substitute(
         style=STYLE + _STYLE,
-        title=escape(f"Why it does what it does: {name}"),
+        title="Why it does what it does",
         verdict=escape(_verdict(beaten, resemblance, good)),
         mood="won" if good else "lost",
         film=base64.b64encode(film).decode(),
         legend=escape(_ATTENTION if attends else _GRADIENT),
-        scenario=escape(recording.scenario),
         quantity=escape(_QUANTITIES[recording.decider.quantity]),
         baseline=escape(BASELINE),
         decisions="".join(_decision(recording, each) for each in decisions),
@@ -63,7 +65,7 @@ def render(
         shuffles=SHUFFLES,
         resemblance=_resemblance(decisions),
         command=escape(command),
-        facts=_facts(_played(recording)),
+        facts=_facts({"agent": name, **_played(recording)}),
         versions=_facts(versions()),
     )
 
@@ -77,11 +79,12 @@ def _verdict(beaten: float, resemblance: float, good: bool) -> str:
         f"With shuffled weights the explanations resemble these with a rank correlation of "
         f"{resemblance:.2f}. "
     )
-    judgement = (
-        "Both are as they should be: the explanations are about this network."
-        if good
-        else "That is not enough: read the explanations below with doubt."
-    )
+    if good:
+        judgement = "Both are as they should be: the explanations are about this network."
+    elif beaten >= BEATEN:
+        judgement = "That is much: in part they show the observation, whatever the network."
+    else:
+        judgement = "That is not enough: read the explanations below with doubt."
     return with_minus(removed + shuffled + judgement)
 
 
@@ -111,17 +114,27 @@ def _decision(recording: Recording, decision: Decision) -> str:
 def _pictures(recording: Recording, decision: Decision) -> Iterable[str]:
     """What was seen, and beside it what in it speaks for the action and against it."""
     spaces: Any = recording.decider.observation_space
-    for key, amounts in decision.attribution.maps.items():
-        seen = drawing.as_rgb(decision.moment.observation[key], float(spaces[key].high.max()))
-        large = drawing.enlarged(seen, 384, 288)
+    found, seen = decision.attribution, decision.moment.observation
+    pictures = [key for key, x in seen.items() if form_of(spaces[key]) is Form.PICTURE]
+    if not pictures:
+        yield _figure(decision.moment.outside, "the world, from outside")
+    for key in pictures:
+        picture = drawing.as_rgb(seen[key], float(spaces[key].high.max()))
+        large = drawing.enlarged(picture, 384, 288)
         yield _figure(large, f"{key}, as it was seen")
-        top = float(np.percentile(np.abs(amounts), 99)) or 1.0
-        fine = np.kron(np.clip(amounts / top, -1, 1), np.ones((8, 8)))
-        spread = Image.fromarray(fine.astype(np.float32)).resize(large.shape[1::-1])
-        warm = drawing.signed_overlay(large, np.asarray(spread, np.float64))
-        yield _figure(warm, "orange speaks for it, blue against")
-        return
-    yield _figure(decision.moment.outside, "the world, from outside")
+        if key in found.shares:
+            warm = drawing.relief(_squares(found, key), *large.shape[:2])
+            caption = f"{found.shares[key]:.0%} of the decision: orange for it, blue against"
+            yield _figure(drawing.signed_overlay(large, warm), caption)
+
+
+def _squares(found: Attribution, key: str) -> NDArray[np.float64]:
+    """The amounts of a picture's squares, (rows, columns), the largest of them 1 or -1."""
+    amounts = found.maps[key]
+    rows, columns = (np.arange(side) * SQUARES // side for side in amounts.shape)
+    squares = np.zeros((SQUARES, SQUARES))
+    np.add.at(squares, (rows[:, None], columns[None, :]), amounts)
+    return squares / (np.abs(squares).max() or 1.0)
 
 
 def _figure(picture: NDArray[np.uint8], caption: str) -> str:
@@ -284,10 +297,10 @@ draws). $beaten of the random removals cost less.</figcaption></figure>
 <div class="scroll"><table><thead><tr><th scope="col">decision</th>
 <th scope="col">resemblance</th><th scope="col">range</th><th scope="col">beats random</th></tr>
 </thead><tbody>$resemblance</tbody></table></div>
-<p class="note">Resemblance: Spearman's rank correlation between the sizes of the parts here and
-with the network's weights shuffled, $shuffles times (Adebayo et al. 2018). At 1 the explanation
-would show the observation and not the network; some of it stays, since large inputs have large
-amounts in any network.</p></div>
+<p class="note">Resemblance: Spearman's rank correlation between the sizes of each sensor's parts
+here and with the network's weights shuffled, $shuffles times (Adebayo et al. 2018). At 1 the
+explanation would show the observation and not the network; some of it stays, since large inputs
+have large amounts in any network.</p></div>
 </div>
 </section>
 <section>

@@ -55,7 +55,7 @@ class Artist:
         self._picture = pictures[0] if pictures else None
         self._words = next((key for key in forms if forms[key] is Form.WORDS), None)
         self._things = "entities" if "entities" in forms else None
-        self._tops = {key: self._top(key) for key in self._spaces}
+        self._scales = {key: self._scale(key) for key in self._spaces}
         self._sight = self._farthest()
         self.sensors = [k for k in self._spaces if any(k in m.weights for m in recording.moments)]
         upper, lower = self._panels()
@@ -161,13 +161,15 @@ class Artist:
         height, width = picture.shape[:2]
         weights = moment.weights.get(self._picture, np.zeros(1))
         weights = _as_map(weights, self._spaces[self._picture])
-        warm = drawing.relief(weights, height, width, self._tops[self._picture])
+        warm = drawing.relief(self._warmth(self._picture, weights), height, width)
         left = (card.width - width) / 2
         card.paste(drawing.overlay(picture, warm), left, 0)
         y, steps = card.height - 13, 24
-        card.text(left, card.height - 3, "little", 13, SOFT)
-        card.text(left + width, card.height - 3, "much", 13, SOFT, "rs")
-        bar = (left + 40, left + width - 44)
+        even, top = self._scales[self._picture]
+        most = f"{top / even:.1f} times" if even else ""
+        card.text(left, card.height - 3, "even", 13, SOFT)
+        card.text(left + width, card.height - 3, most, 13, SOFT, "rs")
+        bar = (left + 38, left + width - card.length(most, 13) - 8)
         for i in range(steps):
             x = bar[0] + (bar[1] - bar[0]) * i / steps
             card.box(x, y, (bar[1] - bar[0]) / steps, 12, heat_color(0.1 + 0.9 * i / (steps - 1)))
@@ -187,7 +189,7 @@ class Artist:
         for thing, weight in found:
             x, y = middle[0] - thing.left * scale, middle[1] - thing.forward * scale
             places.append((x, y))
-            _mark(card, thing, x, y, 4 + 11 * min(weight, 1.0))
+            _mark(card, thing, x, y, 3.5 + 10 * weight)
         x, y = middle
         card.shape([(x, y - 9), (x + 6, y + 6), (x, y + 2), (x - 6, y + 6)], TEAL, TEAL)
         for (thing, weight), (x, y) in list(zip(found, places, strict=True))[:2]:
@@ -203,7 +205,7 @@ class Artist:
         assert self._things is not None
         if row >= weights.size:
             return 0.0
-        return float(weights[row]) / (self._tops[self._things] or 1.0)
+        return min(float(weights[row]) / self._scales[self._things][1], 1.0)
 
     def _text(self, card: Canvas, moment: Moment) -> None:
         assert self._words is not None
@@ -211,7 +213,8 @@ class Artist:
         weights = moment.weights.get(self._words, np.zeros(0))
         if weights.size != tokens.size:
             weights = np.zeros(tokens.size)
-        top, x, y, line = self._tops[self._words] or 1.0, 0.0, 18.0, 28.0
+        warm = self._warmth(self._words, weights)
+        x, y, line = 0.0, 18.0, 28.0
         for word in words_in(tokens):
             text = _LABELS.get(word.text, word.text)
             label = word.text in _LABELS
@@ -224,7 +227,7 @@ class Artist:
                 card.text(card.width, card.height - 2, "...", 17, SOFT, "rs")
                 return
             # A word of several tokens is as warm as the warmest of them.
-            weight = min(float(max(weights[list(word.places)])) / top, 1.0)
+            weight = float(warm[list(word.places)].max())
             card.box(x, y - 17, wide, 23, _tint(weight), round_by=4)
             card.text(x + 4, y, text, 17, SOFT if label and weight < 0.5 else INK)
             x += wide + 2
@@ -280,11 +283,25 @@ class Artist:
 
     # -- scales -----------------------------------------------------------------------------------
 
-    def _top(self, key: str) -> float:
-        """The weight of a part that is drawn in full: hardly any in the recording is larger."""
+    def _scale(self, key: str) -> tuple[float, float]:
+        """The even share of a part, where colour begins, and the weight that is drawn in full.
+
+        Of all parts that are there in the recording: their mean, and what hardly any exceeds, but
+        at least twice the mean, so that what is spread evenly looks even.
+        """
         moments, space = self._recording.moments, self._spaces[key]
         found = [_as_map(m.weights[key], space).ravel() for m in moments if key in m.weights]
-        return float(np.percentile(np.concatenate(found), 99.5)) if found else 0.0
+        weights = np.concatenate([*found, np.zeros(0)])
+        weights = weights[weights > 0]
+        if not weights.size:
+            return 0.0, 1.0
+        even = float(weights.mean())
+        return even, max(float(np.percentile(weights, 99.5)), 2 * even)
+
+    def _warmth(self, key: str, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        """0 for at most an even share, 1 for what is drawn in full."""
+        even, top = self._scales[key]
+        return np.clip((weights - even) / (top - even), 0, 1)
 
     def _farthest(self) -> float:
         if not self._things:
