@@ -22,7 +22,7 @@ from als_plugins.explaining.panels import frames
 from als_plugins.explaining.recording import record
 
 IMAGE = Path(__file__).parents[1] / "images" / "explain.gif"
-SCENARIO = "ALS/Classroom-v0"
+SCENARIO = "ALS/Tag-v0"
 ARGUMENTS = {
     "sensors": ["rgb", "entities", "proprioception", "text"],
     "frame_size": 48,

@@ -141,7 +141,7 @@ def test_saliency_is_one_in_all_and_has_a_part_for_each_thing():
 
 @pytest.fixture(scope="module")
 def pupil():
-    """It has learnt to choose action 1 where `heading_sin` is positive, else 2, and nothing else."""
+    """It has learnt to choose action 1 where `heading_sin` is positive, and 2 elsewhere."""
     agent = make(sensors=("proprioception",), seed=1)
     policy = agent.policy
     policy.set_training_mode(True)

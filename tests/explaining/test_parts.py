@@ -56,7 +56,8 @@ def test_a_thing_is_named_by_its_kind_and_its_place(forward, left, where):
 
 
 @pytest.mark.parametrize(
-    ("count", "shape", "grid"), [(36, (48, 48), (6, 6)), (48, (48, 64), (6, 8)), (7, (48, 48), (7, 1))]
+    ("count", "shape", "grid"),
+    [(36, (48, 48), (6, 6)), (48, (48, 64), (6, 8)), (7, (48, 48), (7, 1))],
 )
 def test_patches_are_laid_out_as_the_picture_is(count, shape, grid):
     rows, columns = grid_of(count, *shape)

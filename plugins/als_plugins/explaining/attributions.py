@@ -91,7 +91,9 @@ class Question:
         rows = len(next(iter(inputs.values())))
         seen = {key: x.expand(rows, *x.shape[1:]) for key, x in self._seen.items()}
         gates = {key: x for key, x in inputs.items() if key in self._words}
-        observation = {key: seen[key] if key in gates else inputs.get(key, seen[key]) for key in seen}
+        observation = {
+            key: seen[key] if key in gates else inputs.get(key, seen[key]) for key in seen
+        }
         with gated(self._decider.encoder, {key: seen[key] for key in gates}, gates):
             return self._decider(observation, self._memory)[:, self.target]
 
@@ -126,7 +128,9 @@ class Question:
         answers = []
         for low in range(0, len(removed), ROWS):
             chunk = removed[low : low + ROWS]
-            rows = {key: x.repeat(len(chunk), *[1] * (x.ndim - 1)) for key, x in self.inputs.items()}
+            rows = {
+                key: x.repeat(len(chunk), *[1] * (x.ndim - 1)) for key, x in self.inputs.items()
+            }
             for row, indices in enumerate(chunk):
                 for index in indices:
                     part = self.parts[index]
@@ -195,7 +199,9 @@ def attribute(question: Question) -> Attribution:
         maps={key: found[key].sum(axis=-1) for key in pictures},
         value=value,
         baseline=baseline,
-        without={key: float(x.flatten()[0]) for key, x in zip(question.inputs, ablated, strict=True)},
+        without={
+            key: float(x.flatten()[0]) for key, x in zip(question.inputs, ablated, strict=True)
+        },
         held=question.held,
     )
 

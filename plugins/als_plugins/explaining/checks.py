@@ -81,9 +81,7 @@ def randomised(
     return np.array(found)
 
 
-def _resemblance(
-    question: Question, one: NDArray[np.float64], other: NDArray[np.float64]
-) -> float:
+def _resemblance(question: Question, one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Sensor by sensor: which sensor has larger numbers is the same in every network."""
     sensors = np.array([part.sensor for part in question.parts])
     found = []

@@ -19,9 +19,7 @@ On = Annotated[
 Episodes = Annotated[int, typer.Option(help="How many episodes are played.", min=1, max=100)]
 Seed = Annotated[int, typer.Option(help="Of the first episode.")]
 Steps = Annotated[int, typer.Option(help="At most so many of each episode.", min=1, max=2_000)]
-Decisions = Annotated[
-    int, typer.Option(help="How many decisions are taken apart.", min=1, max=20)
-]
+Decisions = Annotated[int, typer.Option(help="How many decisions are taken apart.", min=1, max=20)]
 Out = Annotated[Path, typer.Option(help="Folder for the animation and the page.")]
 Arg = Annotated[
     list[str] | None,
@@ -44,13 +42,11 @@ def explain(
     Example: als explain runs/classroom --on ALS/Classroom-v0 --out explained
     """
     from als_engine.cli.quiet import import_physics
-    from als_engine.files import make_folder
 
     import_physics()
     from als_plugins.explaining.explain import explain as run
 
     given = parse_pairs(arguments)
-    make_folder(out)
     with _bar() as bar:
         task = bar.add_task("playing", total=episodes * steps)
         explained = run(

@@ -72,7 +72,9 @@ def explain(
         reference: folder of a saved agent.
         scenario: where it plays; by default where it was trained.
         folder: where to write.
-        episodes: how many are played. seed: of the first. steps: at most so many of each.
+        episodes: how many are played.
+        seed: of the first.
+        steps: at most so many of each.
         decisions: how many are asked about: the surest of so many stretches of the first episode.
         arguments: of the scenario, on top of the saved ones.
         on_step: called after every step.

@@ -95,7 +95,9 @@ def _decision(recording: Recording, decision: Decision) -> str:
     likely = recording.decider.quantity == "log-probability"
     amount = f"{math.exp(number):.0%} likely" if likely else f"{number:+.2f}"
     missed = abs(found.delta) / max(abs(found.value - found.baseline), 1e-12)
-    held = f" Not followed, as gradients do not reach it: {', '.join(found.held)}." * bool(found.held)
+    held = f" Not followed, as gradients do not reach it: {', '.join(found.held)}." * bool(
+        found.held
+    )
     return _DECISION.substitute(
         title=escape(f"Step {moment.step}: {name}"),
         amount=with_minus(amount),
@@ -212,9 +214,9 @@ _ATTENTION: Final = (
     "the decisions below are about."
 )
 _GRADIENT: Final = (
-    "This encoder has no attention. Shown instead is how steeply the chosen action's number depends "
-    "on each input (the size of the gradient times half the input's range, by captum); at each step "
-    "everything together is 100 %."
+    "This encoder has no attention. Shown instead is how steeply the chosen action's number "
+    "depends on each input (the size of the gradient times half the input's range, by captum); at "
+    "each step everything together is 100 %."
 )
 
 _STYLE: Final = """

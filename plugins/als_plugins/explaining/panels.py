@@ -350,7 +350,5 @@ def _mark(card: Canvas, thing: Thing, x: float, y: float, radius: float) -> None
 def _tint(weight: float) -> Color:
     """Behind a word: white at 0, and never so dark that ink is hard to read on it."""
     strength = weight**0.8
-    red, green, blue = (
-        round(255 + (c - 255) * strength) for c in heat_color(0.2 + 0.45 * weight)
-    )
+    red, green, blue = (round(255 + (c - 255) * strength) for c in heat_color(0.2 + 0.45 * weight))
     return red, green, blue

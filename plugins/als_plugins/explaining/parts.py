@@ -114,8 +114,8 @@ def things_in(rows: NDArray[Any]) -> list[Thing]:
         row = rows[index]
         kind = KINDS[int(row[1:7].argmax())]
         red, green, blue = (round(255 * float(row[_COLUMN[c]])) for c in ("red", "green", "blue"))
-        place = (float(row[_COLUMN[c]]) * entity_rows.SIGHT for c in ("forward", "left"))
-        found.append(Thing(int(index), kind, *place, (red, green, blue)))
+        forward, left = (entity_rows.SIGHT * float(row[_COLUMN[c]]) for c in ("forward", "left"))
+        found.append(Thing(int(index), kind, forward, left, (red, green, blue)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Plays episodes and keeps, for each step, what was seen, what was chosen, and what was looked at."""
+"""Plays episodes and keeps what was seen, what was chosen, and what was looked at."""
 
 from __future__ import annotations
 
@@ -87,7 +87,9 @@ def record(
     Args:
         reference: folder of a saved agent.
         scenario: where it plays; by default where it was trained.
-        episodes: how many. seed: of the first. steps: at most so many of each.
+        episodes: how many.
+        seed: of the first.
+        steps: at most so many of each.
         arguments: of the scenario, on top of the saved ones.
         on_step: called after every step.
 
