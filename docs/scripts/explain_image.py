@@ -28,7 +28,7 @@ ARGUMENTS = {
     "frame_size": 48,
     "max_episode_steps": 120,
 }
-WORLDS, STEPS, UPDATES, BATCH = 16, 200, 900, 64
+WORLDS, STEPS, UPDATES, BATCH = 16, 150, 400, 32
 
 
 def seen_and_done(seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -63,7 +63,7 @@ def imitator(folder: Path) -> None:
     seen, done = seen_and_done(0)
     policy = agent.policy
     policy.set_training_mode(True)
-    optimizer = torch.optim.AdamW(policy.parameters(), lr=1e-3, weight_decay=1e-2)
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=5e-4, weight_decay=1e-2)
     rng = np.random.default_rng(0)
     for update in range(UPDATES):
         rows = rng.choice(len(done), BATCH, replace=False)

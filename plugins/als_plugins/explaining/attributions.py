@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -295,6 +295,6 @@ def _mixed(part: Any, tokens: Tensor, gate: Tensor, output: Tensor) -> Tensor:
     weights = gate * counted
     total = (nn.functional.embedding(tokens, part.weight) * weights[..., None]).sum(dim=1)
     if part.mode == "sum":
-        return cast("Tensor", total)
+        return total
     number = torch.as_tensor(counted).expand_as(gate).sum(dim=1, keepdim=True).clamp(min=1)
-    return cast("Tensor", total / number)
+    return total / number

@@ -97,7 +97,7 @@ def _resemblance(question: Question, one: NDArray[np.float64], other: NDArray[np
 
 @contextmanager
 def _shuffled(network: Any, seed: int) -> Iterator[None]:
-    """A network whose weights are in another order, tensor by tensor, until the end of the block."""
+    """A network whose weights are in another order, tensor by tensor, within the block."""
     generator = torch.Generator().manual_seed(seed)
     kept = [(weight, weight.detach().clone()) for weight in network.parameters()]
     try:

@@ -82,7 +82,8 @@ def relief(weights: NDArray[np.float64], height: int, width: int) -> NDArray[np.
 
     Args:
         weights: (patches,), row by row; or (rows, columns); from -1 to 1.
-        height, width: of the picture.
+        height: of the picture.
+        width: of the picture.
     """
     grid = weights if weights.ndim == 2 else weights.reshape(grid_of(weights.size, height, width))
     image = Image.fromarray(np.ascontiguousarray(grid, np.float32))
@@ -103,7 +104,8 @@ def signed_overlay(picture: Picture, amounts: NDArray[np.float64]) -> Picture:
     """A picture in pale grey, orange where amounts are positive and blue where they are negative.
 
     Args:
-        picture: uint8 (height, width, 3). amounts: (height, width), from -1 to 1.
+        picture: uint8 (height, width, 3).
+        amounts: (height, width), from -1 to 1.
     """
     grey = picture.astype(np.float64) @ [0.299, 0.587, 0.114]
     paper = 110 + grey[..., None] * (145 / 255)
@@ -144,11 +146,15 @@ class Canvas:
         self.image.paste(fine, (round(x * self.FINE), round(y * self.FINE)))
 
     def text(
-        self, x: float, y: float, text: str, size: int = 15, color: Color = INK, anchor: str = "ls"
-    ) -> None:
+        self, x: float, y: float, text: str, size: int = 15, color: Color = INK, anchor: str = "ls",
+        halo: Color | None = None,
+    ) -> None:  # fmt: skip
         """Writes; the anchor is Pillow's: left, middle, right; baseline, middle, ascender."""
         place = (x * self.FINE, y * self.FINE)
-        self._draw.text(place, text, fill=color, font=font(size * self.FINE), anchor=anchor)
+        self._draw.text(
+            place, text, fill=color, font=font(size * self.FINE), anchor=anchor,
+            stroke_width=2 * self.FINE if halo else 0, stroke_fill=halo,
+        )  # fmt: skip
 
     def length(self, text: str, size: int = 15) -> float:
         """How wide a text will be."""

@@ -42,8 +42,11 @@ def render(
     """The page as text.
 
     Args:
-        recording: what was played. decisions: what was asked about.
-        film: the animation, an MP4. name: of the agent. command: that makes the page again.
+        recording: what was played.
+        decisions: what was asked about.
+        film: the animation, an MP4.
+        name: of the agent.
+        command: what makes the page again.
     """
     deletion = combined([each.deletion for each in decisions])
     beaten = float(np.mean([each.deletion.beaten for each in decisions]))

@@ -192,13 +192,12 @@ class Artist:
             _mark(card, thing, x, y, 3.5 + 10 * weight)
         x, y = middle
         card.shape([(x, y - 9), (x + 6, y + 6), (x, y + 2), (x - 6, y + 6)], TEAL, TEAL)
+        even, top = self._scales[self._things]
         for (thing, weight), (x, y) in list(zip(found, places, strict=True))[:2]:
-            if weight > 0.15:
+            if weight > 1.2 * even / top:
                 wide = card.length(thing.kind, 13)
                 x = min(max(x - wide / 2, 1), card.width - wide - 1)
-                y = y - 20 if y > 40 else y + 30
-                card.box(x - 3, y - 11, wide + 6, 15, drawing.CARD)
-                card.text(x, y, thing.kind, 13, INK)
+                card.text(x, y - 17 if y > 40 else y + 28, thing.kind, 13, INK, halo=drawing.CARD)
 
     def _weight(self, weights: NDArray[np.float64], row: int) -> float:
         """Of a thing, on the recording's scale; 0 where there is none for each thing."""
@@ -301,7 +300,8 @@ class Artist:
     def _warmth(self, key: str, weights: NDArray[np.float64]) -> NDArray[np.float64]:
         """0 for at most an even share, 1 for what is drawn in full."""
         even, top = self._scales[key]
-        return np.clip((weights - even) / (top - even), 0, 1)
+        warm: NDArray[np.float64] = np.clip((weights - even) / (top - even), 0, 1)
+        return warm
 
     def _farthest(self) -> float:
         if not self._things:
@@ -332,7 +332,8 @@ def _as_map(weights: NDArray[np.float64], space: Any) -> NDArray[np.float64]:
     single = form_of(space) is Form.PICTURE and weights.size == height * width
     if not single or height % 4 or width % 4:
         return weights
-    return weights.reshape(height // 4, 4, width // 4, 4).mean(axis=(1, 3))
+    coarse: NDArray[np.float64] = weights.reshape(height // 4, 4, width // 4, 4).mean(axis=(1, 3))
+    return coarse
 
 
 def _mark(card: Canvas, thing: Thing, x: float, y: float, radius: float) -> None:
