@@ -83,7 +83,13 @@ def test_the_callers_random_numbers_are_left_alone(made, tmp_path):
 
 def test_it_ends_early_with_the_weights_of_the_lowest_held_out_loss(made, tmp_path):
     # So fast that it soon gets worse.
-    quick = {**QUICK, "steps": 200, "learning_rate": 0.3, "patience": 2, "objectives": {"masked": 1}}
+    quick = {
+        **QUICK,
+        "steps": 200,
+        "learning_rate": 0.3,
+        "patience": 2,
+        "objectives": {"masked": 1},
+    }
     done = pretrain("-", tmp_path / "out", **quick)
     assert done.record.steps < 200
     step = done.report["loss"]["step"]

@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 
 from als_engine.agent import Progress, Training
+from als_engine.checkpoints import interruptible
 from als_engine.envs.sb3 import WorldsVecEnv, sb3_vec_env
 from als_engine.evaluation.protocol import Evaluation
 from als_engine.saving import AgentRecord, TrainingRecord, save_agent
-from als_engine.checkpoints import interruptible
 from als_plugins.adaptation.channel import Channel
 from als_plugins.adaptation.credit import Credit
 from als_plugins.adaptation.folder import FIRST, Folder, Job, Outcome, Round, State

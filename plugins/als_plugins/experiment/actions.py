@@ -9,7 +9,9 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from als_engine.errors import ALSError
+from als_engine.agent import Progress
+from als_engine.checkpoints import interruptible
+from als_engine.errors import SavedFileError
 from als_engine.evaluation.protocol import Evaluation, evaluate, normalise, reference
 from als_engine.evaluation.statistics import Interval
 from als_engine.saving import load_agent, open_agent
@@ -19,7 +21,8 @@ from als_plugins.experiment.config import Experiment
 __all__ = ["ACTIONS", "Context"]
 
 Summary = dict[str, JsonValue]
-Reporter = Callable[[Any], None]
+Reporter = Callable[[int, int], None]
+"""Hears how much is done, and of how much."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def collect(context: Context, reporter: Reporter) -> Summary:
     experiment = context.experiment
     stage = experiment.collect
     assert stage is not None
-    kept = 0
+    kept = steps = 0
     for scenario in stage.scenarios or [experiment.scenario]:
         own = scenario == experiment.scenario
         arguments = experiment.scenario_arguments
@@ -55,11 +58,17 @@ def collect(context: Context, reporter: Reporter) -> Summary:
             episodes=stage.episodes,
             seed=experiment.seed,
             # The scenario's own arguments mean nothing elsewhere; what is perceived is the same.
-            arguments=arguments if own else {"sensors": arguments["sensors"]},
-            on_progress=reporter,
+            arguments=arguments if own else _perceived(arguments),
+            on_progress=lambda progress: reporter(progress.episodes, progress.total),
         )
-        kept += collected.episodes
-    return {"episodes": kept}
+        kept += collected.source.episodes
+        steps += collected.source.steps
+    return {"episodes": kept, "steps": steps}
+
+
+def _perceived(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("sensors", "action_mode", "frame_size")
+    return {name: arguments[name] for name in names if name in arguments}
 
 
 def has_experience(context: Context) -> bool:
@@ -76,23 +85,25 @@ def pretrain(context: Context, reporter: Reporter) -> Summary:
     stage = context.experiment.pretrain
     assert stage is not None
     folder = context.folder / "pretraining"
-    done = pretrain_encoder(
-        context.folders["collect"] / "experience",
-        folder,
-        encoder=stage.encoder,
-        config=stage.config,
-        sensors=context.experiment.sensors or None,
-        objectives=stage.objectives,
-        steps=stage.steps,
-        batch=stage.batch,
-        learning_rate=stage.learning_rate,
-        seed=context.experiment.seed,
-        resume=folder.exists(),
-        on_progress=reporter,
-    )
-    record = done.record.pretraining
-    assert record is not None
-    return {"steps": record.steps, "loss": record.loss}
+    with interruptible() as interrupted:
+        done = pretrain_encoder(
+            context.folders["collect"] / "experience",
+            folder,
+            encoder=stage.encoder,
+            config=stage.config,
+            sensors=context.experiment.sensors or None,
+            objectives=stage.objectives,
+            steps=stage.steps,
+            batch=stage.batch,
+            learning_rate=stage.learning_rate,
+            seed=context.experiment.seed,
+            resume=folder.exists(),
+            on_progress=lambda progress: reporter(progress.step, progress.steps),
+            should_stop=interrupted,
+        )
+    if done.stopped:
+        raise KeyboardInterrupt
+    return {"steps": done.record.steps, "loss": done.record.loss}
 
 
 def has_encoder(context: Context) -> bool:
@@ -111,9 +122,13 @@ def train(context: Context, reporter: Reporter) -> Summary:
     if "pretrain" in context.folders:
         config["pretrained"] = str((context.folders["pretrain"] / "pretraining").resolve())
         config["tuning"] = stage.tuning
+
+    def show(progress: Progress) -> None:
+        reporter(progress.steps, progress.total)
+
     try:
         read_job(folder)
-    except ALSError:
+    except SavedFileError:
         trained = train_agent(
             experiment.scenario,
             stage.agent,
@@ -124,10 +139,10 @@ def train(context: Context, reporter: Reporter) -> Summary:
             seed=experiment.seed,
             arguments=experiment.scenario_arguments,
             config=config,
-            on_progress=reporter,
+            on_progress=show,
         )
     else:
-        trained = resume_training(folder, on_progress=reporter)
+        trained = resume_training(folder, on_progress=show)
     if trained.stopped:
         raise KeyboardInterrupt
     record = trained.record.training
@@ -144,21 +159,33 @@ def has_agent(context: Context) -> bool:
 def adapt(context: Context, reporter: Reporter) -> Summary:
     """Goes on with the agent by feedback."""
     from als_plugins.adaptation.adapt import adapt as adapt_agent
+    from als_plugins.adaptation.adapt import read_adaptation, resume_adaptation
 
-    experiment = context.experiment
+    experiment, folder = context.experiment, context.folder / "adaptation"
     stage = experiment.adapt
     assert stage is not None
-    adapted = adapt_agent(
-        context.folders["train"] / "training",
-        experiment.scenario,
-        folder=context.folder / "adaptation",
-        feedback=stage.feedback,
-        steps=stage.steps,
-        drift=stage.drift or None,
-        seed=experiment.seed,
-        on_progress=reporter,
-    )
-    return {"steps": adapted.steps, "rollbacks": adapted.rollbacks}
+
+    def show(progress: Progress) -> None:
+        reporter(progress.steps, progress.total)
+
+    try:
+        read_adaptation(folder)
+    except SavedFileError:
+        adapted = adapt_agent(
+            context.folders["train"] / "training",
+            experiment.scenario,
+            folder=folder,
+            feedback=stage.feedback,
+            steps=stage.steps,
+            drift=stage.drift or None,
+            seed=experiment.seed,
+            on_progress=show,
+        )
+    else:
+        adapted = resume_adaptation(folder, on_progress=show)
+    if adapted.stopped:
+        raise KeyboardInterrupt
+    return {"rounds": len(adapted.rounds), "rolled back": adapted.rolled_back}
 
 
 def has_adapted(context: Context) -> bool:
@@ -172,6 +199,7 @@ def measure(context: Context, reporter: Reporter) -> Summary:
     experiment = context.experiment
     stage = experiment.evaluate
     assert stage is not None
+    episodes = stage.episodes
     found: Summary = {}
     last: Evaluation | None = None
     folders = {"train": "training", "adapt": "adaptation"}
@@ -180,12 +208,12 @@ def measure(context: Context, reporter: Reporter) -> Summary:
         last = evaluate(
             opened.agent,
             opened.scenario,
-            stage.episodes,
+            episodes,
             split=stage.split,
             seed=experiment.seed,
             observers=opened.observers,
             arguments=opened.arguments,
-            on_episode=reporter,
+            on_episode=lambda ended: reporter(ended, episodes),
         )
         found[name] = _summary(last)
         score = normalise(last)

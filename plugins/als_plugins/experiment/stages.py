@@ -26,8 +26,8 @@ __all__ = ["DONE", "Done", "Reporter", "Stage", "plan"]
 
 DONE: Final = "done.json"
 
-Reporter = Callable[[Any], None]
-"""Hears of progress, as the stage's own function tells it."""
+Reporter = Callable[[int, int], None]
+"""Hears how much of a stage is done, and of how much."""
 
 Summary = dict[str, JsonValue]
 
