@@ -6,6 +6,7 @@ import gc
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -369,6 +370,38 @@ def single(repeats: int, steps: int = 200) -> list[Measure]:
     ]
 
 
+def pretraining(repeats: int, batch: int = 64) -> list[Measure]:
+    """Pretraining from disk against forward and backward of the same network, in memory."""
+    from als_plugins.experience.collect import collect
+    from als_plugins.experience.dataset import open_experience
+    from als_plugins.pretraining.job import Job
+    from als_plugins.pretraining.trainer import Trainer
+
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = {"frame_size": 32, "sensors": ["rgb", "text", "audio", "proprioception"]}
+        dataset = f"{folder}/dataset"
+        collect("ALS/Classroom-v0", dataset, episodes=16, arguments=arguments)
+        job = Job(dataset=dataset, steps=10_000, batch=batch, device="cpu")
+        trainer = Trainer(job, open_experience(dataset))
+        clips = trainer.clips()
+        in_memory = next(clips)
+
+        def bare() -> None:
+            trainer.optimizer.zero_grad(set_to_none=True)
+            trainer.network.loss(in_memory, job.objectives)[0].backward()
+
+        bare_times, times = in_turns(repeats, bare, lambda: trainer.step(next(clips)))
+        clips.close()
+    return [
+        Measure(
+            "pretraining from disk / bare forward and backward",
+            median_ratio(bare_times, times),
+            0.85,
+            detail=f"{micro(times, batch)} and {micro(bare_times, batch)} a sample",
+        )
+    ]
+
+
 def import_time(repeats: int) -> list[Measure]:
     """`import als_engine` in a fresh process, as Python itself times it."""
     program = (
@@ -391,6 +424,7 @@ ALL = (
     workers,
     sb3,
     single,
+    pretraining,
     import_time,
 )
 

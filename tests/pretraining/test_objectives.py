@@ -27,8 +27,12 @@ SMALL = {"width": 16, "depth": 1, "heads": 2, "patch": 4, "features": 32}
 def trained(objective, encoder="mlp", config=None, steps=60, keys=tuple(SPACES), **job):
     job = {"batch": 16, "learning_rate": 3e-3, "evaluate_every": steps, **job}
     asked = Job(
-        dataset="-", encoder=encoder, config=config or {}, objectives={objective: 1.0},
-        steps=steps, **job,
+        dataset="-",
+        encoder=encoder,
+        config=config or {},
+        objectives={objective: 1.0},
+        steps=steps,
+        **job,
     )
     trainer = Trainer(asked, MadeExperience(keys))
     before = trainer.evaluate()

@@ -19,10 +19,8 @@ def main(support: str, out: str, objective: str) -> None:
     from als_plugins.pretraining.trainer import Trainer
 
     config = {"width": 16, "depth": 1, "heads": 2, "patch": 4, "features": 16}
-    weights = {name: 1.0 for name in objective.split(",")}
-    job = Job(
-        dataset="-", config=config, objectives=weights, steps=6, batch=16, evaluate_every=3
-    )
+    weights = dict.fromkeys(objective.split(","), 1.0)
+    job = Job(dataset="-", config=config, objectives=weights, steps=6, batch=16, evaluate_every=3)
     with joined() as group:
         trainer = Trainer(job, MadeExperience(), group)
         for clip in trainer.clips():

@@ -93,8 +93,7 @@ class MadeExperience:
         self.action_space = Discrete(4)
         sizes = {"train": train, "validation": validation, "test": test}
         self.parts = {
-            name: MadePart(size, seed, keys)
-            for seed, (name, size) in enumerate(sizes.items())
+            name: MadePart(size, seed, keys) for seed, (name, size) in enumerate(sizes.items())
         }
         arrays = self.parts["train"].arrays
         self.statistics = {
