@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import cast
 
 import gymnasium
+import torch
 from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.arguments import whole
 from als_plugins.encoders.base import Encoder, Observation, Statistic
-from als_plugins.encoders.stems import Stems
+from als_plugins.encoders.stems import Stems, module_name
 
 __all__ = ["RecurrentEncoder", "StepEncoder"]
 
@@ -19,17 +20,37 @@ _CELLS: dict[str, type[nn.LSTM] | type[nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GR
 
 
 class StepEncoder(Encoder):
-    """One step by itself: a stem for each sensor and a layer that mixes them."""
+    """One step by itself: a stem for each sensor, then a layer that mixes them.
+
+    That layer is a matrix for each sensor, and what they give is added up: an encoder that has seen
+    more sensors serves one with fewer.
+    """
 
     def __init__(self, observation_space: gymnasium.spaces.Dict, width: int) -> None:
         super().__init__(observation_space, width=width)
         self.stems = Stems(observation_space.spaces)
-        self.mix = nn.Sequential(nn.Linear(self.stems.size, width), nn.LayerNorm(width), nn.ReLU())
+        sizes = zip(self.stems.keys, self.stems.sizes, strict=True)
+        self.mix = nn.ModuleDict(
+            {module_name(key): nn.Linear(size, width, bias=False) for key, size in sizes}
+        )
+        self.after = nn.Sequential(nn.LayerNorm(width), nn.ReLU())
         self.features = width
 
     def forward(self, observation: Observation) -> Tensor:
-        """(rows, width); zeros stand in for a sensor that is missing."""
-        return cast("Tensor", self.mix(self.stems(observation)))
+        """(rows, width); a sensor that is missing adds nothing.
+
+        Raises:
+            ArgumentError: the observation has no sensor that the encoder reads.
+        """
+        parts = [
+            self.mix[module_name(key)](self.stems.of(key, observation[key]))
+            for key in self.stems.keys
+            if key in observation
+        ]
+        if not parts:
+            known = ", ".join(self.stems.keys)
+            raise ArgumentError(f"an observation needs at least one of these sensors: {known}")
+        return cast("Tensor", self.after(torch.stack(parts).sum(0)))
 
     def standardise(self, statistics: Mapping[str, Statistic]) -> None:
         """Hands every stem what is known of its sensor."""
@@ -83,6 +104,11 @@ class RecurrentEncoder(Encoder):
             width, hidden, layers, batch_first=True, bidirectional=bidirectional
         )
         self.features = hidden * (2 if bidirectional else 1)
+
+    @property
+    def remembers_forwards(self) -> bool:
+        """Whether its memory is an LSTM that reads forwards, such as a learner may have too."""
+        return isinstance(self.memory, nn.LSTM) and not self.memory.bidirectional
 
     def forward(self, observation: Observation) -> Tensor:
         """(rows, features) of one step without a past."""

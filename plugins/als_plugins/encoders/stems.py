@@ -218,6 +218,10 @@ class Stems(nn.Module):
         ]
         return torch.cat(parts, dim=1) if parts else torch.zeros(rows, 0, device=device)
 
+    def of(self, key: str, x: Tensor) -> Tensor:
+        """(rows, size of the stem), of one sensor."""
+        return cast("Tensor", self.stems[module_name(key)](x))
+
     def standardise(self, statistics: Mapping[str, Statistic]) -> None:
         """Hands every stem what is known of its sensor."""
         for key, stem in zip(self.keys, self.stems.values(), strict=True):

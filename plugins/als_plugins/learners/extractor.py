@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.base import Encoder
+from als_plugins.encoders.recurrent import RecurrentEncoder
 from als_plugins.encoders.saving import load_encoder, make_encoder
 from als_plugins.encoders.stems import Form, form_of
 
@@ -36,6 +37,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
         tuning: str = "full",
         lora_rank: int = 8,
         augment: str = "none",
+        by_step: bool = False,
     ) -> None:
         """Makes the encoder.
 
@@ -47,6 +49,8 @@ class EncoderExtractor(BaseFeaturesExtractor):
             tuning: "full", "frozen" or "lora".
             lora_rank: of the additions with "lora".
             augment: "none" or "shift".
+            by_step: leaves remembering to the learner if the encoder has an LSTM that reads
+                forwards, and takes its part for single steps.
 
         Raises:
             ArgumentError: the encoder cannot be made so.
@@ -69,7 +73,12 @@ class EncoderExtractor(BaseFeaturesExtractor):
             made = make_encoder(encoder, space, config)
         else:
             made, _ = load_encoder(pretrained, space)
+        memory = None
+        if by_step and isinstance(made, RecurrentEncoder) and made.remembers_forwards:
+            memory, made = made.memory, made.steps
         super().__init__(observation_space, made.features)
+        # What a pretrained encoder remembers with, in a list since it is no part of the network.
+        self._memory = [memory] if memory is not None and pretrained is not None else []
         self._turned, self._tuning = turned, tuning
         self._keeps_weights = not made.orthogonal or pretrained is not None or tuning != "full"
         self._pictures = {
@@ -78,6 +87,11 @@ class EncoderExtractor(BaseFeaturesExtractor):
         self.encoder = _with_lora(made, lora_rank) if tuning == "lora" else made
         if tuning == "frozen":
             self.encoder.requires_grad_(False)
+
+    @property
+    def memory(self) -> nn.Module | None:
+        """The pretrained LSTM that `by_step` left out, for the learner's own to begin from."""
+        return self._memory[0] if self._memory else None
 
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """(rows, features)."""

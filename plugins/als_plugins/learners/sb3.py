@@ -42,6 +42,7 @@ from als_plugins.learners.hyperparameters import (
     TD3Parameters,
     parse,
 )
+from als_plugins.learners.recurrent import RecurrentAlgorithm
 from als_plugins.learners.reporter import Reporter, ScaledRewards
 from als_plugins.learners.training_state import read_training_state, write_training_state
 
@@ -278,18 +279,25 @@ class PPO(SB3Learner):
 
 
 class RecurrentPPO(PPO):
-    """PPO with an LSTM, for worlds that are not seen all at once."""
+    """PPO with an LSTM, for worlds that are not seen all at once.
+
+    Of the encoder `recurrent` with a forward LSTM it takes the part for single steps, and its own
+    LSTM begins from a pretrained one's weights where `lstm_hidden_size` and `n_lstm_layers` are the
+    encoder's `hidden` and `layers`. Other memories are read one step at a time, as they are.
+    """
 
     id = "recurrent-ppo"
-    algorithm = sb3_contrib.RecurrentPPO
+    algorithm = RecurrentAlgorithm
     policy_name = "MultiInputLstmPolicy"
     parameters_class = RecurrentPPOParameters
     parameters: RecurrentPPOParameters
 
     def policy_arguments(self) -> dict[str, Any]:
         """What the network is built from."""
+        arguments = super().policy_arguments()
+        arguments["features_extractor_kwargs"]["by_step"] = True
         names = {"lstm_hidden_size", "n_lstm_layers"}
-        return {**super().policy_arguments(), **self.parameters.model_dump(include=names)}
+        return {**arguments, **self.parameters.model_dump(include=names)}
 
 
 class _OffPolicy(SB3Learner):

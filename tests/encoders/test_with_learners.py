@@ -1,0 +1,171 @@
+"""Every learner trains with every encoder, from scratch or from a pretrained one."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from learn_worlds import ID, learn
+
+from als_engine import sb3_vec_env
+from als_engine.registry import registry
+from als_engine.saving import load_agent, make_agent
+from als_engine.training import train_agent
+from als_plugins.encoders.saving import make_encoder, save_encoder
+
+__all__ = ["learn"]
+
+pytestmark = pytest.mark.usefixtures("learn")
+
+SMALL = {
+    "attention": {"width": 16, "depth": 1, "heads": 2, "features": 16},
+    "attention-cnn": {"channels": 4, "heads": 2, "features": 16},
+    "graph-attention": {"width": 16, "depth": 1, "heads": 2, "features": 16},
+    "recurrent": {"width": 16, "hidden": 16},
+}
+SENSORS = {"attention-cnn": ["rgb", "proprioception"]}
+
+
+def takes_an_encoder(spec):
+    parameters = getattr(registry.load(spec), "parameters_class", None)
+    return parameters is not None and "encoder" in parameters.model_fields
+
+
+LEARNERS = [spec.id for spec in registry.agents() if spec.trainable and takes_an_encoder(spec)]
+ENCODERS = [spec.id for spec in registry.encoders()]
+
+
+def arguments(encoder):
+    return {"sensors": SENSORS.get(encoder, ["entities", "proprioception"]), "frame_size": 12}
+
+
+def config(learner, encoder, **changes):
+    own = {"rollout": 128, "n_epochs": 1} if "ppo" in learner else {"learning_starts": 64}
+    if learner == "recurrent-ppo":
+        own["lstm_hidden_size"] = 16
+    small = {"net_arch": [16], "batch_size": 32, **own}
+    return {**small, "encoder": encoder, "encoder_config": SMALL.get(encoder, {}), **changes}
+
+
+def trained(learner, encoder, steps=256, **changes):
+    job = {"worlds": 8, "arguments": arguments(encoder), "device": "cpu"}
+    return train_agent(ID, learner, steps=steps, config=config(learner, encoder, **changes), **job)
+
+
+def weights(agent):
+    return {name: tensor.clone() for name, tensor in agent.policy.state_dict().items()}
+
+
+def pretrained(encoder, folder, scale=1.0):
+    """A saved encoder, as if it had been trained."""
+    space = make_agent("random", ID, arguments(encoder)).observation_space
+    torch.manual_seed(5)
+    made = make_encoder(encoder, space, SMALL.get(encoder, {}))
+    save_encoder(made, encoder, folder)
+    return made
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_every_pair_trains(learner, encoder, tmp_path):
+    done = trained(learner, encoder, steps=256)
+    assert done.progress.steps >= 256
+    after = weights(done.agent)
+    assert all(torch.isfinite(tensor).all() for tensor in after.values())
+    begun = make_agent(learner, ID, done.record.arguments, config(learner, encoder))
+    before = begun.policy.state_dict()
+    of_encoder = [name for name in after if "encoder." in name]
+    learnt = [name for name, _ in begun.policy.named_parameters() if name in of_encoder]
+    assert learnt or encoder == "mlp"
+    assert before.keys() == after.keys()
+
+
+def test_what_is_tuned_of_a_pretrained_encoder_is_what_was_asked_for(tmp_path):
+    made = pretrained("attention", tmp_path / "encoder")
+    before = made.state_dict()
+    used = [name for name, _ in made.named_parameters() if not name.startswith("answer.")]
+    for tuning in ("frozen", "full", "lora"):
+        done = trained("ppo", "mlp", pretrained=str(tmp_path / "encoder"), tuning=tuning)
+        after = done.agent.policy.features_extractor.encoder.state_dict()
+        plain = {name.replace(".base_layer", ""): tensor for name, tensor in after.items()}
+        kept = {name for name in before if torch.equal(before[name], plain[name])}
+        added = {name: tensor for name, tensor in after.items() if "lora_" in name}
+        if tuning == "full":
+            assert not [name for name in used if name in kept]
+        else:
+            assert kept == set(before)
+        assert bool(added) == (tuning == "lora")
+        moved = [name for name, tensor in added.items() if "lora_B" in name and tensor.any()]
+        parts = ("reading.inwards", "blocks.0.inwards", "blocks.0.outwards", "head.1")
+        if tuning == "lora":
+            assert all(any(part in name for name in moved) for part in parts)
+
+
+def test_a_recurrent_learner_begins_from_the_memory_that_was_pretrained(tmp_path):
+    made = pretrained("recurrent", tmp_path / "encoder")
+    sizes = {"pretrained": str(tmp_path / "encoder"), "lstm_hidden_size": 16}
+    agent = make_agent("recurrent-ppo", ID, arguments("recurrent"), sizes)
+    policy = agent.policy
+    for lstm in (policy.lstm_actor, policy.lstm_critic):
+        for name, weight in made.memory.state_dict().items():
+            assert torch.equal(lstm.state_dict()[name], weight)
+    steps = policy.features_extractor.encoder.state_dict()
+    assert all(torch.equal(steps[name], weight) for name, weight in made.steps.state_dict().items())
+    assert not any("memory" in name for name in policy.state_dict())
+
+    other = make_agent(
+        "recurrent-ppo", ID, arguments("recurrent"), {**sizes, "lstm_hidden_size": 8}
+    )
+    assert other.policy.lstm_actor.hidden_size == 8
+    assert other.policy.features_extractor.features_dim == 16
+
+
+def test_the_learners_memory_and_the_encoders_say_the_same(tmp_path):
+    """Steps through SB3's LSTM come out as the pretrained encoder reads the sequence."""
+    made = pretrained("recurrent", tmp_path / "encoder").eval()
+    sizes = {"pretrained": str(tmp_path / "encoder"), "lstm_hidden_size": 16}
+    agent = make_agent("recurrent-ppo", ID, arguments("recurrent"), sizes)
+    env = sb3_vec_env(ID, 3, observers=1, **arguments("recurrent"))
+    seen = [env.reset()]
+    for _ in range(3):
+        env.step_async(np.array([env.action_space.sample() for _ in range(3)]))
+        seen.append(env.step_wait()[0])
+    env.close()
+    state, last = None, None
+    for observation in seen:
+        _, state = agent.act(observation, state)
+        last = state[0][0]
+    whole = {key: torch.as_tensor(np.stack([s[key] for s in seen], 1)) for key in seen[0]}
+    assert np.allclose(last, made.sequence(whole)[:, -1].detach().numpy(), atol=1e-5)
+
+
+@pytest.mark.parametrize("changes", [{"cell": "gru"}, {"bidirectional": True}])
+def test_another_memory_is_read_a_step_at_a_time(changes, tmp_path):
+    encoder = {**SMALL["recurrent"], **changes}
+    agent = make_agent(
+        "recurrent-ppo", ID, arguments("recurrent"),
+        config("recurrent-ppo", "recurrent", encoder_config=encoder),
+    )  # fmt: skip
+    extractor = agent.policy.features_extractor
+    assert any(name.startswith("memory.") for name in extractor.encoder.state_dict())
+    assert extractor.features_dim == (32 if "bidirectional" in changes else 16)
+
+
+@pytest.mark.parametrize("learner", ["ppo", "recurrent-ppo"])
+def test_an_agent_with_an_encoder_comes_back_from_its_folder(learner, tmp_path):
+    encoder = "recurrent" if learner == "recurrent-ppo" else "attention"
+    pretrained(encoder, tmp_path / "encoder")
+    job = {"worlds": 8, "arguments": arguments(encoder), "device": "cpu"}
+    done = train_agent(
+        ID, learner, steps=128, folder=tmp_path / "run", **job,
+        config={**config(learner, "mlp"), "pretrained": str(tmp_path / "encoder")},
+    )  # fmt: skip
+    (tmp_path / "encoder").rename(tmp_path / "gone")
+    loaded, record = load_agent(tmp_path / "run")
+    assert record.hyperparameters["encoder"] == encoder
+    after = weights(done.agent)
+    assert all(torch.equal(after[name], tensor) for name, tensor in weights(loaded).items())
+    space: gymnasium.spaces.Dict = loaded.observation_space
+    observation = {key: np.stack([part.sample() for _ in range(5)]) for key, part in space.items()}
+    assert np.array_equal(loaded.act(observation)[0], done.agent.act(observation)[0])
