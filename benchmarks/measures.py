@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import statistics
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -408,6 +410,52 @@ def pretraining(repeats: int, batch: int = 64) -> list[Measure]:
     ]
 
 
+def collecting(repeats: int, episodes: int = 48, steps: int = 80) -> list[Measure]:
+    """Collecting a dataset with `rgb`, on the disk in Minari's format, against stepping alone.
+
+    Both make 16 worlds and run the same random episodes in them; stepping alone knows the actions
+    beforehand, looks at nothing and keeps nothing.
+    """
+    from als_plugins.experience.collect import collect
+
+    arguments = {"max_episode_steps": steps}
+    names = ("ALS/Classroom-v0", 16, 1)
+    plan = np.random.default_rng(0).integers(0, 7, (episodes * steps, 16, 1))
+
+    def step() -> None:
+        batch = Batch(simulate(*names, **arguments), AutoresetMode.DISABLED)
+        ended, begun = np.ones(16, np.bool_), 0
+        for action in plan[: episodes * steps // 16]:
+            if ended.any():
+                seeds = [begun + int(i) for i in np.cumsum(ended) - 1]
+                batch.reset(seeds, ended)
+                begun += int(ended.sum())
+            batch.step(action)
+            ended = batch.terminated | batch.truncated
+        batch.close()
+
+    with tempfile.TemporaryDirectory() as parent:
+        folders = (Path(parent) / str(i) for i in itertools.count())
+        taken = [0]
+
+        def keep() -> None:
+            found = collect(names[0], next(folders), episodes=episodes, arguments=arguments)
+            taken[0] = found.source.steps
+
+        alone, kept = in_turns(max(3, repeats // 6), step, keep)
+    # Some episodes end before the time limit: what is compared is the time of one world step.
+    stepped = episodes * steps
+    rates = [taken[0] / time for time in kept], [stepped / time for time in alone]
+    return [
+        Measure(
+            "collecting with rgb to disk / stepping alone",
+            median_ratio(*rates),
+            0.7,
+            detail=f"{micro(kept, taken[0])} and {micro(alone, stepped)} a world step",
+        )
+    ]
+
+
 def import_time(repeats: int) -> list[Measure]:
     """`import als_engine` in a fresh process, as Python itself times it."""
     program = (
@@ -430,6 +478,7 @@ ALL = (
     workers,
     sb3,
     single,
+    collecting,
     pretraining,
     import_time,
 )

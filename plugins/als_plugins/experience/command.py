@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,4 +76,55 @@ def collect(
 
 
 def show(dataset: Dataset) -> None:
-    """Show what is in a dataset: sources, parts, sensors, statistics and sizes."""
+    """Show what is in a dataset: where it comes from, parts, sensors, statistics and sizes."""
+    from als_engine.cli.bars import spinner
+    from als_plugins.experience.records import read_dataset
+    from als_plugins.experience.show import print_dataset
+
+    record = read_dataset(dataset)
+    with spinner(f"Reading {dataset}"):
+        print_dataset(dataset, record)
+
+
+def _summary(found: Collected) -> str:
+    source = found.source
+    left_out = sum(source.left_out.values())
+    added = f"{found.new} new" if found.new else "nothing new: all were there already"
+    lines = [f"{found.folder}: {source.episodes} episodes, {source.steps} steps ({added})."]
+    if left_out:
+        why = "; ".join(f"{count} because {reason}" for reason, count in source.left_out.items())
+        lines.append(f"Left out {left_out}: {why}.")
+    return "\n".join([*lines, f"See it: als data show {found.folder}"])
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Progress], None]]:
+    """A live line: episodes, steps a second, time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    from als_engine.cli.speed import Speedometer
+
+    columns = (
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:,.0f} / {task.total:,.0f} episodes"),
+        TextColumn("{task.fields[speed]} steps/s"),
+        TextColumn("{task.fields[left_out]}"),
+        TimeRemainingColumn(),
+    )
+    speedometer = Speedometer()
+    console = Console(stderr=True)
+    with Bar(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        line = bar.add_task("", total=0, speed="-", left_out="")
+
+        def update(progress: Progress) -> None:
+            bar.update(
+                line,
+                completed=progress.episodes,
+                total=progress.total,
+                speed=f"{speedometer.read(progress.steps):,.0f}",
+                left_out=f"{progress.left_out} left out" if progress.left_out else "",
+            )
+
+        yield update

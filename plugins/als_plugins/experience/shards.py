@@ -1,18 +1,20 @@
 """Finished episodes on their way to a dataset: small files, each written whole, then put together.
 
-A shard holds the episodes of some seconds. It is built in memory and written at once, so whatever
-interrupts the collecting, every shard that is there is whole. In the end the shards' episodes are
-copied, in the order of their numbers, into one Minari dataset.
+A shard holds the episodes of some seconds. It gets its name once it is whole and on the disk, so
+whatever interrupts the collecting, every shard that is there is whole. In the end the shards'
+episodes are copied, in the order of their numbers, into one Minari dataset.
 """
 
 from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 import time
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,8 +23,7 @@ import gymnasium
 import h5py
 import numpy as np
 
-from als_engine.errors import SavedFileError
-from als_engine.files import replacing
+from als_engine.errors import ALSError, SavedFileError
 from als_engine.safe_files import replace_folder
 from als_plugins.experience import episodes as files
 from als_plugins.experience.episodes import Episode
@@ -33,7 +34,6 @@ __all__ = ["Shards", "put_together"]
 SHARD_BYTES: Final = 32 << 20
 SHARD_SECONDS: Final = 5.0
 _LEFT_OUT: Final = "left_out"
-_GROWTH: Final = 8 << 20
 
 Place = tuple[int, int]  # Episode and avatar.
 
@@ -61,6 +61,8 @@ class Shards:
         for path in sorted(self.folder.glob("shard-*.hdf5")):
             with files.episode_file(path) as file:
                 self._index(path, file)
+        for path in self.folder.glob(".shard-*.hdf5"):  # Of a process that was killed.
+            path.unlink()
         self._next = 1 + max(
             (int(p.stem[6:]) for p in self.folder.glob("shard-*.hdf5")), default=-1
         )
@@ -81,21 +83,25 @@ class Shards:
                 )
 
     def _begin(self) -> None:
-        self._file = h5py.File(
-            f"shard-{self._next}",
-            "w",
-            driver="core",
-            backing_store=False,
-            block_size=_GROWTH,
-            libver="latest",
-        )
+        self._file: h5py.File | None = None
         self._new: dict[Place, int] = {}
         self._new_left_out: dict[int, str] = {}
         self._bytes, self._since = 0, time.monotonic()
 
+    def _open(self) -> h5py.File:
+        """The shard that is being written."""
+        if self._file is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._file = h5py.File(self._unfinished, "w", libver="latest")
+        return self._file
+
+    @property
+    def _unfinished(self) -> Path:
+        return self.folder / f".shard-{self._next:06d}.hdf5"
+
     @property
     def done(self) -> set[int]:
-        """The episodes that are finished, on the disk or in memory."""
+        """The episodes that are finished, in a whole shard or not yet."""
         known = {episode for episode, _ in (*self.places, *self._new)}
         return known | set(self.left_out) | set(self._new_left_out)
 
@@ -109,10 +115,15 @@ class Shards:
         return (number, 0) in self._new or (number, 0) in self.places
 
     def add(self, episodes: list[Episode], number: int) -> None:
-        """Takes the episodes that the avatars of one world had at the same time."""
-        for avatar, episode in enumerate(episodes):
-            files.write(self._file, f"episode_{number}_{avatar}", episode)
-            self._bytes += episode.nbytes
+        """Takes the episodes that the avatars of one world had at the same time.
+
+        Raises:
+            SavedFileError: they cannot be written.
+        """
+        with _writing(self.folder):
+            for avatar, episode in enumerate(episodes):
+                files.write(self._open(), f"episode_{number}_{avatar}", episode)
+                self._bytes += episode.nbytes
         self._new.update({(number, a): episode.steps for a, episode in enumerate(episodes)})
 
     def leave_out(self, number: int, reason: str) -> None:
@@ -121,11 +132,11 @@ class Shards:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to write."""
+        """Whether it is time to finish a shard."""
         return self._bytes >= SHARD_BYTES or time.monotonic() - self._since > SHARD_SECONDS
 
     def write(self) -> None:
-        """Writes what is in memory as a shard.
+        """Finishes the shard that is being written.
 
         Raises:
             SavedFileError: it cannot be written; nothing half-written is left.
@@ -134,23 +145,28 @@ class Shards:
             self._since = time.monotonic()
             return
         path = self.folder / f"shard-{self._next:06d}.hdf5"
-        whole = {f"episode_{episode}_{avatar}" for episode, avatar in self._new}
-        for name in set(self._file) - whole:  # An interruption came while it was added.
-            del self._file[name]
-        left_out = json.dumps(self._new_left_out).encode()
-        self._file.create_dataset(_LEFT_OUT, data=np.frombuffer(left_out, np.uint8))
-        self._file.flush()
-        with replacing(path) as temporary:
-            temporary.write_bytes(self._file.id.get_file_image())
-        self._file.close()
+        with _writing(path):
+            file = self._open()
+            whole = {f"episode_{episode}_{avatar}" for episode, avatar in self._new}
+            for name in set(file) - whole:  # An interruption came while it was added.
+                del file[name]
+            left_out = json.dumps(self._new_left_out).encode()
+            file.create_dataset(_LEFT_OUT, data=np.frombuffer(left_out, np.uint8))
+            file.close()
+            with self._unfinished.open("rb+") as written:
+                os.fsync(written.fileno())
+            self._unfinished.replace(path)
         self.places.update({place: (path, steps) for place, steps in self._new.items()})
         self.left_out.update(self._new_left_out)
         self._next += 1
         self._begin()
 
     def close(self) -> None:
-        """Frees the memory."""
-        self._file.close()
+        """Closes the shard that is being written; what is in it is lost unless it was written."""
+        if self._file is not None:
+            with suppress(OSError, RuntimeError):  # The disk may be full; that has been said.
+                self._file.close()
+            self._unfinished.unlink(missing_ok=True)
 
     def delete(self) -> None:
         """Removes the files, once they have been put together."""
@@ -186,7 +202,7 @@ def put_together(
     target = data_file(folder, record.id)
 
     def fill(new: Path) -> None:
-        _new_storage(new / "data", whole, spaces)
+        storage = _new_storage(new / "data", whole, spaces)
         with ExitStack() as stack:
             opened: dict[Path, h5py.File] = {}
 
@@ -202,14 +218,23 @@ def put_together(
                 _copy(file(target), f"episode_{i}", out, i)
             for i, place in enumerate(places, start=record.episodes):
                 _copy(file(shards.places[place][0]), f"episode_{place[0]}_{place[1]}", out, i)
+        storage.update_metadata({"dataset_size": storage.get_size()})
 
-    try:
+    with _writing(target.parent.parent):
         replace_folder(target.parent.parent, fill)
-    # What HDF5 raises when the disk is full, where Python would raise an OSError.
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise SavedFileError(f"cannot write {target.parent.parent}: {reason}") from None
     return whole
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Turns what Python and HDF5 raise when a disk is full, or worse, into one line."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        if isinstance(error, ALSError):
+            raise
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
+        raise SavedFileError(f"cannot write {path}: {reason}") from None
 
 
 def _copy(source: h5py.File, name: str, out: h5py.File, number: int) -> None:
@@ -217,7 +242,7 @@ def _copy(source: h5py.File, name: str, out: h5py.File, number: int) -> None:
     out[f"episode_{number}"].attrs["id"] = number
 
 
-def _new_storage(data: Path, record: SourceRecord, spaces: tuple[Any, Any]) -> None:
+def _new_storage(data: Path, record: SourceRecord, spaces: tuple[Any, Any]) -> Any:
     """Lets Minari describe the dataset, in its own words and of its own version."""
     import minari
     from minari.dataset.minari_storage import MinariStorage
@@ -243,6 +268,7 @@ def _new_storage(data: Path, record: SourceRecord, spaces: tuple[Any, Any]) -> N
             "total_steps": record.steps,
         }
     )
+    return storage
 
 
 def _env_spec(record: SourceRecord) -> Any:
