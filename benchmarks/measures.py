@@ -407,6 +407,44 @@ def single(repeats: int, steps: int = 200) -> list[Measure]:
     ]
 
 
+def pretraining(repeats: int, batch: int = 64) -> list[Measure]:
+    """Pretraining from disk against forward and backward of the same network, in memory."""
+    from als_plugins.experience.collect import collect
+    from als_plugins.experience.dataset import open_experience
+    from als_plugins.pretraining.job import Job
+    from als_plugins.pretraining.trainer import Trainer
+
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = {"frame_size": 32, "sensors": ["rgb", "text", "audio", "proprioception"]}
+        dataset = f"{folder}/dataset"
+        collect("ALS/Classroom-v0", dataset, episodes=16, arguments=arguments)
+        job = Job(dataset=dataset, steps=10_000, batch=batch, device="cpu")
+        trainer = Trainer(job, open_experience(dataset))
+        clips = trainer.clips()
+        latest = next(clips)
+
+        def bare() -> None:
+            trainer.optimizer.zero_grad(set_to_none=True)
+            trainer.network.loss(latest, job.objectives)[0].backward()
+
+        def step() -> None:
+            # Both see the same batches: how long a text is makes a difference.
+            nonlocal latest
+            latest = next(clips)
+            trainer.step(latest)
+
+        times, bare_times = in_turns(repeats, step, bare)
+        clips.close()
+    return [
+        Measure(
+            "pretraining from disk / bare forward and backward",
+            median_ratio(bare_times, times),
+            0.85,
+            detail=f"{micro(times, batch)} and {micro(bare_times, batch)} a sample",
+        )
+    ]
+
+
 def collecting(repeats: int, episodes: int = 48, steps: int = 80) -> list[Measure]:
     """Collecting a dataset with `rgb`, on the disk in Minari's format, against stepping alone.
 
@@ -476,6 +514,7 @@ ALL = (
     sb3,
     single,
     collecting,
+    pretraining,
     import_time,
 )
 

@@ -29,6 +29,7 @@ from als_plugins.pretraining.pretrain import pretrain, resume_pretraining
 SUPPORT = Path(__file__).parents[1] / "support"
 SMALL = {"width": 16, "depth": 1, "heads": 2, "patch": 4, "features": 16}
 ALL = {"masked": 1.0, "temporal": 0.5, "crossmodal": 1.0, "dynamics": 0.5}
+MASKED = {"masked": 1.0}
 QUICK = {
     "config": SMALL, "objectives": ALL, "steps": 12, "batch": 8,
     "evaluate_every": 4, "checkpoint_every": 5,
@@ -83,13 +84,7 @@ def test_the_callers_random_numbers_are_left_alone(made, tmp_path):
 
 def test_it_ends_early_with_the_weights_of_the_lowest_held_out_loss(made, tmp_path):
     # So fast that it soon gets worse.
-    quick = {
-        **QUICK,
-        "steps": 200,
-        "learning_rate": 0.3,
-        "patience": 2,
-        "objectives": {"masked": 1},
-    }
+    quick = {**QUICK, "steps": 200, "learning_rate": 0.3, "patience": 2, "objectives": MASKED}
     done = pretrain("-", tmp_path / "out", **quick)
     assert done.record.steps < 200
     step = done.report["loss"]["step"]
@@ -233,10 +228,11 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path):
         load_file(tmp_path / f"{name}.safetensors") for name in ("0-of-1", "0-of-2", "1-of-2")
     )
     assert same(first, second)
-    for name, array in one.items():
-        # Adam divides by the size of the gradient, so a rounding error of a tiny one shows.
-        np.testing.assert_allclose(first[name], array, atol=1e-3, err_msg=name)
-        assert np.abs(first[name] - array).mean() < 1e-5, name
+    # Adam divides by the size of the gradient, so a rounding error of a tiny one shows; six steps
+    # move weights by thousandths.
+    apart = {name: np.abs(first[name] - array) for name, array in one.items()}
+    assert max(float(difference.max()) for difference in apart.values()) < 1e-3
+    assert np.concatenate([difference.ravel() for difference in apart.values()]).mean() < 1e-6
 
 
 # -- on collected experience ------------------------------------------------------------------

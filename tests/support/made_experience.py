@@ -1,7 +1,8 @@
 """Experience that is made up in memory, with what a pretraining can learn from it built in.
 
 A bright square stands somewhere in a picture; a text names the quarter, a thing's row and a sound
-tell it as well; the action moves the square. The labels say where it is.
+tell it as well; the action moves the square, and its colour is another one every 25 steps. The
+labels say where it is.
 """
 
 from __future__ import annotations
@@ -66,9 +67,10 @@ class MadePart:
         quarter = 2 * (places[:, 0] >= 8) + (places[:, 1] >= 8)
         arrays = {key: np.zeros((steps, *s.shape), s.dtype) for key, s in SPACES.items()}
         arrays["rgb"][:] = rng.integers(0, 30, arrays["rgb"].shape)
+        colors = rng.integers(80, 255, (steps // 25 + 1, 3))
         arrays["proprioception"][:] = rng.uniform(-1, 1, (steps, 3))
         for i, (y, x) in enumerate(places):
-            arrays["rgb"][i, y : y + 4, x : x + 4] = (250, 200, 40)
+            arrays["rgb"][i, y : y + 4, x : x + 4] = colors[i // 25]
             tokens = [TOLD, *encode(PLACES[quarter[i]])]
             arrays["text"][i, : len(tokens)] = tokens
             arrays["entities"][i, 0, [0, 1 + quarter[i]]] = 1

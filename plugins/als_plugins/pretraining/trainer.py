@@ -93,7 +93,7 @@ class Trainer:
         self.network = Network(encoder, objectives).to(self.device)
         self.parameters = [p for p in self.network.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(
-            self.parameters, lr=job.learning_rate, weight_decay=job.weight_decay
+            self.parameters, lr=job.learning_rate, weight_decay=job.weight_decay, fused=True
         )
         self.counters = Counters()
         self.best: dict[str, Tensor] = {}

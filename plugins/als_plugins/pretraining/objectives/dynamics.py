@@ -45,6 +45,7 @@ class Dynamics(Objective):
         self.slow.eval()
         with torch.no_grad():
             target = self.slow["project"](self.slow["encoder"](clip.at(1)))
+            target = clip.standard(target)
         similarity = functional.cosine_similarity(predicted, target).mean()
         deviation = clip.group.gather(latent).var(0, correction=0).add(1e-4).sqrt()
         lacking = (SPREAD - deviation).clamp(min=0).mean()

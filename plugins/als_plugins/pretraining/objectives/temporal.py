@@ -47,12 +47,14 @@ class Temporal(Objective):
     def loss(self, encoder: Encoder, clip: Clip) -> tuple[Tensor, dict[str, float]]:
         """The contrast; logs how often the right key is the nearest."""
         offsets = 1 + (clip.uniform() * FURTHEST).long()
-        queries = self.predict(self.project(encoder(augment(clip.at(0), self.spaces, clip))))
+        earlier = augment(clip.at(0), self.spaces, clip)
+        queries = self.predict(clip.standard(self.project(encoder(earlier))))
         self.slow.eval()
         with torch.no_grad():
             later = augment(clip.at_each(offsets), self.spaces, clip)
             keys = self.slow["project"](self.slow["encoder"](later))
-        queries, keys = functional.normalize(queries), functional.normalize(keys)
+        queries = functional.normalize(queries)
+        keys = functional.normalize(clip.standard(keys))
         pool = clip.group.gather(keys)
         own = torch.arange(clip.rows, device=clip.device) + clip.group.rank * clip.rows
         positives = torch.arange(len(pool), device=clip.device) == own[:, None]
