@@ -10,7 +10,6 @@ import typer
 from als_engine.cli.bars import number, training_bar
 from als_engine.cli.options import parse_pairs
 from als_engine.errors import ArgumentError
-from als_engine.registry import registry
 
 if TYPE_CHECKING:
     from als_engine.training import Trained
@@ -20,15 +19,12 @@ __all__ = ["train"]
 _INTERRUPTED = 130
 
 
-def _learners() -> str:
-    """The ids of all learners that are installed."""
-    return ", ".join(spec.id for spec in registry.agents() if spec.trainable)
-
-
 Id = Annotated[
     str | None, typer.Argument(metavar="ID", help="The scenario; with --resume none is needed.")
 ]
-Agent = Annotated[str | None, typer.Option(help=f"The learner: {_learners()}. By default ppo.")]
+Agent = Annotated[
+    str | None, typer.Option(help="The learner, by default ppo; `als plugins` lists them.")
+]
 Steps = Annotated[
     int | None, typer.Option(help="Environment steps over all avatars; by default 100000.")
 ]

@@ -1,9 +1,11 @@
 """Masked modelling: parts of every sensor are hidden and guessed from all that is left.
 
 A guess comes from the token in whose place the part was, where an encoder has such tokens, and
-from the features together with the place that is asked for, so that what pools the tokens learns
-as well. An encoder that can pool tokens itself does both in one go; for another one it is drawn
-which of the two a batch trains.
+from the features together with what is asked for. The features are all that an agent gets to see,
+so they are asked about every part, those that were not hidden too: what they cannot answer they
+have lost. A part is asked for by its place; a thing, which has none, also by some of its columns,
+such as "where is what is blue?". An encoder that can pool tokens itself does both in one go; for
+another one it is drawn which of the two a batch trains.
 """
 
 from __future__ import annotations
@@ -18,13 +20,16 @@ from torch import Tensor, nn
 from als_plugins.encoders.base import Encoder, Statistic, Tokens
 from als_plugins.encoders.stems import Form, form_of, module_name
 from als_plugins.pretraining.objectives.base import Clip, Objective
-from als_plugins.pretraining.objectives.hiding import Hider, hider_of
+from als_plugins.pretraining.objectives.hiding import HiddenThings, Hider, hider_of
 
 __all__ = ["Masked"]
 
 WIDTH: Final = 128
 ALL: Final = 0.1
 """The chance that all of a sensor is hidden: then it has to be guessed from the other senses."""
+
+SHOWN: Final = 0.4
+"""The share of a thing's columns by which it is asked for."""
 
 
 class Masked(Objective):
@@ -55,16 +60,18 @@ class Masked(Objective):
         logged: dict[str, Tensor] = {}
         for tokens, features in self._seen(encoder, now, hidden, clip):
             for key in self.keys:
-                guesser, where = self._of(key), hidden[key]
-                guesses = guesser(where, tokens, features)
+                guesser, values = self._of(key), now[key]
+                where = hidden[key] if features is None else guesser.hider.there(values)
+                clue = guesser.clue(values, clip) if features is not None else None
+                guesses = guesser(where, tokens, features, clue)
                 if guesses is None:
                     continue
-                judged = guesser.hider.judge(guesses, now[key], where)
+                judged = guesser.hider.judge(guesses, values, where)
                 losses.append(clip.mean(judged, torch.ones_like(judged)))
                 logged[key] = losses[-1]
                 if key in self.words:
-                    right = (guesses.detach().argmax(1) == now[key][where]).float()
-                    logged[f"{key} accuracy"] = clip.mean(right, torch.ones_like(right))
+                    right = (guesses.detach().argmax(1) == values[where]).float()
+                    logged[f"{key} accuracy"] = clip.mean(right, hidden[key][where].float())
         size = clip.group.size
         return torch.stack(losses).mean(), clip.whole({k: v / size for k, v in logged.items()})
 
@@ -133,6 +140,8 @@ class _Guesser(nn.Module):
         self.place = nn.Parameter(0.02 * torch.randn(hider.parts, WIDTH))
         self.from_features = nn.Linear(features, WIDTH)
         self.from_token = nn.Linear(width, WIDTH) if tokens else None
+        things = isinstance(hider, HiddenThings)
+        self.from_clue = nn.Linear(hider.size, WIDTH) if things else None
         # Which of the sensor's tokens a part is in: its own, or one that it shares with others.
         at = torch.arange(hider.parts) * tokens // hider.parts if tokens else None
         self.register_buffer("at", at, persistent=False)
@@ -141,13 +150,25 @@ class _Guesser(nn.Module):
         )
         self.key = key
 
+    def clue(self, values: Tensor, clip: Clip) -> Tensor | None:
+        """Some columns of each thing, drawn anew for each, the others 0; None for other parts."""
+        if self.from_clue is None:
+            return None
+        return values.float() * (clip.uniform(*values.shape[1:]) < SHOWN)
+
     def forward(
-        self, hidden: Tensor, tokens: Tokens | None, features: Tensor | None
+        self,
+        hidden: Tensor,
+        tokens: Tokens | None,
+        features: Tensor | None,
+        clue: Tensor | None = None,
     ) -> Tensor | None:
         """(hidden parts, size); None where it has no tokens to guess from."""
         rows, parts = hidden.nonzero(as_tuple=True)
         if features is not None:
             known = self.from_features(features)[rows]
+            if clue is not None and self.from_clue is not None:
+                known = known + self.from_clue(clue[rows, parts])
         elif tokens is not None and self.from_token is not None and self.at is not None:
             begin = tokens.spans[self.key].start
             known = self.from_token(tokens.values[rows, begin + self.at[parts]])
