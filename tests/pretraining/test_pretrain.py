@@ -230,7 +230,7 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path):
     assert same(first, second)
     # Adam divides by the size of the gradient, so a rounding error of a tiny one shows; six steps
     # move weights by thousandths.
-    apart = {name: np.abs(first[name] - array) for name, array in one.items()}
+    apart = {name: np.abs(first[name].astype(float) - array) for name, array in one.items()}
     assert max(float(difference.max()) for difference in apart.values()) < 1e-3
     assert np.concatenate([difference.ravel() for difference in apart.values()]).mean() < 1e-6
 
