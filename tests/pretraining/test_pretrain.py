@@ -228,11 +228,16 @@ def test_two_processes_end_with_the_weights_of_one(tmp_path):
         load_file(tmp_path / f"{name}.safetensors") for name in ("0-of-1", "0-of-2", "1-of-2")
     )
     assert same(first, second)
-    # Adam divides by the size of the gradient, so a rounding error of a tiny one shows; six steps
-    # move weights by thousandths.
-    apart = {name: np.abs(first[name] - array) for name, array in one.items()}
-    assert max(float(difference.max()) for difference in apart.values()) < 1e-3
-    assert np.concatenate([difference.ravel() for difference in apart.values()]).mean() < 1e-6
+
+    def joined(found, kind):
+        return np.concatenate([found[k].ravel() for k in one if k.startswith(kind)]).astype(float)
+
+    gradients, weights = (
+        [joined(found, kind) for found in (one, first)] for kind in ("gradients/", "weights/")
+    )
+    assert np.linalg.norm(gradients[0] - gradients[1]) < 1e-3 * np.linalg.norm(gradients[0])
+    # Two steps of Adam move weights by thousandths, even where a gradient is a rounding error.
+    assert np.abs(weights[0] - weights[1]).mean() < 5e-6
 
 
 # -- on collected experience ------------------------------------------------------------------

@@ -1,11 +1,10 @@
-"""Adds `als pretrain`; torch is imported by the command when it runs, not by the list."""
+"""Adds `als pretrain`; nothing else is imported before it is asked for."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from als_engine import hookimpl
-from als_plugins.pretraining.command import pretrain
 
 if TYPE_CHECKING:
     import typer
@@ -14,4 +13,6 @@ if TYPE_CHECKING:
 @hookimpl
 def als_commands(app: typer.Typer) -> None:
     """Adds the command."""
+    from als_plugins.pretraining.command import pretrain
+
     app.command("pretrain")(pretrain)

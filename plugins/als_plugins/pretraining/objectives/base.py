@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from als_plugins.encoders.base import Encoder, Statistic
 from als_plugins.pretraining.group import Group
 
-__all__ = ["Clip", "Objective", "follow", "follower", "projector"]
+__all__ = ["Clip", "Objective", "follow", "follower", "projector", "standard"]
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -58,7 +58,7 @@ class Clip:
     def uniform(self, *shape: int) -> Tensor:
         """Random numbers in [0, 1), (rows, *shape): this process's rows of the whole batch's."""
         whole = torch.rand((self.rows * self.group.size, *shape), generator=self.generator)
-        return whole[self.group.rank * self.rows :][: self.rows].to(self.device)
+        return self.own(whole).to(self.device)
 
     def chance(self) -> float:
         """One random number in [0, 1) for the whole batch."""
@@ -69,14 +69,9 @@ class Clip:
         total = self.group.total(weights.sum()) / self.group.size
         return (values * weights).sum() / total.clamp(min=1e-8)
 
-    def standard(self, values: Tensor) -> Tensor:
-        """Rows less what all rows of the whole batch have in common, in deviations.
-
-        What a network with random weights makes of two moments is nearly the same vector; without
-        this, a contrast between moments begins with next to no gradient.
-        """
-        rows = self.group.gather(values)
-        return (values - rows.mean(0)) / rows.var(0, correction=0).add(1e-5).sqrt()
+    def own(self, rows: Tensor) -> Tensor:
+        """This process's rows of those of the whole batch."""
+        return rows[self.group.rank * self.rows :][: self.rows]
 
     def whole(self, numbers: Mapping[str, Tensor]) -> dict[str, float]:
         """Sums of several numbers over the processes."""
@@ -117,6 +112,15 @@ class Objective(nn.Module):
 
     def standardise(self, statistics: Mapping[str, Statistic]) -> None:
         """Takes over how sensors are scaled, where it predicts their values."""
+
+
+def standard(rows: Tensor) -> Tensor:
+    """Rows less what all rows of the whole batch have in common, in deviations.
+
+    What a network with random weights makes of two moments is nearly the same vector; without
+    this, a contrast between moments begins with next to no gradient.
+    """
+    return (rows - rows.mean(0)) / rows.var(0, correction=0).add(1e-5).sqrt()
 
 
 def projector(features: int, hidden: int, out: int) -> nn.Sequential:

@@ -16,7 +16,14 @@ from torch.nn import functional
 
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.base import Encoder
-from als_plugins.pretraining.objectives.base import Clip, Objective, follow, follower, projector
+from als_plugins.pretraining.objectives.base import (
+    Clip,
+    Objective,
+    follow,
+    follower,
+    projector,
+    standard,
+)
 
 __all__ = ["Dynamics"]
 
@@ -45,7 +52,7 @@ class Dynamics(Objective):
         self.slow.eval()
         with torch.no_grad():
             target = self.slow["project"](self.slow["encoder"](clip.at(1)))
-            target = clip.standard(target)
+            target = clip.own(standard(clip.group.gather(target)))
         similarity = functional.cosine_similarity(predicted, target).mean()
         deviation = clip.group.gather(latent).var(0, correction=0).add(1e-4).sqrt()
         lacking = (SPREAD - deviation).clamp(min=0).mean()

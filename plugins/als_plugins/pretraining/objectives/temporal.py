@@ -16,7 +16,14 @@ from torch.nn import functional
 
 from als_plugins.encoders.base import Encoder, Observation
 from als_plugins.encoders.stems import MOST_KINDS, Form, form_of
-from als_plugins.pretraining.objectives.base import Clip, Objective, follow, follower, projector
+from als_plugins.pretraining.objectives.base import (
+    Clip,
+    Objective,
+    follow,
+    follower,
+    projector,
+    standard,
+)
 from als_plugins.pretraining.objectives.contrast import info_nce
 
 __all__ = ["Temporal", "augment"]
@@ -47,20 +54,19 @@ class Temporal(Objective):
     def loss(self, encoder: Encoder, clip: Clip) -> tuple[Tensor, dict[str, float]]:
         """The contrast; logs how often the right key is the nearest."""
         offsets = 1 + (clip.uniform() * FURTHEST).long()
-        earlier = augment(clip.at(0), self.spaces, clip)
-        queries = self.predict(clip.standard(self.project(encoder(earlier))))
+        gather = clip.group.gather
+        # From here on every process has the whole batch, so that it can be standardised.
+        earlier = gather(self.project(encoder(augment(clip.at(0), self.spaces, clip))))
+        queries = functional.normalize(self.predict(standard(earlier)))
         self.slow.eval()
         with torch.no_grad():
             later = augment(clip.at_each(offsets), self.spaces, clip)
-            keys = self.slow["project"](self.slow["encoder"](later))
-        queries = functional.normalize(queries)
-        keys = functional.normalize(clip.standard(keys))
-        pool = clip.group.gather(keys)
-        own = torch.arange(clip.rows, device=clip.device) + clip.group.rank * clip.rows
-        positives = torch.arange(len(pool), device=clip.device) == own[:, None]
-        loss = info_nce(queries, pool, positives, SCALE).mean()
-        found = ((queries @ pool.T).argmax(1) == own).float().mean() / clip.group.size
-        return loss, clip.whole({"found": found})
+            keys = standard(gather(self.slow["project"](self.slow["encoder"](later))))
+        keys = functional.normalize(keys)
+        own = torch.arange(len(keys), device=clip.device)
+        loss = info_nce(queries, keys, own[:, None] == own, SCALE).mean()
+        found = (queries.detach() @ keys.T).argmax(1) == own
+        return loss, {"found": float(found.float().mean())}
 
     def update(self, encoder: Encoder) -> None:
         """Lets the momentum encoder follow."""
