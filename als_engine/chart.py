@@ -148,21 +148,33 @@ def scatter_chart(marks: Sequence[Mark], x_title: str, y_title: str) -> str:
     line = sorted((m.x[0], m.y[0]) for m in marks if m.joined)
     path = " ".join(f"{plane.x(x):.1f},{plane.y(y):.1f}" for x, y in line)
     parts.append(f'<polyline class="front" points="{path}"/>')
-    parts += [_mark(plane, mark) for mark in marks]
+    named: list[tuple[float, float]] = []
+    for mark in marks:
+        place = plane.x(mark.x[0]), plane.y(mark.y[0])
+        # Where names would lie on one another, the first one stays; all are in the hints.
+        free = all(abs(place[0] - x) > 40 or abs(place[1] - y) > 14 for x, y in named)
+        named += [place] if free else []
+        parts.append(_mark(plane, mark, free))
     parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, height - 8, x_title, "middle"))
     return "".join(parts) + "</svg>"
 
 
-def _mark(plane: _Plane, mark: Mark) -> str:
-    """Two thin lines for the intervals, a dot for the mean, its name above."""
+def _mark(plane: _Plane, mark: Mark, with_name: bool) -> str:
+    """Two thin lines for the intervals, a dot for the mean, its name above, inside the drawing."""
     x, left, right = (plane.x(value) for value in mark.x)
     y, low, high = (plane.y(value) for value in mark.y)
+    hint = f"{mark.name}: {mark.x[0]:.2f}, {mark.y[0]:.2f}"
+    at, anchor = (x + 7, "start") if x < WIDTH - 60 else (x - 7, "end")
+    name = (
+        f'<text class="name" x="{at:.1f}" y="{y - 7:.1f}" text-anchor="{anchor}">'
+        f"{escape(mark.name)}</text>"
+    )
     return (
-        f'<g class="{escape(mark.kind)}">'
+        f'<g class="{escape(mark.kind)}"><title>{escape(hint)}</title>'
         f'<line class="whisker" x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
         f'<line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>'
         f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
-        f'<text class="name" x="{x + 7:.1f}" y="{y - 7:.1f}">{escape(mark.name)}</text></g>'
+        f"{name if with_name else ''}</g>"
     )
 
 

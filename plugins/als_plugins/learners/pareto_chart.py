@@ -30,7 +30,8 @@ def front_chart(front: Front) -> str:
         )
         for point in front.points
     ]
-    svg = scatter_chart(marks, f"return of {front.x}", f"return of {front.y}")
+    across = f"return of {front.x}, marked with its weight"
+    svg = scatter_chart(marks, across, f"return of {front.y}")
     opening, rest = svg.split(">", 1)
     return f"{opening}>{_STYLE}{rest}"
 
