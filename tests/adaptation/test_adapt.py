@@ -136,7 +136,7 @@ def test_the_same_seed_adapts_in_the_same_way(agents, tmp_path):
 # Rolling back and going on
 
 
-class Stop(Exception):
+class PowerCutError(Exception):
     """Stands for a power cut."""
 
 
@@ -146,9 +146,9 @@ def test_an_adaptation_goes_on_after_a_power_cut_as_if_nothing_had_been(agents, 
 
     def cut(line):
         if line.round == 2:
-            raise Stop
+            raise PowerCutError
 
-    with pytest.raises(Stop):
+    with pytest.raises(PowerCutError):
         adapt(agents / "beginner", folder=tmp_path / "cut", on_round=cut, **job)
     assert not (tmp_path / "cut" / "agent").exists()
     rest = resume_adaptation(tmp_path / "cut")
@@ -309,9 +309,9 @@ def test_a_damaged_adaptation_is_named(agents, tmp_path):
 
     def cut(line):
         if line.round == 1:
-            raise Stop
+            raise PowerCutError
 
-    with pytest.raises(Stop):
+    with pytest.raises(PowerCutError):
         adapt(agents / "beginner", folder=tmp_path / "a", on_round=cut, **job)
     for name in ("state.json", "feedback.safetensors", "snapshots/0001/training.safetensors"):
         shutil.copytree(tmp_path / "a", tmp_path / "b")

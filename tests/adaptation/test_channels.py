@@ -197,5 +197,5 @@ def test_an_empty_file_is_no_feedback(tmp_path):
     (tmp_path / "f.jsonl").touch()
     with pytest.raises(SavedFileError, match="holds no feedback"):
         open_channel(str(tmp_path / "f.jsonl"))
-    with pytest.raises(SavedFileError, match="neither a file nor a FIFO|cannot read"):
+    with pytest.raises(SavedFileError, match=r"neither a file nor a FIFO|cannot read"):
         open_channel(f"live:{tmp_path}")

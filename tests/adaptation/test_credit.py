@@ -5,12 +5,24 @@ from __future__ import annotations
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.spaces import Box, Discrete
 
 from als_plugins.adaptation.credit import FEW, Agreement, Credit
 from als_plugins.learners.sb3 import PPO
 
-ROWS, STEPS = 8, 600
+ROWS, STEPS = 8, 400
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As within a training: two that wait for each other are slower than one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 SPACE = gymnasium.spaces.Dict({"seen": Box(-1.0, 1.0, (2,), np.float32)})
 
 
