@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -83,7 +85,7 @@ def test_feedback_alone_makes_an_agent_better_when_the_tasks_reward_is_hidden(ag
 
 def test_feedback_that_is_mostly_wrong_wrecks_nothing(agents, tmp_path):
     adapted = adapt(
-        agents / "finder", folder=tmp_path / "a", feedback="simulated:0.9,rate=1", steps=4_096,
+        agents / "finder", folder=tmp_path / "a", feedback="simulated:0.9,rate=1", steps=2_048,
         task_weight=0.0, **{**QUICK, "evaluate_every": 1_024, "learning_rate": 4e-3},
     )  # fmt: skip
     assert adapted.rolled_back >= 1
@@ -158,19 +160,43 @@ def test_an_adaptation_goes_on_after_a_power_cut_as_if_nothing_had_been(agents, 
         resume_adaptation(tmp_path / "cut")
 
 
-def test_a_rollback_brings_back_weights_and_optimizer(agents, tmp_path):
-    """With a margin that nothing passes but what is better, every other round is undone."""
+def test_after_a_rollback_learning_goes_on_from_the_best_agent(agents, tmp_path):
+    states = []
+
+    def note(line):
+        if line.outcome == "rolled back":
+            states.append(json.loads((tmp_path / "a" / "state.json").read_text()))
+
     adapted = adapt(
-        agents / "finder", folder=tmp_path / "a", feedback="simulated:1,rate=1", steps=4_096,
-        task_weight=0.0, margin=0.0, **{**QUICK, "learning_rate": 1e-2},
+        agents / "finder", folder=tmp_path / "a", feedback="simulated:1,rate=1", steps=2_560,
+        task_weight=0.0, margin=0.0, on_round=note, **{**QUICK, "learning_rate": 1e-2},
     )  # fmt: skip
-    assert adapted.rolled_back >= 1
-    state = json.loads((tmp_path / "a" / "state.json").read_text())
-    last = max(i for i, line in enumerate(adapted.rounds) if line.outcome == "rolled back")
-    if last == len(adapted.rounds) - 1:
-        assert state["current"] == state["best"]
+    assert len(states) == adapted.rolled_back >= 1
+    assert all(state["current"] == state["best"] for state in states)
+    last = json.loads((tmp_path / "a" / "state.json").read_text())
     kept = {path.name for path in (tmp_path / "a" / "snapshots").iterdir()}
-    assert kept == {"0000", state["current"], state["best"]}
+    assert kept == {"0000", last["current"], last["best"]}
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "a" / "snapshots" / last["best"]))
+
+
+def test_ctrl_c_keeps_the_rounds_that_are_done(agents, tmp_path):
+    asked = []
+
+    def interrupt(progress):
+        if progress.steps > 600 and not asked:
+            asked.append(progress)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    adapted = adapt(
+        agents / "beginner", folder=tmp_path / "a", steps=2_048, on_progress=interrupt, **QUICK
+    )
+    assert adapted.stopped
+    assert 1 <= adapted.rounds[-1].round < 4
+    assert not (tmp_path / "a" / "agent").exists()
+    rest = resume_adaptation(tmp_path / "a")
+    assert rest.rounds[: len(adapted.rounds)] == adapted.rounds
+    assert rest.rounds[-1].round == 4
+    assert (tmp_path / "a" / "agent" / "agent.json").exists()
 
 
 def test_worse_means_clearly_worse(agents):
@@ -273,7 +299,7 @@ def test_the_command_says_what_it_did_and_goes_on(agents, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["random"], "cannot be adapted"),
+        (["random", "--on", ID], "cannot be adapted"),
         (["nowhere/at-all"], "there is no folder nowhere/at-all"),
         (["AGENT", "--on", "Adapt/Fine-v0"], ID),
         (["AGENT", "--steps", "0"], "steps: "),
