@@ -199,6 +199,23 @@ def test_ctrl_c_keeps_the_rounds_that_are_done(agents, tmp_path):
     assert (tmp_path / "a" / "agent" / "agent.json").exists()
 
 
+@pytest.mark.parametrize("name", ["recurrent-ppo", "dqn", "sac"])
+def test_other_learners_are_adapted_too(name, tmp_path):
+    small = {"net_arch": [16], "batch_size": 32}
+    own = {"rollout": 64} if "ppo" in name else {"learning_starts": 32}
+    job = {"worlds": 4, "config": {**small, **own}, "device": "cpu"}
+    train_agent(ID, name, steps=128, folder=tmp_path / "agent", **job)
+    adapted = adapt(
+        tmp_path / "agent", folder=tmp_path / "a", feedback="simulated:0,rate=1", steps=256,
+        **{**QUICK, "evaluate_every": 128, "episodes": 2, "worlds": 4},
+    )  # fmt: skip
+    assert adapted.rounds[-1].round == 2
+    assert sum(line.events for line in adapted.rounds) > 200
+    current = json.loads((tmp_path / "a" / "state.json").read_text())["current"]
+    assert current != "0000" or adapted.rolled_back == 2
+    assert load_agent(tmp_path / "a")[1].agent == name
+
+
 def test_worse_means_clearly_worse(agents):
     opened = open_agent(str(agents / "finder"))
     found = evaluate(opened.agent, ID, 16, arguments=opened.arguments)

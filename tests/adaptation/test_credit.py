@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import gymnasium
 import numpy as np
 import pytest
@@ -31,6 +33,7 @@ def credit_of(actions=Discrete(2), rows=ROWS):  # noqa: B008 - a space is never 
     return Credit(policy, actions, rows, (0.2, 0.8), 0)
 
 
+@functools.cache
 def taught(noise, rate=0.3):
     """Action 1 is good where the first number is positive; says so with slips, 3 to 12 late."""
     credit, rng = credit_of(), np.random.default_rng(0)
@@ -104,7 +107,7 @@ def test_feedback_about_what_is_forgotten_is_dropped():
 
 
 def test_it_comes_back_from_its_tensors():
-    credit, other = taught(0.1, rate=1.0), credit_of()
+    credit, other = taught(0.1), credit_of()
     other.restore(credit.tensors())
     for name, array in credit.tensors().items():
         assert np.array_equal(array, other.tensors()[name]), name
