@@ -107,6 +107,14 @@ def test_chasers_that_touch_the_same_evader_share_it():
     assert sim.state["points"][0].tolist() == [0.5, 0.5, -1.0]
 
 
+def test_a_larger_arena_holds_the_same_things_farther_apart():
+    usual, large = Tag(2).layout(np.random.default_rng(0), 0), Tag(2, side=16)
+    wide = large.layout(np.random.default_rng(0), 0)
+    assert usual.props.keys() == wide.props.keys()
+    assert max(abs(wall.position[0]) for wall in wide.walls) == pytest.approx(8.0, abs=0.2)
+    assert any(max(map(abs, prop.position[:2])) > 4.0 for prop in wide.props.values())
+
+
 @pytest.mark.parametrize("pair", [(0, 1), (2, 3)])
 def test_nobody_is_tagged_by_their_own_side(pair):
     sim = game(num_avatars=4)
@@ -182,7 +190,16 @@ def test_the_number_of_chasers_can_be_chosen():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"role": "judge"}, {"num_chasers": 0}, {"num_chasers": 2}, {"num_chasers": True}],
+    [
+        {"role": "judge"},
+        {"num_chasers": 0},
+        {"num_chasers": 2},
+        {"num_chasers": True},
+        {"side": 7.9},
+        {"side": 21},
+        {"side": "wide"},
+        {"side": True},
+    ],
 )
 def test_an_argument_that_makes_no_sense_is_named(arguments):
     with pytest.raises(ArgumentError, match=next(iter(arguments))):

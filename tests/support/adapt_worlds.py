@@ -78,7 +78,7 @@ def als_scenarios():
     ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def find() -> Iterator[str]:
     """Registers the scenarios, and takes them back: nobody else's tests may see them."""
     hooks = sys.modules[__name__]

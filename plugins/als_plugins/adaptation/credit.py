@@ -183,39 +183,42 @@ class Agreement:
     """Whether predictions, made before the event, agree with what people then say.
 
     Attributes:
-        moments: running means of prediction, value, their squares and product, and the count.
+        moments: running means of the prediction's square, the value's and their product, and the
+            count.
     """
 
     _SLOW: Final = 1 / 500
     _FULL: Final = 0.2
 
     def __init__(self) -> None:
-        self.moments: NDArray[np.float64] = np.zeros(6)
+        self.moments: NDArray[np.float64] = np.zeros(4)
 
     def add(self, predicted: NDArray[Any], values: NDArray[Any]) -> None:
         """Takes predictions and what came, (events,) each."""
         for p, v in zip(predicted.tolist(), values.tolist(), strict=True):
-            self.moments[5] += 1
-            share = max(self._SLOW, 1 / self.moments[5])
-            self.moments[:5] += share * (np.array([p, v, p * p, v * v, p * v]) - self.moments[:5])
+            self.moments[3] += 1
+            share = max(self._SLOW, 1 / self.moments[3])
+            self.moments[:3] += share * (np.array([p * p, v * v, p * v]) - self.moments[:3])
 
     @property
-    def correlation(self) -> float:
-        """From -1 to 1; 0 before there is enough to say."""
-        p, v, pp, vv, pv, count = self.moments.tolist()
-        spread = (pp - p * p) * (vv - v * v)
-        if count < 2 * FEW or spread <= 1e-12:
+    def cosine(self) -> float:
+        """From -1 to 1; 0 before there is enough to say.
+
+        Not a correlation: that of somebody who, with reason, finds everything bad is 0.
+        """
+        predicted, said, product, count = self.moments.tolist()
+        if count < 2 * FEW or predicted * said <= 1e-12:
             return 0.0
-        return float(np.clip((pv - p * v) / np.sqrt(spread), -1.0, 1.0))
+        return float(np.clip(product / np.sqrt(predicted * said), -1.0, 1.0))
 
     @property
     def trust(self) -> float:
         """From 0, feedback says nothing that can be predicted, to 1.
 
-        A correlation of 0.2 is full trust: an event is about one of ten actions at least, so that
-        even a perfect prediction of every action agrees with single events no more than this.
+        A cosine of 0.2 is full trust: an event is about one of ten actions, so that even a perfect
+        prediction of every action need not agree better with single events.
         """
-        return float(np.clip(self.correlation / self._FULL, 0.0, 1.0))
+        return float(np.clip(self.cosine / self._FULL, 0.0, 1.0))
 
 
 class _Memory:
