@@ -491,6 +491,43 @@ def collecting(repeats: int, episodes: int = 48, steps: int = 80) -> list[Measur
     ]
 
 
+def training_share(repeats: int, steps: int = 256) -> list[Measure]:
+    """The share of PPO's time that the environment takes, with pictures and attention."""
+    from als_engine import sb3_vec_env
+    from als_engine.agent import Training
+    from als_engine.saving import make_agent
+
+    arguments = {"sensors": ["rgb", "proprioception"]}
+    config = {"encoder": "attention", "rollout": steps, "batch_size": 64}
+    shares, stepped, whole = [], [], []
+    for seed in range(max(2, repeats // 10)):
+        env: Any = sb3_vec_env("ALS/Classroom-v0", 16, observers=1, **arguments)
+        spent, wait = [0.0], env.step_wait
+
+        def timed(wait: Any = wait, spent: list[float] = spent) -> Any:
+            start = time.perf_counter()
+            result = wait()
+            spent[0] += time.perf_counter() - start
+            return result
+
+        env.step_wait = timed
+        agent: Any = make_agent("ppo", "ALS/Classroom-v0", arguments, config)
+        taken = seconds(partial(agent.learn, env, Training(steps=2 * steps, seed=seed)))
+        env.close()
+        shares.append(spent[0] / taken)
+        stepped.append(spent[0])
+        whole.append(taken)
+    return [
+        Measure(
+            "share of the environment in PPO's time, rgb and attention, 16 worlds",
+            statistics.median(shares),
+            0.15,
+            at_most=True,
+            detail=f"{micro(stepped, 2 * steps)} of {micro(whole, 2 * steps)} a step",
+        )
+    ]
+
+
 def import_time(repeats: int) -> list[Measure]:
     """`import als_engine` in a fresh process, as Python itself times it."""
     program = (
@@ -513,6 +550,7 @@ ALL = (
     workers,
     sb3,
     single,
+    training_share,
     collecting,
     pretraining,
     import_time,

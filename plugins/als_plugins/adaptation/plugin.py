@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING
 
 from als_engine import hookimpl
-from als_plugins.adaptation.command import adapt
+
+if TYPE_CHECKING:
+    import typer
 
 
 @hookimpl
 def als_commands(app: typer.Typer) -> None:
     """Adds `als adapt`."""
+    from als_plugins.adaptation.command import adapt
+
     app.command("adapt")(adapt)

@@ -1,20 +1,19 @@
 """Finished episodes on their way to a dataset: small files, each written whole, then put together.
 
-A shard holds the episodes of some seconds. It gets its name once it is whole and on the disk, so
-whatever interrupts the collecting, every shard that is there is whole. In the end the shards'
-episodes are copied, in the order of their numbers, into one Minari dataset.
+A shard holds the episodes of some seconds. It is made in memory and gets its name once it is whole
+and on the disk, so whatever interrupts the collecting, every shard that is there is whole. In the
+end the shards' episodes are copied, in the order of their numbers, into one Minari dataset.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import os
 import shutil
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +23,7 @@ import h5py
 import numpy as np
 
 from als_engine.errors import ALSError, SavedFileError
+from als_engine.files import replacing
 from als_engine.safe_files import replace_folder
 from als_plugins.experience import episodes as files
 from als_plugins.experience.episodes import Episode
@@ -91,13 +91,11 @@ class Shards:
     def _open(self) -> h5py.File:
         """The shard that is being written."""
         if self._file is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._file = h5py.File(self._unfinished, "w", libver="latest")
+            # In memory: HDF5 cannot be trusted to say once, and only once, that a disk is full.
+            self._file = h5py.File(
+                f"shard-{self._next}", "w", libver="latest", driver="core", backing_store=False
+            )
         return self._file
-
-    @property
-    def _unfinished(self) -> Path:
-        return self.folder / f".shard-{self._next:06d}.hdf5"
 
     @property
     def done(self) -> set[int]:
@@ -152,21 +150,20 @@ class Shards:
                 del file[name]
             left_out = json.dumps(self._new_left_out).encode()
             file.create_dataset(_LEFT_OUT, data=np.frombuffer(left_out, np.uint8))
+            file.flush()
+            with replacing(path) as temporary:
+                temporary.write_bytes(file.id.get_file_image())
             file.close()
-            with self._unfinished.open("rb+") as written:
-                os.fsync(written.fileno())
-            self._unfinished.replace(path)
         self.places.update({place: (path, steps) for place, steps in self._new.items()})
         self.left_out.update(self._new_left_out)
         self._next += 1
         self._begin()
 
     def close(self) -> None:
-        """Closes the shard that is being written; what is in it is lost unless it was written."""
+        """Forgets the episodes that are in no shard yet."""
         if self._file is not None:
-            with suppress(OSError, RuntimeError):  # The disk may be full; that has been said.
-                self._file.close()
-            self._unfinished.unlink(missing_ok=True)
+            self._file.close()
+            self._file = None
 
     def delete(self) -> None:
         """Removes the files, once they have been put together."""

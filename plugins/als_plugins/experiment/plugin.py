@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import typer
+from typing import TYPE_CHECKING
 
 from als_engine import hookimpl
-from als_plugins.experiment.command import run
+
+if TYPE_CHECKING:
+    import typer
 
 
 @hookimpl
 def als_commands(app: typer.Typer) -> None:
     """Adds the command."""
+    from als_plugins.experiment.command import run
+
     app.command("run")(run)
