@@ -37,7 +37,7 @@ class Setting:
     episodes: int = 300
     policy: str = "mix"
     objectives: dict[str, float] = field(default_factory=lambda: {"masked": 1.0, "dynamics": 1.0})
-    pretraining_steps: int = 2_000
+    pretraining_steps: int = 1_500
     encoder: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     drift: dict[str, Any] = field(default_factory=dict)
@@ -50,7 +50,14 @@ SETTINGS = {
     "tag": Setting(
         "ALS/Tag-v0",
         {"sensors": ["entities", "proprioception"], "action_mode": "continuous"},
-        steps=60_000,
+        steps=50_000,
+        config=PPO,
+        drift={"side": 14.0},
+    ),
+    "diagnosis": Setting(
+        "ALS/Diagnosis-v0",
+        {"sensors": ["chart", "entities", "proprioception"], "action_mode": "continuous"},
+        steps=50_000,
         config=PPO,
     ),
 }

@@ -34,7 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run what is missing")
-    run.add_argument("settings", nargs="*", choices=[[], *SETTINGS], help="which scenarios")
+    run.add_argument("settings", nargs="*", choices=[*SETTINGS], help="which scenarios")
     run.add_argument("--seeds", type=int, default=5)
     run.add_argument("--jobs", type=int, default=2, help="processes at once")
     run.add_argument("--arms", nargs="*", default=[*ARMS, *ADAPTATION], help="which arms")
@@ -91,6 +91,7 @@ def run_missing(settings: list[str], options: argparse.Namespace) -> int:
         for setting in settings
         for arm in options.arms
         if not path_of(setting, arm, seed).exists()
+        and (SETTINGS[setting].drift or arm not in ADAPTATION)
     ]
     failed = 0
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
