@@ -1,4 +1,4 @@
-"""Two charts as SVG text: a curve over training steps, and means with their intervals.
+"""Charts as SVG text: a curve over training steps, means with their intervals, and scattered ones.
 
 They hold no colours and no fonts of their own: the page's style sheet colours the classes `grid`,
 `label`, `random`, `trained` and `expert`, so one chart fits a light page and a dark one.
@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
-__all__ = ["Interval", "curve_chart", "interval_chart", "ticks", "with_minus"]
+__all__ = [
+    "Interval",
+    "Mark",
+    "curve_chart",
+    "interval_chart",
+    "scatter_chart",
+    "ticks",
+    "with_minus",
+]
 
 # Of the drawing's own units. On a phone it is shown at about three quarters of its size, and text
 # of 13 units can still be read.
@@ -20,6 +28,7 @@ WIDTH: Final = 440
 _CURVE_HEIGHT: Final = 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 14, 46
 _ROW: Final = 58
+_TITLE: Final = 18
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,23 @@ class Interval:
     mean: float
     low: float
     high: float
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A mean in two directions, with its confidence intervals.
+
+    Attributes:
+        name: what stands beside it. kind: the style class.
+        x, y: mean, lower and upper end.
+        joined: whether a line leads through it.
+    """
+
+    name: str
+    kind: str
+    x: tuple[float, float, float]
+    y: tuple[float, float, float]
+    joined: bool
 
 
 def ticks(low: float, high: float, about: int = 5) -> list[float]:
@@ -104,6 +130,54 @@ def interval_chart(intervals: Sequence[Interval], x_title: str) -> str:
     return "".join(parts) + "</svg>"
 
 
+def scatter_chart(marks: Sequence[Mark], x_title: str, y_title: str) -> str:
+    """Points with intervals both ways; a line joins those that ask for it, from left to right.
+
+    Args:
+        marks: at least one.
+        x_title: what stands under the chart.
+        y_title: what stands above the vertical axis.
+    """
+    height = _CURVE_HEIGHT + _TITLE
+    across = ticks(min(m.x[1] for m in marks), max(m.x[2] for m in marks), 4)
+    up = ticks(min(m.y[1] for m in marks), max(m.y[2] for m in marks))
+    plane = _Plane((across[0], across[-1]), (up[0], up[-1]), height, top=_TOP + _TITLE)
+    parts = [_open(height, f"{y_title} over {x_title}"), _text(8, 18, y_title, "start")]
+    parts += [plane.across(y) + plane.y_label(y) for y in up]
+    parts += [plane.down(x) + plane.x_label(x) for x in across]
+    line = sorted((m.x[0], m.y[0]) for m in marks if m.joined)
+    path = " ".join(f"{plane.x(x):.1f},{plane.y(y):.1f}" for x, y in line)
+    parts.append(f'<polyline class="front" points="{path}"/>')
+    named: list[tuple[float, float]] = []
+    for mark in marks:
+        place = plane.x(mark.x[0]), plane.y(mark.y[0])
+        # Where names would lie on one another, the first one stays; all are in the hints.
+        free = all(abs(place[0] - x) > 40 or abs(place[1] - y) > 14 for x, y in named)
+        named += [place] if free else []
+        parts.append(_mark(plane, mark, free))
+    parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, height - 8, x_title, "middle"))
+    return "".join(parts) + "</svg>"
+
+
+def _mark(plane: _Plane, mark: Mark, with_name: bool) -> str:
+    """Two thin lines for the intervals, a dot for the mean, its name above, inside the drawing."""
+    x, left, right = (plane.x(value) for value in mark.x)
+    y, low, high = (plane.y(value) for value in mark.y)
+    hint = f"{mark.name}: {mark.x[0]:.2f}, {mark.y[0]:.2f}"
+    at, anchor = (x + 7, "start") if x < WIDTH - 60 else (x - 7, "end")
+    name = (
+        f'<text class="name" x="{at:.1f}" y="{y - 7:.1f}" text-anchor="{anchor}">'
+        f"{escape(mark.name)}</text>"
+    )
+    return (
+        f'<g class="{escape(mark.kind)}"><title>{escape(hint)}</title>'
+        f'<line class="whisker" x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<line class="whisker" x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>'
+        f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
+        f"{name if with_name else ''}</g>"
+    )
+
+
 def _row(plane: _Plane, interval: Interval, y: float) -> str:
     """Name and number above, the interval as a thick line, the mean as a dot."""
     low, mean, high = (plane.x(value) for value in (interval.low, interval.mean, interval.high))
@@ -123,9 +197,14 @@ class _Plane:
     """Turns numbers into places on the drawing."""
 
     def __init__(
-        self, x: tuple[float, float], y: tuple[float, float], height: int, left: int = _LEFT
+        self,
+        x: tuple[float, float],
+        y: tuple[float, float],
+        height: int,
+        left: int = _LEFT,
+        top: int = _TOP,
     ) -> None:
-        self._x, self._y, self._height, self._left = x, y, height, left
+        self._x, self._y, self._height, self._left, self._top = x, y, height, left, top
 
     def x(self, value: float) -> float:
         """From the left edge."""
@@ -135,7 +214,7 @@ class _Plane:
     def y(self, value: float) -> float:
         """From the upper edge."""
         part = (value - self._y[0]) / (self._y[1] - self._y[0])
-        return self._height - _BOTTOM - part * (self._height - _TOP - _BOTTOM)
+        return self._height - _BOTTOM - part * (self._height - self._top - _BOTTOM)
 
     def across(self, value: float, style: str = "grid") -> str:
         """A line from left to right."""
@@ -145,7 +224,7 @@ class _Plane:
     def down(self, value: float) -> str:
         """A line from top to bottom."""
         x, low = self.x(value), self._height - _BOTTOM
-        return f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{low}"/>'
+        return f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{self._top}" y2="{low}"/>'
 
     def x_label(self, value: float) -> str:
         """A number under the plane."""

@@ -27,7 +27,7 @@ from als_engine.sensors import make_sensors
 from als_engine.sensors.base import Setup
 from als_engine.specs import SPLITS, EpisodeRecord, ScenarioSpec
 from als_engine.state import WorldState
-from als_engine.task import LEVELS, Behaviour, Task, split_of
+from als_engine.task import LEVELS, Behaviour, Task, add_terms, split_of
 
 SUBSTEPS: Final = 4
 MAX_FRAME: Final = 1024
@@ -46,6 +46,7 @@ class Simulation:
         action_space, observation_space: of one avatar.
         observations: key to (worlds, observers, ...), overwritten by every `step` and `observe`.
         rewards: (worlds, avatars). terminated, truncated: (worlds,) bool, of the last step.
+        terms: (worlds, avatars, terms), what `rewards` is the sum of, named by `reward_names`.
         returns: (worlds, avatars), the sum of rewards since the episode began.
         roles: one name per avatar.
         agents: one unique name per avatar, role and number: `chaser_0`.
@@ -127,6 +128,14 @@ class Simulation:
         self._make_sensors(sensors, _frame(frame_size))
         self.rewards: FloatArray = np.zeros((self.num_worlds, self.num_avatars))
         self.returns: FloatArray = np.zeros((self.num_worlds, self.num_avatars))
+        self.reward_names = tuple(task.reward_names)
+        # The only term of a reward is the reward itself, which need not be copied.
+        self.has_terms = len(self.reward_names) > 1
+        self.terms: FloatArray = (
+            np.zeros((*self.rewards.shape, len(self.reward_names)))
+            if self.has_terms
+            else self.rewards[..., None]
+        )
         self.terminated: BoolArray = np.zeros(self.num_worlds, np.bool_)
         self.truncated: BoolArray = np.zeros(self.num_worlds, np.bool_)
         self._rngs: list[np.random.Generator | None] = [None] * self.num_worlds
@@ -175,7 +184,7 @@ class Simulation:
         """
         self._check_open()
         if self._physics is None:
-            # Opening a client takes 70 ms: not before somebody wants to see a world.
+            # Opening a client takes 45 ms: not before somebody wants to see a world.
             self._physics = self._make_physics(self.num_worlds)
         level = self.level if level is None else _check_level(level)
         which = np.arange(self.num_worlds) if worlds is None else self.state.which(worlds)
@@ -184,6 +193,7 @@ class Simulation:
         for i, world in enumerate(which.tolist()):
             self._reset_world(world, seeds[i] if seeds is not None else None, level)
         self.rewards[which] = self.returns[which] = 0.0
+        self.terms[which] = 0.0
         self.terminated[which] = self.truncated[which] = False
         self._ready[which] = True
         self.task.after_reset(self.state, which)
@@ -310,11 +320,20 @@ class Simulation:
         # Both may be true in one step, as with Gymnasium's own TimeLimit: what an algorithm asks
         # is whether it terminated.
         self.truncated[:] = state.step >= state.max_episode_steps
-        self.rewards[:] = task.reward(state)
-        self.returns += self.rewards
+        self._reward()
         # A world that ended before is told of once, though it may be stepped on until its reset.
         if running is not None and (ended := (self.terminated | self.truncated) & running).any():
             self._report_episodes(ended)
+
+    def _reward(self) -> None:
+        if self.has_terms:
+            terms = self.task.reward_terms(self.state)
+            for i, name in enumerate(self.reward_names):
+                self.terms[..., i] = terms[name]
+            self.rewards[:] = add_terms(terms)
+        else:
+            self.rewards[:] = self.task.reward(self.state)
+        self.returns += self.rewards
 
     def observe(self) -> None:
         """Lets every sensor write `observations` anew."""
@@ -330,6 +349,14 @@ class Simulation:
         success = self.task.success(self.state)
         metrics = {"success": success, "level": self.state.level, **self.task.metrics(self.state)}
         return {name: _widest(values) for name, values in metrics.items()}
+
+    def named_terms(self, avatar: int) -> dict[str, float]:
+        """What goes into the `info` of an avatar of world 0: `reward/NAME`; empty for one term."""
+        if not self.has_terms:
+            return {}
+        values = self.terms[0, avatar].tolist()
+        names = (f"reward/{name}" for name in self.reward_names)
+        return dict(zip(names, values, strict=True))
 
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...) as `action_space` has it."""

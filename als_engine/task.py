@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
 import numpy as np
@@ -73,11 +74,13 @@ class Task(ABC):
         default_sensors: what is observed when the user does not say.
         utterances: the phrases that avatars can say.
         extra_sensors: sensors of the scenario's own, by observation key.
+        reward_names: the terms of the reward, in the order in which they are added up.
     """
 
     default_sensors: ClassVar[tuple[str, ...]] = ("rgb", "audio", "text", "touch", "proprioception")
     utterances: ClassVar[tuple[str, ...]] = ("yes", "no", "help", "wait", "thanks", "sorry")
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {}
+    reward_names: ClassVar[tuple[str, ...]] = ("reward",)
 
     def __init__(self, num_avatars: int = 1) -> None:
         self.num_avatars = num_avatars
@@ -102,7 +105,18 @@ class Task(ABC):
 
     @abstractmethod
     def reward(self, state: WorldState) -> FloatArray:
-        """(worlds, avatars) for the step just taken; changes nothing."""
+        """(worlds, avatars) for the step just taken; changes nothing.
+
+        A task with several terms returns `add_terms(self.reward_terms(state))`.
+        """
+
+    def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
+        """What the reward is the sum of: a term (worlds, avatars) for each of `reward_names`.
+
+        Terms pull in different directions, such as what is reached and what it costs; learners
+        that serve several trade-offs weigh them. By default the whole reward is the only one.
+        """
+        return {"reward": self.reward(state)}
 
     def terminated(self, state: WorldState) -> BoolArray:
         """(worlds,): the task itself has come to its end; changes nothing."""
@@ -134,3 +148,8 @@ class Task(ABC):
         """Gives each avatar its world's value: (worlds,) to (worlds, avatars)."""
         each = np.asarray(values, np.float64)
         return np.repeat(each[:, None], self.num_avatars, axis=1)
+
+
+def add_terms(terms: Mapping[str, FloatArray]) -> FloatArray:
+    """The sum of a reward's terms, from the first to the last: the same bits everywhere."""
+    return reduce(np.add, terms.values())

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import csv
 import math
-import shutil
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -27,10 +25,10 @@ from typing import Any, Final
 from pydantic import Field, JsonValue, ValidationError
 
 from als_engine.agent import Learner, Progress, Training
+from als_engine.checkpoints import Checkpoints, interruptible
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.files import make_folder, write_text
 from als_engine.registry import registry
-from als_engine.safe_files import replace_folder
 from als_engine.saving import (
     NOT_SAVED,
     AgentRecord,
@@ -48,7 +46,6 @@ from als_engine.saving import (
 __all__ = ["Job", "Trained", "read_job", "resume_training", "train_agent"]
 
 JOB: Final = "training.json"
-KEPT_CHECKPOINTS: Final = 2
 
 OnProgress = Callable[[Progress], None]
 
@@ -273,7 +270,7 @@ def _train(
             run.log(progress, earlier + time.monotonic() - begun)
         on_progress(progress)
 
-    with _interruptible() as interrupted:
+    with interruptible() as interrupted:
         with _sigint_blocked():
             arguments: dict[str, Any] = job.arguments
             env = sb3_vec_env(
@@ -316,7 +313,8 @@ class _Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.agent, self.logs = path / "agent", path / "tensorboard"
-        self._checkpoints, self._curve = path / "checkpoints", path / "progress.csv"
+        self._checkpoints = Checkpoints(path / "checkpoints")
+        self._curve = path / "progress.csv"
         self._logged = -math.inf
 
     def begin(self, job: Job) -> None:
@@ -346,8 +344,7 @@ class _Folder:
 
     def newest(self) -> Path | None:
         """The newest checkpoint."""
-        found = self._all_checkpoints()
-        return found[-1] if found else None
+        return self._checkpoints.newest()
 
     def save_checkpoint(self, learner: Learner, record: AgentRecord, progress: Progress) -> None:
         """Writes a checkpoint, then removes all but the last two."""
@@ -356,16 +353,7 @@ class _Folder:
             write_agent(learner, folder, record)
             learner.save_training(folder)
 
-        replace_folder(self._checkpoints / f"{progress.steps:012d}", fill)
-        for old in self._all_checkpoints()[:-KEPT_CHECKPOINTS]:
-            shutil.rmtree(old, ignore_errors=True)
-        for unfinished in self._checkpoints.glob(".*"):
-            shutil.rmtree(unfinished, ignore_errors=True)
-
-    def _all_checkpoints(self) -> list[Path]:
-        if not self._checkpoints.is_dir():
-            return []
-        return sorted(path for path in self._checkpoints.iterdir() if path.name.isdecimal())
+        self._checkpoints.save(progress.steps, fill)
 
     def log(self, progress: Progress, seconds: float) -> None:
         """Adds a point to the learning curve, about once a second."""
@@ -390,32 +378,6 @@ def _seconds(checkpoint: Path | None) -> float:
         return 0.0
     _, record = load_agent(checkpoint)
     return record.training.seconds if record.training else 0.0
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], bool]]:
-    """Turns the first Ctrl-C, or a polite kill, into a question's answer; a second one interrupts.
-
-    Yields:
-        Whether to stop.
-    """
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        # Only the main thread may handle signals; elsewhere whoever started us has to.
-        yield asked.is_set
-        return
-
-    def stop(number: int, frame: object) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

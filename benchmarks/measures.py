@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import gymnasium
@@ -17,10 +20,12 @@ import numpy as np
 import pybullet
 import scene  # noqa: F401 - registers Bench/Ring-v0 and Bench/Procedural-v0
 from gymnasium.vector import AutoresetMode
+from hand_written import HandWritten, simulate_by_hand
 from replay import Recording, record
 
 from als_engine.envs.batch import Batch
 from als_engine.envs.vector import VectorEnv
+from als_engine.physics.base import Physics
 from als_engine.registry import registry
 from als_engine.sensors.base import Setup
 from als_engine.sensors.camera import Camera
@@ -87,11 +92,12 @@ def micro(times: list[float], count: int) -> str:
 def vector_against_bullet(repeats: int, worlds: int = 16, steps: int = 25) -> list[Measure]:
     """The vector environment against its own Bullet calls, and against bare `stepSimulation`.
 
-    The calls of a first run are recorded; the loop makes them again, call by call, in worlds that
+    The loop is written in Python over the pybullet module: set the forces, step, read poses and
+    contacts. Its calls are recorded in a first run and made again, call by call, in worlds that
     were built alike, so all three see the same states.
     """
     actions = _actions(worlds, (repeats + 1) * steps)
-    recording: Recording = record(RING, worlds, actions, steps)
+    recording: Recording = record(RING, worlds, actions[..., None], steps)
     env = gymnasium.make_vec(RING, num_envs=worlds, sensors=STATE)
     env.reset(seed=0)
     loop, bare = recording.player(), recording.player()
@@ -161,7 +167,7 @@ def draw_with_tiny_renderer(simulation: Simulation) -> None:
     """Draws what every avatar sees with PyBullet's own software renderer."""
     avatars = simulation.state.avatars
     physics: Any = simulation._physics
-    for world, client in enumerate(physics._clients):
+    for world, client in enumerate(physics.clients):
         for avatar in range(simulation.num_avatars):
             eye = avatars.position[world, avatar] + (0.0, 0.0, 1.55)
             heading = avatars.heading[world, avatar]
@@ -180,7 +186,7 @@ def draw_with_tiny_renderer(simulation: Simulation) -> None:
 def pixels_env(repeats: int, steps: int = 5) -> list[Measure]:
     """The whole environment with `rgb` for 4 avatars, against the same drawn by TinyRenderer."""
     ours = _batch(RING, 4, ("proprioception", "rgb"))
-    theirs = _batch(RING, 4, ("proprioception",))
+    theirs = _batch(RING, 4, ("proprioception",), make=simulate_by_hand)
     rng = np.random.default_rng(0)
 
     def step(batch: Batch, tiny: bool) -> None:
@@ -203,29 +209,33 @@ def pixels_env(repeats: int, steps: int = 5) -> list[Measure]:
 
 
 def resets(repeats: int) -> list[Measure]:
-    """A procedural reset against `resetSimulation` and the creation of the same bodies."""
+    """A procedural reset against `resetSimulation` and the same bodies made by hand in Python."""
     simulation = simulate(PROCEDURAL, 1, sensors=STATE)
     simulation.reset([0])
     physics: Any = simulation._physics
+    by_hand = HandWritten(1)
 
     def reset() -> None:
         for _ in range(5):
             simulation.reset()
             simulation.observe()
 
-    def build() -> None:
+    def build(physics: Physics) -> None:
         for _ in range(5):
             physics.build(0, simulation.state)
 
-    ours, bodies = in_turns(repeats, reset, build)
+    ours, bodies, inside = in_turns(
+        repeats, reset, partial(build, by_hand), partial(build, physics)
+    )
     simulation.close()
+    by_hand.close()
     return [
         Measure(
             "reset of a procedural world / building its bodies",
             median_ratio(ours, bodies),
             1.3,
             at_most=True,
-            detail=f"{micro(ours, 5)} and {micro(bodies, 5)}",
+            detail=f"{micro(ours, 5)} and {micro(bodies, 5)}; {micro(inside, 5)} with our kernel",
         )
     ]
 
@@ -236,7 +246,8 @@ def flatness(
     """The cost of a world step, and of memory, from 1 to 64 worlds.
 
     Every world gets the same seed and the same actions, so that all of them, however many, are in
-    the same state at the same time, and only their number differs.
+    the same state at the same time, and only their number differs. The detail has `stepSimulation`
+    alone as well: what that costs more with more worlds, for want of cache, is not ours to save.
     """
     batches = {}
     before = _resident()
@@ -262,16 +273,43 @@ def flatness(
     ]
     for batch in batches.values():
         batch.close()
-    shown = ", ".join(f"{n}: {cost:.0f} µs" for n, cost in zip(counts, costs, strict=True))
+    bare = bare_costs(counts, plan)
+    shown = ", ".join(
+        f"{n}: {whole:.0f} µs ({alone:.0f} µs)"
+        for n, whole, alone in zip(counts, costs, bare, strict=True)
+    )
     return [
         Measure(
             "cost of a world step, dearest of 1 to 64 worlds / cheapest",
             max(costs) / min(costs),
             1.15,
             at_most=True,
-            detail=shown,
+            detail=f"{shown}; in brackets stepSimulation alone, {max(bare) / min(bare):.2f}",
         ),
         Measure("memory of an extra world", per_world, 40.0, at_most=True, unit="MiB"),
+    ]
+
+
+def bare_costs(counts: tuple[int, ...], plan: np.ndarray, chunks: int = 5) -> list[float]:
+    """What `stepSimulation` alone costs a world in so many worlds, microseconds.
+
+    Args:
+        counts: how many worlds.
+        plan: (steps, 1, avatars), the actions in every world.
+        chunks: how often they are played; the first time warms up.
+    """
+    steps = len(plan)
+    recording = record(RING, 1, np.tile(plan, (chunks, 1, 1)), steps)
+    players = [recording.player(n) for n in counts]
+    times: list[list[float]] = [[] for _ in counts]
+    for chunk in range(chunks):
+        for taken, player in zip(times, players, strict=True):
+            taken.append(player.time_steps(chunk))
+    for player in players:
+        player.close()
+    return [
+        statistics.median(taken[1:]) / n / steps * 1e6
+        for n, taken in zip(counts, times, strict=True)
     ]
 
 
@@ -369,6 +407,127 @@ def single(repeats: int, steps: int = 200) -> list[Measure]:
     ]
 
 
+def pretraining(repeats: int, batch: int = 64) -> list[Measure]:
+    """Pretraining from disk against forward and backward of the same network, in memory."""
+    from als_plugins.experience.collect import collect
+    from als_plugins.experience.dataset import open_experience
+    from als_plugins.pretraining.job import Job
+    from als_plugins.pretraining.trainer import Trainer
+
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = {"frame_size": 32, "sensors": ["rgb", "text", "audio", "proprioception"]}
+        dataset = f"{folder}/dataset"
+        collect("ALS/Classroom-v0", dataset, episodes=16, arguments=arguments)
+        job = Job(dataset=dataset, steps=10_000, batch=batch, device="cpu")
+        trainer = Trainer(job, open_experience(dataset))
+        clips = trainer.clips()
+        latest = next(clips)
+
+        def bare() -> None:
+            trainer.optimizer.zero_grad(set_to_none=True)
+            trainer.network.loss(latest, job.objectives)[0].backward()
+
+        def step() -> None:
+            # Both see the same batches: how long a text is makes a difference.
+            nonlocal latest
+            latest = next(clips)
+            trainer.step(latest)
+
+        times, bare_times = in_turns(repeats, step, bare)
+        clips.close()
+    return [
+        Measure(
+            "pretraining from disk / bare forward and backward",
+            median_ratio(bare_times, times),
+            0.85,
+            detail=f"{micro(times, batch)} and {micro(bare_times, batch)} a sample",
+        )
+    ]
+
+
+def collecting(repeats: int, episodes: int = 48, steps: int = 80) -> list[Measure]:
+    """Collecting a dataset with `rgb`, on the disk in Minari's format, against stepping alone.
+
+    Both make 16 worlds and run the same random episodes in them; stepping alone knows the actions
+    beforehand, looks at nothing and keeps nothing.
+    """
+    from als_plugins.experience.collect import collect
+
+    arguments = {"max_episode_steps": steps}
+    names = ("ALS/Classroom-v0", 16, 1)
+    plan = np.random.default_rng(0).integers(0, 7, (episodes * steps, 16, 1))
+
+    def step() -> None:
+        batch = Batch(simulate(*names, **arguments), AutoresetMode.DISABLED)
+        ended, begun = np.ones(16, np.bool_), 0
+        for action in plan[: episodes * steps // 16]:
+            if ended.any():
+                seeds = [begun + int(i) for i in np.cumsum(ended) - 1]
+                batch.reset(seeds, ended)
+                begun += int(ended.sum())
+            batch.step(action)
+            ended = batch.terminated | batch.truncated
+        batch.close()
+
+    with tempfile.TemporaryDirectory() as parent:
+        folders = (Path(parent) / str(i) for i in itertools.count())
+        taken = [0]
+
+        def keep() -> None:
+            found = collect(names[0], next(folders), episodes=episodes, arguments=arguments)
+            taken[0] = found.source.steps
+
+        alone, kept = in_turns(max(3, repeats // 6), step, keep)
+    # Some episodes end before the time limit: what is compared is the time of one world step.
+    stepped = episodes * steps
+    rates = [taken[0] / time for time in kept], [stepped / time for time in alone]
+    return [
+        Measure(
+            "collecting with rgb to disk / stepping alone",
+            median_ratio(*rates),
+            0.7,
+            detail=f"{micro(kept, taken[0])} and {micro(alone, stepped)} a world step",
+        )
+    ]
+
+
+def training_share(repeats: int, steps: int = 256) -> list[Measure]:
+    """The share of PPO's time that the environment takes, with pictures and attention."""
+    from als_engine import sb3_vec_env
+    from als_engine.agent import Training
+    from als_engine.saving import make_agent
+
+    arguments = {"sensors": ["rgb", "proprioception"]}
+    config = {"encoder": "attention", "rollout": steps, "batch_size": 64}
+    shares, stepped, whole = [], [], []
+    for seed in range(max(2, repeats // 10)):
+        env: Any = sb3_vec_env("ALS/Classroom-v0", 16, observers=1, **arguments)
+        spent, wait = [0.0], env.step_wait
+
+        def timed(wait: Any = wait, spent: list[float] = spent) -> Any:
+            start = time.perf_counter()
+            result = wait()
+            spent[0] += time.perf_counter() - start
+            return result
+
+        env.step_wait = timed
+        agent: Any = make_agent("ppo", "ALS/Classroom-v0", arguments, config)
+        taken = seconds(partial(agent.learn, env, Training(steps=2 * steps, seed=seed)))
+        env.close()
+        shares.append(spent[0] / taken)
+        stepped.append(spent[0])
+        whole.append(taken)
+    return [
+        Measure(
+            "share of the environment in PPO's time, rgb and attention, 16 worlds",
+            statistics.median(shares),
+            0.15,
+            at_most=True,
+            detail=f"{micro(stepped, 2 * steps)} of {micro(whole, 2 * steps)} a step",
+        )
+    ]
+
+
 def import_time(repeats: int) -> list[Measure]:
     """`import als_engine` in a fresh process, as Python itself times it."""
     program = (
@@ -391,6 +550,9 @@ ALL = (
     workers,
     sb3,
     single,
+    training_share,
+    collecting,
+    pretraining,
     import_time,
 )
 
@@ -399,15 +561,21 @@ def _actions(worlds: int, steps: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 7, (steps, worlds))
 
 
-def _batch(scenario: str, worlds: int, sensors: tuple[str, ...], seed_step: int = 1) -> Batch:
-    batch = Batch(simulate(scenario, worlds, sensors=sensors), AutoresetMode.NEXT_STEP)
+def _batch(
+    scenario: str,
+    worlds: int,
+    sensors: tuple[str, ...],
+    seed_step: int = 1,
+    make: Callable[..., Simulation] = simulate,
+) -> Batch:
+    batch = Batch(make(scenario, worlds, sensors=sensors), AutoresetMode.NEXT_STEP)
     batch.reset([world * seed_step for world in range(worlds)])
     return batch
 
 
 def _stepped(scenario: str, worlds: int, sensors: tuple[str, ...]) -> Simulation:
-    """A simulation after 30 random steps."""
-    simulation = simulate(scenario, worlds, sensors=sensors)
+    """A simulation after 30 random steps, whose worlds the pybullet module knows."""
+    simulation = simulate_by_hand(scenario, worlds, sensors=sensors)
     simulation.reset(list(range(worlds)))
     rng = np.random.default_rng(0)
     for _ in range(30):

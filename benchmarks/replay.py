@@ -1,4 +1,4 @@
-"""Records the Bullet calls of a vector environment, to make them again in worlds built alike."""
+"""Records the Bullet calls of a simulation, to make them again in worlds that are built alike."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
+import hand_written
 import numpy as np
 import pybullet
+from hand_written import simulate_by_hand
 
-from als_engine.physics import bullet as backend
-from als_engine.simulation import simulate
+from als_engine.simulation import Simulation
 
-STATE = ("proprioception", "entities")
 Call = tuple[Any, tuple[Any, ...], dict[str, Any]]
 
 
@@ -44,20 +43,25 @@ class Recording:
     chunks: list[list[Call]]
     clients: list[int]
 
-    def player(self) -> Player:
-        """Worlds built like those that were recorded, to make the calls in."""
-        return Player(self)
+    def player(self, copies: int = 1) -> Player:
+        """Worlds built like those that were recorded, so many of each, to make the calls in."""
+        return Player(self, copies)
 
 
 class Player:
     """Makes the recorded calls again."""
 
-    def __init__(self, recording: Recording) -> None:
-        self._simulation = simulate(recording.scenario, recording.worlds, sensors=())
-        self._simulation.reset(list(range(recording.worlds)))
+    def __init__(self, recording: Recording, copies: int) -> None:
+        n = recording.worlds
+        self._simulation = _by_hand(recording.scenario, n * copies, observers=1)
         physics: Any = self._simulation._physics
-        swap = dict(zip(recording.clients, physics._clients, strict=True))
-        self._chunks = [[_bind(call, swap) for call in chunk] for chunk in recording.chunks]
+        swaps = [
+            dict(zip(recording.clients, physics.clients[first : first + n], strict=True))
+            for first in range(0, n * copies, n)
+        ]
+        self._chunks = [
+            [_bind(call, swap) for call in chunk for swap in swaps] for chunk in recording.chunks
+        ]
 
     def play(self, chunk: int) -> None:
         """The hand-written loop: the calls, and nothing else."""
@@ -82,23 +86,36 @@ class Player:
 
 
 def record(scenario: str, worlds: int, actions: np.ndarray, steps: int) -> Recording:
-    """Steps a vector environment and returns the Bullet calls that it made."""
-    env: Any = gymnasium.make_vec(scenario, num_envs=worlds, sensors=STATE)
-    env.reset(seed=0)
-    clients = list(env.worlds.simulation._physics._clients)
-    spy, real = _Spy(), backend.bullet
+    """Steps the hand-written physics and returns the Bullet calls that it made.
+
+    Args:
+        scenario: the id.
+        worlds: how many; world `i` is reset with seed `i`.
+        actions: (chunks * steps, worlds, avatars), of the first avatars; the others stroll.
+        steps: how many there are in a chunk.
+    """
+    simulation = _by_hand(scenario, worlds, observers=actions.shape[2])
+    physics: Any = simulation._physics
+    clients = list(physics.clients)
+    spy, real = _Spy(), hand_written.bullet
     chunks = []
-    backend.bullet = spy  # type: ignore[assignment]
+    hand_written.bullet = spy  # type: ignore[assignment]
     try:
-        for chunk in actions.reshape(-1, steps, worlds):
+        for chunk in actions.reshape(-1, steps, *actions.shape[1:]):
             spy.calls = []
             for action in chunk:
-                env.step(action)
+                simulation.advance(action)
             chunks.append(spy.calls)
     finally:
-        backend.bullet = real
-    env.close()
+        hand_written.bullet = real
+    simulation.close()
     return Recording(scenario, worlds, chunks, clients)
+
+
+def _by_hand(scenario: str, worlds: int, observers: int) -> Simulation:
+    simulation = simulate_by_hand(scenario, worlds, observers=observers, sensors=())
+    simulation.reset(list(range(worlds)))
+    return simulation
 
 
 def _bind(call: Call, swap: dict[int, int]) -> Call:

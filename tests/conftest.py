@@ -1,8 +1,12 @@
-"""Lets every test, and the worker processes that it starts, import the modules in `support`."""
+"""Lets every test, and the worker processes that it starts, import the modules in `support`.
+
+And those of the benchmarks, whose hand-written physics the engine's is held against.
+"""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent / "support"))
+TESTS = Path(__file__).parent
+sys.path[:0] = [str(TESTS / "support"), str(TESTS.parent / "benchmarks")]

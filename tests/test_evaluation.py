@@ -13,7 +13,11 @@ from als_engine.agent import Agent
 from als_engine.envs.single import SingleEnv
 from als_engine.errors import ArgumentError, UnknownIdError
 from als_engine.evaluation.protocol import evaluate, normalise, reference
-from als_engine.evaluation.statistics import interquartile_mean, mean_interval
+from als_engine.evaluation.statistics import (
+    interquartile_interval,
+    interquartile_mean,
+    mean_interval,
+)
 from als_engine.saving import make_agent
 
 __all__ = ["learn"]
@@ -196,3 +200,24 @@ def test_of_nothing_nothing_is_known():
 def test_the_interquartile_mean_is_scipys_trimmed_mean(size):
     values = np.random.default_rng(size).normal(size=size)
     assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25))
+
+
+@pytest.mark.filterwarnings("ignore")  # About rliable's own dependencies.
+def test_the_interquartile_interval_is_rliables():
+    from rliable import library, metrics
+
+    scores = np.random.default_rng(1).normal(size=(7, 3)) * [1.0, 2.0, 0.5] + [0.0, 1.0, 2.0]
+    ours = interquartile_interval(list(scores.T))
+    points, intervals = library.get_interval_estimates(
+        {"agent": scores},
+        lambda runs: np.array([metrics.aggregate_iqm(runs)]),
+        reps=5_000,
+        random_state=np.random.RandomState(0),
+    )
+    assert ours.value == pytest.approx(points["agent"][0])
+    assert [ours.low, ours.high] == pytest.approx(intervals["agent"].ravel(), abs=0.03)
+
+
+def test_an_interquartile_interval_keeps_scenarios_apart():
+    alike = interquartile_interval([[1.0] * 5, [3.0] * 5])
+    assert (alike.low, alike.value, alike.high) == (2.0, 2.0, 2.0)

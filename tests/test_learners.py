@@ -25,15 +25,19 @@ __all__ = ["learn"]
 
 pytestmark = pytest.mark.usefixtures("learn")
 
-LEARNERS = [spec.id for spec in registry.agents() if spec.trainable]
+# Tables have tests of their own.
+LEARNERS = [spec.id for spec in registry.agents() if spec.trainable and "tabular" not in spec.agent]
 SENSED = {"sensors": ["proprioception"]}
 SMALL = {"net_arch": [16], "batch_size": 32}
+ON_POLICY = ("ppo", "recurrent-ppo", "multi-objective")
+TINY = {"width": 8, "depth": 1, "heads": 2, "features": 8}
 QUICK = {
     name: {**SMALL, "rollout": 128, "n_epochs": 2}
-    if "ppo" in name
+    if name in ON_POLICY
     else {**SMALL, "learning_starts": 64}
     for name in LEARNERS
 }
+QUICK["attention-ddpg"]["encoder_config"] = TINY
 
 
 def trained(name="ppo", steps=256, folder=None, **changes):
@@ -236,7 +240,7 @@ def test_a_learner_needs_something_to_see():
 # Going on
 
 
-@pytest.mark.parametrize("name", ["ppo", "recurrent-ppo", "dqn", "sac", "td3"])
+@pytest.mark.parametrize("name", ["ppo", "recurrent-ppo", "dqn", "sac", "td3", "attention-ddpg"])
 def test_a_training_goes_on_from_where_it_was(name, tmp_path):
     run = tmp_path / "run"
     first = trained(name, steps=192, folder=run, checkpoint_every=64)

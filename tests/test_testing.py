@@ -71,6 +71,8 @@ def test_a_good_scenario_passes_and_is_measured():
         ("Remembering", "autoreset", "differs: reward"),
         ("CountingRewards", "pure", "reward changes the state at step 0"),
         ("GreedyRewards", "pure", "reward gives two answers at step 0"),
+        ("LostTerms", "terms", "the terms add up to something else than the reward at step 0"),
+        ("UnnamedTerms", "terms", "the terms are all, nothing, reward_names says all"),
         ("NanSensor", "sensors", '"thermometer" is not finite at step 3 with discrete actions'),
         ("HotSensor", "sensors", '"thermometer" is outside its space at step 0'),
         ("NoExpert", "expert", "NotImplementedError: NoExpert has no expert"),

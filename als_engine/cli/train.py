@@ -18,11 +18,12 @@ __all__ = ["train"]
 
 _INTERRUPTED = 130
 
+
 Id = Annotated[
     str | None, typer.Argument(metavar="ID", help="The scenario; with --resume none is needed.")
 ]
 Agent = Annotated[
-    str | None, typer.Option(help="The learner: ppo, recurrent-ppo, dqn, qrdqn, sac, td3, ddpg.")
+    str | None, typer.Option(help="The learner, by default ppo; `als plugins` lists them.")
 ]
 Steps = Annotated[
     int | None, typer.Option(help="Environment steps over all avatars; by default 100000.")

@@ -26,6 +26,8 @@ class Worlds(Protocol):
     Attributes:
         observations: key to (worlds, observers, ...).
         rewards: (worlds, observers). terminated, truncated: (worlds,).
+        terms: (worlds, observers, terms), what the rewards are the sum of.
+        reward_names: what the terms are called.
         metrics: name to (worlds,).
         final_observations, final_metrics: the same at the end of the episodes that SAME_STEP has
             just replaced; valid where `terminated` or `truncated`.
@@ -33,6 +35,8 @@ class Worlds(Protocol):
 
     observations: Arrays
     rewards: FloatArray
+    terms: FloatArray
+    reward_names: tuple[str, ...]
     terminated: BoolArray
     truncated: BoolArray
     metrics: Arrays
@@ -78,7 +82,8 @@ class Batch:
         self.observations, self.metrics = arrays["observations"], arrays["metrics"]
         self.final_observations = arrays["final_observations"]
         self.final_metrics = arrays["final_metrics"]
-        self.rewards = arrays["results"]["rewards"]
+        self.rewards, self.terms = rewards_of(arrays)
+        self.reward_names = simulation.reward_names
         self.terminated = arrays["results"]["terminated"]
         self.truncated = arrays["results"]["truncated"]
         simulation.use(self.observations)
@@ -129,6 +134,8 @@ class Batch:
     def _publish(self) -> None:
         simulation = self.simulation
         self.rewards[:] = simulation.rewards[:, : simulation.observers]
+        if simulation.has_terms:
+            self.terms[:] = simulation.terms[:, : simulation.observers]
         self.terminated[:] = simulation.terminated
         self.truncated[:] = simulation.truncated
         self._publish_metrics()
@@ -165,6 +172,9 @@ def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int
         "terminated": ((), np.bool_),
         "truncated": ((), np.bool_),
     }
+    if simulation.has_terms:
+        shape = (simulation.observers, len(simulation.reward_names))
+        results["terms"] = (shape, np.float64)
     return {
         "observations": observations,
         "metrics": metrics,
@@ -172,6 +182,12 @@ def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int
         "final_metrics": metrics,
         "results": results,
     }
+
+
+def rewards_of(arrays: Mapping[str, Arrays]) -> tuple[FloatArray, FloatArray]:
+    """Rewards and their terms among what a batch writes; an only term is the reward itself."""
+    rewards = arrays["results"]["rewards"]
+    return rewards, arrays["results"].get("terms", rewards[..., None])
 
 
 def allocate(simulation: Simulation) -> dict[str, Arrays]:

@@ -159,7 +159,10 @@ class ParallelWorld(ParallelEnv[str, Observation, Any]):  # type: ignore[misc]
             name: array[0].copy() if array.ndim > 1 else array[0].item()
             for name, array in metrics.items()
         }
-        return {agent: dict(values) for agent in self.possible_agents}
+        return {
+            agent: values | self.simulation.named_terms(avatar)
+            for avatar, agent in enumerate(self.possible_agents)
+        }
 
     def _show(self) -> None:
         if self.render_mode == "human":

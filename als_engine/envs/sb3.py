@@ -52,7 +52,12 @@ class WorldsVecEnv(VecEnv):
     """All worlds as one SB3 `VecEnv`; an ended episode is replaced in the same step.
 
     At an episode's end a row's info has `terminal_observation`, `TimeLimit.truncated`, `episode`
-    (return `r`, length `l`), `is_success` and the scenario's metrics.
+    (return `r`, length `l`), `episode_terms` (the return of each term of the reward), `is_success`
+    and the scenario's metrics.
+
+    Attributes:
+        reward_names: the terms that the reward is the sum of.
+        terms: (rows, terms), what they were in the last step.
     """
 
     def __init__(
@@ -74,6 +79,8 @@ class WorldsVecEnv(VecEnv):
         self.num_worlds, self.observers = num_worlds, simulation.observers
         self._actions: NDArray[Any] | None = None
         self._returns: FloatArray = np.zeros((num_worlds, self.observers))
+        self.reward_names = self.worlds.reward_names
+        self._term_returns: FloatArray = np.zeros_like(self.worlds.terms)
         self._lengths = np.zeros(num_worlds, np.int64)
         super().__init__(
             num_worlds * self.observers, simulation.observation_space, simulation.action_space
@@ -93,7 +100,7 @@ class WorldsVecEnv(VecEnv):
         self.worlds.reset(self._seeds[:: self.observers])
         self._reset_seeds()
         self._reset_options()
-        self._returns[:] = 0.0
+        self._returns[:] = self._term_returns[:] = 0.0
         self._lengths[:] = 0
         return self._rows(self.worlds.observations)
 
@@ -114,6 +121,7 @@ class WorldsVecEnv(VecEnv):
             raise ActionError(f"actions have shape {actions.shape}, expected {self.num_envs} rows")
         worlds.step(actions.reshape(*shape, *actions.shape[1:]))
         self._returns += worlds.rewards
+        self._term_returns += worlds.terms
         self._lengths += 1
         ended = worlds.terminated | worlds.truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
@@ -144,9 +152,21 @@ class WorldsVecEnv(VecEnv):
                     "r": float(self._returns[world, avatar]),
                     "l": int(self._lengths[world]),
                 },
+                "episode_terms": dict(
+                    zip(
+                        self.reward_names,
+                        self._term_returns[world, avatar].tolist(),
+                        strict=True,
+                    )
+                ),
             }
-        self._returns[world] = 0.0
+        self._returns[world] = self._term_returns[world] = 0.0
         self._lengths[world] = 0
+
+    @property
+    def terms(self) -> FloatArray:
+        """(rows, terms): what the rewards of the last step are the sum of."""
+        return self.worlds.terms.reshape(self.num_envs, -1)
 
     def _rows(self, observations: Arrays) -> Arrays:
         return {

@@ -97,10 +97,11 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
 
     def _info(self) -> dict[str, Any]:
         metrics = self.simulation.metrics()
-        return {
+        info = {
             name: values[0].copy() if values.ndim > 1 else values[0].item()
             for name, values in metrics.items()
         }
+        return info | self.simulation.named_terms(0)
 
     def _show(self) -> None:
         if self.render_mode == "human":

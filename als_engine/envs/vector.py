@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gymnasium
@@ -167,12 +167,25 @@ class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
             blank = np.zeros_like(values)
             blank[which] = values[which]
             infos[name], infos[f"_{name}"] = blank, which.copy()
+        # Where an episode was just replaced, they belong to the one before.
+        shown = which if self._mode is not AutoresetMode.SAME_STEP else which & ~self._ended()
+        for name, terms in self._terms(shown):
+            infos[name], infos[f"_{name}"] = terms, which.copy()
         return infos
+
+    def _ended(self) -> BoolArray:
+        return self.worlds.terminated | self.worlds.truncated
+
+    def _terms(self, which: BoolArray) -> Iterator[tuple[str, FloatArray]]:
+        """The reward's terms in some worlds, 0 in the others; nothing where there is only one."""
+        names = self.worlds.reward_names
+        for i, name in enumerate(names if len(names) > 1 else ()):
+            yield f"reward/{name}", np.where(which, self.worlds.terms[:, 0, i], 0.0)
 
     def _add_final(self, infos: dict[str, Any]) -> None:
         """What Gymnasium's own vector environments say of an episode that was just replaced."""
         worlds = self.worlds
-        ended = worlds.terminated | worlds.truncated
+        ended = self._ended()
         if not ended.any():
             return
         final = np.full(self.num_envs, None, dtype=object)
@@ -186,6 +199,8 @@ class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
             blank = np.zeros_like(values)
             blank[ended] = values[ended]
             last[name], last[f"_{name}"] = blank, ended.copy()
+        for name, terms in self._terms(ended):
+            last[name], last[f"_{name}"] = terms, ended.copy()
         infos["final_info"], infos["_final_info"] = last, ended.copy()
 
 

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from als_engine.arrays import BoolArray
 from als_engine.avatar import Commands, as_array
-from als_engine.envs.batch import Arrays, Batch, buffer_shapes
+from als_engine.envs.batch import Arrays, Batch, buffer_shapes, rewards_of
 from als_engine.errors import ALSError, ArgumentError, ResetNeededError, WorkerError
 from als_engine.simulation import Simulation, simulate
 from als_engine.specs import ScenarioSpec
@@ -69,7 +69,8 @@ class WorkerPool:
         self.observations, self.metrics = arrays["observations"], arrays["metrics"]
         self.final_observations = arrays["final_observations"]
         self.final_metrics = arrays["final_metrics"]
-        self.rewards = arrays["results"]["rewards"]
+        self.rewards, self.terms = rewards_of(arrays)
+        self.reward_names = self.simulation.reward_names
         self.terminated = arrays["results"]["terminated"]
         self.truncated = arrays["results"]["truncated"]
         self._actions = arrays["actions"]["actions"]

@@ -40,6 +40,7 @@ class Evaluation:
         returns: (episodes,), the mean over the avatars that the agent drove.
         lengths: (episodes,), steps.
         metrics: the scenario's, at the end of each episode, (episodes,); `success` among them.
+        terms: name to (episodes,), the return of each term of the reward.
     """
 
     scenario: str
@@ -50,6 +51,7 @@ class Evaluation:
     metrics: Mapping[str, Floats]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     observers: int = 1
+    terms: Mapping[str, Floats] = field(default_factory=dict)
 
     @property
     def episodes(self) -> int:
@@ -147,6 +149,7 @@ def evaluate(
         metrics=runner.metrics,
         arguments=given,
         observers=observers,
+        terms=dict(zip(simulation.reward_names, runner.terms.T, strict=True)),
     )
 
 
@@ -158,6 +161,7 @@ class _Runner:
         simulation = batch.simulation
         self.num_worlds, self.observers = simulation.num_worlds, simulation.observers
         self.returns: Floats = np.zeros(episodes)
+        self.terms: Floats = np.zeros((episodes, len(simulation.reward_names)))
         self.lengths = np.zeros(episodes, np.int64)
         self.metrics: dict[str, Floats] = {}
         self._next = 0
@@ -200,6 +204,7 @@ class _Runner:
     def _count(self) -> None:
         busy = self._running >= 0
         self.returns[self._running[busy]] += self.batch.rewards[busy].mean(axis=1)
+        self.terms[self._running[busy]] += self.batch.terms[busy].mean(axis=1)
         self.lengths[self._running[busy]] += 1
 
     def _close(self, ended: NDArray[np.bool_]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["Interval", "interquartile_mean", "mean_interval"]
+__all__ = ["Interval", "interquartile_interval", "interquartile_mean", "mean_interval"]
 
 RESAMPLES = 2_000
 
@@ -69,3 +70,26 @@ def interquartile_mean(values: ArrayLike) -> float:
         return math.nan
     cut = data.size // 4
     return float(data[cut : data.size - cut].mean())
+
+
+def interquartile_interval(groups: Sequence[ArrayLike], confidence: float = 0.95) -> Interval:
+    """The interquartile mean over all groups with a stratified percentile bootstrap interval.
+
+    Every group, such as the training seeds of one scenario, is resampled by itself (Agarwal et al.
+    2021). Always the same for the same values: the resampling is seeded.
+
+    Args:
+        groups: scores of independent runs, one array for each scenario.
+        confidence: of the interval.
+    """
+    arrays = [np.asarray(group, np.float64).ravel() for group in groups]
+    value = interquartile_mean(np.concatenate(arrays)) if arrays else math.nan
+    if not arrays or any(array.size == 0 for array in arrays) or not math.isfinite(value):
+        return Interval(value, value, value)
+    rng = np.random.default_rng(0)
+    drawn = [array[rng.integers(array.size, size=(RESAMPLES, array.size))] for array in arrays]
+    data = np.sort(np.concatenate(drawn, axis=1), axis=1)
+    cut = data.shape[1] // 4
+    means = data[:, cut : data.shape[1] - cut].mean(1)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(value, float(low), float(high))

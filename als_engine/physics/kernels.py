@@ -6,11 +6,15 @@ import math
 from typing import Final
 
 import numba
+import numpy as np
 
 from als_engine.arrays import NOTHING, TOUCH_SECTORS
 
 WALL: Final = -1
-"""What `touch` reads for a body that is neither prop nor avatar; avatar `a` is `WALL - 1 - a`."""
+"""What `feel` reads for a body that is neither prop nor avatar; avatar `a` is `WALL - 1 - a`."""
+
+FAR: Final = 1_000.0
+"""Where props that are carried or absent are parked, metres along x and y."""
 
 _EXPLODED: Final = 500.0
 _TOUCHING: Final = 0.01
@@ -73,21 +77,21 @@ def _bounding_radius(half):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def take_poses(poses, awake, time_step, position, orientation, velocity):  # type: ignore[no-untyped-def]
-    """Writes the poses (n, 7) of the props that are awake; those that sleep have no velocity."""
-    worlds, props = awake.shape
-    row = 0
-    for w in range(worlds):
-        for i in range(props):
-            for k in range(3):
-                velocity[w, i, k] = 0.0
-            if awake[w, i]:
-                for k in range(3):
-                    velocity[w, i, k] = (poses[row, k] - position[w, i, k]) / time_step
-                    position[w, i, k] = poses[row, k]
-                for k in range(4):
-                    orientation[w, i, k] = poses[row, 3 + k]
-                row += 1
+def parking(prop, half_height):  # type: ignore[no-untyped-def]
+    """A place on the floor, far away, where a prop falls asleep and meets nobody."""
+    place = np.empty(3)
+    place[0], place[1], place[2] = FAR + 10.0 * prop, FAR, half_height
+    return place
+
+
+@numba.njit(cache=True, nogil=True)
+def take_pose(pose, time_step, position, orientation, velocity):  # type: ignore[no-untyped-def]
+    """Writes what was read of a prop that is awake: `pose` is (7,), place and quaternion."""
+    for k in range(3):
+        velocity[k] = (pose[k] - position[k]) / time_step
+        position[k] = pose[k]
+    for k in range(4):
+        orientation[k] = pose[3 + k]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -178,36 +182,43 @@ def _near_wall(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
-def touch(  # type: ignore[no-untyped-def]
-    contacts, scale, thing, heading, forces, touches_prop, touches_avatar, touches_wall
-):
-    """Writes the contacts of this step.
-
-    Args:
-        contacts: (n, 7): world, avatar, other body, normal x and y away from it, distance, force.
-        scale: what the forces are multiplied by.
-        thing: (worlds, bodies): what a body is; see `WALL`.
-        heading: (worlds, avatars).
-        forces: (worlds, avatars, sectors), newtons; overwritten, as are the flags.
-        touches_prop: (worlds, avatars, props).
-        touches_avatar: (worlds, avatars, avatars).
-        touches_wall: (worlds, avatars).
-    """
+def forget_contacts(forces, touches_prop, touches_avatar, touches_wall):  # type: ignore[no-untyped-def]
+    """Clears what `feel` writes, for all worlds."""
     forces[:] = 0.0
     touches_prop[:] = False
     touches_avatar[:] = False
     touches_wall[:] = False
-    for k in range(contacts.shape[0]):
-        if contacts[k, 5] > _TOUCHING:
-            continue
-        w, a = int(contacts[k, 0]), int(contacts[k, 1])
-        other = thing[w, int(contacts[k, 2])]
-        if other >= 0:
-            touches_prop[w, a, other] = True
-        elif other == WALL:
-            touches_wall[w, a] = True
-        else:
-            touches_avatar[w, a, WALL - 1 - other] = True
-        angle = math.atan2(-contacts[k, 4], -contacts[k, 3]) - heading[w, a]
-        sector = math.floor(angle / (2.0 * math.pi) * TOUCH_SECTORS + 0.5) % TOUCH_SECTORS
-        forces[w, a, int(sector)] += contacts[k, 6] * scale
+
+
+@numba.njit(cache=True, nogil=True)
+def feel(  # type: ignore[no-untyped-def]
+    w, a, other, normal_x, normal_y, distance, force, heading, forces, touches_prop,
+    touches_avatar, touches_wall,
+):  # fmt: skip
+    """Adds one contact of avatar `a` in world `w`.
+
+    Args:
+        w: the world.
+        a: the avatar.
+        other: what it touches; see `WALL`.
+        normal_x: horizontal part of the direction from the other body to the avatar.
+        normal_y: the same.
+        distance: metres between the surfaces, negative where they overlap.
+        force: newtons.
+        heading: (worlds, avatars).
+        forces: (worlds, avatars, sectors), newtons; added to.
+        touches_prop: (worlds, avatars, props).
+        touches_avatar: (worlds, avatars, avatars).
+        touches_wall: (worlds, avatars).
+    """
+    if distance > _TOUCHING:
+        return
+    if other >= 0:
+        touches_prop[w, a, other] = True
+    elif other == WALL:
+        touches_wall[w, a] = True
+    else:
+        touches_avatar[w, a, WALL - 1 - other] = True
+    angle = math.atan2(-normal_y, -normal_x) - heading[w, a]
+    sector = math.floor(angle / (2.0 * math.pi) * TOUCH_SECTORS + 0.5) % TOUCH_SECTORS
+    forces[w, a, int(sector)] += force

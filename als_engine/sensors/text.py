@@ -142,7 +142,7 @@ def _fill(texts: Any, avatars: Any, sounds: Any, signs: Any, walls: Any, out: An
                     dx, dy = sound_position[w, i, 0] - x, sound_position[w, i, 1] - y
                     if dx * dx + dy * dy <= HEARING_RANGE * HEARING_RANGE:
                         end = _append(row, end, HEARD, sound_texts[w, i], length)
-            sign = _sign_in_view(
+            sign = sign_in_view(
                 x,
                 y,
                 z + EYE_HEIGHT * height[a],
@@ -173,7 +173,7 @@ def _append(row: IntArray, end: int, mark: int, text: IntArray, most: int) -> in
 
 
 @numba.njit(cache=True, nogil=True)
-def _sign_in_view(
+def sign_in_view(
     x: float,
     y: float,
     z: float,

@@ -18,12 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-__all__ = ["HEARD", "PAD", "READ", "TOLD", "VOCABULARY_SIZE", "decode", "encode", "train"]
+__all__ = ["HEARD", "HIDDEN", "PAD", "READ", "TOLD", "VOCABULARY_SIZE", "decode", "encode", "train"]
 
 VOCABULARY_SIZE: Final = 1024
 PAD, TOLD, HEARD, READ = range(4)
 MARKS: Final = ("<pad>", "<told>", "<heard>", "<read>")
 """The tokens 0 to 3, which no text contains: they fill up, or say where the next text is from."""
+HIDDEN: Final = 191
+"""Stands for byte 0xFF, which is in no UTF-8: a token that no observation contains, but that an
+encoder can read. Masked modelling puts it where a word is to be guessed."""
 
 
 def encode(text: str) -> list[int]:

@@ -31,6 +31,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "workers": replay.workers,
     "time-limit": replay.time_limit,
     "pure": play.pure,
+    "terms": play.terms,
     "sensors": play.sensors,
     "expert": play.expert,
     "random": play.random,

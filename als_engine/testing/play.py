@@ -14,6 +14,7 @@ from als_engine.avatar import ACTION_MODES
 from als_engine.envs.vector import VectorEnv
 from als_engine.sensors import SENSORS
 from als_engine.simulation import Simulation
+from als_engine.task import add_terms
 from als_engine.testing.case import Case, Player, random_actions
 
 _SEED = 11
@@ -53,6 +54,7 @@ def _questions(simulation: Simulation) -> dict[str, Callable[[], Any]]:
     # Answers are copied: a task may answer with an array of the state itself.
     return {
         "reward": lambda: np.array(task.reward(state)),
+        "reward_terms": lambda: {k: np.array(v) for k, v in task.reward_terms(state).items()},
         "terminated": lambda: np.array(task.terminated(state)),
         "success": lambda: np.array(task.success(state)),
         "metrics": lambda: {name: np.array(v) for name, v in task.metrics(state).items()},
@@ -82,6 +84,30 @@ def _same(one: Any, two: Any) -> bool:
 
 def _digests(simulation: Simulation) -> list[bytes]:
     return [simulation.state.digest(world) for world in range(simulation.num_worlds)]
+
+
+def terms(case: Case) -> Iterator[str]:
+    """The reward is, bit for bit, the sum of the terms that the task names."""
+    simulation = case.simulate(2)
+    try:
+        simulation.reset([_SEED, _SEED + 1])
+        player, names = Player(_SEED), simulation.reward_names
+        for step in range(case.options.steps):
+            simulation.advance(player.act(simulation))
+            found = simulation.task.reward_terms(simulation.state)
+            if tuple(found) != names:
+                yield f"the terms are {', '.join(found)}, reward_names says {', '.join(names)}"
+                return
+            shape = simulation.rewards.shape
+            if odd := [name for name, values in found.items() if np.shape(values) != shape]:
+                yield f'the term "{odd[0]}" has another shape than (worlds, avatars)'
+                return
+            reward = simulation.task.reward(simulation.state)
+            if not np.array_equal(add_terms(found), reward):
+                yield f"the terms add up to something else than the reward at step {step}"
+                return
+    finally:
+        simulation.close()
 
 
 def sensors(case: Case) -> Iterator[str]:

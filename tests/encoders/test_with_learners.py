@@ -42,7 +42,8 @@ def arguments(encoder):
 
 
 def config(learner, encoder, **changes):
-    own = {"rollout": 128, "n_epochs": 1} if "ppo" in learner else {"learning_starts": 64}
+    on_policy = "rollout" in registry.load(registry.agent(learner)).parameters_class.model_fields
+    own = {"rollout": 128, "n_epochs": 1} if on_policy else {"learning_starts": 64}
     if learner == "recurrent-ppo":
         own["lstm_hidden_size"] = 16
     small = {"net_arch": [16], "batch_size": 32, **own}
@@ -86,7 +87,8 @@ def beginning(learner, encoder):
     given = {**arguments(encoder), "action_mode": mode}
     agent = make_agent(learner, ID, given, config(learner, encoder))
     env = sb3_vec_env(ID, 8, observers=1, **given)
-    model = agent._build(env, Training(steps=1, device="cpu"))
+    training = Training(steps=1, device="cpu")
+    model = agent._build(agent.around(env, training), training)
     env.close()
     return {name: tensor.clone() for name, tensor in model.policy.state_dict().items()}
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pybullet
 import pytest
-from rooms import World
+from bodies import pose_of_prop, throw_avatar
+from rooms import World, messy, play
 
 from als_engine.arrays import Body
-from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN
-from als_engine.errors import PhysicsError
+from als_engine.avatar import HAND_PICK_UP
+from als_engine.errors import ALSError, PhysicsError
 from als_engine.layout import Box, Cylinder, Layout, Prop, Spawn, Sphere
+from als_engine.physics import bullet, bullet_api, bullet_calls
 from als_engine.simulation import simulate
 
 FAR_AWAY = Spawn((-20.0, -20.0))
@@ -22,8 +23,9 @@ FAR_AWAY = Spawn((-20.0, -20.0))
 def build():
     made = []
 
-    def build(props=None, walls=(), spawns=((0.0, 0.0),), worlds=1, **options):
-        made.append(World(Layout(spawns, walls, props or {}), worlds, **options))
+    def build(props=None, walls=(), spawns=((0.0, 0.0),), worlds=1, layout=None, **options):
+        layout = layout or Layout(spawns, walls, props or {})
+        made.append(World(layout, worlds, **options))
         return made[-1]
 
     yield build
@@ -141,10 +143,8 @@ def test_what_sleeps_is_read_again_when_it_is_touched(build):
     assert world.prop("near")[0] > 2.2
     assert world.prop("next")[0] > before[0] + 0.2
     for name in ("near", "next"):
-        body = world.bullet._props[0][world.state.prop(name)]
-        client = world.bullet._clients[0]
-        position, _ = pybullet.getBasePositionAndOrientation(body, physicsClientId=client)
-        assert world.prop(name).tolist() == list(position)
+        pose = pose_of_prop(world.bullet, 0, world.state.prop(name))
+        assert world.prop(name).tolist() == pose[:3].tolist()
 
 
 def test_what_rests_on_something_falls_when_that_is_taken_away(build):
@@ -189,31 +189,8 @@ def test_absent_and_carried_things_are_in_nobody_s_way(build):
     assert world.state.moved.any()
 
 
-def play(world, seed, steps=40):
-    """Walks, carries and pushes by chance; gives every world's digest after every step."""
-    rng = np.random.default_rng(seed)
-    seen = []
-    for _ in range(steps):
-        hand = int(rng.choice([0, 0, HAND_PICK_UP, HAND_PUT_DOWN]))
-        world.step(1, move=rng.uniform(-1, 1, 2), turn=rng.uniform(-1, 1), hand=hand)
-        seen.append([world.state.digest(w) for w in range(world.state.num_worlds)])
-    return seen
-
-
-def messy(build, worlds=1):
-    props = {
-        "ball": Prop(Sphere(0.2), (0.6, 0.0), mass=1.0, portable=True),
-        "crate": crate(8.0, 1.2, 0.4),
-        "tower": Prop(Box(0.3, 0.3, 0.3), (1.2, 0.4, 0.76), mass=1.0),
-        "drum": Prop(Cylinder(0.3, 0.6), (-0.8, 0.3), mass=5.0),
-    }
-    walls = [Prop(Box(0.2, 4.0, 2.0), (2.0, 0.0)), Prop(Box(4.0, 0.2, 2.0), (0.0, 1.5), 0.3)]
-    spawns = [Spawn((0, 0)), Spawn((-0.5, -0.8), 2.0)]
-    return build(props, walls, spawns, worlds)
-
-
 def test_a_reset_is_bit_exact_after_whatever_was_played(build):
-    world = messy(build)
+    world = build(layout=messy())
     first = play(world, 1)
     assert len({digest for (digest,) in first}) == len(first)
     for seed in (2, 3):
@@ -225,12 +202,12 @@ def test_a_reset_is_bit_exact_after_whatever_was_played(build):
 
 def test_worlds_do_not_know_of_each_other(build):
     """Resetting one world leaves no trace in the others, and all play alike."""
-    world = messy(build, worlds=3)
+    world = build(layout=messy(), worlds=3)
     seen = play(world, 1)
     assert all(len(set(digests)) == 1 for digests in seen)
     world.reset(1)
     again = play(world, 4, steps=10)
-    alone = messy(build)
+    alone = build(layout=messy())
     alone_seen = play(alone, 1)
     assert [digests[0] for digests in seen] == [digest for (digest,) in alone_seen]
     assert all(a == c != b for a, b, c in again)
@@ -254,8 +231,7 @@ def test_a_world_that_is_not_finite_or_explodes_is_an_error(build, axis, value):
 
 def test_an_avatar_that_bullet_has_lost_is_an_error(build):
     world = build(worlds=2)
-    body, client = world.bullet._avatars[1][0], world.bullet._clients[1]
-    pybullet.resetBaseVelocity(body, (math.nan, 0, 0), physicsClientId=client)
+    throw_avatar(world.bullet, 1, 0, (math.nan, 0.0, 0.0))
     with pytest.raises(PhysicsError, match="world 1") as error:
         world.step(1)
     assert error.value.world == 1
@@ -267,22 +243,49 @@ def test_a_body_s_own_speed_is_its_limit(build):
     assert avatars.velocity[0, :, 0].tolist() == pytest.approx([1.0, 3.0], abs=0.02)
 
 
-def test_closing_twice_is_fine(build):
-    world = build()
-    clients = list(world.bullet._clients)
-    world.bullet.close()
-    world.bullet.close()
-    assert not any(pybullet.isConnected(client) for client in clients)
+@pytest.fixture
+def closed(monkeypatch):
+    """The clients that were closed, in order."""
+    handles = []
+
+    def close_client(handle):
+        handles.append(handle)
+        bullet_calls.close_client(handle)
+
+    monkeypatch.setattr(bullet, "close_client", close_client)
+    return handles
 
 
-def test_an_environment_that_nobody_closed_gives_its_clients_back() -> None:
-    """A client holds 28 MiB: forgetting `close` must not lose it for good."""
+def test_closing_twice_frees_every_client_once(build, closed):
+    world = build(worlds=2)
+    clients = world.bullet._clients.tolist()
+    world.bullet.close()
+    world.bullet.close()
+    assert closed == clients
+
+
+def test_an_environment_that_nobody_closed_gives_its_clients_back(closed) -> None:
+    """A client holds 25 MiB: forgetting `close` must not lose it for good."""
     import gc
 
     simulation = simulate("ALS/Tag-v0", 2, sensors=())
     simulation.reset([0, 1])
-    clients = list(simulation._physics._clients)
-    assert all(pybullet.isConnected(client) for client in clients)
+    clients = simulation._physics._clients.tolist()
+    assert closed == []
     del simulation
     gc.collect()
-    assert not any(pybullet.isConnected(client) for client in clients)
+    assert closed == clients
+
+
+def test_a_world_that_bullet_cannot_build_is_an_error(build, monkeypatch):
+    world = build(worlds=2)
+    monkeypatch.setattr(bullet, "build_world", lambda *_: False)
+    world.state.level[1] = 7
+    with pytest.raises(PhysicsError, match=r"^Bullet cannot build world 1 \(level 7\)") as error:
+        world.bullet.build(1, world.state)
+    assert error.value.world == 1
+
+
+def test_a_wheel_without_a_function_is_told_in_one_line():
+    with pytest.raises(ALSError, match="does not export b3Nothing; install it from the wheel: pip"):
+        bullet_api._declare(bullet_api._HANDLE, "b3Nothing")

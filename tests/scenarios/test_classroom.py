@@ -6,6 +6,7 @@ import inspect
 
 import numpy as np
 import pytest
+from bodies import put_avatar
 
 from als_engine.errors import ArgumentError
 from als_engine.simulation import Simulation, simulate
@@ -25,20 +26,6 @@ def lesson(num_worlds: int = 1, **arguments: object) -> Simulation:
     sim = simulate(SCENARIO, num_worlds, **arguments)
     sim.reset(range(num_worlds))
     return sim
-
-
-def place(sim: Simulation, avatar: int, xy: np.ndarray, heading: float = 0.0) -> None:
-    """Puts an avatar somewhere at the start of a step, at rest."""
-    import pybullet
-
-    avatars = sim.state.avatars
-    avatars.position[0, avatar, :2] = xy
-    avatars.velocity[0, avatar] = 0.0
-    avatars.heading[0, avatar] = heading
-    body, client = sim._physics._avatars[0][avatar], sim._physics._clients[0]
-    z = float(sim.state.bodies.height[avatar]) / 2
-    pybullet.resetBasePositionAndOrientation(body, [*xy, z], [0, 0, 0, 1], physicsClientId=client)
-    pybullet.resetBaseVelocity(body, [0, 0, 0], [0, 0, 0], physicsClientId=client)
 
 
 def pad(sim: Simulation, right: bool = True) -> np.ndarray:
@@ -86,7 +73,7 @@ def play(policy: str, num_worlds: int = 12, **arguments: object) -> dict[str, np
 
 def test_standing_on_the_right_pad_for_five_steps_is_a_right_answer() -> None:
     sim = lesson(num_avatars=1)
-    place(sim, 0, pad(sim))
+    put_avatar(sim, 0, pad(sim))
     stay(sim, STAND - 1)
     assert sim.metrics()["answered"] == 0
     stay(sim)
@@ -97,7 +84,7 @@ def test_standing_on_the_right_pad_for_five_steps_is_a_right_answer() -> None:
 
 def test_standing_on_another_pad_is_a_wrong_answer_and_the_lesson_goes_on() -> None:
     sim = lesson(num_avatars=1)
-    place(sim, 0, pad(sim, right=False))
+    put_avatar(sim, 0, pad(sim, right=False))
     stay(sim, STAND)
     assert sim.metrics()["answered"] == 1
     assert sim.metrics()["correct"] == 0
@@ -110,7 +97,7 @@ def test_walking_across_a_pad_is_no_answer() -> None:
     middle, hub = pad(sim), sim.state.props.position[0, :, :2].mean(axis=0)
     # Across the pad, at a right angle to its panel's direction.
     along = np.array([-(middle - hub)[1], (middle - hub)[0]]) / np.hypot(*(middle - hub))
-    place(sim, 0, middle - 1.3 * along, float(np.arctan2(along[1], along[0])))
+    put_avatar(sim, 0, middle - 1.3 * along, float(np.arctan2(along[1], along[0])))
     over = 0
     for _ in range(25):
         sim.step(np.full((1, 1), FORWARD))
@@ -121,21 +108,21 @@ def test_walking_across_a_pad_is_no_answer() -> None:
 
 def test_who_stands_on_a_pad_when_a_question_comes_must_step_off_first() -> None:
     sim = lesson(num_avatars=1)
-    place(sim, 0, pad(sim))
+    put_avatar(sim, 0, pad(sim))
     stay(sim, STAND + 30)
     assert sim.metrics()["answered"] == 1
-    place(sim, 0, aside(sim))
+    put_avatar(sim, 0, aside(sim))
     stay(sim)
-    place(sim, 0, pad(sim))
+    put_avatar(sim, 0, pad(sim))
     stay(sim, STAND)
     assert sim.metrics()["correct"] == 2
 
 
 def test_standing_is_counted_on_one_pad_at_a_time() -> None:
     sim = lesson(num_avatars=1)
-    place(sim, 0, pad(sim))
+    put_avatar(sim, 0, pad(sim))
     stay(sim, STAND - 1)
-    place(sim, 0, pad(sim, right=False))
+    put_avatar(sim, 0, pad(sim, right=False))
     stay(sim, STAND - 1)
     assert sim.metrics()["answered"] == 0
 
@@ -143,8 +130,8 @@ def test_standing_is_counted_on_one_pad_at_a_time() -> None:
 def test_classmates_do_not_answer() -> None:
     sim = lesson(observers=1, num_avatars=2)
     for _ in range(STAND + 5):
-        place(sim, 0, aside(sim))
-        place(sim, 1, pad(sim))
+        put_avatar(sim, 0, aside(sim))
+        put_avatar(sim, 1, pad(sim))
         stay(sim)
     assert sim.state["standing"][0, 1] >= STAND
     assert sim.metrics()["answered"] == 0
@@ -153,8 +140,8 @@ def test_classmates_do_not_answer() -> None:
 
 def test_the_first_of_several_students_to_stand_answers_for_the_class_and_earns_it() -> None:
     sim = lesson(num_avatars=2)
-    place(sim, 1, pad(sim))
-    place(sim, 0, aside(sim))
+    put_avatar(sim, 1, pad(sim))
+    put_avatar(sim, 0, aside(sim))
     stay(sim, STAND)
     assert sim.metrics()["answered"] == 1
     assert sim.rewards[0].tolist() == [0.0, RIGHT_ANSWER]
@@ -162,8 +149,8 @@ def test_the_first_of_several_students_to_stand_answers_for_the_class_and_earns_
 
 def test_of_two_in_the_same_step_the_lower_number_answers() -> None:
     sim = lesson(num_avatars=2)
-    place(sim, 0, pad(sim, right=False))
-    place(sim, 1, pad(sim))
+    put_avatar(sim, 0, pad(sim, right=False))
+    put_avatar(sim, 1, pad(sim))
     stay(sim, STAND)
     assert sim.metrics()["answered"] == 1
     assert sim.rewards[0].tolist() == [WRONG_ANSWER, 0.0]
@@ -173,9 +160,9 @@ def test_the_lesson_ends_with_the_tenth_answer_and_eight_right_ones_pass() -> No
     sim = lesson(num_avatars=1)
     for question in range(QUESTIONS):
         assert not sim.terminated[0]
-        place(sim, 0, aside(sim))
+        put_avatar(sim, 0, aside(sim))
         stay(sim)
-        place(sim, 0, pad(sim, right=question < PASS))
+        put_avatar(sim, 0, pad(sim, right=question < PASS))
         stay(sim, STAND)
         assert bool(sim.metrics()["success"][0]) == (question >= PASS - 1)
     assert sim.terminated[0]
@@ -200,9 +187,9 @@ def test_progress_pays_the_way_to_the_pad_and_no_circle() -> None:
 def test_board_voice_instruction_and_panels_agree_with_the_question(answers: int) -> None:
     sim = lesson(num_avatars=1)
     for _ in range(answers):
-        place(sim, 0, aside(sim))
+        put_avatar(sim, 0, aside(sim))
         stay(sim)
-        place(sim, 0, pad(sim))
+        put_avatar(sim, 0, pad(sim))
         stay(sim, STAND)
     state = sim.state
     question = int(state["answered"][0])
@@ -234,7 +221,7 @@ def test_text_holds_the_question_and_what_the_panel_in_front_says() -> None:
     sim = lesson(num_avatars=1, sensors=["text"])
     middle = pad(sim)
     front = sim.state.signs.position[0, 1 + int(sim.state["right_pad"][0, 0]), :2]
-    place(sim, 0, middle, float(np.arctan2(*(front - middle)[::-1])))
+    put_avatar(sim, 0, middle, float(np.arctan2(*(front - middle)[::-1])))
     stay(sim)
     tokens = sim.observations["text"][0, 0].tolist()
     heard, read = tokens.index(tokenizer.HEARD), tokens.index(tokenizer.READ)
@@ -248,7 +235,7 @@ def test_the_lesson_sensor_tells_the_question_and_where_the_pads_are() -> None:
     sim = lesson(num_avatars=1)
     middle = pad(sim)
     heading = 0.7
-    place(sim, 0, middle - np.array([np.cos(heading), np.sin(heading)]), heading)
+    put_avatar(sim, 0, middle - np.array([np.cos(heading), np.sin(heading)]), heading)
     sim.observe()
     row = sim.observations["lesson"][0, 0]
     named = dict(zip(COLUMNS, row[: len(COLUMNS)].tolist(), strict=True))

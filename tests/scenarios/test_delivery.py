@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 
 import numpy as np
-import pybullet
 import pytest
+from bodies import put_avatar
 
 from als_engine.simulation import Simulation, simulate
 from als_engine.task import LEVELS, split_of
@@ -35,17 +35,9 @@ def office(num_worlds: int = 1, **arguments: object) -> Simulation:
 
 def place(sim: Simulation, avatar: int, plan_xy: tuple[float, float], heading: float) -> None:
     """Puts an avatar somewhere, at rest; place and heading are in plan coordinates."""
-    avatars, mirror = sim.state.avatars, sim.state["mirror"][0]
-    xy = np.asarray(plan_xy) * mirror
-    avatars.position[0, avatar, :2], avatars.velocity[0, avatar] = xy, 0.0
-    avatars.heading[0, avatar] = np.arctan2(
-        mirror[1] * np.sin(heading), mirror[0] * np.cos(heading)
-    )
-    body, client = sim._physics._avatars[0][avatar], sim._physics._clients[0]
-    pybullet.resetBasePositionAndOrientation(
-        body, [*xy, 0.85], [0, 0, 0, 1], physicsClientId=client
-    )
-    pybullet.resetBaseVelocity(body, [0, 0, 0], [0, 0, 0], physicsClientId=client)
+    mirror = sim.state["mirror"][0]
+    turned = np.arctan2(mirror[1] * np.sin(heading), mirror[0] * np.cos(heading))
+    put_avatar(sim, avatar, np.asarray(plan_xy) * mirror, turned)
 
 
 def give(sim: Simulation, avatar: int, prop: int) -> None:

@@ -7,8 +7,8 @@ import zlib
 from typing import Any
 
 import numpy as np
-import pybullet
 import pytest
+from bodies import put_avatar
 
 from als_engine.layout import check_sign_text, rgb
 from als_engine.simulation import Simulation, simulate
@@ -47,14 +47,7 @@ def send(sim: Simulation, avatar: int, prop: int, world: int = 0) -> None:
     state = sim.state
     place = clinic.standing_places(state)[world, prop]
     away = state.props.position[world, prop, :2] - place
-    state.avatars.position[world, avatar, :2] = place
-    state.avatars.velocity[world, avatar] = 0.0
-    state.avatars.heading[world, avatar] = math.atan2(away[1], away[0])
-    body = sim._physics._avatars[world][avatar]
-    client = sim._physics._clients[world]
-    z = float(state.bodies.height[avatar]) / 2
-    pybullet.resetBasePositionAndOrientation(body, [*place, z], [0, 0, 0, 1], client)
-    pybullet.resetBaseVelocity(body, [0, 0, 0], [0, 0, 0], client)
+    put_avatar(sim, avatar, place, math.atan2(away[1], away[0]), world)
 
 
 def use(sim: Simulation, avatar: int, prop: int) -> None:

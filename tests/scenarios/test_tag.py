@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import pybullet
 import pytest
+from bodies import put_avatar
 
 from als_engine.errors import ArgumentError
 from als_engine.layout import rgb
@@ -29,17 +29,6 @@ def game(num_worlds: int = 1, **arguments: object) -> Simulation:
 
 def everybody(sim: Simulation, action: int = STAY) -> np.ndarray:
     return np.full((sim.num_worlds, sim.observers), action)
-
-
-def place(sim: Simulation, avatar: int, xy: tuple[float, float], heading: float = 0.0) -> None:
-    """Puts an avatar of world 0 somewhere, at rest."""
-    body, client = sim._physics._avatars[0][avatar], sim._physics._clients[0]
-    z = float(sim.state.bodies.height[avatar]) / 2
-    pybullet.resetBasePositionAndOrientation(body, [*xy, z], [0, 0, 0, 1], physicsClientId=client)
-    pybullet.resetBaseVelocity(body, [0, 0, 0], [0, 0, 0], physicsClientId=client)
-    sim.state.avatars.position[0, avatar, :2] = xy
-    sim.state.avatars.velocity[0, avatar] = 0.0
-    sim.state.avatars.heading[0, avatar] = heading
 
 
 def touch(sim: Simulation, *pairs: tuple[int, int]) -> None:
@@ -78,8 +67,8 @@ def play(policy: str, num_worlds: int = 24, **arguments: object) -> dict[str, np
 
 def test_walking_into_an_evader_tags_it_and_ends_the_game_of_two():
     sim = game()
-    place(sim, 0, (-3.2, -3.5))
-    place(sim, 1, (-2.2, -3.5))
+    put_avatar(sim, 0, (-3.2, -3.5))
+    put_avatar(sim, 1, (-2.2, -3.5))
     while not sim.terminated[0]:
         assert sim.state.step[0] < 20
         sim.step([[FORWARD, STAY]])
@@ -116,6 +105,14 @@ def test_chasers_that_touch_the_same_evader_share_it():
     sim = game(num_avatars=3)
     touch(sim, (0, 2), (1, 2))
     assert sim.state["points"][0].tolist() == [0.5, 0.5, -1.0]
+
+
+def test_a_larger_arena_holds_the_same_things_farther_apart():
+    usual, large = Tag(2).layout(np.random.default_rng(0), 0), Tag(2, side=16)
+    wide = large.layout(np.random.default_rng(0), 0)
+    assert usual.props.keys() == wide.props.keys()
+    assert max(abs(wall.position[0]) for wall in wide.walls) == pytest.approx(8.0, abs=0.2)
+    assert any(max(map(abs, prop.position[:2])) > 4.0 for prop in wide.props.values())
 
 
 @pytest.mark.parametrize("pair", [(0, 1), (2, 3)])
@@ -165,8 +162,8 @@ def test_looking_at_the_score_changes_nothing():
 
 def test_the_evader_wins_only_when_the_time_is_up():
     sim = game(role="evader", max_episode_steps=30)
-    place(sim, 0, (-3.5, -3.5))
-    place(sim, 1, (3.5, 3.5))
+    put_avatar(sim, 0, (-3.5, -3.5))
+    put_avatar(sim, 1, (3.5, 3.5))
     for _ in range(29):
         sim.step(everybody(sim))
         assert not sim.metrics()["success"][0]
@@ -193,7 +190,16 @@ def test_the_number_of_chasers_can_be_chosen():
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"role": "judge"}, {"num_chasers": 0}, {"num_chasers": 2}, {"num_chasers": True}],
+    [
+        {"role": "judge"},
+        {"num_chasers": 0},
+        {"num_chasers": 2},
+        {"num_chasers": True},
+        {"side": 7.9},
+        {"side": 21},
+        {"side": "wide"},
+        {"side": True},
+    ],
 )
 def test_an_argument_that_makes_no_sense_is_named(arguments):
     with pytest.raises(ArgumentError, match=next(iter(arguments))):
@@ -223,8 +229,8 @@ def test_a_level_is_always_the_same_place():
 def test_crates_can_be_pushed():
     sim = game()
     sim.state.move("crate 1", [0], (-3.0, -3.6, 0.25))
-    place(sim, 0, (-3.7, -3.6))
-    place(sim, 1, (3.7, 3.7))
+    put_avatar(sim, 0, (-3.7, -3.6))
+    put_avatar(sim, 1, (3.7, 3.7))
     for _ in range(10):
         sim.step([[FORWARD, STAY]])
     assert sim.state.position("crate 1")[0, 0] > -2.7

@@ -9,7 +9,7 @@ import numpy as np
 
 from als_engine import Box, Layout, Prop, Quantity, Room, ScenarioSpec, Spawn, Sphere, Task
 from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN
-from als_engine.task import Behaviour
+from als_engine.task import Behaviour, add_terms
 
 
 class Reach(Task):
@@ -62,6 +62,25 @@ class Reach(Task):
 
     def expert(self, state, who, commands):
         commands.move[who] = (1.0, 0.0)
+
+
+class Trade(Reach):
+    """Walk on, but walking fast is exhausting: two terms that nobody can have both of."""
+
+    reward_names: ClassVar = ("progress", "effort")
+
+    def terminated(self, state):
+        return np.zeros(state.num_worlds, np.bool_)
+
+    def reward(self, state):
+        return add_terms(self.reward_terms(state))
+
+    def reward_terms(self, state):
+        velocity = state.avatars.velocity
+        return {
+            "progress": velocity[..., 0] * state.time_step,
+            "effort": -0.5 * (velocity**2).sum(-1) * state.time_step,
+        }
 
 
 def _roam(state, who, commands):

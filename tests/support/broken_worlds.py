@@ -19,6 +19,7 @@ __all__ = [
     "GreedyRewards",
     "HotSensor",
     "LazyExpert",
+    "LostTerms",
     "Moody",
     "NanSensor",
     "NoExpert",
@@ -28,6 +29,7 @@ __all__ = [
     "Renaming",
     "SharedConcepts",
     "SharedLevels",
+    "UnnamedTerms",
 ]
 
 
@@ -137,6 +139,20 @@ class GreedyRewards(Good):
     def reward(self, state):
         self.paid += 1
         return super().reward(state) + self.paid
+
+
+class LostTerms(Good):
+    """Its terms leave something of the reward out."""
+
+    reward_names: ClassVar = ("all", "nothing")
+
+    def reward_terms(self, state):
+        reward = self.reward(state)
+        return {"all": reward, "nothing": 0.001 + 0.0 * reward}
+
+
+class UnnamedTerms(LostTerms):
+    reward_names: ClassVar = ("all",)
 
 
 class Thermometer(Sensor):

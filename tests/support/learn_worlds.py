@@ -18,12 +18,14 @@ from als_engine.registry import registry
 
 ID = "Learn/Reach-v0"
 NO_EXPERT = "Learn/NoExpert-v0"
+TRADE = "Learn/Trade-v0"
 
 
 @hookimpl
 def als_scenarios():
     return [
         ScenarioSpec(ID, task="acme_worlds:Reach", max_episode_steps=40, max_avatars=4),
+        ScenarioSpec(TRADE, task="acme_worlds:Trade", max_episode_steps=40, max_avatars=4),
         ScenarioSpec(NO_EXPERT, task="acme_worlds:Faulty", max_episode_steps=40, max_avatars=4),
     ]
 
@@ -41,7 +43,7 @@ def learn() -> Iterator[str]:
     registry._owners = owners
     registry._plugins.remove(plugin)
     registry._hooks = [hook for hook in registry._hooks if hook[0] is not plugin]
-    for scenario in (ID, NO_EXPERT):
+    for scenario in (ID, TRADE, NO_EXPERT):
         gymnasium.registry.pop(scenario, None)
 
 

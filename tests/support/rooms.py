@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from als_engine import interaction
 from als_engine.arrays import NOTHING, Body
-from als_engine.avatar import HAND_REST, Commands, drive
-from als_engine.layout import Layout
+from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, Commands, drive
+from als_engine.layout import Box, Cylinder, Layout, Prop, Spawn, Sphere
+from als_engine.physics.base import Physics
 from als_engine.physics.bullet import Bullet
 from als_engine.state import WorldState
 
@@ -17,11 +20,17 @@ SUBSTEPS = 4
 class World:
     """One layout in `worlds` worlds, with physics and hands but without a task."""
 
-    def __init__(self, layout: Layout, worlds: int = 1, bodies: list[Body] | None = None):
+    def __init__(
+        self,
+        layout: Layout,
+        worlds: int = 1,
+        bodies: list[Body] | None = None,
+        physics: Callable[[int, int], Physics] = Bullet,
+    ):
         bodies = bodies or [Body()] * len(layout.spawns)
         self.layout = layout
         self.state = WorldState(worlds, bodies, layout, {}, ())
-        self.bullet = Bullet(worlds, SUBSTEPS)
+        self.bullet = physics(worlds, SUBSTEPS)
         self.commands = Commands(worlds, len(bodies))
         self.force = np.zeros((worlds, len(bodies), 3))
         self.reset()
@@ -56,3 +65,27 @@ class World:
     def event(self, kind: str, avatar: int = 0) -> str | None:
         index = getattr(self.state.events, kind)[0, avatar]
         return None if index == NOTHING else self.state.props.names[index]
+
+
+def messy() -> Layout:
+    """Things of every shape, some on top of others, between two walls; two avatars."""
+    props = {
+        "ball": Prop(Sphere(0.2), (0.6, 0.0), mass=1.0, portable=True),
+        "crate": Prop(Box(0.4, 0.4, 0.4), (1.2, 0.0), mass=8.0),
+        "tower": Prop(Box(0.3, 0.3, 0.3), (1.2, 0.4, 0.76), mass=1.0),
+        "drum": Prop(Cylinder(0.3, 0.6), (-0.8, 0.3), mass=5.0),
+    }
+    walls = [Prop(Box(0.2, 4.0, 2.0), (2.0, 0.0)), Prop(Box(4.0, 0.2, 2.0), (0.0, 1.5), 0.3)]
+    spawns = [Spawn((0, 0)), Spawn((-0.5, -0.8), 2.0)]
+    return Layout(spawns, walls, props)
+
+
+def play(world: World, seed: int, steps: int = 40) -> list[list[bytes]]:
+    """Walks, carries and pushes by chance; gives every world's digest after every step."""
+    rng = np.random.default_rng(seed)
+    seen = []
+    for _ in range(steps):
+        hand = int(rng.choice([0, 0, HAND_PICK_UP, HAND_PUT_DOWN]))
+        world.step(1, move=rng.uniform(-1, 1, 2), turn=rng.uniform(-1, 1), hand=hand)
+        seen.append([world.state.digest(w) for w in range(world.state.num_worlds)])
+    return seen

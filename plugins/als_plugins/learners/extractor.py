@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import gymnasium
@@ -38,6 +38,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
         lora_rank: int = 8,
         augment: str = "none",
         by_step: bool = False,
+        beside: Sequence[str] = (),
     ) -> None:
         """Makes the encoder.
 
@@ -51,6 +52,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
             augment: "none" or "shift".
             by_step: leaves remembering to the learner if the encoder has an LSTM that reads
                 forwards, and takes its part for single steps.
+            beside: keys of vectors that go past the encoder and are appended to its features.
 
         Raises:
             ArgumentError: the encoder cannot be made so.
@@ -67,6 +69,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
             {
                 key: _channels_last(cast("Box", part)) if key in turned else part
                 for key, part in observation_space.spaces.items()
+                if key not in beside
             }
         )
         if pretrained is None:
@@ -76,7 +79,9 @@ class EncoderExtractor(BaseFeaturesExtractor):
         memory = None
         if by_step and isinstance(made, RecurrentEncoder) and made.remembers_forwards:
             memory, made = made.memory, made.steps
-        super().__init__(observation_space, made.features)
+        appended = [observation_space[key].shape or () for key in beside]
+        super().__init__(observation_space, made.features + sum(shape[0] for shape in appended))
+        self._beside = tuple(beside)
         # What a pretrained encoder remembers with, in a list since it is no part of the network.
         self._memory = [memory] if memory is not None and pretrained is not None else []
         self._turned, self._tuning = turned, tuning
@@ -96,13 +101,16 @@ class EncoderExtractor(BaseFeaturesExtractor):
     def forward(self, observations: dict[str, Tensor]) -> Tensor:
         """(rows, features)."""
         observation = {
-            key: x.movedim(1, -1) if key in self._turned else x for key, x in observations.items()
+            key: x.movedim(1, -1) if key in self._turned else x
+            for key, x in observations.items()
+            if key not in self._beside
         }
         if self.training:
             for key in self._pictures:
                 observation[key] = shifted(observation[key], SHIFT)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuning != "frozen"):
-            return cast("Tensor", self.encoder(observation))
+            features = cast("Tensor", self.encoder(observation))
+        return torch.cat([features, *(observations[key] for key in self._beside)], dim=1)
 
     def apply(self, fn: Callable[[nn.Module], None]) -> EncoderExtractor:
         """What SB3 initialises networks by; weights that mean something already are kept."""

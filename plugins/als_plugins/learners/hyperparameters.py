@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from als_engine.errors import ArgumentError, unknown
 
 __all__ = [
+    "AttentionDDPGParameters",
     "DDPGParameters",
     "DQNParameters",
     "Hyperparameters",
@@ -186,6 +187,18 @@ class DDPGParameters(OffPolicyParameters):
     noise: Annotated[float, Field(ge=0.0, le=2.0)] = 0.2
 
 
+class AttentionDDPGParameters(DDPGParameters):
+    """DDPG's own, with the attention encoder.
+
+    Attributes:
+        share_encoder: whether actor and critic read one encoder. SB3 then trains it by the actor's
+            loss alone; by default each has, and trains, its own.
+    """
+
+    encoder: Annotated[str, Field(min_length=1, max_length=100)] = "attention"
+    share_encoder: bool = False
+
+
 class TD3Parameters(DDPGParameters):
     """TD3's own.
 
@@ -200,7 +213,7 @@ class TD3Parameters(DDPGParameters):
     n_critics: Annotated[int, Field(ge=1, le=10)] = 2
 
 
-P = TypeVar("P", bound=Hyperparameters)
+P = TypeVar("P", bound=BaseModel)
 
 
 def parse(learner: str, model: type[P], values: Mapping[str, Any]) -> P:

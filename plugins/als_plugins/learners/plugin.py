@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from als_engine import AgentSpec, hookimpl
 
-# id, class in sb3.py, the action modes of the algorithm, what it is.
+if TYPE_CHECKING:
+    import typer
+
+# id, module and class, the action modes of the algorithm, what it is.
 _LEARNERS = [
-    ("ppo", "PPO", ("discrete", "continuous"), "Proximal policy optimization (SB3)."),
+    ("ppo", "sb3:PPO", ("discrete", "continuous"), "Proximal policy optimization (SB3)."),
     (
         "recurrent-ppo",
-        "RecurrentPPO",
+        "sb3:RecurrentPPO",
         ("discrete", "continuous"),
         "PPO with an LSTM (SB3-contrib).",
     ),
-    ("dqn", "DQN", ("discrete",), "Deep Q-network (SB3)."),
-    ("qrdqn", "QRDQN", ("discrete",), "Quantile-regression DQN (SB3-contrib)."),
-    ("sac", "SAC", ("continuous",), "Soft actor-critic (SB3)."),
-    ("td3", "TD3", ("continuous",), "Twin delayed DDPG (SB3)."),
-    ("ddpg", "DDPG", ("continuous",), "Deep deterministic policy gradient (SB3)."),
+    ("dqn", "sb3:DQN", ("discrete",), "Deep Q-network (SB3)."),
+    ("qrdqn", "sb3:QRDQN", ("discrete",), "Quantile-regression DQN (SB3-contrib)."),
+    ("sac", "sb3:SAC", ("continuous",), "Soft actor-critic (SB3)."),
+    ("td3", "sb3:TD3", ("continuous",), "Twin delayed DDPG (SB3)."),
+    ("ddpg", "sb3:DDPG", ("continuous",), "Deep deterministic policy gradient (SB3)."),
+    (
+        "attention-ddpg",
+        "sb3:AttentionDDPG",
+        ("continuous",),
+        "DDPG whose actor and critic read the attention encoder.",
+    ),
+    ("q-learning", "tabular:QLearning", ("discrete",), "Q-learning with a table."),
+    ("sarsa", "tabular:Sarsa", ("discrete",), "SARSA with a table."),
+    (
+        "multi-objective",
+        "multi_objective:MultiObjective",
+        ("discrete", "continuous"),
+        "PPO for any weighting of the reward's terms.",
+    ),
 ]
 
 
@@ -38,7 +57,7 @@ def als_agents() -> list[AgentSpec]:
         *(
             AgentSpec(
                 id=name,
-                agent=f"als_plugins.learners.sb3:{algorithm}",
+                agent=f"als_plugins.learners.{algorithm}",
                 summary=summary,
                 needs=("learn",),
                 trainable=True,
@@ -47,3 +66,11 @@ def als_agents() -> list[AgentSpec]:
             for name, algorithm, modes, summary in _LEARNERS
         ),
     ]
+
+
+@hookimpl
+def als_commands(app: typer.Typer) -> None:
+    """Adds `als pareto`."""
+    from als_plugins.learners.command import pareto
+
+    app.command("pareto")(pareto)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from als_engine.agent import Progress, Training
 
-__all__ = ["Reporter", "ScaledRewards"]
+__all__ = ["PAUSE", "Reporter", "ScaledRewards", "logger"]
 
-_PAUSE: Final = 0.2
+PAUSE: Final = 0.2
 """Seconds between two reports: often enough for a progress bar."""
 
 
@@ -48,7 +50,7 @@ class Reporter(BaseCallback):
 
     def _on_step(self) -> bool:
         self._ended_rows += int(np.count_nonzero(self.locals["dones"]))
-        if time.monotonic() - self._reported >= _PAUSE:
+        if time.monotonic() - self._reported >= PAUSE:
             self._reported = time.monotonic()
             self.training.on_progress(self.progress(self.model))
         if self.training.should_stop():
@@ -80,3 +82,10 @@ class ScaledRewards(VecEnvWrapper):
         observations, rewards, dones, infos = self.venv.step_wait()
         scaled: Any = rewards * self._scale
         return observations, scaled, dones, infos
+
+
+def logger(folder: Path | None) -> Logger:
+    """Writes TensorBoard logs to a folder, or nothing."""
+    if folder is None:
+        return Logger(None, [])
+    return Logger(str(folder), [TensorBoardOutputFormat(str(folder))])

@@ -20,7 +20,6 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
@@ -31,6 +30,7 @@ from als_engine.safe_files import read_tensors, write_tensors
 from als_plugins.encoders.saving import read_encoder_record
 from als_plugins.learners.extractor import EncoderExtractor, channels_first
 from als_plugins.learners.hyperparameters import (
+    AttentionDDPGParameters,
     DDPGParameters,
     DQNParameters,
     Hyperparameters,
@@ -43,10 +43,20 @@ from als_plugins.learners.hyperparameters import (
     parse,
 )
 from als_plugins.learners.recurrent import RecurrentAlgorithm
-from als_plugins.learners.reporter import Reporter, ScaledRewards
+from als_plugins.learners.reporter import Reporter, ScaledRewards, logger
 from als_plugins.learners.training_state import read_training_state, write_training_state
 
-__all__ = ["DDPG", "DQN", "PPO", "QRDQN", "SAC", "TD3", "RecurrentPPO", "SB3Learner"]
+__all__ = [
+    "DDPG",
+    "DQN",
+    "PPO",
+    "QRDQN",
+    "SAC",
+    "TD3",
+    "AttentionDDPG",
+    "RecurrentPPO",
+    "SB3Learner",
+]
 
 WEIGHTS: Final = "weights.safetensors"
 
@@ -95,7 +105,7 @@ class SB3Learner(Learner):
         """The network."""
         if self._policy is None:
             self._policy = self.algorithm.policy_aliases[self.policy_name](
-                channels_first(self.observation_space),
+                channels_first(self.network_space()),
                 self.action_space,
                 self._learning_rate,
                 **self.policy_arguments(),
@@ -163,8 +173,8 @@ class SB3Learner(Learner):
 
     def learn(self, env: VecEnv, training: Training) -> Progress:
         """Trains; a learner that has weights goes on from them."""
-        scale = self.parameters.reward_scale
-        model = self._build(env if scale == 1.0 else ScaledRewards(env, scale), training)
+        seen = self.around(env, training)
+        model = self._build(seen, training)
         if training.resume is not None:
             self.load_weights(training.resume)
         if self._policy is not None:
@@ -172,9 +182,9 @@ class SB3Learner(Learner):
         if training.resume is not None:
             read_training_state(model, training.resume)
             # The worlds begin anew; with the first seeds they would show the first levels again.
-            env.seed(training.seed + model.num_timesteps)
+            seen.seed(training.seed + model.num_timesteps)
         self._model, self._policy = model, model.policy
-        model.set_logger(_logger(training.logs))
+        model.set_logger(logger(training.logs))
         reporter = Reporter(training, getattr(env, "observers", 1))
         left = training.steps - model.num_timesteps
         if left > 0:
@@ -186,6 +196,15 @@ class SB3Learner(Learner):
         self.policy.set_training_mode(False)
         model.logger.close()
         return reporter.progress(model)
+
+    def network_space(self) -> gymnasium.spaces.Dict:
+        """What the network reads."""
+        return self.observation_space
+
+    def around(self, env: VecEnv, training: Training) -> VecEnv:
+        """The environment as the algorithm is to see it."""
+        scale = self.parameters.reward_scale
+        return env if scale == 1.0 else ScaledRewards(env, scale)
 
     log_interval: ClassVar[int] = 1
     """Updates between two entries in the log, or episodes for those with a replay buffer."""
@@ -392,6 +411,19 @@ class DDPG(_OffPolicy):
         return {**super().algorithm_arguments(rows), "action_noise": noise}
 
 
+class AttentionDDPG(DDPG):
+    """DDPG whose actor and critic read the attention encoder."""
+
+    id = "attention-ddpg"
+    parameters_class = AttentionDDPGParameters
+    parameters: AttentionDDPGParameters
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        shared = {"share_features_extractor": self.parameters.share_encoder}
+        return {**super().policy_arguments(), **shared}
+
+
 class TD3(DDPG):
     """Twin delayed DDPG (Fujimoto et al. 2018)."""
 
@@ -455,9 +487,3 @@ def _filled(array: NDArray[Any], axis: int = 0) -> NDArray[Any]:
         return array
     widths = [(0, missing if i == axis else 0) for i in range(array.ndim)]
     return np.pad(array, widths)
-
-
-def _logger(folder: Path | None) -> Logger:
-    if folder is None:
-        return Logger(None, [])
-    return Logger(str(folder), [TensorBoardOutputFormat(str(folder))])

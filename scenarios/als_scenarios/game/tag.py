@@ -17,7 +17,7 @@ from als_engine.layout import Box, Layout, Prop, Spawn
 from als_engine.layout import rgb as color_of
 from als_engine.room import Room
 from als_engine.state import Quantity, WorldState
-from als_engine.task import Behaviour, Role, Task
+from als_engine.task import Behaviour, Role, Task, add_terms
 from als_scenarios.game.players import Players
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ OUT_COLOR: Final = "grey"
 SIDE: Final = 8.0
 """Edge of the arena for two avatars, metres; every further one adds `SIDE_EACH`."""
 SIDE_EACH: Final = 0.5
+MAX_SIDE: Final = 20.0
 HEAD_START: Final = 3.5
 """How far apart, at least, chasers and evaders start, metres."""
 
@@ -96,7 +97,8 @@ class Tag(Task):
 
     ## Rewards
 
-    Zero-sum: in every step the rewards of all avatars add up to 0. The terms are:
+    Zero-sum: in every step the rewards of all avatars add up to 0. The terms, called `tag`, `time`
+    and `closing`, are:
 
     - Tag, 10 in all: with E evaders each tag is worth 10 / E, which the evader loses and the
       chasers that touch it share.
@@ -119,6 +121,8 @@ class Tag(Task):
     - `role`: "chaser" (default) or "evader", the part of the caller's avatar, which is the first;
       avatars of that role come first.
     - `num_chasers`: how many chase; by default half of the avatars, rounded up.
+    - `side`: edge of the arena, metres, from the usual one to 20; by default the usual one. The
+      same obstacles are farther apart in a larger arena.
 
     ## Metrics
 
@@ -133,9 +137,14 @@ class Tag(Task):
 
     default_sensors: ClassVar[tuple[str, ...]] = ("rgb", "touch", "proprioception")
     utterances: ClassVar[tuple[str, ...]] = ("here", "help")
+    reward_names: ClassVar[tuple[str, ...]] = ("tag", "time", "closing")
 
     def __init__(
-        self, num_avatars: int = 2, role: str = "chaser", num_chasers: int | None = None
+        self,
+        num_avatars: int = 2,
+        role: str = "chaser",
+        num_chasers: int | None = None,
+        side: float | None = None,
     ) -> None:
         super().__init__(num_avatars)
         if role not in ROLES:
@@ -151,7 +160,11 @@ class Tag(Task):
         self._names = tuple(name for name in order for _ in range(counts[name]))
         self.chasers: BoolArray = np.array([name == "chaser" for name in self._names])
         self.num_chasers, self.num_evaders = chasers, num_avatars - chasers
-        self.side = SIDE + SIDE_EACH * (num_avatars - 2)
+        usual = SIDE + SIDE_EACH * (num_avatars - 2)
+        self.side = usual if side is None else side
+        whole = isinstance(self.side, (int, float)) and not isinstance(self.side, bool)
+        if not whole or not usual <= self.side <= MAX_SIDE:
+            raise ArgumentError(f"side must be {usual:g} to {MAX_SIDE:g} metres, got {side!r}")
         self._players = Players(self.chasers, CRATES)
 
     def roles(self) -> Sequence[Role]:
@@ -271,15 +284,18 @@ class Tag(Task):
         return potential
 
     def reward(self, state: WorldState) -> FloatArray:
+        """The sum of the terms."""
+        return add_terms(self.reward_terms(state))
+
+    def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
         """Tags, time and approach; see `Rewards`."""
         free = state["free"]
         paid = free.sum(axis=1, keepdims=True) / self.num_chasers
-        reward: FloatArray = (
-            REWARDS.tag * state["points"]
-            + REWARDS.free * (free - self.chasers * paid)
-            + REWARDS.closing * state["shaping"]
-        )
-        return reward
+        return {
+            "tag": REWARDS.tag * state["points"],
+            "time": REWARDS.free * (free - self.chasers * paid),
+            "closing": REWARDS.closing * state["shaping"],
+        }
 
     def terminated(self, state: WorldState) -> BoolArray:
         """Everybody is tagged."""

@@ -18,7 +18,7 @@ from als_engine.layout import Layout
 from als_engine.navigation import Navigator, face
 from als_engine.sensors.base import Sensor
 from als_engine.state import Quantity, WorldState
-from als_engine.task import Behaviour, Role, Task, split_of
+from als_engine.task import Behaviour, Role, Task, add_terms, split_of
 from als_scenarios.medical import clinic
 from als_scenarios.medical.chart import Chart
 from als_scenarios.medical.clinic import BENIGN, DOCTOR, MALIGNANT
@@ -137,7 +137,8 @@ from the mean of the training patients; 0 where not measured | ±5 |
 
     ## Rewards
 
-    Shared by all; the terms and their weights are `WEIGHTS`:
+    Shared by all. The first four rows are the term `diagnosis`, the others `panels`, `time` and
+    `shaping`; their weights are `WEIGHTS`:
 
     | term | reward |
     | --- | --- |
@@ -184,6 +185,7 @@ from the mean of the training patients; 0 where not measured | ±5 |
     default_sensors: ClassVar[tuple[str, ...]] = ("chart", "entities", "proprioception")
     utterances: ClassVar[tuple[str, ...]] = ("benign", "malignant", "measure more")
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"chart": Chart}
+    reward_names: ClassVar[tuple[str, ...]] = ("diagnosis", "panels", "shaping", "time")
 
     def __init__(self, num_avatars: int = 2) -> None:
         super().__init__(num_avatars)
@@ -255,18 +257,25 @@ from the mean of the training patients; 0 where not measured | ±5 |
             state.write(f"{PANELS[panel].name} sign", world, text)
 
     def reward(self, state: WorldState) -> FloatArray:
-        """The terms of `WEIGHTS`; shared by everyone who treats the patient."""
+        """The sum of the terms; shared by everyone who treats the patient."""
+        return add_terms(self.reward_terms(state))
+
+    def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
+        """What the diagnosis brings and what it costs, by `WEIGHTS`."""
         now, right = state["decided_now"], self.success(state)
         ill = _malignant(state)
-        return self.everyone(
+        diagnosis = (
             WEIGHTS.right * (now & right)
             + WEIGHTS.false_alarm * (now & ~right & ~ill)
             + WEIGHTS.missed * (now & ~right & ill)
             + WEIGHTS.undecided * _sent_home(state)
-            + WEIGHTS.panel * state["bought"]
-            + state["shaping"]
-            + WEIGHTS.step
         )
+        return {
+            "diagnosis": self.everyone(diagnosis),
+            "panels": self.everyone(WEIGHTS.panel * state["bought"]),
+            "shaping": self.everyone(state["shaping"]),
+            "time": self.everyone(np.full(state.num_worlds, WEIGHTS.step)),
+        }
 
     def terminated(self, state: WorldState) -> BoolArray:
         """The doctor has decided."""

@@ -16,7 +16,7 @@ from als_engine.arrays import Body, BoolArray, FloatArray
 from als_engine.avatar import Commands
 from als_engine.sensors.base import Sensor
 from als_engine.state import Quantity, WorldState
-from als_engine.task import Behaviour, Role, Split
+from als_engine.task import Behaviour, Role, Split, add_terms
 from als_scenarios.office.delivery_couriers import EXPERT, Couriers, Style
 from als_scenarios.office.delivery_floor import (
     BACK_DOOR_Y,
@@ -112,7 +112,7 @@ class Delivery(Task):
 
     ## Rewards
 
-    Every courier gets the same, the sum of
+    Every courier gets the same, the sum of the terms `orders`, `mistakes`, `time` and `shaping`:
 
     | term | weight |
     | --- | --- |
@@ -149,6 +149,7 @@ class Delivery(Task):
     """
 
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"orders": Orders}
+    reward_names: ClassVar[tuple[str, ...]] = ("orders", "mistakes", "time", "shaping")
     utterances: ClassVar[tuple[str, ...]] = ("mine", "wait", "push now")
 
     def __init__(self, num_avatars: int = 2) -> None:
@@ -234,12 +235,16 @@ class Delivery(Task):
 
     def reward(self, state: WorldState) -> FloatArray:
         """The same for every courier, (worlds, avatars)."""
-        return self.everyone(
-            DONE_REWARD * state["done_now"]
-            + WRONG_REWARD * state["wrong_now"]
-            + STEP_REWARD
-            + state["gain"]
-        )
+        return add_terms(self.reward_terms(state))
+
+    def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
+        """What is done, what goes wrong, how long it takes, and how near it has come."""
+        return {
+            "orders": self.everyone(DONE_REWARD * state["done_now"]),
+            "mistakes": self.everyone(WRONG_REWARD * state["wrong_now"]),
+            "time": self.everyone(np.full(state.num_worlds, STEP_REWARD)),
+            "shaping": self.everyone(state["gain"]),
+        }
 
     def terminated(self, state: WorldState) -> BoolArray:
         """Every order is done."""

@@ -1,0 +1,191 @@
+"""What `evidence.py` compares: the scenarios, the arms, and how one of them is run."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from als_engine.agent import Progress
+
+WORK = Path("runs") / "evidence"
+"""Datasets, encoders and agents; may be deleted, and is made again from the seeds."""
+
+EVALUATED = 100
+"""Held-out episodes behind every score."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One scenario, and everything that its arms share.
+
+    Attributes:
+        scenario, arguments: where.
+        steps: environment steps of every arm.
+        episodes, policy: the experience behind the pretrained encoders, from training levels.
+        objectives, pretraining_steps: of the pretraining.
+        encoder: arguments of the attention encoder.
+        config: PPO's hyperparameters, the same for all arms.
+        drift: the arguments that change for adaptation.
+    """
+
+    scenario: str
+    arguments: dict[str, Any]
+    steps: int
+    episodes: int = 300
+    policy: str = "mix"
+    objectives: dict[str, float] = field(default_factory=lambda: {"masked": 1.0, "dynamics": 1.0})
+    pretraining_steps: int = 2_000
+    encoder: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    drift: dict[str, Any] = field(default_factory=dict)
+    adaptation_steps: int = 40_000
+
+
+PPO = {"learning_rate": 5e-4, "n_epochs": 4, "gamma": 0.98}
+
+SETTINGS = {
+    "tag": Setting(
+        "ALS/Tag-v0",
+        {"sensors": ["entities", "proprioception"], "action_mode": "continuous"},
+        steps=60_000,
+        config=PPO,
+    ),
+}
+
+ARMS: dict[str, dict[str, Any]] = {
+    "mlp": {"encoder": "mlp"},
+    "attention": {"encoder": "attention"},
+    "frozen": {"encoder": "attention", "tuning": "frozen"},
+    "lora": {"encoder": "attention", "tuning": "lora"},
+    "full": {"encoder": "attention", "tuning": "full"},
+}
+"""The last three begin with the pretrained encoder, the first two with random weights."""
+
+ADAPTATION = ("adapt-off", "adapt-on")
+"""The agent of arm "full" after the world has drifted: as it is, or adapted by feedback."""
+
+
+def run(setting: str, arm: str, seed: int) -> dict[str, Any]:
+    """Makes one run of one arm; returns what goes into its file."""
+    chosen = SETTINGS[setting]
+    found = _adapt(setting, arm, seed) if arm in ADAPTATION else _train(setting, arm, seed)
+    return {
+        "setting": setting,
+        "arm": arm,
+        "seed": seed,
+        "scenario": chosen.scenario,
+        "arguments": chosen.arguments,
+        "command": f"python benchmarks/evidence.py one {setting} {arm} {seed}",
+        **found,
+    }
+
+
+def pretrained(setting: str, seed: int) -> Path:
+    """The encoder of a seed, pretrained on the seed's own experience; made when it is missing."""
+    from als_engine.errors import SavedFileError
+    from als_plugins.encoders.saving import read_encoder_record
+    from als_plugins.experience.collect import collect
+    from als_plugins.pretraining.pretrain import pretrain
+
+    chosen, folder = SETTINGS[setting], WORK / f"{setting}-{seed}"
+    try:
+        read_encoder_record(folder / "pretraining")
+    except SavedFileError:
+        collect(
+            chosen.scenario,
+            folder / "experience",
+            policy=chosen.policy,
+            episodes=chosen.episodes,
+            seed=1_000_000 * (seed + 1),
+            arguments=chosen.arguments,
+        )
+        pretrain(
+            folder / "experience",
+            folder / "pretraining",
+            encoder="attention",
+            config=chosen.encoder,
+            sensors=chosen.arguments["sensors"],
+            objectives=chosen.objectives,
+            steps=chosen.pretraining_steps,
+            seed=seed,
+            resume=(folder / "pretraining").exists(),
+        )
+    return folder / "pretraining"
+
+
+def _train(setting: str, arm: str, seed: int) -> dict[str, Any]:
+    from als_engine.training import train_agent
+
+    chosen, config = SETTINGS[setting], {**SETTINGS[setting].config, **ARMS[arm]}
+    if "tuning" in config:
+        config["pretrained"] = str(pretrained(setting, seed).resolve())
+    elif config["encoder"] == "attention":
+        config["encoder_config"] = chosen.encoder
+    curve: list[list[float]] = []
+
+    def note(progress: Progress) -> None:
+        late = not curve or progress.steps - curve[-1][0] >= chosen.steps / 60
+        if progress.episodes >= 20 and (late or progress.steps >= chosen.steps):
+            curve.append([progress.steps, round(progress.mean_return, 4)])
+
+    folder = WORK / f"{setting}-{seed}" / f"agent-{arm}"
+    shutil.rmtree(folder, ignore_errors=True)  # Of a run that was killed.
+    trained = train_agent(
+        chosen.scenario,
+        "ppo",
+        steps=chosen.steps,
+        folder=folder,
+        seed=seed,
+        arguments=chosen.arguments,
+        config=config,
+        on_progress=note,
+    )
+    shutil.rmtree(folder / "checkpoints")
+    return {
+        "steps": chosen.steps,
+        "seconds": round(trained.seconds, 1),
+        "curve": curve,
+        **_evaluated(folder, chosen.arguments),
+    }
+
+
+def _adapt(setting: str, arm: str, seed: int) -> dict[str, Any]:
+    from als_plugins.adaptation.adapt import adapt
+
+    chosen, folder = SETTINGS[setting], WORK / f"{setting}-{seed}"
+    agent, drifted = folder / "agent-full", {**chosen.arguments, **chosen.drift}
+    if not agent.exists():
+        _train(setting, "full", seed)
+    if arm == "adapt-off":
+        return {"steps": 0, "seconds": 0.0, **_evaluated(agent, drifted)}
+    out = folder / "adaptation"
+    shutil.rmtree(out, ignore_errors=True)
+    adapt(
+        agent,
+        chosen.scenario,
+        folder=out,
+        feedback="simulated:0.1",
+        steps=chosen.adaptation_steps,
+        drift=chosen.drift,
+        seed=seed,
+    )
+    return {"steps": chosen.adaptation_steps, **_evaluated(out, drifted)}
+
+
+def _evaluated(folder: Path, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return, normalised return and success on held-out levels."""
+    from als_engine.evaluation.protocol import evaluate, normalise
+    from als_engine.saving import open_agent
+
+    opened = open_agent(str(folder), arguments=arguments)
+    found = evaluate(opened.agent, opened.scenario, EVALUATED, arguments=opened.arguments)
+    score = normalise(found)
+    assert score is not None
+    return {
+        "return": round(found.mean_return.value, 4),
+        "score": round(score.score.value, 4),
+        "success": round(found.success.value, 4),
+    }

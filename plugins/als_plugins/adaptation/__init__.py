@@ -1,0 +1,1 @@
+"""Goes on training a saved agent from people's feedback, and takes back what makes it worse."""

@@ -1,0 +1,78 @@
+"""Whether an update made an agent better or worse, on the same episodes before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from als_engine.agent import Agent
+from als_engine.evaluation.protocol import Evaluation, evaluate
+from als_engine.evaluation.statistics import Interval, mean_interval
+
+__all__ = ["FIRST_EPISODE", "Examiner", "Verdict", "compare"]
+
+FIRST_EPISODE: Final = 1_000_000
+"""The seed of the first episode: `als evaluate` begins with 0, so these are others."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A comparison of two agents, or of one before and after the world changed.
+
+    Attributes:
+        difference: of the returns, episode by episode, with its 95 percent interval.
+        worse: the whole interval is below 0 by more than the margin.
+        better: the mean is higher.
+    """
+
+    difference: Interval
+    worse: bool
+    better: bool
+
+
+def compare(after: Evaluation, before: Evaluation, margin: float) -> Verdict:
+    """Compares returns in the same episodes.
+
+    Args:
+        after: of as many episodes with the same seeds as `before`.
+        before: what to compare with.
+        margin: what does not count, in standard deviations of the returns before.
+    """
+    difference = mean_interval(after.returns - before.returns)
+    ignored = margin * float(before.returns.std())
+    return Verdict(difference, difference.high < -ignored, difference.value > 0.0)
+
+
+class Examiner:
+    """Evaluates on a fixed set of held-out episodes, which are not those of `als evaluate`.
+
+    The agent takes its best action, so the same weights in the same world always do the same:
+    what was measured once need not be run again.
+    """
+
+    def __init__(
+        self, scenario: str, observers: int, *, split: str, episodes: int, worlds: int
+    ) -> None:
+        """Takes what to evaluate on."""
+        self._scenario, self._observers = scenario, observers
+        self._split, self._episodes, self._worlds = split, episodes, worlds
+        self._known: dict[tuple[str, str], Evaluation] = {}
+
+    def examine(
+        self, agent: Agent, snapshot: str, world: str, arguments: Mapping[str, Any]
+    ) -> Evaluation:
+        """The evaluation of an agent that has the weights of a snapshot, in a world."""
+        key = (snapshot, world)
+        if key not in self._known:
+            self._known[key] = evaluate(
+                agent,
+                self._scenario,
+                self._episodes,
+                split=self._split,
+                seed=FIRST_EPISODE,
+                num_worlds=self._worlds,
+                observers=self._observers,
+                arguments=arguments,
+            )
+        return self._known[key]

@@ -1,0 +1,296 @@
+"""A source's episodes as plain arrays, one after the other: read in place, at random, by windows.
+
+HDF5 keeps every episode apart, which is what other people's tools expect and far too slow for
+reading batches at random. So the first reader writes the same numbers once more, one `.npy` file
+for each sensor, beside which it keeps mean and deviation; later ones map the files into memory. A
+cache that does not belong to the episodes beside it is made anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final, Literal
+from urllib.parse import quote
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.errors import SavedFileError
+from als_engine.safe_files import read_tensors, replace_folder, write_tensors
+from als_engine.saving import Model, read_model
+from als_plugins.experience import episodes as files
+from als_plugins.experience.records import SensorRecord, SourceRecord, data_file, part_of
+
+__all__ = ["Moments", "SourceArrays", "open_source"]
+
+RECORD: Final = "cache.json"
+STATISTICS: Final = "statistics.safetensors"
+
+OnStep = Callable[[int, int], None]
+
+
+class CacheRecord(Model):
+    """What `cache.json` holds: which episodes the arrays were made from.
+
+    Attributes:
+        format: the version of this format.
+        size, time: of the file of episodes, bytes and nanoseconds.
+        episodes, steps: how many there are.
+    """
+
+    format: Literal[1] = 1
+    size: int
+    time: int
+    episodes: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Count, mean and sum of squared deviations, which add up over chunks and sources.
+
+    Chan, Golub and LeVeque (1983), "Algorithms for computing the sample variance".
+    """
+
+    count: int
+    mean: NDArray[np.float64]
+    squares: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, values: NDArray[Any]) -> Moments:
+        """Those of some rows, over the first axis."""
+        wide = values.astype(np.float64)
+        mean = wide.mean(axis=0)
+        wide -= mean
+        return cls(len(values), mean, np.einsum("i...,i...->...", wide, wide))
+
+    def __add__(self, other: Moments) -> Moments:
+        count = self.count + other.count
+        if count == 0:
+            return self
+        apart = other.mean - self.mean
+        mean = self.mean + apart * (other.count / count)
+        more = apart * apart * (self.count * other.count / count)
+        return Moments(count, mean, self.squares + other.squares + more)
+
+    @property
+    def std(self) -> NDArray[np.float64]:
+        """The standard deviation of the whole."""
+        deviation: NDArray[np.float64] = np.sqrt(self.squares / max(1, self.count))
+        return deviation
+
+
+@dataclass(frozen=True)
+class SourceArrays:
+    """One source, mapped into memory; episodes stand one after the other, one row a step.
+
+    Attributes:
+        record: what was collected.
+        arrays: `observations/KEY`, `infos/NAME`, `actions` and `rewards` to (steps, ...).
+        lengths, levels: of each episode, (episodes,).
+        moments: sensor to the moments of its values in the train part.
+    """
+
+    record: SourceRecord
+    arrays: Mapping[str, NDArray[Any]]
+    lengths: NDArray[np.int64]
+    levels: NDArray[np.int64]
+    moments: Mapping[str, Moments]
+
+
+def open_source(folder: Path, record: SourceRecord, on_step: OnStep) -> SourceArrays:
+    """Maps a source's arrays, after making them where they are missing or stale.
+
+    Args:
+        folder: of the dataset.
+        record: the source.
+        on_step: told how many of how many episodes have been converted.
+
+    Raises:
+        SavedFileError: the episodes are damaged, or not what the record says, or there is no room
+            for the arrays.
+    """
+    data = data_file(folder, record.id)
+    try:
+        status = data.stat()
+    except OSError:
+        raise SavedFileError(
+            f"{data} is missing: collect {record.scenario} again, or get a whole copy"
+        ) from None
+    wanted = CacheRecord(
+        size=status.st_size,
+        time=status.st_mtime_ns,
+        episodes=record.episodes,
+        steps=record.steps,
+    )
+    cache = folder / "cache" / record.id.removeprefix("als/")
+    found = _open(cache, record, wanted)
+    if found is None:
+        replace_folder(cache, lambda new: _build(data, record, wanted, new, on_step))
+        found = _open(cache, record, wanted)
+        if found is None:
+            raise SavedFileError(f"{cache} cannot be read back: is the disk all right?")
+    return found
+
+
+def layout(record: SourceRecord) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """What an episode holds: name to dtype and shape of one step."""
+    observations = {
+        f"observations/{key}": (sensor.dtype, sensor.shape)
+        for key, sensor in record.observations.items()
+    }
+    infos = {f"infos/{name}": described for name, described in files.INFOS.items()}
+    space = record.actions.space
+    actions = (str(space.dtype), tuple(space.shape or ()))
+    return {**observations, **infos, "actions": actions, "rewards": ("float64", ())}
+
+
+def _open(cache: Path, record: SourceRecord, wanted: CacheRecord) -> SourceArrays | None:
+    """Maps the arrays; None where they are missing, stale or damaged."""
+    try:
+        if read_model(cache / RECORD, CacheRecord) != wanted:
+            return None
+        arrays = {
+            name: _map(cache, name, dtype, (wanted.steps, *shape))
+            for name, (dtype, shape) in layout(record).items()
+        }
+        shape = (wanted.episodes,)
+        lengths, levels = (_map(cache, name, "int64", shape) for name in ("lengths", "levels"))
+        if int(lengths.sum()) != wanted.steps or (lengths < 1).any():
+            return None
+        statistics = read_tensors(cache / STATISTICS, like=_like(record))
+    except (SavedFileError, ValueError, OSError):
+        return None
+    count = int(statistics["count"])
+    moments = {
+        key: Moments(count, statistics[f"{key}.mean"], statistics[f"{key}.squares"])
+        for key in record.observations
+    }
+    return SourceArrays(record, arrays, lengths, levels, moments)
+
+
+def _map(cache: Path, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    path = cache / f"{quote(name, safe='')}.npy"
+    if 0 in shape:  # An empty file cannot be mapped.
+        array = np.load(path, allow_pickle=False)
+    else:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    if array.dtype != np.dtype(dtype) or array.shape != shape or not array.flags.c_contiguous:
+        raise ValueError(name)
+    return np.asarray(array)
+
+
+def _like(record: SourceRecord) -> dict[str, NDArray[Any]]:
+    found: dict[str, NDArray[Any]] = {"count": np.zeros((), np.int64)}
+    for key, sensor in record.observations.items():
+        found[f"{key}.mean"] = found[f"{key}.squares"] = np.zeros(sensor.shape)
+    return found
+
+
+def _build(
+    data: Path, record: SourceRecord, wanted: CacheRecord, new: Path, on_step: OnStep
+) -> None:
+    """Writes the arrays of one source into a new folder."""
+    described = layout(record)
+    lengths, levels = np.zeros((2, record.episodes), np.int64)
+    moments = {
+        key: Moments(0, np.zeros(sensor.shape), np.zeros(sensor.shape))
+        for key, sensor in record.observations.items()
+    }
+    with ExitStack() as stack:
+        file = stack.enter_context(files.episode_file(data))
+        outputs = {
+            name: stack.enter_context(_array_file(new, name, dtype, (record.steps, *shape)))
+            for name, (dtype, shape) in described.items()
+        }
+        for i, (group, steps) in enumerate(_groups(file, record)):
+            lengths[i], levels[i] = steps, files.read_attribute(group, "level")
+            learnt_from = part_of(int(levels[i])) == "train"
+            for name, values in _read_episode(group, steps, record):
+                outputs[name].write(np.ascontiguousarray(values).data.cast("B"))
+                sensor = name.removeprefix("observations/")
+                if learnt_from and sensor != name:
+                    moments[sensor] += Moments.of(values)
+            on_step(i + 1, record.episodes)
+    for name, array in (("lengths", lengths), ("levels", levels)):
+        np.save(new / f"{name}.npy", array)
+    count = int(lengths[[part_of(int(level)) == "train" for level in levels]].sum())
+    statistics: dict[str, NDArray[Any]] = {"count": np.array(count, np.int64)}
+    for key, found in moments.items():
+        statistics[f"{key}.mean"], statistics[f"{key}.squares"] = found.mean, found.squares
+    write_tensors(new / STATISTICS, statistics)
+    (new / RECORD).write_text(wanted.model_dump_json() + "\n")
+
+
+def _groups(file: h5py.File, record: SourceRecord) -> Iterator[tuple[h5py.Group, int]]:
+    """The episodes of a file in order, with their lengths, as many as the record says."""
+    total = 0
+    for i in range(record.episodes):
+        link = file.get(f"episode_{i}", getlink=True) if f"episode_{i}" in file else None
+        group = file[f"episode_{i}"] if isinstance(link, h5py.HardLink) else None
+        if not isinstance(group, h5py.Group):
+            raise SavedFileError(f"{file.filename} has no episode_{i}; it should have more")
+        steps = files.read_attribute(group, "total_steps")
+        total += steps
+        if not 1 <= steps <= files.MAX_STEPS or total > record.steps:
+            raise SavedFileError(f"{file.filename}: {group.name} has another length than recorded")
+        yield group, steps
+    if total != record.steps:
+        raise SavedFileError(f"{file.filename} has {total} steps, {record.steps} were recorded")
+
+
+def _read_episode(
+    group: h5py.Group, steps: int, record: SourceRecord
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """An episode's arrays without the last observation, on which nobody acted."""
+    for name, (dtype, shape) in layout(record).items():
+        folder, _, key = name.partition("/")
+        stored = f"{folder}/{files.stored(key)}" if key else folder
+        rows = steps + 1 if key else steps
+        values = files.read_array(group, stored, dtype, (rows, *shape))[:steps]
+        _check_values(f"{group.file.filename}: {group.name}/{stored}", values, name, record)
+        yield name, values
+
+
+def _check_values(where: str, values: NDArray[Any], name: str, record: SourceRecord) -> None:
+    """Refuses what a network would turn into NaN, or take for an index outside of a table.
+
+    Raises:
+        SavedFileError: numbers are not finite, or whole numbers are outside of the space.
+    """
+    if values.dtype.kind == "f":
+        if name != "infos/nearest_prop" and not np.isfinite(values).all():
+            raise SavedFileError(f"{where} has numbers that are not finite")
+        return
+    described = (
+        record.actions
+        if name == "actions"
+        else record.observations.get(name.removeprefix("observations/"))
+    )
+    if described is None or name.startswith("infos/"):
+        return
+    if isinstance(described, SensorRecord):
+        low, high = described.space.low, described.space.high
+    else:
+        low, high = np.array(0), np.array(described.n - 1)
+    if (values < low).any() or (values > high).any():
+        raise SavedFileError(f"{where} has numbers outside of its space")
+
+
+def _array_file(folder: Path, name: str, dtype: str, shape: Sequence[int]) -> IO[bytes]:
+    """A `.npy` file whose header is written; its numbers follow.
+
+    Written and not mapped: a full disk is then an error that can be told, not a signal.
+    """
+    file = (folder / f"{quote(name, safe='')}.npy").open("wb")
+    header = {
+        "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
+        "fortran_order": False,
+        "shape": tuple(shape),
+    }
+    np.lib.format.write_array_header_1_0(file, header)
+    return file

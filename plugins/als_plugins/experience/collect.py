@@ -1,0 +1,362 @@
+"""Collects experience: runs a policy through a scenario's levels and keeps all that avatars sense.
+
+Episode i is the world reset with `seed + i`, whichever world runs it and however many run at once,
+so a dataset does not depend on how it was collected, and an interrupted collecting goes on exactly
+where it stopped.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from als_engine.envs.batch import Batch
+from als_engine.errors import ALSError, ArgumentError, PhysicsError, SavedFileError
+from als_engine.files import make_folder
+from als_engine.saving import versions
+from als_engine.simulation import at_least_one, simulate
+from als_plugins.experience.policies import Policies
+from als_plugins.experience.recorder import Recorder, broken
+from als_plugins.experience.records import (
+    RECORD,
+    DatasetRecord,
+    SourceRecord,
+    describe_actions,
+    describe_sensors,
+    read_dataset,
+    source_id,
+    write_dataset,
+)
+from als_plugins.experience.shards import Shards, put_together
+
+__all__ = ["Collected", "Progress", "collect"]
+
+UNFINISHED: Final = ".collecting"
+
+_ROW_SEEDS: Final = 1_009
+"""More than there are avatars: rows of different worlds never share a seed."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a collecting has come.
+
+    Attributes:
+        episodes: that are finished, those of earlier runs and those left out among them.
+        total: how many there will be.
+        steps: taken in this run, over all worlds.
+        left_out: episodes that cannot be used.
+    """
+
+    episodes: int
+    total: int
+    steps: int
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What there is of a source after a collecting.
+
+    Attributes:
+        folder: of the dataset.
+        source: the record in `dataset.json`.
+        new: episodes that this run added or left out; 0 when all were there already.
+    """
+
+    folder: Path
+    source: SourceRecord
+    new: int
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def collect(
+    scenario: str,
+    folder: Path | str,
+    *,
+    policy: str = "random",
+    episodes: int,
+    seed: int = 0,
+    worlds: int = 16,
+    observers: int = 1,
+    split: str = "train",
+    arguments: Mapping[str, Any] | None = None,
+    on_progress: OnProgress = lambda progress: None,
+) -> Collected:
+    """Collects episodes into a dataset, which it makes or adds to.
+
+    The same call again goes on where it was interrupted; with more episodes it adds the missing
+    ones; when all are there it does nothing.
+
+    Args:
+        scenario: its id.
+        folder: of the dataset; a new or empty folder, or one with a dataset.
+        policy: "random", "expert", "mix" (the expert in even episodes, random in odd ones), or the
+            folder or id of another agent.
+        episodes: how many; each gives one for every observer.
+        seed: of episode 0.
+        worlds: how many run at once; makes no difference to the episodes.
+        observers: avatars of each world that the policy drives; background drives the others.
+        split: "train" or "test": where levels are drawn from.
+        arguments: of the scenario, such as `sensors`; by default its own sensors are collected.
+        on_progress: called whenever an episode ends.
+
+    Returns:
+        What there is of it now.
+
+    Raises:
+        UnknownIdError: there is no such scenario or policy.
+        ArgumentError: an argument is not allowed.
+        SavedFileError: the folder cannot be written, or holds something else; what it held is as
+            it was.
+    """
+    folder = Path(folder)
+    at_least_one("episodes", episodes)
+    at_least_one("worlds", worlds)
+    given = dict(arguments or {})
+    if "split" in given:
+        raise ArgumentError("name the split itself, not as an argument of the scenario")
+    policies = Policies(policy, scenario, given, observers)
+    simulation = simulate(
+        scenario, min(worlds, episodes), observers, **{**policies.arguments, "split": split}
+    )
+    try:
+        record = _describe(scenario, policy, policies, simulation, seed)
+        with _claimed(folder):
+            dataset = _begin(folder)
+            known = next((s for s in dataset.sources if s.id == record.id), record)
+            shards = Shards(folder / UNFINISHED / record.id.removeprefix("als/"))
+            try:
+                wanted = max(episodes, known.attempted, 1 + max(shards.done, default=-1))
+                todo = sorted(set(range(known.attempted, wanted)) - shards.done)
+                runner = _Runner(
+                    Batch(simulation, AutoresetMode.DISABLED), policies, shards, seed, todo
+                )
+                runner.run(lambda: on_progress(_progress(runner, shards, known, wanted)))
+                if shards.done:
+                    spaces = simulation.observation_space, simulation.action_space
+                    known = put_together(folder, known, shards, spaces)
+                    others = [s for s in dataset.sources if s.id != known.id]
+                    write_dataset(folder, DatasetRecord(sources=[*others, known]))
+                    shards.delete()
+                    with suppress(OSError):  # Another source may be unfinished.
+                        (folder / UNFINISHED).rmdir()
+            finally:
+                shards.close()
+    finally:
+        simulation.close()
+    return Collected(folder, known, len(todo))
+
+
+def _progress(runner: _Runner, shards: Shards, known: SourceRecord, wanted: int) -> Progress:
+    left_out = sum(known.left_out.values()) + shards.count_left_out
+    return Progress(known.attempted + len(shards.done), wanted, runner.steps, left_out)
+
+
+def _describe(
+    scenario: str, policy: str, policies: Policies, simulation: Any, seed: int
+) -> SourceRecord:
+    """The record of a source of which nothing is there yet.
+
+    Raises:
+        ArgumentError: something in it cannot be written down.
+    """
+    identity = {
+        "arguments": policies.arguments,
+        "agent": policies.digest,
+        "observers": simulation.observers,
+        "split": simulation.split,
+        "seed": seed,
+    }
+    try:
+        return SourceRecord(
+            id=source_id(scenario, policy, identity),
+            scenario=scenario,
+            policy=policy,
+            observations=describe_sensors(simulation.observation_space),
+            actions=describe_actions(simulation.action_space),
+            versions=versions(),
+            **identity,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
+    except TypeError as error:
+        raise ArgumentError(f"the arguments of {scenario} must be JSON: {error}") from None
+
+
+def _begin(folder: Path) -> DatasetRecord:
+    """The dataset in a folder, or a new one there.
+
+    Raises:
+        SavedFileError: the folder holds something else.
+    """
+    if (folder / RECORD).exists():
+        return read_dataset(folder)
+    if any(path.name not in (UNFINISHED, _LOCK) for path in folder.iterdir()):
+        raise SavedFileError(
+            f"{folder} holds other files: name a new or empty folder, or a dataset"
+        )
+    empty = DatasetRecord()
+    write_dataset(folder, empty)
+    return empty
+
+
+_LOCK: Final = ".lock"
+
+
+@contextmanager
+def _claimed(folder: Path) -> Iterator[None]:
+    """Keeps other processes from collecting into the same folder; a killed one lets go of it.
+
+    Raises:
+        SavedFileError: another one does, or the folder cannot be written.
+    """
+    make_folder(folder)
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SavedFileError(
+                f"another process is collecting into {folder}: wait for it, or name another folder"
+            ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+class _Runner:
+    """Gives every world that is free the next episode, and keeps what comes of it."""
+
+    def __init__(
+        self, batch: Batch, policies: Policies, shards: Shards, seed: int, todo: Iterable[int]
+    ) -> None:
+        self.steps = 0
+        self._batch, self._policies, self._shards, self._seed = batch, policies, shards, seed
+        simulation = batch.simulation
+        self._worlds, self._observers = simulation.num_worlds, simulation.observers
+        self._recorder = Recorder(simulation, batch.observations)
+        self._todo = deque(todo)
+        # The episode that each world runs, and whether it is kept: when none are left, a world
+        # runs one again that another has begun before, so that it cannot fail first.
+        self._episode = np.zeros(self._worlds, np.int64)
+        self._kept = np.zeros(self._worlds, np.bool_)
+
+    def run(self, on_episode: Callable[[], None]) -> None:
+        """Runs all episodes; what is finished is on the disk however this ends."""
+        if not self._todo:
+            return
+        self._policies.begin(self, self._seed)
+        everywhere = np.ones(self._worlds, np.bool_)
+        try:
+            self._next(everywhere)
+            while self._kept.any():
+                if (ended := self._step()).any():
+                    self._close(ended)
+                    self._next(ended)
+                    on_episode()
+                    if self._shards.due:
+                        self._shards.write()
+        except BaseException:
+            with suppress(ALSError):  # What went wrong first is what there is to say.
+                self._shards.write()
+            raise
+        self._shards.write()
+
+    def rows(self, array: NDArray[Any]) -> NDArray[Any]:
+        """(worlds, observers, ...) to (rows, ...)."""
+        return array.reshape(self._worlds * self._observers, *array.shape[2:])
+
+    def expert_actions(self) -> NDArray[Any]:
+        """What the expert does now, one action for each row."""
+        return self.rows(self._batch.expert_actions())
+
+    def _step(self) -> NDArray[np.bool_]:
+        """One step of all worlds; returns which episodes it ended."""
+        self._recorder.observe()
+        seen = {key: self.rows(array) for key, array in self._batch.observations.items()}
+        actions = self._policies.act(seen, np.repeat(self._episode, self._observers))
+        try:
+            self._batch.step(actions.reshape(self._worlds, self._observers, *actions.shape[1:]))
+        except PhysicsError as error:
+            self._abandon(error)
+            return np.zeros(self._worlds, np.bool_)
+        self._recorder.act(actions, self.rows(self._batch.rewards))
+        self.steps += int(self._kept.sum())
+        return self._batch.terminated | self._batch.truncated
+
+    def _close(self, ended: NDArray[np.bool_]) -> None:
+        """Keeps the episodes that have ended, or says why not."""
+        self._recorder.observe(ended)
+        for world in np.flatnonzero(ended & self._kept).tolist():
+            number = int(self._episode[world])
+            attributes: dict[str, int | str] = {
+                "seed": self._seed + number,
+                "episode": number,
+                "split": self._batch.simulation.split,
+                "policy": self._policies.name(number),
+            }
+            episodes = [
+                self._recorder.episode(world, avatar, {**attributes, "avatar": avatar})
+                for avatar in range(self._observers)
+            ]
+            reason = next(filter(None, map(broken, episodes)), None)
+            if reason is None:
+                self._shards.add(episodes, number)
+            else:
+                self._shards.leave_out(number, reason)
+
+    def _next(self, free: NDArray[np.bool_]) -> None:
+        """Resets the worlds of a mask to the next episodes."""
+        for world in np.flatnonzero(free).tolist():
+            self._kept[world] = bool(self._todo)
+            if self._todo:
+                self._episode[world] = self._todo.popleft()
+            elif not self._shards.is_kept(int(self._episode[world])) and self._kept.any():
+                self._episode[world] = self._episode[self._kept.argmax()]
+        self._reset(free)
+
+    def _reset(self, which: NDArray[np.bool_]) -> None:
+        seeds = (self._seed + self._episode).tolist()
+        self._batch.reset(seeds, which)
+        self._recorder.restart(which)
+        self._policies.restart(
+            np.repeat(which, self._observers),
+            [
+                seeds[world] * _ROW_SEEDS + avatar
+                for world in np.flatnonzero(which).tolist()
+                for avatar in range(self._observers)
+            ],
+        )
+
+    def _abandon(self, error: PhysicsError) -> None:
+        """Leaves out the episode whose physics broke; the others, stopped half-way, begin anew."""
+        bad = int(self._episode[error.world])
+        if not (self._kept & (self._episode == bad)).any():
+            raise error  # Nothing would be different the next time.
+        self._shards.leave_out(bad, "the physics broke")
+        free = self._episode == bad
+        self._kept[free] = False
+        for world in np.flatnonzero(free).tolist():
+            self._kept[world] = bool(self._todo)
+            if self._todo:
+                self._episode[world] = self._todo.popleft()
+        running = np.flatnonzero(self._kept)
+        if len(running):
+            self._episode[~self._kept] = self._episode[running[0]]
+            self._reset(np.ones(self._worlds, np.bool_))

@@ -1,0 +1,130 @@
+"""`als collect` writes a dataset of experience, `als data show` prints what is in one."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from als_engine.cli.options import parse_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from als_plugins.experience.collect import Collected, Progress
+
+__all__ = ["collect", "show"]
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The scenario; `als list` shows them.")]
+Out = Annotated[Path, typer.Option(metavar="DATASET", help="Folder: new, empty, or a dataset.")]
+Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1)]
+Policy = Annotated[str, typer.Option(help="random, expert, mix, or the folder of a saved agent.")]
+Sensors = Annotated[
+    str | None, typer.Option(help="Observation keys, such as rgb,text; by default the scenario's.")
+]
+Arg = Annotated[
+    list[str] | None,
+    typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
+]
+Seed = Annotated[int, typer.Option(help="Of the first episode.", min=0)]
+Worlds = Annotated[
+    int, typer.Option(help="Worlds run at once; makes no difference to the episodes.", min=1)
+]
+Observers = Annotated[int, typer.Option("--drive", help="Avatars that the policy drives.", min=1)]
+Split = Annotated[str, typer.Option(help="Where levels come from: train or test.")]
+Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The folder of a dataset.")]
+
+
+def collect(
+    id: Id,
+    out: Out,
+    episodes: Episodes = 100,
+    policy: Policy = "random",
+    sensors: Sensors = None,
+    arguments: Arg = None,
+    seed: Seed = 0,
+    worlds: Worlds = 16,
+    observers: Observers = 1,
+    split: Split = "train",
+) -> None:
+    """Collect episodes into a dataset; the same command goes on where it was interrupted.
+
+    Example: als collect ALS/Classroom-v0 --policy mix --episodes 500 --out data/classroom
+    """
+    from als_engine.cli.quiet import import_physics
+    from als_plugins.experience.collect import collect as run
+
+    import_physics()
+    given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
+    with _bar() as show_progress:
+        found = run(
+            id,
+            out,
+            policy=policy,
+            episodes=episodes,
+            seed=seed,
+            worlds=worlds,
+            observers=observers,
+            split=split,
+            arguments=given,
+            on_progress=show_progress,
+        )
+    typer.echo(_summary(found))
+
+
+def show(dataset: Dataset) -> None:
+    """Show what is in a dataset: where it comes from, parts, sensors, statistics and sizes."""
+    from als_engine.cli.bars import spinner
+    from als_plugins.experience.records import read_dataset
+    from als_plugins.experience.show import print_dataset
+
+    record = read_dataset(dataset)
+    with spinner(f"Reading {dataset}"):
+        print_dataset(dataset, record)
+
+
+def _summary(found: Collected) -> str:
+    source = found.source
+    left_out = sum(source.left_out.values())
+    added = f"{found.new} new" if found.new else "nothing new: all were there already"
+    lines = [f"{found.folder}: {source.episodes} episodes, {source.steps} steps ({added})."]
+    if left_out:
+        why = "; ".join(f"{count} because {reason}" for reason, count in source.left_out.items())
+        lines.append(f"Left out {left_out}: {why}.")
+    return "\n".join([*lines, f"See it: als data show {found.folder}"])
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[Progress], None]]:
+    """A live line: episodes, steps a second, time left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    from als_engine.cli.speed import Speedometer
+
+    columns = (
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed:,.0f} / {task.total:,.0f} episodes"),
+        TextColumn("{task.fields[speed]} steps/s"),
+        TextColumn("{task.fields[left_out]}"),
+        TimeRemainingColumn(),
+    )
+    speedometer = Speedometer()
+    console = Console(stderr=True)
+    with Bar(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        line = bar.add_task("", total=0, speed="-", left_out="")
+
+        def update(progress: Progress) -> None:
+            bar.update(
+                line,
+                completed=progress.episodes,
+                total=progress.total,
+                speed=f"{speedometer.read(progress.steps):,.0f}",
+                left_out=f"{progress.left_out} left out" if progress.left_out else "",
+            )
+
+        yield update

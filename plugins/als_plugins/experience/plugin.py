@@ -1,0 +1,23 @@
+"""Adds `als collect` and `als data` to the command line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from als_engine import hookimpl
+
+if TYPE_CHECKING:
+    import typer
+
+
+@hookimpl
+def als_commands(app: typer.Typer) -> None:
+    """Adds the commands."""
+    import typer as library
+
+    from als_plugins.experience import command
+
+    app.command("collect")(command.collect)
+    data = library.Typer(help="Look at datasets of experience.", no_args_is_help=True)
+    data.command("show")(command.show)
+    app.add_typer(data, name="data")

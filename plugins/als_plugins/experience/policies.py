@@ -1,0 +1,118 @@
+"""Who acts while experience is collected: one policy, or two that take turns by episode."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.agent import Agent, ExpertSource
+from als_engine.errors import ArgumentError
+from als_engine.saving import open_agent, spaces
+
+__all__ = ["MIX", "Policies"]
+
+MIX: Final = ("expert", "random")
+"""Who acts in even and in odd episodes of `mix`."""
+
+
+class Policies:
+    """Acts in every row as the policy of that row's episode does.
+
+    Attributes:
+        arguments: of the scenario, sensors and action mode included.
+        names: of the policies; episode i is acted by `names[i % len(names)]`.
+        digest: of an agent's files, or None.
+    """
+
+    def __init__(
+        self, policy: str, scenario: str, arguments: Mapping[str, Any], observers: int
+    ) -> None:
+        """Opens the policies.
+
+        Raises:
+            UnknownIdError: there is no such policy or scenario.
+            ArgumentError: an argument is not allowed, or an agent cannot act here.
+            SavedFileError: a folder is no saved agent.
+        """
+        self.names = MIX if policy == "mix" else (policy,)
+        given = {name: value for name, value in arguments.items() if name != "sensors"}
+        opened = [open_agent(name, scenario, given, observers) for name in self.names]
+        self._agents: list[Agent] = [found.agent for found in opened]
+        self.arguments = dict(opened[0].arguments)
+        # All that the scenario shows by default, or what was asked for, and what the agent reads.
+        shown = {name: value for name, value in self.arguments.items() if name != "sensors"}
+        if arguments.get("sensors") is not None:
+            shown["sensors"] = arguments["sensors"]
+        recorded, _ = spaces(scenario, shown)
+        self._reads = [list(agent.observation_space.spaces) for agent in self._agents]
+        if Path(policy).is_dir():
+            self.arguments["sensors"] = sorted({*recorded.spaces, *self._reads[0]})
+        else:
+            self.arguments["sensors"] = list(recorded.spaces)
+            self._reads = [list(recorded.spaces)] * len(self._agents)
+        self.digest = _digest(Path(policy)) if Path(policy).is_dir() else None
+        self._states: list[Any] = [None] * len(self._agents)
+
+    def begin(self, env: ExpertSource, seed: int) -> None:
+        """Attaches everyone to the environment."""
+        for agent in self._agents:
+            agent.seed(seed)
+            agent.attach(env)
+        self._states = [None] * len(self._agents)
+
+    def name(self, episode: int) -> str:
+        """Who acts in an episode."""
+        return self.names[episode % len(self.names)]
+
+    def restart(self, rows: NDArray[np.bool_], seeds: Sequence[int]) -> None:
+        """Begins new episodes in some rows; one seed for each of them."""
+        self._states = [
+            agent.restart(state, rows, seeds)
+            for agent, state in zip(self._agents, self._states, strict=True)
+        ]
+
+    def act(
+        self, observation: Mapping[str, NDArray[Any]], episodes: NDArray[np.int64]
+    ) -> NDArray[Any]:
+        """An action for every row.
+
+        Args:
+            observation: sensor to (rows, ...).
+            episodes: (rows,), whose turn it is.
+
+        Raises:
+            ArgumentError: the scenario has no expert.
+        """
+        who = episodes % len(self._agents)
+        actions: NDArray[Any] | None = None
+        for number, agent in enumerate(self._agents):
+            seen = {key: observation[key] for key in self._reads[number]}
+            try:
+                chosen, self._states[number] = agent.act(seen, self._states[number], True)
+            except NotImplementedError as error:
+                raise ArgumentError(f"{error}: use another policy, such as random") from None
+            if actions is None:
+                actions = chosen
+            else:
+                actions = np.where(_wide(who == number, chosen.ndim), chosen, actions)
+        assert actions is not None
+        return actions
+
+
+def _wide(mask: NDArray[np.bool_], dimensions: int) -> NDArray[np.bool_]:
+    return mask.reshape(-1, *(1,) * (dimensions - 1))
+
+
+def _digest(folder: Path) -> str:
+    """Of all files of a saved agent, so that one that was trained further is another one."""
+    agent = folder if (folder / "agent.json").exists() else folder / "agent"
+    found = hashlib.sha256()
+    for path in sorted(agent.iterdir()):
+        if path.is_file():
+            found.update(path.name.encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""The whole loop, from raw experience to an adapted agent, out of one file."""

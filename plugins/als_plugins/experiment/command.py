@@ -1,0 +1,88 @@
+"""`als run`: the whole loop out of one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from als_plugins.experiment.stages import Done
+
+__all__ = ["run"]
+
+_INTERRUPTED = 130
+
+File = Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="A TOML file.")]
+Out = Annotated[Path, typer.Option(help="Folder for everything that is written.")]
+Check = Annotated[bool, typer.Option("--check", help="Only check the file and show the stages.")]
+
+
+def run(experiment: File, out: Out, check: Check = False) -> None:
+    """Collect, pretrain, train, adapt and evaluate, as a file says; what is done is not done again.
+
+    Example: als run benchmarks/experiments/tag.toml --out runs/tag
+    """
+    from als_engine.cli.quiet import import_physics
+    from als_engine.files import make_folder
+    from als_plugins.experiment.checks import check_ids
+    from als_plugins.experiment.config import read_experiment
+    from als_plugins.experiment.stages import plan
+
+    import_physics()
+    asked = read_experiment(experiment)
+    check_ids(asked, experiment)
+    if check:
+        for stage in plan(asked, out):
+            typer.echo(f"{stage.name:9} {'done' if stage.done() else 'to do'}  {stage.folder}")
+        return
+    make_folder(out)
+    done: Done | None = None
+    for stage in plan(asked, out):
+        done = stage.done()
+        if done is not None:
+            typer.echo(f"{stage.name:9} was done  {_line(done.summary)}")
+            continue
+        from als_plugins.experiment.bars import stage_bar
+
+        try:
+            with stage_bar(stage.name) as show:
+                done = stage.run(show)
+        except KeyboardInterrupt:
+            typer.echo(
+                f"Stopped in {stage.name}. Go on with: als run {experiment} --out {out}", err=True
+            )
+            raise typer.Exit(_INTERRUPTED) from None
+        typer.echo(f"{stage.name:9} done      {_line(done.summary)}")
+    if done is not None and done.stage == "evaluate":
+        _print_table(done.summary)
+
+
+def _line(summary: dict[str, Any]) -> str:
+    """What came of a stage, in a line."""
+    plain = {name: value for name, value in summary.items() if not isinstance(value, dict)}
+    return ", ".join(f"{name} {_number(value)}" for name, value in plain.items())
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.3g}" if abs(value) < 1_000 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _print_table(summary: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("agent", "return (95%)", "success (95%)", "normalized")
+    names = {"train": "trained", "adapt": "adapted"}
+    for name, found in summary.items():
+        cells = [_spread(found[key]) for key in ("return", "success")]
+        score = _spread(found["normalized"]) if "normalized" in found else ""
+        table.add_row(names.get(name, name), *cells, score)
+    Console().print(table)
+
+
+def _spread(interval: list[float]) -> str:
+    return "{:.2f} ({:.2f} to {:.2f})".format(*interval)

@@ -1,0 +1,212 @@
+"""An experiment as a TOML file: what is collected, pretrained, trained, adapted and evaluated."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from als_engine.errors import ArgumentError
+from als_engine.safe_files import read_bytes
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+__all__ = [
+    "AdaptStage",
+    "CollectStage",
+    "EvaluateStage",
+    "Experiment",
+    "PretrainStage",
+    "TrainStage",
+    "read_experiment",
+]
+
+MAX_FILE: Final = 1 << 20
+"""The largest experiment that is read, bytes."""
+
+Id = Annotated[str, Field(min_length=1, max_length=100)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Values = Annotated[dict[str, JsonValue], Field(max_length=100)]
+
+
+class _Table(BaseModel):
+    """Unknown keys, wrong types and numbers that are not finite are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class CollectStage(_Table):
+    """Unlabelled experience.
+
+    Attributes:
+        policy: who acts: "random", "expert", "mix", or a saved agent's folder.
+        episodes: of each scenario.
+        scenarios: where; the experiment's own when empty.
+    """
+
+    policy: Id = "mix"
+    episodes: Count
+    scenarios: Annotated[list[Id], Field(max_length=100)] = []
+
+
+class PretrainStage(_Table):
+    """The encoder, without labels and without rewards.
+
+    Attributes:
+        encoder: registered id.
+        config: its arguments.
+        objectives: name to weight in the loss.
+        steps: gradient steps, at most.
+        batch: samples in each.
+        learning_rate: of AdamW.
+    """
+
+    encoder: Id = "attention"
+    config: Values = {}
+    objectives: Annotated[dict[str, float], Field(min_length=1, max_length=20)] = {"masked": 1.0}
+    steps: Count = 2_000
+    batch: Annotated[int, Field(ge=2, le=100_000)] = 64
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-3
+
+
+class TrainStage(_Table):
+    """Reinforcement learning, from the pretrained encoder where there is one.
+
+    Attributes:
+        agent: registered id of a learner.
+        steps: environment steps over all rows.
+        worlds, workers: stepped at once, and by how many processes.
+        tuning: what learns of a pretrained encoder: "full", "frozen" or "lora".
+        config: hyperparameters.
+    """
+
+    agent: Id = "ppo"
+    steps: Count
+    worlds: Annotated[int, Field(ge=1, le=100_000)] = 16
+    workers: Annotated[int, Field(ge=1, le=1_000)] = 1
+    tuning: Literal["full", "frozen", "lora"] = "full"
+    config: Values = {}
+
+
+class AdaptStage(_Table):
+    """Online learning from people's feedback.
+
+    Attributes:
+        feedback: "simulated:NOISE", or a file of feedback.
+        steps: environment steps over all rows.
+        drift: scenario arguments that change half-way.
+    """
+
+    feedback: Id = "simulated:0.1"
+    steps: Count
+    drift: Values = {}
+
+
+class EvaluateStage(_Table):
+    """What came of it, beside random and the expert.
+
+    Attributes:
+        episodes: how many.
+        split: "test" or "train".
+    """
+
+    episodes: Count = 100
+    split: Literal["train", "test"] = "test"
+
+
+class Experiment(_Table):
+    """One experiment: where it takes place, and its stages in order; each may be left out.
+
+    Attributes:
+        scenario: registered id.
+        sensors: observation keys; the scenario's default when empty.
+        arguments: other arguments of the scenario.
+        seed: of everything.
+        collect, pretrain, train, adapt, evaluate: the stages.
+    """
+
+    scenario: Id
+    sensors: Annotated[list[Id], Field(max_length=100)] = []
+    arguments: Values = {}
+    seed: Annotated[int, Field(ge=0, lt=1 << 31)] = 0
+    collect: CollectStage | None = None
+    pretrain: PretrainStage | None = None
+    train: TrainStage | None = None
+    adapt: AdaptStage | None = None
+    evaluate: EvaluateStage | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Experiment:
+        for stage, needs in (("pretrain", "collect"), ("adapt", "train"), ("evaluate", "train")):
+            if getattr(self, stage) is not None and getattr(self, needs) is None:
+                raise ValueError(f"[{stage}] needs a table [{needs}]")
+        if self.collect is None and self.train is None:
+            raise ValueError("there is nothing to do: add [collect] or [train]")
+        return self
+
+    @property
+    def scenario_arguments(self) -> dict[str, Any]:
+        """What to make the scenario with."""
+        return {**self.arguments, **({"sensors": list(self.sensors)} if self.sensors else {})}
+
+
+def read_experiment(path: Path | str) -> Experiment:
+    """Reads and checks an experiment's file.
+
+    Raises:
+        SavedFileError: it cannot be read.
+        ArgumentError: it is no TOML, or a key is unknown, missing or has a value that is not
+            allowed; names the key and its line.
+    """
+    path = Path(path)
+    data = read_bytes(path, MAX_FILE)
+    try:
+        text = data.decode()
+        values = tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ArgumentError(f"{path} is not TOML: {error}") from None
+    try:
+        return Experiment.model_validate(values)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+        # A misspelt key is missing under its right name too; the wrong one says more.
+        first = min(errors, key=lambda found: found["type"] != "extra_forbidden")
+        keys = [str(part) for part in first["loc"]]
+        message = first["msg"].removeprefix("Value error, ")
+        raise ArgumentError(f"{path}: {_where(text, keys)}{_in_words(message)}") from None
+
+
+def _in_words(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _where(text: str, keys: list[str]) -> str:
+    """`train.steps (line 12): `, as far as the line can be found; empty for the whole file."""
+    if not keys:
+        return ""
+    line = _line(text, keys)
+    return f"{'.'.join(keys)}{f' (line {line})' if line else ''}: "
+
+
+def _line(text: str, keys: list[str]) -> int | None:
+    """The line of a key, or of the deepest table above it that the file names."""
+    table: list[str] = []
+    best: tuple[int, int] | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        bare = line.split("#")[0].strip()
+        if bare.startswith("["):
+            table = [part.strip().strip("\"'") for part in bare.strip("[]").split(".")]
+            here = table
+        elif "=" in bare:
+            name = bare.partition("=")[0]
+            here = [*table, *(part.strip().strip("\"'") for part in name.split("."))]
+        else:
+            continue
+        if here == keys[: len(here)] and (best is None or len(here) > best[0]):
+            best = (len(here), number)
+    return best and best[1]

@@ -1,0 +1,109 @@
+"""The stages of an experiment, each in a folder that is named by everything it depends on.
+
+The folder of a stage carries a digest of the stage's own settings and of those of all stages before
+it. A changed setting therefore leads to a new folder, the old results stay, and what has not
+changed is not done again. A stage is done when its folder holds `done.json`, which is written last;
+one that was interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from als_engine.errors import ALSError
+from als_engine.files import write_text
+from als_engine.saving import Model, read_model
+from als_plugins.experiment.config import Experiment
+
+__all__ = ["DONE", "Done", "Reporter", "Stage", "plan"]
+
+DONE: Final = "done.json"
+
+Reporter = Callable[[int, int], None]
+"""Hears how much of a stage is done, and of how much."""
+
+Summary = dict[str, JsonValue]
+
+
+class Done(Model):
+    """What `done.json` says.
+
+    Attributes:
+        stage: which one it was.
+        settings: everything that it depended on.
+        summary: what came of it, for people to read.
+    """
+
+    stage: str
+    settings: dict[str, JsonValue]
+    summary: dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage, ready to be run.
+
+    Attributes:
+        name: "collect", "pretrain", "train", "adapt" or "evaluate".
+        folder: where its output goes.
+        settings: everything that it depends on.
+        act: does it, or goes on with it, and returns a summary.
+        valid: whether the output of a finished stage can still be read.
+    """
+
+    name: str
+    folder: Path
+    settings: Summary
+    act: Callable[[Reporter], Summary]
+    valid: Callable[[], bool]
+
+    def done(self) -> Done | None:
+        """What came of it, when it has been finished and its output is still there."""
+        if not (self.folder / DONE).is_file():
+            return None
+        try:
+            return read_model(self.folder / DONE, Done) if self.valid() else None
+        except ALSError:
+            return None
+
+    def run(self, reporter: Reporter) -> Done:
+        """Does what is left to do."""
+        # Whatever was there is no longer what `done.json` describes.
+        (self.folder / DONE).unlink(missing_ok=True)
+        done = Done(stage=self.name, settings=self.settings, summary=self.act(reporter))
+        write_text(self.folder / DONE, done.model_dump_json(indent=2) + "\n")
+        return done
+
+
+def plan(experiment: Experiment, folder: Path) -> Iterator[Stage]:
+    """The stages of an experiment, in order."""
+    from als_plugins.experiment import actions
+
+    settings: Summary = {
+        "scenario": experiment.scenario,
+        "arguments": experiment.scenario_arguments,
+        "seed": experiment.seed,
+    }
+    before: dict[str, Path] = {}
+    for name in ("collect", "pretrain", "train", "adapt", "evaluate"):
+        table = getattr(experiment, name)
+        if table is None:
+            continue
+        settings = {**settings, name: table.model_dump()}
+        text = json.dumps(settings, sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+        before[name] = folder / f"{name}-{digest}"
+        context = actions.Context(experiment, dict(before), before[name])
+        action, check = actions.ACTIONS[name]
+        yield Stage(name, before[name], settings, _bound(action, context), _bound(check, context))
+
+
+def _bound(function: Callable[..., Any], context: Any) -> Callable[..., Any]:
+    return lambda *arguments: function(context, *arguments)

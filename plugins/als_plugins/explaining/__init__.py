@@ -1,0 +1,1 @@
+"""Looks inside trained agents: where their attention goes, and what a decision hangs on."""

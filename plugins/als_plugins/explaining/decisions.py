@@ -1,0 +1,124 @@
+"""The network of a learner as one function: from an observation to a number for each action."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+
+import numpy as np
+import torch
+from gymnasium.spaces import Discrete
+from numpy.typing import NDArray
+from torch import Tensor
+
+from als_engine.agent import Agent
+from als_engine.errors import ArgumentError
+from als_plugins.encoders.base import Encoder
+from als_plugins.learners.extractor import channels_first
+from als_plugins.learners.sb3 import DDPG, DQN, PPO, QRDQN, SAC, RecurrentPPO, SB3Learner
+
+__all__ = ["Decider", "Memory"]
+
+Memory = tuple[NDArray[Any], ...] | None
+"""What a recurrent policy remembers before a step, each (layers, 1, size); else None."""
+
+EXPLAINED: Final = "ppo, recurrent-ppo, dqn, qrdqn, sac, td3, ddpg"
+
+
+class Decider:
+    """What a learner decides by.
+
+    Attributes:
+        encoder: what turns its observations into features.
+        discrete: whether it chooses among actions, or sets axes.
+        quantity: what its numbers are: "log-probability", "Q value" or "action".
+    """
+
+    def __init__(self, agent: Agent, name: str = "this agent") -> None:
+        """Takes over a trained agent.
+
+        Raises:
+            ArgumentError: it has no network of a kind that is known here.
+        """
+        if not isinstance(agent, (PPO, DQN, SAC, DDPG)):
+            raise ArgumentError(
+                f"{name} has no network to look into: `als explain` takes trained agents of the "
+                f"kinds {EXPLAINED}"
+            )
+        self._agent: SB3Learner = agent
+        self.policy: Any = agent.policy
+        self.policy.set_training_mode(False)
+        self._reader = _reader(agent, self.policy)
+        self.encoder = cast("Encoder", self._reader.encoder)
+        self.observation_space = agent.observation_space
+        self.discrete = isinstance(agent.action_space, Discrete)
+        self.quantity = _quantity(agent, self.discrete)
+        seen = channels_first(agent.observation_space)
+        self._turned = {
+            key
+            for key, space in agent.observation_space.spaces.items()
+            if space.shape != seen[key].shape
+        }
+
+    def __call__(self, observation: Mapping[str, Tensor], memory: Memory = None) -> Tensor:
+        """Decides, in a way that gradients can follow.
+
+        Args:
+            observation: every sensor, (rows, ...) as the environment gives it.
+            memory: of a recurrent policy, the same for all rows.
+
+        Returns:
+            (rows, actions): log-probabilities or Q values; or (rows, axes): the action itself.
+        """
+        turned = {
+            key: x.movedim(-1, 1) if key in self._turned else x for key, x in observation.items()
+        }
+        rows = len(next(iter(turned.values())))
+        if isinstance(self._agent, RecurrentPPO):
+            states, starts = self._states(memory, rows), torch.zeros(rows)
+            return _of(self.policy.get_distribution(turned, states, starts)[0])
+        if isinstance(self._agent, PPO):
+            return _of(self.policy.get_distribution(turned))
+        if isinstance(self._agent, QRDQN):
+            return cast("Tensor", self.policy.quantile_net(turned).mean(dim=1))
+        if isinstance(self._agent, DQN):
+            return cast("Tensor", self.policy.q_net(turned))
+        if isinstance(self._agent, SAC):
+            return cast("Tensor", self.policy.actor(turned, deterministic=True))
+        return cast("Tensor", self.policy.actor(turned))
+
+    def attention(self, observation: Mapping[str, Tensor]) -> dict[str, NDArray[np.float64]]:
+        """Where the encoder's attention goes, sensor to (parts,); empty without attention."""
+        with torch.no_grad():
+            found = self.encoder.attention(observation)
+        return {key: weights[0].double().numpy() for key, weights in found.items()}
+
+    def _states(self, memory: Memory, rows: int) -> tuple[Tensor, ...]:
+        layers, _, size = self.policy.lstm_hidden_state_shape
+        before = memory or (np.zeros((layers, 1, size), np.float32),) * 2
+        return tuple(
+            torch.as_tensor(part, dtype=torch.float32).repeat(1, rows, 1) for part in before
+        )
+
+
+def _reader(agent: SB3Learner, policy: Any) -> Any:
+    """The extractor that the acting part of a policy reads through."""
+    if isinstance(agent, QRDQN):
+        return policy.quantile_net.features_extractor
+    if isinstance(agent, DQN):
+        return policy.q_net.features_extractor
+    if isinstance(agent, PPO):
+        return policy.pi_features_extractor
+    return policy.actor.features_extractor
+
+
+def _quantity(agent: SB3Learner, discrete: bool) -> str:
+    if not discrete:
+        return "action"
+    return "log-probability" if isinstance(agent, PPO) else "Q value"
+
+
+def _of(distribution: Any) -> Tensor:
+    """Log-probabilities of a choice, or the mean of a vector."""
+    inner = distribution.distribution
+    return cast("Tensor", inner.logits if hasattr(inner, "logits") else inner.mean)

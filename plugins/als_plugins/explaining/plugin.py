@@ -1,0 +1,18 @@
+"""Adds `als explain`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from als_engine import hookimpl
+
+if TYPE_CHECKING:
+    import typer
+
+
+@hookimpl
+def als_commands(app: typer.Typer) -> None:
+    """Adds the command."""
+    from als_plugins.explaining.command import explain
+
+    app.command("explain")(explain)

@@ -1,0 +1,94 @@
+"""`als pareto`: the trade-offs that one multi-objective policy reaches, as JSON and a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from als_engine.cli.bars import spinner
+from als_engine.cli.options import parse_pairs
+
+if TYPE_CHECKING:
+    from als_plugins.learners.pareto import Front
+
+__all__ = ["pareto"]
+
+Agent = Annotated[
+    str, typer.Argument(metavar="AGENT", help="The folder of a trained multi-objective agent.")
+]
+On = Annotated[
+    str | None, typer.Option(metavar="ID", help="The scenario; by default the saved agent's own.")
+]
+Across = Annotated[
+    str | None, typer.Option("--x", metavar="TERM", help="A term of the reward; the first one.")
+]
+Up = Annotated[str | None, typer.Option("--y", metavar="TERM", help="Another one; the second one.")]
+Points = Annotated[int, typer.Option(help="Choices of weights, both ends included.")]
+Episodes = Annotated[int, typer.Option(help="For each of them.")]
+Split = Annotated[str, typer.Option(help="Where levels come from: test or train.")]
+Seed = Annotated[int, typer.Option(help="Of the first episode.")]
+Arg = Annotated[
+    list[str] | None,
+    typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
+]
+Out = Annotated[
+    Path, typer.Option(help="What to write, without its ending: .json and .svg are added.")
+]
+
+
+def pareto(
+    agent: Agent,
+    on: On = None,
+    x: Across = None,
+    y: Up = None,
+    points: Points = 9,
+    episodes: Episodes = 50,
+    split: Split = "test",
+    seed: Seed = 0,
+    arguments: Arg = None,
+    out: Out = Path("pareto"),
+) -> None:
+    """Draw which trade-offs between two terms of the reward an agent reaches.
+
+    Example: als pareto runs/diagnosis --x diagnosis --y panels --out front
+    """
+    from als_engine.cli.quiet import import_physics
+    from als_engine.files import write_text
+    from als_engine.saving import open_agent
+    from als_plugins.learners.pareto import pareto as run
+    from als_plugins.learners.pareto_chart import front_chart
+
+    import_physics()
+    opened = open_agent(agent, on, parse_pairs(arguments))
+    with spinner(f"Evaluating {agent} on {opened.scenario}"):
+        front = run(opened, x, y, points=points, episodes=episodes, split=split, seed=seed)
+    table, picture = out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}.svg")
+    write_text(table, json.dumps(front.as_dict(), indent=2, allow_nan=False) + "\n")
+    write_text(picture, front_chart(front))
+    _print(front)
+    typer.echo(f"Written: {table}, {picture}")
+
+
+def _print(front: Front) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    title = f"{front.scenario}, {front.split} split, {front.episodes} episodes for each row"
+    table = Table(title=title, box=box.SIMPLE, title_justify="left")
+    for column in (f"weight of {front.x}", f"of {front.y}", front.x, front.y, "success", "front"):
+        table.add_column(column, justify="right")
+    for point in front.points:
+        table.add_row(
+            f"{point.weights[front.x]:.2f}",
+            f"{point.weights[front.y]:.2f}",
+            f"{point.terms[front.x].value:.2f}",
+            f"{point.terms[front.y].value:.2f}",
+            f"{point.success:.0%}",
+            "yes" if point.on_front else "",
+            style=None if point.on_front else "dim",
+        )
+    Console().print(table)

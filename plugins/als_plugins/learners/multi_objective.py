@@ -1,0 +1,199 @@
+"""One policy for many trade-offs: PPO that is told how much each term of the reward counts.
+
+While it learns, every row draws the weights of each episode evenly from all mixtures (a flat
+Dirichlet distribution) and is paid the weighted sum of the terms. Policy and value function read
+the weights beside the encoder's features (Abels et al. 2019, "Dynamic weights in multi-objective
+deep reinforcement learning"), so any encoder serves, a pretrained one too. When it acts, the
+weights are an argument.
+
+Weights sum to 1, and the weighted sum is multiplied by the number of terms: equal weights give the
+scenario's own reward.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Final
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+from numpy.typing import NDArray
+from pydantic import Field
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from als_engine.agent import Observation, Training
+from als_engine.errors import ArgumentError, unknown
+from als_plugins.learners.hyperparameters import Hyperparameters, PPOParameters
+from als_plugins.learners.sb3 import PPO
+
+__all__ = ["KEY", "MultiObjective", "WeightedRewards"]
+
+KEY: Final = "weights"
+"""The observation key of the weights."""
+
+_STREAM: Final = 2
+"""Goes into the seed of the weights' generator: worlds and learner use the same number."""
+
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+Weight = Annotated[float, Field(ge=0.0, le=1e6)]
+
+
+class MultiObjectiveParameters(PPOParameters):
+    """PPO's, and what the trade-off is.
+
+    Attributes:
+        weights: term to weight, for acting; terms that are not named get 0. None weighs all alike.
+            Their sum makes no difference.
+        terms: the names of the scenario's terms; training fills them in.
+    """
+
+    weights: Annotated[dict[Name, Weight], Field(min_length=1, max_length=50)] | None = None
+    terms: Annotated[list[Name], Field(min_length=1, max_length=50)] = Field(default=["reward"])
+
+
+class MultiObjective(PPO):
+    """PPO over all weightings of a scenario's reward terms."""
+
+    id = "multi-objective"
+    parameters_class: ClassVar[type[Hyperparameters]] = MultiObjectiveParameters
+    parameters: MultiObjectiveParameters
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space[Any],
+        **hyperparameters: Any,
+    ) -> None:
+        """Checks the hyperparameters.
+
+        Raises:
+            ArgumentError: as `SB3Learner`; or a sensor is called as the weights are.
+        """
+        super().__init__(observation_space, action_space, **hyperparameters)
+        if KEY in observation_space.spaces:
+            raise ArgumentError(f'{self.id}: the scenario has a sensor "{KEY}" of its own')
+        self._weights: NDArray[np.float32] | None = None
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """What the weights belong to, in order."""
+        return tuple(self.parameters.terms)
+
+    @property
+    def weights(self) -> NDArray[np.float32]:
+        """What counts how much when acting: (terms,), summing to 1."""
+        if self._weights is None:
+            self._weights = normalised(self.parameters.weights, self.terms)
+        return self._weights
+
+    def weigh(self, weights: Mapping[str, float] | None) -> None:
+        """Acts by these weights from now on; None weighs all terms alike.
+
+        Raises:
+            ArgumentError: there is no such term, a weight is negative or not finite, or all are 0.
+        """
+        self._weights = normalised(weights, self.terms)
+
+    # -- around PPO -------------------------------------------------------------------------------
+
+    def network_space(self) -> gymnasium.spaces.Dict:
+        """What the network reads: the observation and the weights."""
+        return with_weights(self.observation_space, len(self.terms))
+
+    def around(self, env: VecEnv, training: Training) -> VecEnv:
+        """Takes over the environment's terms, and has rewards weighted."""
+        names = tuple(getattr(env, "reward_names", ("reward",)))
+        if names != self.terms:
+            self.parameters = self.parameters.model_copy(update={"terms": list(names)})
+            self.config = self.parameters.model_dump()
+            self._policy = self._weights = None
+        _ = self.weights  # Before hours of training: a weight may belong to no term.
+        return super().around(WeightedRewards(env, training.seed), training)
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from; the weights go past the encoder."""
+        arguments = super().policy_arguments()
+        arguments["features_extractor_kwargs"]["beside"] = [KEY]
+        return arguments
+
+    def act(
+        self, observation: Observation, state: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """Chooses an action for every row, by the weights."""
+        rows = len(next(iter(observation.values())))
+        told = {**observation, KEY: np.tile(self.weights, (rows, 1))}
+        return super().act(told, state, deterministic)
+
+
+class WeightedRewards(VecEnvWrapper):
+    """Draws weights for every row and episode, shows them, and pays the weighted terms.
+
+    Attributes:
+        weights: (rows, terms), of the episodes that are running.
+    """
+
+    def __init__(self, env: VecEnv, seed: int) -> None:
+        """Wraps an environment with `terms`, (rows, terms), and `reward_names`."""
+        space = env.observation_space
+        assert isinstance(space, gymnasium.spaces.Dict)
+        terms: Any = env
+        self._env, self._count = terms, len(terms.reward_names)
+        super().__init__(env, with_weights(space, self._count))
+        self.weights: NDArray[np.float32] = np.zeros((env.num_envs, self._count), np.float32)
+        self._rng = np.random.default_rng([seed, _STREAM])
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seeds the weights and the worlds."""
+        self._rng = np.random.default_rng(None if seed is None else [seed, _STREAM])
+        return self.venv.seed(seed)
+
+    def reset(self) -> VecEnvObs:
+        """Starts an episode with new weights in every row."""
+        observation = self.venv.reset()
+        self.weights[:] = self._draw(self.num_envs)
+        return self._told(observation)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Steps the worlds; pays by the weights that the step was taken with."""
+        observation, _, ended, infos = self.venv.step_wait()
+        paid = self._count * (self.weights * self._env.terms).sum(axis=1)
+        for row in np.flatnonzero(ended).tolist():
+            infos[row]["terminal_observation"][KEY] = self.weights[row].copy()
+        if ended.any():
+            self.weights[ended] = self._draw(int(ended.sum()))
+        return self._told(observation), paid.astype(np.float32), ended, infos
+
+    def _draw(self, rows: int) -> NDArray[np.float64]:
+        return self._rng.dirichlet(np.ones(self._count), rows)
+
+    def _told(self, observation: VecEnvObs) -> VecEnvObs:
+        assert isinstance(observation, dict)
+        return {**observation, KEY: self.weights.copy()}
+
+
+def with_weights(space: gymnasium.spaces.Dict, terms: int) -> gymnasium.spaces.Dict:
+    """The observation space with the weights of so many terms."""
+    return gymnasium.spaces.Dict({**space.spaces, KEY: Box(0.0, 1.0, (terms,), np.float32)})
+
+
+def normalised(weights: Mapping[str, float] | None, terms: Sequence[str]) -> NDArray[np.float32]:
+    """Weights in the order of the terms, summing to 1.
+
+    Raises:
+        ArgumentError: there is no such term, a weight is negative or not finite, or all are 0.
+    """
+    if weights is None:
+        return np.full(len(terms), 1.0 / len(terms), np.float32)
+    for name, weight in weights.items():
+        if name not in terms:
+            raise ArgumentError(unknown("term of the reward", name, terms))
+        if not (math.isfinite(weight) and weight >= 0.0):
+            raise ArgumentError(f'the weight of "{name}" must be at least 0, got {weight}')
+    values = np.array([weights.get(name, 0.0) for name in terms])
+    if values.sum() <= 0.0:
+        raise ArgumentError("at least one weight must be above 0")
+    shares: NDArray[np.float32] = (values / values.sum()).astype(np.float32)
+    return shares

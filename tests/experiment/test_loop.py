@@ -1,0 +1,142 @@
+"""The whole loop, small, with real stages: what is done is kept, what is interrupted goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from als_plugins.experiment.config import read_experiment
+from als_plugins.experiment.stages import DONE, plan
+
+LOOP = """
+scenario = "ALS/Tag-v0"
+sensors = ["entities", "proprioception"]
+
+[arguments]
+max_episode_steps = 30
+
+[collect]
+episodes = 12
+policy = "mix"
+
+[pretrain]
+steps = 6
+batch = 8
+config = { width = 16, depth = 1, heads = 2, features = 16 }
+objectives = { masked = 1.0, dynamics = 0.5 }
+
+[train]
+steps = STEPS
+worlds = 4
+config = { rollout = 64, batch_size = 32, net_arch = [8] }
+
+[adapt]
+steps = 128
+
+[evaluate]
+episodes = 4
+"""
+
+
+def als(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    program = "from als_engine.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *arguments],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def written(folder: Path, steps: int) -> Path:
+    path = folder / f"loop-{steps}.toml"
+    path.write_text(LOOP.replace("STEPS", str(steps)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a loop that went through."""
+    folder = tmp_path_factory.mktemp("loop")
+    run = als("run", str(written(folder, 128)), "--out", "out", folder=folder)
+    out, error = run.communicate(timeout=240)
+    assert run.returncode == 0, error
+    assert all(stage in out for stage in ("collect", "pretrain", "train", "adapt", "evaluate"))
+    assert "expert" in out
+    return folder
+
+
+@pytest.mark.slow
+def test_every_stage_leaves_what_the_single_command_would(done: Path) -> None:
+    stages = {stage.name: stage for stage in plan(read_experiment(done / "loop-128.toml"), done)}
+    assert list(stages) == ["collect", "pretrain", "train", "adapt", "evaluate"]
+    folders = {path.name.split("-")[0]: path for path in (done / "out").iterdir()}
+    assert set(folders) == set(stages)
+    agent = json.loads((folders["train"] / "training" / "agent" / "agent.json").read_text())
+    assert agent["config"]["encoder"] == "attention"
+    assert agent["config"]["pretrained"] is None  # It stands on its own now.
+    found = json.loads((folders["evaluate"] / DONE).read_text())["summary"]
+    assert {"train", "adapt", "random", "expert"} <= set(found)
+
+
+@pytest.mark.slow
+def test_what_is_done_is_not_done_again_and_a_change_does_only_what_depends_on_it(
+    done: Path,
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (done / "out").glob(f"*/{DONE}")}
+    again = als("run", "loop-128.toml", "--out", "out", folder=done)
+    out, error = again.communicate(timeout=120)
+    assert again.returncode == 0, error
+    assert out.count("was done") == 5
+    written(done, 192)
+    changed = als("run", "loop-192.toml", "--out", "out", folder=done)
+    out, error = changed.communicate(timeout=240)
+    assert changed.returncode == 0, error
+    assert out.count("was done") == 2  # Experience and encoder do not depend on it.
+    after = {path: path.stat().st_mtime_ns for path in (done / "out").glob(f"*/{DONE}")}
+    assert before.items() <= after.items()
+    assert len(after) == 8
+
+
+@pytest.mark.slow
+def test_a_stage_whose_output_is_damaged_is_done_again(done: Path) -> None:
+    (folder,) = [path for path in (done / "out").glob("pretrain-*") if path.is_dir()]
+    weights = folder / "pretraining" / "encoder" / "encoder.json"
+    weights.write_text("{")
+    stages = plan(read_experiment(done / "loop-128.toml"), done / "out")
+    assert {stage.name: stage.done() is not None for stage in stages} == {
+        "collect": True,
+        "pretrain": False,
+        "train": True,
+        "adapt": True,
+        "evaluate": True,
+    }
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_a_stage_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    path = written(tmp_path, 200_000)
+    run = als("run", path.name, "--out", "out", folder=tmp_path)
+    deadline = time.monotonic() + 90
+    while not list((tmp_path / "out").glob("train-*/training/progress.csv")):
+        assert run.poll() is None, run.communicate()[1]
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    run.send_signal(signal.SIGINT)
+    _, error = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "Stopped in train. Go on with: als run" in error
+    (checkpoint, *_) = (tmp_path / "out").glob("train-*/training/checkpoints/*")
+    check = als("run", path.name, "--out", "out", "--check", folder=tmp_path)
+    out, _ = check.communicate(timeout=60)
+    assert out.count(" done ") == 2
+    assert int(checkpoint.name) > 0
