@@ -18,5 +18,13 @@ def als_scenarios() -> list[ScenarioSpec]:
             num_avatars=3,
             min_avatars=1,
             max_avatars=6,
-        )
+        ),
+        ScenarioSpec(
+            id="ALS/Vocabulary-v0",
+            task="als_scenarios.education.vocabulary:Vocabulary",
+            family="education",
+            summary="A vocabulary lesson: walk to the thing that is named.",
+            max_episode_steps=150,
+            max_avatars=1,
+        ),
     ]

@@ -1,0 +1,213 @@
+"""A vocabulary lesson: the smallest world in which words mean something."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine import Box, Cylinder, Layout, Prop, Quantity, Room, Spawn, Sphere, Task, WorldState
+from als_engine.arrays import NOTHING, BoolArray, FloatArray
+from als_engine.avatar import Commands
+from als_engine.errors import ArgumentError
+from als_engine.navigation import Navigator, steer
+from als_engine.task import add_terms, split_of
+
+__all__ = ["COLORS", "SHAPES", "Vocabulary", "held_out"]
+
+SIDE: Final = 9.0
+COLORS: Final = ("red", "green", "blue", "yellow", "purple", "orange")
+SHAPES: Final = {"box": Box(0.5, 0.5, 0.7), "ball": Sphere(0.3), "post": Cylinder(0.25, 1.1)}
+MOST: Final = 5
+
+REACH: Final = 0.8
+"""Whose middle is no farther from a thing's has reached it, metres."""
+
+CLEARANCE: Final = 0.75
+CLOSE: Final = 1.3
+"""How far the expert keeps from other things, and from where it walks straight to the right one."""
+
+RIGHT, WRONG, NEARER = 5.0, -0.5, 1.0
+
+
+def held_out(color: int, shape: int) -> bool:
+    """Whether this pair is never met in training: two colours of each shape, each colour once."""
+    return (color + shape) % 3 == 0
+
+
+class Vocabulary(Task):
+    """Walk to the thing that is named.
+
+    ## Description
+
+    Coloured boxes, balls and posts stand about a room of 9 by 9 metres. The instruction names one
+    of them, such as "go to the blue ball"; a phrase among several says it, so that the words have
+    to be read and not the sentence. Whoever comes within 0.8 metres of a thing has chosen it, and
+    the episode ends. There is one pupil.
+
+    Splits: of the 18 pairs of colour and shape, 6 are never met in the train split, neither as what
+    is named nor as something beside it; each colour and each shape is met in other pairs. In the
+    test split one of these 6 is named, and any pair may stand beside it.
+
+    ## Observations
+
+    By default `entities`, `text` and `proprioception`; `rgb` and all others of the engine on
+    request. In `entities` a thing has its colour, its size and whether it is round; which of the
+    rows is meant only the text tells.
+
+    ## Actions
+
+    The engine's discrete or continuous actions; walking and turning are all it takes.
+
+    ## Rewards
+
+    | term | reward |
+    | --- | --- |
+    | choice | +5 for the thing that was named, -0.5 for another |
+    | progress | 1 per metre nearer to what was named, minus 1 per metre away |
+
+    Progress is the difference of a potential (Ng, Harada and Russell 1999) and adds up to the
+    distance from the start. An expert's return is about 8, that of random actions about 0. A choice
+    at random is worth about 1.3, so that walking up to things can be learnt before words.
+
+    ## Episode end
+
+    Terminated when something has been chosen; truncated after 150 steps. The expert takes about
+    50. It is a success when what was named was chosen.
+
+    ## Arguments
+
+    - `num_things` (3): 2 to 5 things in the room.
+    - `num_avatars` (1): one pupil.
+
+    ## Metrics
+
+    - `success`: the thing that was named was chosen.
+    - `chosen`: something was chosen.
+
+    ## Version history
+
+    - v0: first version.
+    """
+
+    default_sensors: ClassVar[tuple[str, ...]] = ("entities", "text", "proprioception")
+    utterances: ClassVar[tuple[str, ...]] = ("yes", "no")
+    reward_names: ClassVar[tuple[str, ...]] = ("choice", "progress")
+
+    def __init__(self, num_avatars: int = 1, num_things: int = 3) -> None:
+        """Makes the lesson.
+
+        Raises:
+            ArgumentError: `num_things` is not from 2 to 5.
+        """
+        super().__init__(num_avatars)
+        whole = isinstance(num_things, (int, np.integer)) and not isinstance(num_things, bool)
+        if not whole or not 2 <= num_things <= MOST:
+            raise ArgumentError(f"num_things must be 2 to {MOST}, got {num_things!r}")
+        self.num_things = int(num_things)
+        # A cache of the way through each world's room; it never changes a result.
+        self._navigator: Navigator | None = None
+
+    def quantities(self) -> Mapping[str, Quantity]:
+        """What is named, how far it is, and what has been chosen."""
+        return {
+            "named": Quantity((), np.int32),
+            "pair": Quantity((), np.int32),
+            "distance": Quantity(),
+            "nearer": Quantity(),
+            "chosen": Quantity((), np.int32, NOTHING),
+        }
+
+    def concepts(self, layout: Layout) -> set[int]:
+        """Which pair a level names: none is named in both splits."""
+        return {int(np.asarray(layout.quantities["pair"]))}
+
+    def layout(self, rng: np.random.Generator, level: int) -> Layout:
+        """Draws what is named, what stands beside it, and where."""
+        pairs = [(color, shape) for color in range(len(COLORS)) for shape in range(len(SHAPES))]
+        test = split_of(level) == "test"
+        named = [pair for pair in pairs if held_out(*pair) == test]
+        target = named[int(rng.integers(len(named)))]
+        beside = [p for p in (pairs if test else named) if p != target]
+        chosen = [beside[i] for i in rng.permutation(len(beside))[: self.num_things - 1]]
+        place = int(rng.integers(self.num_things))
+        shown = [*chosen[:place], target, *chosen[place:]]
+        room = Room(width=SIDE, depth=SIDE)
+        start = room.free_spot(rng, radius=1.0)
+        shapes = list(SHAPES.values())
+        props = {
+            f"thing_{i}": Prop(
+                shapes[shape], room.free_spot(rng, radius=1.0, margin=0.05), color=COLORS[color]
+            )
+            for i, (color, shape) in enumerate(shown)
+        }
+        phrase = _PHRASES[int(rng.integers(len(_PHRASES)))]
+        return Layout(
+            walls=room.walls(),
+            props=props,
+            spawns=[Spawn(start, float(rng.uniform(-np.pi, np.pi)))],
+            instruction=phrase.format(f"{COLORS[target[0]]} {list(SHAPES)[target[1]]}"),
+            quantities={"named": place, "pair": pairs.index(target)},
+        )
+
+    def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
+        """Measures the way."""
+        state["distance"][worlds] = self._away(state)[worlds, state["named"][worlds]]
+        if self._navigator is None or self._navigator.state is not state:
+            self._navigator = Navigator(state, clearance=CLEARANCE)
+            self._navigator.refresh()
+        else:
+            self._navigator.refresh(worlds)
+
+    def after_step(self, state: WorldState) -> None:
+        """Sees who has come nearer, and to what."""
+        away = self._away(state)
+        distance = away[np.arange(state.num_worlds), state["named"]]
+        state["nearer"][:] = state["distance"] - distance
+        state["distance"][:] = distance
+        nearest = away.argmin(1)
+        state["chosen"][:] = np.where(away.min(1) < REACH, nearest, NOTHING)
+
+    def reward(self, state: WorldState) -> FloatArray:
+        """The sum of the terms."""
+        return add_terms(self.reward_terms(state))
+
+    def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
+        """The choice, and the way to it."""
+        right, any_thing = self.success(state), self.terminated(state)
+        choice = np.where(right, RIGHT, np.where(any_thing, WRONG, 0.0))
+        return {
+            "choice": self.everyone(choice),
+            "progress": self.everyone(NEARER * state["nearer"]),
+        }
+
+    def terminated(self, state: WorldState) -> BoolArray:
+        """Something has been chosen."""
+        return np.asarray(state["chosen"] != NOTHING)
+
+    def success(self, state: WorldState) -> BoolArray:
+        """The thing that was named has been chosen."""
+        return np.asarray(state["chosen"] == state["named"])
+
+    def metrics(self, state: WorldState) -> Mapping[str, NDArray[np.bool_]]:
+        """Whether anything was chosen."""
+        return {"chosen": self.terminated(state)}
+
+    def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        """Goes around all others to what was named, and straight up to it in the end."""
+        assert self._navigator is not None
+        goals = state.props.position[np.arange(state.num_worlds), state["named"], None, :2]
+        away = goals - state.avatars.position[..., :2]
+        close = state["distance"][:, None] < CLOSE
+        self._navigator.walk(goals, commands, who & ~close)
+        steer(state, away / CLOSE, commands, who & close)
+
+    def _away(self, state: WorldState) -> FloatArray:
+        """How far the pupil is from each thing, (worlds, things)."""
+        away = state.props.position[..., :2] - state.avatars.position[:, :1, :2]
+        return np.asarray(np.hypot(away[..., 0], away[..., 1]))
+
+
+_PHRASES: Final = ("go to the {}", "find the {}", "walk up to the {}", "the {}, please")
