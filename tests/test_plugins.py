@@ -113,7 +113,13 @@ def scenario(id: str) -> str:
     )
 
 
-BUNDLED = {"ALS/Classroom-v0", "ALS/Diagnosis-v0", "ALS/Tag-v0", "ALS/Delivery-v0"}
+BUNDLED = {
+    "ALS/Classroom-v0",
+    "ALS/Vocabulary-v0",
+    "ALS/Diagnosis-v0",
+    "ALS/Tag-v0",
+    "ALS/Delivery-v0",
+}
 KETTLE = "Acme/FetchKettle-v0"
 
 
