@@ -17,6 +17,7 @@ from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.saving import AgentRecord, make_agent, save_agent
 from als_plugins.explaining import plugin
 from als_plugins.explaining.explain import explain
+from als_plugins.explaining.page import signed
 from als_plugins.explaining.panels import Artist, frames
 from als_plugins.explaining.recording import record
 
@@ -132,7 +133,7 @@ def test_the_page_says_what_was_found(explained):
         assert f"{found.value:.3f}".lstrip("-") in page
         part, amount = found.strongest(1)[0]
         assert part.sensor in page
-        assert f"{abs(amount):.2g}" in page
+        assert signed(amount) in page
         assert abs(found.delta) <= 0.02 * abs(found.value - found.baseline) + 1e-5
 
 

@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from als_plugins.explaining.explain import Decision
     from als_plugins.explaining.recording import Recording
 
-__all__ = ["render"]
+__all__ = ["render", "signed"]
 
 STRONGEST: Final = 10
+FULL_COLOR: Final = 0.1
+"""The share of a decision from which on a picture's map is drawn in full colours."""
+
 BEATEN, RESEMBLES = 0.75, 0.5
 """From where on the tests are passed: random removals that cost less, and rank correlation."""
 
@@ -115,8 +118,8 @@ def _decision(recording: Recording, decision: Decision) -> str:
         strongest="".join(_strongest(decision)),
         value=with_minus(f"{found.value:.3f}"),
         base=with_minus(f"{found.baseline:.3f}"),
-        total=_signed(float(found.amounts.sum())),
-        delta=_signed(found.delta),
+        total=signed(float(found.amounts.sum())),
+        delta=signed(found.delta),
         missed=f"{missed:.1%}",
         held=escape(held),
         flat="<b>Hardly anything that is sensed moves this number.</b> " if found.flat else "",
@@ -135,7 +138,9 @@ def _pictures(recording: Recording, decision: Decision) -> Iterable[str]:
         large = drawing.enlarged(picture, 384, 288)
         yield _figure(large, f"{key}, as it was seen")
         if key in found.shares:
-            warm = drawing.relief(_squares(found, key), *large.shape[:2])
+            # A picture that hardly counts stays hardly coloured, whatever its strongest square is.
+            faint = min(1.0, found.shares[key] / FULL_COLOR)
+            warm = drawing.relief(faint * _squares(found, key), *large.shape[:2])
             caption = f"{found.shares[key]:.0%} of the decision: orange for it, blue against"
             yield _figure(drawing.signed_overlay(large, warm), caption)
 
@@ -149,9 +154,9 @@ def _squares(found: Attribution, key: str) -> NDArray[np.float64]:
     return squares / (np.abs(squares).max() or 1.0)
 
 
-def _signed(amount: float) -> str:
-    """With two digits that mean something, however small it is."""
-    return with_minus(f"{amount + 0.0:+.2g}")
+def signed(amount: float) -> str:
+    """With two digits that mean something; what is next to nothing says so."""
+    return "≈ 0" if abs(amount) < 5e-4 else with_minus(f"{amount:+.2g}")
 
 
 def _figure(picture: NDArray[np.uint8], caption: str) -> str:
@@ -172,7 +177,7 @@ def _shares(decision: Decision) -> Iterable[str]:
         yield (
             f'<tr><th scope="row">{escape(key)}</th>'
             f'<td class="meter"><i style="width:{100 * share / top:.1f}%"></i></td>'
-            f"<td>{share:.0%}</td><td>{_signed(-found.without[key])}</td>"
+            f"<td>{share:.0%}</td><td>{signed(-found.without[key])}</td>"
             f"<td>{attention.get(key, 0.0):.0%}</td></tr>"
         )
 
@@ -185,7 +190,7 @@ def _strongest(decision: Decision) -> Iterable[str]:
         yield (
             f'<tr><th scope="row">{escape(part.name)}<small>{escape(part.sensor)}</small></th>'
             f'<td class="sides"><i class="{side}" style="width:{50 * abs(amount) / top:.1f}%"></i>'
-            f"</td><td>{_signed(amount)}</td></tr>"
+            f"</td><td>{signed(amount)}</td></tr>"
         )
 
 
