@@ -22,13 +22,13 @@ from als_plugins.explaining.panels import frames
 from als_plugins.explaining.recording import record
 
 IMAGE = Path(__file__).parents[1] / "images" / "explain.gif"
-SCENARIO = "ALS/Tag-v0"
+SCENARIO = "ALS/Vocabulary-v0"
 ARGUMENTS = {
     "sensors": ["rgb", "entities", "proprioception", "text"],
     "frame_size": 48,
     "max_episode_steps": 120,
 }
-WORLDS, STEPS, UPDATES, BATCH = 16, 150, 400, 32
+WORLDS, STEPS, UPDATES, BATCH = 32, 300, 4_500, 64
 
 
 def seen_and_done(seed: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -63,7 +63,8 @@ def imitator(folder: Path) -> None:
     seen, done = seen_and_done(0)
     policy = agent.policy
     policy.set_training_mode(True)
-    optimizer = torch.optim.AdamW(policy.parameters(), lr=5e-4, weight_decay=1e-2)
+    optimizer = torch.optim.AdamW(policy.parameters(), lr=1e-3, weight_decay=1e-2)
+    falling = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.05, UPDATES)
     rng = np.random.default_rng(0)
     for update in range(UPDATES):
         rows = rng.choice(len(done), BATCH, replace=False)
@@ -74,7 +75,8 @@ def imitator(folder: Path) -> None:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if update % 100 == 0:
+        falling.step()
+        if update % 500 == 0:
             print(f"{update:5} {loss.item():.3f}", flush=True)
     policy.set_training_mode(False)
     record = AgentRecord(agent="ppo", scenario=SCENARIO, arguments=ARGUMENTS)

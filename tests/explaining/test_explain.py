@@ -17,6 +17,7 @@ from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.saving import AgentRecord, make_agent, save_agent
 from als_plugins.explaining import plugin
 from als_plugins.explaining.explain import explain
+from als_plugins.explaining.page import signed
 from als_plugins.explaining.panels import Artist, frames
 from als_plugins.explaining.recording import record
 
@@ -132,8 +133,21 @@ def test_the_page_says_what_was_found(explained):
         assert f"{found.value:.3f}".lstrip("-") in page
         part, amount = found.strongest(1)[0]
         assert part.sensor in page
-        assert f"{abs(amount):.4f}" in page
+        assert signed(amount) in page
         assert abs(found.delta) <= 0.02 * abs(found.value - found.baseline) + 1e-5
+
+
+def test_an_agent_that_looks_at_nothing_is_said_to_do_so(tmp_path, explained):
+    agent = make_agent("ppo", ID, {"sensors": ["proprioception"]}, {"net_arch": [16]})
+    with torch.no_grad():
+        agent.policy.action_net.weight.zero_()
+    arguments = {"sensors": ["proprioception"]}
+    save_agent(agent, tmp_path / "a", AgentRecord(agent="ppo", scenario=ID, arguments=arguments))
+    blind = explain(str(tmp_path / "a"), folder=tmp_path / "out", steps=2, decisions=1)
+    assert blind.decisions[0].attribution.flat
+    page = blind.page.read_text(encoding="utf-8")
+    assert "In 1 of 1 decisions hardly anything that is sensed makes a difference" in page
+    assert "the explanations are about this network" not in page
 
 
 @pytest.mark.parametrize("width", [360, 1100])

@@ -51,7 +51,7 @@ def entities(**columns):
 def test_a_thing_is_named_by_its_kind_and_its_place(forward, left, where):
     near = entities(sign=1, forward=forward / 10, left=left / 10, green=1.0)
     (thing,) = things_in(near)
-    assert thing.name == f"sign, {np.hypot(forward, left):.1f} m {where}"
+    assert thing.name == f"green sign, {np.hypot(forward, left):.1f} m {where}"
     assert thing.color == (0, 255, 0)
 
 

@@ -30,6 +30,9 @@ INTEGRATION_STEPS: Final = (32, 128, 512)
 TOLERANCE: Final = 0.01
 """How much of the difference that is to be explained may be missed."""
 
+FLAT: Final = 0.01
+"""What all parts together have to move a number by, or of a large number this share of it."""
+
 ROWS: Final = 64
 """How many observations go through the network together."""
 
@@ -166,6 +169,11 @@ class Attribution:
     def delta(self) -> float:
         """What the amounts miss of `value - baseline`; 0 for exact integration."""
         return float(self.amounts.sum() - (self.value - self.baseline))
+
+    @property
+    def flat(self) -> bool:
+        """Whether hardly anything that is sensed moves the number: then shares say nothing."""
+        return float(np.abs(self.amounts).sum()) < FLAT * max(1.0, abs(self.value))
 
     @property
     def shares(self) -> dict[str, float]:

@@ -94,6 +94,7 @@ def explain(
         write_video(path, pictures, FRAMES_PER_SECOND)
     asked = tuple(_asked(recording, moment) for moment in surest(recording, decisions))
     command = f"als explain {reference} --on {recording.scenario} --seed {seed} --steps {steps}"
+    command += f" --episodes {episodes} --decisions {decisions}"
     given = [f" --arg {key}={json.dumps(value)}" for key, value in (arguments or {}).items()]
     command += "".join(given)
     page = folder / "index.html"

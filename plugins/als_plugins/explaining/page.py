@@ -29,9 +29,12 @@ if TYPE_CHECKING:
     from als_plugins.explaining.explain import Decision
     from als_plugins.explaining.recording import Recording
 
-__all__ = ["render"]
+__all__ = ["render", "signed"]
 
 STRONGEST: Final = 10
+FULL_COLOR: Final = 0.1
+"""The share of a decision from which on a picture's map is drawn in full colours."""
+
 BEATEN, RESEMBLES = 0.75, 0.5
 """From where on the tests are passed: random removals that cost less, and rank correlation."""
 
@@ -51,12 +54,13 @@ def render(
     deletion = combined([each.deletion for each in decisions])
     beaten = float(np.mean([each.deletion.beaten for each in decisions]))
     resemblance = float(np.mean([each.resemblance.mean() for each in decisions]))
-    good = beaten >= BEATEN and resemblance <= RESEMBLES
+    flat = sum(each.attribution.flat for each in decisions)
+    good = beaten >= BEATEN and resemblance <= RESEMBLES and not flat
     attends = recording.method == "attention"
     return _PAGE.substitute(
         style=STYLE + _STYLE,
         title="Why it does what it does",
-        verdict=escape(_verdict(beaten, resemblance, good)),
+        verdict=escape(_verdict(beaten, resemblance, flat, len(decisions))),
         mood="won" if good else "lost",
         film=base64.b64encode(film).decode(),
         legend=escape(_ATTENTION if attends else _GRADIENT),
@@ -73,7 +77,12 @@ def render(
     )
 
 
-def _verdict(beaten: float, resemblance: float, good: bool) -> str:
+def _verdict(beaten: float, resemblance: float, flat: int, asked: int) -> str:
+    if flat:
+        return (
+            f"In {flat} of {asked} decisions hardly anything that is sensed makes a difference: "
+            "this agent would have done the same whatever it saw, and there is nothing to explain."
+        )
     removed = (
         "Taking away what is said to matter costs the chosen action more than "
         f"{beaten:.0%} of as large random removals. "
@@ -82,7 +91,7 @@ def _verdict(beaten: float, resemblance: float, good: bool) -> str:
         f"With shuffled weights the explanations resemble these with a rank correlation of "
         f"{resemblance:.2f}. "
     )
-    if good:
+    if beaten >= BEATEN and resemblance <= RESEMBLES:
         judgement = "Both are as they should be: the explanations are about this network."
     elif beaten >= BEATEN:
         judgement = "That is much: in part they show the observation, whatever the network."
@@ -109,10 +118,11 @@ def _decision(recording: Recording, decision: Decision) -> str:
         strongest="".join(_strongest(decision)),
         value=with_minus(f"{found.value:.3f}"),
         base=with_minus(f"{found.baseline:.3f}"),
-        total=with_minus(f"{found.amounts.sum():+.3f}"),
-        delta=with_minus(f"{found.delta:+.4f}"),
+        total=signed(float(found.amounts.sum())),
+        delta=signed(found.delta),
         missed=f"{missed:.1%}",
         held=escape(held),
+        flat="<b>Hardly anything that is sensed moves this number.</b> " if found.flat else "",
     )
 
 
@@ -128,7 +138,9 @@ def _pictures(recording: Recording, decision: Decision) -> Iterable[str]:
         large = drawing.enlarged(picture, 384, 288)
         yield _figure(large, f"{key}, as it was seen")
         if key in found.shares:
-            warm = drawing.relief(_squares(found, key), *large.shape[:2])
+            # A picture that hardly counts stays hardly coloured, whatever its strongest square is.
+            faint = min(1.0, found.shares[key] / FULL_COLOR)
+            warm = drawing.relief(faint * _squares(found, key), *large.shape[:2])
             caption = f"{found.shares[key]:.0%} of the decision: orange for it, blue against"
             yield _figure(drawing.signed_overlay(large, warm), caption)
 
@@ -140,6 +152,11 @@ def _squares(found: Attribution, key: str) -> NDArray[np.float64]:
     squares = np.zeros((SQUARES, SQUARES))
     np.add.at(squares, (rows[:, None], columns[None, :]), amounts)
     return squares / (np.abs(squares).max() or 1.0)
+
+
+def signed(amount: float) -> str:
+    """With two digits that mean something; what is next to nothing says so."""
+    return "≈ 0" if abs(amount) < 5e-4 else with_minus(f"{amount:+.2g}")
 
 
 def _figure(picture: NDArray[np.uint8], caption: str) -> str:
@@ -160,7 +177,7 @@ def _shares(decision: Decision) -> Iterable[str]:
         yield (
             f'<tr><th scope="row">{escape(key)}</th>'
             f'<td class="meter"><i style="width:{100 * share / top:.1f}%"></i></td>'
-            f"<td>{share:.0%}</td><td>{with_minus(f'{-found.without[key]:+.3f}')}</td>"
+            f"<td>{share:.0%}</td><td>{signed(-found.without[key])}</td>"
             f"<td>{attention.get(key, 0.0):.0%}</td></tr>"
         )
 
@@ -173,7 +190,7 @@ def _strongest(decision: Decision) -> Iterable[str]:
         yield (
             f'<tr><th scope="row">{escape(part.name)}<small>{escape(part.sensor)}</small></th>'
             f'<td class="sides"><i class="{side}" style="width:{50 * abs(amount) / top:.1f}%"></i>'
-            f"</td><td>{with_minus(f'{amount:+.4f}')}</td></tr>"
+            f"</td><td>{signed(amount)}</td></tr>"
         )
 
 
@@ -254,7 +271,7 @@ _DECISION: Final = Template("""
 changes when that sensor alone is at its baseline. Looked at: its share in the film.</p></div>
 <div class="card"><h3>What speaks for it, and what against</h3>
 <table class="parts"><tbody>$strongest</tbody></table>
-<p class="note">The number is $value as seen and $base at the baseline. All parts sum to
+<p class="note">${flat}The number is $value as seen and $base at the baseline. All parts sum to
 $total, which misses the difference by $delta ($missed).$held</p></div>
 </div>
 </section>

@@ -190,14 +190,14 @@ class Artist:
             x, y = middle[0] - thing.left * scale, middle[1] - thing.forward * scale
             places.append((x, y))
             _mark(card, thing, x, y, 3.5 + 10 * weight)
-        x, y = middle
-        card.shape([(x, y - 9), (x + 6, y + 6), (x, y + 2), (x - 6, y + 6)], TEAL, TEAL)
         even, top = self._scales[self._things]
         for (thing, weight), (x, y) in list(zip(found, places, strict=True))[:2]:
             if weight > 1.2 * even / top:
                 wide = card.length(thing.kind, 13)
                 x = min(max(x - wide / 2, 1), card.width - wide - 1)
                 card.text(x, y - 17 if y > 40 else y + 28, thing.kind, 13, INK, halo=drawing.CARD)
+        x, y = middle
+        card.shape([(x, y - 9), (x + 6, y + 6), (x, y + 2), (x - 6, y + 6)], TEAL, TEAL)
 
     def _weight(self, weights: NDArray[np.float64], row: int) -> float:
         """Of a thing, on the recording's scale; 0 where there is none for each thing."""

@@ -23,6 +23,13 @@ SQUARES: Final = 8
 KINDS: Final = ("fixed thing", "movable thing", "portable thing", "avatar", "sign", "sound")
 """What the columns 1 to 6 of `entities` mean."""
 
+_COLORS: Final = {
+    "black": (20, 20, 20), "grey": (128, 128, 128), "white": (235, 235, 235),
+    "red": (205, 45, 45), "orange": (235, 135, 40), "yellow": (235, 205, 60),
+    "green": (60, 155, 75), "blue": (50, 100, 205), "purple": (125, 75, 165),
+    "brown": (115, 75, 50), "pink": (235, 145, 185),
+}  # fmt: skip
+
 _COLUMN: Final = {name: i for i, name in enumerate(entity_rows.COLUMNS)}
 
 
@@ -69,9 +76,10 @@ class Thing:
 
     @property
     def name(self) -> str:
-        """What it is, and where: "sign, 2.3 m ahead left"."""
+        """What it is, and where: "white sign, 2.3 m ahead left"."""
         metres = math.hypot(self.forward, self.left)
-        return f"{self.kind}, {metres:.1f} m {_direction(self.forward, self.left)}"
+        where = _direction(self.forward, self.left)
+        return f"{_color_name(self.color)} {self.kind}, {metres:.1f} m {where}"
 
 
 def words_in(tokens: Iterable[int] | NDArray[np.integer]) -> list[Word]:
@@ -191,6 +199,11 @@ def _channel_names(key: str, shape: tuple[int, ...]) -> list[str]:
     if key == "audio" and shape == (2, len(BAND_CENTERS)):
         return [f"{ear} ear, {band:g} Hz" for ear in ("left", "right") for band in BAND_CENTERS]
     return [f"{key} {index + 1}" for index in range(count)]
+
+
+def _color_name(color: tuple[int, int, int]) -> str:
+    """The word for the nearest colour that has a short one."""
+    return min(_COLORS, key=lambda name: math.dist(_COLORS[name], color))
 
 
 def _direction(forward: float, left: float) -> str:
