@@ -204,6 +204,7 @@ def test_the_interquartile_mean_is_scipys_trimmed_mean(size):
 
 @pytest.mark.filterwarnings("ignore")  # About rliable's own dependencies.
 def test_the_interquartile_interval_is_rliables():
+    pytest.importorskip("rliable", reason="it needs Python 3.11")
     from rliable import library, metrics
 
     scores = np.random.default_rng(1).normal(size=(7, 3)) * [1.0, 2.0, 0.5] + [0.0, 1.0, 2.0]
