@@ -128,11 +128,12 @@ def read_tensors(path: Path, like: Tensors | None = None) -> dict[str, NDArray[A
 
     known = None if like is None else sum(array.nbytes for array in like.values())
     data = read_bytes(path, MAX_TENSORS if known is None else known + MAX_HEADER)
-    for start, what in _FOREIGN.items():
-        if data.startswith(start):
-            raise SavedFileError(f"{path} is {what}, which could run code: it was not opened")
     header = int.from_bytes(data[:8], "little")
-    if len(data) < 8 or header > min(MAX_HEADER, len(data) - 8):
+    # A length may begin with any byte, that of a pickle too; what follows it begins with a brace.
+    if len(data) < 9 or header > min(MAX_HEADER, len(data) - 8) or data[8:9] != b"{":
+        for start, what in _FOREIGN.items():
+            if data.startswith(start):
+                raise SavedFileError(f"{path} is {what}, which could run code: it was not opened")
         raise SavedFileError(f"{path} is not a whole safetensors file")
     try:
         tensors: dict[str, NDArray[Any]] = load(data)

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save
 
 from als_engine import safe_files
 from als_engine.errors import SavedFileError
-from als_engine.safe_files import read_tensors, recover_folder, replace_folder
+from als_engine.safe_files import read_tensors, recover_folder, replace_folder, write_tensors
 from als_engine.saving import (
     AgentRecord,
     TrainingRecord,
@@ -402,3 +402,14 @@ def test_a_record_never_holds_which_levels_or_how_many_worlds():
     for name in ("split", "level", "num_worlds", "workers"):
         with pytest.raises(ValueError, match="does not belong to a saved agent"):
             record(arguments={name: 1})
+
+
+def test_a_header_of_any_length_is_read(tmp_path):
+    # A length whose first byte is that of a pickle, 128, was once taken for one.
+    firsts = set()
+    for length in range(1, 300):
+        tensors = {"x" * length: np.zeros(2, np.float32)}
+        write_tensors(tmp_path / "weights.safetensors", tensors)
+        firsts.add((tmp_path / "weights.safetensors").read_bytes()[0])
+        assert read_tensors(tmp_path / "weights.safetensors").keys() == tensors.keys()
+    assert 128 in firsts
