@@ -20,7 +20,7 @@ from als_engine.evaluation.statistics import (
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "evidence.md"
 IMAGES = ROOT / "docs" / "images"
-BEGIN, END = "<!-- evidence -->", "<!-- /evidence -->"
+README = ROOT / "README.md"
 
 NAMES = {
     "mlp": "mlp from scratch",
@@ -58,7 +58,7 @@ def print_tables(rows: Sequence[Row]) -> None:
 
 
 def write_docs(rows: Sequence[Row]) -> None:
-    """Puts the tables and curves between the page's two marks."""
+    """Puts tables and curves into the docs, and the steps that each arm needs into the README."""
     parts: list[str] = []
     for title, table in tables(rows):
         parts += [f"### {title}", "", markdown(table), ""]
@@ -67,10 +67,16 @@ def write_docs(rows: Sequence[Row]) -> None:
         path.write_text(curves_chart(of(rows, setting=setting)), encoding="utf-8")
         name = SETTINGS[setting].scenario
         parts += [f"### Learning curves: {name}", "", f"![Learning curves](images/{path.name})", ""]
-    text = PAGE.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    body = "\n".join(parts)
-    PAGE.write_text(f"{before}{BEGIN}\n{body}{END}{rest.split(END)[1]}", encoding="utf-8")
+    between_marks(PAGE, "evidence", "\n".join(parts))
+    summary = "Environment steps to the final training return of attention from scratch:\n\n"
+    between_marks(README, "evidence-summary", summary + markdown(speeds(rows)) + "\n")
+
+
+def between_marks(path: Path, name: str, body: str) -> None:
+    """Replaces what stands between a file's two marks."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, rest = path.read_text(encoding="utf-8").split(begin)
+    path.write_text(f"{before}{begin}\n{body}{end}{rest.split(end)[1]}", encoding="utf-8")
 
 
 def tables(rows: Sequence[Row]) -> Iterable[tuple[str, Table]]:
@@ -153,7 +159,7 @@ def markdown(table: Table) -> str:
 
 def curves_chart(rows: Sequence[Row], width: int = 720, height: int = 380) -> str:
     """Interquartile mean of the training return over steps, with its interval, for each arm."""
-    left, right, top, bottom = 56, 190, 20, 48
+    left, right, top, bottom = 56, 206, 20, 48
     arms = [arm for arm in ARMS if of(rows, arm=arm)]
     bands = {arm: band([run["curve"] for run in of(rows, arm=arm)]) for arm in arms}
     end = max(grid[-1] for grid, *_ in bands.values())
