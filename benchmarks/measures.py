@@ -445,22 +445,24 @@ def pretraining(repeats: int, batch: int = 64) -> list[Measure]:
     ]
 
 
-def collecting(repeats: int, episodes: int = 48, steps: int = 80) -> list[Measure]:
+def collecting(repeats: int, episodes: int = 32) -> list[Measure]:
     """Collecting a dataset with `rgb`, on the disk in Minari's format, against stepping alone.
 
-    Both make 16 worlds and run the same random episodes in them; stepping alone knows the actions
-    beforehand, looks at nothing and keeps nothing.
+    Both make 16 worlds and run as many random episodes of the same levels in them; stepping alone
+    knows the actions beforehand and keeps nothing.
     """
+    from als_engine.saving import spaces
     from als_plugins.experience.collect import collect
 
-    arguments = {"max_episode_steps": steps}
     names = ("ALS/Classroom-v0", 16, 1)
-    plan = np.random.default_rng(0).integers(0, 7, (episodes * steps, 16, 1))
+    steps = registry.scenario(names[0]).max_episode_steps
+    actions: Any = spaces(names[0], {})[1]
+    plan = np.random.default_rng(0).integers(0, actions.n, (episodes * steps // 16, 16, 1))
 
     def step() -> None:
-        batch = Batch(simulate(*names, **arguments), AutoresetMode.DISABLED)
+        batch = Batch(simulate(*names), AutoresetMode.DISABLED)
         ended, begun = np.ones(16, np.bool_), 0
-        for action in plan[: episodes * steps // 16]:
+        for action in plan:
             if ended.any():
                 seeds = [begun + int(i) for i in np.cumsum(ended) - 1]
                 batch.reset(seeds, ended)
@@ -474,10 +476,10 @@ def collecting(repeats: int, episodes: int = 48, steps: int = 80) -> list[Measur
         taken = [0]
 
         def keep() -> None:
-            found = collect(names[0], next(folders), episodes=episodes, arguments=arguments)
+            found = collect(names[0], next(folders), episodes=episodes)
             taken[0] = found.source.steps
 
-        alone, kept = in_turns(max(3, repeats // 6), step, keep)
+        alone, kept = in_turns(max(3, repeats // 10), step, keep)
     # Some episodes end before the time limit: what is compared is the time of one world step.
     stepped = episodes * steps
     rates = [taken[0] / time for time in kept], [stepped / time for time in alone]
