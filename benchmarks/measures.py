@@ -445,7 +445,7 @@ def pretraining(repeats: int, batch: int = 64) -> list[Measure]:
     ]
 
 
-def collecting(repeats: int, episodes: int = 32) -> list[Measure]:
+def collecting(repeats: int, episodes: int = 48, steps: int = 80) -> list[Measure]:
     """Collecting a dataset with `rgb`, on the disk in Minari's format, against stepping alone.
 
     Both make 16 worlds and run as many random episodes of the same levels in them; stepping alone
@@ -454,13 +454,13 @@ def collecting(repeats: int, episodes: int = 32) -> list[Measure]:
     from als_engine.saving import spaces
     from als_plugins.experience.collect import collect
 
+    arguments = {"max_episode_steps": steps}
     names = ("ALS/Classroom-v0", 16, 1)
-    steps = registry.scenario(names[0]).max_episode_steps
-    actions: Any = spaces(names[0], {})[1]
+    actions: Any = spaces(names[0], arguments)[1]
     plan = np.random.default_rng(0).integers(0, actions.n, (episodes * steps // 16, 16, 1))
 
     def step() -> None:
-        batch = Batch(simulate(*names), AutoresetMode.DISABLED)
+        batch = Batch(simulate(*names, **arguments), AutoresetMode.DISABLED)
         ended, begun = np.ones(16, np.bool_), 0
         for action in plan:
             if ended.any():
@@ -476,10 +476,10 @@ def collecting(repeats: int, episodes: int = 32) -> list[Measure]:
         taken = [0]
 
         def keep() -> None:
-            found = collect(names[0], next(folders), episodes=episodes)
+            found = collect(names[0], next(folders), episodes=episodes, arguments=arguments)
             taken[0] = found.source.steps
 
-        alone, kept = in_turns(max(3, repeats // 10), step, keep)
+        alone, kept = in_turns(max(3, repeats // 6), step, keep)
     # Some episodes end before the time limit: what is compared is the time of one world step.
     stepped = episodes * steps
     rates = [taken[0] / time for time in kept], [stepped / time for time in alone]
