@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from als_engine.errors import ArgumentError, SavedFileError
-from als_plugins.adaptation.channel import Event, Moment, open_channel
+from als_plugins.adaptation.channel import Event, Moment
+from als_plugins.adaptation.opening import open_channel
 
 ROWS, STEPS = 8, 2_000
 

@@ -19,8 +19,10 @@ from als_engine.saving import (
     open_agent,
     spaces,
 )
-from als_plugins.adaptation.channel import Channel, open_channel
-from als_plugins.adaptation.folder import FIRST, MAX_ROUNDS, Folder, Job, Round, State
+from als_plugins.adaptation.channel import Channel
+from als_plugins.adaptation.folder import Folder
+from als_plugins.adaptation.opening import open_channel
+from als_plugins.adaptation.records import FIRST, MAX_ROUNDS, Job, Round, State
 from als_plugins.adaptation.rounds import Adapted, Listeners, Rounds
 from als_plugins.learners.sb3 import SB3Learner
 
@@ -60,7 +62,7 @@ def adapt(
         arguments: of the scenario, on top of those that were saved with the agent.
         on_progress: called a few times a second.
         on_round: called with every line of the log.
-        **settings: other fields of `als_plugins.adaptation.folder.Job`: `worlds`, `seed`,
+        **settings: other fields of `als_plugins.adaptation.records.Job`: `worlds`, `seed`,
             `observers`, `evaluate_every`, `episodes`, `split`, `margin`, `task_weight`,
             `feedback_weight`, `fade`, `learning_rate`, `device`.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from als_engine.chart import ticks, with_minus
 
 if TYPE_CHECKING:
-    from als_plugins.adaptation.folder import Round
+    from als_plugins.adaptation.records import Round
 
 __all__ = ["adaptation_chart"]
 

@@ -13,7 +13,7 @@ from als_engine.errors import ArgumentError, unknown
 
 if TYPE_CHECKING:
     from als_plugins.adaptation.adapt import Adapted
-    from als_plugins.adaptation.folder import Round
+    from als_plugins.adaptation.records import Round
 
 __all__ = ["adapt"]
 
@@ -92,7 +92,7 @@ def adapt(
 
 def _begin(agent: str | None, out: Path | None, given: dict[str, Any]) -> Adapted:
     from als_plugins.adaptation.adapt import adapt as run
-    from als_plugins.adaptation.folder import Job
+    from als_plugins.adaptation.records import Job
 
     if agent is None:
         raise ArgumentError("name the folder of a trained agent; `als train` makes one")

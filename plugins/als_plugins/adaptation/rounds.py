@@ -27,9 +27,10 @@ from als_engine.evaluation.protocol import Evaluation
 from als_engine.saving import AgentRecord, TrainingRecord, save_agent
 from als_plugins.adaptation.channel import Channel
 from als_plugins.adaptation.credit import Credit
-from als_plugins.adaptation.folder import FIRST, Folder, Job, Outcome, Round, State
+from als_plugins.adaptation.folder import Folder
 from als_plugins.adaptation.judge import Examiner, Verdict, compare
 from als_plugins.adaptation.listening import FeedbackRewards
+from als_plugins.adaptation.records import FIRST, Job, Outcome, Round, State
 from als_plugins.learners.sb3 import SB3Learner
 
 __all__ = ["Adapted", "Listeners", "Rounds"]

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from als_engine.files import write_text
 from als_engine.video import write_video
-from als_plugins.explaining.attributions import Attribution, Question, attribute
-from als_plugins.explaining.checks import Deletion, delete, randomised
-from als_plugins.explaining.page import render
+from als_plugins.explaining.attributions import Question, attribute
+from als_plugins.explaining.checks import delete, randomised
+from als_plugins.explaining.page import Decision, render
 from als_plugins.explaining.panels import frames
 from als_plugins.explaining.recording import Moment, Recording, record
 
@@ -37,21 +36,6 @@ class Explained:
     decisions: tuple[Decision, ...]
     page: Path
     animations: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One decision, and whether what is said about it can be believed.
-
-    Attributes:
-        moment: when. attribution: what it hangs on.
-        deletion, resemblance: see `als_plugins.explaining.checks`.
-    """
-
-    moment: Moment
-    attribution: Attribution
-    deletion: Deletion
-    resemblance: NDArray[np.float64]
 
 
 def explain(

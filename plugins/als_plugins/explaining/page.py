@@ -6,6 +6,7 @@ import base64
 import io
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
@@ -26,10 +27,10 @@ from als_plugins.explaining.parts import SQUARES
 
 if TYPE_CHECKING:
     from als_plugins.explaining.attributions import Attribution
-    from als_plugins.explaining.explain import Decision
-    from als_plugins.explaining.recording import Recording
+    from als_plugins.explaining.checks import Deletion
+    from als_plugins.explaining.recording import Moment, Recording
 
-__all__ = ["render", "signed"]
+__all__ = ["Decision", "render", "signed"]
 
 STRONGEST: Final = 10
 FULL_COLOR: Final = 0.1
@@ -37,6 +38,21 @@ FULL_COLOR: Final = 0.1
 
 BEATEN, RESEMBLES = 0.75, 0.5
 """From where on the tests are passed: random removals that cost less, and rank correlation."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One decision, and whether what is said about it can be believed.
+
+    Attributes:
+        moment: when. attribution: what it hangs on.
+        deletion, resemblance: see `als_plugins.explaining.checks`.
+    """
+
+    moment: Moment
+    attribution: Attribution
+    deletion: Deletion
+    resemblance: NDArray[np.float64]
 
 
 def render(
