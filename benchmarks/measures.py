@@ -448,19 +448,21 @@ def pretraining(repeats: int, batch: int = 64) -> list[Measure]:
 def collecting(repeats: int, episodes: int = 48, steps: int = 80) -> list[Measure]:
     """Collecting a dataset with `rgb`, on the disk in Minari's format, against stepping alone.
 
-    Both make 16 worlds and run the same random episodes in them; stepping alone knows the actions
-    beforehand, looks at nothing and keeps nothing.
+    Both make 16 worlds and run as many random episodes of the same levels in them; stepping alone
+    knows the actions beforehand and keeps nothing.
     """
+    from als_engine.saving import spaces
     from als_plugins.experience.collect import collect
 
     arguments = {"max_episode_steps": steps}
     names = ("ALS/Classroom-v0", 16, 1)
-    plan = np.random.default_rng(0).integers(0, 7, (episodes * steps, 16, 1))
+    actions: Any = spaces(names[0], arguments)[1]
+    plan = np.random.default_rng(0).integers(0, actions.n, (episodes * steps // 16, 16, 1))
 
     def step() -> None:
         batch = Batch(simulate(*names, **arguments), AutoresetMode.DISABLED)
         ended, begun = np.ones(16, np.bool_), 0
-        for action in plan[: episodes * steps // 16]:
+        for action in plan:
             if ended.any():
                 seeds = [begun + int(i) for i in np.cumsum(ended) - 1]
                 batch.reset(seeds, ended)

@@ -190,6 +190,31 @@ def test_a_kill_while_it_is_put_together_costs_nothing(
     assert_same(tmp_path / "cut", tmp_path / "whole")
 
 
+def test_a_damaged_shard_is_named_and_the_dataset_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collect(WALK, tmp_path, episodes=2, arguments=SMALL)
+    before = contents(tmp_path)
+
+    def killed(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("als_plugins.experience.collect.put_together", killed)
+        with pytest.raises(KeyboardInterrupt):
+            collect(WALK, tmp_path, episodes=5, arguments=SMALL)
+    (shard,) = (tmp_path / ".collecting").rglob("*.raw")
+    whole = shard.read_bytes()
+    for damaged in (b"", whole[:-8]):
+        shard.write_bytes(damaged)
+        with pytest.raises(SavedFileError, match=r"is damaged: delete .* and collect again"):
+            collect(WALK, tmp_path, episodes=5, arguments=SMALL)
+        assert contents(tmp_path).keys() == before.keys()
+    shard.write_bytes(whole)
+    assert collect(WALK, tmp_path, episodes=5, arguments=SMALL).source.episodes == 5
+    assert not list(tmp_path.rglob(".*.new-*"))
+
+
 def test_more_episodes_are_added_and_the_same_are_not(tmp_path: Path) -> None:
     collect(WALK, tmp_path / "grown", episodes=3, arguments=SMALL)
     before = data_file(tmp_path / "grown", read_dataset(tmp_path / "grown").sources[0].id)

@@ -137,18 +137,6 @@ def open_source(folder: Path, record: SourceRecord, on_step: OnStep) -> SourceAr
     return found
 
 
-def layout(record: SourceRecord) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """What an episode holds: name to dtype and shape of one step."""
-    observations = {
-        f"observations/{key}": (sensor.dtype, sensor.shape)
-        for key, sensor in record.observations.items()
-    }
-    infos = {f"infos/{name}": described for name, described in files.INFOS.items()}
-    space = record.actions.space
-    actions = (str(space.dtype), tuple(space.shape or ()))
-    return {**observations, **infos, "actions": actions, "rewards": ("float64", ())}
-
-
 def _open(cache: Path, record: SourceRecord, wanted: CacheRecord) -> SourceArrays | None:
     """Maps the arrays; None where they are missing, stale or damaged."""
     try:
@@ -156,7 +144,7 @@ def _open(cache: Path, record: SourceRecord, wanted: CacheRecord) -> SourceArray
             return None
         arrays = {
             name: _map(cache, name, dtype, (wanted.steps, *shape))
-            for name, (dtype, shape) in layout(record).items()
+            for name, (dtype, shape) in files.layout(record).items()
         }
         shape = (wanted.episodes,)
         lengths, levels = (_map(cache, name, "int64", shape) for name in ("lengths", "levels"))
@@ -195,7 +183,7 @@ def _build(
     data: Path, record: SourceRecord, wanted: CacheRecord, new: Path, on_step: OnStep
 ) -> None:
     """Writes the arrays of one source into a new folder."""
-    described = layout(record)
+    described = files.layout(record)
     lengths, levels = np.zeros((2, record.episodes), np.int64)
     moments = {
         key: Moments(0, np.zeros(sensor.shape), np.zeros(sensor.shape))
@@ -247,7 +235,7 @@ def _read_episode(
     group: h5py.Group, steps: int, record: SourceRecord
 ) -> Iterator[tuple[str, NDArray[Any]]]:
     """An episode's arrays without the last observation, on which nobody acted."""
-    for name, (dtype, shape) in layout(record).items():
+    for name, (dtype, shape) in files.layout(record).items():
         folder, _, key = name.partition("/")
         stored = f"{folder}/{files.stored(key)}" if key else folder
         rows = steps + 1 if key else steps

@@ -38,7 +38,8 @@ from als_plugins.experience.records import (
     source_id,
     write_dataset,
 )
-from als_plugins.experience.shards import Shards, put_together
+from als_plugins.experience.shards import Shards
+from als_plugins.experience.together import put_together
 
 __all__ = ["Collected", "Progress", "collect"]
 
@@ -138,7 +139,7 @@ def collect(
         with _claimed(folder):
             dataset = _begin(folder)
             known = next((s for s in dataset.sources if s.id == record.id), record)
-            shards = Shards(folder / UNFINISHED / record.id.removeprefix("als/"))
+            shards = Shards(folder / UNFINISHED / record.id.removeprefix("als/"), record)
             try:
                 wanted = max(episodes, known.attempted, 1 + max(shards.done, default=-1))
                 todo = sorted(set(range(known.attempted, wanted)) - shards.done)
@@ -329,7 +330,8 @@ class _Runner:
                 self._episode[world] = self._todo.popleft()
             elif not self._shards.is_kept(int(self._episode[world])) and self._kept.any():
                 self._episode[world] = self._episode[self._kept.argmax()]
-        self._reset(free)
+        if self._kept.any():
+            self._reset(free)
 
     def _reset(self, which: NDArray[np.bool_]) -> None:
         seeds = (self._seed + self._episode).tolist()

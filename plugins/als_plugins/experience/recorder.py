@@ -14,7 +14,11 @@ from als_plugins.experience.labels import Labels
 
 __all__ = ["Recorder", "broken"]
 
-_FIRST_CAPACITY: Final = 64
+_FIRST_BYTES: Final = 1 << 30
+"""What is reserved at first; the system hands out memory only where something is written."""
+
+_FIRST_STEPS: Final = 64
+"""The least that is reserved, however large the observations are."""
 
 
 class Recorder:
@@ -35,7 +39,9 @@ class Recorder:
         self._rows = np.arange(simulation.num_worlds * self._observers)
         self._labels = Labels(simulation.state, self._observers)
         self._steps = np.zeros(len(self._rows), np.intp)
-        self._capacity = min(_FIRST_CAPACITY, simulation.state.max_episode_steps)
+        one = sum(array.nbytes for array in observations.values())
+        fits = max(_FIRST_STEPS, _FIRST_BYTES // max(1, one))
+        self._capacity = min(fits, simulation.state.max_episode_steps)
         space = simulation.action_space
         self._seen = {key: self._room(self._row(a)) for key, a in observations.items()}
         self._known = {key: self._room(self._row(a)) for key, a in self._labels.values.items()}

@@ -1,41 +1,72 @@
-"""Finished episodes on their way to a dataset: small files, each written whole, then put together.
+"""Finished episodes on their way to a dataset: a file of numbers, and a list of what is in it.
 
-A shard holds the episodes of some seconds. It is made in memory and gets its name once it is whole
-and on the disk, so whatever interrupts the collecting, every shard that is there is whole. In the
-end the shards' episodes are copied, in the order of their numbers, into one Minari dataset.
+A shard holds the episodes of some seconds: `shard-N.raw` the arrays, one after the other, and
+`shard-N.json` which episodes they are. The list is written last and whole, so whatever interrupts
+the collecting, what is listed is on the disk; the rest is collected again.
 """
 
 from __future__ import annotations
 
-import copy
-import json
+import mmap
+import os
 import shutil
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Annotated, Any, Final, Literal
 
-import gymnasium
-import h5py
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
 
-from als_engine.errors import ALSError, SavedFileError
-from als_engine.files import replacing
-from als_engine.safe_files import replace_folder
-from als_plugins.experience import episodes as files
-from als_plugins.experience.episodes import Episode
-from als_plugins.experience.records import SourceRecord, data_file
+from als_engine.errors import SavedFileError
+from als_engine.files import write_text
+from als_engine.saving import Model, read_model
+from als_plugins.experience.episodes import MAX_STEPS, Episode, layout
+from als_plugins.experience.records import SourceRecord
 
-__all__ = ["Shards", "put_together"]
+__all__ = ["Shards"]
 
 SHARD_BYTES: Final = 32 << 20
 SHARD_SECONDS: Final = 5.0
-_LEFT_OUT: Final = "left_out"
+SHARD_EPISODES: Final = 1_000
+
+_ALIGNED: Final = 8  # bytes, so that every array begins where its numbers may
 
 Place = tuple[int, int]  # Episode and avatar.
+
+
+class Entry(Model):
+    """One avatar's episode in a shard.
+
+    Attributes:
+        offset: where its arrays begin, in the order of `episodes.layout`.
+        steps, terminated, attributes: as in `Episode`.
+    """
+
+    episode: int = Field(ge=0)
+    avatar: int = Field(ge=0)
+    offset: int = Field(ge=0)
+    steps: int = Field(ge=1, le=MAX_STEPS)
+    terminated: bool
+    attributes: dict[str, int | str]
+
+
+class LeftOut(Model):
+    """An episode that cannot be used, and why."""
+
+    episode: int = Field(ge=0)
+    reason: Annotated[str, Field(max_length=300)]
+
+
+class ShardRecord(Model):
+    """What a shard's `.json` holds."""
+
+    format: Literal[1] = 1
+    episodes: list[Entry]
+    left_out: list[LeftOut]
 
 
 @dataclass
@@ -44,13 +75,17 @@ class Shards:
 
     Attributes:
         folder: where they are.
-        places: episode and avatar to the shard's file and the steps, of all that are on the disk.
+        source: what is collected.
+        places: episode and avatar to the steps, of all that are on the disk.
         left_out: episode to the reason, likewise.
+        done: the episodes that are finished, in a whole shard or not yet.
     """
 
     folder: Path
-    places: dict[Place, tuple[Path, int]] = field(default_factory=dict)
+    source: SourceRecord
+    places: dict[Place, int] = field(default_factory=dict)
     left_out: dict[int, str] = field(default_factory=dict)
+    done: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Looks at what an earlier run has left.
@@ -58,50 +93,34 @@ class Shards:
         Raises:
             SavedFileError: a shard is damaged.
         """
-        for path in sorted(self.folder.glob("shard-*.hdf5")):
-            with files.episode_file(path) as file:
-                self._index(path, file)
-        for path in self.folder.glob(".shard-*.hdf5"):  # Of a process that was killed.
-            path.unlink()
-        self._next = 1 + max(
-            (int(p.stem[6:]) for p in self.folder.glob("shard-*.hdf5")), default=-1
-        )
+        self._layout = layout(self.source)
+        self._entries: dict[Place, tuple[Path, Entry]] = {}
+        self._kept: set[int] = set()
+        self._mapped: dict[Path, mmap.mmap] = {}
+        self._next = 0
+        for path in sorted(self.folder.glob("shard-*.json")):
+            self._take(path.with_suffix(".raw"), read_model(path, ShardRecord))
+            self._next = int(path.stem.removeprefix("shard-")) + 1
         self._begin()
 
-    def _index(self, path: Path, file: h5py.File) -> None:
-        for name in file:
-            if name == _LEFT_OUT:
-                found = json.loads(bytes(file[name][()]))
-                self.left_out.update({int(episode): str(why) for episode, why in found.items()})
-            else:
-                place = tuple(
-                    files.read_attribute(file[name], key) for key in ("episode", "avatar")
-                )
-                self.places[place[0], place[1]] = (
-                    path,
-                    files.read_attribute(file[name], "total_steps"),
-                )
+    def _take(self, data: Path, record: ShardRecord) -> None:
+        for entry in record.episodes:
+            place = entry.episode, entry.avatar
+            self.places[place], self._entries[place] = entry.steps, (data, entry)
+            self._kept.add(entry.episode)
+        self.left_out.update({found.episode: found.reason for found in record.left_out})
+        self.done |= {entry.episode for entry in record.episodes} | set(self.left_out)
 
     def _begin(self) -> None:
-        self._file: h5py.File | None = None
-        self._new: dict[Place, int] = {}
-        self._new_left_out: dict[int, str] = {}
-        self._bytes, self._since = 0, time.monotonic()
-
-    def _open(self) -> h5py.File:
-        """The shard that is being written."""
-        if self._file is None:
-            # In memory: HDF5 cannot be trusted to say once, and only once, that a disk is full.
-            self._file = h5py.File(
-                f"shard-{self._next}", "w", libver="latest", driver="core", backing_store=False
-            )
-        return self._file
+        self._file: IO[bytes] | None = None
+        self._new: list[Entry] = []
+        self._new_left_out: list[LeftOut] = []
+        self._since = time.monotonic()
 
     @property
-    def done(self) -> set[int]:
-        """The episodes that are finished, in a whole shard or not yet."""
-        known = {episode for episode, _ in (*self.places, *self._new)}
-        return known | set(self.left_out) | set(self._new_left_out)
+    def _data(self) -> Path:
+        """The file that is being written."""
+        return self.folder / f"shard-{self._next:06d}.raw"
 
     @property
     def count_left_out(self) -> int:
@@ -110,7 +129,7 @@ class Shards:
 
     def is_kept(self, number: int) -> bool:
         """Whether an episode has been added."""
-        return (number, 0) in self._new or (number, 0) in self.places
+        return number in self._kept
 
     def add(self, episodes: list[Episode], number: int) -> None:
         """Takes the episodes that the avatars of one world had at the same time.
@@ -118,161 +137,125 @@ class Shards:
         Raises:
             SavedFileError: they cannot be written.
         """
-        with _writing(self.folder):
+        entries = []
+        with _writing(self._data):
+            if self._file is None:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                self._file = self._data.open("wb")
             for avatar, episode in enumerate(episodes):
-                files.write(self._open(), f"episode_{number}_{avatar}", episode)
-                self._bytes += episode.nbytes
-        self._new.update({(number, a): episode.steps for a, episode in enumerate(episodes)})
+                entries.append(
+                    Entry(
+                        episode=number,
+                        avatar=avatar,
+                        offset=self._file.tell(),
+                        steps=episode.steps,
+                        terminated=episode.terminated,
+                        attributes=dict(episode.attributes),
+                    )
+                )
+                arrays = episode.arrays
+                for name in self._layout:
+                    array = np.ascontiguousarray(arrays[name])
+                    self._file.write(array.data.cast("B"))
+                    self._file.write(bytes(-array.nbytes % _ALIGNED))
+        self._new += entries
+        self._kept.add(number)
+        self.done.add(number)
 
     def leave_out(self, number: int, reason: str) -> None:
         """Remembers that an episode cannot be used."""
-        self._new_left_out[number] = reason
+        self._new_left_out.append(LeftOut(episode=number, reason=reason))
+        self.done.add(number)
 
     @property
     def due(self) -> bool:
         """Whether it is time to finish a shard."""
-        return self._bytes >= SHARD_BYTES or time.monotonic() - self._since > SHARD_SECONDS
+        return (
+            (self._file is not None and self._file.tell() >= SHARD_BYTES)
+            or len(self._new) + len(self._new_left_out) >= SHARD_EPISODES
+            or time.monotonic() - self._since > SHARD_SECONDS
+        )
 
     def write(self) -> None:
         """Finishes the shard that is being written.
 
         Raises:
-            SavedFileError: it cannot be written; nothing half-written is left.
+            SavedFileError: it cannot be written.
         """
         if not self._new and not self._new_left_out:
             self._since = time.monotonic()
             return
-        path = self.folder / f"shard-{self._next:06d}.hdf5"
-        with _writing(path):
-            file = self._open()
-            whole = {f"episode_{episode}_{avatar}" for episode, avatar in self._new}
-            for name in set(file) - whole:  # An interruption came while it was added.
-                del file[name]
-            left_out = json.dumps(self._new_left_out).encode()
-            file.create_dataset(_LEFT_OUT, data=np.frombuffer(left_out, np.uint8))
-            file.flush()
-            with replacing(path) as temporary:
-                temporary.write_bytes(file.id.get_file_image())
-            file.close()
-        self.places.update({place: (path, steps) for place, steps in self._new.items()})
-        self.left_out.update(self._new_left_out)
+        if self._file is not None:
+            with _writing(self._data):
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
+        record = ShardRecord(episodes=self._new, left_out=self._new_left_out)
+        write_text(self._data.with_suffix(".json"), record.model_dump_json())
+        self._take(self._data, record)
         self._next += 1
         self._begin()
 
     def close(self) -> None:
-        """Forgets the episodes that are in no shard yet."""
+        """Forgets the episodes that are in no whole shard."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # The disk may be full; that has been said.
+                self._file.close()
+            self._data.unlink(missing_ok=True)
             self._file = None
+
+    def episode(self, place: Place) -> Episode:
+        """Reads an episode of a whole shard; its arrays lie in the file.
+
+        Raises:
+            SavedFileError: the shard is damaged.
+        """
+        data, entry = self._entries[place]
+        arrays: dict[str, NDArray[Any]] = {}
+        offset = entry.offset
+        try:
+            for name, (dtype, shape) in self._layout.items():
+                rows = entry.steps + (1 if "/" in name else 0)
+                array = np.ndarray((rows, *shape), dtype, self._map(data), offset)
+                arrays[name] = array
+                offset += array.nbytes + -array.nbytes % _ALIGNED
+        except (OSError, ValueError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise SavedFileError(
+                f"{data} is damaged: delete {self.folder} and collect again ({reason})"
+            ) from None
+        return Episode(
+            observations=_inside(arrays, "observations/"),
+            infos=_inside(arrays, "infos/"),
+            actions=arrays["actions"],
+            rewards=arrays["rewards"],
+            terminated=entry.terminated,
+            attributes=entry.attributes,
+        )
+
+    def _map(self, data: Path) -> mmap.mmap:
+        if data not in self._mapped:
+            with data.open("rb") as file:
+                self._mapped[data] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return self._mapped[data]
 
     def delete(self) -> None:
         """Removes the files, once they have been put together."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def put_together(
-    folder: Path, record: SourceRecord, shards: Shards, spaces: tuple[Any, Any]
-) -> SourceRecord:
-    """Makes one Minari dataset of what a source has already and of its shards.
-
-    Interrupted, it is simply done again: what is recorded in `dataset.json` and the shards stay as
-    they are until the new dataset is in its place.
-
-    Returns:
-        The record with what there is now.
-
-    Raises:
-        SavedFileError: it cannot be written; what was there before still is.
-    """
-    left_out = Counter(record.left_out)
-    left_out.update(shards.left_out.values())
-    places = sorted(shards.places)
-    done = {episode for episode, _ in places} | set(shards.left_out)
-    whole = record.model_copy(
-        update={
-            "attempted": record.attempted + len(done),
-            "episodes": record.episodes + len(places),
-            "steps": record.steps + sum(steps for _, steps in shards.places.values()),
-            "left_out": dict(sorted(left_out.items())),
-        }
-    )
-    target = data_file(folder, record.id)
-
-    def fill(new: Path) -> None:
-        storage = _new_storage(new / "data", whole, spaces)
-        with ExitStack() as stack:
-            opened: dict[Path, h5py.File] = {}
-
-            def file(path: Path) -> h5py.File:
-                if path not in opened:
-                    opened[path] = stack.enter_context(files.episode_file(path))
-                return opened[path]
-
-            out = stack.enter_context(
-                h5py.File(new / "data" / target.name, "w", libver="latest", track_order=True)
-            )
-            for i in range(record.episodes):
-                _copy(file(target), f"episode_{i}", out, i)
-            for i, place in enumerate(places, start=record.episodes):
-                _copy(file(shards.places[place][0]), f"episode_{place[0]}_{place[1]}", out, i)
-        storage.update_metadata({"dataset_size": storage.get_size()})
-
-    with _writing(target.parent.parent):
-        replace_folder(target.parent.parent, fill)
-    return whole
+def _inside(arrays: dict[str, NDArray[Any]], folder: str) -> dict[str, NDArray[Any]]:
+    return {
+        name.removeprefix(folder): array
+        for name, array in arrays.items()
+        if name.startswith(folder)
+    }
 
 
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Turns what Python and HDF5 raise when a disk is full, or worse, into one line."""
+    """Turns what the operating system says into one line."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        if isinstance(error, ALSError):
-            raise
-        reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200]
-        raise SavedFileError(f"cannot write {path}: {reason}") from None
-
-
-def _copy(source: h5py.File, name: str, out: h5py.File, number: int) -> None:
-    source.copy(source[name], out, name=f"episode_{number}")
-    out[f"episode_{number}"].attrs["id"] = number
-
-
-def _new_storage(data: Path, record: SourceRecord, spaces: tuple[Any, Any]) -> Any:
-    """Lets Minari describe the dataset, in its own words and of its own version."""
-    import minari
-    from minari.dataset.minari_storage import MinariStorage
-
-    observations, actions = spaces
-    stored = gymnasium.spaces.Dict(
-        {files.stored(key): space for key, space in observations.spaces.items()}
-    )
-    storage = MinariStorage.new(
-        data,
-        observation_space=stored,
-        action_space=actions,
-        env_spec=_env_spec(record),
-        jpeg_encoding=False,  # It loses what small signs say.
-    )
-    storage.update_metadata(
-        {
-            "dataset_id": record.id,
-            "minari_version": minari.__version__,
-            "algorithm_name": record.policy,
-            "description": f"{record.scenario}, {record.split} split, collected by ALS Engine.",
-            "total_episodes": record.episodes,
-            "total_steps": record.steps,
-        }
-    )
-    return storage
-
-
-def _env_spec(record: SourceRecord) -> Any:
-    """What `gymnasium.make` needs to make the environment again."""
-    known = gymnasium.registry.get(record.scenario)
-    if known is None:
-        return None
-    spec = copy.deepcopy(known)
-    spec.kwargs = {**spec.kwargs, **record.arguments, "split": record.split}
-    return spec
+    except OSError as error:
+        raise SavedFileError(f"cannot write {path}: {error.strerror or error}") from None
