@@ -9,18 +9,27 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from als_engine.agent import Agent, Progress
 from als_engine.benchmark.contestants import YARDSTICKS, Contestant
+from als_engine.benchmark.pairing import Pair
 from als_engine.benchmark.records import Chunk, TrainedAgent
 from als_engine.saving import RECORD, AgentRecord, make_agent
 from als_engine.specs import SuiteEntry
 
-__all__ = ["PlayTask", "TrainTask", "open_files", "play_task", "prepare_worker", "train_task"]
+__all__ = [
+    "PlayTask",
+    "Seat",
+    "TrainTask",
+    "open_seat",
+    "play_task",
+    "prepare_worker",
+    "train_task",
+]
 
 CURVE_POINTS: Final = 60
 MIN_EPISODES: Final = 20
@@ -52,22 +61,34 @@ class TrainTask:
 
 
 @dataclass(frozen=True)
+class Seat:
+    """Who drives an avatar.
+
+    Attributes:
+        contestant: the agent.
+        files: of the trained agent; empty for one that is made by its id.
+    """
+
+    contestant: Contestant
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
 class PlayTask:
     """Some episodes of a unit.
 
     Attributes:
-        contestant, entry: who plays where.
-        files: of the trained agent; empty for one that is made by its id.
+        seats: one agent for all avatars that are driven, or two, of which the first one counts.
+        entry, arguments: where they play; `arguments` are complete.
         episodes: their numbers.
-        split, seed: as for `play`.
+        seed: of episode 0.
         origin: what the hash chains begin with.
     """
 
-    contestant: Contestant
+    seats: tuple[Seat, ...]
     entry: SuiteEntry
-    files: Mapping[str, bytes]
+    arguments: Mapping[str, Any]
     episodes: range
-    split: str
     seed: int
     origin: bytes
 
@@ -124,27 +145,27 @@ def play_task(task: PlayTask) -> Chunk:
     """
     from als_engine.benchmark.playing import play
 
-    arguments = task.contestant.in_evaluation(task.entry)
-    with open_files(task.contestant, task.entry.scenario, arguments, task.files) as agent:
+    with ExitStack() as stack:
+        agents = [
+            stack.enter_context(open_seat(seat, task.entry.scenario, task.arguments))
+            for seat in task.seats
+        ]
         return play(
-            agent,
+            agents[0] if len(agents) == 1 else Pair(*agents),
             task.entry,
             task.episodes,
-            split=task.split,
+            split=task.entry.split,
             seed=task.seed,
-            arguments=arguments,
+            arguments=task.arguments,
             origin=task.origin,
+            scored=task.entry.observers if len(agents) == 1 else 1,
         )
 
 
 @contextmanager
-def open_files(
-    contestant: Contestant,
-    scenario: str,
-    arguments: Mapping[str, Any],
-    files: Mapping[str, bytes],
-) -> Iterator[Agent]:
+def open_seat(seat: Seat, scenario: str, arguments: Mapping[str, Any]) -> Iterator[Agent]:
     """An agent that is ready to play; anybody's but the engine's own is kept in a sandbox."""
+    contestant = seat.contestant
     if contestant.agent in YARDSTICKS:
         # The expert has to see the worlds, and nobody else's code is in these two.
         yield make_agent(contestant.agent, scenario, arguments)
@@ -152,7 +173,7 @@ def open_files(
     from als_engine.benchmark.sandbox import SandboxedAgent
 
     with SandboxedAgent(
-        files or None, contestant.agent, scenario, arguments, contestant.config
+        seat.files or None, contestant.agent, scenario, arguments, contestant.config
     ) as agent:
         yield agent
 
