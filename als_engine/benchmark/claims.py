@@ -44,9 +44,13 @@ def claims_of(
 
     Args:
         run: the suite and the code that it was run with.
-        scenario, arguments, split, observers: where it plays; `arguments` are complete.
+        scenario: where it plays.
+        arguments: of the scenario, complete.
+        split: that levels are drawn from.
+        observers: avatars that are driven.
         seed: of the agent's training.
-        agent, config: the registered agent and its hyperparameters.
+        agent: registered id.
+        config: hyperparameters.
         files: of the saved agent; empty for one that is made by its id.
         partner: the files of the agent that drives the second avatar, in cross-play.
     """

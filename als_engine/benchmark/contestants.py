@@ -110,7 +110,7 @@ def find_contestant(word: str) -> Contestant:
         raise SavedFileError(f"there is no folder {name}")
     spec = registry.agent(name)
     config = parse_pairs(_SEPARATOR.split(rest) if colon else (), f"--agent {name}:")
-    arguments = {key: config.pop(key) for key in _OF_THE_SCENARIO if key in config}
+    arguments: dict[str, Any] = {key: config.pop(key) for key in _OF_THE_SCENARIO if key in config}
     if config and not spec.trainable:
         raise ArgumentError(f'"{name}" is not trained, so it takes no "{next(iter(config))}"')
     return Contestant(word, name, spec.trainable, config, arguments)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from als_engine.benchmark.contestants import Contestant
+from als_engine.benchmark.claims import digest_of
+from als_engine.benchmark.contestants import YARDSTICKS, Contestant
 from als_engine.benchmark.records import Unit
 from als_engine.specs import SuiteEntry, SuiteSpec
 
@@ -24,7 +26,6 @@ class Item:
     Attributes:
         unit: what its rows are stored under.
         contestant, entry: who plays where.
-        steps: environment steps that it costs at most, for the bar.
         partner: the unit whose agent drives the second avatar, in cross-play.
     """
 
@@ -34,9 +35,38 @@ class Item:
     partner: Item | None = None
 
     @property
-    def trains(self) -> bool:
-        """Whether the run has to train its agent."""
-        return self.contestant.trains
+    def unit_alone(self) -> Unit:
+        """The unit in which its agent plays by itself, and is trained."""
+        if self.partner is None:
+            return self.unit
+        seed = self.unit.seed if self.contestant.trains else 0
+        return Unit(self.unit.run, self.entry.name, self.unit.agent, seed)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The scenario's arguments in evaluation; a yardstick plays as its partner does."""
+        partner = self.partner
+        if partner is not None and self.contestant.agent in YARDSTICKS:
+            return partner.contestant.in_evaluation(self.entry)
+        return self.contestant.in_evaluation(self.entry)
+
+    @property
+    def training(self) -> str:
+        """The same for units whose agents are trained in the same way; empty for no training."""
+        if not self.contestant.trains:
+            return ""
+        entry, contestant = self.entry, self.contestant
+        return digest_of(
+            [
+                entry.scenario,
+                contestant.in_training(entry),
+                entry.observers,
+                entry.steps,
+                contestant.agent,
+                dict(contestant.config),
+                self.unit.seed,
+            ]
+        )
 
 
 def plan(suite: SuiteSpec, run: str, contestants: Sequence[Contestant], seeds: int) -> list[Item]:
@@ -48,7 +78,7 @@ def plan(suite: SuiteSpec, run: str, contestants: Sequence[Contestant], seeds: i
         contestants: who plays.
         seeds: training seeds for those who learn.
     """
-    items = [
+    alone = [
         Item(Unit(run, entry.name, contestant.label, seed), contestant, entry)
         for seed in range(seeds)
         for entry in suite.entries
@@ -57,7 +87,50 @@ def plan(suite: SuiteSpec, run: str, contestants: Sequence[Contestant], seeds: i
         # Whoever is not trained is the same for every seed.
         if contestant.trains or seed == 0
     ]
-    return items
+    by_unit = {item.unit: item for item in alone}
+    pairs = [
+        pair
+        for seed in range(seeds)
+        for entry in suite.entries
+        if entry.cross_play
+        for one in contestants
+        for other in contestants
+        if (pair := _pair(by_unit, run, entry, one, other, seed, seeds)) is not None
+    ]
+    return [*alone, *pairs]
+
+
+def _pair(
+    alone: dict[Unit, Item],
+    run: str,
+    entry: SuiteEntry,
+    one: Contestant,
+    other: Contestant,
+    seed: int,
+    seeds: int,
+) -> Item | None:
+    """Two agents in one world; None where they cannot be, or where this seed is no other pair."""
+    if not (one.trains or other.trains) and seed > 0:
+        return None
+    # An agent's partner of its own kind comes from another training, where there is another.
+    second = (seed + 1) % seeds if one.label == other.label else seed
+    focal = alone.get(Unit(run, entry.name, one.label, seed if one.trains else 0))
+    partner = alone.get(Unit(run, entry.name, other.label, second if other.trains else 0))
+    if focal is None or partner is None or not _together(one, other, entry):
+        return None
+    return Item(
+        Unit(run, f"{entry.name} + {other.label}", one.label, seed),
+        one,
+        dataclasses.replace(entry, observers=2),
+        partner,
+    )
+
+
+def _together(one: Contestant, other: Contestant, entry: SuiteEntry) -> bool:
+    """Whether two agents can act in one world: there is one kind of action and of observation."""
+    if one.agent in YARDSTICKS or other.agent in YARDSTICKS:
+        return True
+    return one.in_evaluation(entry) == other.in_evaluation(entry)
 
 
 def chunks(episodes: int, done: set[int]) -> Iterator[range]:

@@ -13,14 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from als_engine.benchmark.claims import claims_of, origin_of
 from als_engine.benchmark.contestants import Contestant
 from als_engine.benchmark.executors import Executor, make_executor
 from als_engine.benchmark.plan import Item, chunks, plan
-from als_engine.benchmark.provenance import origin_of, run_record
-from als_engine.benchmark.records import RunRecord, Unit
+from als_engine.benchmark.provenance import run_record
+from als_engine.benchmark.records import RunRecord, TrainedAgent, Unit
 from als_engine.benchmark.store import Store, StoreWriter
-from als_engine.benchmark.tasks import PlayTask, TrainTask, play_task, train_task
-from als_engine.errors import ALSError, StoreError, WorkerError
+from als_engine.benchmark.tasks import PlayTask, Seat, TrainTask, play_task, train_task
+from als_engine.errors import ALSError, ArgumentError, StoreError, WorkerError, unknown
+from als_engine.registry import registry
+from als_engine.saving import RECORD, AgentRecord
 from als_engine.specs import SuiteSpec
 
 __all__ = ["Finished", "RunProgress", "run_suite"]
@@ -70,6 +73,7 @@ def run_suite(
     store: Path,
     *,
     seeds: int | None = None,
+    only: Sequence[str] = (),
     workers: int = 1,
     executor: str = "local",
     on_progress: Callable[[RunProgress], None] = lambda progress: None,
@@ -81,16 +85,24 @@ def run_suite(
         contestants: who plays.
         store: the file of the results; made when it is missing.
         seeds: training seeds for each agent that learns; by default the suite's.
+        only: names of entries; empty for all of the suite's.
         workers: tasks at once.
         executor: "local" or "ray".
         on_progress: called whenever something is stored.
 
     Raises:
         StoreError: the file cannot be read or written, or holds other results of the same run.
+        ArgumentError: the suite has no such entry.
         ALSError: a scenario or an agent cannot be made.
     """
+    names = [entry.name for entry in suite.entries]
+    for name in only:
+        if name not in names:
+            raise ArgumentError(f"{suite.id}: {unknown('entry', name, names)}")
     record = run_record(suite)
     items = plan(suite, record.key, contestants, suite.seeds if seeds is None else seeds)
+    if only:
+        items = [item for item in items if item.entry.name in only]
     with StoreWriter(store) as writer:
         writer.add_run(record)
         run = _Run(suite, record, items, Store(store), writer, make_executor(executor, workers))
@@ -104,9 +116,9 @@ def run_suite(
 
 @dataclass
 class _Waiting:
-    """A task that an executor has."""
+    """A task that an executor has, and the units that it is for."""
 
-    item: Item
+    items: Sequence[Item]
     task: TrainTask | PlayTask
     attempt: int = 1
 
@@ -129,17 +141,31 @@ class _Run:
         self.failures: dict[Unit, str] = {}
         self._waiting: dict[Future[Any], _Waiting] = {}
         self._done = {item.unit: store.done(item.unit) for item in items}
+        self._trained: dict[Unit, TrainedAgent] = {}
+        self._limits = {item.unit: _limit(item) for item in items}
+        self._pairs = [item for item in items if item.partner is not None and self._lacks(item)]
 
     def start(self, on_progress: Callable[[RunProgress], None]) -> None:
         """Hands out everything that can be done now."""
         self._on_progress = on_progress
-        for item in self.items:
-            if len(self._done[item.unit]) >= self.suite.episodes:
-                continue
-            if item.trains and self.store.training(item.unit) is None:
-                self._submit(_Waiting(item, TrainTask(item.contestant, item.entry, item.unit.seed)))
-            else:
+        alone = [item for item in self.items if item.partner is None]
+        groups: dict[str, list[Item]] = {}
+        for item in alone:
+            if item.training:
+                groups.setdefault(item.training, []).append(item)
+            elif self._lacks(item):
                 self._play(item)
+        for group in groups.values():
+            # Entries that train in the same way share one training.
+            stored = [self.store.training(item.unit) for item in group]
+            trained = next((one for one in stored if one is not None), None)
+            if trained is not None:
+                self._begin(group, trained)
+            else:
+                first = group[0]
+                task = TrainTask(first.contestant, first.entry, first.unit.seed)
+                self._submit(_Waiting(group, task))
+        self._play_pairs()
         self._report("")
 
     def work(self) -> None:
@@ -150,45 +176,87 @@ class _Run:
                 waiting = self._waiting.pop(future)
                 try:
                     result = future.result()
-                except StoreError:
-                    raise
                 except ALSError as error:
                     self._failed(waiting, error)
                 else:
                     self._store(waiting, result)
+
+    def _lacks(self, item: Item) -> bool:
+        return not self._done[item.unit].issuperset(range(self.suite.episodes))
 
     def _submit(self, waiting: _Waiting) -> None:
         task = waiting.task
         function: Callable[[Any], Any] = train_task if isinstance(task, TrainTask) else play_task
         self._waiting[self.executor.submit(function, task)] = waiting
 
+    def _begin(self, group: Sequence[Item], trained: TrainedAgent) -> None:
+        """Stores a training for all units that share it, and lets them play."""
+        for item in group:
+            _check_same(item, trained)
+            self.writer.add_training(item.unit, trained)
+            self._trained[item.unit] = trained
+            if self._lacks(item):
+                self._play(item)
+
+    def _play_pairs(self) -> None:
+        """Hands out the pairs of which both have been trained."""
+        for item in list(self._pairs):
+            assert item.partner is not None
+            both = (item.unit_alone, item.partner.unit)
+            if reasons := [self.failures[unit] for unit in both if unit in self.failures]:
+                self._pairs.remove(item)
+                self._give_up(item, reasons[0])
+            elif self._is_ready(item.contestant, both[0]) and self._is_ready(
+                item.partner.contestant, both[1]
+            ):
+                self._pairs.remove(item)
+                self._play(item)
+
+    def _is_ready(self, contestant: Contestant, unit: Unit) -> bool:
+        return not contestant.trains or unit in self._trained
+
     def _play(self, item: Item) -> None:
         """Hands out the episodes that are missing."""
-        trained = self.store.training(item.unit)
-        files = trained.files if trained is not None else item.contestant.files
-        origin = origin_of(self.record, item.unit, item.entry, item.contestant, files)
+        seats = [self._seat(item.contestant, item.unit_alone)]
+        if item.partner is not None:
+            seats.append(self._seat(item.partner.contestant, item.partner.unit))
+        claims = claims_of(
+            self.record,
+            scenario=item.entry.scenario,
+            arguments=item.arguments,
+            split=item.entry.split,
+            observers=item.entry.observers,
+            seed=item.unit.seed,
+            agent=item.contestant.agent,
+            config=item.contestant.config,
+            files=seats[0].files,
+            partner=seats[1].files if item.partner is not None else None,
+        )
         for episodes in chunks(self.suite.episodes, self._done[item.unit]):
             task = PlayTask(
-                item.contestant,
+                tuple(seats),
                 item.entry,
-                files,
+                item.arguments,
                 episodes,
-                self.suite.split,
                 EVALUATION_SEED,
-                origin,
+                origin_of(claims),
             )
-            self._submit(_Waiting(item, task))
+            self._submit(_Waiting([item], task))
+
+    def _seat(self, contestant: Contestant, unit: Unit) -> Seat:
+        trained = self._trained.get(unit)
+        return Seat(contestant, contestant.files if trained is None else trained.files)
 
     def _store(self, waiting: _Waiting, result: Any) -> None:
-        item = waiting.item
+        first = waiting.items[0]
         if isinstance(waiting.task, TrainTask):
-            self.writer.add_training(item.unit, result)
-            self._play(item)
+            self._begin(waiting.items, result)
+            self._play_pairs()
         else:
-            self.writer.add_chunk(item.unit, result)
-            self._done[item.unit] |= set(waiting.task.episodes)
+            self.writer.add_chunk(first.unit, result)
+            self._done[first.unit] |= set(waiting.task.episodes)
             self.added += len(waiting.task.episodes)
-        self._report(f"{item.entry.name}: {item.contestant.label}")
+        self._report(f"{first.unit.entry}: {first.unit.agent}")
 
     def _failed(self, waiting: _Waiting, error: ALSError) -> None:
         """Tries again where a process has died; whatever else goes wrong would do so again."""
@@ -196,35 +264,55 @@ class _Run:
             task, attempt = waiting.task, waiting.attempt + 1
             if isinstance(task, TrainTask):
                 task = dataclasses.replace(task, attempts=attempt)
-            self._submit(_Waiting(waiting.item, task, attempt))
+            self._submit(_Waiting(waiting.items, task, attempt))
             return
-        unit = waiting.item.unit
-        self.failures[unit] = str(error)
-        self.writer.add_failure(unit, str(error))
-        self._report(f"{unit.entry}: {unit.agent} failed")
+        for item in waiting.items:
+            self._give_up(item, str(error))
+        self._play_pairs()
+
+    def _give_up(self, item: Item, reason: str) -> None:
+        self.failures[item.unit] = reason
+        self.writer.add_failure(item.unit, reason)
+        self._report(f"{item.unit.entry}: {item.unit.agent} failed")
 
     def _report(self, doing: str) -> None:
-        played = sum(map(len, self._done.values()))
-        done = total = 0
+        """Trainings that several units share count for each of them, before and after."""
+        training = {
+            item.unit
+            for waiting in self._waiting.values()
+            if isinstance(waiting.task, TrainTask)
+            for item in waiting.items
+        }
+        done = total = episodes = 0
         for item in self.items:
-            training = item.entry.steps if item.trains else 0
-            one = self._limit(item)
-            episodes = len(self._done[item.unit])
-            total += training + self.suite.episodes * one
+            steps = item.entry.steps if item.training and item.partner is None else 0
+            whole = steps + self.suite.episodes * self._limits[item.unit]
+            total += whole
+            played = len(self._done[item.unit])
+            episodes += played
             if item.unit in self.failures:
-                done += training + self.suite.episodes * one
+                done += whole
             else:
-                pending = any(
-                    waiting.item is item and isinstance(waiting.task, TrainTask)
-                    for waiting in self._waiting.values()
-                )
-                done += episodes * one + (0 if pending else training)
-        whole = self.suite.episodes * len(self.items)
-        self._on_progress(RunProgress(done, total, played, whole, doing))
+                done += played * self._limits[item.unit] + (item.unit not in training) * steps
+        everything = self.suite.episodes * len(self.items)
+        self._on_progress(RunProgress(done, total, episodes, everything, doing))
 
-    def _limit(self, item: Item) -> int:
-        from als_engine.registry import registry
 
-        limit = registry.scenario(item.entry.scenario).max_episode_steps
-        given = item.contestant.in_evaluation(item.entry).get("max_episode_steps")
-        return int(given or limit)
+def _check_same(item: Item, trained: TrainedAgent) -> None:
+    """Refuses results of another agent under the same name.
+
+    Raises:
+        StoreError: what was trained before has another id or other hyperparameters.
+    """
+    record = AgentRecord.model_validate_json(trained.files[RECORD])
+    config = {name: record.config.get(name) for name in item.contestant.config}
+    if record.agent != item.contestant.agent or config != dict(item.contestant.config):
+        raise StoreError(
+            f'"{item.unit.agent}" stands for another agent in this store: choose another name'
+        )
+
+
+def _limit(item: Item) -> int:
+    """An episode's longest, in steps."""
+    given = item.arguments.get("max_episode_steps")
+    return int(given or registry.scenario(item.entry.scenario).max_episode_steps)

@@ -14,7 +14,6 @@ from typing import Any, Final
 from als_engine.errors import ALSError, ArgumentError, unknown
 from als_engine.registry import registry
 from als_engine.safe_files import read_bytes
-from als_engine.saving import spaces
 from als_engine.specs import SuiteSpec
 
 __all__ = ["check_suite", "find_suite", "read_suite", "read_suites"]
@@ -76,6 +75,8 @@ def check_suite(suite: SuiteSpec) -> None:
     Raises:
         ArgumentError: a scenario or one of its arguments is unknown; names the entry.
     """
+    from als_engine.saving import spaces
+
     for entry in suite.entries:
         trained, evaluated = dict(entry.arguments), {**entry.arguments, **entry.held_out}
         for arguments in (trained,) if trained == evaluated else (trained, evaluated):

@@ -8,32 +8,55 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from als_engine.agent import Agent, Progress
 from als_engine.benchmark.contestants import YARDSTICKS, Contestant
+from als_engine.benchmark.pairing import Pair
 from als_engine.benchmark.records import Chunk, TrainedAgent
+from als_engine.errors import ALSError, WorkerError
+from als_engine.quiet import import_physics
 from als_engine.saving import RECORD, AgentRecord, make_agent
 from als_engine.specs import SuiteEntry
 
-__all__ = ["PlayTask", "TrainTask", "open_files", "play_task", "prepare_worker", "train_task"]
+__all__ = [
+    "ONE_THREAD",
+    "PlayTask",
+    "Seat",
+    "TrainTask",
+    "attempt",
+    "open_seat",
+    "play_task",
+    "train_task",
+]
 
+ONE_THREAD: Final = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
+)
 CURVE_POINTS: Final = 60
 MIN_EPISODES: Final = 20
 """Episodes behind the first point of a learning curve."""
 
 
-def prepare_worker() -> None:
-    """Makes a process one that gives the same bits as any other: one thread for each."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
-    from als_engine.quiet import import_physics
+def attempt(task: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    """Does a task in a worker process; what goes wrong is an answer as well.
 
+    Returns:
+        Whether it worked, and the result or the error.
+    """
+    # One thread, so that every process gives the same bits; and nobody wants PyBullet's greeting.
+    os.environ.update(ONE_THREAD)
     import_physics()
+    try:
+        return True, task(*arguments)
+    except ALSError as error:
+        return False, error
+    except Exception as error:
+        return False, WorkerError(f"{type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True)
@@ -52,22 +75,34 @@ class TrainTask:
 
 
 @dataclass(frozen=True)
+class Seat:
+    """Who drives an avatar.
+
+    Attributes:
+        contestant: the agent.
+        files: of the trained agent; empty for one that is made by its id.
+    """
+
+    contestant: Contestant
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
 class PlayTask:
     """Some episodes of a unit.
 
     Attributes:
-        contestant, entry: who plays where.
-        files: of the trained agent; empty for one that is made by its id.
+        seats: one agent for all avatars that are driven, or two, of which the first one counts.
+        entry, arguments: where they play; `arguments` are complete.
         episodes: their numbers.
-        split, seed: as for `play`.
+        seed: of episode 0.
         origin: what the hash chains begin with.
     """
 
-    contestant: Contestant
+    seats: tuple[Seat, ...]
     entry: SuiteEntry
-    files: Mapping[str, bytes]
+    arguments: Mapping[str, Any]
     episodes: range
-    split: str
     seed: int
     origin: bytes
 
@@ -124,27 +159,27 @@ def play_task(task: PlayTask) -> Chunk:
     """
     from als_engine.benchmark.playing import play
 
-    arguments = task.contestant.in_evaluation(task.entry)
-    with open_files(task.contestant, task.entry.scenario, arguments, task.files) as agent:
+    with ExitStack() as stack:
+        agents = [
+            stack.enter_context(open_seat(seat, task.entry.scenario, task.arguments))
+            for seat in task.seats
+        ]
         return play(
-            agent,
+            agents[0] if len(agents) == 1 else Pair(*agents),
             task.entry,
             task.episodes,
-            split=task.split,
+            split=task.entry.split,
             seed=task.seed,
-            arguments=arguments,
+            arguments=task.arguments,
             origin=task.origin,
+            scored=task.entry.observers if len(agents) == 1 else 1,
         )
 
 
 @contextmanager
-def open_files(
-    contestant: Contestant,
-    scenario: str,
-    arguments: Mapping[str, Any],
-    files: Mapping[str, bytes],
-) -> Iterator[Agent]:
+def open_seat(seat: Seat, scenario: str, arguments: Mapping[str, Any]) -> Iterator[Agent]:
     """An agent that is ready to play; anybody's but the engine's own is kept in a sandbox."""
+    contestant = seat.contestant
     if contestant.agent in YARDSTICKS:
         # The expert has to see the worlds, and nobody else's code is in these two.
         yield make_agent(contestant.agent, scenario, arguments)
@@ -152,7 +187,7 @@ def open_files(
     from als_engine.benchmark.sandbox import SandboxedAgent
 
     with SandboxedAgent(
-        files or None, contestant.agent, scenario, arguments, contestant.config
+        seat.files or None, contestant.agent, scenario, arguments, contestant.config
     ) as agent:
         yield agent
 

@@ -80,7 +80,7 @@ def run(
     chosen = find_suite(suite)
     path = store or Path("runs") / f"{chosen.id.replace('/', '-')}.sqlite"
     contestants = find_contestants(agents or chosen.agents)
-    chosen = check_suite(chosen, entries or ())
+    check_suite(chosen)
     try:
         with bench_bar() as show:
             finished = run_suite(
@@ -88,6 +88,7 @@ def run(
                 contestants,
                 path,
                 seeds=seeds,
+                only=entries or (),
                 workers=workers or _cores(),
                 executor=executor,
                 on_progress=show,
@@ -98,6 +99,27 @@ def run(
     for unit, reason in finished.failures.items():
         typer.echo(f"{unit.entry}, {unit.agent}, seed {unit.seed} failed: {reason}", err=True)
     print_table(path, finished.run.key)
+
+
+@app.command()
+def calibrate(
+    suite: Suite, episodes: Annotated[int, typer.Option(help="For each mean.", min=1)] = 1000
+) -> None:
+    """Measure what counts as 0 and 1 in each entry of a suite, as lines for its file.
+
+    Example: als bench calibrate benchmarks/suites/core.toml
+    """
+    from als_engine.benchmark.calibration import calibrate as measure
+    from als_engine.benchmark.suites import check_suite, find_suite
+    from als_engine.cli.bars import spinner
+    from als_engine.quiet import import_physics
+
+    import_physics()
+    chosen = find_suite(suite)
+    check_suite(chosen)
+    with spinner(f"Playing {episodes} episodes an entry, twice"):
+        for entry, random, expert in measure(chosen, episodes):
+            typer.echo(f"# {entry.name}\nrandom = {random}\nexpert = {expert}\n")
 
 
 def _cores() -> int:
