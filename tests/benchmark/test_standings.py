@@ -276,17 +276,16 @@ def test_a_board_is_a_run_with_the_executed_agents_of_its_suite(
 
 
 def test_a_store_without_runs_and_an_unknown_run_are_told_in_a_line(tmp_path: Path) -> None:
-    with Store(a_store(tmp_path / "none.sqlite")) as store:
-        with pytest.raises(ALSError, match="holds no runs yet; `als bench run` makes one"):
-            read_standings(store)
-    with Store(a_store(tmp_path / "one.sqlite", "two-1")) as store:
-        with pytest.raises(ALSError, match='unknown run "two-2"; did you mean "two-1"'):
-            read_standings(store, "two-2")
+    none, one = a_store(tmp_path / "none.sqlite"), a_store(tmp_path / "one.sqlite", "two-1")
+    with Store(none) as store, pytest.raises(ALSError, match="no runs yet; `als bench run` makes"):
+        read_standings(store)
+    with Store(one) as store, pytest.raises(ALSError, match='"two-2"; did you mean "two-1"'):
+        read_standings(store, "two-2")
 
 
 def test_a_suite_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "odd.sqlite") as writer:
         writer.add_run(dataclasses.replace(RUN, suite={"id": "odd", "episode": 3}))
-    with Store(tmp_path / "odd.sqlite") as store:
-        with pytest.raises(ALSError, match="the suite of run two-00 cannot be read: "):
-            read_standings(store)
+    message = "the suite of run two-00 cannot be read: "
+    with Store(tmp_path / "odd.sqlite") as store, pytest.raises(ALSError, match=message):
+        read_standings(store)

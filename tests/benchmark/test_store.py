@@ -105,7 +105,7 @@ def test_only_the_episodes_that_are_missing_are_added_with_their_part_of_the_log
     writer: StoreWriter,
 ) -> None:
     writer.add_chunk(unit(), chunk(range(4, 9)))
-    writer.add_chunk(unit(), chunk(range(12)))
+    writer.add_chunk(unit(), chunk(range(0, 12)))
     check_whole(writer.path)
     with Store(writer.path) as store:
         assert store.episodes(unit()) == [result(episode) for episode in range(12)]
