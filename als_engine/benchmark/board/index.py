@@ -143,7 +143,7 @@ def _cards(board: Board) -> str:
         found.append(
             f'<div class="card"><h3>{link}</h3><div class="mini">{"".join(lines)}</div></div>'
         )
-    return "".join(found)
+    return f'<div class="cards">{"".join(found)}</div>'
 
 
 def _films(board: Board) -> str:

@@ -15,6 +15,8 @@ BOARD_STYLE: Final = (
     STYLE
     + SERIES_STYLE
     + """
+:root { --pending: #96500f; }
+@media (prefers-color-scheme: dark) { :root { --pending: var(--expert); } }
 body { max-width: 1180px; }
 a { color: inherit; text-decoration-color: var(--rim); text-decoration-thickness: 2px;
   text-underline-offset: 3px; }
@@ -34,14 +36,14 @@ h3 { margin: 0 0 10px; font-size: 16px; }
 .replayed { border-color: var(--won); color: var(--won); }
 .claimed { border-color: var(--soft); border-style: dashed; color: var(--soft); }
 .yardstick { background: var(--code); color: var(--soft); }
-.provisional { border-color: var(--expert); border-style: dashed; color: var(--expert); }
+.provisional { border-color: var(--pending); border-style: dashed; color: var(--pending); }
 .crashed, .incomplete { border-color: var(--lost); color: var(--lost); }
 .dotted { display: inline-block; width: 10px; height: 10px; margin-right: 9px; border-radius: 50%;
   background: var(--own); flex: none; }
 .d1.dotted, .d2.dotted { background: none; border: 3px solid var(--own); }
 .agent { display: flex; align-items: baseline; }
 .agent span { min-width: 0; overflow-wrap: anywhere; white-space: normal; }
-.marks { display: flex; flex-wrap: wrap; gap: 4px; margin: 4px 0 0 19px; }
+.marks { display: flex; flex-wrap: wrap; gap: 4px; margin: 4px 0 0 19px; white-space: normal; }
 .marks:empty { display: none; }
 .badges .marks { margin: 12px 0 0; }
 .board th, .board td { vertical-align: middle; padding: 11px 12px; }
@@ -51,7 +53,8 @@ h3 { margin: 0 0 10px; font-size: 16px; }
 .board .rank { width: 58px; text-align: left; font-size: 20px; font-weight: 600; }
 .board thead .rank { font-size: 13px; }
 .rank small { display: inline; font-size: 13px; }
-.board .meter { width: 38%; }
+.board .meter { width: 34%; }
+.board tbody th { min-width: 13em; }
 .board tbody + tbody { border-top: 2px solid var(--rim); }
 .unranked .rank { color: var(--soft); font-weight: 400; }
 th button { all: unset; cursor: pointer; padding: 4px 6px; margin: -4px -6px; border-radius: 6px; }
@@ -59,9 +62,9 @@ th button:hover { color: var(--ink); }
 th button:focus-visible, a:focus-visible { outline: 2px solid var(--won); outline-offset: 2px; }
 th button::after { content: ""; display: inline-block; width: 1em; text-align: center;
   opacity: .35; }
-th[aria-sort=none] button::after { content: "\\2195"; }
-th[aria-sort=ascending] button::after { content: "\\2191"; opacity: 1; }
-th[aria-sort=descending] button::after { content: "\\2193"; opacity: 1; }
+th[aria-sort=none] button::after { content: "\\2195" / ""; }
+th[aria-sort=ascending] button::after { content: "\\2191" / ""; opacity: 1; }
+th[aria-sort=descending] button::after { content: "\\2193" / ""; opacity: 1; }
 .bar { position: relative; display: block; height: 22px; min-width: 90px;
   background: linear-gradient(var(--rim), var(--rim)) 0 50% / 100% 1px no-repeat; }
 .bar > * { left: calc(6px + (100% - 12px) * var(--at)); }
@@ -105,14 +108,14 @@ details table { margin-top: 12px; } details .left { text-align: left; }
 @media (max-width: 780px) {
   .board th, .board td { padding: 10px 6px; }
   .board .rank { width: 40px; }
-  .board .meter { width: 26%; }
+  .board .meter { width: 20%; }
   .film { display: block; }
 }
 @media (max-width: 600px) {
   .board .meter, .wide { display: none; }
   .narrow { display: revert; }
   .board .rank { width: 34px; font-size: 17px; }
-  .board tbody th { max-width: 0; width: 70%; }
+  .board tbody th { min-width: 0; width: 70%; }
 }
 """
 )
