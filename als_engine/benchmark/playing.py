@@ -78,6 +78,7 @@ def play(
     origin: bytes,
     num_worlds: int = NUM_WORLDS,
     deterministic: bool = True,
+    scored: int | None = None,
     on_episode: Callable[[int], None] = lambda ended: None,
     stage: Stage | None = None,
 ) -> Chunk:
@@ -90,9 +91,10 @@ def play(
         split: "test" or "train": where the levels come from.
         seed: episode `i` is the world reset with `seed + i`.
         arguments: all keyword arguments of the scenario: the entry's, and the agent's sensors.
-        origin: what the hash chains come from: see `provenance.origin_of`.
+        origin: what the hash chains come from: see `claims.origin_of`.
         num_worlds: how many run at once.
         deterministic: the best action instead of a sampled one.
+        scored: how many avatars of those that are driven count, the first ones; None for all.
         on_episode: called with the number of episodes that have ended.
         stage: where to play; its worlds stay open for the next call.
 
@@ -110,7 +112,10 @@ def play(
             {**arguments, "split": split},
         )
         agent.seed(seed + episodes.start)
-        runner = _run(simulation, agent, episodes, seed, origin, deterministic, on_episode)
+        recorder = Recorder(simulation, origin)
+        batch = Batch(simulation, AutoresetMode.DISABLED)
+        runner = Runner(batch, agent, episodes, seed, recorder, scored)
+        runner.run(deterministic, on_episode)
     return _chunk(runner, episodes, seed)
 
 
@@ -123,14 +128,23 @@ def replay(
     arguments: Mapping[str, Any],
     origin: bytes,
     num_worlds: int = NUM_WORLDS,
+    scored: int | None = None,
     on_episode: Callable[[int], None] = lambda ended: None,
     stage: Stage | None = None,
 ) -> list[str]:
     """Simulates episodes again from their seeds and actions, and compares everything.
 
     Args:
-        entry, split, seed, arguments, origin, num_worlds, on_episode, stage: as `play` has them.
+        entry: of the suite.
         chunk: what is claimed; its numbers may be anything.
+        split: as in `play`.
+        seed: of episode 0.
+        arguments: of the scenario, complete.
+        origin: as in `play`.
+        num_worlds: how many run at once; need not be as many as when it was recorded.
+        scored: as in `play`.
+        on_episode: called with the number of episodes that have ended.
+        stage: where to play; its worlds stay open for the next call.
 
     Returns:
         What differs, one line for each episode, which names it and the step; empty when it holds.
@@ -154,27 +168,15 @@ def replay(
         if odd := _odd_actions(chunk, simulation):
             return [odd]
         agent = _Replayed(simulation, chunk, seed)
+        recorder = Recorder(simulation, origin)
+        batch = Batch(simulation, AutoresetMode.DISABLED)
+        runner = Runner(batch, agent, episodes, seed, recorder, scored)
         try:
-            runner = _run(simulation, agent, episodes, seed, origin, True, on_episode)
+            runner.run(True, on_episode)
         except ALSError as error:
             return [f"episodes {first} to {episodes[-1]} cannot be played: {error}"]
     found = _chunk(runner, episodes, seed)
     return list(_differences(chunk, found))
-
-
-def _run(
-    simulation: Simulation,
-    agent: Agent,
-    episodes: range,
-    seed: int,
-    origin: bytes,
-    deterministic: bool,
-    on_episode: Callable[[int], None],
-) -> Runner:
-    batch = Batch(simulation, AutoresetMode.DISABLED)
-    runner = Runner(batch, agent, episodes, seed, Recorder(simulation, origin))
-    runner.run(deterministic, on_episode)
-    return runner
 
 
 def _chunk(runner: Runner, episodes: range, seed: int) -> Chunk:
@@ -302,7 +304,8 @@ def _differences(claimed: Chunk, found: Chunk) -> Iterator[str]:
             step, line = min(known)
             yield f"episode {one.episode}, step {step}: {line}"
         elif one.length != two.length:
-            yield f"episode {one.episode}, step {steps}: ends after {two.length} steps, not {one.length} as claimed"
+            line = f"ends after {two.length} steps, not {one.length} as claimed"
+            yield f"episode {one.episode}, step {steps}: {line}"
         else:
             yield from _other_fields(one, two)
         at, there = at + one.length, there + two.length

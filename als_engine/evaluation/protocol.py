@@ -181,6 +181,7 @@ class Runner:
         episodes: range,
         seed: int,
         recorder: Recorder | None = None,
+        scored: int | None = None,
     ) -> None:
         """Takes worlds that do not begin again by themselves.
 
@@ -190,11 +191,13 @@ class Runner:
             episodes: their numbers, one after the other.
             seed: of episode 0.
             recorder: of these worlds, to write down what happens.
+            scored: how many avatars of those that are driven count, the first ones; None for all.
         """
         self.batch, self.agent, self._seed = batch, agent, seed + episodes.start
         self.recorder, self._first, self.episodes = recorder, episodes.start, len(episodes)
         simulation = batch.simulation
         self.num_worlds, self.observers = simulation.num_worlds, simulation.observers
+        self._scored = self.observers if scored is None else scored
         self.returns: Floats = np.zeros(self.episodes)
         self.terms: Floats = np.zeros((self.episodes, len(simulation.reward_names)))
         self.lengths = np.zeros(self.episodes, np.int64)
@@ -207,6 +210,7 @@ class Runner:
         self._running = np.full(self.num_worlds, -1)
 
     def run(self, deterministic: bool, on_episode: Callable[[int], None]) -> None:
+        """Plays all episodes; calls `on_episode` with the number of those that have ended."""
         self.agent.attach(_Rows(self))
         state = self._begin(None, np.ones(self.num_worlds, np.bool_))
         while self._ended < self.episodes:
@@ -228,27 +232,29 @@ class Runner:
         return array.reshape(self.num_worlds * self.observers, *array.shape[2:])
 
     def _begin(self, state: Any, free: NDArray[np.bool_]) -> Any:
+        which = np.flatnonzero(free).tolist()
         seeds: list[int | None] = [None] * self.num_worlds
-        row_seeds = []
-        for world in np.flatnonzero(free).tolist():
+        begun, row_seeds = [], []
+        for world in which:
             episode = self._next if self._next < self.episodes else -1
             self._running[world] = episode
             self._next += 1
             # A world without a task goes round with the others; what it does counts for nothing.
             world_seed = self._seed + max(episode, 0)
             seeds[world] = world_seed
+            begun.append(world_seed)
             row_seeds += [world_seed * ROW_SEEDS + avatar for avatar in range(self.observers)]
         self.batch.reset(seeds, free)
         if self.recorder is not None:
-            which = np.flatnonzero(free)
             numbers = self._first + np.maximum(self._running[which], 0)
-            self.recorder.begin(which.tolist(), [seeds[w] for w in which], numbers.tolist())
+            self.recorder.begin(which, begun, numbers.tolist())
         return self.agent.restart(state, np.repeat(free, self.observers), row_seeds)
 
     def _count(self) -> None:
         busy = self._running >= 0
-        self.returns[self._running[busy]] += self.batch.rewards[busy].mean(axis=1)
-        self.terms[self._running[busy]] += self.batch.terms[busy].mean(axis=1)
+        scored = slice(self._scored)
+        self.returns[self._running[busy]] += self.batch.rewards[busy, scored].mean(axis=1)
+        self.terms[self._running[busy]] += self.batch.terms[busy, scored].mean(axis=1)
         self.lengths[self._running[busy]] += 1
 
     def _close(self, ended: NDArray[np.bool_]) -> None:

@@ -113,8 +113,12 @@ class Recorder:
     def log(self, world: int) -> Log:
         """What a world has done since its episode began."""
         steps = int(self._lengths[world])
-        kept = (self._actions, self._rewards, self._chain)
-        return Log(*(array[world, :steps].copy() for array in kept))
+        kept = slice(steps)
+        return Log(
+            self._actions[world, kept].copy(),
+            self._rewards[world, kept].copy(),
+            self._chain[world, kept].copy(),
+        )
 
     def _link(self, which: NDArray[np.bool_] | None) -> None:
         mask = np.ones(len(self._every), np.bool_) if which is None else which
