@@ -38,7 +38,7 @@ SPLITS = ("train", "test")
 
 _SCENARIO_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*/[A-Za-z][A-Za-z0-9_.-]*-v[0-9]+")
 _NAME = re.compile(r"([A-Za-z][A-Za-z0-9_-]*/)?[a-z0-9][a-z0-9_.-]*")
-_ENTRY_NAME = re.compile(r"[A-Za-z0-9][\w ./()-]{0,79}", re.ASCII)
+_ENTRY_NAME = re.compile(r"[A-Za-z0-9][\w ./(),;-]{0,79}", re.ASCII)
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
@@ -194,7 +194,8 @@ class SuiteEntry:
         scenario: The scenario's id.
         name: What it is called in tables; by default the scenario's id.
         arguments: Of the scenario, in training and evaluation alike.
-        held_out: Arguments that hold in evaluation only, such as a `background` nobody trained with.
+        held_out: Arguments of evaluation alone, such as a `background` that nobody trained with.
+        split: The levels that are drawn from in evaluation, `train` or `test`.
         observers: Avatars that the agent drives; background drives the others.
         steps: Environment steps that every agent may train for.
         random: Mean return of random actions, frozen: 0 on the normalized scale.
@@ -206,6 +207,7 @@ class SuiteEntry:
     name: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
     held_out: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    split: str = "test"
     observers: int = 1
     steps: int = 100_000
     random: float | None = None
@@ -226,9 +228,10 @@ class SuiteEntry:
         _match(_SCENARIO_ID, self, "scenario", '"Namespace/Name-vN"')
         _check(isinstance(self.name, str), self, "name", "a string")
         object.__setattr__(self, "name", self.name or self.scenario)
-        _match(_ENTRY_NAME, self, "name", "letters, digits, spaces and -_./(), at most 80")
+        _match(_ENTRY_NAME, self, "name", "letters, digits, spaces and -_./(),; at most 80")
         for name in ("arguments", "held_out"):
             object.__setattr__(self, name, _json_copy(self, name))
+        _check(self.split in SPLITS, self, "split", f"one of {', '.join(SPLITS)}")
         for name in ("observers", "steps"):
             _check(_is_count(getattr(self, name)), self, name, "a whole number of at least 1")
         for name in ("random", "expert"):
@@ -251,14 +254,12 @@ class SuiteSpec(Spec):
         agents: Who plays when nobody is named: agents as `als bench run --agent` takes them.
         seeds: Training seeds for each agent that learns.
         episodes: Episodes for each entry, agent and training seed.
-        split: The levels that are drawn from in evaluation, `train` or `test`.
     """
 
     entries: tuple[SuiteEntry, ...]
     agents: tuple[str, ...] = ("random", "expert")
     seeds: int = 5
     episodes: int = 100
-    split: str = "test"
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -277,7 +278,6 @@ class SuiteSpec(Spec):
         _freeze_names(self, "agents")
         for name in ("seeds", "episodes"):
             _check(_is_count(getattr(self, name)), self, name, "a whole number of at least 1")
-        _check(self.split in SPLITS, self, "split", f"one of {', '.join(SPLITS)}")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import Annotated, TextIO
 import typer
 
 import als_engine
+from als_engine.cli import bench as bench_command
 from als_engine.cli import check as check_command
 from als_engine.cli import evaluate as evaluate_command
 from als_engine.cli import list as list_command
@@ -55,6 +56,7 @@ def build_app() -> typer.Typer:
     app.callback(invoke_without_command=True)(_options)
     for name, command in _COMMANDS.items():
         app.command(name)(command)
+    app.add_typer(bench_command.app, name="bench")
     registry.add_commands(app)
     return app
 

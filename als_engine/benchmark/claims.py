@@ -1,0 +1,79 @@
+"""What a unit of a run claims, as canonical JSON: the root of its hash chains.
+
+A log cannot be moved to other claims: another agent, configuration, version or seed has another
+origin, and every link of every chain depends on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from als_engine.benchmark.records import RunRecord
+
+__all__ = ["canonical_json", "claims_of", "digest_of", "origin_of"]
+
+
+def canonical_json(value: Any) -> bytes:
+    """The same bytes for the same value: sorted keys, no spaces, ASCII, no NaN."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode("ascii")
+
+
+def digest_of(value: Any) -> str:
+    """sha256 of the canonical JSON, hexadecimal."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def claims_of(
+    run: RunRecord,
+    *,
+    scenario: str,
+    arguments: Mapping[str, Any],
+    split: str,
+    observers: int,
+    seed: int,
+    agent: str,
+    config: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    partner: Mapping[str, bytes] | None = None,
+) -> dict[str, Any]:
+    """What is claimed about how a unit's episodes came about.
+
+    Args:
+        run: the suite and the code that it was run with.
+        scenario: where it plays.
+        arguments: of the scenario, complete.
+        split: that levels are drawn from.
+        observers: avatars that are driven.
+        seed: of the agent's training.
+        agent: registered id.
+        config: hyperparameters.
+        files: of the saved agent; empty for one that is made by its id.
+        partner: the files of the agent that drives the second avatar, in cross-play.
+    """
+    return {
+        "agent": agent,
+        "arguments": dict(arguments),
+        "code": dict(run.code),
+        "config": dict(config),
+        "files": _digests(files),
+        "observers": observers,
+        "partner": None if partner is None else _digests(partner),
+        "scenario": scenario,
+        "seed": seed,
+        "split": split,
+        "suite": digest_of(dict(run.suite)),
+        "versions": dict(run.versions),
+    }
+
+
+def origin_of(claims: Mapping[str, Any]) -> bytes:
+    """What the hash chains of a unit begin with, 32 bytes."""
+    return hashlib.sha256(canonical_json(claims)).digest()
+
+
+def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
