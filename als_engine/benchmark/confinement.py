@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from als_engine.benchmark.syscalls import MACHINES, filter_program
+from als_engine.errors import ALSError
 
-__all__ = ["Confinement", "confinement", "readable", "walls"]
+__all__ = ["Confinement", "ConfinementError", "confinement", "import_path", "readable", "walls"]
 
 _LANDLOCK_CREATE: Final = 444
 _LANDLOCK_VERSION: Final = 1
@@ -58,6 +59,10 @@ _SYSTEM: Final = (
     "/proc/self/maps",
     "/proc/self/status",
 )
+
+
+class ConfinementError(ALSError, RuntimeError):
+    """An agent's process that cannot be confined on this machine."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import hmac
 import json
 import os
 import pickle
-import secrets
 import shutil
 import signal
 import subprocess
@@ -35,8 +34,15 @@ from numpy.typing import NDArray
 
 from als_engine.agent import Agent, Observation
 from als_engine.benchmark.channel import AgentFailure, Channel
-from als_engine.benchmark.confinement import Confinement, confinement, import_path, walls
+from als_engine.benchmark.confinement import (
+    Confinement,
+    ConfinementError,
+    confinement,
+    import_path,
+    walls,
+)
 from als_engine.errors import ArgumentError
+from als_engine.registry import registry
 from als_engine.saving import spaces
 
 __all__ = ["AgentFailure", "Limits", "SandboxedAgent"]
@@ -107,7 +113,7 @@ class SandboxedAgent(Agent):
         config: Mapping[str, Any] | None = None,
         *,
         limits: Limits | None = None,
-        salt: bytes | None = None,
+        salt: bytes = b"",
         force: Confinement | None = None,
     ) -> None:
         """Starts the process and waits until it has made the agent.
@@ -119,17 +125,20 @@ class SandboxedAgent(Agent):
             arguments: keyword arguments of the scenario.
             config: keyword arguments of the agent.
             limits: what it may use.
-            salt: the agent's own seeds are made of the worlds' and this, so that it learns
-                nothing about the worlds'. The same salt gives the same seeds; None takes any.
+            salt: the agent's own seeds are made of the worlds' seeds and this. Where those are
+                secret this has to be, too; the same salt gives the same seeds.
             force: what to confine it by; None for all that the machine has.
 
         Raises:
+            UnknownIdError: there is no such agent or scenario.
+            ConfinementError: the kernel refused to confine it.
             AgentFailure: it did not start.
         """
+        registry.agent(agent_id)
         super().__init__(*spaces(scenario, arguments), **(config or {}))
         self.limits = limits or Limits()
         self.force = force or confinement()
-        self._salt = secrets.token_bytes(32) if salt is None else salt
+        self._salt = salt
         self._keys = list(self.observation_space.spaces)
         self._handle = 0
         self._left = self.limits.seconds
@@ -255,7 +264,10 @@ class SandboxedAgent(Agent):
             "folder": str(agent) if files else "",
         }
         # It answers twice: nothing of the agent's has been imported before the first one.
-        self._ask(job, seconds=self.limits.seconds_to_start)
+        try:
+            self._ask(job, seconds=self.limits.seconds_to_start)
+        except AgentFailure as error:
+            raise ConfinementError(str(error)) from error
         self._check_walls()
         self._ask(None, seconds=self.limits.seconds_to_start)
 
@@ -268,7 +280,7 @@ class SandboxedAgent(Agent):
         wanted = {"NoNewPrivs": 1, "Seccomp": 2, "CapEff": 0, "CapBnd": 0}
         for name, value in wanted.items():
             if int(found[name].strip(), 16) != value:
-                raise AgentFailure(f"this process could not be confined: {name} is {found[name]}")
+                raise ConfinementError(f"a process is not confined: {name} is {found[name]}")
 
     def _ask(
         self,

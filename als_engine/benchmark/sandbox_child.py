@@ -197,7 +197,7 @@ def main() -> None:
     try:
         confine(job["walls"])
     except OSError as error:
-        pipe.send({"error": f"this process could not be confined: {error}"})
+        pipe.send({"error": f"the kernel refused {error}"})
         return
     pipe.send({})
     try:
