@@ -234,7 +234,9 @@ class SandboxedAgent(Agent):
             env={
                 **own,
                 **{f"{name}_NUM_THREADS": "1" for name in threads},
-                **{name: folder for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")},
+                **{
+                    name: folder for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")
+                },
                 "LANG": "C.UTF-8",
             },
             cwd=folder,

@@ -311,9 +311,7 @@ def _line(
     )
 
 
-def _cell(
-    entry: SuiteEntry, means: Mapping[int, SeedMean], failures: Mapping[int, str]
-) -> Cell:
+def _cell(entry: SuiteEntry, means: Mapping[int, SeedMean], failures: Mapping[int, str]) -> Cell:
     scores: dict[int, float] = {}
     if entry.random is not None and entry.expert is not None:
         for seed in sorted({*means, *failures}):
@@ -399,9 +397,7 @@ def _ranks(rows: Sequence[Standing]) -> dict[str, int]:
     return {row.label: rank for row, rank in zip(rows, ranks, strict=True)}
 
 
-def _cross_play(
-    results: Results, suite: SuiteSpec, order: Sequence[str]
-) -> dict[str, CrossPlay]:
+def _cross_play(results: Results, suite: SuiteSpec, order: Sequence[str]) -> dict[str, CrossPlay]:
     """The pairings of each entry that has some."""
     found: dict[str, dict[tuple[str, str], tuple[dict[int, Any], dict[int, str]]]] = {}
     for mean in results.means:
