@@ -259,7 +259,9 @@ class Store:
             for result in chunk.results:
                 del results[result.episode]
         if results:
-            raise StoreError(f'"{self.path}" has no log of episode {min(results)}, {describe(unit)}')
+            raise StoreError(
+                f'"{self.path}" has no log of episode {min(results)}, {describe(unit)}'
+            )
 
     def training(self, unit: Unit, *, with_files: bool = True) -> TrainedAgent | None:
         """What came of the unit's training; None when it was not trained.
