@@ -253,6 +253,10 @@ def test_numpy_numbers_are_stored_as_numbers(writer: StoreWriter, store: Store, 
             {"results": (result(0), dataclasses.replace(result(1), total=math.nan))},
             "episode 1 has no steps, or a result that is no number",
         ),
+        (
+            {"results": (result(0), dataclasses.replace(result(1), seed=1 << 63))},
+            "the seed or level of episode 1 has more than 64 bits",
+        ),
     ],
 )
 def test_a_chunk_that_is_not_right_in_itself_is_refused(
@@ -331,6 +335,24 @@ def test_an_agent_that_was_changed_is_not_handed_out(tmp_path: Path) -> None:
             store.training(of)
 
 
+def test_files_that_cannot_be_written_are_one_line_and_the_writer_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    beside = tmp_path / "results.sqlite.d"
+    beside.write_text("in the way")
+    with StoreWriter(path) as writer:
+        writer.add_run(RUN)
+        for add in (
+            lambda: writer.add_chunk(unit(), chunk([0])),
+            lambda: writer.add_training(unit(), trained()),
+        ):
+            with pytest.raises(StoreError, match=r'cannot write to "results\.sqlite\.d"') as error:
+                add()
+            assert "\n" not in str(error.value)
+        beside.unlink()
+        writer.add_chunk(unit(), chunk([0]))
+    check_whole(path)
+
+
 def foreign(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE bookmarks (url)")
@@ -353,9 +375,12 @@ def damaged(path: Path) -> None:
     [
         (foreign, "another program's SQLite file; name another file"),
         (newer, r"newer ALS Engine \(schema 99, this one knows 1\); upgrade with: pip"),
-        (lambda path: path.write_text("Dear diary"), "not a store of results; name another"),
+        (
+            lambda path: path.write_text("Dear diary"),
+            "file is not a database; it is no store of results",
+        ),
         (lambda path: path.mkdir(), "is a folder; name a file"),
-        (damaged, "file is not a database; it is damaged"),
+        (damaged, "no store of results, or damaged; name another file"),
     ],
     ids=["foreign", "newer", "text", "folder", "damaged"],
 )
