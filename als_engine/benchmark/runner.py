@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from als_engine.benchmark.claims import claims_of, origin_of
+from als_engine.benchmark.claims import claims_of, origin_of, player_claims
 from als_engine.benchmark.contestants import Contestant
 from als_engine.benchmark.executors import Executor, make_executor
 from als_engine.benchmark.plan import Item, chunks, plan
+from als_engine.benchmark.playing import EVALUATION_SEED
 from als_engine.benchmark.provenance import run_record
 from als_engine.benchmark.records import RunRecord, TrainedAgent, Unit
 from als_engine.benchmark.store import Store, StoreWriter
@@ -30,9 +31,6 @@ __all__ = ["Finished", "RunProgress", "run_suite"]
 
 ATTEMPTS: Final = 2
 """How often a task is tried whose process dies: a machine may be at fault, or the agent."""
-
-EVALUATION_SEED: Final = 0
-"""Of episode 0 of every unit: all agents meet the same levels."""
 
 
 @dataclass(frozen=True)
@@ -227,11 +225,13 @@ class _Run:
             split=item.entry.split,
             observers=item.entry.observers,
             seed=item.unit.seed,
-            agent=item.contestant.agent,
-            config=item.contestant.config,
-            files=seats[0].files,
-            partner=seats[1].files if item.partner is not None else None,
+            player=_player(seats[0]),
+            partner=None if item.partner is None else _player(seats[1]),
         )
+        if item.contestant.files:
+            # Whoever checks the results needs the agent, wherever it came from.
+            self.writer.add_training(item.unit_alone, TrainedAgent(item.contestant.files))
+        self.writer.add_claims(item.unit, claims)
         for episodes in chunks(self.suite.episodes, self._done[item.unit]):
             task = PlayTask(
                 tuple(seats),
@@ -296,6 +296,10 @@ class _Run:
                 done += played * self._limits[item.unit] + (item.unit not in training) * steps
         everything = self.suite.episodes * len(self.items)
         self._on_progress(RunProgress(done, total, episodes, everything, doing))
+
+
+def _player(seat: Seat) -> dict[str, Any]:
+    return player_claims(seat.contestant.agent, seat.contestant.config, seat.files)
 
 
 def _check_same(item: Item, trained: TrainedAgent) -> None:

@@ -11,7 +11,7 @@ import json
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
@@ -80,6 +80,14 @@ class StoreWriter:
             StoreError: another run has the same key, or the file cannot be written.
         """
         self._call("add_run", run)
+
+    def add_claims(self, unit: Unit, claims: Mapping[str, Any]) -> None:
+        """Stores what the unit's hash chains come from; see `claims.claims_of`.
+
+        Raises:
+            StoreError: other claims are stored for the unit, or the file cannot be written.
+        """
+        self._call("add_claims", unit, dict(claims))
 
     def add_training(self, unit: Unit, trained: TrainedAgent) -> None:
         """Stores what came of a training; a failure of the unit is forgotten.
@@ -264,6 +272,11 @@ class Store:
             raise StoreError(
                 f'"{self.path}" has no log of episode {min(results)}, {describe(unit)}'
             )
+
+    def claims(self, unit: Unit) -> dict[str, Any] | None:
+        """What the unit's hash chains come from; None when it has not been played."""
+        rows = self._of(unit, "SELECT claims FROM claims")
+        return dict(json.loads(rows[0][0])) if rows else None
 
     def training(self, unit: Unit, *, with_files: bool = True) -> TrainedAgent | None:
         """What came of the unit's training; None when it was not trained.

@@ -11,7 +11,7 @@ import errno
 import math
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -98,6 +98,23 @@ class _Writer:
                 names = ("suite", "code", "versions", "tier", "bundle")
                 odd = next(n for n, a, b in zip(names, stored, row, strict=True) if a != b)
                 raise StoreError(f'"{self.path}" has a run {run.key} with another {odd}')
+
+    def add_claims(self, unit: Unit, claims: Mapping[str, Any]) -> None:
+        row = (canonical(dict(claims)),)
+        with self._transaction() as connection:
+            number = self._unit(unit)
+            stored = connection.execute(
+                "SELECT claims FROM claims WHERE unit = ?", (number,)
+            ).fetchone()
+            if stored is None:
+                connection.execute(
+                    "INSERT INTO claims (unit, claims) VALUES (?, ?)", (number, *row)
+                )
+            elif stored != row:
+                raise StoreError(
+                    f'"{self.path}" has other claims about {describe(unit)}: give this agent '
+                    "another name, or other results another file"
+                )
 
     def add_training(self, unit: Unit, trained: TrainedAgent) -> None:
         if not all(math.isfinite(mean) for _, mean in trained.curve):

@@ -73,6 +73,7 @@ CREATE TABLE trainings (
     unit INTEGER PRIMARY KEY, digest TEXT NOT NULL, curve TEXT NOT NULL, steps INTEGER NOT NULL,
     seconds REAL NOT NULL, attempts INTEGER NOT NULL
 );
+CREATE TABLE claims (unit INTEGER PRIMARY KEY, claims TEXT NOT NULL);
 CREATE TABLE failures (unit INTEGER PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE verdicts (
     run TEXT NOT NULL REFERENCES runs (key), agent TEXT NOT NULL, tier TEXT NOT NULL,

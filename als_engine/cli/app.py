@@ -17,6 +17,7 @@ import als_engine
 from als_engine.cli import bench as bench_command
 from als_engine.cli import check as check_command
 from als_engine.cli import evaluate as evaluate_command
+from als_engine.cli import leaderboard as leaderboard_command
 from als_engine.cli import list as list_command
 from als_engine.cli import play as play_command
 from als_engine.cli import plugins as plugins_command
@@ -38,6 +39,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate_command.evaluate,
     "check": check_command.check,
     "plugins": plugins_command.plugins,
+    "leaderboard": leaderboard_command.leaderboard,
 }
 
 _USER_ERROR = 2
