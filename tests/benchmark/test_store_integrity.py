@@ -85,7 +85,7 @@ def test_a_writer_that_is_killed_at_any_moment_loses_and_doubles_nothing(tmp_pat
             assert store.episodes(unit()) == [result(episode) for episode in range(done)]
         # What was not acknowledged may be there all the same, whole.
         assert done in (acknowledged, acknowledged + 4)
-    assert acknowledged > 40
+    assert acknowledged > 0
     whole = tmp_path / "whole.sqlite"
     for to in (path, whole):
         with StoreWriter(to) as writer:
