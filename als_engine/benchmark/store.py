@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.util import Finalize
 from pathlib import Path
 from types import TracebackType
@@ -177,6 +178,7 @@ class StoreWriter:
 @contextmanager
 def _no_interruption() -> Iterator[None]:
     """A process that is started in it does not hear Ctrl-C before it has chosen to ignore it."""
+    resource_tracker.ensure_running()  # Else it is started now, and unblocks what is blocked here.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         yield
@@ -322,8 +324,11 @@ class Store:
     def seed_means(self, run: str) -> list[SeedMean]:
         """The means of each unit that has episodes, by entry, agent and seed."""
         rows = self._rows(
-            "SELECT entry, agent, units.seed, count(*), avg(total), avg(success), avg(length) "
-            "FROM units JOIN episodes ON unit = units.id WHERE run = ? GROUP BY units.id",
+            # Grouped before it is joined: in the order of the table, nothing is sorted.
+            "SELECT entry, agent, seed, n, total, success, length FROM units JOIN (SELECT unit, "
+            "count(*) AS n, avg(total) AS total, avg(success) AS success, avg(length) AS length "
+            "FROM episodes WHERE unit IN (SELECT id FROM units WHERE run = ?) GROUP BY unit) "
+            "ON unit = id",
             run,
         )
         return sorted((SeedMean(*row) for row in rows), key=lambda m: (m.entry, m.agent, m.seed))

@@ -113,6 +113,7 @@ def write_log(path: Path, chunk: Chunk) -> None:
     Raises:
         SavedFileError: it cannot be written.
     """
+    made = [folder for folder in path.parents[:4] if not folder.exists()]
     with replacing(path) as temporary:
         arrays: dict[str, NDArray[Any]] = {
             "actions": chunk.actions,
@@ -122,8 +123,8 @@ def write_log(path: Path, chunk: Chunk) -> None:
             "lengths": np.array([result.length for result in chunk.results], np.int64),
         }
         write_tensors(temporary, arrays)
-    # A new name is on the disk when its folder is; new folders, when theirs are.
-    for folder in path.parents[:5]:
+    # A new name is on the disk when its folder is; a new folder, when the one around it is.
+    for folder in (path.parent, *(new.parent for new in made)):
         _sync(folder)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from als_engine.cli import bench_export
 from als_engine.cli.bars import bench_bar
 
 __all__ = ["app"]
@@ -14,6 +15,7 @@ __all__ = ["app"]
 _INTERRUPTED = 130
 
 app = typer.Typer(help="Run benchmarks that can be interrupted, checked and ranked.")
+app.command("export")(bench_export.export)
 
 Suite = Annotated[
     str, typer.Argument(metavar="SUITE", help="An installed suite, or the path of a TOML file.")

@@ -177,7 +177,8 @@ def probability_of_improvement(
     that resamples both sides by themselves (Agarwal et al. 2021).
 
     Args:
-        ours, theirs: scores of independent runs, one array for each scenario, in the same order.
+        ours: scores of independent runs, one array for each scenario.
+        theirs: the same of the other side, the scenarios in the same order.
         confidence: of the interval.
     """
     pairs = list(zip(_arrays(ours), _arrays(theirs), strict=True))

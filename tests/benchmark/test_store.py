@@ -1,4 +1,4 @@
-"""What was stored is read back, once, whatever is stored again and whatever is asked of the file."""
+"""What was stored is read back, once; what contradicts it, or is no store, is refused."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import math
 import sqlite3
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def test_only_the_episodes_that_are_missing_are_added_with_their_part_of_the_log
     writer: StoreWriter,
 ) -> None:
     writer.add_chunk(unit(), chunk(range(4, 9)))
-    writer.add_chunk(unit(), chunk(range(0, 12)))
+    writer.add_chunk(unit(), chunk(range(12)))
     check_whole(writer.path)
     with Store(writer.path) as store:
         assert store.episodes(unit()) == [result(episode) for episode in range(12)]
@@ -294,8 +295,7 @@ def test_a_log_that_is_not_the_one_that_was_stored_is_named(
         log = next(path.parent.glob("*.d/logs/*/*/000020.safetensors"))
         harm(log)
         with pytest.raises(StoreError, match=words) as error:
-            for one in store.units(RUN.key):
-                list(store.chunks(one))
+            list(chain.from_iterable(map(store.chunks, store.units(RUN.key))))
         assert str(log) in str(error.value)
         assert len(store.episodes(of)) == 40
 
@@ -360,7 +360,7 @@ def test_what_is_no_store_is_refused_in_one_line_and_left_alone(
 
 
 def test_a_missing_store_is_named_and_not_made(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="there is no .*results.sqlite"):
+    with pytest.raises(StoreError, match=r"there is no .*results\.sqlite"):
         Store(tmp_path / "results.sqlite")
     assert list(tmp_path.iterdir()) == []
 

@@ -167,7 +167,15 @@ def read_memory(victim):
     buffer = ctypes.create_string_buffer(8)
     vectors = (ctypes.c_ulong * 2)(ctypes.addressof(buffer), 8)
     try:
-        libc("process_vm_readv", victim, ctypes.addressof(vectors), 1, ctypes.addressof(vectors), 1, 0)
+        libc(
+            "process_vm_readv",
+            victim,
+            ctypes.addressof(vectors),
+            1,
+            ctypes.addressof(vectors),
+            1,
+            0,
+        )
     except OSError as error:
         if error.errno == 14:  # EFAULT: it was looked at.
             return
@@ -223,7 +231,9 @@ def attempts(place):
         "write into /tmp": lambda: write(place["tmp_file"]),
         "write into /dev/shm": lambda: write(place["shm_file"]),
         "write through a link": lambda: through_link(new),
-        "write through /proc": lambda: write(f"/proc/self/cwd/../../{os.path.basename(outside)}/new"),
+        "write through /proc": lambda: write(
+            f"/proc/self/cwd/../../{os.path.basename(outside)}/new"
+        ),
         "write through a hard link": lambda: hard_link(kept),
         "change its own folder": lambda: write("../agent/agent.json"),
         "write beside its folder": lambda: write("../new"),

@@ -1,4 +1,4 @@
-"""A store of results that were never played, always the same: what boards are made from in tests."""
+"""A store of results that were never played, always the same: tests make boards from it."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -74,14 +75,15 @@ def fill(path: Path, entries: Iterable[str] = ("A/A-v0", "B/B-v0"), episodes: in
         writer.add_verdict(RUN.key, "ppo", "replayed", "ab" * 32, "80 episodes")
 
 
-def write_until_killed(path: Path, acknowledged: Path, luck: int) -> None:
-    """Adds chunk after chunk, and notes those that were acknowledged."""
-    with StoreWriter(path) as writer, acknowledged.open("a") as file:
+def write_on(path: Path, notes: Path, luck: int) -> None:
+    """Adds chunk after chunk; notes who writes, and which were acknowledged."""
+    os.setsid()  # A terminal of its own, as it were: what ends it ends nobody else.
+    with StoreWriter(path) as writer, notes.open("a") as file:
+        print(writer._process.pid, file=file, flush=True)
         writer.add_run(RUN)
         for first in range(0, 1 << 20, 4):
             writer.add_chunk(unit(seed=luck), chunk(range(first, first + 4), luck))
-            file.write(f"{first}\n")
-            file.flush()
+            print(first, file=file, flush=True)
 
 
 def write_some(path: Path, writers: int, index: int) -> None:
