@@ -37,13 +37,13 @@ def verify(
     from als_engine.benchmark.suites import find_suite
     from als_engine.benchmark.verify import verify as check
     from als_engine.cli.bars import counting_bar
-    from als_engine.cli.bench import _cores
+    from als_engine.cli.bench import cores
     from als_engine.quiet import import_physics
 
     import_physics()
     wanted = None if suite is None else find_suite(suite)
     with counting_bar("episodes") as show:
-        verdict = check(bundle, wanted, workers or _cores(), show)
+        verdict = check(bundle, wanted, workers or cores(), show)
     lines = verdict.lines()
     for line in lines[:SHOWN]:
         typer.echo(line)
