@@ -26,6 +26,7 @@ from als_engine.benchmark.playing import EVALUATION_SEED, NUM_WORLDS, Stage, rep
 from als_engine.benchmark.provenance import code_hashes, library_versions, machine, run_record
 from als_engine.errors import ALSError, SavedFileError
 from als_engine.registry import registry
+from als_engine.safe_files import MAX_HEADER
 from als_engine.saving import MAX_RECORD, RECORD, WEIGHTS, AgentRecord
 from als_engine.specs import SuiteEntry, SuiteSpec
 
@@ -36,8 +37,11 @@ Report = Callable[[int, int], None]
 MAX_LINE: Final = 500
 """Characters of a refusal: a stranger's text may be in it."""
 
-MAX_STEP: Final = 1_000
-"""The most bytes of a log for one step of one avatar; more is no log."""
+MAX_STEP: Final = 64
+"""Bytes of a log for one step of one avatar: action, reward and link are less."""
+
+MAX_EPISODE: Final = 1 << 13
+"""Bytes of a log for the results of one episode: a thousand metrics."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +273,8 @@ def _unit(
         for player in (unit.player, unit.partner):
             if player is not None:
                 _check_agent(bundle, unit, player)
+        if (size := bundle.manifest.files[unit.log].bytes) > (most := _largest_log(unit)):
+            return [f"{unit.name}: {unit.log} has {size} bytes; {most} would be enough"]
         chunk = bundle.log(unit)
         found = [result.episode for result in chunk.results]
         if found != list(range(unit.episodes)):
@@ -295,6 +301,13 @@ def _unit(
     except Exception as error:
         lines = [f"{type(error).__name__}: {error}"]
     return [f"{unit.name}: {' '.join(line.split())[:MAX_LINE]}" for line in lines]
+
+
+def _largest_log(unit: UnitRecord) -> int:
+    """Bytes that no honest log of a unit exceeds."""
+    given = unit.arguments.get("max_episode_steps")
+    limit = given if isinstance(given, int) else registry.scenario(unit.scenario).max_episode_steps
+    return unit.episodes * (limit * unit.observers * MAX_STEP + MAX_EPISODE) + MAX_HEADER
 
 
 def _seated(entry: SuiteEntry, unit: UnitRecord) -> SuiteEntry:

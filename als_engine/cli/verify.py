@@ -31,6 +31,9 @@ def verify(
 
     Example: als verify smoke-bundle
     """
+    from als_engine.quiet import import_physics
+
+    import_physics()  # Before anything else loads it, and it says so.
     from als_engine.benchmark.adoption import adopt
     from als_engine.benchmark.bundle import Bundle
     from als_engine.benchmark.store import StoreWriter
@@ -38,9 +41,7 @@ def verify(
     from als_engine.benchmark.verify import verify as check
     from als_engine.cli.bars import counting_bar
     from als_engine.cli.bench import cores
-    from als_engine.quiet import import_physics
 
-    import_physics()
     wanted = None if suite is None else find_suite(suite)
     with counting_bar("episodes") as show:
         verdict = check(bundle, wanted, workers or cores(), show)
