@@ -30,7 +30,8 @@ NAMES = {
     "lora": "pretrained, LoRA",
     "full": "pretrained, fine-tuned",
     "adapt-off": "adaptation off",
-    "adapt-on": "adaptation on",
+    "adapt-task": "adapted, task reward alone",
+    "adapt-on": "adapted, with feedback",
 }
 
 # Okabe and Ito's palette, which people tell apart whatever colours they see.
@@ -86,11 +87,12 @@ def tables(rows: Sequence[Row]) -> Iterable[tuple[str, Table]]:
     yield "Environment steps to the final training return of attention from scratch", speeds(rows)
     if of(rows, arm="adapt-on"):
         yield "Score after the world has drifted", scores(rows, list(ADAPTATION))
+        yield "The same, less the score of another arm with the same seed", gains(rows)
 
 
 def scores(rows: Sequence[Row], arms: Sequence[str]) -> Table:
     """Interquartile means over seeds, for each scenario and over all."""
-    settings = present(rows)
+    settings = [s for s in present(rows) if any(of(rows, setting=s, arm=arm) for arm in arms)]
     table = [["arm", *(SETTINGS[name].scenario for name in settings), "all"]]
     for arm in arms:
         groups = [[row["score"] for row in of(rows, setting=s, arm=arm)] for s in settings]
@@ -101,6 +103,22 @@ def scores(rows: Sequence[Row], arms: Sequence[str]) -> Table:
         table.append([NAMES[arm], *cells, whole])
     seeds = max((len(of(rows, setting=s, arm=a)) for s in settings for a in arms), default=0)
     table[0][0] = f"{seeds} seeds, {EVALUATED} episodes each"
+    return table
+
+
+def gains(rows: Sequence[Row]) -> Table:
+    """Interquartile means over seeds of what adaptation adds to the same agent's score."""
+    settings = [s for s in present(rows) if of(rows, setting=s, arm="adapt-on")]
+    table = [["arm", *(SETTINGS[name].scenario for name in settings)]]
+    pairs = (("adapt-task", "adapt-off"), ("adapt-on", "adapt-off"), ("adapt-on", "adapt-task"))
+    for arm, other in pairs:
+        cells = []
+        for setting in settings:
+            base = {row["seed"]: row["score"] for row in of(rows, setting=setting, arm=other)}
+            found = of(rows, setting=setting, arm=arm)
+            more = [row["score"] - base[row["seed"]] for row in found if row["seed"] in base]
+            cells.append(with_minus(spread(interquartile_interval([more]))) if more else "-")
+        table.append([f"{NAMES[arm]}, less: {NAMES[other]}", *cells])
     return table
 
 
