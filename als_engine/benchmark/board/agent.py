@@ -88,7 +88,7 @@ def _table(board: Board, row: Standing) -> str:
         head("score"),
         head("return"),
         head("success", style="wide"),
-        head("by training seed", style="wide"),
+        head("by training seed", style="roomy"),
     ]
     lines = []
     for name, cell in row.cells.items():
@@ -99,7 +99,7 @@ def _table(board: Board, row: Standing) -> str:
             f"{bar(board, cell.score, board.kinds[row.key])}</td>"
             f"{score_cell(cell.score)}<td>{number(cell.total)}</td>"
             f'<td class="wide">{percent(cell.success)}</td>'
-            f'<td class="wide"><small>{seeds}</small></td></tr>'
+            f'<td class="roomy"><small>{seeds}</small></td></tr>'
         )
     return (
         '<div class="card"><table class="board"><thead><tr>'

@@ -71,7 +71,7 @@ def _table(board: Board) -> str:
         head("tier", sort="none", style="left wide", hint="how far the result was checked"),
         head("", style="meter"),
         head("score", sort="none", hint="random is 0, the expert is 1"),
-        head("gap", sort="none", first="ascending", style="wide", hint="below the expert"),
+        head("gap", sort="none", first="ascending", style="roomy", hint="below the expert"),
         head("seeds", sort="none", style="wide", hint="training seeds"),
     ]
     parts = groupby(board.standings.rows, key=lambda row: (row.is_yardstick, row.rank is None))
@@ -100,7 +100,7 @@ def _row(board: Board, row: Standing) -> str:
         f'{marks(row, before=narrow)}</th><td class="left wide" data-key="{order}">{tier(row)}</td>'
         f'<td class="meter">{bar(board, row.score, board.kinds[row.key])}</td>'
         f"{score_cell(row.score)}"
-        f'<td class="wide" data-key="{sort_key(row.gap)}">{number(row.gap)}</td>'
+        f'<td class="roomy" data-key="{sort_key(row.gap)}">{number(row.gap)}</td>'
         f'<td class="wide">{row.seeds}</td></tr>'
     )
 

@@ -105,6 +105,10 @@ details.card { margin-top: 20px; } summary { cursor: pointer; }
 details table { margin-top: 12px; } details .left { text-align: left; }
 .pair + .card { margin-top: 20px; }
 .narrow { display: none; }
+@media (max-width: 900px) {
+  .roomy { display: none; }
+  .board tbody th { min-width: 10em; }
+}
 @media (max-width: 780px) {
   .board th, .board td { padding: 10px 6px; }
   .board .rank { width: 40px; }
