@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from als_engine.agent import Agent
+from als_engine.benchmark.cells import normalised
 from als_engine.benchmark.confinement import Confinement, ConfinementError, confinement, readable
 from als_engine.benchmark.contestants import YARDSTICKS
 from als_engine.benchmark.pairing import Pair
@@ -191,26 +192,6 @@ def execute(
     except AgentFailure as error:
         return Execution(tuple(played), str(error), force)
     return Execution(tuple(played), "", force)
-
-
-def normalised(entry: SuiteEntry, mean: float | None, failed: bool) -> float | None:
-    """A unit's score where random is 0 and the expert 1, an agent's misbehaviour included.
-
-    An agent that fails scores 0, or what it had played if that is less: failing never pays for an
-    agent that is better than random, and is never worth more than random play.
-
-    Args:
-        entry: with its frozen yardsticks.
-        mean: return of the episodes that were played; None for none.
-        failed: whether the agent crashed, hung or gave no actions at some point.
-
-    Returns:
-        None where the entry has no yardsticks, or nothing was played and nothing failed.
-    """
-    if entry.random is None or entry.expert is None or (mean is None and not failed):
-        return None
-    score = 0.0 if mean is None else (mean - entry.random) / (entry.expert - entry.random)
-    return min(score, 0.0) if failed else score
 
 
 @contextmanager
