@@ -237,10 +237,11 @@ def insert(path: Path, run: RunRecord, agents: int, seeds: int, episodes: int) -
 def test_a_table_over_a_million_episodes_takes_less_than_two_seconds(tmp_path: Path) -> None:
     run = dataclasses.replace(RUN, suite={**SUITE.as_dict(), "episodes": 10_000})
     insert(tmp_path / "million.sqlite", run, agents=10, seeds=5, episodes=10_000)
-    begin = time.perf_counter()
+    # Of this process alone: others may be computing at the same time.
+    begin = time.process_time()
     with Store(tmp_path / "million.sqlite") as store:
         found = read_standings(store)
-    assert time.perf_counter() - begin < 2
+    assert time.process_time() - begin < 2
     assert sum(len(c.scores) for r in found.rows for c in r.cells.values()) == 100
     assert all(r.score and not r.missing for r in found.rows)
 
