@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from als_engine.benchmark.bundle import PAIRED, Bundle, entry_of
 from als_engine.benchmark.contestants import PERCEPTION
 from als_engine.benchmark.manifest import Manifest, PlayerRecord, UnitRecord, score
 from als_engine.benchmark.playing import EVALUATION_SEED, NUM_WORLDS, Stage, replay
-from als_engine.benchmark.provenance import code_hashes, library_versions, machine, run_record
+from als_engine.benchmark.provenance import machine, run_record
 from als_engine.errors import ALSError, SavedFileError
 from als_engine.registry import registry
 from als_engine.safe_files import MAX_HEADER
@@ -161,14 +160,14 @@ def _claims(manifest: Manifest, suite: SuiteSpec | None) -> Iterator[str]:
     except (ALSError, TypeError) as error:
         yield f"suite: {error}"
         return
-    # As JSON, for a suite from a file has lists where one from code may have tuples.
-    if manifest.suite != json.loads(json.dumps(wanted.as_dict())):
+    here = run_record(wanted)
+    if manifest.suite != here.suite:
         yield f"suite {claimed.id} is not the one that is known here"
         return
-    yield from _differences("code", "package", manifest.code, code_hashes())
-    yield from _differences("versions", "library", manifest.versions, library_versions())
-    if manifest.run != (key := run_record(wanted).key):
-        yield f"run {manifest.run} should be {key}, as suite, code and versions are here"
+    yield from _differences("code", "package", manifest.code, here.code)
+    yield from _differences("versions", "library", manifest.versions, here.versions)
+    if manifest.run != here.key:
+        yield f"run {manifest.run} should be {here.key}, as suite, code and versions are here"
     yield from _units(manifest, wanted)
     yield from _files(manifest)
 
