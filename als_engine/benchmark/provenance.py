@@ -51,7 +51,8 @@ def code_hashes() -> Mapping[str, str]:
     return {name: _hash_of(modules[name]) for name in sorted(modules)}
 
 
-def library_versions() -> dict[str, str]:
+@functools.cache
+def library_versions() -> Mapping[str, str]:
     """The versions of Python and of the libraries that results depend on."""
     found = {"python": platform.python_version()}
     for name in LIBRARIES:

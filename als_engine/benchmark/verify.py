@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from als_engine.benchmark.bundle import PAIRED, Bundle, entry_of
 from als_engine.benchmark.contestants import PERCEPTION
-from als_engine.benchmark.manifest import Manifest, PlayerRecord, UnitRecord, score
+from als_engine.benchmark.manifest import Manifest, PlayerRecord, Scores, UnitRecord, score
 from als_engine.benchmark.playing import EVALUATION_SEED, NUM_WORLDS, Stage, replay
 from als_engine.benchmark.provenance import machine, run_record
 from als_engine.errors import ALSError, SavedFileError
@@ -291,15 +291,21 @@ def _unit(
             on_episode=on_episode,
             stage=stage,
         )
-        # The episodes are right: what they come to can be computed.
-        if not lines and repr(score(entry, chunk.results)) != repr(unit.scores):
-            lines = [f"scores {unit.scores}, not {score(entry, chunk.results)}"]
+        # When the episodes are right, what they come to can be computed.
+        lines = lines or list(_scores(unit, score(entry, chunk.results)))
     except ALSError as error:
         lines = [str(error)]
     # Whatever the scenario's own code trips over, it is this bundle's fault.
     except Exception as error:
         lines = [f"{type(error).__name__}: {error}"]
     return [f"{unit.name}: {' '.join(line.split())[:MAX_LINE]}" for line in lines]
+
+
+def _scores(unit: UnitRecord, found: Scores) -> Iterator[str]:
+    for name, ours in found:
+        theirs = getattr(unit.scores, name)
+        if repr(ours) != repr(theirs):
+            yield f"mean {name} {ours}, not {theirs} as claimed"
 
 
 def _largest_log(unit: UnitRecord) -> int:
