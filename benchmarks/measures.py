@@ -445,7 +445,7 @@ def pretraining(repeats: int, batch: int = 64) -> list[Measure]:
     ]
 
 
-def collecting(repeats: int, episodes: int = 48, steps: int = 80) -> list[Measure]:
+def collecting(repeats: int, episodes: int = 96, steps: int = 80) -> list[Measure]:
     """Collecting a dataset with `rgb`, on the disk in Minari's format, against stepping alone.
 
     Both make 16 worlds and run as many random episodes of the same levels in them; stepping alone

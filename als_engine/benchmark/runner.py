@@ -21,6 +21,7 @@ from als_engine.benchmark.playing import EVALUATION_SEED
 from als_engine.benchmark.provenance import run_record
 from als_engine.benchmark.records import RunRecord, TrainedAgent, Unit
 from als_engine.benchmark.store import Store, StoreWriter
+from als_engine.benchmark.suites import check_suite
 from als_engine.benchmark.tasks import PlayTask, Seat, TrainTask, play_task, train_task
 from als_engine.errors import ALSError, ArgumentError, StoreError, WorkerError, unknown
 from als_engine.registry import registry
@@ -90,20 +91,21 @@ def run_suite(
 
     Raises:
         StoreError: the file cannot be read or written, or holds other results of the same run.
-        ArgumentError: the suite has no such entry.
-        ALSError: a scenario or an agent cannot be made.
+        ArgumentError: the suite has no such entry, or an agent cannot play in one.
     """
     names = [entry.name for entry in suite.entries]
     for name in only:
         if name not in names:
             raise ArgumentError(f"{suite.id}: {unknown('entry', name, names)}")
+    chosen = [entry for entry in suite.entries if not only or entry.name in only]
+    check_suite(dataclasses.replace(suite, entries=tuple(chosen)), contestants)
     record = run_record(suite)
     items = plan(suite, record.key, contestants, suite.seeds if seeds is None else seeds)
-    if only:
-        items = [item for item in items if item.entry.name in only]
+    items = [item for item in items if not only or item.entry.name in only]
+    tasks = make_executor(executor, workers)
     with StoreWriter(store) as writer:
         writer.add_run(record)
-        run = _Run(suite, record, items, Store(store), writer, make_executor(executor, workers))
+        run = _Run(suite, record, items, Store(store), writer, tasks)
         try:
             run.start(on_progress)
             run.work()

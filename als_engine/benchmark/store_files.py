@@ -86,6 +86,8 @@ def _problem(chunk: Chunk) -> str:
         end += result.length
         if result.length < 1 or not (math.isfinite(result.total) and 0 <= result.success <= 1):
             return f"episode {result.episode} has no steps, or a result that is no number"
+        if max(abs(result.seed), abs(result.level)) >= 1 << 63:
+            return f"the seed or level of episode {result.episode} has more than 64 bits"
         if int(chunk.chain[end - 1]) != result.chain:
             return f"the chain of episode {result.episode} ends otherwise than its result"
     return ""

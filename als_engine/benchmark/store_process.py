@@ -237,14 +237,14 @@ class _Writer:
             except BaseException as error:
                 with suppress(sqlite3.Error):  # Some errors have rolled it back already.
                     self._connection.execute("ROLLBACK")
-                cause = error.__cause__
-                if isinstance(error, SavedFileError) and isinstance(cause, OSError):
-                    raise StoreError(self._without_space(error, cause)) from error
+                if isinstance(error, (SavedFileError, OSError)):
+                    raise StoreError(self._file_problem(error)) from error
                 raise
 
-    def _without_space(self, error: SavedFileError, cause: OSError) -> str:
-        if cause.errno not in _NO_SPACE:
-            return str(error)
+    def _file_problem(self, error: SavedFileError | OSError) -> str:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError) or cause.errno not in _NO_SPACE:
+            return f'cannot write to "{self.path.name}.d" beside "{self.path}": {error}'
         return (
             f'cannot write "{self.path}": the disk is full ({cause.strerror}); free some space and '
             "do the same again; what was stored before is safe"

@@ -75,7 +75,7 @@ def run(
     """
     from als_engine.benchmark.contestants import find_contestants
     from als_engine.benchmark.runner import run_suite
-    from als_engine.benchmark.suites import check_suite, find_suite
+    from als_engine.benchmark.suites import find_suite
     from als_engine.cli.leaderboard import print_table
     from als_engine.quiet import import_physics
 
@@ -83,7 +83,6 @@ def run(
     chosen = find_suite(suite)
     path = store or Path("runs") / f"{chosen.id.replace('/', '-')}.sqlite"
     contestants = find_contestants(agents or chosen.agents)
-    check_suite(chosen)
     try:
         with bench_bar() as show:
             finished = run_suite(

@@ -10,6 +10,7 @@ import numpy as np
 
 from als_engine.benchmark.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
 from als_engine.benchmark.store import Store, StoreWriter
+from als_engine.benchmark.store_schema import row_of
 
 RUN = RunRecord(
     key="core-3f9a0c12",
@@ -90,7 +91,7 @@ def write_some(path: Path, writers: int, index: int) -> None:
     """One of several writers at once: a unit of its own, and one that they all share."""
     with StoreWriter(path) as writer:
         writer.add_run(RUN)
-        for first in range(0, 24, 4):
+        for first in range(0, 12, 4):
             writer.add_chunk(unit(seed=index), chunk(range(first, first + 4), index))
             # The same episodes, cut elsewhere by each of them.
             start = first + index % 4
@@ -103,5 +104,5 @@ def check_whole(path: Path) -> None:
         assert store._connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         for run in store.runs():
             for of in store.units(run.key):
-                logged = [r for part in store.chunks(of) for r in part.results]
-                assert sorted(logged, key=lambda r: r.episode) == store.episodes(of)
+                logged = {r.episode: row_of(r) for part in store.chunks(of) for r in part.results}
+                assert logged == {r.episode: row_of(r) for r in store.episodes(of)}
