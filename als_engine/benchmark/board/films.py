@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from als_engine.benchmark.board.parts import Filmed
+from als_engine.benchmark.board.parts import Filmed, number
 from als_engine.benchmark.cells import printable
 from als_engine.benchmark.records import Unit
 from als_engine.benchmark.standings import Standing, Standings
@@ -81,7 +81,7 @@ def _film(
         return Filmed(file, f"{where}. The first {frames} steps.")
     (take,) = film.takes
     success = "success" if take.metrics.get("success") else "no success"
-    return Filmed(file, f"{where}. Return {take.mean_return:.2f}, {success}.")
+    return Filmed(file, f"{where}. Return {number(take.mean_return)}, {success}.")
 
 
 def _agent(row: Standing, entry: SuiteEntry, folder: Path | None) -> tuple[Agent, dict[str, Any]]:
