@@ -52,7 +52,7 @@ _PREFIX: Final = "als-sandbox-"
 _STALE: Final = 60.0
 """A scratch folder that nobody holds is left over when it is older than this, seconds."""
 
-_MAX_FILES: Final = 10_000
+_MAX_FILES: Final = 2_000
 """More files than this in the scratch folder are too many to go on counting."""
 
 _INHERITED: Final = (
@@ -102,6 +102,7 @@ class SandboxedAgent(Agent):
 
     Attributes:
         force: what its process is confined by.
+        pid: of its process.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class SandboxedAgent(Agent):
         self._scratch = folder / "scratch"
         self._channel = Channel()
         self._process = self._spawn()
+        self.pid = self._process.pid
         self._finalizer = weakref.finalize(self, _end, self._process, folder, self._channel)
         try:
             self._start(agent_id, folder, dict(files or {}))
@@ -234,7 +236,7 @@ class SandboxedAgent(Agent):
             env={
                 **own,
                 **{f"{name}_NUM_THREADS": "1" for name in threads},
-                **{name: folder for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")},
+                **dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"), folder),
                 "LANG": "C.UTF-8",
             },
             cwd=folder,
@@ -305,7 +307,7 @@ class SandboxedAgent(Agent):
         except TimeoutError:
             self.close()
             within = min(allowed, self._left)
-            raise AgentFailure(f"the agent did not answer within {within:g} s") from None
+            raise AgentFailure(f"the agent did not answer within {within:.3g} s") from None
         except EOFError:
             raise AgentFailure(self._obituary()) from None
         except BaseException:
