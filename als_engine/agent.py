@@ -188,7 +188,7 @@ class RandomAgent(Agent):
         """Draws an action for every row; "deterministic" makes no difference."""
         rows = len(next(iter(observation.values())))
         generators = self._rng.spawn(rows) if state is None else state
-        return np.stack([self._draw(generator) for generator in generators]), generators
+        return self._draw(generators), generators
 
     def restart(
         self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
@@ -199,12 +199,14 @@ class RandomAgent(Agent):
             generators[row] = np.random.default_rng([seed, _AGENT_STREAM])
         return generators
 
-    def _draw(self, rng: np.random.Generator) -> Any:
+    def _draw(self, generators: Sequence[np.random.Generator]) -> NDArray[Any]:
         space = self.action_space
         if isinstance(space, gymnasium.spaces.Discrete):
-            return rng.integers(space.n) + space.start
+            actions = int(space.n)
+            return np.array([rng.integers(actions) for rng in generators]) + space.start
         assert isinstance(space, gymnasium.spaces.Box)
-        return rng.uniform(space.low, space.high).astype(space.dtype)
+        drawn = [rng.uniform(space.low, space.high) for rng in generators]
+        return np.stack(drawn).astype(space.dtype)
 
 
 class ExpertAgent(Agent):

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -26,7 +27,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from als_engine.agent import Learner, Progress, Training
 from als_engine.checkpoints import Checkpoints, interruptible
-from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.files import make_folder, write_text
 from als_engine.registry import registry
 from als_engine.saving import (
@@ -170,7 +171,12 @@ def train_agent(
     run = None if folder is None else _Folder(Path(folder))
     if run is not None:
         run.begin(job)
-    return _train(job, learner, run, None, on_progress)
+    try:
+        return _train(job, learner, run, None, on_progress)
+    except ALSError:
+        if run is not None:
+            run.abandon()
+        raise
 
 
 def resume_training(
@@ -316,6 +322,7 @@ class _Folder:
         self._checkpoints = Checkpoints(path / "checkpoints")
         self._curve = path / "progress.csv"
         self._logged = -math.inf
+        self._was_there = path.exists()
 
     def begin(self, job: Job) -> None:
         """Makes the folder.
@@ -331,6 +338,18 @@ class _Folder:
         if any(self.path.iterdir()):
             raise SavedFileError(f"{self.path} holds other files: name a new or empty folder")
         self.write_job(job)
+
+    def abandon(self) -> None:
+        """Removes what was written, where there is no checkpoint that would make it worth it."""
+        if self.newest() is not None:
+            return
+        for folder in (self.logs, self._checkpoints.path):
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            (self.path / JOB).unlink()
+            self._curve.unlink(missing_ok=True)
+            if not self._was_there:
+                self.path.rmdir()
 
     def write_job(self, job: Job) -> None:
         """Writes down what is asked for."""

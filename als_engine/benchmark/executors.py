@@ -17,8 +17,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, Protocol, TypeVar
 
-from als_engine.benchmark.tasks import prepare_worker
-from als_engine.errors import ALSError, ArgumentError, WorkerError, unknown
+from als_engine.benchmark.tasks import attempt
+from als_engine.errors import ArgumentError, WorkerError, unknown
 
 __all__ = ["EXECUTORS", "Executor", "LocalExecutor", "make_executor"]
 
@@ -53,6 +53,7 @@ def make_executor(name: str, workers: int) -> Executor:
         PluginError: Ray is not installed.
     """
     if name == "ray":
+        # Imported late: Ray is an extra, and slow to import.
         from als_engine.benchmark.ray_executor import RayExecutor
 
         return RayExecutor(workers)
@@ -123,19 +124,12 @@ def _work(pipe: Connection) -> None:
     # Ctrl-C goes to every process of a terminal; the parent says what becomes of us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
-    prepare_worker()
     while True:
         try:
             task, arguments = pipe.recv()
         except (EOFError, OSError):
             return
-        try:
-            answer = True, task(*arguments)
-        except ALSError as error:
-            answer = False, error
-        except Exception as error:
-            answer = False, WorkerError(f"{type(error).__name__}: {error}")
-        pipe.send(answer)
+        pipe.send(attempt(task, arguments))
 
 
 def _die_with_parent() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import pickle
@@ -416,11 +417,28 @@ def _end(process: subprocess.Popen[bytes], folder: Path, channel: Channel) -> No
 
 
 def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    # Folders in folders, deeper than Python recurses or than a path is long.
-    except (OSError, RecursionError):
-        subprocess.run(["rm", "-rf", "--", str(folder)], check=False, capture_output=True)
+    """Removes a folder, however deep and however locked: what lies in a folder is moved up first.
+
+    `shutil.rmtree` recurses, and takes no folder that cannot be listed.
+    """
+    moved = itertools.count()
+    while places := [entry for entry in os.scandir(folder) if _open_folder(entry)]:
+        for place in places:
+            for entry in list(os.scandir(place.path)):
+                if _open_folder(entry):
+                    os.rename(entry.path, folder / f"{next(moved)}.moved")
+                else:
+                    os.unlink(entry.path)
+            os.rmdir(place.path)
+    shutil.rmtree(folder)
+
+
+def _open_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, which can be listed and moved from now on."""
+    if not entry.is_dir(follow_symlinks=False):
+        return False
+    os.chmod(entry.path, 0o700)
+    return True
 
 
 def _fits(folder: Path, most: int) -> bool:

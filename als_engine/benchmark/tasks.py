@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,31 +18,45 @@ from als_engine.agent import Agent, Progress
 from als_engine.benchmark.contestants import YARDSTICKS, Contestant
 from als_engine.benchmark.pairing import Pair
 from als_engine.benchmark.records import Chunk, TrainedAgent
+from als_engine.errors import ALSError, WorkerError
+from als_engine.quiet import import_physics
 from als_engine.saving import RECORD, AgentRecord, make_agent
 from als_engine.specs import SuiteEntry
 
 __all__ = [
+    "ONE_THREAD",
     "PlayTask",
     "Seat",
     "TrainTask",
+    "attempt",
     "open_seat",
     "play_task",
-    "prepare_worker",
     "train_task",
 ]
 
+ONE_THREAD: Final = dict.fromkeys(
+    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1"
+)
 CURVE_POINTS: Final = 60
 MIN_EPISODES: Final = 20
 """Episodes behind the first point of a learning curve."""
 
 
-def prepare_worker() -> None:
-    """Makes a process one that gives the same bits as any other: one thread for each."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
-    from als_engine.quiet import import_physics
+def attempt(task: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    """Does a task in a worker process; what goes wrong is an answer as well.
 
+    Returns:
+        Whether it worked, and the result or the error.
+    """
+    # One thread, so that every process gives the same bits; and nobody wants PyBullet's greeting.
+    os.environ.update(ONE_THREAD)
     import_physics()
+    try:
+        return True, task(*arguments)
+    except ALSError as error:
+        return False, error
+    except Exception as error:
+        return False, WorkerError(f"{type(error).__name__}: {error}")
 
 
 @dataclass(frozen=True)

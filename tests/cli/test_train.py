@@ -158,6 +158,7 @@ def test_the_learners_own_action_mode_is_chosen(tmp_path):
         ([ID, "--set", "gama=1"], 'did you mean "gamma"'),
         ([ID, "--set", "gamma=2"], "gamma"),
         ([ID, "--set", "gamma"], "key=value"),
+        ([ID, "--set", "pretrained=nowhere"], "nowhere is not a saved encoder"),
         ([ID, "--steps", "0"], "steps"),
         ([ID, "--worlds", "0"], "worlds"),
         ([ID, "--workers", "99"], "workers"),
@@ -177,6 +178,7 @@ def test_a_mistake_is_one_line_and_not_exit_code_0(words, said, tmp_path, monkey
     assert said in result.err
     assert result.err.count("\n") == 1
     assert "Traceback" not in result.err
+    assert not [path for path in tmp_path.rglob("*") if path.name != "runs"]
 
 
 def test_going_on_changes_nothing_that_it_cannot_change(tmp_path):
