@@ -6,7 +6,7 @@ import dataclasses
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from hostile_world import hostile
 from learn_worlds import ID, learn
 
 from als_engine.benchmark.confinement import Confinement, ConfinementError, confinement
+from als_engine.benchmark.contestants import Contestant
 from als_engine.benchmark.execution import (
     Execution,
-    Player,
     check_hidden,
     execute,
     normalised,
@@ -29,6 +29,7 @@ from als_engine.benchmark.execution import (
 )
 from als_engine.benchmark.playing import replay
 from als_engine.benchmark.sandbox import Limits
+from als_engine.benchmark.tasks import PlayTask, Seat
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.simulation import Simulation
 from als_engine.specs import SuiteEntry
@@ -48,9 +49,13 @@ ENTRY = SuiteEntry(ID, random=-0.39, expert=0.8)
 LIMITS = Limits(memory_bytes=1 << 30, scratch_bytes=16 << 20)
 
 
+def task(agent: str, episodes: int = 4, config: Mapping[str, Any] | None = None) -> PlayTask:
+    seat = Seat(Contestant(agent, agent, config=config or {}), {})
+    return PlayTask((seat,), ENTRY, {}, range(episodes), SEED, ORIGIN)
+
+
 def run(agent: str, episodes: int = 4, limits: Limits = LIMITS, **config: Any) -> Execution:
-    player = Player(agent, config, {})
-    return execute([player], ENTRY, episodes, seed=SEED, arguments={}, origin=ORIGIN, limits=limits)
+    return execute(task(agent, episodes, config), limits=limits)
 
 
 def score(found: Execution) -> float:
@@ -190,15 +195,7 @@ def test_a_seed_comes_of_the_secret_and_the_bundle() -> None:
 
 
 def test_an_agent_that_was_free_is_not_ranked() -> None:
-    found = execute(
-        [Player("hostile/constant", {}, {})],
-        ENTRY,
-        2,
-        seed=SEED,
-        arguments={},
-        origin=ORIGIN,
-        force=Confinement(0, False, "riscv64"),
-    )
+    found = execute(task("hostile/constant", 2), force=Confinement(0, False, "riscv64"))
     assert found.failure == ""
     assert not found.ranks
 
