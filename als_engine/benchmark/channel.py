@@ -85,7 +85,7 @@ class Channel:
         """
         head = json.dumps(message).encode()
         views = [memoryview(_LENGTH.pack(len(head)) + head)]
-        views += [memoryview(array).cast("B") for array in arrays if array.nbytes]
+        views += [array.data.cast("B") for array in arrays if array.nbytes]
         while views:
             try:
                 count = os.writev(self._out, views)
