@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 import os
 import pickle
 import signal
@@ -134,6 +135,7 @@ class SandboxedAgent(Agent):
         self.limits = limits or Limits()
         self.force = force or confinement()
         self._salt = salt
+        self._bounds = _bounds(self.action_space)
         self._keys = list(self.observation_space.spaces)
         self._handle = 0
         self._left = self.limits.seconds
@@ -300,8 +302,10 @@ class SandboxedAgent(Agent):
             self._watch()
         except TimeoutError:
             self.close()
-            within = min(allowed, self._left)
-            raise AgentFailure(f"the agent did not answer within {within:.3g} s") from None
+            if allowed > self._left:
+                most = self.limits.seconds
+                raise AgentFailure(f"the agent took more than {most:g} s in all") from None
+            raise AgentFailure(f"the agent did not answer within {allowed:g} s") from None
         except EOFError:
             raise AgentFailure(self._obituary()) from None
         except BaseException:
@@ -322,18 +326,14 @@ class SandboxedAgent(Agent):
         if dtype is None:
             got = json.dumps(header.get("dtype"))[:60]
             raise AgentFailure(f"the agent's actions are {got}, not {space.dtype}")
-        size = int(np.prod(shape)) * dtype.itemsize
-        actions = np.frombuffer(self._channel.body(size, deadline, self._watch), dtype)
-        actions = actions.reshape(shape)
-        if isinstance(space, gymnasium.spaces.Discrete):
-            inside = (actions >= space.start) & (actions < space.start + space.n)
-        else:
-            assert isinstance(space, gymnasium.spaces.Box)
-            inside = (actions >= space.low) & (actions <= space.high)  # NaN is not.
+        size = math.prod(shape) * dtype.itemsize
+        data = self._channel.body(size, deadline, self._watch)
+        actions = np.frombuffer(data, dtype).reshape(shape)
+        low, high = self._bounds
+        inside = (actions >= low) & (actions <= high)  # NaN is not.
         if not inside.all():
-            odd = actions[~inside][0]
-            raise AgentFailure(f"the agent's action {odd} is not in {space}")
-        return actions
+            raise AgentFailure(f"the agent's action {actions[~inside][0]} is not in {space}")
+        return actions.astype(space.dtype, copy=False)
 
     def _watch(self) -> None:
         """Measures the scratch folder, at most four times a second."""
@@ -365,6 +365,14 @@ _DTYPES: Final = {
     for kinds, codes in {"iu": "bBhHiIlL", "f": "fd"}.items()
 }
 """The kinds of numbers that actions may be, by how a header names them."""
+
+
+def _bounds(space: gymnasium.Space[Any]) -> tuple[Any, Any]:
+    """The least and the largest action."""
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return space.start, space.start + space.n - 1
+    assert isinstance(space, gymnasium.spaces.Box)
+    return space.low, space.high
 
 
 def _saved_config(files: Mapping[str, bytes]) -> Mapping[str, Any] | None:

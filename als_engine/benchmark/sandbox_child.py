@@ -164,6 +164,7 @@ class _Host:
         self.keys = [(key, space.shape or (), space.dtype) for key, space in observations.items()]
         self.state: Any = None
         self.arrays: dict[str, Any] = {}
+        self.buffers: list[memoryview] = []
         self.rows = 0
 
     def act(self, pipe: _Pipe, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -173,8 +174,8 @@ class _Host:
             self.arrays = {
                 key: np.empty((self.rows, *shape), dtype) for key, shape, dtype in self.keys
             }
-        buffers = [memoryview(a).cast("B") for a in self.arrays.values() if a.nbytes]
-        pipe.read_into(buffers)
+            self.buffers = [memoryview(a).cast("B") for a in self.arrays.values() if a.nbytes]
+        pipe.read_into(list(self.buffers))
         state = self.state if message["state"] else None
         actions, self.state = self.agent.act(self.arrays, state, message["deterministic"])
         actions = np.asarray(actions, order="C")

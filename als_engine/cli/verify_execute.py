@@ -78,7 +78,11 @@ def execute(
 def _line(one: Executed) -> str:
     """A unit in words."""
     played = sum(len(chunk.results) for chunk in one.execution.chunks)
-    mean = "-" if one.mean is None else f"{one.mean:.4f}"
-    score = "-" if one.score is None else f"{one.score:.4f}"
+    mean, score = _number(one.mean), _number(one.score)
     failure = f"; failed: {one.execution.failure}" if one.execution.failure else ""
     return f"{one.unit.name}: {played} episodes, return {mean}, normalized {score}{failure}"
+
+
+def _number(value: float | None) -> str:
+    # What is nearly zero has no sign.
+    return "-" if value is None else f"{round(value, 4) + 0.0:.4f}"
