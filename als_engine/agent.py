@@ -203,8 +203,8 @@ class RandomAgent(Agent):
         space = self.action_space
         if isinstance(space, gymnasium.spaces.Discrete):
             actions = int(space.n)
-            drawn = [int(rng.integers(actions)) for rng in generators]
-            return np.array(drawn, np.int64) + space.start
+            first = int(space.start)
+            return np.array([first + int(rng.integers(actions)) for rng in generators])
         assert isinstance(space, gymnasium.spaces.Box)
         return np.stack([rng.uniform(space.low, space.high) for rng in generators]).astype(
             space.dtype
