@@ -493,6 +493,61 @@ def collecting(repeats: int, episodes: int = 96, steps: int = 80) -> list[Measur
     ]
 
 
+def evaluating(repeats: int, episodes: int = 64, worlds: int = 16) -> list[Measure]:
+    """A benchmark's episodes with their log and hash chain against stepping alone, and replaying.
+
+    The agent always does the same, so that all of its time goes to what is around it. Stepping
+    alone makes as many world steps with the same actions in the native vector environment, and
+    resets as many worlds.
+    """
+    from als_engine.agent import Agent
+    from als_engine.benchmark.playing import Stage, play, replay
+    from als_engine.saving import spaces
+    from als_engine.specs import SuiteEntry
+
+    class Forward(Agent):
+        def act(self, observation: Any, state: Any = None, deterministic: bool = True) -> Any:
+            return actions, state
+
+    actions = np.ones(worlds, np.int64)
+    entry = SuiteEntry("ALS/Tag-v0")
+    given = {"sensors": list(STATE)}
+    how: Any = {"split": "test", "arguments": given, "origin": bytes(32), "num_worlds": worlds}
+    agent = Forward(*spaces(entry.scenario, given))
+    env = gymnasium.make_vec(entry.scenario, num_envs=worlds, split="test", **given)
+    with Stage() as stage, Stage() as other:
+        chunk = play(agent, entry, range(episodes), stage=stage, **how)
+        steps = len(chunk.chain)
+
+        def step() -> None:
+            env.reset(seed=0)
+            for _ in range(steps // worlds):
+                env.step(actions)
+
+        def evaluate() -> None:
+            play(agent, entry, range(episodes), stage=stage, **how)
+
+        def verify() -> None:
+            assert not replay(entry, chunk, stage=other, **how)
+
+        alone, evaluated, verified = in_turns(max(5, repeats // 3), step, evaluate, verify)
+    env.close()
+    return [
+        Measure(
+            "evaluation with log and hash chain / bare vector env, 16 worlds",
+            median_ratio(alone, evaluated),
+            0.8,
+            detail=f"{micro(evaluated, steps)} and {micro(alone, steps)} a world step",
+        ),
+        Measure(
+            "verification by replay / the recording",
+            median_ratio(evaluated, verified),
+            1.0,
+            detail=f"{micro(verified, steps)} and {micro(evaluated, steps)} a world step",
+        ),
+    ]
+
+
 def training_share(repeats: int, steps: int = 256) -> list[Measure]:
     """The share of PPO's time that the environment takes, with pictures and attention."""
     from als_engine import sb3_vec_env
@@ -554,6 +609,7 @@ ALL = (
     single,
     training_share,
     collecting,
+    evaluating,
     pretraining,
     import_time,
 )

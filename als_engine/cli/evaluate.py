@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.bars import spinner
-from als_engine.cli.options import parse_pairs
+from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
     from als_engine.evaluation.protocol import Evaluation, Normalized
@@ -57,9 +57,9 @@ def evaluate(
 
     Example: als evaluate runs/tag --episodes 200
     """
-    from als_engine.cli.quiet import import_physics
     from als_engine.evaluation.protocol import evaluate as run
     from als_engine.evaluation.protocol import normalise
+    from als_engine.quiet import import_physics
     from als_engine.saving import open_agent
 
     import_physics()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from als_engine.cli.options import parse_pairs
 from als_engine.errors import ArgumentError
+from als_engine.options import parse_pairs
 from als_engine.registry import registry
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _film(
     scenario: str, agent: str, arguments: dict[str, Any], drive: int | None, view: str
 ) -> Film:
     """Opens agent and world, and leaves the camera running."""
-    from als_engine.cli.quiet import import_physics
+    from als_engine.quiet import import_physics
     from als_engine.saving import NOT_SAVED, open_agent
     from als_engine.simulation import simulate
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import gymnasium
 import pytest
 
-from als_engine import ScenarioSpec, hookimpl
+from als_engine import AgentSpec, ScenarioSpec, hookimpl
 from als_engine.registry import registry
 
 ID = "Learn/Reach-v0"
@@ -28,6 +28,11 @@ def als_scenarios():
         ScenarioSpec(TRADE, task="acme_worlds:Trade", max_episode_steps=40, max_avatars=4),
         ScenarioSpec(NO_EXPERT, task="acme_worlds:Faulty", max_episode_steps=40, max_avatars=4),
     ]
+
+
+@hookimpl
+def als_agents():
+    return [AgentSpec("learn/habit", "habit:Habit", trainable=True, action_modes=("discrete",))]
 
 
 @pytest.fixture(scope="module")

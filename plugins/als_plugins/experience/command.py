@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from als_engine.cli.options import parse_pairs
+from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +54,7 @@ def collect(
 
     Example: als collect ALS/Classroom-v0 --policy mix --episodes 500 --out data/classroom
     """
-    from als_engine.cli.quiet import import_physics
+    from als_engine.quiet import import_physics
     from als_plugins.experience.collect import collect as run
 
     import_physics()

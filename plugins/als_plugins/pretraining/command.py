@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from als_engine.cli.options import parse_pairs
 from als_engine.errors import ArgumentError
+from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
     from als_plugins.pretraining.job import Job
