@@ -11,11 +11,12 @@ from als_command import als
 from learn_worlds import ID, TRADE, learn
 
 from als_engine import sb3_vec_env
+from als_engine.agent import Training
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
 from als_engine.saving import load_agent, make_agent, open_agent
 from als_engine.training import resume_training, train_agent
-from als_plugins.learners.multi_objective import KEY, WeightedRewards
+from als_plugins.learners.multi_objective import KEY, MultiObjectiveParameters, WeightedRewards
 from als_plugins.learners.pareto import non_dominated, pareto
 
 __all__ = ["learn"]
@@ -31,8 +32,10 @@ def trained(steps=512, folder=None, **changes):
     return train_agent(TRADE, "multi-objective", steps=steps, **job)
 
 
-def weighted(rows=4):
-    return WeightedRewards(sb3_vec_env(TRADE, rows, seed=1, **WALKING), seed=3)
+def weighted(rows=4, steps=1, **drawing):
+    env = sb3_vec_env(TRADE, rows, seed=1, **WALKING)
+    drawing = MultiObjectiveParameters(**{"widen": 0.0, "concentration": 1.0, **drawing})
+    return WeightedRewards(env, Training(steps=steps, seed=3), drawing)
 
 
 def test_rewards_are_the_terms_by_the_weights_that_are_shown():

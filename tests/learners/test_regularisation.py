@@ -99,14 +99,3 @@ def test_weight_decay_makes_weights_smaller():
         return sum(float((p.detach() ** 2).sum()) for p in agent.policy.parameters())
 
     assert size(1.0) < 0.95 * size(0.0)
-
-
-@pytest.mark.parametrize("share", [False, True])
-def test_actor_and_critic_of_attention_ddpg_have_one_encoder_if_asked(share):
-    arguments = {**SENSED, "action_mode": "continuous"}
-    agent = make_agent(
-        "attention-ddpg", ID, arguments, {"encoder_config": TINY, "share_encoder": share}
-    )
-    actor, critic = agent.policy.actor, agent.policy.critic
-    assert (actor.features_extractor is critic.features_extractor) is share
-    assert type(actor.features_extractor.encoder).__name__ == "AttentionEncoder"

@@ -110,7 +110,9 @@ class EncoderExtractor(BaseFeaturesExtractor):
                 observation[key] = shifted(observation[key], SHIFT)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuning != "frozen"):
             features = cast("Tensor", self.encoder(observation))
-        return torch.cat([features, *(observations[key] for key in self._beside)], dim=1)
+        # Weights that sum to 1 would be whispers beside features; so they are 1 on average.
+        told = [observations[key] * observations[key].shape[1] for key in self._beside]
+        return torch.cat([features, *told], dim=1)
 
     def apply(self, fn: Callable[[nn.Module], None]) -> EncoderExtractor:
         """What SB3 initialises networks by; weights that mean something already are kept."""
