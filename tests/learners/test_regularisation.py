@@ -7,6 +7,7 @@ import pytest
 import torch
 from learn_worlds import ID, learn
 
+from als_engine.errors import ArgumentError
 from als_engine.saving import make_agent
 from als_engine.training import train_agent
 from als_plugins.learners.extractor import SHIFT, shifted
@@ -99,3 +100,8 @@ def test_weight_decay_makes_weights_smaller():
         return sum(float((p.detach() ** 2).sum()) for p in agent.policy.parameters())
 
     assert size(1.0) < 0.95 * size(0.0)
+
+
+def test_shifting_where_there_are_no_pictures_is_refused():
+    with pytest.raises(ArgumentError, match='augment="shift" moves pictures: there is none'):
+        made(SENSED, augment="shift")

@@ -86,9 +86,10 @@ class EncoderExtractor(BaseFeaturesExtractor):
         self._memory = [memory] if memory is not None and pretrained is not None else []
         self._turned, self._tuning = turned, tuning
         self._keeps_weights = not made.orthogonal or pretrained is not None or tuning != "full"
-        self._pictures = {
-            key for key, part in space.spaces.items() if form_of(part) is Form.PICTURE
-        } if augment == "shift" else set()  # fmt: skip
+        pictures = {key for key, part in space.spaces.items() if form_of(part) is Form.PICTURE}
+        if augment == "shift" and not pictures:
+            raise ArgumentError('augment="shift" moves pictures: there is none among the sensors')
+        self._pictures = pictures if augment == "shift" else set()
         self.encoder = _with_lora(made, lora_rank) if tuning == "lora" else made
         if tuning == "frozen":
             self.encoder.requires_grad_(False)

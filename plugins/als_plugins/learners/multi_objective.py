@@ -148,7 +148,7 @@ class MultiObjective(PPO):
         self, observation: Observation, state: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
         """Chooses an action for every row, by the weights."""
-        rows = len(next(iter(observation.values())))
+        rows = len(next(iter(observation.values()), ()))
         told = {**observation, KEY: np.tile(self.weights, (rows, 1))}
         return super().act(told, state, deterministic)
 

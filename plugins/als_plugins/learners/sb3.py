@@ -97,9 +97,20 @@ class SB3Learner(Learner):
     def act(
         self, observation: Observation, state: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
-        """Chooses an action for every row; the state is that of an LSTM, or None."""
+        """Chooses an action for every row; the state is that of an LSTM, or None.
+
+        Sensors may be missing, as long as one is there; others than the agent's are not looked at.
+
+        Raises:
+            ArgumentError: none of the agent's sensors is there.
+        """
+        if not observation.keys() & self.observation_space.spaces.keys():
+            known = ", ".join(self.observation_space.spaces)
+            raise ArgumentError(f"{self.id} needs at least one of these sensors: {known}")
+        read = self.network_space().spaces
+        seen = {key: array for key, array in observation.items() if key in read}
         with self._threads():
-            return self._act(observation, state, deterministic)
+            return self._act(seen, state, deterministic)
 
     def _act(
         self, observation: Observation, state: Any, deterministic: bool
@@ -267,11 +278,18 @@ def _resolved(parameters: Hyperparameters) -> tuple[Hyperparameters, str | None]
 
     Raises:
         SavedFileError: the folder holds no encoder.
+        ArgumentError: it holds another one than is asked for.
     """
     folder = parameters.pretrained
     if folder is None:
         return parameters, None
     record = read_encoder_record(folder)
+    asked, saved = parameters.encoder, record.encoder
+    if "encoder" in parameters.model_fields_set and asked != saved:
+        raise ArgumentError(f'{folder} holds the encoder "{saved}", not "{asked}": leave encoder out')
+    for name, value in parameters.encoder_config.items():
+        if name not in record.config or record.config[name] != value:
+            raise ArgumentError(f"{folder} was made with {record.config}: leave encoder_config out")
     changes = {
         "encoder": record.encoder, "encoder_config": dict(record.config), "pretrained": None
     }  # fmt: skip
