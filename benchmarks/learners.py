@@ -49,7 +49,7 @@ RUNS = {
     # Learners, with their own encoder.
     "attention-ddpg": Run("attention-ddpg", 30_000, {**OFF, "encoder_config": SMALL}, seeds=5),
     "attention-ddpg, an encoder each": Run(
-        "attention-ddpg", 30_000, {**OFF, "encoder_config": SMALL, "share_encoder": False}, seeds=5
+        "attention-ddpg", 30_000, {**OFF, "encoder_config": SMALL, "share_encoder": False}, seeds=3
     ),
     "ddpg": Run("ddpg", 30_000, OFF),
     "td3": Run("td3", 30_000, OFF),
@@ -58,29 +58,23 @@ RUNS = {
     "qrdqn": Run("qrdqn", 30_000, OFF),
     "ppo": Run("ppo", 100_000, ON, CONTINUOUS),
     "recurrent-ppo": Run("recurrent-ppo", 100_000, ON, CONTINUOUS),
-    # Encoders.
-    "ppo, attention": Run(
-        "ppo", 100_000, {**ON, "encoder": "attention", "encoder_config": SMALL}, CONTINUOUS
+    # Encoders, and more pairs.
+    "dqn, attention": Run("dqn", 30_000, {**OFF, "encoder": "attention", "encoder_config": SMALL}),
+    "dqn, graph-attention": Run(
+        "dqn", 30_000, {**OFF, "encoder": "graph-attention", "encoder_config": SMALL}
     ),
-    "ppo, graph-attention": Run(
-        "ppo", 100_000, {**ON, "encoder": "graph-attention", "encoder_config": SMALL}, CONTINUOUS
+    "dqn, attention-cnn": Run(
+        "dqn", 30_000, {**OFF, "encoder": "attention-cnn", "encoder_config": {"channels": 16}},
+        {**TAG, "sensors": ["rgb", "proprioception"], "frame_size": 24},
     ),
-    "ppo, attention-cnn": Run(
-        "ppo",
-        100_000,
-        {**ON, "encoder": "attention-cnn"},
-        {**CONTINUOUS, "sensors": ["rgb", "proprioception"], "frame_size": 32},
+    "dqn, recurrent (GRU)": Run(
+        "dqn", 30_000, {**OFF, "encoder": "recurrent", "encoder_config": {"cell": "gru"}}
+    ),
+    "dqn, recurrent (both ways)": Run(
+        "dqn", 30_000, {**OFF, "encoder": "recurrent", "encoder_config": {"bidirectional": True}}
     ),
     "recurrent-ppo, recurrent (LSTM)": Run(
         "recurrent-ppo", 100_000, {**ON, "encoder": "recurrent"}, CONTINUOUS
-    ),
-    "ppo, recurrent (GRU)": Run(
-        "ppo", 100_000, {**ON, "encoder": "recurrent", "encoder_config": {"cell": "gru"}},
-        CONTINUOUS,
-    ),
-    "ppo, recurrent (both ways)": Run(
-        "ppo", 100_000,
-        {**ON, "encoder": "recurrent", "encoder_config": {"bidirectional": True}}, CONTINUOUS,
     ),
     "sac, attention": Run(
         "sac", 30_000, {**OFF, "ent_coef": 0.02, "encoder": "attention", "encoder_config": SMALL}

@@ -41,6 +41,9 @@ _STREAM: Final = 2
 _EPISODES: Final = 256
 """Ended episodes from which it is told how far returns lie apart."""
 
+_LEAST: Final = 1e-3
+"""The least that is taken to be at stake, as a part of what is at stake in all terms."""
+
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Weight = Annotated[float, Field(ge=0.0, le=1e6)]
 
@@ -58,14 +61,16 @@ class MultiObjectiveParameters(PPOParameters):
             mixtures alike, less draws the ends more often.
         widen: the part of the training along which weights spread from equal ones to that
             distribution; what is worth doing at all is learnt first.
+        fade: terms that only help to learn, such as shaping: their pay falls to 0 along the same
+            part, and no weight is drawn for them.
     """
 
     weights: Annotated[dict[Name, Weight], Field(min_length=1, max_length=50)] | None = None
     terms: Annotated[list[Name], Field(min_length=1, max_length=50)] = Field(default=["reward"])
     trade: Annotated[list[Name], Field(min_length=2, max_length=50)] | None = None
     concentration: Annotated[float, Field(gt=0.01, le=100.0)] = 0.5
-    widen: Share = 0.5
-    stakes: bool = True
+    widen: Share = 0.4
+    fade: Annotated[list[Name], Field(max_length=50)] = []
 
 
 class MultiObjective(PPO):
@@ -127,9 +132,11 @@ class MultiObjective(PPO):
             self._policy = self._weights = None
         # Before hours of training: a weight may belong to no term.
         _ = self.weights
-        for name in self.parameters.trade or ():
+        for name in [*(self.parameters.trade or ()), *self.parameters.fade]:
             if name not in self.terms:
                 raise ArgumentError(unknown("term of the reward", name, self.terms))
+        if not set(self.parameters.trade or self.terms) - set(self.parameters.fade):
+            raise ArgumentError(f"{self.id}: all terms fade: nothing is left to weigh")
         self._weighted = WeightedRewards(env, training, self.parameters)
         return super().around(self._weighted, training)
 
@@ -170,7 +177,9 @@ class WeightedRewards(VecEnvWrapper):
         names = terms.reward_names
         self._env, self._count = terms, len(names)
         super().__init__(env, with_weights(space, self._count))
-        self._traded = np.array([drawing.trade is None or name in drawing.trade for name in names])
+        self._fades = np.array([name in drawing.fade for name in names])
+        among = names if drawing.trade is None else drawing.trade
+        self._traded = np.array([name in among for name in names]) & ~self._fades
         self._drawing, self._wide_at = drawing, drawing.widen * training.steps
         self.weights: NDArray[np.float32] = np.zeros((env.num_envs, self._count), np.float32)
         self.spread: NDArray[np.float64] = np.ones(self._count)
@@ -194,7 +203,8 @@ class WeightedRewards(VecEnvWrapper):
         """Steps the worlds; pays by the weights that the step was taken with."""
         observation, _, ended, infos = self.venv.step_wait()
         self.steps += self.num_envs
-        paid = self._factor * (self.weights * self._env.terms).sum(axis=1)
+        counts = np.where(self._fades, 1.0 - self._wide(), 1.0)
+        paid = self._factor * (self.weights * self._env.terms * counts).sum(axis=1)
         for row in np.flatnonzero(ended).tolist():
             infos[row]["terminal_observation"][KEY] = self.weights[row].copy()
             self._returns.append(list(infos[row]["episode_terms"].values()))
@@ -209,7 +219,7 @@ class WeightedRewards(VecEnvWrapper):
         stake: a factor changes no optimum, and without it the mixtures with small sums would have
         no say in the policy's gradient.
         """
-        wide = min(self.steps / self._wide_at, 1.0) if self._wide_at > 0 else 1.0
+        wide = self._wide()
         share = self._traded.sum() / self._count
         drawn = np.full((int(rows.sum()), self._count), 1.0 / self._count)
         alpha = np.full(int(self._traded.sum()), self._drawing.concentration)
@@ -218,12 +228,14 @@ class WeightedRewards(VecEnvWrapper):
         self.weights[rows] = drawn
         if len(self._returns) == _EPISODES:
             found = np.std(np.array(self._returns), axis=0)
-            self.spread = found if found.any() else self.spread
-        at_stake = drawn @ self.spread
-        if self._drawing.stakes:
-            self._factor[rows] = self.spread.sum() / np.maximum(at_stake, 1e-3 * self.spread.sum())
-        else:
-            self._factor[rows] = self._count
+            self.spread = found if found[~self._fades].any() else self.spread
+        lasting = np.where(self._fades, 0.0, self.spread)
+        at_stake = drawn @ lasting
+        self._factor[rows] = lasting.sum() / np.maximum(at_stake, _LEAST * lasting.sum())
+
+    def _wide(self) -> float:
+        """How far the weights have spread, 0 to 1."""
+        return min(self.steps / self._wide_at, 1.0) if self._wide_at > 0 else 1.0
 
     def _told(self, observation: VecEnvObs) -> VecEnvObs:
         assert isinstance(observation, dict)
