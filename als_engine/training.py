@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -170,7 +171,13 @@ def train_agent(
     run = None if folder is None else _Folder(Path(folder))
     if run is not None:
         run.begin(job)
-    return _train(job, learner, run, None, on_progress)
+    try:
+        return _train(job, learner, run, None, on_progress)
+    except ArgumentError:
+        # What only the network's making could tell; there is nothing to go on from.
+        if run is not None and run.newest() is None:
+            shutil.rmtree(run.path)
+        raise
 
 
 def resume_training(

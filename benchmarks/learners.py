@@ -154,6 +154,9 @@ def run_one(name: str, seed: int) -> int:
         "ALS/Tag-v0", run.agent, steps=run.steps, worlds=16, seed=seed, arguments=run.arguments,
         config=run.config, device="cpu", on_progress=note,
     )  # fmt: skip
+    if trained.progress.steps < run.steps:
+        print(f"{name}, seed {seed}, was interrupted: nothing is written", file=sys.stderr)
+        return 1
     arguments = trained.record.arguments
     ours = evaluate(trained.agent, "ALS/Tag-v0", EPISODES, arguments=arguments)
     random = reference(ours).random
@@ -183,8 +186,8 @@ def _rounded(interval: Any) -> list[float]:
 
 def print_table() -> int:
     """Prints what there is, as the table in docs/learners.md."""
-    print("| learner | seeds | learnt | return | success | steps | minutes |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| learner | learnt | return | success | steps | minutes |")
+    print("| --- | --- | --- | --- | --- | --- |")
     for name in RUNS:
         found = [
             json.loads(path_of(name, seed).read_text(encoding="utf-8"))
@@ -197,7 +200,7 @@ def print_table() -> int:
             successes = ", ".join(f"{one['success'][0]:.0%}" for one in found)
             minutes = max(one["seconds"] for one in found) / 60
             print(
-                f"| {name} | {len(found)} | {learnt} | {returns} | {successes} "
+                f"| {name} | {learnt} of {len(found)} | {returns} | {successes} "
                 f"| {RUNS[name].steps:,} | {minutes:.0f} |"
             )
     return 0

@@ -42,6 +42,7 @@ bit whatever the other rows are, and an evaluation does not depend on how many w
 class SB3Learner(Learner):
     """Wraps one algorithm; subclasses say which, and how its hyperparameters are handed over."""
 
+    bears_missing_sensors: ClassVar[bool] = True
     id: ClassVar[str]
     algorithm: ClassVar[type[BaseAlgorithm]]
     parameters_class: ClassVar[type[Hyperparameters]]
