@@ -173,6 +173,15 @@ def test_leaving_something_out_makes_incomplete_and_never_better(left: Any, miss
     assert found.rows[-1] == ppo
 
 
+def test_how_much_is_played_is_the_boards_to_say_and_not_the_bundles() -> None:
+    easy = executed({"ppo": SURE})
+    run = dataclasses.replace(easy.run, suite={**SUITE.as_dict(), "episodes": 1, "seeds": 1})
+    rows = [dataclasses.replace(r, episodes=1) for r in easy.means]
+    found = standings([Results(RUN, []), Results(run, rows)])
+    ppo = row(found, "ppo")
+    assert (ppo.missing, ppo.rank, ppo.provisional) == ("90 of 100 episodes", None, False)
+
+
 def test_a_seed_of_any_size_is_counted_at_once() -> None:
     """A store from a stranger may hold any number."""
     rows = [dataclasses.replace(r, seed=(1 << 62) + r.seed) for r in means({"ppo": SURE})]
