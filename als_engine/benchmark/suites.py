@@ -88,8 +88,6 @@ def check_suite(suite: SuiteSpec, contestants: Sequence[Contestant] = ()) -> Non
             spaces(entry.scenario, entry.arguments)
             spaces(entry.scenario, {**entry.arguments, **entry.held_out})
             for player in players:
-                make_agent(
-                    player.agent, entry.scenario, player.in_evaluation(entry), player.config
-                )
+                make_agent(player.agent, entry.scenario, player.in_evaluation(entry), player.config)
         except ALSError as error:
             raise ArgumentError(f'{suite.id}, entry "{entry.name}": {error}') from None
