@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import gymnasium
 import numpy as np
@@ -38,7 +38,10 @@ class Agent(ABC):
     Attributes:
         observation_space, action_space: of one avatar.
         config: the JSON-able arguments that made it, written to `agent.json`.
+        bears_missing_sensors: whether it acts where only some of its sensors are there.
     """
+
+    bears_missing_sensors: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -203,10 +206,12 @@ class RandomAgent(Agent):
         space = self.action_space
         if isinstance(space, gymnasium.spaces.Discrete):
             actions = int(space.n)
-            return np.array([rng.integers(actions) for rng in generators]) + space.start
+            first = int(space.start)
+            return np.array([first + int(rng.integers(actions)) for rng in generators])
         assert isinstance(space, gymnasium.spaces.Box)
-        drawn = [rng.uniform(space.low, space.high) for rng in generators]
-        return np.stack(drawn).astype(space.dtype)
+        return np.stack([rng.uniform(space.low, space.high) for rng in generators]).astype(
+            space.dtype
+        )
 
 
 class ExpertAgent(Agent):

@@ -548,6 +548,43 @@ def evaluating(repeats: int, episodes: int = 64, worlds: int = 16) -> list[Measu
     ]
 
 
+def sandboxed(repeats: int, worlds: int = 16, steps: int = 100) -> list[Measure]:
+    """An agent in the sandbox, asked for its actions at every step, against stepping alone.
+
+    The agent draws them at random; stepping alone knows them beforehand.
+    """
+    from als_engine.benchmark.sandbox import SandboxedAgent
+
+    arguments = {"sensors": list(STATE)}
+    env = gymnasium.make_vec("ALS/Tag-v0", num_envs=worlds, **arguments)
+    plan = _actions(worlds, steps)
+    seen = [env.reset(seed=0)[0]]
+
+    def step() -> None:
+        for actions in plan:
+            seen[0] = env.step(actions)[0]
+
+    with SandboxedAgent(None, "random", "ALS/Tag-v0", arguments) as agent:
+        states: list[Any] = [None]
+
+        def play() -> None:
+            for _ in range(steps):
+                actions, states[0] = agent.act(seen[0], states[0])
+                seen[0] = env.step(actions)[0]
+
+        alone, played = in_turns(repeats, step, play)
+    env.close()
+    return [
+        Measure(
+            "an agent in the sandbox / stepping alone, entities, 16 worlds",
+            median_ratio(alone, played),
+            0.8,
+            detail=" and ".join(micro(t, worlds * steps) for t in (played, alone))
+            + " a world step",
+        )
+    ]
+
+
 def training_share(repeats: int, steps: int = 256) -> list[Measure]:
     """The share of PPO's time that the environment takes, with pictures and attention."""
     from als_engine import sb3_vec_env
@@ -610,6 +647,7 @@ ALL = (
     training_share,
     collecting,
     evaluating,
+    sandboxed,
     pretraining,
     import_time,
 )

@@ -7,7 +7,7 @@ from als_engine.benchmark.manifest import Manifest, UnitRecord
 from als_engine.benchmark.records import TIERS, RunRecord, TrainedAgent, Unit
 from als_engine.benchmark.store import StoreWriter
 
-__all__ = ["adopt"]
+__all__ = ["adopt", "training_of"]
 
 
 def adopt(bundle: Bundle, writer: StoreWriter) -> None:
@@ -32,7 +32,7 @@ def adopt(bundle: Bundle, writer: StoreWriter) -> None:
     )
     for unit in manifest.units:
         where = Unit(manifest.run, unit.entry, unit.agent, unit.seed)
-        if (trained := _training(bundle, unit)) is not None:
+        if (trained := training_of(bundle, unit)) is not None:
             writer.add_training(where, trained)
         writer.add_claims(where, manifest.claims(unit))
         writer.add_chunk(where, bundle.log(unit))
@@ -44,7 +44,7 @@ def adopt(bundle: Bundle, writer: StoreWriter) -> None:
         writer.add_verdict(manifest.run, agent, TIERS[1], bundle.hash, detail)
 
 
-def _training(bundle: Bundle, unit: UnitRecord) -> TrainedAgent | None:
+def training_of(bundle: Bundle, unit: UnitRecord) -> TrainedAgent | None:
     """The agent's folder and how it came about; None in cross-play, and where there is neither."""
     claimed = unit.training
     if claimed is None:

@@ -127,6 +127,7 @@ def walls(
     return {
         "parent": os.getpid(),
         "limits": limits,
+        "capabilities": force.landlock == 0 and not force.seccomp,
         "landlock": _landlock(force.landlock, scratch, agent) if force.landlock else None,
         "seccomp": filter_program(force.machine, pid).hex() if force.seccomp else None,
     }

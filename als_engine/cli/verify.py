@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from als_engine.cli import verify_execute
+
 __all__ = ["verify"]
 
 Folder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="What `als bench bundle` wrote.")]
@@ -19,15 +21,37 @@ StoreFile = Annotated[
     Path | None,
     typer.Option("--store", metavar="FILE", help="Where to keep what holds, and the verdict."),
 ]
+Execute = Annotated[
+    bool, typer.Option("--execute", help="Then run the agents themselves, on secret seeds.")
+]
+Secret = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="With --execute: at least 32 bytes that nobody else reads."),
+]
+Episodes = Annotated[
+    int | None,
+    typer.Option(help="With --execute: for each unit; by default the suite's. Fewer do not rank."),
+]
+Unconfined = Annotated[
+    bool, typer.Option("--unconfined", help="With --execute: trust the agents. Does not rank.")
+]
 SHOWN = 20
 
 
 def verify(
-    bundle: Folder, suite: Suite = None, workers: Workers = 0, store: StoreFile = None
+    bundle: Folder,
+    suite: Suite = None,
+    workers: Workers = 0,
+    store: StoreFile = None,
+    execute: Execute = False,
+    secret: Secret = None,
+    episodes: Episodes = None,
+    unconfined: Unconfined = False,
 ) -> None:
     """Check a bundle: every episode is played again from its seed and its actions.
 
-    Nothing in it is executed. Exit code 0: all of it holds; 1: something does not.
+    No agent runs, unless you ask for it: each is kept in a sandbox then. Exit code 0: all of it
+    holds; 1: something does not.
 
     Example: als verify smoke-bundle
     """
@@ -43,6 +67,7 @@ def verify(
     from als_engine.cli.bench import cores
 
     wanted = None if suite is None else find_suite(suite)
+    kept = verify_execute.prepare(secret, store, unconfined) if execute else b""
     with counting_bar("episodes") as show:
         verdict = check(bundle, wanted, workers or cores(), show)
     lines = verdict.lines()
@@ -56,7 +81,11 @@ def verify(
         for note in verdict.notes():
             typer.echo(note)
         raise typer.Exit(1)
+    opened = Bundle.open(bundle)
     if store is not None:
-        opened = Bundle.open(bundle)
         with StoreWriter(store) as writer:
             adopt(opened, writer)
+    if execute:
+        verify_execute.execute(
+            bundle, opened, kept, episodes, workers or cores(), store, unconfined
+        )

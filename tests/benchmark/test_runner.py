@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,25 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(whole, env, tmp_path) ->
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
     assert als_process(*words, env=env) == table
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_ray_cluster_that_loses_a_machine_ends_with_the_same_table(whole, env, tmp_path) -> None:
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    folder, table = whole
+    script = Path(__file__).parents[1] / "support" / "ray_run.py"
+    agents = [word for word in AGENTS if word != "--agent"]
+    done = subprocess.run(
+        [sys.executable, script, folder / "walks.toml", tmp_path / "it.sqlite", *agents],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == table
+    assert rows_of(tmp_path / "it.sqlite") == rows_of(folder / "it.sqlite")
 
 
 def test_another_agent_under_a_name_that_is_taken_is_refused(env, tmp_path) -> None:

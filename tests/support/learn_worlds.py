@@ -58,5 +58,6 @@ def site(folder: Path) -> dict[str, str]:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: learn-worlds\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[als_engine]\nmain = learn_worlds\n")
-    path = os.pathsep.join([str(folder), str(Path(__file__).parent)])
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = os.pathsep.join(filter(None, [str(folder), str(Path(__file__).parent), *others]))
     return {**os.environ, "PYTHONPATH": path, "COLUMNS": "120"}
