@@ -23,6 +23,7 @@ from als_engine.errors import ALSError, ArgumentError
 pytestmark = [
     pytest.mark.skipif(not confinement().complete, reason=str(confinement())),
     pytest.mark.slow,
+    pytest.mark.timeout(600),  # Five commands, each of which starts processes that import torch.
 ]
 
 SECRET = bytes(range(32))
