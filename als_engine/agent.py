@@ -203,10 +203,12 @@ class RandomAgent(Agent):
         space = self.action_space
         if isinstance(space, gymnasium.spaces.Discrete):
             actions = int(space.n)
-            return np.array([rng.integers(actions) for rng in generators]) + space.start
+            first = int(space.start)
+            return np.array([first + int(rng.integers(actions)) for rng in generators])
         assert isinstance(space, gymnasium.spaces.Box)
-        drawn = [rng.uniform(space.low, space.high) for rng in generators]
-        return np.stack(drawn).astype(space.dtype)
+        return np.stack([rng.uniform(space.low, space.high) for rng in generators]).astype(
+            space.dtype
+        )
 
 
 class ExpertAgent(Agent):

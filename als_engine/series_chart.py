@@ -136,7 +136,9 @@ def band_chart(
     parts += [label(8, 16, y_title, "start")]
     parts += [plane.across(y) + plane.y_label(y) for y in up]
     parts += [plane.x_label(x) for x in ticks(left, right, 4) if left <= x <= right * 1.001]
-    parts += [plane.reference(reference, at_start=True) for reference in references]
+    # Curves begin low and end high: a low line has its name at the end, a high one at the start.
+    middle = (up[0] + up[-1]) / 2
+    parts += [plane.reference(each, at_start=each.mean > middle) for each in references]
     parts += [_band(plane, each) for each in drawn]
     parts += [_line(plane, each) for each in drawn]
     parts.append(label((_LEFT + width - _RIGHT) / 2, height - 8, x_title, "middle"))

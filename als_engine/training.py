@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import csv
 import math
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import Any, Final
 from pydantic import Field, JsonValue, ValidationError
 
 from als_engine.agent import Learner, Progress, Training
-from als_engine.checkpoints import Checkpoints, interruptible
+from als_engine.checkpoints import Checkpoints, abandon, interruptible
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.files import make_folder, write_text
 from als_engine.registry import registry
@@ -322,7 +321,6 @@ class _Folder:
         self._checkpoints = Checkpoints(path / "checkpoints")
         self._curve = path / "progress.csv"
         self._logged = -math.inf
-        self._was_there = path.exists()
 
     def begin(self, job: Job) -> None:
         """Makes the folder.
@@ -337,19 +335,15 @@ class _Folder:
         make_folder(self.path)
         if any(self.path.iterdir()):
             raise SavedFileError(f"{self.path} holds other files: name a new or empty folder")
-        self.write_job(job)
+        try:
+            self.write_job(job)
+        except SavedFileError:
+            self.abandon()
+            raise
 
     def abandon(self) -> None:
         """Removes what was written, where there is no checkpoint that would make it worth it."""
-        if self.newest() is not None:
-            return
-        for folder in (self.logs, self._checkpoints.path):
-            shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            (self.path / JOB).unlink()
-            self._curve.unlink(missing_ok=True)
-            if not self._was_there:
-                self.path.rmdir()
+        abandon(self.path, self._checkpoints, (JOB, self._curve.name, self.logs.name))
 
     def write_job(self, job: Job) -> None:
         """Writes down what is asked for."""

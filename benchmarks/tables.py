@@ -9,6 +9,7 @@ from typing import Any
 
 from arms import ADAPTATION, ARMS, EVALUATED, SETTINGS
 
+from als_engine.chart import with_minus
 from als_engine.evaluation.statistics import (
     Interval,
     curve_band,
@@ -117,7 +118,7 @@ def gains(rows: Sequence[Row]) -> Table:
             base = {row["seed"]: row["score"] for row in of(rows, setting=setting, arm=other)}
             found = of(rows, setting=setting, arm=arm)
             more = [row["score"] - base[row["seed"]] for row in found if row["seed"] in base]
-            cells.append(with_minus(spread(interquartile_interval([more]))) if more else "-")
+            cells.append(spread(interquartile_interval([more])) if more else "-")
         table.append([f"{NAMES[arm]}, less: {NAMES[other]}", *cells])
     return table
 

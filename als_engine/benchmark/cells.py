@@ -14,7 +14,16 @@ from als_engine.specs import SuiteEntry, SuiteSpec
 if TYPE_CHECKING:
     from als_engine.benchmark.store import SeedMean
 
-__all__ = ["Cell", "CrossPlay", "Results", "is_counted", "make_cell", "pairings", "printable"]
+__all__ = [
+    "Cell",
+    "CrossPlay",
+    "Results",
+    "is_counted",
+    "make_cell",
+    "normalised",
+    "pairings",
+    "printable",
+]
 
 _WITH: Final = " + "
 """Between an entry and a partner in the name under which a pairing is stored; no entry has it."""
@@ -77,6 +86,26 @@ def is_counted(entry: SuiteEntry) -> bool:
     return entry.random is not None and entry.expert is not None
 
 
+def normalised(entry: SuiteEntry, mean: float | None, failed: bool) -> float | None:
+    """A unit's score where random is 0 and the expert 1, an agent's misbehaviour included.
+
+    An agent that fails scores 0, or what it had played if that is less: failing never pays for an
+    agent that is better than random, and is never worth more than random play.
+
+    Args:
+        entry: with its frozen yardsticks.
+        mean: return of the episodes that were played; None for none.
+        failed: whether the agent crashed, hung or gave no actions at some point.
+
+    Returns:
+        None where the entry has no yardsticks, or nothing was played and nothing failed.
+    """
+    if entry.random is None or entry.expert is None or (mean is None and not failed):
+        return None
+    score = 0.0 if mean is None else (mean - entry.random) / (entry.expert - entry.random)
+    return min(score, 0.0) if failed else score
+
+
 def make_cell(
     entry: SuiteEntry, means: Mapping[int, SeedMean], failures: Mapping[int, str]
 ) -> Cell:
@@ -88,12 +117,11 @@ def make_cell(
         failures: training seed to reason.
     """
     scores: dict[int, float] = {}
-    if entry.random is not None and entry.expert is not None:
-        for seed in sorted({*means, *failures}):
-            worth = 0.0
-            if seed in means:
-                worth = (means[seed].total - entry.random) / (entry.expert - entry.random)
-            scores[seed] = min(worth, 0.0) if seed in failures else worth
+    for seed in sorted({*means, *failures}):
+        mean = means[seed].total if seed in means else None
+        score = normalised(entry, mean, seed in failures)
+        if score is not None:
+            scores[seed] = score
     return Cell(
         scores=scores,
         score=interquartile_interval([list(scores.values())]) if scores else None,

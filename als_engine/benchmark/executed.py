@@ -16,10 +16,11 @@ from typing import Any, Final
 
 from als_engine.benchmark.adoption import training_of
 from als_engine.benchmark.bundle import Bundle, entry_of
+from als_engine.benchmark.cells import normalised
 from als_engine.benchmark.claims import origin_of
 from als_engine.benchmark.confinement import Confinement
 from als_engine.benchmark.contestants import Contestant
-from als_engine.benchmark.execution import Execution, execute, normalised, secret_seed
+from als_engine.benchmark.execution import Execution, execute, secret_seed
 from als_engine.benchmark.executors import LocalExecutor
 from als_engine.benchmark.manifest import Manifest, UnitRecord
 from als_engine.benchmark.records import TIERS, RunRecord, Unit

@@ -22,13 +22,11 @@ from als_engine.benchmark.sandbox import AgentFailure, Limits
 from als_engine.benchmark.tasks import PlayTask, open_seat, play_seated
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.safe_files import read_bytes
-from als_engine.specs import SuiteEntry
 
 __all__ = [
     "Execution",
     "check_hidden",
     "execute",
-    "normalised",
     "read_secret",
     "require_confinement",
     "secret_seed",
@@ -122,7 +120,7 @@ def execute(
 ) -> Execution:
     """Lets agents play, each in a process of its own that is shown observations only.
 
-    An agent that misbehaves fails alone: that is a result like any other, see `normalised`.
+    An agent that misbehaves fails alone: that is a result like any other, see `cells.normalised`.
 
     Args:
         task: who plays what; its seed is the one of `secret_seed`.
@@ -159,23 +157,3 @@ def execute(
     except AgentFailure as error:
         failure = str(error)
     return Execution(tuple(played), failure, force)
-
-
-def normalised(entry: SuiteEntry, mean: float | None, failed: bool) -> float | None:
-    """A unit's score where random is 0 and the expert 1, an agent's misbehaviour included.
-
-    An agent that fails scores 0, or what it had played if that is less: failing never pays for an
-    agent that is better than random, and is never worth more than random play.
-
-    Args:
-        entry: with its frozen yardsticks.
-        mean: return of the episodes that were played; None for none.
-        failed: whether the agent crashed, hung or gave no actions at some point.
-
-    Returns:
-        None where the entry has no yardsticks, or nothing was played and nothing failed.
-    """
-    if entry.random is None or entry.expert is None or (mean is None and not failed):
-        return None
-    score = 0.0 if mean is None else (mean - entry.random) / (entry.expert - entry.random)
-    return min(score, 0.0) if failed else score

@@ -335,7 +335,10 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All answers within it are of the same moment."""
+        """All answers within it are of the same moment; one may stand within another."""
+        if self._connection.in_transaction:
+            yield
+            return
         with reported("read", self.path):
             self._connection.execute("BEGIN")
             try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from pydantic import ValidationError
 
 from als_engine.benchmark.bundle import PAIRED, Bundle, entry_of
 from als_engine.benchmark.contestants import PERCEPTION
-from als_engine.benchmark.manifest import Manifest, PlayerRecord, UnitRecord, score
+from als_engine.benchmark.manifest import Manifest, PlayerRecord, Scores, UnitRecord, score
 from als_engine.benchmark.playing import EVALUATION_SEED, NUM_WORLDS, Stage, replay
-from als_engine.benchmark.provenance import code_hashes, library_versions, machine, run_record
+from als_engine.benchmark.provenance import machine, run_record
 from als_engine.errors import ALSError, SavedFileError
 from als_engine.registry import registry
 from als_engine.safe_files import MAX_HEADER
@@ -161,14 +160,14 @@ def _claims(manifest: Manifest, suite: SuiteSpec | None) -> Iterator[str]:
     except (ALSError, TypeError) as error:
         yield f"suite: {error}"
         return
-    # As JSON, for a suite from a file has lists where one from code may have tuples.
-    if manifest.suite != json.loads(json.dumps(wanted.as_dict())):
+    here = run_record(wanted)
+    if manifest.suite != here.suite:
         yield f"suite {claimed.id} is not the one that is known here"
         return
-    yield from _differences("code", "package", manifest.code, code_hashes())
-    yield from _differences("versions", "library", manifest.versions, library_versions())
-    if manifest.run != (key := run_record(wanted).key):
-        yield f"run {manifest.run} should be {key}, as suite, code and versions are here"
+    yield from _differences("code", "package", manifest.code, here.code)
+    yield from _differences("versions", "library", manifest.versions, here.versions)
+    if manifest.run != here.key:
+        yield f"run {manifest.run} should be {here.key}, as suite, code and versions are here"
     yield from _units(manifest, wanted)
     yield from _files(manifest)
 
@@ -292,15 +291,21 @@ def _unit(
             on_episode=on_episode,
             stage=stage,
         )
-        # The episodes are right: what they come to can be computed.
-        if not lines and repr(score(entry, chunk.results)) != repr(unit.scores):
-            lines = [f"scores {unit.scores}, not {score(entry, chunk.results)}"]
+        # When the episodes are right, what they come to can be computed.
+        lines = lines or list(_scores(unit, score(entry, chunk.results)))
     except ALSError as error:
         lines = [str(error)]
     # Whatever the scenario's own code trips over, it is this bundle's fault.
     except Exception as error:
         lines = [f"{type(error).__name__}: {error}"]
     return [f"{unit.name}: {' '.join(line.split())[:MAX_LINE]}" for line in lines]
+
+
+def _scores(unit: UnitRecord, found: Scores) -> Iterator[str]:
+    for name, ours in found:
+        theirs = getattr(unit.scores, name)
+        if repr(ours) != repr(theirs):
+            yield f"mean {name} {ours}, not {theirs} as claimed"
 
 
 def _largest_log(unit: UnitRecord) -> int:

@@ -38,10 +38,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "play": play_command.play,
     "train": train_command.train,
     "evaluate": evaluate_command.evaluate,
+    "leaderboard": leaderboard_command.leaderboard,
     "verify": verify_command.verify,
     "check": check_command.check,
     "plugins": plugins_command.plugins,
-    "leaderboard": leaderboard_command.leaderboard,
 }
 
 _USER_ERROR = 2

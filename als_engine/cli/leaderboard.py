@@ -79,11 +79,17 @@ def print_table(store: Path, run: str) -> None:
 
 
 def _write_board(folder: Path, store: Store, found: Standings, films: bool) -> None:
+    from rich.markup import escape
+
     from als_engine.benchmark.board.pages import write_board
     from als_engine.cli.bars import spinner
 
-    with spinner("Writing the board"):
-        write_board(folder, store, found, films=films)
+    with spinner("Writing the board") as status:
+
+        def show(agent: str) -> None:
+            status.update(f"Filming {escape(agent)}")
+
+        write_board(folder, store, found, films=films, on_film=show)
 
 
 def _print(found: Standings) -> None:

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from bench_runs import (
 
 from als_engine.benchmark.store import Store
 
-AGENTS = ("--agent", "random", "--agent", "expert", "--agent", "q-learning")
+AGENTS = ("--agent", "random", "--agent", "expert", "--agent", "learn/habit")
 UNITS, PAIRS = 2 * 3, 3 * 3
 
 KILLS = 50
@@ -50,9 +51,9 @@ def test_every_unit_has_all_its_episodes_and_every_pair_is_there(whole) -> None:
     assert {row[0] for row in rows} == {
         "near",
         "together",
-        *(f"together + {agent}" for agent in ("random", "expert", "q-learning")),
+        *(f"together + {agent}" for agent in ("random", "expert", "learn/habit")),
     }
-    assert "q-learning" in table
+    assert "learn/habit" in table
 
 
 def test_the_same_command_again_does_nothing_and_prints_the_same(whole, env) -> None:
@@ -76,10 +77,10 @@ def test_more_agents_and_seeds_are_added_to_what_is_there(env, tmp_path) -> None
     words = ("bench", "run", suite, "--only", "near", "--store", store)
     als_process(*words, "--agent", "random", env=env)
     before = rows_of(store)
-    als_process(*words, "--agent", "q-learning", "--seeds", 2, env=env)
+    als_process(*words, "--agent", "learn/habit", "--seeds", 2, env=env)
     added = set(rows_of(store)) - set(before)
     assert set(before) < set(rows_of(store))
-    assert {row[:3] for row in added} == {("near", "q-learning", 0), ("near", "q-learning", 1)}
+    assert {row[:3] for row in added} == {("near", "learn/habit", 0), ("near", "learn/habit", 1)}
 
 
 @pytest.mark.slow
@@ -132,12 +133,31 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(whole, env, tmp_path) ->
     assert als_process(*words, env=env) == table
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_ray_cluster_that_loses_a_machine_ends_with_the_same_table(whole, env, tmp_path) -> None:
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    folder, table = whole
+    script = Path(__file__).parents[1] / "support" / "ray_run.py"
+    agents = [word for word in AGENTS if word != "--agent"]
+    done = subprocess.run(
+        [sys.executable, script, folder / "walks.toml", tmp_path / "it.sqlite", *agents],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == table
+    assert rows_of(tmp_path / "it.sqlite") == rows_of(folder / "it.sqlite")
+
+
 def test_another_agent_under_a_name_that_is_taken_is_refused(env, tmp_path) -> None:
     suite, store = write_suite(tmp_path, episodes=2), tmp_path / "it.sqlite"
     words = ("bench", "run", suite, "--only", "near", "--store", store, "--agent")
-    als_process(*words, "mine=q-learning:gamma=0.9", env=env)
+    als_process(*words, "mine=learn/habit:rate=0.2", env=env)
     done = subprocess.run(
-        command(*words, "mine=q-learning:gamma=0.5"),
+        command(*words, "mine=learn/habit:rate=0.3"),
         env=env,
         capture_output=True,
         text=True,
@@ -156,7 +176,7 @@ def test_another_agent_under_a_name_that_is_taken_is_refused(env, tmp_path) -> N
         (["SUITE", "--agent", "pppo"], 'unknown agent "pppo"'),
         (["SUITE", "--only", "nearer"], 'unknown entry "nearer"; did you mean "near"?'),
         (["SUITE", "--executor", "cloud"], 'unknown executor "cloud"; allowed: local, ray'),
-        (["SUITE", "--agent", "q-learning:gama=1"], 'unknown hyperparameter "gama"'),
+        (["SUITE", "--agent", "learn/habit:rat=1"], "unexpected keyword argument 'rat'"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing_behind(env, tmp_path, words, message) -> None:

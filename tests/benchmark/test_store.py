@@ -197,6 +197,16 @@ def test_a_failure_is_forgotten_when_the_unit_succeeds(
     assert store.failures(RUN.key) == {}
 
 
+def test_a_snapshot_is_of_one_moment(writer: StoreWriter, store: Store, of: Unit) -> None:
+    writer.add_chunk(of, chunk(range(4)))
+    with store.snapshot():
+        assert store.done(of) == set(range(4))
+        writer.add_chunk(of, chunk(range(4, 8)))
+        assert store.done(of) == set(range(4))
+        assert len(list(store.chunks(of))) == 1
+    assert store.done(of) == set(range(8))
+
+
 def test_a_later_verdict_on_the_same_bundle_takes_the_place_of_the_first(
     writer: StoreWriter, store: Store
 ) -> None:

@@ -123,6 +123,19 @@ def test_a_full_disk_is_one_line_and_costs_no_checkpoint(environment, tmp_path):
     assert als("train", "--resume", "--out", run, "--steps", 1024).code == 0
 
 
+@pytest.mark.parametrize("size", [0, 2_000], ids=["any file", "what comes later"])
+def test_a_full_disk_from_the_beginning_is_one_line_and_leaves_nothing(environment, tmp_path, size):
+    run = tmp_path / "run"
+    words = [ID, "--out", run, *QUICK, "--steps", 512]
+    process = begin(environment, *words, preexec_fn=limit_files(size))
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 2, err
+    assert err.count("\n") == 1
+    assert "Error: cannot write" in err
+    assert "File too large" in err
+    assert not run.exists()
+
+
 def test_a_training_says_what_it_did(tmp_path):
     result = als("train", ID, "--out", tmp_path / "run", *QUICK, "--steps", 512)
     assert result.code == 0, result.err

@@ -13,12 +13,15 @@ from als_engine.benchmark.board.parts import (
     axis,
     bar,
     facts,
+    failures,
     head,
     marks,
     number,
     page,
+    percent,
     provenance,
     score,
+    score_cell,
     tier,
 )
 from als_engine.benchmark.cells import printable
@@ -38,9 +41,10 @@ def agent_page(board: Board, store: Store, row: Standing) -> str:
     """The page."""
     run = board.standings.members[row.run]
     parts = [
-        f'<div class="marks">{tier(row)}{marks(row)}</div>',
-        f'<section class="pair">{_film(board, row)}{_summary(row)}</section>',
-        f"<section><h2>Entry by entry</h2>{_table(board, row)}{axis()}{_failures(row)}</section>",
+        f'<div class="badges">{marks(row, before=tier(row))}</div>',
+        f'<section class="pair">{_film(board, row)}{_summary(store, row)}</section>',
+        f"<section><h2>Entry by entry</h2>{_table(board, row)}{axis('wide')}"
+        f"{failures(row.failures)}</section>",
         _manifest(board, store, row),
         f"<section><h2>Made with</h2>{provenance(run)}</section>",
     ]
@@ -63,7 +67,7 @@ def _figure(film: Filmed) -> str:
     )
 
 
-def _summary(row: Standing) -> str:
+def _summary(store: Store, row: Standing) -> str:
     rank = "does not rank" if row.rank is None else str(row.rank)
     values = [
         ("rank", f"({rank}), provisional" if row.rank and row.provisional else rank),
@@ -74,7 +78,7 @@ def _summary(row: Standing) -> str:
         ("lacks", row.missing or "nothing"),
         ("crashed units", str(len(row.failures))),
     ]
-    return facts(values)
+    return facts([*values, *_record(store, row)])
 
 
 def _table(board: Board, row: Standing) -> str:
@@ -84,20 +88,18 @@ def _table(board: Board, row: Standing) -> str:
         head("score"),
         head("return"),
         head("success", style="wide"),
-        head("by training seed", style="wide"),
+        head("by training seed", style="roomy"),
     ]
     lines = []
     for name, cell in row.cells.items():
-        interval = "" if cell.score is None else score(cell.score).partition(" ")[2].strip("()")
-        success = "\N{EN DASH}" if cell.success is None else f"{cell.success:.0%}"
         seeds = " ".join(number(value) for value in cell.scores.values())
         lines.append(
             f'<tr><th scope="row" class="left"><a href="{UP}{escape(board.entries[name])}">'
             f'{escape(name)}</a></th><td class="meter">'
             f"{bar(board, cell.score, board.kinds[row.key])}</td>"
-            f'<td><span class="value">{number(cell.score)}</span>'
-            f"<small>{interval}</small></td><td>{number(cell.total)}</td>"
-            f'<td class="wide">{success}</td><td class="wide"><small>{seeds}</small></td></tr>'
+            f"{score_cell(cell.score)}<td>{number(cell.total)}</td>"
+            f'<td class="wide">{percent(cell.success)}</td>'
+            f'<td class="roomy"><small>{seeds}</small></td></tr>'
         )
     return (
         '<div class="card"><table class="board"><thead><tr>'
@@ -105,20 +107,10 @@ def _table(board: Board, row: Standing) -> str:
     )
 
 
-def _failures(row: Standing) -> str:
-    lines = "".join(
-        f'<li><span class="badge crashed">crashed</span> {escape(entry)}, training seed {seed}: '
-        f"{escape(reason)}</li>"
-        for entry, seed, reason in row.failures
-    )
-    return f'<ul class="failures">{lines}</ul>' if lines else ""
-
-
 def _manifest(board: Board, store: Store, row: Standing) -> str:
     """How the agent came about, as far as the store knows."""
     trainings = list(_trainings(store, row))
     values = [("command", _command(board, row)), ("run", row.run), ("bundle", row.bundle)]
-    values += [(name, value) for name, value in _record(store, row) if value]
     checks = [
         f"{name}: {printable(detail)}" if detail else name
         for agent, name, _, detail in store.verdicts(row.run)
@@ -148,12 +140,13 @@ def _record(store: Store, row: Standing) -> list[tuple[str, str]]:
                 continue
             config = [f"{name}={json.dumps(value)}" for name, value in record.config.items()]
             sensors = record.arguments.get("sensors")
-            return [
+            values = [
                 ("agent", record.agent),
-                ("hyperparameters", ", ".join(config)),
                 ("perceives", ", ".join(map(str, sensors)) if isinstance(sensors, list) else ""),
                 ("acts", str(record.arguments.get("action_mode", ""))),
+                ("hyperparameters", ", ".join(config)),
             ]
+            return [(name, value) for name, value in values if value]
     return []
 
 

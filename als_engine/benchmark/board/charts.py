@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Final
 
 import numpy as np
 
@@ -23,7 +24,8 @@ from als_engine.specs import SuiteEntry
 
 __all__ = ["cross_play", "improvement", "learning_curves", "profiles"]
 
-_THRESHOLDS = 81
+_THRESHOLDS: Final = 201
+"""Points of a profile: enough for its steps to look like steps."""
 
 
 def _card(title: str, drawing: str, caption: str) -> str:

@@ -13,11 +13,13 @@ from als_engine.benchmark.board.parts import (
     bar,
     chips,
     facts,
+    failures,
     head,
     marks,
     number,
     page,
-    score,
+    percent,
+    score_cell,
     sort_key,
 )
 from als_engine.benchmark.standings import Standing
@@ -46,11 +48,11 @@ def entry_page(board: Board, store: Store, entry: SuiteEntry) -> str:
                 (str(board.standings.suite.episodes), f"episodes of the {entry.split} split"),
             ]
         ),
-        f"<section>{_table(board, entry)}{axis()}</section>",
+        f"<section>{_table(board, entry)}{axis('wide')}</section>",
         f'<section><div class="pair">{"".join(drawings)}</div></section>',
         f"<section><h2>What is played</h2>{_settings(entry)}</section>",
     ]
-    over = f"{board.standings.suite.id} \N{MIDDLE DOT} {entry.scenario}"
+    over = f"{board.standings.suite.id} \N{MIDDLE DOT} entry"
     return page(entry.name, over, "\n".join(parts), UP)
 
 
@@ -79,10 +81,16 @@ def _table(board: Board, entry: SuiteEntry) -> str:
     ]
     rows = sorted(board.standings.rows, key=lambda row: _order(row, entry.name))
     lines = "".join(_row(board, row, entry.name) for row in rows)
+    crashed = (
+        (row.label, seed, reason)
+        for row in board.standings.rows
+        for name, seed, reason in row.failures
+        if name == entry.name
+    )
     return (
         '<div class="card"><table class="board sortable"><thead><tr>'
         f"{''.join(heads)}</tr></thead><tbody>{lines}</tbody></table></div>"
-        f"{_failures(board, entry)}"
+        f"{failures(crashed)}"
     )
 
 
@@ -94,26 +102,13 @@ def _order(row: Standing, entry: str) -> tuple[bool, float]:
 def _row(board: Board, row: Standing, entry: str) -> str:
     cell = row.cells[entry]
 
-    interval = "" if cell.score is None else score(cell.score).partition(" ")[2].strip("()")
-    success = "\N{EN DASH}" if cell.success is None else f"{cell.success:.0%}"
     length = "\N{EN DASH}" if cell.length is None else f"{cell.length:.0f}"
     return (
         f'<tr><th scope="row" class="left" data-key="{escape(row.label)}">'
         f"{agent_name(board, row, UP)}{marks(row, cell)}</th>"
         f'<td class="meter">{bar(board, cell.score, board.kinds[row.key])}</td>'
-        f'<td data-key="{sort_key(cell.score)}"><span class="value">{number(cell.score)}</span>'
-        f"<small>{interval}</small></td>"
+        f"{score_cell(cell.score)}"
         f'<td data-key="{sort_key(cell.total)}">{number(cell.total)}</td>'
-        f'<td class="wide" data-key="{sort_key(cell.success)}">{success}</td>'
+        f'<td class="wide" data-key="{sort_key(cell.success)}">{percent(cell.success)}</td>'
         f'<td class="wide" data-key="{sort_key(cell.length)}">{length}</td></tr>'
     )
-
-
-def _failures(board: Board, entry: SuiteEntry) -> str:
-    lines = "".join(
-        '<li><span class="badge crashed">crashed</span> '
-        f"{escape(row.label)}, training seed {seed}: {escape(reason)}</li>"
-        for row in board.standings.rows
-        for seed, reason in row.cells[entry.name].failures.items()
-    )
-    return f'<ul class="failures">{lines}</ul>' if lines else ""

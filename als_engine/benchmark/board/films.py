@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from als_engine.benchmark.board.parts import Filmed
+from als_engine.benchmark.board.parts import Filmed, number
 from als_engine.benchmark.cells import printable
+from als_engine.benchmark.contestants import Contestant
 from als_engine.benchmark.records import Unit
 from als_engine.benchmark.standings import Standing, Standings
-from als_engine.saving import load_agent, make_agent
+from als_engine.benchmark.tasks import Seat, open_seat
+from als_engine.saving import RECORD, AgentRecord
 from als_engine.simulation import simulate
 from als_engine.video import write_video
 
 if TYPE_CHECKING:
-    from als_engine.agent import Agent
     from als_engine.benchmark.store import Store
     from als_engine.specs import SuiteEntry
 
@@ -46,12 +48,12 @@ def film_agent(
     reason = "the store has no folder of it"
     for entry in found.suite.entries:
         seed = _middle_seed(row, entry.name)
-        folder = store.agent_folder(Unit(row.run, entry.name, row.agent, seed))
-        if folder is None and not row.is_yardstick:
-            continue
         try:
-            return _film(path, file, row, entry, folder, seed)
-        # Whatever a stranger's agent trips over, the board is written without its film.
+            trained = store.training(Unit(row.run, entry.name, row.agent, seed))
+            files = trained.files if trained else {}
+            if files or row.is_yardstick:
+                return _film(path, file, row, entry, files, seed)
+        # Whatever an agent trips over, the board is written without its film.
         except Exception as error:
             reason = printable(" ".join(str(error).split())[:200]) or type(error).__name__
             path.unlink(missing_ok=True)
@@ -65,29 +67,38 @@ def _middle_seed(row: Standing, entry: str) -> int:
 
 
 def _film(
-    path: Path, file: str, row: Standing, entry: SuiteEntry, folder: Path | None, seed: int
+    path: Path,
+    file: str,
+    row: Standing,
+    entry: SuiteEntry,
+    files: Mapping[str, bytes],
+    seed: int,
 ) -> Filmed:
     from als_engine.film import Film
 
-    agent, arguments = _agent(row, entry, folder)
-    arguments = {**arguments, "split": entry.split}
-    with closing(simulate(entry.scenario, 1, entry.observers, **arguments)) as simulation:
-        film = Film(simulation, agent)
+    contestant, arguments = _contestant(row, files)
+    arguments = {**entry.arguments, **arguments, **entry.held_out}
+    with (
+        open_seat(Seat(contestant, files), entry.scenario, arguments) as agent,
+        closing(
+            simulate(entry.scenario, 1, entry.observers, **arguments, split=entry.split)
+        ) as sim,
+    ):
+        film = Film(sim, agent)
         frames = write_video(path, islice(film.episodes([0]), MAX_FRAMES))
-        level = int(simulation.state.level[0])
+        level = int(sim.state.level[0])
     trained = "" if row.is_yardstick else f", training seed {seed}"
     where = f"{entry.name}, level {level} of the {entry.split} split{trained}"
     if not film.takes:
         return Filmed(file, f"{where}. The first {frames} steps.")
     (take,) = film.takes
     success = "success" if take.metrics.get("success") else "no success"
-    return Filmed(file, f"{where}. Return {take.mean_return:.2f}, {success}.")
+    return Filmed(file, f"{where}. Return {number(take.mean_return)}, {success}.")
 
 
-def _agent(row: Standing, entry: SuiteEntry, folder: Path | None) -> tuple[Agent, dict[str, Any]]:
-    """The agent, and the scenario's arguments with it."""
-    if folder is None:
-        arguments = {**entry.arguments, **entry.held_out}
-        return make_agent(row.agent, entry.scenario, arguments), arguments
-    agent, record = load_agent(folder)
-    return agent, {**entry.arguments, **record.arguments, **entry.held_out}
+def _contestant(row: Standing, files: Mapping[str, bytes]) -> tuple[Contestant, dict[str, Any]]:
+    """Who plays, and the scenario's arguments that come with it."""
+    if not files:
+        return Contestant(row.agent, row.agent), {}
+    record = AgentRecord.model_validate_json(files[RECORD])
+    return Contestant(row.label, record.agent, config=record.config), record.arguments

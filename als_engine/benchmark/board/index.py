@@ -19,7 +19,7 @@ from als_engine.benchmark.board.parts import (
     number,
     page,
     provenance,
-    score,
+    score_cell,
     sort_key,
     tier,
 )
@@ -35,6 +35,7 @@ def index_page(board: Board) -> str:
     crossed = "".join(
         charts.cross_play(entry, table) for entry, table in board.standings.cross_play.items()
     )
+    crashed = any(row.failures for row in board.standings.rows)
     parts = [
         f'<p class="lead">{escape(suite.summary)}</p>',
         chips(
@@ -44,8 +45,10 @@ def index_page(board: Board) -> str:
                 (str(suite.episodes), "episodes for each training seed"),
             ]
         ),
-        _section("", _table(board) + axis() + _explained(board)),
-        _section("Entry by entry", f'<div class="cards">{_cards(board)}</div>{axis()}'),
+        _section("", _table(board) + axis("wide") + _explained(board)),
+        _section(
+            "Entry by entry", f'<div class="cards">{_cards(board)}</div>{axis(crashed=crashed)}'
+        ),
         _section("Compared", f'<div class="pair">{compared}</div>' if compared else ""),
         _section("Side by side", f'<div class="pair">{crossed}</div>' if crossed else ""),
         _section("At play", _films(board)),
@@ -68,7 +71,7 @@ def _table(board: Board) -> str:
         head("tier", sort="none", style="left wide", hint="how far the result was checked"),
         head("", style="meter"),
         head("score", sort="none", hint="random is 0, the expert is 1"),
-        head("gap", sort="none", first="ascending", style="wide", hint="below the expert"),
+        head("gap", sort="none", first="ascending", style="roomy", hint="below the expert"),
         head("seeds", sort="none", style="wide", hint="training seeds"),
     ]
     parts = groupby(board.standings.rows, key=lambda row: (row.is_yardstick, row.rank is None))
@@ -88,26 +91,18 @@ def _row(board: Board, row: Standing) -> str:
     if row.rank is not None:
         key = str(row.rank)
         rank = f"({key})" if row.provisional else key
+    # On a phone the tier has no column of its own, and stands with the other marks.
+    narrow = f'<span class="narrow">{tier(row)}</span>'
     order = {"executed": 2, "replayed": 1}.get(row.tier, 0)
-    interval = "" if row.score is None else score(row.score).partition(" ")[2].strip("()")
     return (
         f'<tr><td class="rank" data-key="{key}">{rank}</td>'
         f'<th scope="row" class="left" data-key="{escape(row.label)}">{agent_name(board, row)}'
-        f'{_marks_with_tier(row)}</th><td class="left wide" data-key="{order}">{tier(row)}</td>'
+        f'{marks(row, before=narrow)}</th><td class="left wide" data-key="{order}">{tier(row)}</td>'
         f'<td class="meter">{bar(board, row.score, board.kinds[row.key])}</td>'
-        f'<td data-key="{sort_key(row.score)}"><span class="value">{number(row.score)}</span>'
-        f"<small>{interval}</small></td>"
-        f'<td class="wide" data-key="{sort_key(row.gap)}">{number(row.gap)}</td>'
+        f"{score_cell(row.score)}"
+        f'<td class="roomy" data-key="{sort_key(row.gap)}">{number(row.gap)}</td>'
         f'<td class="wide">{row.seeds}</td></tr>'
     )
-
-
-def _marks_with_tier(row: Standing) -> str:
-    """On a phone the tier has no column of its own, and stands with the other marks."""
-    found = marks(row)
-    begin = '<div class="marks">'
-    narrow = f'<span class="narrow">{tier(row)}</span>'
-    return f"{begin}{narrow}{found.removeprefix(begin)}"
 
 
 def _explained(board: Board) -> str:
@@ -138,7 +133,7 @@ def _cards(board: Board) -> str:
                 continue
             shown = cell.total if cell.score is None else cell.score
             crashed = ' title="crashed"' if cell.failures else ""
-            sign = "\N{DAGGER}" if cell.failures else ""
+            sign = "<sup>\N{DAGGER}</sup>" if cell.failures else ""
             scored = bar(board, cell.score, board.kinds[row.key]) or "<i></i>"
             lines.append(
                 f"{agent_name(board, row)}{scored}"
@@ -148,7 +143,7 @@ def _cards(board: Board) -> str:
         found.append(
             f'<div class="card"><h3>{link}</h3><div class="mini">{"".join(lines)}</div></div>'
         )
-    return "".join(found)
+    return f'<div class="cards">{"".join(found)}</div>'
 
 
 def _films(board: Board) -> str:

@@ -23,12 +23,15 @@ __all__ = [
     "bar",
     "chips",
     "facts",
+    "failures",
     "head",
     "marks",
     "number",
     "page",
+    "percent",
     "provenance",
     "score",
+    "score_cell",
     "sort_key",
     "tier",
 ]
@@ -136,7 +139,7 @@ def tier(row: Standing) -> str:
     return f'<span class="badge {kind}">{kind}</span>'
 
 
-def marks(row: Standing, cell: Cell | None = None) -> str:
+def marks(row: Standing, cell: Cell | None = None, before: str = "") -> str:
     """What else there is to know about a line, or about one of its cells, as badges."""
     found = []
     if row.provisional:
@@ -148,7 +151,7 @@ def marks(row: Standing, cell: Cell | None = None) -> str:
     if crashed:
         found.append(("crashed", f"crashed in {crashed} unit{'s' * (crashed > 1)}"))
     badges = (f'<span class="badge {kind}">{escape(text)}</span>' for kind, text in found)
-    return f'<div class="marks">{"".join(badges)}</div>'
+    return f'<div class="marks">{before}{"".join(badges)}</div>'
 
 
 def bar(board: Board, interval: Interval | None, kind: str) -> str:
@@ -156,24 +159,24 @@ def bar(board: Board, interval: Interval | None, kind: str) -> str:
     if interval is None:
         return ""
 
-    def place(value: float) -> float:
-        return 100 * (value - board.low) / (board.high - board.low)
+    def place(value: float) -> str:
+        return f"{(value - board.low) / (board.high - board.low):.4f}"
 
     low, high = place(interval.low), place(interval.high)
     return (
         f'<span class="bar {kind}" role="img" aria-label="{score(interval)}">'
-        f'<u class="random" style="left:{place(0):.2f}%"></u>'
-        f'<u class="expert" style="left:{place(1):.2f}%"></u>'
-        f'<i style="left:{low:.2f}%;width:{high - low:.2f}%"></i>'
-        f'<b style="left:{place(interval.value):.2f}%"></b></span>'
+        f'<u class="random" style="--at:{place(0)}"></u>'
+        f'<u class="expert" style="--at:{place(1)}"></u>'
+        f'<i style="--at:{low};--to:{high}"></i><b style="--at:{place(interval.value)}"></b></span>'
     )
 
 
-def axis() -> str:
-    """What the dashed lines of the bars are."""
+def axis(style: str = "", crashed: bool = False) -> str:
+    """What the dashed lines of the bars are, and the dagger, if there is one."""
+    dagger = "<span>\N{DAGGER} crashed in some unit</span>" if crashed else ""
     return (
-        '<p class="axis"><span class="random"><i></i>random, 0</span>'
-        '<span class="expert"><i></i>expert, 1</span></p>'
+        f'<p class="axis {style}"><span class="random"><i></i>random, 0</span>'
+        f'<span class="expert"><i></i>expert, 1</span>{dagger}</p>'
     )
 
 
@@ -196,6 +199,30 @@ def sort_key(value: Interval | float | None) -> str:
     return "" if value is None else repr(value)
 
 
+def score_cell(interval: Interval | None) -> str:
+    """A column's cell: the value, below it the interval."""
+    words = score(interval).partition(" ")[2].strip("()") if interval else ""
+    return (
+        f'<td data-key="{sort_key(interval)}"><span class="value">{number(interval)}</span>'
+        f"<small>{words}</small></td>"
+    )
+
+
+def percent(value: float | None) -> str:
+    """A part of the whole; a dash for none."""
+    return DASH if value is None else f"{value:.0%}"
+
+
+def failures(found: Iterable[tuple[str, int, str]]) -> str:
+    """What crashed: (agent or entry, training seed, reason)."""
+    lines = "".join(
+        '<li><span class="badge crashed">crashed</span> '
+        f"{escape(name)}, training seed {seed}: {escape(reason)}</li>"
+        for name, seed, reason in found
+    )
+    return f'<ul class="failures">{lines}</ul>' if lines else ""
+
+
 def chips(values: Iterable[tuple[str, str]]) -> str:
     """Facts in a row: (number, of what)."""
     items = (f"<li><b>{escape(value)}</b> {escape(what)}</li>" for value, what in values)
@@ -215,10 +242,10 @@ def facts(values: Sequence[tuple[str, str]], code: bool = False) -> str:
 def provenance(run: RunRecord) -> str:
     """With what a run was made: machine, versions, and the hashes of the code."""
     machine = [(name.replace("_", " "), str(value)) for name, value in run.machine.items()]
-    code = [(name, digest[:16]) for name, digest in run.code.items()]
+    code = [(f"code of {name}, sha256", digest) for name, digest in run.code.items()]
     return (
-        f'<div class="pair">{facts([*machine, *run.versions.items()])}'
-        f"{facts([('run', run.key), *code], code=True)}</div>"
+        f'<div class="pair">{facts(machine)}{facts([*run.versions.items()])}</div>'
+        f"{facts([('run', run.key), *code], code=True)}"
     )
 
 
