@@ -16,13 +16,13 @@ import pytest
 from hostile_world import hostile
 from learn_worlds import ID, learn
 
+from als_engine.benchmark.cells import normalised
 from als_engine.benchmark.confinement import Confinement, ConfinementError, confinement
 from als_engine.benchmark.contestants import Contestant
 from als_engine.benchmark.execution import (
     Execution,
     check_hidden,
     execute,
-    normalised,
     read_secret,
     require_confinement,
     secret_seed,

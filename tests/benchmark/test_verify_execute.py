@@ -23,6 +23,7 @@ from als_engine.errors import ALSError, ArgumentError
 pytestmark = [
     pytest.mark.skipif(not confinement().complete, reason=str(confinement())),
     pytest.mark.slow,
+    pytest.mark.timeout(600),  # It waits for five commands, each of several processes.
 ]
 
 SECRET = bytes(range(32))
