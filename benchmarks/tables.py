@@ -9,7 +9,6 @@ from typing import Any
 
 from arms import ADAPTATION, ARMS, EVALUATED, SETTINGS
 
-from als_engine.chart import with_minus
 from als_engine.evaluation.statistics import (
     Interval,
     curve_band,
