@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import gymnasium
 import numpy as np
@@ -38,7 +38,10 @@ class Agent(ABC):
     Attributes:
         observation_space, action_space: of one avatar.
         config: the JSON-able arguments that made it, written to `agent.json`.
+        bears_missing_sensors: whether it acts where only some of its sensors are there.
     """
+
+    bears_missing_sensors: ClassVar[bool] = False
 
     def __init__(
         self,

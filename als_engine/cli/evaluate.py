@@ -64,7 +64,7 @@ def evaluate(
 
     import_physics()
     given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
-    opened = open_agent(agent, on, given, observers)
+    opened = open_agent(agent, on, given, observers, fewer_sensors=True)
     with spinner(f"Evaluating {agent} on {opened.scenario}"):
         found = run(
             opened.agent,

@@ -70,7 +70,7 @@ def _film(
     from als_engine.film import Film
 
     for_agent = {name: value for name, value in arguments.items() if name not in NOT_SAVED}
-    opened = open_agent(agent, scenario, for_agent, drive)
+    opened = open_agent(agent, scenario, for_agent, drive, fewer_sensors=True)
     simulation = simulate(opened.scenario, 1, opened.observers, **{**opened.arguments, **arguments})
     try:
         return Film(simulation, opened.agent, view)

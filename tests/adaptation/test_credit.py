@@ -11,7 +11,7 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from als_plugins.adaptation.credit import FEW, Agreement, Credit
-from als_plugins.learners.sb3 import PPO
+from als_plugins.learners.on_policy import PPO
 
 ROWS, STEPS = 8, 400
 
