@@ -138,7 +138,7 @@ def _moments(experience: Experience, part: str, most: int | None = MOMENTS) -> M
 
 
 def _places(entities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Where the things are, (moments, rows, 2), metres ahead and to the left; far off where none."""
+    """Where the things are, (moments, rows, 2), metres ahead and to the left; far off if absent."""
     from als_engine.sensors.entity_rows import COLUMNS
 
     at = [COLUMNS.index("forward"), COLUMNS.index("left")]
@@ -147,11 +147,10 @@ def _places(entities: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _named(entities: NDArray[np.float32], text: NDArray[np.integer]) -> NDArray[np.intp]:
     """The row of the thing that has the colour and the shape in the text; -1 out of sight."""
-    from als_scenarios.education.vocabulary import COLORS, SHAPES
-
     from als_engine.layout import rgb
     from als_engine.sensors.entity_rows import COLUMNS
     from als_engine.sensors.tokenizer import encode
+    from als_scenarios.education.vocabulary import COLORS, SHAPES
 
     def said(words: Any) -> NDArray[np.intp]:
         # The last token tells the words apart, also those that are several tokens.

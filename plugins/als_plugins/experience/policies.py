@@ -21,7 +21,9 @@ MIX: Final = ("expert", "random")
 
 TURNS: Final = "turns"
 SWITCH: Final = (0.1, 0.2)
-"""The chances, at every step of an episode of `turns`, that the other's turn begins."""
+"""The chance, at every step of an episode of `turns`, that the expert's turn ends, and that the
+other's does. What is random is held on to as long as a turn lasts, since actions that are drawn
+anew at every step add up to next to nothing."""
 
 
 class Policies:
@@ -130,8 +132,8 @@ class Policies:
 
     def _turn(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Whose turn it is in each row, and where a random action is held on to."""
-        rows = range(len(self._who))
-        switched = np.array([self._draws[row].random() < SWITCH[self._who[row]] for row in rows], np.bool_)
+        drawn = np.array([self._draws[row].random() for row in range(len(self._who))])
+        switched = drawn < np.array(SWITCH)[self._who]
         holds = (self._who == MIX.index("random")) & ~switched & ~self._new
         self._who = np.where(switched, (self._who + 1) % len(MIX), self._who)
         self._new = np.zeros_like(self._new)
