@@ -101,7 +101,8 @@ def _print(found: Standings) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, width=_UNBOUNDED)
     suite = found.suite
-    console.print(f"{suite.id}: {suite.summary}", style="bold", markup=False)
+    title = f"{suite.id}: {suite.summary}" if suite.summary else suite.id
+    console.print(title, style="bold", markup=False)
     console.print(
         f"run {found.run.key}, {len(suite.entries)} entries, {suite.episodes} episodes for "
         "each seed",
