@@ -181,8 +181,9 @@ def _places() -> Iterator[tuple[Path, int]]:
 
 
 def import_path() -> list[str]:
-    """Where this process imports from, without the current folder."""
-    return [entry for entry in dict.fromkeys(sys.path) if entry and Path(entry).exists()]
+    """Where this process imports from; the current folder, where it counts, by its name."""
+    entries = (entry or os.getcwd() for entry in sys.path)
+    return [entry for entry in dict.fromkeys(entries) if Path(entry).exists()]
 
 
 def _is_importable(path: Path) -> bool:
