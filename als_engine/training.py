@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import csv
 import math
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -26,8 +25,8 @@ from typing import Any, Final
 from pydantic import Field, JsonValue, ValidationError
 
 from als_engine.agent import Learner, Progress, Training
-from als_engine.checkpoints import Checkpoints, interruptible
-from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.checkpoints import Checkpoints, abandon, interruptible
+from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.files import make_folder, write_text
 from als_engine.registry import registry
 from als_engine.saving import (
@@ -173,10 +172,9 @@ def train_agent(
         run.begin(job)
     try:
         return _train(job, learner, run, None, on_progress)
-    except ArgumentError:
-        # What only the network's making could tell; there is nothing to go on from.
-        if run is not None and run.newest() is None:
-            shutil.rmtree(run.path)
+    except ALSError:
+        if run is not None:
+            run.abandon()
         raise
 
 
@@ -337,7 +335,15 @@ class _Folder:
         make_folder(self.path)
         if any(self.path.iterdir()):
             raise SavedFileError(f"{self.path} holds other files: name a new or empty folder")
-        self.write_job(job)
+        try:
+            self.write_job(job)
+        except SavedFileError:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Removes what was written, where there is no checkpoint that would make it worth it."""
+        abandon(self.path, self._checkpoints, (JOB, self._curve.name, self.logs.name))
 
     def write_job(self, job: Job) -> None:
         """Writes down what is asked for."""

@@ -7,6 +7,7 @@ header claims, and every wait has an end.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -28,6 +29,9 @@ MAX_HEADER: Final = 4_096
 
 _PIPE_SIZE: Final = 1 << 20
 _F_SETPIPE_SZ: Final = 1031
+_CHUNK: Final = 1 << 16
+"""The most that is read at once, bytes."""
+
 _SLICE: Final = 0.25
 """How often the watch is asked while an answer is awaited, seconds."""
 
@@ -50,9 +54,12 @@ class Channel:
         for descriptor in (self._in, self._out):
             os.set_blocking(descriptor, False)
         with suppress(OSError):  # A smaller pipe is a slower one, no more.
-            import fcntl
-
             fcntl.fcntl(self._out, _F_SETPIPE_SZ, _PIPE_SIZE)
+        self._readable, self._writable = select.poll(), select.poll()
+        self._readable.register(self._in, select.POLLIN)
+        self._writable.register(self._out, select.POLLOUT)
+        self._pending = bytearray()
+        self._last: tuple[bytes, dict[str, Any]] = (b"", {})
 
     def handed_over(self) -> None:
         """Closes the other process's ends: when it dies, reading ends."""
@@ -85,12 +92,12 @@ class Channel:
         """
         head = json.dumps(message).encode()
         views = [memoryview(_LENGTH.pack(len(head)) + head)]
-        views += [memoryview(array).cast("B") for array in arrays if array.nbytes]
+        views += [array.data.cast("B") for array in arrays if array.nbytes]
         while views:
             try:
                 count = os.writev(self._out, views)
             except BlockingIOError:
-                self._wait(self._out, select.POLLOUT, deadline, watch)
+                _wait(self._writable, deadline, watch)
                 continue
             except BrokenPipeError:
                 raise EOFError from None
@@ -110,49 +117,50 @@ class Channel:
         (length,) = _LENGTH.unpack(self.body(_LENGTH.size, deadline, watch))
         if length > MAX_HEADER:
             raise AgentFailure("the agent's process sent garbage instead of an answer")
-        try:
-            header = json.loads(bytes(self.body(length, deadline, watch)))
-        # Also a recursion error, for ten thousand brackets.
-        except (ValueError, RecursionError):
-            header = None
-        if not isinstance(header, dict):
-            raise AgentFailure("the agent's process sent garbage instead of an answer")
-        if "error" in header:
-            raise AgentFailure(f"the agent failed: {one_line(header['error'])}")
-        return header
+        raw = self.body(length, deadline, watch)
+        if raw != self._last[0]:  # One is mostly like the one before.
+            self._last = (raw, _parse(raw))
+        return self._last[1]
 
-    def body(self, size: int, deadline: float, watch: Callable[[], None]) -> bytearray:
+    def body(self, size: int, deadline: float, watch: Callable[[], None]) -> bytes:
         """Exactly so many bytes.
 
         Raises:
             TimeoutError: they do not come in time.
             EOFError: the process is gone.
         """
-        data = bytearray(size)
-        view = memoryview(data)
-        while view:
-            try:
-                count = os.readv(self._in, [view])
-            except BlockingIOError:
-                self._wait(self._in, select.POLLIN, deadline, watch)
-                continue
-            if count == 0:
+        while len(self._pending) < size:
+            _wait(self._readable, deadline, watch)
+            data = os.read(self._in, _CHUNK)
+            if not data:
                 raise EOFError
-            view = view[count:]
-        return data
+            self._pending += data
+        taken = bytes(self._pending[:size])
+        del self._pending[:size]
+        return taken
 
-    def _wait(
-        self, descriptor: int, event: int, deadline: float, watch: Callable[[], None]
-    ) -> None:
-        poll = select.poll()
-        poll.register(descriptor, event)
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            if poll.poll(min(left, _SLICE) * 1_000):
-                return
-            watch()
+
+def _parse(raw: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(raw)
+    # Also a recursion error, for thousands of brackets.
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        raise AgentFailure("the agent's process sent garbage instead of an answer")
+    if "error" in header:
+        raise AgentFailure(f"the agent failed: {one_line(header['error'])}")
+    return header
+
+
+def _wait(poll: select.poll, deadline: float, watch: Callable[[], None]) -> None:
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if poll.poll(min(left, _SLICE) * 1_000):
+            return
+        watch()
 
 
 def one_line(text: object) -> str:

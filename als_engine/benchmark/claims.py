@@ -13,7 +13,7 @@ from typing import Any
 
 from als_engine.benchmark.records import RunRecord
 
-__all__ = ["canonical_json", "claims_of", "digest_of", "origin_of"]
+__all__ = ["canonical_json", "claims_of", "digest_of", "origin_of", "player_claims"]
 
 
 def canonical_json(value: Any) -> bytes:
@@ -27,6 +27,20 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
+def player_claims(
+    agent: str, config: Mapping[str, Any], files: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """What is claimed about an agent that plays.
+
+    Args:
+        agent: registered id.
+        config: hyperparameters.
+        files: of the saved agent; empty for one that is made by its id.
+    """
+    digests = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
+    return {"agent": agent, "config": dict(config), "files": digests}
+
+
 def claims_of(
     run: RunRecord,
     *,
@@ -35,10 +49,8 @@ def claims_of(
     split: str,
     observers: int,
     seed: int,
-    agent: str,
-    config: Mapping[str, Any],
-    files: Mapping[str, bytes],
-    partner: Mapping[str, bytes] | None = None,
+    player: Mapping[str, Any],
+    partner: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What is claimed about how a unit's episodes came about.
 
@@ -49,19 +61,15 @@ def claims_of(
         split: that levels are drawn from.
         observers: avatars that are driven.
         seed: of the agent's training.
-        agent: registered id.
-        config: hyperparameters.
-        files: of the saved agent; empty for one that is made by its id.
-        partner: the files of the agent that drives the second avatar, in cross-play.
+        player: the agent, as `player_claims` has it.
+        partner: the agent that drives the second avatar, in cross-play.
     """
     return {
-        "agent": agent,
         "arguments": dict(arguments),
         "code": dict(run.code),
-        "config": dict(config),
-        "files": _digests(files),
         "observers": observers,
-        "partner": None if partner is None else _digests(partner),
+        "partner": None if partner is None else dict(partner),
+        "player": dict(player),
         "scenario": scenario,
         "seed": seed,
         "split": split,
@@ -73,7 +81,3 @@ def claims_of(
 def origin_of(claims: Mapping[str, Any]) -> bytes:
     """What the hash chains of a unit begin with, 32 bytes."""
     return hashlib.sha256(canonical_json(claims)).digest()
-
-
-def _digests(files: Mapping[str, bytes]) -> dict[str, str]:
-    return {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}

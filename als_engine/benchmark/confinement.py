@@ -127,6 +127,7 @@ def walls(
     return {
         "parent": os.getpid(),
         "limits": limits,
+        "capabilities": force.landlock == 0 and not force.seccomp,
         "landlock": _landlock(force.landlock, scratch, agent) if force.landlock else None,
         "seccomp": filter_program(force.machine, pid).hex() if force.seccomp else None,
     }
@@ -147,7 +148,11 @@ def _landlock(abi: int, scratch: Path, agent: Path) -> dict[str, Any]:
         attr.append(_ABSTRACT_SOCKETS_AND_SIGNALS)
     everything = handled & ~(_EXECUTE | _DEVICES | _IOCTL)
     rules = [(str(place), right) for place, right in _places()]
-    rules += [("/dev/null", _READ | _WRITE), (str(agent), _READ | _LIST), (str(scratch), everything)]
+    rules += [
+        ("/dev/null", _READ | _WRITE),
+        (str(agent), _READ | _LIST),
+        (str(scratch), everything),
+    ]
     return {"attr": attr, "rules": rules}
 
 

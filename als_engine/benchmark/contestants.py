@@ -24,14 +24,15 @@ from als_engine.safe_files import MAX_TENSORS, read_bytes
 from als_engine.saving import MAX_RECORD, RECORD, WEIGHTS, AgentRecord, load_agent
 from als_engine.specs import SuiteEntry
 
-__all__ = ["YARDSTICKS", "Contestant", "find_contestant", "find_contestants"]
+__all__ = ["PERCEPTION", "YARDSTICKS", "Contestant", "find_contestant", "find_contestants"]
 
 YARDSTICKS: Final = ("random", "expert")
 """0 and 1 on the normalized scale: measured against, not competing."""
 
 _NAMED = re.compile(r"([A-Za-z0-9][\w.@+-]{0,39})=(?=[^=:]+(:|$))", re.ASCII)
 _SEPARATOR = re.compile(r",(?=[A-Za-z_]\w*=)")
-_OF_THE_SCENARIO: Final = ("action_mode", "sensors", "frame_size")
+PERCEPTION: Final = ("action_mode", "sensors", "frame_size")
+"""Arguments of a scenario that an agent chooses."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ def find_contestant(word: str) -> Contestant:
         raise SavedFileError(f"there is no folder {name}")
     spec = registry.agent(name)
     config = parse_pairs(_SEPARATOR.split(rest) if colon else (), f"--agent {name}:")
-    arguments: dict[str, Any] = {key: config.pop(key) for key in _OF_THE_SCENARIO if key in config}
+    arguments: dict[str, Any] = {key: config.pop(key) for key in PERCEPTION if key in config}
     if config and not spec.trainable:
         raise ArgumentError(f'"{name}" is not trained, so it takes no "{next(iter(config))}"')
     return Contestant(word, name, spec.trainable, config, arguments)
@@ -129,7 +130,8 @@ def _saved(folder: Path) -> Contestant:
         label=f"{name}@{digest}",
         agent=record.agent,
         config=record.config,
-        arguments=record.arguments,
+        # What it perceives and how it acts is its own; the task's arguments are the entry's.
+        arguments={k: v for k, v in record.arguments.items() if k in PERCEPTION},
         files=files,
         scenario=record.scenario,
         seed=_seed(record),

@@ -9,31 +9,24 @@ from __future__ import annotations
 import hashlib
 import hmac
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from als_engine.agent import Agent
 from als_engine.benchmark.confinement import Confinement, ConfinementError, confinement, readable
-from als_engine.benchmark.contestants import YARDSTICKS
-from als_engine.benchmark.pairing import Pair
-from als_engine.benchmark.plan import chunks
-from als_engine.benchmark.playing import play
+from als_engine.benchmark.plan import CHUNK
 from als_engine.benchmark.records import Chunk
-from als_engine.benchmark.sandbox import AgentFailure, Limits, SandboxedAgent
+from als_engine.benchmark.sandbox import AgentFailure, Limits
+from als_engine.benchmark.tasks import PlayTask, open_seat, play_seated
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.safe_files import read_bytes
-from als_engine.saving import make_agent
-from als_engine.specs import SuiteEntry
 
 __all__ = [
     "Execution",
-    "Player",
     "check_hidden",
     "execute",
-    "normalised",
     "read_secret",
     "require_confinement",
     "secret_seed",
@@ -43,21 +36,6 @@ MIN_SECRET: Final = 32
 """The shortest secret, bytes: as long as what is made of it."""
 
 MAX_SECRET: Final = 1 << 16
-
-
-@dataclass(frozen=True)
-class Player:
-    """An agent as a bundle has it.
-
-    Attributes:
-        agent: registered id.
-        config: hyperparameters.
-        files: of the saved agent; empty for one that is made by its id.
-    """
-
-    agent: str
-    config: Mapping[str, Any]
-    files: Mapping[str, bytes]
 
 
 @dataclass(frozen=True)
@@ -134,28 +112,18 @@ def check_hidden(paths: Sequence[Path]) -> None:
 
 
 def execute(
-    players: Sequence[Player],
-    entry: SuiteEntry,
-    episodes: int,
+    task: PlayTask,
     *,
-    seed: int,
-    arguments: Mapping[str, Any],
-    origin: bytes,
     limits: Limits | None = None,
     force: Confinement | None = None,
     on_episode: Callable[[int], None] = lambda ended: None,
 ) -> Execution:
     """Lets agents play, each in a process of its own that is shown observations only.
 
-    An agent that misbehaves fails alone: that is a result like any other, see `normalised`.
+    An agent that misbehaves fails alone: that is a result like any other, see `cells.normalised`.
 
     Args:
-        players: one agent for all avatars that are driven, or two, of which the first one counts.
-        entry: where.
-        episodes: how many.
-        seed: of episode 0; see `secret_seed`.
-        arguments: all keyword arguments of the scenario.
-        origin: what the hash chains come from.
+        task: who plays what; its seed is the one of `secret_seed`.
         limits: what each agent may use.
         force: what to confine them by; None for all that the machine has.
         on_episode: called with the number of episodes that have ended.
@@ -166,74 +134,26 @@ def execute(
         ConfinementError: the kernel refused to confine an agent.
     """
     force = force or confinement()
-    played: list[Chunk] = []
     # Known to whoever knows the seed, afterwards; not to the agent, which sees what is made of it.
-    salt = hashlib.sha256(f"als rows {seed}".encode()).digest()
+    salt = hashlib.sha256(f"als rows {task.seed}".encode()).digest()
+    keywords = {"limits": limits, "salt": salt, "force": force}
+    played: list[Chunk] = []
+    failure = ""
     try:
         with ExitStack() as stack:
             agents = [
-                stack.enter_context(_open(player, entry.scenario, arguments, limits, salt, force))
-                for player in players
-            ]
-            for part in chunks(episodes, set()):
-                chunk = play(
-                    agents[0] if len(agents) == 1 else Pair(*agents),
-                    entry,
-                    part,
-                    split=entry.split,
-                    seed=seed,
-                    arguments=arguments,
-                    origin=origin,
-                    scored=entry.observers if len(agents) == 1 else 1,
-                    on_episode=lambda ended, before=part.start: on_episode(before + ended),  # type: ignore[misc]
+                stack.enter_context(
+                    open_seat(seat, task.entry.scenario, task.arguments, **keywords)
                 )
-                played.append(chunk)
+                for seat in task.seats
+            ]
+            for first in range(0, len(task.episodes), CHUNK):
+                part = replace(task, episodes=task.episodes[first : first + CHUNK])
+
+                def count(ended: int, before: int = first) -> None:
+                    on_episode(before + ended)
+
+                played.append(play_seated(agents, part, count))
     except AgentFailure as error:
-        return Execution(tuple(played), str(error), force)
-    return Execution(tuple(played), "", force)
-
-
-def normalised(entry: SuiteEntry, mean: float | None, failed: bool) -> float | None:
-    """A unit's score where random is 0 and the expert 1, an agent's misbehaviour included.
-
-    An agent that fails scores 0, or what it had played if that is less: failing never pays for an
-    agent that is better than random, and is never worth more than random play.
-
-    Args:
-        entry: with its frozen yardsticks.
-        mean: return of the episodes that were played; None for none.
-        failed: whether the agent crashed, hung or gave no actions at some point.
-
-    Returns:
-        None where the entry has no yardsticks, or nothing was played and nothing failed.
-    """
-    if entry.random is None or entry.expert is None or (mean is None and not failed):
-        return None
-    score = 0.0 if mean is None else (mean - entry.random) / (entry.expert - entry.random)
-    return min(score, 0.0) if failed else score
-
-
-@contextmanager
-def _open(
-    player: Player,
-    scenario: str,
-    arguments: Mapping[str, Any],
-    limits: Limits | None,
-    salt: bytes,
-    force: Confinement,
-) -> Iterator[Agent]:
-    if player.agent in YARDSTICKS:
-        # The expert has to see the worlds, and nobody else's code is in these two.
-        yield make_agent(player.agent, scenario, arguments)
-        return
-    with SandboxedAgent(
-        player.files,
-        player.agent,
-        scenario,
-        arguments,
-        player.config,
-        limits=limits,
-        salt=salt,
-        force=force,
-    ) as agent:
-        yield agent
+        failure = str(error)
+    return Execution(tuple(played), failure, force)

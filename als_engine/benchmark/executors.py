@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from als_engine.benchmark.tasks import attempt
 from als_engine.errors import ArgumentError, WorkerError, unknown
+from als_engine.quiet import import_physics
 
 __all__ = ["EXECUTORS", "Executor", "LocalExecutor", "make_executor"]
 
@@ -124,6 +125,7 @@ def _work(pipe: Connection) -> None:
     # Ctrl-C goes to every process of a terminal; the parent says what becomes of us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
+    import_physics()  # A task's module may import it as soon as the task arrives.
     while True:
         try:
             task, arguments = pipe.recv()

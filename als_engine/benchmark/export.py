@@ -37,7 +37,7 @@ COLUMNS: Final = {
 }
 """Name to type, as Arrow calls it; `metrics` is JSON."""
 
-_BATCH: Final = 1 << 16
+_BATCH: Final = 1 << 15
 """Rows that are in memory at once."""
 
 Rows = Iterator[Sequence[tuple[Any, ...]]]
@@ -119,7 +119,11 @@ def _write_parquet(path: Path, batches: Rows) -> None:
             "or name a file that ends in .csv"
         ) from error
     schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in COLUMNS.items()])
-    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
+    # A writer that opens the file by itself would keep it open when the disk is full.
+    with (
+        path.open("wb") as file,
+        parquet.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
         for batch in batches:
             columns = zip(*batch, strict=True)
             arrays = [arrow.array(c, f.type) for c, f in zip(columns, schema, strict=True)]

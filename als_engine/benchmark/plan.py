@@ -14,7 +14,7 @@ from als_engine.specs import SuiteEntry, SuiteSpec
 
 __all__ = ["CHUNK", "Item", "chunks", "plan"]
 
-CHUNK: Final = 50
+CHUNK: Final = 100
 """Episodes that are played and stored together. Part of what a result is: the same episodes in
 other company may differ in the last bit of a network's output."""
 

@@ -159,11 +159,12 @@ def replay(
     episodes = range(first, first + len(chunk.results))
     with _on(stage) as used:
         # What nobody looks at need not be seen: sensors change no trajectory.
+        blind = {name: value for name, value in arguments.items() if name != "frame_size"}
         simulation = used.simulation(
             entry.scenario,
             min(num_worlds, len(episodes)),
             entry.observers,
-            {**arguments, "split": split, "sensors": ()},
+            {**blind, "split": split, "sensors": ()},
         )
         if odd := _odd_actions(chunk, simulation):
             return [odd]
@@ -181,7 +182,7 @@ def replay(
 
 def _chunk(runner: Runner, episodes: range, seed: int) -> Chunk:
     logs = [runner.logs[i] for i in range(len(episodes))]
-    metrics = {name: values for name, values in runner.metrics.items() if name not in OWN}
+    metrics = {n: values for n, values in sorted(runner.metrics.items()) if n not in OWN}
     results = tuple(
         EpisodeResult(
             episode=episode,
@@ -328,6 +329,8 @@ def _first(name: str, what: str, one: NDArray[Any], two: NDArray[Any]) -> tuple[
 def _other_fields(one: EpisodeResult, two: EpisodeResult) -> Iterator[str]:
     for name, ours in vars(two).items():
         theirs = getattr(one, name)
+        if name == "metrics":
+            theirs, ours = dict(sorted(theirs.items())), dict(sorted(ours.items()))
         # As text, so that NaN equals NaN.
         if repr(theirs) != repr(ours):
             last = two.length - 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import json
 import os
 import platform
 from collections.abc import Iterator, Mapping
@@ -15,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from pydantic import JsonValue
 
-from als_engine.benchmark.claims import digest_of
+from als_engine.benchmark.claims import canonical_json, digest_of
 from als_engine.benchmark.records import RunRecord
 from als_engine.discovery import BUNDLED
 from als_engine.registry import registry
@@ -29,7 +30,9 @@ LIBRARIES: Final = ("numba", "numpy", "pybullet", "sb3-contrib", "stable-baselin
 
 def run_record(suite: SuiteSpec) -> RunRecord:
     """A suite under the code and the libraries of now."""
-    plain, code, versions = suite.as_dict(), code_hashes(), library_versions()
+    # As it comes back from a file, which has lists where code may have tuples.
+    plain = json.loads(canonical_json(suite.as_dict()))
+    code, versions = code_hashes(), library_versions()
     digest = digest_of({"code": code, "suite": plain, "versions": versions})[:8]
     return RunRecord(f"{suite.id.replace('/', '-')}-{digest}", plain, code, versions, machine())
 
@@ -48,7 +51,8 @@ def code_hashes() -> Mapping[str, str]:
     return {name: _hash_of(modules[name]) for name in sorted(modules)}
 
 
-def library_versions() -> dict[str, str]:
+@functools.cache
+def library_versions() -> Mapping[str, str]:
     """The versions of Python and of the libraries that results depend on."""
     found = {"python": platform.python_version()}
     for name in LIBRARIES:

@@ -13,13 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from als_engine.benchmark.claims import claims_of, origin_of
+from als_engine.benchmark.claims import claims_of, origin_of, player_claims
 from als_engine.benchmark.contestants import Contestant
 from als_engine.benchmark.executors import Executor, make_executor
 from als_engine.benchmark.plan import Item, chunks, plan
+from als_engine.benchmark.playing import EVALUATION_SEED
 from als_engine.benchmark.provenance import run_record
 from als_engine.benchmark.records import RunRecord, TrainedAgent, Unit
 from als_engine.benchmark.store import Store, StoreWriter
+from als_engine.benchmark.suites import check_suite
 from als_engine.benchmark.tasks import PlayTask, Seat, TrainTask, play_task, train_task
 from als_engine.errors import ALSError, ArgumentError, StoreError, WorkerError, unknown
 from als_engine.registry import registry
@@ -30,9 +32,6 @@ __all__ = ["Finished", "RunProgress", "run_suite"]
 
 ATTEMPTS: Final = 2
 """How often a task is tried whose process dies: a machine may be at fault, or the agent."""
-
-EVALUATION_SEED: Final = 0
-"""Of episode 0 of every unit: all agents meet the same levels."""
 
 
 @dataclass(frozen=True)
@@ -92,20 +91,21 @@ def run_suite(
 
     Raises:
         StoreError: the file cannot be read or written, or holds other results of the same run.
-        ArgumentError: the suite has no such entry.
-        ALSError: a scenario or an agent cannot be made.
+        ArgumentError: the suite has no such entry, or an agent cannot play in one.
     """
     names = [entry.name for entry in suite.entries]
     for name in only:
         if name not in names:
             raise ArgumentError(f"{suite.id}: {unknown('entry', name, names)}")
+    chosen = [entry for entry in suite.entries if not only or entry.name in only]
+    check_suite(dataclasses.replace(suite, entries=tuple(chosen)), contestants)
     record = run_record(suite)
     items = plan(suite, record.key, contestants, suite.seeds if seeds is None else seeds)
-    if only:
-        items = [item for item in items if item.entry.name in only]
+    items = [item for item in items if not only or item.entry.name in only]
+    tasks = make_executor(executor, workers)
     with StoreWriter(store) as writer:
         writer.add_run(record)
-        run = _Run(suite, record, items, Store(store), writer, make_executor(executor, workers))
+        run = _Run(suite, record, items, Store(store), writer, tasks)
         try:
             run.start(on_progress)
             run.work()
@@ -227,11 +227,13 @@ class _Run:
             split=item.entry.split,
             observers=item.entry.observers,
             seed=item.unit.seed,
-            agent=item.contestant.agent,
-            config=item.contestant.config,
-            files=seats[0].files,
-            partner=seats[1].files if item.partner is not None else None,
+            player=_player(seats[0]),
+            partner=None if item.partner is None else _player(seats[1]),
         )
+        if item.contestant.files:
+            # Whoever checks the results needs the agent, wherever it came from.
+            self.writer.add_training(item.unit_alone, TrainedAgent(item.contestant.files))
+        self.writer.add_claims(item.unit, claims)
         for episodes in chunks(self.suite.episodes, self._done[item.unit]):
             task = PlayTask(
                 tuple(seats),
@@ -296,6 +298,10 @@ class _Run:
                 done += played * self._limits[item.unit] + (item.unit not in training) * steps
         everything = self.suite.episodes * len(self.items)
         self._on_progress(RunProgress(done, total, episodes, everything, doing))
+
+
+def _player(seat: Seat) -> dict[str, Any]:
+    return player_claims(seat.contestant.agent, seat.contestant.config, seat.files)
 
 
 def _check_same(item: Item, trained: TrainedAgent) -> None:

@@ -8,17 +8,15 @@ killed when it takes too long. Whatever it does wrong is an `AgentFailure`, one 
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
 import json
+import math
 import os
 import pickle
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import weakref
 from collections.abc import Mapping, Sequence
@@ -31,8 +29,10 @@ from typing import Any, Final
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from als_engine.agent import Agent, Observation
+from als_engine.benchmark import scratch
 from als_engine.benchmark.channel import AgentFailure, Channel
 from als_engine.benchmark.confinement import (
     Confinement,
@@ -43,18 +43,11 @@ from als_engine.benchmark.confinement import (
 )
 from als_engine.errors import ArgumentError
 from als_engine.registry import registry
-from als_engine.saving import spaces
+from als_engine.saving import RECORD, AgentRecord, spaces
 
 __all__ = ["AgentFailure", "Limits", "SandboxedAgent"]
 
 _CHILD: Final = Path(__file__).with_name("sandbox_child.py")
-_PREFIX: Final = "als-sandbox-"
-_STALE: Final = 60.0
-"""A scratch folder that nobody holds is left over when it is older than this, seconds."""
-
-_MAX_FILES: Final = 10_000
-"""More files than this in the scratch folder are too many to go on counting."""
-
 _INHERITED: Final = (
     "ALS_DISABLE_PLUGINS",
     "ALS_PLUGINS",
@@ -102,6 +95,7 @@ class SandboxedAgent(Agent):
 
     Attributes:
         force: what its process is confined by.
+        pid: of its process.
     """
 
     def __init__(
@@ -119,7 +113,8 @@ class SandboxedAgent(Agent):
         """Starts the process and waits until it has made the agent.
 
         Args:
-            files: name to content of the saved agent's folder; None or empty for none.
+            files: name to content of the saved agent's folder, whose configuration counts; None
+                or empty for none.
             agent_id: its registered id.
             scenario: where it is to act.
             arguments: keyword arguments of the scenario.
@@ -135,18 +130,21 @@ class SandboxedAgent(Agent):
             AgentFailure: it did not start.
         """
         registry.agent(agent_id)
-        super().__init__(*spaces(scenario, arguments), **(config or {}))
+        saved = _saved_config(files or {})
+        super().__init__(*spaces(scenario, arguments), **(saved or config or {}))
         self.limits = limits or Limits()
         self.force = force or confinement()
         self._salt = salt
+        self._bounds = _bounds(self.action_space)
         self._keys = list(self.observation_space.spaces)
         self._handle = 0
         self._left = self.limits.seconds
         self._counted = 0.0
-        folder = _make_folder()
+        folder = scratch.make_folder()
         self._scratch = folder / "scratch"
         self._channel = Channel()
         self._process = self._spawn()
+        self.pid = self._process.pid
         self._finalizer = weakref.finalize(self, _end, self._process, folder, self._channel)
         try:
             self._start(agent_id, folder, dict(files or {}))
@@ -234,7 +232,7 @@ class SandboxedAgent(Agent):
             env={
                 **own,
                 **{f"{name}_NUM_THREADS": "1" for name in threads},
-                **{name: folder for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR")},
+                **dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"), folder),
                 "LANG": "C.UTF-8",
             },
             cwd=folder,
@@ -304,8 +302,10 @@ class SandboxedAgent(Agent):
             self._watch()
         except TimeoutError:
             self.close()
-            within = min(allowed, self._left)
-            raise AgentFailure(f"the agent did not answer within {within:g} s") from None
+            if allowed > self._left:
+                most = self.limits.seconds
+                raise AgentFailure(f"the agent took more than {most:g} s in all") from None
+            raise AgentFailure(f"the agent did not answer within {allowed:g} s") from None
         except EOFError:
             raise AgentFailure(self._obituary()) from None
         except BaseException:
@@ -326,18 +326,14 @@ class SandboxedAgent(Agent):
         if dtype is None:
             got = json.dumps(header.get("dtype"))[:60]
             raise AgentFailure(f"the agent's actions are {got}, not {space.dtype}")
-        size = int(np.prod(shape)) * dtype.itemsize
-        actions = np.frombuffer(self._channel.body(size, deadline, self._watch), dtype)
-        actions = actions.reshape(shape)
-        if isinstance(space, gymnasium.spaces.Discrete):
-            inside = (actions >= space.start) & (actions < space.start + space.n)
-        else:
-            assert isinstance(space, gymnasium.spaces.Box)
-            inside = (actions >= space.low) & (actions <= space.high)  # NaN is not.
+        size = math.prod(shape) * dtype.itemsize
+        data = self._channel.body(size, deadline, self._watch)
+        actions = np.frombuffer(data, dtype).reshape(shape)
+        low, high = self._bounds
+        inside = (actions >= low) & (actions <= high)  # NaN is not.
         if not inside.all():
-            odd = actions[~inside][0]
-            raise AgentFailure(f"the agent's action {odd} is not in {space}")
-        return actions
+            raise AgentFailure(f"the agent's action {actions[~inside][0]} is not in {space}")
+        return actions.astype(space.dtype, copy=False)
 
     def _watch(self) -> None:
         """Measures the scratch folder, at most four times a second."""
@@ -345,9 +341,9 @@ class SandboxedAgent(Agent):
         if now - self._counted < 0.25:
             return
         self._counted = now
-        if not _fits(self._scratch, self.limits.scratch_bytes):
+        if not scratch.fits(self._scratch, self.limits.scratch_bytes):
             most = self.limits.scratch_bytes >> 20
-            raise AgentFailure(f"the agent wrote more than {most} MiB or {_MAX_FILES} files")
+            raise AgentFailure(f"the agent wrote more than {most} MiB or {scratch.MAX_FILES} files")
 
     def _obituary(self) -> str:
         """How the process died."""
@@ -371,35 +367,23 @@ _DTYPES: Final = {
 """The kinds of numbers that actions may be, by how a header names them."""
 
 
-def _make_folder() -> Path:
-    """A folder for one process; those that were left over by a parent that was killed are removed.
-
-    A lock on the folder says that its parent lives.
-    """
-    root = Path(tempfile.gettempdir())
-    for old in root.glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            if time.time() - old.stat().st_mtime > _STALE and os.getuid() == old.stat().st_uid:
-                os.close(_lock(old))
-                _remove(old)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX)).resolve()
-    _locks[folder] = _lock(folder)
-    for name in ("scratch", "agent"):
-        (folder / name).mkdir()
-    return folder
+def _bounds(space: gymnasium.Space[Any]) -> tuple[Any, Any]:
+    """The least and the largest action."""
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return space.start, space.start + space.n - 1
+    assert isinstance(space, gymnasium.spaces.Box)
+    return space.low, space.high
 
 
-_locks: dict[Path, int] = {}
-
-
-def _lock(folder: Path) -> int:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+def _saved_config(files: Mapping[str, bytes]) -> Mapping[str, Any] | None:
+    """What the agent was made with when it was saved; what was asked for may have been less."""
+    if RECORD not in files:
+        return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+        return AgentRecord.model_validate_json(files[RECORD]).config
+    except ValidationError as error:
+        reason = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise AgentFailure(f"{RECORD} is not one of a saved agent: {reason}") from None
 
 
 def _end(process: subprocess.Popen[bytes], folder: Path, channel: Channel) -> None:
@@ -409,35 +393,4 @@ def _end(process: subprocess.Popen[bytes], folder: Path, channel: Channel) -> No
     process.kill()
     process.wait()
     channel.close()
-    _remove(folder)
-    os.close(_locks.pop(folder))
-
-
-def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    # Folders in folders, deeper than Python recurses or than a path is long.
-    except (OSError, RecursionError):
-        subprocess.run(["rm", "-rf", "--", str(folder)], check=False, capture_output=True)
-
-
-def _fits(folder: Path, most: int) -> bool:
-    """Whether what lies in a folder is small enough; follows no link."""
-    size = count = 0
-    places = [str(folder)]
-    while places:
-        try:
-            with os.scandir(places.pop()) as entries:
-                for entry in entries:
-                    count += 1
-                    if entry.is_dir(follow_symlinks=False):
-                        places.append(entry.path)
-                    else:
-                        size += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if count > _MAX_FILES or size > most:
-                        return False
-        except FileNotFoundError:
-            continue  # It was removed meanwhile.
-        except OSError:
-            return False  # Deeper than a path is long.
-    return True
+    scratch.remove(folder)

@@ -63,15 +63,15 @@ class _Pipe:
             data = data[os.write(self.outgoing, data) :]
 
 
-# -- the walls --------------------------------------------------------------------------------------
+# -- the walls ------------------------------------------------------------------------------------
 
 
 def confine(walls: dict[str, Any]) -> None:
     """Puts up what `als_engine.benchmark.confinement` has planned; there is no way back.
 
     Args:
-        walls: `limits` (name of RLIMIT_* to value), `landlock` (attr, rules) or None,
-            `seccomp` (a hexadecimal program) or None.
+        walls: `parent` (pid), `limits` (name of RLIMIT_* to value), `capabilities` (whether they
+            are kept), `landlock` (attr, rules) or None, `seccomp` (a hexadecimal program) or None.
 
     Raises:
         OSError: the kernel refused.
@@ -84,7 +84,8 @@ def confine(walls: dict[str, Any]) -> None:
         least = value if most == resource.RLIM_INFINITY else min(value, most)
         resource.setrlimit(getattr(resource, name), (least, least))
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    _drop_capabilities()
+    if not walls["capabilities"]:
+        _drop_capabilities()
     if walls["landlock"] is not None:
         _landlock(**walls["landlock"])
     if walls["seccomp"] is not None:
@@ -135,7 +136,7 @@ def _check(result: int, what: str) -> int:
     return result
 
 
-# -- the agent --------------------------------------------------------------------------------------
+# -- the agent ------------------------------------------------------------------------------------
 
 
 class _Host:
@@ -163,6 +164,7 @@ class _Host:
         self.keys = [(key, space.shape or (), space.dtype) for key, space in observations.items()]
         self.state: Any = None
         self.arrays: dict[str, Any] = {}
+        self.buffers: list[memoryview] = []
         self.rows = 0
 
     def act(self, pipe: _Pipe, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -172,11 +174,11 @@ class _Host:
             self.arrays = {
                 key: np.empty((self.rows, *shape), dtype) for key, shape, dtype in self.keys
             }
-        buffers = [memoryview(a).cast("B") for a in self.arrays.values() if a.nbytes]
-        pipe.read_into(buffers)
+            self.buffers = [memoryview(a).cast("B") for a in self.arrays.values() if a.nbytes]
+        pipe.read_into(list(self.buffers))
         state = self.state if message["state"] else None
         actions, self.state = self.agent.act(self.arrays, state, message["deterministic"])
-        actions = np.ascontiguousarray(actions)
+        actions = np.asarray(actions, order="C")
         return {"shape": actions.shape, "dtype": actions.dtype.str}, actions.tobytes()
 
     def restart(self, pipe: _Pipe, message: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

@@ -13,77 +13,45 @@ The rules, all of them pure functions of the rows:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from als_engine.benchmark.cells import (
+    Cell,
+    CrossPlay,
+    Results,
+    is_counted,
+    make_cell,
+    pairings,
+    printable,
+)
 from als_engine.benchmark.contestants import YARDSTICKS
-from als_engine.benchmark.records import TIERS, RunRecord, Unit
-from als_engine.errors import StoreError, unknown
+from als_engine.benchmark.records import TIERS, RunRecord
+from als_engine.errors import ArgumentError, StoreError, unknown
 from als_engine.evaluation.statistics import (
     Interval,
     interquartile_interval,
     optimality_gap,
     tied_ranks,
 )
-from als_engine.specs import SuiteEntry, SuiteSpec
+from als_engine.specs import SuiteSpec
 
 if TYPE_CHECKING:
     from als_engine.benchmark.store import SeedMean, Store
 
 __all__ = [
     "MIN_SEEDS",
-    "Cell",
-    "CrossPlay",
-    "Results",
     "Standing",
     "Standings",
     "read_standings",
     "seeds_wanted",
     "standings",
+    "suite_of",
 ]
 
 MIN_SEEDS: Final = 5
 """Fewer training seeds than this say little about the next one."""
-
-_WITH: Final = " + "
-"""Between an entry and a partner in the name under which a pairing is stored; no entry has it."""
-
-
-@dataclass(frozen=True)
-class Results:
-    """What a store holds of a run, as far as a table needs it.
-
-    Attributes:
-        run: its record.
-        means: of its units.
-        failures: unit to reason.
-        verdicts: (agent, tier, bundle, detail) of its verifications.
-    """
-
-    run: RunRecord
-    means: Sequence[SeedMean]
-    failures: Mapping[Unit, str] = field(default_factory=dict)
-    verdicts: Sequence[tuple[str, str, str, str]] = ()
-
-
-@dataclass(frozen=True)
-class Cell:
-    """An agent in an entry.
-
-    Attributes:
-        scores: training seed to normalized score; empty without the entry's yardsticks.
-        score: their interquartile mean; None without any.
-        total, success, length: means over seeds of what was played; None where nothing was.
-        failures: training seed to reason.
-    """
-
-    scores: Mapping[int, float] = field(default_factory=dict)
-    score: Interval | None = None
-    total: float | None = None
-    success: float | None = None
-    length: float | None = None
-    failures: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,7 +59,7 @@ class Standing:
     """An agent's line.
 
     Attributes:
-        label: what it is called in the table, different for each line.
+        label: what it is called in the table.
         run, agent: under which its units are stored.
         tier: of `TIERS`. bundle: that it comes from, or was checked with; may be empty.
         cells: entry to what it did there.
@@ -116,6 +84,11 @@ class Standing:
     provisional: bool = False
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Run and agent: different for each line."""
+        return self.run, self.agent
+
+    @property
     def is_yardstick(self) -> bool:
         """Whether it is what others are measured against."""
         return self.agent in YARDSTICKS
@@ -128,22 +101,6 @@ class Standing:
     def groups(self, entries: Sequence[str]) -> list[list[float]]:
         """Its normalized scores, one list for each entry."""
         return [list(self.cells[name].scores.values()) for name in entries]
-
-
-@dataclass(frozen=True)
-class CrossPlay:
-    """What each agent reaches beside each partner in an entry.
-
-    Attributes:
-        focals, partners: labels, of those who are counted and of those they play with.
-        cells: (focal, partner) to what the focal agent did.
-        normalized: whether there are scores; returns otherwise.
-    """
-
-    focals: tuple[str, ...]
-    partners: tuple[str, ...]
-    cells: Mapping[tuple[str, str], Cell]
-    normalized: bool
 
 
 @dataclass(frozen=True)
@@ -166,7 +123,7 @@ class Standings:
     @property
     def counted(self) -> list[str]:
         """The entries that count: those with both yardsticks."""
-        return [entry.name for entry in self.suite.entries if _is_counted(entry)]
+        return [entry.name for entry in self.suite.entries if is_counted(entry)]
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, the same for the same rows."""
@@ -216,7 +173,7 @@ def standings(results: Sequence[Results]) -> Standings:
         results: of runs of one suite.
     """
     main, *executed = results
-    suite = SuiteSpec(**main.run.suite)
+    suite = suite_of(main.run)
     linked = {(agent, bundle) for agent, _, bundle, _ in main.verdicts if bundle}
     above = [row for each in executed for row in _lines(each, suite)]
     replaced = {row.agent for row in above if (row.agent, row.bundle) in linked}
@@ -230,8 +187,21 @@ def standings(results: Sequence[Results]) -> Standings:
         suite,
         {each.run.key: each.run for each in results},
         ordered,
-        _cross_play(main, suite, [row.agent for row in ordered]),
+        pairings(main, suite, [row.agent for row in ordered]),
     )
+
+
+def suite_of(run: RunRecord) -> SuiteSpec:
+    """The suite of a run.
+
+    Raises:
+        StoreError: this version cannot read it.
+    """
+    try:
+        return SuiteSpec(**run.suite)  # type: ignore[arg-type]  # It checks every field itself.
+    except (TypeError, ArgumentError) as error:
+        reason = " ".join(str(error).split())
+        raise StoreError(f"the suite of run {run.key} cannot be read: {reason}") from None
 
 
 def seeds_wanted(suite: SuiteSpec) -> int:
@@ -254,10 +224,6 @@ def _choose(runs: Sequence[RunRecord], key: str | None, store: Store) -> RunReco
 
 def _plays_the_same(one: RunRecord, other: RunRecord) -> bool:
     return all(one.suite.get(key) == other.suite.get(key) for key in ("id", "entries"))
-
-
-def _is_counted(entry: SuiteEntry) -> bool:
-    return entry.random is not None and entry.expert is not None
 
 
 def _lines(results: Results, suite: SuiteSpec) -> Iterator[Standing]:
@@ -284,20 +250,20 @@ def _line(
 ) -> Standing:
     seeds = {seed for _, seed in (*means, *failures)}
     cells = {
-        entry.name: _cell(
+        entry.name: make_cell(
             entry,
             {seed: mean for (name, seed), mean in means.items() if name == entry.name},
             {seed: reason for (name, seed), reason in failures.items() if name == entry.name},
         )
         for entry in suite.entries
     }
-    counted = [entry.name for entry in suite.entries if _is_counted(entry)]
-    missing = _missing(means, failures, counted, seeds, _episodes(results.run))
+    counted = [entry.name for entry in suite.entries if is_counted(entry)]
+    missing = _missing(means, failures, counted, seeds, suite_of(results.run).episodes)
     groups = [list(cells[name].scores.values()) for name in counted]
     complete = bool(counted) and not missing
     tier, bundle = _tier(results, agent)
     return Standing(
-        label=agent,
+        label=printable(agent),
         run=results.run.key,
         agent=agent,
         tier=tier,
@@ -309,36 +275,6 @@ def _line(
         gap=optimality_gap(groups) if complete else None,
         provisional=agent not in YARDSTICKS and len(seeds) < seeds_wanted(suite),
     )
-
-
-def _cell(
-    entry: SuiteEntry, means: Mapping[int, SeedMean], failures: Mapping[int, str]
-) -> Cell:
-    scores: dict[int, float] = {}
-    if entry.random is not None and entry.expert is not None:
-        for seed in sorted({*means, *failures}):
-            played = means.get(seed)
-            worth = 0.0
-            if played is not None:
-                worth = (played.total - entry.random) / (entry.expert - entry.random)
-            scores[seed] = min(worth, 0.0) if seed in failures else worth
-    return Cell(
-        scores=scores,
-        score=interquartile_interval([list(scores.values())]) if scores else None,
-        total=_mean(mean.total for mean in means.values()),
-        success=_mean(mean.success for mean in means.values()),
-        length=_mean(mean.length for mean in means.values()),
-        failures=failures,
-    )
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    found = list(values)
-    return sum(found) / len(found) if found else None
-
-
-def _episodes(run: RunRecord) -> int:
-    return SuiteSpec(**run.suite).episodes
 
 
 def _missing(
@@ -371,14 +307,15 @@ def _tier(results: Results, agent: str) -> tuple[str, str]:
 
 
 def _labelled(rows: Sequence[Standing]) -> list[Standing]:
-    """Tells apart those of one name by their bundle, and if need be by their run."""
-    for tell in (lambda r: r.bundle[:8] or r.run, lambda r: r.run):
-        labels = [row.label for row in rows]
-        rows = [
-            replace(row, label=f"{row.agent} ({tell(row)})") if labels.count(row.label) > 1 else row
-            for row in rows
-        ]
-    return list(rows)
+    """Tells apart those of one name by their bundle or, where they have none, by their run."""
+    labels = [row.label for row in rows]
+
+    def label(row: Standing) -> str:
+        if labels.count(row.label) == 1:
+            return row.label
+        return f"{row.label} ({row.bundle[:8] or row.run})"
+
+    return [replace(row, label=label(row)) for row in rows]
 
 
 def _ranked(rows: Sequence[Standing]) -> list[Standing]:
@@ -391,46 +328,12 @@ def _ranked(rows: Sequence[Standing]) -> list[Standing]:
     ranking = [r for r in rows if r.tier == TIERS[-1] and r.score and not r.is_yardstick]
     firm = [row for row in ranking if not row.provisional]
     ranks = _ranks(ranking) | _ranks(firm)
-    return sorted((replace(row, rank=ranks.get(row.label)) for row in rows), key=order)
+    return sorted((replace(row, rank=ranks.get(row.key)) for row in rows), key=order)
 
 
-def _ranks(rows: Sequence[Standing]) -> dict[str, int]:
+def _ranks(rows: Sequence[Standing]) -> dict[tuple[str, str], int]:
     ranks = tied_ranks([row.score for row in rows if row.score])
-    return {row.label: rank for row, rank in zip(rows, ranks, strict=True)}
-
-
-def _cross_play(
-    results: Results, suite: SuiteSpec, order: Sequence[str]
-) -> dict[str, CrossPlay]:
-    """The pairings of each entry that has some."""
-    found: dict[str, dict[tuple[str, str], tuple[dict[int, Any], dict[int, str]]]] = {}
-    for mean in results.means:
-        entry, together, partner = mean.entry.partition(_WITH)
-        if together:
-            pair = found.setdefault(entry, {}).setdefault((mean.agent, partner), ({}, {}))
-            pair[0][mean.seed] = mean
-    for unit, reason in results.failures.items():
-        entry, together, partner = unit.entry.partition(_WITH)
-        if together:
-            pair = found.setdefault(entry, {}).setdefault((unit.agent, partner), ({}, {}))
-            pair[1][unit.seed] = reason
-    places = {label: place for place, label in enumerate(order)}
-
-    def by_place(names: Iterable[str]) -> tuple[str, ...]:
-        return tuple(sorted(set(names), key=lambda name: (places.get(name, len(places)), name)))
-
-    tables = {}
-    for entry in suite.entries:
-        if pairs := found.get(entry.name):
-            focals, partners = (by_place(pair[i] for pair in pairs) for i in (0, 1))
-            cells = {
-                (one, other): _cell(entry, *pairs[one, other])
-                for one in focals
-                for other in partners
-                if (one, other) in pairs
-            }
-            tables[entry.name] = CrossPlay(focals, partners, cells, _is_counted(entry))
-    return tables
+    return {row.key: rank for row, rank in zip(rows, ranks, strict=True)}
 
 
 def _row_as_dict(row: Standing) -> dict[str, Any]:

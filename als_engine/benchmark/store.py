@@ -11,9 +11,10 @@ import json
 import multiprocessing
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.util import Finalize
 from pathlib import Path
 from types import TracebackType
@@ -79,6 +80,14 @@ class StoreWriter:
             StoreError: another run has the same key, or the file cannot be written.
         """
         self._call("add_run", run)
+
+    def add_claims(self, unit: Unit, claims: Mapping[str, Any]) -> None:
+        """Stores what the unit's hash chains come from; see `claims.claims_of`.
+
+        Raises:
+            StoreError: other claims are stored for the unit, or the file cannot be written.
+        """
+        self._call("add_claims", unit, dict(claims))
 
     def add_training(self, unit: Unit, trained: TrainedAgent) -> None:
         """Stores what came of a training; a failure of the unit is forgotten.
@@ -169,6 +178,7 @@ class StoreWriter:
 @contextmanager
 def _no_interruption() -> Iterator[None]:
     """A process that is started in it does not hear Ctrl-C before it has chosen to ignore it."""
+    resource_tracker.ensure_running()  # Else it is started now, and unblocks what is blocked here.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         yield
@@ -259,7 +269,14 @@ class Store:
             for result in chunk.results:
                 del results[result.episode]
         if results:
-            raise StoreError(f'"{self.path}" has no log of episode {min(results)}, {describe(unit)}')
+            raise StoreError(
+                f'"{self.path}" has no log of episode {min(results)}, {describe(unit)}'
+            )
+
+    def claims(self, unit: Unit) -> dict[str, Any] | None:
+        """What the unit's hash chains come from; None when it has not been played."""
+        rows = self._of(unit, "SELECT claims FROM claims")
+        return dict(json.loads(rows[0][0])) if rows else None
 
     def training(self, unit: Unit, *, with_files: bool = True) -> TrainedAgent | None:
         """What came of the unit's training; None when it was not trained.
@@ -307,15 +324,21 @@ class Store:
     def seed_means(self, run: str) -> list[SeedMean]:
         """The means of each unit that has episodes, by entry, agent and seed."""
         rows = self._rows(
-            "SELECT entry, agent, units.seed, count(*), avg(total), avg(success), avg(length) "
-            "FROM units JOIN episodes ON unit = units.id WHERE run = ? GROUP BY units.id",
+            # Grouped before it is joined: in the order of the table, nothing is sorted.
+            "SELECT entry, agent, seed, n, total, success, length FROM units JOIN (SELECT unit, "
+            "count(*) AS n, avg(total) AS total, avg(success) AS success, avg(length) AS length "
+            "FROM episodes WHERE unit IN (SELECT id FROM units WHERE run = ?) GROUP BY unit) "
+            "ON unit = id",
             run,
         )
         return sorted((SeedMean(*row) for row in rows), key=lambda m: (m.entry, m.agent, m.seed))
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """All answers within it are of the same moment."""
+        """All answers within it are of the same moment; one may stand within another."""
+        if self._connection.in_transaction:
+            yield
+            return
         with reported("read", self.path):
             self._connection.execute("BEGIN")
             try:

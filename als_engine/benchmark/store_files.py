@@ -86,6 +86,8 @@ def _problem(chunk: Chunk) -> str:
         end += result.length
         if result.length < 1 or not (math.isfinite(result.total) and 0 <= result.success <= 1):
             return f"episode {result.episode} has no steps, or a result that is no number"
+        if max(abs(result.seed), abs(result.level)) >= 1 << 63:
+            return f"the seed or level of episode {result.episode} has more than 64 bits"
         if int(chunk.chain[end - 1]) != result.chain:
             return f"the chain of episode {result.episode} ends otherwise than its result"
     return ""
@@ -113,6 +115,7 @@ def write_log(path: Path, chunk: Chunk) -> None:
     Raises:
         SavedFileError: it cannot be written.
     """
+    made = [folder for folder in path.parents[:4] if not folder.exists()]
     with replacing(path) as temporary:
         arrays: dict[str, NDArray[Any]] = {
             "actions": chunk.actions,
@@ -122,8 +125,8 @@ def write_log(path: Path, chunk: Chunk) -> None:
             "lengths": np.array([result.length for result in chunk.results], np.int64),
         }
         write_tensors(temporary, arrays)
-    # A new name is on the disk when its folder is; new folders, when theirs are.
-    for folder in path.parents[:5]:
+    # A new name is on the disk when its folder is; a new folder, when the one around it is.
+    for folder in (path.parent, *(new.parent for new in made)):
         _sync(folder)
 
 

@@ -11,7 +11,7 @@ import errno
 import math
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -98,6 +98,23 @@ class _Writer:
                 names = ("suite", "code", "versions", "tier", "bundle")
                 odd = next(n for n, a, b in zip(names, stored, row, strict=True) if a != b)
                 raise StoreError(f'"{self.path}" has a run {run.key} with another {odd}')
+
+    def add_claims(self, unit: Unit, claims: Mapping[str, Any]) -> None:
+        row = (canonical(dict(claims)),)
+        with self._transaction() as connection:
+            number = self._unit(unit)
+            stored = connection.execute(
+                "SELECT claims FROM claims WHERE unit = ?", (number,)
+            ).fetchone()
+            if stored is None:
+                connection.execute(
+                    "INSERT INTO claims (unit, claims) VALUES (?, ?)", (number, *row)
+                )
+            elif stored != row:
+                raise StoreError(
+                    f'"{self.path}" has other claims about {describe(unit)}: give this agent '
+                    "another name, or other results another file"
+                )
 
     def add_training(self, unit: Unit, trained: TrainedAgent) -> None:
         if not all(math.isfinite(mean) for _, mean in trained.curve):
@@ -220,14 +237,14 @@ class _Writer:
             except BaseException as error:
                 with suppress(sqlite3.Error):  # Some errors have rolled it back already.
                     self._connection.execute("ROLLBACK")
-                cause = error.__cause__
-                if isinstance(error, SavedFileError) and isinstance(cause, OSError):
-                    raise StoreError(self._without_space(error, cause)) from error
+                if isinstance(error, (SavedFileError, OSError)):
+                    raise StoreError(self._file_problem(error)) from error
                 raise
 
-    def _without_space(self, error: SavedFileError, cause: OSError) -> str:
-        if cause.errno not in _NO_SPACE:
-            return str(error)
+    def _file_problem(self, error: SavedFileError | OSError) -> str:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError) or cause.errno not in _NO_SPACE:
+            return f'cannot write to "{self.path.name}.d" beside "{self.path}": {error}'
         return (
             f'cannot write "{self.path}": the disk is full ({cause.strerror}); free some space and '
             "do the same again; what was stored before is safe"

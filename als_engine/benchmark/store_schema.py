@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 import sqlite3
 import time
@@ -72,6 +73,7 @@ CREATE TABLE trainings (
     unit INTEGER PRIMARY KEY, digest TEXT NOT NULL, curve TEXT NOT NULL, steps INTEGER NOT NULL,
     seconds REAL NOT NULL, attempts INTEGER NOT NULL
 );
+CREATE TABLE claims (unit INTEGER PRIMARY KEY, claims TEXT NOT NULL);
 CREATE TABLE failures (unit INTEGER PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE verdicts (
     run TEXT NOT NULL REFERENCES runs (key), agent TEXT NOT NULL, tier TEXT NOT NULL,
@@ -84,7 +86,6 @@ CREATE VIEW results AS
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
-_MAGIC: Final = b"SQLite format 3\0"
 _RUN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 # A name ends up in tables that people open in spreadsheets, where =, +, - and @ begin a formula.
 _NAME = re.compile(r"[^\x00-\x20\x7f=+@-][^\x00-\x1f\x7f]{0,199}")
@@ -97,7 +98,7 @@ _REMEDIES: Final = {
     "locked": f"another process has held it for {PATIENCE:.0f} seconds; end that one, or wait",
     "readonly": "it, or its folder, may not be written to",
     "unable to open": "its folder may not be written to",
-    "not a database": "it is damaged, or something else than a store; name another file",
+    "not a database": "it is no store of results, or damaged; name another file",
     "malformed": "it is damaged; go back to a copy, or name another file",
 }
 
@@ -110,7 +111,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _check_magic(path, missing_is_error=False)
+        _check_path(path)
     except OSError as error:
         raise StoreError(f'cannot write "{path}": {error.strerror or error}') from None
     with reported("write", path):
@@ -138,37 +139,35 @@ def open_reader(path: Path) -> sqlite3.Connection:
         StoreError: it is missing, something else, or too new.
     """
     try:
-        _check_magic(path, missing_is_error=True)
+        _check_path(path)
+        if not path.exists():
+            raise StoreError(f'there is no "{path}"; `als bench run` makes one')
+        mode = _reading_mode(path)
     except OSError as error:
         raise StoreError(f'cannot read "{path}": {error.strerror or error}') from None
-    uri = path.resolve().as_uri()
-    # Readers and writers share a file beside it, which needs a folder that can be written to.
-    # Where it cannot, nobody writes the store either, and "immutable" does without.
-    modes = ["mode=rw", "immutable=1"]
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists() and log.stat().st_size:
-        modes.pop()
-    for mode in modes:
-        with reported("read", path):
-            connection = sqlite3.connect(
-                f"{uri}?{mode}", uri=True, timeout=PATIENCE, isolation_level=None
-            )
-            try:
-                connection.execute("PRAGMA query_only = ON")
-                ours = _check_ours(connection, path)
-            except sqlite3.OperationalError:
-                connection.close()
-                if mode == modes[-1]:
-                    raise
-                continue
-            except BaseException:
-                connection.close()
-                raise
-            if not ours:
-                connection.close()
-                raise StoreError(f'"{path}" is an empty file, not a store of results')
-            break
+    uri = f"{path.resolve().as_uri()}?{mode}"
+    with reported("read", path):
+        connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None)
+        try:
+            connection.execute("PRAGMA query_only = ON")
+            if not _check_ours(connection, path):
+                raise StoreError(f'"{path}" is empty; `als bench run` makes a store of it')
+        except BaseException:
+            connection.close()
+            raise
     return connection
+
+
+def _reading_mode(path: Path) -> str:
+    """How SQLite is to open a file that will not be changed through this connection.
+
+    Readers share a file beside it with writers, and make it when it is missing. Where they may not,
+    and nothing waits to be written, "immutable" does without: nobody writes there.
+    """
+    by_user = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
+    log = path.with_name(f"{path.name}-wal")
+    waiting = log.exists() and log.stat().st_size > 0
+    return "mode=rw" if waiting or os.access(path.parent, os.W_OK, **by_user) else "immutable=1"
 
 
 @contextmanager
@@ -181,20 +180,16 @@ def reported(verb: str, path: Path) -> Iterator[None]:
         raise StoreError(f'cannot {verb} "{path}": {error}{remedy and "; "}{remedy}') from error
 
 
-def _check_magic(path: Path, missing_is_error: bool) -> None:
-    """Raises a StoreError for what is no SQLite file; SQLite would write into an empty one."""
+def _check_path(path: Path) -> None:
+    """Raises a StoreError for what is there and is no regular file.
+
+    Nothing opens the file but SQLite: a process that closes any descriptor of it gives up the locks
+    that its connections hold.
+    """
     if path.is_dir():
-        raise StoreError(f'"{path}" is a folder; name a file, such as {path / "results.sqlite"}')
-    if not path.exists():
-        if missing_is_error:
-            raise StoreError(f'there is no "{path}"; `als bench run` makes one')
-        return
-    if not path.is_file():
-        raise StoreError(f'"{path}" is not a regular file')
-    with path.open("rb") as file:
-        start = file.read(len(_MAGIC))
-    if start and start != _MAGIC:
-        raise StoreError(f'"{path}" is not a store of results; name another file')
+        raise StoreError(f'"{path}" is a folder; name a file, such as "{path}/results.sqlite"')
+    if path.exists() and not path.is_file():
+        raise StoreError(f'"{path}" is not a regular file; name another one')
 
 
 def _check_ours(connection: sqlite3.Connection, path: Path) -> bool:
@@ -275,7 +270,7 @@ def check_unit(unit: Unit) -> None:
                 f"the name of an {kind} has 1 to 200 printable characters and begins with none of "
                 f"=+-@, got {name[:100]!r}"
             )
-    if not _RUN_KEY.fullmatch(unit.run) or not 0 <= unit.seed <= _LARGEST:
+    if not _RUN_KEY.fullmatch(unit.run) or not -_LARGEST <= unit.seed <= _LARGEST:
         raise StoreError(f"{unit} cannot be stored")
 
 

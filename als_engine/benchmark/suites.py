@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from als_engine.errors import ALSError, ArgumentError, unknown
 from als_engine.registry import registry
 from als_engine.safe_files import read_bytes
 from als_engine.specs import SuiteSpec
+
+if TYPE_CHECKING:
+    from als_engine.benchmark.contestants import Contestant
 
 __all__ = ["check_suite", "find_suite", "read_suite", "read_suites"]
 
@@ -69,18 +73,21 @@ def read_suite(path: Path) -> SuiteSpec:
         raise ArgumentError(f"{path}: {error}") from None
 
 
-def check_suite(suite: SuiteSpec) -> None:
-    """Looks up what a suite names, before hours of work and not after them.
+def check_suite(suite: SuiteSpec, contestants: Sequence[Contestant] = ()) -> None:
+    """Looks up what a suite names and who is to play, before hours of work and not after them.
 
     Raises:
-        ArgumentError: a scenario or one of its arguments is unknown; names the entry.
+        ArgumentError: a scenario or one of its arguments is unknown, or somebody cannot play there;
+            names the entry.
     """
-    from als_engine.saving import spaces
+    from als_engine.saving import make_agent, spaces
 
     for entry in suite.entries:
-        trained, evaluated = dict(entry.arguments), {**entry.arguments, **entry.held_out}
-        for arguments in (trained,) if trained == evaluated else (trained, evaluated):
-            try:
-                spaces(entry.scenario, arguments)
-            except ALSError as error:
-                raise ArgumentError(f'{suite.id}, entry "{entry.name}": {error}') from None
+        players = [contestant for contestant in contestants if contestant.plays(entry)]
+        try:
+            spaces(entry.scenario, entry.arguments)
+            spaces(entry.scenario, {**entry.arguments, **entry.held_out})
+            for player in players:
+                make_agent(player.agent, entry.scenario, player.in_evaluation(entry), player.config)
+        except ALSError as error:
+            raise ArgumentError(f'{suite.id}, entry "{entry.name}": {error}') from None

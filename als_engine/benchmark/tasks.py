@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ __all__ = [
     "TrainTask",
     "attempt",
     "open_seat",
+    "play_seated",
     "play_task",
     "train_task",
 ]
@@ -157,28 +158,45 @@ def play_task(task: PlayTask) -> Chunk:
         AgentFailure: the agent crashed, took too long or gave no actions.
         ALSError: the agent or the scenario cannot be made.
     """
-    from als_engine.benchmark.playing import play
-
     with ExitStack() as stack:
         agents = [
             stack.enter_context(open_seat(seat, task.entry.scenario, task.arguments))
             for seat in task.seats
         ]
-        return play(
-            agents[0] if len(agents) == 1 else Pair(*agents),
-            task.entry,
-            task.episodes,
-            split=task.entry.split,
-            seed=task.seed,
-            arguments=task.arguments,
-            origin=task.origin,
-            scored=task.entry.observers if len(agents) == 1 else 1,
-        )
+        return play_seated(agents, task)
+
+
+def play_seated(
+    agents: Sequence[Agent], task: PlayTask, on_episode: Callable[[int], None] = lambda ended: None
+) -> Chunk:
+    """Plays some episodes with the agents of a task's seats."""
+    from als_engine.benchmark.playing import play
+
+    return play(
+        agents[0] if len(agents) == 1 else Pair(*agents),
+        task.entry,
+        task.episodes,
+        split=task.entry.split,
+        seed=task.seed,
+        arguments=task.arguments,
+        origin=task.origin,
+        scored=task.entry.observers if len(agents) == 1 else 1,
+        on_episode=on_episode,
+    )
 
 
 @contextmanager
-def open_seat(seat: Seat, scenario: str, arguments: Mapping[str, Any]) -> Iterator[Agent]:
-    """An agent that is ready to play; anybody's but the engine's own is kept in a sandbox."""
+def open_seat(
+    seat: Seat, scenario: str, arguments: Mapping[str, Any], **sandbox: Any
+) -> Iterator[Agent]:
+    """An agent that is ready to play; anybody's but the engine's own is kept in a sandbox.
+
+    Args:
+        seat: which agent.
+        scenario: where it is to act.
+        arguments: of the scenario, complete.
+        sandbox: further keyword arguments of `SandboxedAgent`.
+    """
     contestant = seat.contestant
     if contestant.agent in YARDSTICKS:
         # The expert has to see the worlds, and nobody else's code is in these two.
@@ -187,7 +205,7 @@ def open_seat(seat: Seat, scenario: str, arguments: Mapping[str, Any]) -> Iterat
     from als_engine.benchmark.sandbox import SandboxedAgent
 
     with SandboxedAgent(
-        seat.files or None, contestant.agent, scenario, arguments, contestant.config
+        seat.files or None, contestant.agent, scenario, arguments, contestant.config, **sandbox
     ) as agent:
         yield agent
 

@@ -24,6 +24,7 @@ from als_engine.cli import plugins as plugins_command
 from als_engine.cli import quickstart as quickstart_command
 from als_engine.cli import show as show_command
 from als_engine.cli import train as train_command
+from als_engine.cli import verify as verify_command
 from als_engine.errors import ALSError
 from als_engine.registry import registry
 
@@ -37,9 +38,10 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "play": play_command.play,
     "train": train_command.train,
     "evaluate": evaluate_command.evaluate,
+    "leaderboard": leaderboard_command.leaderboard,
+    "verify": verify_command.verify,
     "check": check_command.check,
     "plugins": plugins_command.plugins,
-    "leaderboard": leaderboard_command.leaderboard,
 }
 
 _USER_ERROR = 2

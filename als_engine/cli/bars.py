@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from als_engine.agent import Progress
     from als_engine.benchmark.runner import RunProgress
 
-__all__ = ["bench_bar", "number", "spinner", "training_bar"]
+__all__ = ["bench_bar", "counting_bar", "number", "spinner", "training_bar"]
 
 
 @contextmanager
@@ -90,6 +90,30 @@ def bench_bar() -> Iterator[Callable[[RunProgress], None]]:
             )
 
         yield show
+
+
+@contextmanager
+def counting_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A live line of something that is counted, with the time left.
+
+    Args:
+        what: is counted, in the plural.
+
+    Yields:
+        What to call with how many are done, and how many there are.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        BarColumn(bar_width=24),
+        TextColumn(f"{{task.completed:,.0f}} / {{task.total:,.0f}} {what}"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        line = bar.add_task("", total=0)
+        yield lambda done, total: bar.update(line, completed=done, total=total)
 
 
 def spinner(text: str) -> Any:

@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
+from als_engine.cli import bench_bundle, bench_export
 from als_engine.cli.bars import bench_bar
 
-__all__ = ["app"]
+__all__ = ["app", "cores"]
 
 _INTERRUPTED = 130
 
 app = typer.Typer(help="Run benchmarks that can be interrupted, checked and ranked.")
+app.command("export")(bench_export.export)
+app.command("bundle")(bench_bundle.bundle)
 
 Suite = Annotated[
     str, typer.Argument(metavar="SUITE", help="An installed suite, or the path of a TOML file.")
@@ -72,7 +75,7 @@ def run(
     """
     from als_engine.benchmark.contestants import find_contestants
     from als_engine.benchmark.runner import run_suite
-    from als_engine.benchmark.suites import check_suite, find_suite
+    from als_engine.benchmark.suites import find_suite
     from als_engine.cli.leaderboard import print_table
     from als_engine.quiet import import_physics
 
@@ -80,7 +83,6 @@ def run(
     chosen = find_suite(suite)
     path = store or Path("runs") / f"{chosen.id.replace('/', '-')}.sqlite"
     contestants = find_contestants(agents or chosen.agents)
-    check_suite(chosen)
     try:
         with bench_bar() as show:
             finished = run_suite(
@@ -89,7 +91,7 @@ def run(
                 path,
                 seeds=seeds,
                 only=entries or (),
-                workers=workers or _cores(),
+                workers=workers or cores(),
                 executor=executor,
                 on_progress=show,
             )
@@ -122,7 +124,8 @@ def calibrate(
             typer.echo(f"# {entry.name}\nrandom = {random}\nexpert = {expert}\n")
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Cores that this process may use."""
     import os
 
     if hasattr(os, "sched_getaffinity"):  # Linux alone has it.

@@ -10,9 +10,7 @@ import typer
 __all__ = ["export"]
 
 StoreFile = Annotated[Path, typer.Option("--store", metavar="FILE", help="The results.")]
-Out = Annotated[
-    Path, typer.Option(metavar="FILE", help="What to write; ends in .parquet or .csv.")
-]
+Out = Annotated[Path, typer.Option(metavar="FILE", help="What to write; ends in .parquet or .csv.")]
 Run = Annotated[str | None, typer.Option(metavar="KEY", help="Only this run; by default all.")]
 
 

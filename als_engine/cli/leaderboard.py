@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from als_engine.benchmark.standings import Cell, Standing, Standings
+    from als_engine.benchmark.cells import Cell
+    from als_engine.benchmark.standings import Standing, Standings
+    from als_engine.benchmark.store import Store
     from als_engine.evaluation.statistics import Interval
 
 __all__ = ["leaderboard", "print_table"]
@@ -21,13 +23,16 @@ __all__ = ["leaderboard", "print_table"]
 _UNBOUNDED = 100_000
 """Columns of a screen that does not exist: whoever reads from a pipe gets every line whole."""
 
-NOTES = """\
-Score: random is 0, the expert is 1; interquartile mean over training seeds and entries, in brackets
-its 95% interval. Gap: how far runs stay below the expert on average. A failed unit counts at most 0.
-Ranks: from the best score down, whoever's interval reaches up to the group's first shares its rank.
-Only executed agents rank: they were run by the board, on seeds that nobody knew before. Replayed:
-every episode was simulated again from its actions. Claimed: somebody says so.
-* provisional: fewer training seeds than {seeds}; such a rank moves nobody else's."""
+_NOTES = (
+    "Score: random is 0, the expert is 1; interquartile mean over training seeds and entries, with "
+    "its 95% interval. Gap: how far runs stay below the expert on average. A unit that failed "
+    "counts 0 at most.",
+    "Rank: from the best score down, whoever has an interval that reaches up to the first of a "
+    "group shares its rank. Only executed agents rank.",
+    "Executed: the board ran the agent, on seeds that nobody knew before. Replayed: every episode "
+    "was simulated again from its actions. Claimed: somebody says so.",
+    "* provisional: fewer than {seeds} training seeds; such a rank moves nobody else's.",
+)
 
 
 def leaderboard(
@@ -73,16 +78,24 @@ def print_table(store: Path, run: str) -> None:
         _print(read_standings(opened, run))
 
 
-def _write_board(folder: Path, store: Any, found: Standings, films: bool) -> None:
+def _write_board(folder: Path, store: Store, found: Standings, films: bool) -> None:
+    from rich.markup import escape
+
     from als_engine.benchmark.board.pages import write_board
     from als_engine.cli.bars import spinner
 
-    with spinner("Writing the board"):
-        write_board(folder, store, found, films=films)
+    with spinner("Writing the board") as status:
+
+        def show(agent: str) -> None:
+            status.update(f"Filming {escape(agent)}")
+
+        write_board(folder, store, found, films=films, on_film=show)
 
 
 def _print(found: Standings) -> None:
     from rich.console import Console
+
+    from als_engine.benchmark.standings import seeds_wanted
 
     console = Console(highlight=False)
     if not console.is_terminal:
@@ -90,8 +103,8 @@ def _print(found: Standings) -> None:
     suite = found.suite
     console.print(f"{suite.id}: {suite.summary}", style="bold", markup=False)
     console.print(
-        f"run {found.run.key}, {len(suite.entries)} entries, {suite.episodes} episodes of the "
-        f"{suite.split} split for each seed",
+        f"run {found.run.key}, {len(suite.entries)} entries, {suite.episodes} episodes for "
+        "each seed",
         style="dim",
         markup=False,
     )
@@ -102,23 +115,21 @@ def _print(found: Standings) -> None:
         for entry, seed, reason in row.failures:
             line = f"{row.label} crashed in {entry}, seed {seed}: {reason}"
             console.print(line, style="red", markup=False)
-    from als_engine.benchmark.standings import seeds_wanted
-
-    console.print(NOTES.format(seeds=seeds_wanted(suite)), style="dim", markup=False)
+    for note in _NOTES:
+        console.print(note.format(seeds=seeds_wanted(suite)), style="dim", markup=False)
 
 
 def _overall(found: Standings) -> Table:
-    table = _table("", "agent", "tier", "score", "gap", "seeds", "")
+    table = _table("", "agent", "tier", "score", "gap", "seeds")
     parts = [_part(row) for row in found.rows]
     for row, part, after in zip(found.rows, parts, [*parts[1:], None], strict=True):
         table.add_row(
             _rank(row),
-            row.label,
+            "\n".join((row.label, *_remarks(row))),
             "yardstick" if row.is_yardstick else row.tier,
             _interval(row.score),
             "-" if row.gap is None else f"{row.gap.value:.2f}",
             str(row.seeds),
-            _remarks(row),
             end_section=part != after,
         )
     return table
@@ -134,23 +145,23 @@ def _rank(row: Standing) -> str:
     return f"({row.rank})*" if row.provisional else str(row.rank)
 
 
-def _remarks(row: Standing) -> str:
-    """What else there is to know, in a few words."""
+def _remarks(row: Standing) -> list[str]:
+    """What else there is to know, in a few words each."""
     remarks = ["provisional*"] if row.provisional else []
     if row.missing:
         remarks.append(f"incomplete: {row.missing} missing")
     if row.failures:
         remarks.append(f"crashed in {len(row.failures)} unit{'s' * (len(row.failures) > 1)}")
-    return ", ".join(remarks)
+    return remarks
 
 
 def _by_entry(found: Standings, console: Console) -> Iterator[Table]:
     """Score and interval of every agent in every entry, as many agents side by side as fit."""
     names = max(len(entry.name) for entry in found.suite.entries)
-    room, width = console.width - names - 2, 0
+    room, width = console.width - names - 4, 0
     chunk: list[Standing] = []
     for row in found.rows:
-        needs = 2 + max(len(row.label), len("-0.00 to -0.00"))
+        needs = 3 + max(len(row.label), len("-0.00 to -0.00"))
         if chunk and width + needs > room:
             yield _entries(found, chunk)
             chunk, width = [], 0
@@ -169,14 +180,16 @@ def _entries(found: Standings, rows: Sequence[Standing]) -> Table:
 def _cell(cell: Cell) -> str:
     mark = " crashed" if cell.failures else ""
     if cell.score is not None:
-        low, high = f"{cell.score.low:.2f}", f"{cell.score.high:.2f}"
-        return f"{cell.score.value:.2f}{mark}\n{low} to {high}"
+        low, high = cell.score.low, cell.score.high
+        return f"{cell.score.value:.2f}{mark}" + (f"\n{low:.2f} to {high:.2f}" * (low < high))
     return f"{'-' if cell.total is None else f'return {cell.total:.2f}'}{mark}"
 
 
 def _interval(interval: Interval | None) -> str:
     if interval is None:
         return "-"
+    if interval.low == interval.high:
+        return f"{interval.value:.2f}"
     return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
@@ -193,6 +206,7 @@ def _table(*titles: str) -> Table:
 
     table = Plain(box=box.SIMPLE, pad_edge=False)
     for title in titles:
-        left = title in ("agent", "tier", "entry", "")
-        table.add_column(Text(title), justify="left" if left else "right", overflow="fold")
+        left, folds = title in ("agent", "tier", "entry", ""), title in ("agent", "entry")
+        side: Literal["left", "right"] = "left" if left else "right"
+        table.add_column(Text(title), justify=side, overflow="fold", no_wrap=not folds)
     return table

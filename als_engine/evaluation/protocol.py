@@ -225,7 +225,8 @@ class Runner:
             if ended.any():
                 self._close(ended)
                 on_episode(self._ended)
-                state = self._begin(state, ended)
+                if self._ended < self.episodes:
+                    state = self._begin(state, ended)
 
     def rows(self, array: NDArray[Any]) -> NDArray[Any]:
         """(worlds, observers, ...) to (rows, ...)."""

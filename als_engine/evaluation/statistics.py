@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = [
     "Band",
     "Interval",
+    "curve_band",
     "interquartile_interval",
     "interquartile_mean",
     "mean_interval",
@@ -119,6 +120,30 @@ def interquartile_interval(groups: Sequence[ArrayLike], confidence: float = 0.95
     return _percentile(value, means, confidence)
 
 
+def curve_band(
+    curves: Sequence[Sequence[tuple[float, float]]], points: int = 50, confidence: float = 0.95
+) -> tuple[Floats, Band]:
+    """The interquartile mean of several curves, with its interval at each point.
+
+    Args:
+        curves: (x, y) points, x rising; those without points are left out.
+        points: how many, where all curves have something to say.
+        confidence: of the intervals.
+
+    Returns:
+        Where the points are, (points,), and the band; empty when there are no curves, or none of
+        the places is in all of them.
+    """
+    arrays = [np.asarray(curve, np.float64) for curve in curves if len(curve)]
+    start = max((array[0, 0] for array in arrays), default=0.0)
+    end = min((array[-1, 0] for array in arrays), default=-1.0)
+    grid = np.linspace(start, end, points if start < end else int(start == end))
+    values = np.array([np.interp(grid, *array.T) for array in arrays]).reshape(-1, len(grid))
+    found = [interquartile_interval([column], confidence) for column in values.T]
+    columns = np.array([(i.value, i.low, i.high) for i in found]).reshape(-1, 3)
+    return grid, Band(*columns.T)
+
+
 def optimality_gap(
     groups: Sequence[ArrayLike], goal: float = 1.0, confidence: float = 0.95
 ) -> Interval:
@@ -177,7 +202,8 @@ def probability_of_improvement(
     that resamples both sides by themselves (Agarwal et al. 2021).
 
     Args:
-        ours, theirs: scores of independent runs, one array for each scenario, in the same order.
+        ours: scores of independent runs, one array for each scenario.
+        theirs: the same of the other side, the scenarios in the same order.
         confidence: of the interval.
     """
     pairs = list(zip(_arrays(ours), _arrays(theirs), strict=True))

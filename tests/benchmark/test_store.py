@@ -1,4 +1,4 @@
-"""What was stored is read back, once, whatever is stored again and whatever is asked of the file."""
+"""What was stored is read back, once; what contradicts it, or is no store, is refused."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 import math
 import sqlite3
 from collections.abc import Iterator
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from als_engine.benchmark.store import Store, StoreWriter
 from als_engine.benchmark.store_schema import APPLICATION
 from als_engine.errors import StoreError
 
+NUMBERS = count()
+
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -26,11 +29,25 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def writer(tmp_path: Path) -> Iterator[StoreWriter]:
-    with StoreWriter(tmp_path / "results.sqlite") as writer:
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreWriter]:
+    """A store that the tests share, since a process takes its time to start."""
+    with StoreWriter(tmp_path_factory.mktemp("writer") / "results.sqlite") as writer:
         writer.add_run(RUN)
         yield writer
+        check_whole(writer.path)
+
+
+@pytest.fixture
+def store(writer: StoreWriter) -> Iterator[Store]:
+    with Store(writer.path) as store:
+        yield store
+
+
+@pytest.fixture
+def of() -> Unit:
+    """A unit that no other test has."""
+    return unit(entry=f"test {next(NUMBERS)}")
 
 
 def same(a: Chunk, b: Chunk) -> bool:
@@ -102,16 +119,15 @@ def dump(path: Path) -> list[str]:
 
 
 def test_only_the_episodes_that_are_missing_are_added_with_their_part_of_the_log(
-    writer: StoreWriter,
+    writer: StoreWriter, store: Store, of: Unit
 ) -> None:
-    writer.add_chunk(unit(), chunk(range(4, 9)))
-    writer.add_chunk(unit(), chunk(range(0, 12)))
+    writer.add_chunk(of, chunk(range(4, 9)))
+    writer.add_chunk(of, chunk(range(12)))
     check_whole(writer.path)
-    with Store(writer.path) as store:
-        assert store.episodes(unit()) == [result(episode) for episode in range(12)]
-        first, second = store.chunks(unit())
-        assert same(first, chunk([0, 1, 2, 3, 9, 10, 11]))
-        assert same(second, chunk(range(4, 9)))
+    assert store.episodes(of) == [result(episode) for episode in range(12)]
+    first, second = store.chunks(of)
+    assert same(first, chunk([0, 1, 2, 3, 9, 10, 11]))
+    assert same(second, chunk(range(4, 9)))
 
 
 @pytest.mark.parametrize(
@@ -129,9 +145,9 @@ def test_only_the_episodes_that_are_missing_are_added_with_their_part_of_the_log
     ids=lambda change: next(iter(change)),
 )
 def test_other_rows_under_the_same_key_are_refused(
-    writer: StoreWriter, change: dict[str, Any]
+    writer: StoreWriter, store: Store, of: Unit, change: dict[str, Any]
 ) -> None:
-    writer.add_chunk(unit(), chunk([5]))
+    writer.add_chunk(of, chunk([5]))
     stored = result(5)
     if "terminated" in change:
         change = {"terminated": not stored.terminated}
@@ -145,55 +161,65 @@ def test_other_rows_under_the_same_key_are_refused(
     )
     name = next(iter(change))
     with pytest.raises(StoreError, match=rf'episode 5 of "ppo:.*seed 0.*another {name} \(') as e:
-        writer.add_chunk(unit(), contradicting)
+        writer.add_chunk(of, contradicting)
     assert "\n" not in str(e.value)
-    with Store(writer.path) as store:
-        assert store.episodes(unit()) == [stored]
-        assert len(list(store.chunks(unit()))) == 1
+    assert store.episodes(of) == [stored]
+    assert len(list(store.chunks(of))) == 1
 
 
-def test_another_run_or_training_under_the_same_key_is_refused(writer: StoreWriter) -> None:
+def test_another_run_or_training_under_the_same_key_is_refused(
+    writer: StoreWriter, store: Store, of: Unit
+) -> None:
     writer.add_run(dataclasses.replace(RUN, machine={"cores": 64}))
     with pytest.raises(StoreError, match="run core-3f9a0c12 with another versions"):
         writer.add_run(dataclasses.replace(RUN, versions={"numpy": "1.0"}))
-    writer.add_training(unit(), trained())
-    writer.add_training(unit(), dataclasses.replace(trained(), seconds=99.0, attempts=2))
+    writer.add_training(of, trained())
+    writer.add_training(of, dataclasses.replace(trained(), seconds=99.0, attempts=2))
     with pytest.raises(StoreError, match=r"a training of .* with another agent"):
-        writer.add_training(unit(), trained(1))
-    with Store(writer.path) as store:
-        assert store.runs() == [RUN]
-        assert store.training(unit()) == trained()
+        writer.add_training(of, trained(1))
+    assert store.runs() == [RUN]
+    assert store.training(of) == trained()
 
 
-def test_a_failure_is_forgotten_when_the_unit_succeeds(writer: StoreWriter) -> None:
-    with Store(writer.path) as store:
-        for reason in ("one", "two"):
-            writer.add_failure(unit(), reason)
-        assert store.failures(RUN.key) == {unit(): "two"}
-        writer.add_training(unit(), trained())
-        assert store.failures(RUN.key) == {}
-        writer.add_chunk(unit(), chunk(range(4)))
-        writer.add_failure(unit(), "three")
-        writer.add_chunk(unit(), chunk(range(4)))
-        assert store.failures(RUN.key) == {unit(): "three"}, "nothing new was played"
-        writer.add_chunk(unit(), chunk(range(4, 8)))
-        assert store.failures(RUN.key) == {}
+def test_a_failure_is_forgotten_when_the_unit_succeeds(
+    writer: StoreWriter, store: Store, of: Unit
+) -> None:
+    for reason in ("one", "two"):
+        writer.add_failure(of, reason)
+    assert store.failures(RUN.key) == {of: "two"}
+    writer.add_training(of, trained())
+    assert store.failures(RUN.key) == {}
+    writer.add_chunk(of, chunk(range(4)))
+    writer.add_failure(of, "three")
+    writer.add_chunk(of, chunk(range(4)))
+    assert store.failures(RUN.key) == {of: "three"}, "nothing new was played"
+    writer.add_chunk(of, chunk(range(4, 8)))
+    assert store.failures(RUN.key) == {}
+
+
+def test_a_snapshot_is_of_one_moment(writer: StoreWriter, store: Store, of: Unit) -> None:
+    writer.add_chunk(of, chunk(range(4)))
+    with store.snapshot():
+        assert store.done(of) == set(range(4))
+        writer.add_chunk(of, chunk(range(4, 8)))
+        assert store.done(of) == set(range(4))
+        assert len(list(store.chunks(of))) == 1
+    assert store.done(of) == set(range(8))
 
 
 def test_a_later_verdict_on_the_same_bundle_takes_the_place_of_the_first(
-    writer: StoreWriter,
+    writer: StoreWriter, store: Store
 ) -> None:
     for detail in ("39 of 40", "40 of 40"):
         writer.add_verdict(RUN.key, "ppo", "replayed", "aa", detail)
     writer.add_verdict(RUN.key, "ppo", "executed", "aa", "40 of 40")
-    with Store(writer.path) as store:
-        assert store.verdicts(RUN.key) == [
-            ("ppo", "executed", "aa", "40 of 40"),
-            ("ppo", "replayed", "aa", "40 of 40"),
-        ]
+    assert store.verdicts(RUN.key) == [
+        ("ppo", "executed", "aa", "40 of 40"),
+        ("ppo", "replayed", "aa", "40 of 40"),
+    ]
 
 
-def test_numbers_keep_their_bits(writer: StoreWriter) -> None:
+def test_numbers_keep_their_bits(writer: StoreWriter, store: Store, of: Unit) -> None:
     extreme = dataclasses.replace(
         result(0),
         seed=(1 << 62) + 3,
@@ -202,17 +228,16 @@ def test_numbers_keep_their_bits(writer: StoreWriter) -> None:
         metrics={"nothing": math.nan, "least": -math.inf, "most": math.inf, "tiny": 5e-324},
     )
     one = Chunk((extreme,), np.zeros(1), np.zeros((1, 1)), np.array([extreme.chain], np.uint64))
-    writer.add_chunk(unit(), one)
-    writer.add_chunk(unit(), one)
-    with Store(writer.path) as store:
-        (read,) = store.episodes(unit())
-        assert math.isnan(read.metrics["nothing"])
-        kept = {k: v for k, v in read.metrics.items() if k != "nothing"}
-        assert kept == {"least": -math.inf, "most": math.inf, "tiny": 5e-324}
-        assert dataclasses.replace(read, metrics={}) == dataclasses.replace(extreme, metrics={})
+    writer.add_chunk(of, one)
+    writer.add_chunk(of, one)
+    (read,) = store.episodes(of)
+    assert math.isnan(read.metrics["nothing"])
+    kept = {k: v for k, v in read.metrics.items() if k != "nothing"}
+    assert kept == {"least": -math.inf, "most": math.inf, "tiny": 5e-324}
+    assert dataclasses.replace(read, metrics={}) == dataclasses.replace(extreme, metrics={})
 
 
-def test_numpy_numbers_are_stored_as_numbers(writer: StoreWriter) -> None:
+def test_numpy_numbers_are_stored_as_numbers(writer: StoreWriter, store: Store, of: Unit) -> None:
     given = dataclasses.replace(
         result(0),
         seed=np.int64(4),
@@ -222,10 +247,9 @@ def test_numpy_numbers_are_stored_as_numbers(writer: StoreWriter) -> None:
         chain=np.uint64(1 << 63),
     )
     one = Chunk((given,), np.zeros(1), np.zeros((1, 1)), np.array([given.chain], np.uint64))
-    writer.add_chunk(unit(), one)
-    with Store(writer.path) as store:
-        (read,) = store.episodes(unit())
-        assert (read.seed, read.total, read.terminated, read.chain) == (4, 0.5, True, 1 << 63)
+    writer.add_chunk(of, one)
+    (read,) = store.episodes(of)
+    assert (read.seed, read.total, read.terminated, read.chain) == (4, 0.5, True, 1 << 63)
 
 
 @pytest.mark.parametrize(
@@ -239,15 +263,18 @@ def test_numpy_numbers_are_stored_as_numbers(writer: StoreWriter) -> None:
             {"results": (result(0), dataclasses.replace(result(1), total=math.nan))},
             "episode 1 has no steps, or a result that is no number",
         ),
+        (
+            {"results": (result(0), dataclasses.replace(result(1), seed=1 << 63))},
+            "the seed or level of episode 1 has more than 64 bits",
+        ),
     ],
 )
 def test_a_chunk_that_is_not_right_in_itself_is_refused(
-    writer: StoreWriter, broken: dict[str, Any], words: str
+    writer: StoreWriter, store: Store, of: Unit, broken: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(StoreError, match=words):
-        writer.add_chunk(unit(), dataclasses.replace(chunk([0, 1]), **broken))
-    with Store(writer.path) as store:
-        assert store.units(RUN.key) == []
+        writer.add_chunk(of, dataclasses.replace(chunk([0, 1]), **broken))
+    assert of not in store.units(RUN.key)
 
 
 @pytest.mark.parametrize("name", ["", "=HYPERLINK()", "+1", "a\nb", "x" * 201, " a"])
@@ -257,10 +284,13 @@ def test_a_name_that_would_harm_a_table_is_refused(writer: StoreWriter, name: st
 
 
 @pytest.mark.parametrize("name", ["../agent.json", "/etc/agent.json", "a/../../b", "", "a\0b"])
-def test_an_agents_file_cannot_leave_its_folder(writer: StoreWriter, name: str) -> None:
+def test_an_agents_file_cannot_leave_its_folder(
+    writer: StoreWriter, store: Store, of: Unit, name: str
+) -> None:
     with pytest.raises(StoreError, match="an agent's file cannot be called"):
-        writer.add_training(unit(), dataclasses.replace(trained(), files={name: b""}))
-    assert not list(writer.path.parent.rglob("agents/*/*"))
+        writer.add_training(of, dataclasses.replace(trained(), files={name: b""}))
+    assert store.training(of) is None
+    assert store.agent_folder(of) is None
 
 
 @pytest.mark.parametrize("key", ["", "../../etc", "a/b", ".hidden", "x" * 121])
@@ -269,9 +299,9 @@ def test_a_runs_key_cannot_be_a_path(writer: StoreWriter, key: str) -> None:
         writer.add_run(dataclasses.replace(RUN, key=key))
 
 
-def test_a_unit_of_no_run_is_refused(writer: StoreWriter) -> None:
+def test_a_unit_of_no_run_is_refused(writer: StoreWriter, of: Unit) -> None:
     with pytest.raises(StoreError, match=r"has no run 'other'; add_run comes first"):
-        writer.add_chunk(dataclasses.replace(unit(), run="other"), chunk([0]))
+        writer.add_chunk(dataclasses.replace(of, run="other"), chunk([0]))
 
 
 @pytest.mark.parametrize(
@@ -294,8 +324,7 @@ def test_a_log_that_is_not_the_one_that_was_stored_is_named(
         log = next(path.parent.glob("*.d/logs/*/*/000020.safetensors"))
         harm(log)
         with pytest.raises(StoreError, match=words) as error:
-            for one in store.units(RUN.key):
-                list(store.chunks(one))
+            list(chain.from_iterable(map(store.chunks, store.units(RUN.key))))
         assert str(log) in str(error.value)
         assert len(store.episodes(of)) == 40
 
@@ -314,6 +343,24 @@ def test_an_agent_that_was_changed_is_not_handed_out(tmp_path: Path) -> None:
         (folder / "agent.json").write_text("{ }")
         with pytest.raises(StoreError, match="others than were stored"):
             store.training(of)
+
+
+def test_files_that_cannot_be_written_are_one_line_and_the_writer_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "results.sqlite"
+    beside = tmp_path / "results.sqlite.d"
+    beside.write_text("in the way")
+    with StoreWriter(path) as writer:
+        writer.add_run(RUN)
+        for add in (
+            lambda: writer.add_chunk(unit(), chunk([0])),
+            lambda: writer.add_training(unit(), trained()),
+        ):
+            with pytest.raises(StoreError, match=r'cannot write to "results\.sqlite\.d"') as error:
+                add()
+            assert "\n" not in str(error.value)
+        beside.unlink()
+        writer.add_chunk(unit(), chunk([0]))
+    check_whole(path)
 
 
 def foreign(path: Path) -> None:
@@ -338,9 +385,12 @@ def damaged(path: Path) -> None:
     [
         (foreign, "another program's SQLite file; name another file"),
         (newer, r"newer ALS Engine \(schema 99, this one knows 1\); upgrade with: pip"),
-        (lambda path: path.write_text("Dear diary"), "not a store of results; name another"),
+        (
+            lambda path: path.write_text("Dear diary"),
+            "file is not a database; it is no store of results",
+        ),
         (lambda path: path.mkdir(), "is a folder; name a file"),
-        (damaged, "file is not a database; it is damaged"),
+        (damaged, "no store of results, or damaged; name another file"),
     ],
     ids=["foreign", "newer", "text", "folder", "damaged"],
 )
@@ -360,7 +410,7 @@ def test_what_is_no_store_is_refused_in_one_line_and_left_alone(
 
 
 def test_a_missing_store_is_named_and_not_made(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="there is no .*results.sqlite"):
+    with pytest.raises(StoreError, match=r"there is no .*results\.sqlite"):
         Store(tmp_path / "results.sqlite")
     assert list(tmp_path.iterdir()) == []
 

@@ -171,7 +171,23 @@ def test_a_loss_that_is_not_finite_ends_it_and_no_weights_are_saved(made, tmp_pa
     made.statistics.pop("proprioception")
     with pytest.raises(ArgumentError, match=r"not finite any more at step 1: .*learning rate"):
         pretrain("-", tmp_path / "run", **{**QUICK, "encoder": "mlp", "config": {}})
-    assert not (tmp_path / "run" / "encoder").exists()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("room", [1_000, 20_000], ids=["the log", "the checkpoint"])
+def test_a_disk_that_is_full_from_the_beginning_is_one_line_and_leaves_nothing(
+    made, tmp_path, room
+):
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    size = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, size[1]))
+    try:
+        with pytest.raises(SavedFileError, match=r"^cannot write [^\n]*File too large$"):
+            pretrain("-", tmp_path / "run", **{**QUICK, "evaluate_every": 1})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, size)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

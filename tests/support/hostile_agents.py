@@ -17,16 +17,18 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
 from als_engine import Agent, AgentSpec, hookimpl
 
-TRIED, DENIED, DONE = 0, 1, 2
-"""Actions that stand for: nothing left to try; it was refused; it worked."""
+TRIED, DENIED, DONE = 0, 5, 6
+"""Actions that stand for: nothing left to try; it was refused; it worked. They lead nowhere."""
 
 
 @hookimpl
@@ -35,6 +37,7 @@ def als_agents():
         AgentSpec(id="hostile/burglar", agent="hostile_agents:Burglar"),
         AgentSpec(id="hostile/vandal", agent="hostile_agents:Vandal"),
         AgentSpec(id="hostile/constant", agent="hostile_agents:Constant"),
+        AgentSpec(id="hostile/worker", agent="hostile_agents:Worker"),
         AgentSpec(id="hostile/cheat", agent="hostile_agents:Cheat"),
         AgentSpec(id="hostile/absent", agent="no_such_module:Agent"),
         AgentSpec(id="hostile/landmine", agent="hostile_landmine:Agent"),
@@ -51,6 +54,23 @@ class Constant(Agent):
     def act(self, observation, state=None, deterministic=True):
         rows = len(next(iter(observation.values())))
         return np.full(rows, self.action, np.int64), None
+
+
+class Worker(Constant):
+    """Does what an honest agent may: writes files, starts threads, asks for a temporary file."""
+
+    def act(self, observation, state=None, deterministic=True):
+        Path("notes").mkdir(exist_ok=True)
+        Path("notes/one").write_text("kept")
+        os.replace("notes/one", "two")
+        with tempfile.TemporaryFile() as file:
+            file.write(b"kept")
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(Path("two").read_text()))
+        thread.start()
+        thread.join()
+        rows = len(next(iter(observation.values())))
+        return np.full(rows, int(answers == ["kept"])), None
 
 
 class Cheat(Constant):
@@ -71,7 +91,7 @@ class Cheat(Constant):
         self.action = 0
 
 
-# -- what a burglar tries: whatever raises an OSError was refused -----------------------------------
+# -- what a burglar tries: whatever raises an OSError was refused ----------------------------------
 
 
 def libc(name, *arguments):
@@ -79,7 +99,7 @@ def libc(name, *arguments):
     library = ctypes.CDLL(None, use_errno=True)
     words = [a if isinstance(a, bytes) else ctypes.c_long(a) for a in arguments]
     function = getattr(library, name)
-    function.restype = ctypes.c_long
+    function.restype = ctypes.c_long if name == "syscall" else ctypes.c_int
     result = function(*words)
     if result < 0:
         raise OSError(ctypes.get_errno(), name)
@@ -167,7 +187,15 @@ def read_memory(victim):
     buffer = ctypes.create_string_buffer(8)
     vectors = (ctypes.c_ulong * 2)(ctypes.addressof(buffer), 8)
     try:
-        libc("process_vm_readv", victim, ctypes.addressof(vectors), 1, ctypes.addressof(vectors), 1, 0)
+        libc(
+            "process_vm_readv",
+            victim,
+            ctypes.addressof(vectors),
+            1,
+            ctypes.addressof(vectors),
+            1,
+            0,
+        )
     except OSError as error:
         if error.errno == 14:  # EFAULT: it was looked at.
             return
@@ -175,8 +203,7 @@ def read_memory(victim):
 
 
 def trace(victim):
-    libc("ptrace", 16, victim, 0, 0)  # PTRACE_ATTACH
-    libc("ptrace", 17, victim, 0, 0)
+    libc("ptrace", 0x4206, victim, 0, 0)  # PTRACE_SEIZE
 
 
 def own_signals(victim):
@@ -194,8 +221,15 @@ def queue_signal(victim):
     libc("sigqueue", victim, 0, 0)
 
 
+def raise_limits():
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, 512))
+    except ValueError as error:  # What Python makes of EPERM.
+        raise PermissionError from error
+
+
 def attempts(place):
-    """Name to attempt. `place` says where things are: the worst case, an agent that knows it all."""
+    """Name to attempt. `place` says where things are: the worst case is an agent that knows."""
     outside, victim, parent = place["outside"], place["victim"], os.getppid()
     new = os.path.join(outside, "new")
     kept = os.path.join(outside, "kept")
@@ -223,7 +257,7 @@ def attempts(place):
         "write into /tmp": lambda: write(place["tmp_file"]),
         "write into /dev/shm": lambda: write(place["shm_file"]),
         "write through a link": lambda: through_link(new),
-        "write through /proc": lambda: write(f"/proc/self/cwd/../../{os.path.basename(outside)}/new"),
+        "write through /proc": lambda: write(f"/proc/self/root{new}"),
         "write through a hard link": lambda: hard_link(kept),
         "change its own folder": lambda: write("../agent/agent.json"),
         "write beside its folder": lambda: write("../new"),
@@ -268,18 +302,17 @@ def attempts(place):
         "share memory": shared_memory,
         "find keys": lambda: libc("syscall", 250, 0, -3, 1, 0, 0),
         "use io_uring": lambda: libc("syscall", 425, 1, bytes(120)),
-        "raise its limits": lambda: resource.setrlimit(
-            resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        ),
+        "raise its limits": raise_limits,
     }
 
 
 class Burglar(Agent):
     """Tries the attempts, one at each step; the action says how it went."""
 
-    def __init__(self, observation_space, action_space, place="{}"):
+    def __init__(self, observation_space, action_space, place="null"):
         super().__init__(observation_space, action_space, place=place)
-        self.left = list(attempts(json.loads(place)).values())
+        given = json.loads(place) or defaultdict(str, outside="/", victim=1)
+        self.left = list(attempts(given).values())
 
     def act(self, observation, state=None, deterministic=True):
         rows = len(next(iter(observation.values())))
@@ -310,14 +343,14 @@ def lie(header, body=b""):
 
 
 def deep():
-    for _ in range(3_000):
+    for _ in range(1_100):
         os.mkdir("d")
         os.chdir("d")
     raise RuntimeError("deep")
 
 
 def many():
-    for i in range(20_000):
+    for i in range(4_000):
         open(str(i), "w").close()
     time.sleep(60)
 
@@ -371,6 +404,7 @@ ACTS = {
     "kills itself": lambda rows: os.kill(os.getpid(), signal.SIGKILL),
     "segfaults": lambda rows: ctypes.string_at(0),
     "sleeps": lambda rows: time.sleep(60),
+    "naps": lambda rows: (time.sleep(0.3), np.zeros(rows, np.int64))[1],
     "spins": lambda rows: spin(),
     "lingers": lambda rows: linger(),
     "stops": lambda rows: os.kill(os.getpid(), signal.SIGSTOP),
@@ -390,7 +424,7 @@ ACTS = {
     "too many rows": lambda rows: np.zeros(rows + 1, np.int64),
     "too few rows": lambda rows: np.zeros(rows - 1, np.int64),
     "no rows": lambda rows: np.zeros((), np.int64),
-    "huge": lambda rows: np.zeros(1 << 28, np.int8),
+    "huge": lambda rows: np.zeros(1 << 24, np.int8),
     "announces a huge array": lambda rows: lie({"shape": [1 << 50], "dtype": "<i8"}),
     "announces and sends less": lambda rows: lie({"shape": [rows], "dtype": "<i8"}, b"1234"),
     "NaN": lambda rows: np.full(rows, np.nan),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from als_engine.benchmark.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
 from als_engine.benchmark.store import Store, StoreWriter
+from als_engine.benchmark.store_schema import row_of
 
 RUN = RunRecord(
     key="core-3f9a0c12",
@@ -74,21 +76,22 @@ def fill(path: Path, entries: Iterable[str] = ("A/A-v0", "B/B-v0"), episodes: in
         writer.add_verdict(RUN.key, "ppo", "replayed", "ab" * 32, "80 episodes")
 
 
-def write_until_killed(path: Path, acknowledged: Path, luck: int) -> None:
-    """Adds chunk after chunk, and notes those that were acknowledged."""
-    with StoreWriter(path) as writer, acknowledged.open("a") as file:
+def write_on(path: Path, notes: Path, luck: int) -> None:
+    """Adds chunk after chunk; notes who writes, and which were acknowledged."""
+    os.setsid()  # A terminal of its own, as it were: what ends it ends nobody else.
+    with StoreWriter(path) as writer, notes.open("a") as file:
+        print(writer._process.pid, file=file, flush=True)
         writer.add_run(RUN)
         for first in range(0, 1 << 20, 4):
             writer.add_chunk(unit(seed=luck), chunk(range(first, first + 4), luck))
-            file.write(f"{first}\n")
-            file.flush()
+            print(first, file=file, flush=True)
 
 
 def write_some(path: Path, writers: int, index: int) -> None:
     """One of several writers at once: a unit of its own, and one that they all share."""
     with StoreWriter(path) as writer:
         writer.add_run(RUN)
-        for first in range(0, 24, 4):
+        for first in range(0, 12, 4):
             writer.add_chunk(unit(seed=index), chunk(range(first, first + 4), index))
             # The same episodes, cut elsewhere by each of them.
             start = first + index % 4
@@ -101,5 +104,5 @@ def check_whole(path: Path) -> None:
         assert store._connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         for run in store.runs():
             for of in store.units(run.key):
-                logged = [r for part in store.chunks(of) for r in part.results]
-                assert sorted(logged, key=lambda r: r.episode) == store.episodes(of)
+                logged = {r.episode: row_of(r) for part in store.chunks(of) for r in part.results}
+                assert logged == {r.episode: row_of(r) for r in store.episodes(of)}

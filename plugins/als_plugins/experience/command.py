@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,7 +23,8 @@ Out = Annotated[Path, typer.Option(metavar="DATASET", help="Folder: new, empty, 
 Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1)]
 Policy = Annotated[str, typer.Option(help="random, expert, mix, or the folder of a saved agent.")]
 Sensors = Annotated[
-    str | None, typer.Option(help="Observation keys, such as rgb,text; by default the scenario's.")
+    str | None,
+    typer.Option(help="Observation keys, such as rgb,text, or all; by default the scenario's."),
 ]
 Arg = Annotated[
     list[str] | None,
@@ -58,6 +59,8 @@ def collect(
     from als_plugins.experience.collect import collect as run
 
     import_physics()
+    if sensors == "all":
+        sensors = ",".join(_every_sensor(id, parse_pairs(arguments)))
     given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
     with _bar() as show_progress:
         found = run(
@@ -73,6 +76,14 @@ def collect(
             on_progress=show_progress,
         )
     typer.echo(_summary(found))
+
+
+def _every_sensor(scenario: str, arguments: dict[str, Any]) -> list[str]:
+    """The scenario's own and all of the engine's."""
+    from als_engine.saving import spaces
+    from als_engine.sensors import SENSORS
+
+    return list(dict.fromkeys([*spaces(scenario, arguments)[0].spaces, *SENSORS]))
 
 
 def show(dataset: Dataset) -> None:

@@ -162,7 +162,9 @@ def _report(made: Pretrained, out: Path) -> None:
         for row in rows:
             table.add_row(*row)
         Console().print(table)
-    typer.echo(f"Saved to {out}. Use it: als train ID --set encoder=... --set pretrained={out}")
+    scenario, sensors = made.report["scenarios"][0], ",".join(made.report["sensors"])
+    use = f"als train {scenario} --sensors {sensors} --set pretrained={out}"
+    typer.echo(f"Saved to {out}. Use it: {use}")
 
 
 @contextmanager
