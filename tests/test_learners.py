@@ -316,7 +316,7 @@ def test_an_agent_is_evaluated_where_some_of_its_sensors_are_missing(tmp_path):
     opened = open_agent(str(tmp_path / "run"), arguments=SENSED, fewer_sensors=True)
     found = evaluate(opened.agent, ID, 4, arguments=opened.arguments)
     assert np.isfinite(found.mean_return.value)
-    with pytest.raises(ArgumentError, match='other observations than Learn/Reach-v0: .*"touch"'):
+    with pytest.raises(ArgumentError, match=r'other observations than Learn/Reach-v0: .*"touch"'):
         open_agent(str(tmp_path / "run"), arguments=SENSED)
     with pytest.raises(ArgumentError, match='it has never seen "depth", but proprioception, touch'):
         open_agent(str(tmp_path / "run"), arguments={"sensors": ["depth"]}, fewer_sensors=True)

@@ -188,8 +188,8 @@ def test_an_agent_with_an_encoder_comes_back_from_its_folder(learner, tmp_path):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"encoder": "mlp"}, 'holds the encoder "attention", not "mlp": leave encoder out'),
-        ({"encoder_config": {"width": 64}}, "'width': 16.*leave encoder_config out"),
+        ({"encoder": "mlp"}, 'holds the encoder "attention", not "mlp": leave it out'),
+        ({"encoder_config": {"width": 64}}, "'width': 16.*leave it out"),
     ],
 )
 def test_a_pretrained_encoder_is_not_asked_to_be_another(given, words, tmp_path):

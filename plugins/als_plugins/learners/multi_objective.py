@@ -70,7 +70,7 @@ class MultiObjectiveParameters(PPOParameters):
     trade: Annotated[list[Name], Field(min_length=2, max_length=50)] | None = None
     concentration: Annotated[float, Field(gt=0.01, le=100.0)] = 0.5
     widen: Share = 0.4
-    fade: Annotated[list[Name], Field(max_length=50)] = []
+    fade: Annotated[list[Name], Field(max_length=50)] = Field(default=[])
 
 
 class MultiObjective(PPO):

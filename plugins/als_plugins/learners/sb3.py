@@ -287,12 +287,10 @@ def _resolved(parameters: Hyperparameters) -> tuple[Hyperparameters, str | None]
     record = read_encoder_record(folder)
     asked, saved = parameters.encoder, record.encoder
     if "encoder" in parameters.model_fields_set and asked != saved:
-        raise ArgumentError(
-            f'{folder} holds the encoder "{saved}", not "{asked}": leave encoder out'
-        )
+        raise ArgumentError(f'{folder} holds the encoder "{saved}", not "{asked}": leave it out')
     for name, value in parameters.encoder_config.items():
         if name not in record.config or record.config[name] != value:
-            raise ArgumentError(f"{folder} was made with {record.config}: leave encoder_config out")
+            raise ArgumentError(f"{folder} was made with {record.config}: leave it out")
     changes = {
         "encoder": record.encoder, "encoder_config": dict(record.config), "pretrained": None
     }  # fmt: skip

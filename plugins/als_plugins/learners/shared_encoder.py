@@ -1,9 +1,8 @@
 """One encoder for actor and critic, which the critic trains and the actor only reads.
 
 The critic has something to learn features from, the temporal difference; the actor has what the
-critic makes of its actions, which is noise until the critic is good. An encoder that learns from
-the actor's loss, its own or a shared one as in SB3, mostly ends where nothing is told apart any
-more. Yarats et al. (2021), "Improving sample efficiency in model-free reinforcement learning from
+critic makes of its actions, which is noise until the critic is good; in SB3 a shared encoder learns
+from that alone. Yarats et al. (2021), "Improving sample efficiency in model-free reinforcement learning from
 images", section 5.
 """
 
