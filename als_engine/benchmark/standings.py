@@ -38,7 +38,7 @@ from als_engine.evaluation.statistics import (
 from als_engine.specs import SuiteSpec
 
 if TYPE_CHECKING:
-    from als_engine.benchmark.store import SeedMean, Store
+    from als_engine.benchmark.results.store import SeedMean, Store
 
 __all__ = [
     "MIN_SEEDS",

@@ -27,10 +27,10 @@ from hostile_agents import DENIED, DONE
 from hostile_world import hostile
 from learn_worlds import ID, learn
 
-from als_engine.benchmark.channel import one_line
-from als_engine.benchmark.confinement import Confinement, confinement, readable
-from als_engine.benchmark.sandbox import AgentFailure, Limits, SandboxedAgent
-from als_engine.benchmark.syscalls import MACHINES, filter_program
+from als_engine.benchmark.sandbox.agent import AgentFailure, Limits, SandboxedAgent
+from als_engine.benchmark.sandbox.channel import one_line
+from als_engine.benchmark.sandbox.confinement import Confinement, confinement, readable
+from als_engine.benchmark.sandbox.syscalls import MACHINES, filter_program
 from als_engine.errors import ArgumentError, UnknownIdError
 from als_engine.evaluation.protocol import evaluate
 from als_engine.saving import make_agent
@@ -347,7 +347,7 @@ def test_nothing_is_left_of_one_that_is_forgotten(tmp_path, monkeypatch) -> None
 
 SLEEPER = """
 import sys, time
-from als_engine.benchmark.sandbox import SandboxedAgent
+from als_engine.benchmark.sandbox.agent import SandboxedAgent
 agent = SandboxedAgent(None, "random", "ALS/Tag-v0", {"sensors": ["proprioception"]})
 print(agent.pid, flush=True)
 time.sleep(600)

@@ -15,8 +15,8 @@ import pytest
 
 from als_engine.benchmark.cells import Results
 from als_engine.benchmark.records import RunRecord, Unit
+from als_engine.benchmark.results.store import SeedMean, Store, StoreWriter
 from als_engine.benchmark.standings import Standing, Standings, read_standings, standings
-from als_engine.benchmark.store import SeedMean, Store, StoreWriter
 from als_engine.errors import ALSError
 from als_engine.evaluation.statistics import interquartile_interval
 from als_engine.specs import SuiteEntry, SuiteSpec
