@@ -2,8 +2,8 @@
 
 The critic has something to learn features from, the temporal difference; the actor has what the
 critic makes of its actions, which is noise until the critic is good; in SB3 a shared encoder learns
-from that alone. Yarats et al. (2021), "Improving sample efficiency in model-free reinforcement learning from
-images", section 5.
+from that alone. Yarats et al. (2021), "Improving sample efficiency in model-free reinforcement
+learning from images", section 5.
 """
 
 from __future__ import annotations
