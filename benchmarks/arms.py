@@ -25,7 +25,7 @@ class Setting:
         scenario, arguments: where.
         steps: environment steps of every arm.
         episodes, policy: the experience behind the pretrained encoders, from training levels.
-        objectives, pretraining_steps: of the pretraining.
+        objectives, pretraining_steps, batch: of the pretraining.
         encoder: arguments of the attention encoder.
         config: PPO's hyperparameters, the same for all arms.
         drift: the arguments that change for adaptation.
@@ -38,6 +38,7 @@ class Setting:
     policy: str = "mix"
     objectives: dict[str, float] = field(default_factory=lambda: {"masked": 1.0, "dynamics": 1.0})
     pretraining_steps: int = 1_500
+    batch: int = 64
     encoder: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     drift: dict[str, Any] = field(default_factory=dict)
@@ -63,9 +64,15 @@ SETTINGS = {
     "vocabulary": Setting(
         "ALS/Vocabulary-v0",
         {"sensors": ["entities", "proprioception", "text"], "action_mode": "continuous"},
-        steps=60_000,
+        steps=30_000,
+        episodes=2_000,
+        policy="turns",
+        objectives={"destination": 1.0},
+        pretraining_steps=2_000,
+        batch=128,
         config=PPO,
-        encoder={"width": 32, "depth": 1, "heads": 2, "features": 64},
+        # Two blocks: the first can read the words, the second look for the thing that they name.
+        encoder={"width": 32, "depth": 2, "heads": 2, "features": 64},
     ),
 }
 
@@ -125,6 +132,7 @@ def pretrained(setting: str, seed: int) -> Path:
             sensors=chosen.arguments["sensors"],
             objectives=chosen.objectives,
             steps=chosen.pretraining_steps,
+            batch=chosen.batch,
             seed=seed,
             resume=(folder / "pretraining").exists(),
         )

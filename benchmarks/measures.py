@@ -553,7 +553,7 @@ def sandboxed(repeats: int, worlds: int = 16, steps: int = 100) -> list[Measure]
 
     The agent draws them at random; stepping alone knows them beforehand.
     """
-    from als_engine.benchmark.sandbox import SandboxedAgent
+    from als_engine.benchmark.sandbox.agent import SandboxedAgent
 
     arguments = {"sensors": list(STATE)}
     env = gymnasium.make_vec("ALS/Tag-v0", num_envs=worlds, **arguments)

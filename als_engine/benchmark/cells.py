@@ -12,7 +12,7 @@ from als_engine.evaluation.statistics import Interval, interquartile_interval
 from als_engine.specs import SuiteEntry, SuiteSpec
 
 if TYPE_CHECKING:
-    from als_engine.benchmark.store import SeedMean
+    from als_engine.benchmark.results.store import SeedMean
 
 __all__ = [
     "Cell",

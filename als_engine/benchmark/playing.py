@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from als_engine.agent import Agent
-from als_engine.benchmark.records import Chunk, EpisodeResult
+from als_engine.benchmark.records import EVALUATION_SEED, Chunk, EpisodeResult
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError
 from als_engine.evaluation.protocol import ROW_SEEDS, Runner
@@ -18,10 +18,7 @@ from als_engine.evaluation.recording import Recorder
 from als_engine.simulation import Simulation, simulate
 from als_engine.specs import SuiteEntry
 
-__all__ = ["EVALUATION_SEED", "NUM_WORLDS", "Stage", "play", "replay"]
-
-EVALUATION_SEED: Final = 0
-"""Of episode 0 in every unit, where no secret decides: nobody may choose seeds that suit them."""
+__all__ = ["NUM_WORLDS", "Stage", "play", "replay"]
 
 NUM_WORLDS: Final = 16
 """Worlds that run at once; makes no difference to the result of an agent that acts in each row

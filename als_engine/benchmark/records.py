@@ -16,7 +16,19 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-__all__ = ["TIERS", "Chunk", "EpisodeResult", "RunRecord", "TrainedAgent", "Unit"]
+__all__ = [
+    "EVALUATION_SEED",
+    "TIERS",
+    "Chunk",
+    "EpisodeResult",
+    "RunRecord",
+    "TrainedAgent",
+    "Unit",
+]
+
+EVALUATION_SEED: Final = 0
+"""Of episode 0 of every unit, where no secret decides: all agents meet the same levels, and nobody
+chooses seeds that suit them."""
 
 TIERS: Final = ("claimed", "replayed", "executed")
 """How far a result has been checked, the least first; only the last one ranks.

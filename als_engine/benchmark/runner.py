@@ -17,10 +17,9 @@ from als_engine.benchmark.claims import claims_of, origin_of, player_claims
 from als_engine.benchmark.contestants import Contestant
 from als_engine.benchmark.executors import Executor, make_executor
 from als_engine.benchmark.plan import Item, chunks, plan
-from als_engine.benchmark.playing import EVALUATION_SEED
 from als_engine.benchmark.provenance import run_record
-from als_engine.benchmark.records import RunRecord, TrainedAgent, Unit
-from als_engine.benchmark.store import Store, StoreWriter
+from als_engine.benchmark.records import EVALUATION_SEED, RunRecord, TrainedAgent, Unit
+from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.benchmark.suites import check_suite
 from als_engine.benchmark.tasks import PlayTask, Seat, TrainTask, play_task, train_task
 from als_engine.errors import ALSError, ArgumentError, StoreError, WorkerError, unknown

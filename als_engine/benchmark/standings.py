@@ -38,7 +38,7 @@ from als_engine.evaluation.statistics import (
 from als_engine.specs import SuiteSpec
 
 if TYPE_CHECKING:
-    from als_engine.benchmark.store import SeedMean, Store
+    from als_engine.benchmark.results.store import SeedMean, Store
 
 __all__ = [
     "MIN_SEEDS",
@@ -258,7 +258,7 @@ def _line(
         for entry in suite.entries
     }
     counted = [entry.name for entry in suite.entries if is_counted(entry)]
-    missing = _missing(means, failures, counted, seeds, suite_of(results.run).episodes)
+    missing = _missing(means, failures, counted, seeds, suite.episodes)
     groups = [list(cells[name].scores.values()) for name in counted]
     complete = bool(counted) and not missing
     tier, bundle = _tier(results, agent)

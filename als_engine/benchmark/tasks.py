@@ -202,7 +202,7 @@ def open_seat(
         # The expert has to see the worlds, and nobody else's code is in these two.
         yield make_agent(contestant.agent, scenario, arguments)
         return
-    from als_engine.benchmark.sandbox import SandboxedAgent
+    from als_engine.benchmark.sandbox.agent import SandboxedAgent
 
     with SandboxedAgent(
         seat.files or None, contestant.agent, scenario, arguments, contestant.config, **sandbox

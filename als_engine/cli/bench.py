@@ -73,13 +73,14 @@ def run(
 
     Example: als bench run smoke --agent random --agent ppo --store runs/smoke.sqlite
     """
+    from als_engine.quiet import import_physics
+
+    import_physics()  # Before anything else loads it, and it says so.
     from als_engine.benchmark.contestants import find_contestants
     from als_engine.benchmark.runner import run_suite
     from als_engine.benchmark.suites import find_suite
     from als_engine.cli.leaderboard import print_table
-    from als_engine.quiet import import_physics
 
-    import_physics()
     chosen = find_suite(suite)
     path = store or Path("runs") / f"{chosen.id.replace('/', '-')}.sqlite"
     contestants = find_contestants(agents or chosen.agents)
@@ -111,12 +112,13 @@ def calibrate(
 
     Example: als bench calibrate benchmarks/suites/core.toml
     """
-    from als_engine.benchmark.calibration import calibrate as measure
-    from als_engine.benchmark.suites import check_suite, find_suite
-    from als_engine.cli.bars import spinner
     from als_engine.quiet import import_physics
 
     import_physics()
+    from als_engine.benchmark.calibration import calibrate as measure
+    from als_engine.benchmark.suites import check_suite, find_suite
+    from als_engine.cli.bars import spinner
+
     chosen = find_suite(suite)
     check_suite(chosen)
     with spinner(f"Playing {episodes} episodes an entry, twice"):

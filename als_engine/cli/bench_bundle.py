@@ -22,8 +22,8 @@ def bundle(store: StoreFile, out: Out, run: Run = None, agents: Agents = None) -
 
     Example: als bench bundle --store runs/smoke.sqlite --out smoke-bundle
     """
-    from als_engine.benchmark.bundle import Bundle, write_bundle
-    from als_engine.benchmark.store import Store
+    from als_engine.benchmark.checking.bundle import Bundle, write_bundle
+    from als_engine.benchmark.results.store import Store
     from als_engine.cli.bars import counting_bar
 
     with Store(store) as opened, counting_bar("units") as show:

@@ -19,8 +19,8 @@ def export(store: StoreFile, out: Out, run: Run = None) -> None:
 
     Example: als bench export --store runs/smoke.sqlite --out smoke.csv
     """
-    from als_engine.benchmark.export import export as write
-    from als_engine.benchmark.store import Store
+    from als_engine.benchmark.results.export import export as write
+    from als_engine.benchmark.results.store import Store
     from als_engine.cli.bars import spinner
 
     with Store(store) as opened, spinner(f"Exporting {store}"):

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from als_engine.benchmark.cells import Cell
+    from als_engine.benchmark.results.store import Store
     from als_engine.benchmark.standings import Standing, Standings
-    from als_engine.benchmark.store import Store
     from als_engine.evaluation.statistics import Interval
 
 __all__ = ["leaderboard", "print_table"]
@@ -54,8 +54,8 @@ def leaderboard(
 
     Example: als leaderboard --store runs/core.sqlite --html board
     """
+    from als_engine.benchmark.results.store import Store
     from als_engine.benchmark.standings import read_standings
-    from als_engine.benchmark.store import Store
 
     with Store(store) as opened:
         found = read_standings(opened, run)
@@ -71,8 +71,8 @@ def leaderboard(
 
 def print_table(store: Path, run: str) -> None:
     """Prints the table of a run."""
+    from als_engine.benchmark.results.store import Store
     from als_engine.benchmark.standings import read_standings
-    from als_engine.benchmark.store import Store
 
     with Store(store) as opened:
         _print(read_standings(opened, run))
@@ -101,7 +101,8 @@ def _print(found: Standings) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, width=_UNBOUNDED)
     suite = found.suite
-    console.print(f"{suite.id}: {suite.summary}", style="bold", markup=False)
+    title = f"{suite.id}: {suite.summary}" if suite.summary else suite.id
+    console.print(title, style="bold", markup=False)
     console.print(
         f"run {found.run.key}, {len(suite.entries)} entries, {suite.episodes} episodes for "
         "each seed",

@@ -58,11 +58,11 @@ def verify(
     from als_engine.quiet import import_physics
 
     import_physics()  # Before anything else loads it, and it says so.
-    from als_engine.benchmark.adoption import adopt
-    from als_engine.benchmark.bundle import Bundle
-    from als_engine.benchmark.store import StoreWriter
+    from als_engine.benchmark.checking.adoption import adopt
+    from als_engine.benchmark.checking.bundle import Bundle
+    from als_engine.benchmark.checking.verify import verify as check
+    from als_engine.benchmark.results.store import StoreWriter
     from als_engine.benchmark.suites import find_suite
-    from als_engine.benchmark.verify import verify as check
     from als_engine.cli.bars import counting_bar
     from als_engine.cli.bench import cores
 

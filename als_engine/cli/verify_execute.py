@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from als_engine.benchmark.bundle import Bundle
-    from als_engine.benchmark.executed import Executed
+    from als_engine.benchmark.checking.bundle import Bundle
+    from als_engine.benchmark.checking.executed import Executed
 
 __all__ = ["execute", "prepare"]
 
@@ -22,7 +22,11 @@ def prepare(secret: Path | None, store: Path | None, unconfined: bool) -> bytes:
         SavedFileError: the secret cannot be read, or others can read it, too.
         ConfinementError: this machine cannot confine agents, and that was not accepted.
     """
-    from als_engine.benchmark.execution import check_hidden, read_secret, require_confinement
+    from als_engine.benchmark.checking.execution import (
+        check_hidden,
+        read_secret,
+        require_confinement,
+    )
     from als_engine.errors import ArgumentError
 
     if secret is None:
@@ -51,10 +55,10 @@ def execute(
     Raises:
         ALSError: as `execute_bundle` and `store_executions` do.
     """
-    from als_engine.benchmark.confinement import Confinement
-    from als_engine.benchmark.executed import execute_bundle, store_executions
-    from als_engine.benchmark.execution import secret_seed
-    from als_engine.benchmark.store import StoreWriter
+    from als_engine.benchmark.checking.executed import execute_bundle, store_executions
+    from als_engine.benchmark.checking.execution import secret_seed
+    from als_engine.benchmark.results.store import StoreWriter
+    from als_engine.benchmark.sandbox.confinement import Confinement
     from als_engine.cli.bars import counting_bar
 
     force = Confinement(0, False, "") if unconfined else None

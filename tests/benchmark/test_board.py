@@ -19,8 +19,8 @@ from PIL import Image
 from als_engine.benchmark.board import films, pages
 from als_engine.benchmark.board.pages import write_board
 from als_engine.benchmark.records import TrainedAgent, Unit
+from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.benchmark.standings import read_standings
-from als_engine.benchmark.store import Store, StoreWriter
 from als_engine.errors import SavedFileError
 from als_engine.specs import SuiteEntry, SuiteSpec
 

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -26,10 +27,10 @@ from hostile_agents import DENIED, DONE
 from hostile_world import hostile
 from learn_worlds import ID, learn
 
-from als_engine.benchmark.channel import one_line
-from als_engine.benchmark.confinement import Confinement, confinement, readable
-from als_engine.benchmark.sandbox import AgentFailure, Limits, SandboxedAgent
-from als_engine.benchmark.syscalls import MACHINES, filter_program
+from als_engine.benchmark.sandbox.agent import AgentFailure, Limits, SandboxedAgent
+from als_engine.benchmark.sandbox.channel import one_line
+from als_engine.benchmark.sandbox.confinement import Confinement, confinement, readable
+from als_engine.benchmark.sandbox.syscalls import MACHINES, filter_program
 from als_engine.errors import ArgumentError, UnknownIdError
 from als_engine.evaluation.protocol import evaluate
 from als_engine.saving import make_agent
@@ -180,12 +181,66 @@ def test_the_kernel_says_that_the_process_is_confined() -> None:
     assert "CapEff:\t0000000000000000\n" in status
 
 
+def judge(program: bytes, arch: int, number: int, *arguments: int) -> int:
+    """What the kernel would make of a system call: runs the filter, as the kernel does."""
+    words = [number, arch, 0, 0, *(half for a in arguments for half in (a, 0)), *[0] * 12]
+    code, at, loaded = list(struct.iter_unpack("=HBBI", program)), 0, 0
+    while True:
+        operation, yes, no, k = code[at]
+        at += 1
+        if operation == 0x06:
+            return k
+        if operation == 0x20:
+            loaded = words[k // 4]
+        else:
+            holds = {0x15: loaded == k, 0x35: loaded >= k, 0x45: bool(loaded & k)}[operation]
+            at += yes if holds else no
+
+
+ALLOWED, REFUSED, MISSING, KILLED = 0x7FFF0000, 0x50001, 0x50026, 0x80000000
+OWN, OTHER, THREAD = 1234, 4321, 0x10000
+
+# What is called with which arguments, and what comes of it; numbers of (x86_64, aarch64).
+CALLS = {
+    "read": ((0, 63), (), ALLOWED),
+    "futex": ((202, 98), (), ALLOWED),
+    "openat": ((257, 56), (), ALLOWED),
+    "a new thread": ((56, 220), (THREAD | 0x100,), ALLOWED),
+    "a new process": ((56, 220), (0x11,), REFUSED),
+    "clone3": ((435, 435), (), MISSING),
+    "execve": ((59, 221), (), REFUSED),
+    "socket": ((41, 198), (), REFUSED),
+    "ptrace": ((101, 117), (), REFUSED),
+    "io_uring_setup": ((425, 425), (), REFUSED),
+    "fchmodat": ((268, 53), (), REFUSED),
+    "nfsservctl, the last of the list": ((180, 42), (), REFUSED),
+    "fchmodat2, newer than the list": ((452, 452), (), MISSING),
+    "kill itself": ((62, 129), (OWN,), ALLOWED),
+    "kill another": ((62, 129), (OTHER,), REFUSED),
+    "kill everybody": ((62, 129), (0xFFFFFFFF,), REFUSED),
+    "signal its own thread": ((234, 131), (OWN, 1235), ALLOWED),
+    "signal another's thread": ((234, 131), (OTHER, 4322), REFUSED),
+    "its own limits": ((302, 261), (0,), ALLOWED),
+    "another's limits": ((302, 261), (OTHER,), REFUSED),
+    "name itself": ((157, 167), (15,), ALLOWED),
+    "outlive its parent": ((157, 167), (1,), REFUSED),
+    "close on exec": ((72, 25), (3, 2), ALLOWED),
+    "have a descriptor signal": ((72, 25), (3, 8), REFUSED),
+    "size of a terminal": ((16, 29), (0, 0x5413), ALLOWED),
+    "type on a terminal": ((16, 29), (0, 0x5412), REFUSED),
+}
+
+
 @pytest.mark.parametrize("machine", sorted(MACHINES))
-def test_a_filter_has_room_in_the_kernel_and_ends_with_an_answer(machine: str) -> None:
-    program = filter_program(machine, 1234)
-    assert len(program) % 8 == 0
-    assert len(program) // 8 <= 4_096
-    assert program[-8:-6] == b"\x06\x00"
+@pytest.mark.parametrize("call", CALLS)
+def test_the_filter_judges_each_call_on_each_processor(call: str, machine: str) -> None:
+    numbers, arguments, verdict = CALLS[call]
+    audit, column = MACHINES[machine]
+    program = filter_program(machine, OWN)
+    assert len(program) // 8 <= 4_096  # The kernel takes no more.
+    assert judge(program, audit, numbers[column], *arguments) == verdict
+    assert judge(program, audit ^ 1, numbers[column], *arguments) == KILLED
+    assert judge(program, audit, 0x40000000 + numbers[column], *arguments) == KILLED
 
 
 def test_a_secret_among_installed_code_would_be_found(tmp_path: Path) -> None:
@@ -290,9 +345,9 @@ def test_nothing_is_left_of_one_that_is_forgotten(tmp_path, monkeypatch) -> None
     assert left_over(tmp_path) == []
 
 
-KILLED = """
+SLEEPER = """
 import sys, time
-from als_engine.benchmark.sandbox import SandboxedAgent
+from als_engine.benchmark.sandbox.agent import SandboxedAgent
 agent = SandboxedAgent(None, "random", "ALS/Tag-v0", {"sensors": ["proprioception"]})
 print(agent.pid, flush=True)
 time.sleep(600)
@@ -304,7 +359,7 @@ def test_it_dies_with_a_parent_that_is_killed_and_its_folder_goes_with_the_next(
 ) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     parent = subprocess.Popen(
-        [sys.executable, "-c", KILLED], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SLEEPER], env=environment, stdout=subprocess.PIPE, text=True
     )
     with parent:
         assert parent.stdout is not None

@@ -15,8 +15,8 @@ import pytest
 from store_rows import RUN, check_whole, chunk, fill, result, trained, unit
 
 from als_engine.benchmark.records import Chunk, Unit
-from als_engine.benchmark.store import Store, StoreWriter
-from als_engine.benchmark.store_schema import APPLICATION
+from als_engine.benchmark.results.schema import APPLICATION
+from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.errors import StoreError
 
 NUMBERS = count()

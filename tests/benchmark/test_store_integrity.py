@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from store_rows import RUN, check_whole, chunk, fill, result, trained, unit, write_on, write_some
 
-from als_engine.benchmark import store_schema
-from als_engine.benchmark.export import export
-from als_engine.benchmark.store import Store, StoreWriter
+from als_engine.benchmark.results import schema as store_schema
+from als_engine.benchmark.results.export import export
+from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.errors import SavedFileError, StoreError
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -119,7 +119,7 @@ def test_a_writer_ends_with_its_parent_and_keeps_what_it_acknowledged(
         acknowledged = {episode for first in firsts for episode in range(first, first + 4)}
         assert acknowledged <= done
         assert len(done - acknowledged) <= 4
-    assert "store_process" not in capfd.readouterr().err
+    assert "results/process" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.2])
@@ -129,7 +129,7 @@ def test_ctrl_c_while_the_writer_starts_leaves_no_process_and_no_noise_of_its(
     path = tmp_path / "results.sqlite"
     script = (
         "import sys, pathlib\n"
-        "from als_engine.benchmark.store import StoreWriter\n"
+        "from als_engine.benchmark.results.store import StoreWriter\n"
         "print('ready', flush=True)\n"
         f"with StoreWriter(pathlib.Path({str(path)!r})) as writer:\n"
         "    input()\n"
@@ -149,7 +149,7 @@ def test_ctrl_c_while_the_writer_starts_leaves_no_process_and_no_noise_of_its(
     _, err = process.communicate(timeout=30)
     assert process.returncode != 0
     assert err.count("Traceback") <= 1, err
-    assert "store_process" not in err
+    assert "results/process" not in err
     assert_soon(lambda: all(map(has_ended, members_of(process.pid))))
 
 

@@ -11,18 +11,19 @@ import pytest
 from bench_runs import als_process, command, installed, write_suite
 from hostile_world import install
 
-from als_engine.benchmark.bundle import Bundle
-from als_engine.benchmark.confinement import Confinement, confinement
-from als_engine.benchmark.executed import Executed, execute_bundle, store_executions
-from als_engine.benchmark.execution import Execution, secret_seed
+from als_engine.benchmark.checking.bundle import Bundle
+from als_engine.benchmark.checking.executed import Executed, execute_bundle, store_executions
+from als_engine.benchmark.checking.execution import Execution, secret_seed
 from als_engine.benchmark.records import Unit
-from als_engine.benchmark.store import Store, StoreWriter
+from als_engine.benchmark.results.store import Store, StoreWriter
+from als_engine.benchmark.sandbox.confinement import Confinement, confinement
 from als_engine.cli.verify_execute import prepare
 from als_engine.errors import ALSError, ArgumentError
 
 pytestmark = [
     pytest.mark.skipif(not confinement().complete, reason=str(confinement())),
     pytest.mark.slow,
+    pytest.mark.timeout(600),  # It waits for five commands, each of several processes.
 ]
 
 SECRET = bytes(range(32))

@@ -49,7 +49,7 @@ def assert_same(one: Path, two: Path) -> None:
         assert np.asarray(value).dtype == np.asarray(theirs[name]).dtype, name
 
 
-@pytest.mark.parametrize("policy", ["random", "mix"])
+@pytest.mark.parametrize("policy", ["random", "mix", "turns"])
 def test_episodes_are_the_same_bits_however_many_worlds_run(policy: str, tmp_path: Path) -> None:
     for worlds in (1, 3, 8):
         collect(
@@ -95,6 +95,20 @@ def test_mix_is_half_expert_and_half_random(tmp_path: Path) -> None:
     for i, who in enumerate((expert, random, expert, random)):
         np.testing.assert_array_equal(mix[f"episode_{i}/actions"], who[f"episode_{i}/actions"])
     assert [mix[f"episode_{i}@policy"] for i in range(4)] == ["expert", "random"] * 2
+
+
+def test_in_turns_random_actions_are_held_on_to_and_the_expert_finds_back(tmp_path: Path) -> None:
+    arguments = {"sensors": ["text"], "action_mode": "continuous"}
+    collect("ALS/Vocabulary-v0", tmp_path, policy="turns", episodes=12, arguments=arguments)
+    turns = contents(tmp_path)
+    assert {turns[f"episode_{i}@policy"] for i in range(12)} == {"turns"}
+    actions = [turns[f"episode_{i}/actions"] for i in range(12)]
+    # The expert of this lesson never says anything; what is drawn evenly nearly always does.
+    drawn = [(episode[:, 3:5] != 0).any(1) for episode in actions]
+    held = [(a[1:] == a[:-1]).all(1)[d[1:] & d[:-1]] for a, d in zip(actions, drawn, strict=True)]
+    assert 0.2 < np.concatenate(drawn).mean() < 0.6
+    assert np.concatenate(held).mean() > 0.9
+    assert sum(turns[f"episode_{i}/terminations"][-1] for i in range(12)) > 8
 
 
 def test_minari_lists_loads_and_splits_the_dataset(

@@ -62,7 +62,7 @@ def test_windows_are_all_runs_of_steps_and_hold_what_was_collected(
             run = slice(start, start + length)
             expected[part_of(int(infos["level"][0]))].append((arrays, infos, actions, rewards, run))
     for name, runs in expected.items():
-        windows = experience.part(name).windows(length)
+        windows = experience.part(name).windows(length, ends=True)
         assert len(windows) == len(runs) > 0
         order = np.random.default_rng(0).permutation(len(windows))
         taken = windows.take(order)
@@ -71,6 +71,8 @@ def test_windows_are_all_runs_of_steps_and_hold_what_was_collected(
             for key, values in taken.observation.items():
                 np.testing.assert_array_equal(values[row], arrays[key][run])
                 assert values.dtype == arrays[key].dtype
+            for key, values in taken.last.items():
+                np.testing.assert_array_equal(values[row], arrays[key][len(actions) - 1])
             for key, values in taken.labels.items():
                 np.testing.assert_array_equal(values[row], infos[key][run])
             np.testing.assert_array_equal(taken.actions[row], actions[run])
@@ -92,6 +94,7 @@ def test_indices_outside_are_refused(walks: Path) -> None:
         with pytest.raises(IndexError):
             windows.take(np.array([wrong]))
     assert windows.take(np.array([], np.intp)).rewards.shape == (0, 2)
+    assert windows.take(np.array([0])).last == {}
     assert len(open_experience(walks).part("train").windows(10_000)) == 0
     with pytest.raises(ArgumentError, match="length"):
         Windows(open_experience(walks).part("train"), 0)

@@ -15,7 +15,7 @@ from als_plugins.encoders.saving import make_encoder
 from als_plugins.pretraining.batches import clip_of
 from als_plugins.pretraining.group import Group
 from als_plugins.pretraining.job import Job
-from als_plugins.pretraining.objectives import OBJECTIVES, parse_weights
+from als_plugins.pretraining.objectives import OBJECTIVES, Clip, parse_weights
 from als_plugins.pretraining.objectives.contrast import fingerprints, info_nce
 from als_plugins.pretraining.objectives.crossmodal import pairs
 from als_plugins.pretraining.objectives.hiding import hider_of
@@ -69,6 +69,33 @@ def test_crossmodal_finds_the_sound_that_belongs_to_the_words():
     assert logged["crossmodal/audio to text"] > 0.9
 
 
+def test_destination_asks_where_the_thing_is_that_the_episode_ends_at():
+    spaces = gymnasium.spaces.Dict({"entities": SPACES["entities"]})
+    objective = OBJECTIVES["destination"](encoder := make_encoder("mlp", spaces), Discrete(2))
+    torch.nn.init.zeros_(objective.guess.weight)
+    torch.nn.init.zeros_(objective.guess.bias)
+    now, last = torch.zeros(2, 1, 4, 26), torch.zeros(2, 4, 26)
+    for row, (identity, ahead) in enumerate([(0.5, 0.1), (1.0, 0.3)]):
+        now[:, 0, row, [0, 1, 7, 8]] = torch.tensor([1, 1, identity, ahead])
+    last[0, 0, [0, 1, 7, 8]] = torch.tensor([1, 1, 1.0, 0.05])  # The farther one, reached.
+    last[1, 0, [0, 2, 7, 8]] = torch.tensor([1, 1, 1.0, 0.05])  # One that was not in sight.
+    actions, draw = torch.zeros(2, 1), torch.Generator()
+    clip = Clip({"entities": now}, actions, draw, last={"entities": last})
+    loss, logged = objective.loss(encoder, clip)
+    assert loss.item() == pytest.approx(3.0**2 / 2)
+    assert logged == {"found": 0.0}
+    objective.guess.bias.data = torch.tensor([3.0, 0.0])
+    loss, logged = objective.loss(encoder, clip)
+    assert loss.item() == pytest.approx(0.0, abs=1e-6)
+    assert logged == {"found": 1.0}
+
+
+def test_destination_needs_things():
+    encoder = make_encoder("mlp", gymnasium.spaces.Dict({"rgb": SPACES["rgb"]}))
+    with pytest.raises(ArgumentError, match='needs the sensor "entities"'):
+        OBJECTIVES["destination"](encoder, Discrete(2))
+
+
 def test_momentum_encoders_follow_slowly_and_get_no_gradient():
     trainer, *_ = trained("temporal", steps=2)
     slow = trainer.network.objective("temporal").slow["encoder"]
@@ -117,8 +144,6 @@ def test_sensors_of_all_shapes_can_be_masked(space):
     spaces.seed(0)
     values = torch.from_numpy(np.stack([spaces.sample()["x"] for _ in range(8)])[:, None])
     window = torch.zeros(8, 1)
-    from als_plugins.pretraining.objectives import Clip
-
     clip = Clip({"x": values}, window, torch.Generator().manual_seed(0))
     loss, _ = objective.loss(encoder, clip)
     assert torch.isfinite(loss)

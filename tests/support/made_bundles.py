@@ -14,10 +14,10 @@ from learn_worlds import ID, NO_EXPERT, TRADE
 
 from als_engine import SuiteSpec
 from als_engine.agent import Agent
-from als_engine.benchmark.bundle import Source, assemble
+from als_engine.benchmark.checking.bundle import Source, assemble
+from als_engine.benchmark.checking.manifest import MANIFEST, SEAL
 from als_engine.benchmark.claims import canonical_json, claims_of, digest_of, origin_of
 from als_engine.benchmark.claims import player_claims as player
-from als_engine.benchmark.manifest import MANIFEST, SEAL
 from als_engine.benchmark.playing import Stage, play
 from als_engine.benchmark.provenance import run_record
 from als_engine.benchmark.records import Unit

@@ -35,6 +35,7 @@ class MadeWindow:
     actions: np.ndarray
     rewards: np.ndarray
     labels: dict
+    last: dict
 
 
 class MadeWindows:
@@ -46,11 +47,13 @@ class MadeWindows:
 
     def take(self, indices):
         rows = np.asarray(indices)[:, None] + np.arange(self.length)
+        ends = np.minimum(rows[:, 0] // 25 * 25 + 24, len(self.actions) - 1)
         return MadeWindow(
             {key: array[rows] for key, array in self.arrays.items()},
             self.actions[rows],
             np.zeros(rows.shape),
             {key: array[rows] for key, array in self.labels.items()},
+            {key: array[ends] for key, array in self.arrays.items()},
         )
 
 
@@ -83,7 +86,7 @@ class MadePart:
             "sign_number": quarter.astype(np.int64),
         }
 
-    def windows(self, length):
+    def windows(self, length, ends=False):
         return MadeWindows(self.arrays, self.labels, self.actions, length)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from als_engine.benchmark.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
-from als_engine.benchmark.store import StoreWriter
+from als_engine.benchmark.results.store import StoreWriter
 from als_engine.specs import SuiteEntry, SuiteSpec
 
 ENTITIES = {"sensors": ["entities", "proprioception"]}

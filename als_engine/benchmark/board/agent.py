@@ -26,8 +26,8 @@ from als_engine.benchmark.board.parts import (
 )
 from als_engine.benchmark.cells import printable
 from als_engine.benchmark.records import TrainedAgent, Unit
+from als_engine.benchmark.results.store import Store
 from als_engine.benchmark.standings import Standing
-from als_engine.benchmark.store import Store
 from als_engine.errors import ALSError
 from als_engine.registry import registry
 from als_engine.saving import AgentRecord, read_record

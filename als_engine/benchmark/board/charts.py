@@ -11,8 +11,8 @@ import numpy as np
 from als_engine.benchmark.board.parts import Board, number, score
 from als_engine.benchmark.cells import Cell, CrossPlay
 from als_engine.benchmark.records import Unit
+from als_engine.benchmark.results.store import Store
 from als_engine.benchmark.standings import Standing
-from als_engine.benchmark.store import Store
 from als_engine.chart import Interval
 from als_engine.evaluation.statistics import (
     curve_band,

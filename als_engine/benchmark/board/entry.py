@@ -22,8 +22,8 @@ from als_engine.benchmark.board.parts import (
     score_cell,
     sort_key,
 )
+from als_engine.benchmark.results.store import Store
 from als_engine.benchmark.standings import Standing
-from als_engine.benchmark.store import Store
 from als_engine.specs import SuiteEntry
 
 __all__ = ["entry_page"]

@@ -19,7 +19,7 @@ from als_engine.simulation import simulate
 from als_engine.video import write_video
 
 if TYPE_CHECKING:
-    from als_engine.benchmark.store import Store
+    from als_engine.benchmark.results.store import Store
     from als_engine.specs import SuiteEntry
 
 __all__ = ["film_agent"]

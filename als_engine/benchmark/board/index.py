@@ -37,7 +37,7 @@ def index_page(board: Board) -> str:
     )
     crashed = any(row.failures for row in board.standings.rows)
     parts = [
-        f'<p class="lead">{escape(suite.summary)}</p>',
+        f'<p class="lead">{escape(suite.summary)}</p>' if suite.summary else "",
         chips(
             [
                 (str(len(suite.entries)), "entries"),

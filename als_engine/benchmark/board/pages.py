@@ -12,8 +12,8 @@ from als_engine.benchmark.board.agent import agent_page
 from als_engine.benchmark.board.entry import entry_page
 from als_engine.benchmark.board.index import index_page
 from als_engine.benchmark.board.parts import Board, Filmed
+from als_engine.benchmark.results.store import Store
 from als_engine.benchmark.standings import Standings
-from als_engine.benchmark.store import Store
 from als_engine.errors import SavedFileError
 from als_engine.safe_files import replace_folder
 from als_engine.series_chart import series_kind

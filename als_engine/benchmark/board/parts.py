@@ -8,6 +8,8 @@ from html import escape
 from string import Template
 from typing import Final
 
+from pydantic import JsonValue
+
 from als_engine.benchmark.board.style import BOARD_STYLE, SCRIPT, SCRIPT_HASH
 from als_engine.benchmark.cells import Cell
 from als_engine.benchmark.records import RunRecord
@@ -241,12 +243,16 @@ def facts(values: Sequence[tuple[str, str]], code: bool = False) -> str:
 
 def provenance(run: RunRecord) -> str:
     """With what a run was made: machine, versions, and the hashes of the code."""
-    machine = [(name.replace("_", " "), str(value)) for name, value in run.machine.items()]
+    machine = [(name.replace("_", " "), _written(value)) for name, value in run.machine.items()]
     code = [(f"code of {name}, sha256", digest) for name, digest in run.code.items()]
     return (
         f'<div class="pair">{facts(machine)}{facts([*run.versions.items()])}</div>'
         f"{facts([('run', run.key), *code], code=True)}"
     )
+
+
+def _written(value: JsonValue) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 # Whatever a name holds, the policy lets the page load nothing but its own pictures, and run

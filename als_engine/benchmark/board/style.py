@@ -96,6 +96,7 @@ sup { font-size: 11px; line-height: 0; position: absolute; }
 .failures { margin: 14px 0 0; padding: 0; list-style: none; font-size: 14px; display: grid;
   gap: 6px; }
 .failures li { overflow-wrap: anywhere; }
+.film { align-self: start; }
 .films .film img { aspect-ratio: 4 / 3; }
 .explained { display: grid; gap: 10px; margin: 16px 0 0; color: var(--soft); font-size: 14px;
   max-width: 90ch; }

@@ -105,8 +105,8 @@ def collect(
     Args:
         scenario: its id.
         folder: of the dataset; a new or empty folder, or one with a dataset.
-        policy: "random", "expert", "mix" (the expert in even episodes, random in odd ones), or the
-            folder or id of another agent.
+        policy: "random", "expert", "mix" (the expert in even episodes, random in odd ones),
+            "turns" (both in every episode, see `policies`), or the folder or id of another agent.
         episodes: how many; each gives one for every observer.
         seed: of episode 0.
         worlds: how many run at once; makes no difference to the episodes.

@@ -21,7 +21,7 @@ __all__ = ["collect", "show"]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The scenario; `als list` shows them.")]
 Out = Annotated[Path, typer.Option(metavar="DATASET", help="Folder: new, empty, or a dataset.")]
 Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1)]
-Policy = Annotated[str, typer.Option(help="random, expert, mix, or the folder of a saved agent.")]
+Policy = Annotated[str, typer.Option(help="random, expert, mix, turns, or a saved agent's folder.")]
 Sensors = Annotated[
     str | None,
     typer.Option(help="Observation keys, such as rgb,text, or all; by default the scenario's."),

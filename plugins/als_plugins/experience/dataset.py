@@ -7,7 +7,7 @@ checked once, when its arrays were made; data larger than memory stays on the di
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -50,12 +50,15 @@ class Window:
             and to the left, NaN where none is in sight; `speaker` (rows, length), who is heard
             saying something, -1 where nobody is; `sign_number` (rows, length), the number on the
             sign in view, -1 where there is none. See `als_plugins.experience.labels`.
+        last: sensor to (rows, ...), the last observation of the episode on which something was
+            done; empty unless it was asked for.
     """
 
     observation: dict[str, NDArray[Any]]
     actions: NDArray[Any]
     rewards: NDArray[np.float64]
     labels: dict[str, NDArray[Any]]
+    last: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class Windows:
@@ -65,7 +68,7 @@ class Windows:
         length: steps in a window.
     """
 
-    def __init__(self, part: Part, length: int) -> None:
+    def __init__(self, part: Part, length: int, ends: bool = False) -> None:
         if isinstance(length, bool) or not isinstance(length, int) or length < 1:
             raise ArgumentError(f"length must be a whole number of at least 1, got {length!r}")
         self.length = length
@@ -81,6 +84,7 @@ class Windows:
         # What to add to a window's number for the row that it begins at.
         self._shift = starts[used] - (self._ends - counts[used])
         self._source = source[used]
+        self._last = (starts + lengths - 1)[used] if ends else None
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -107,6 +111,12 @@ class Windows:
             actions=self._gather("actions", source, rows),
             rewards=self._gather("rewards", source, rows),
             labels={name: self._gather(f"infos/{name}", source, rows) for name in LABELS},
+            last={}
+            if self._last is None
+            else {
+                key: self._gather(f"observations/{key}", source, self._last[episode])
+                for key in self._keys
+            },
         )
 
     def batches(self, size: int, rng: np.random.Generator) -> Iterator[Window]:
@@ -158,13 +168,17 @@ class Part:
         """How many there are, over all episodes."""
         return int(sum(chosen.lengths.sum() for chosen in self.sources))
 
-    def windows(self, length: int) -> Windows:
+    def windows(self, length: int, ends: bool = False) -> Windows:
         """All runs of `length` consecutive steps within an episode.
+
+        Args:
+            length: steps.
+            ends: whether each comes with the last observation of its episode.
 
         Raises:
             ArgumentError: the length is not at least 1.
         """
-        return Windows(self, length)
+        return Windows(self, length, ends)
 
 
 class Experience:

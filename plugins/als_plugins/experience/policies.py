@@ -14,10 +14,16 @@ from als_engine.agent import Agent, ExpertSource
 from als_engine.errors import ArgumentError
 from als_engine.saving import open_agent, spaces
 
-__all__ = ["MIX", "Policies"]
+__all__ = ["MIX", "SWITCH", "TURNS", "Policies"]
 
 MIX: Final = ("expert", "random")
-"""Who acts in even and in odd episodes of `mix`."""
+"""Who acts in even and in odd episodes of `mix`; in `turns` the two relieve one another."""
+
+TURNS: Final = "turns"
+SWITCH: Final = (0.1, 0.2)
+"""The chance, at every step of an episode of `turns`, that the expert's turn ends, and that the
+other's does. What is random is held on to as long as a turn lasts, since actions that are drawn
+anew at every step add up to next to nothing."""
 
 
 class Policies:
@@ -39,7 +45,8 @@ class Policies:
             ArgumentError: an argument is not allowed, or an agent cannot act here.
             SavedFileError: a folder is no saved agent.
         """
-        self.names = MIX if policy == "mix" else (policy,)
+        self.names = MIX if policy in ("mix", TURNS) else (policy,)
+        self._turns = policy == TURNS
         given = {name: value for name, value in arguments.items() if name != "sensors"}
         opened = [open_agent(name, scenario, given, observers) for name in self.names]
         self._agents: list[Agent] = [found.agent for found in opened]
@@ -57,6 +64,10 @@ class Policies:
             self._reads = [list(recorded.spaces)] * len(self._agents)
         self.digest = _digest(Path(policy)) if Path(policy).is_dir() else None
         self._states: list[Any] = [None] * len(self._agents)
+        self._draws: dict[int, np.random.Generator] = {}
+        self._who = np.zeros(0, np.int64)
+        self._new = np.zeros(0, np.bool_)
+        self._held: NDArray[Any] | None = None
 
     def begin(self, env: ExpertSource, seed: int) -> None:
         """Attaches everyone to the environment."""
@@ -67,10 +78,19 @@ class Policies:
 
     def name(self, episode: int) -> str:
         """Who acts in an episode."""
+        if self._turns:
+            return TURNS
         return self.names[episode % len(self.names)]
 
     def restart(self, rows: NDArray[np.bool_], seeds: Sequence[int]) -> None:
         """Begins new episodes in some rows; one seed for each of them."""
+        if self._turns:
+            if len(self._who) != len(rows):
+                self._who, self._new = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)
+            self._new |= rows
+            for row, seed in zip(np.flatnonzero(rows).tolist(), seeds, strict=True):
+                self._draws[row] = draw = np.random.default_rng(seed)
+                self._who[row] = draw.integers(len(self._agents))
         self._states = [
             agent.restart(state, rows, seeds)
             for agent, state in zip(self._agents, self._states, strict=True)
@@ -88,7 +108,10 @@ class Policies:
         Raises:
             ArgumentError: the scenario has no expert.
         """
-        who = episodes % len(self._agents)
+        if self._turns:
+            who, holds = self._turn()
+        else:
+            who, holds = episodes % len(self._agents), None
         actions: NDArray[Any] | None = None
         for number, agent in enumerate(self._agents):
             seen = {key: observation[key] for key in self._reads[number]}
@@ -101,7 +124,20 @@ class Policies:
             else:
                 actions = np.where(_wide(who == number, chosen.ndim), chosen, actions)
         assert actions is not None
+        if holds is not None:
+            if self._held is not None:
+                actions = np.where(_wide(holds, actions.ndim), self._held, actions)
+            self._held = actions
         return actions
+
+    def _turn(self) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Whose turn it is in each row, and where a random action is held on to."""
+        drawn = np.array([self._draws[row].random() for row in range(len(self._who))])
+        switched = drawn < np.array(SWITCH)[self._who]
+        holds = (self._who == MIX.index("random")) & ~switched & ~self._new
+        self._who = np.where(switched, (self._who + 1) % len(MIX), self._who)
+        self._new = np.zeros_like(self._new)
+        return self._who, holds
 
 
 def _wide(mask: NDArray[np.bool_], dimensions: int) -> NDArray[np.bool_]:

@@ -115,7 +115,7 @@ class SourceRecord(Model):
     Attributes:
         id: of the Minari dataset.
         scenario: registered id. arguments: of the scenario, sensors and action mode included.
-        policy: "random", "expert", "mix", or the agent that acted, as it was named.
+        policy: "random", "expert", "mix", "turns", or the agent that acted, as it was named.
         agent: a digest of the agent's files; None for a policy without files.
         observers: avatars of each world that acted; each makes an episode of its own.
         split: where the levels come from.

@@ -44,7 +44,7 @@ class CollectStage(_Table):
     """Unlabelled experience.
 
     Attributes:
-        policy: who acts: "random", "expert", "mix", or a saved agent's folder.
+        policy: who acts: "random", "expert", "mix", "turns", or a saved agent's folder.
         episodes: of each scenario.
         scenarios: where; the experiment's own when empty.
     """

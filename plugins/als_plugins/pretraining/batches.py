@@ -97,6 +97,7 @@ def clip_of(window: Window, seed: int, group: Group, device: torch.device) -> Cl
         actions=tensor(window.actions),
         generator=torch.Generator().manual_seed(seed),
         group=group,
+        last={key: tensor(array) for key, array in window.last.items()},
     )
 
 

@@ -35,7 +35,8 @@ Objectives = Annotated[
     typer.Option(
         "--objective",
         metavar="NAME=WEIGHT,...",
-        help="masked, temporal, crossmodal, dynamics, alone or summed; by default masked.",
+        help="masked, temporal, crossmodal, dynamics, destination, alone or summed; by default "
+        "masked.",
     ),
 ]
 Sensors = Annotated[

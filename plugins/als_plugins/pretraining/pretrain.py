@@ -98,8 +98,8 @@ def pretrain(
         encoder: its id.
         config: the encoder's arguments.
         sensors: the observation keys it is to read; None for all of the dataset.
-        objectives: name to weight, of `masked`, `temporal`, `crossmodal` and `dynamics`; by default
-            `masked` alone.
+        objectives: name to weight, of `masked`, `temporal`, `crossmodal`, `dynamics` and
+            `destination`; by default `masked` alone.
         steps: gradient steps at most.
         batch: windows in a step, over all processes.
         learning_rate: at its highest; it rises for a twentieth of the steps, then falls to 0.

@@ -98,8 +98,9 @@ class Trainer:
         self.counters = Counters()
         self.best: dict[str, Tensor] = {}
         length = max(objective.length for objective in objectives.values())
-        self.windows = experience.part("train").windows(length)
-        self.held_out = experience.part("validation").windows(length)
+        ends = any(objective.ends for objective in objectives.values())
+        self.windows = experience.part("train").windows(length, ends)
+        self.held_out = experience.part("validation").windows(length, ends)
         self.order = Order(len(self.windows), self._batch(length), job.seed)
 
     def clips(self) -> Generator[Clip, None, None]:

@@ -11,6 +11,7 @@ from als_engine.errors import ArgumentError, unknown
 from als_plugins.encoders.base import Encoder
 from als_plugins.pretraining.objectives.base import Clip, Objective
 from als_plugins.pretraining.objectives.crossmodal import Crossmodal
+from als_plugins.pretraining.objectives.destination import Destination
 from als_plugins.pretraining.objectives.dynamics import Dynamics
 from als_plugins.pretraining.objectives.masked import Masked
 from als_plugins.pretraining.objectives.temporal import Temporal
@@ -22,6 +23,7 @@ OBJECTIVES: Final[Mapping[str, type[Objective]]] = {
     "temporal": Temporal,
     "crossmodal": Crossmodal,
     "dynamics": Dynamics,
+    "destination": Destination,
 }
 
 

@@ -29,12 +29,15 @@ class Clip:
         actions: (rows, length, ...).
         generator: of all random numbers; a function of the seed and the step alone.
         group: the processes that share the batch.
+        last: the last observation of each row's episode, key to (rows, ...); only for an objective
+            that asks for it.
     """
 
     observation: Mapping[str, Tensor]
     actions: Tensor
     generator: torch.Generator
     group: Group = field(default_factory=Group)
+    last: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -90,9 +93,11 @@ class Objective(nn.Module):
 
     Attributes:
         length: how many consecutive steps it needs.
+        ends: whether it needs the last observation of the episode.
     """
 
     length: ClassVar[int] = 1
+    ends: ClassVar[bool] = False
 
     def __init__(self, encoder: Encoder, action_space: gymnasium.Space[Any]) -> None:
         """Builds what it needs to train this encoder; does not keep the encoder itself."""

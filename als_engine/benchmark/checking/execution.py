@@ -15,10 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from als_engine.benchmark.confinement import Confinement, ConfinementError, confinement, readable
 from als_engine.benchmark.plan import CHUNK
 from als_engine.benchmark.records import Chunk
-from als_engine.benchmark.sandbox import AgentFailure, Limits
+from als_engine.benchmark.sandbox.agent import AgentFailure, Limits
+from als_engine.benchmark.sandbox.confinement import (
+    Confinement,
+    ConfinementError,
+    confinement,
+    readable,
+)
 from als_engine.benchmark.tasks import PlayTask, open_seat, play_seated
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.safe_files import read_bytes

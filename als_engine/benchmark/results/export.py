@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from als_engine.benchmark.records import RunRecord, Unit
-from als_engine.benchmark.store import Store
+from als_engine.benchmark.results.store import Store
 from als_engine.errors import ArgumentError, PluginError, unknown
 from als_engine.files import replacing
 

@@ -17,9 +17,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
-from als_engine.benchmark import store_files as files
 from als_engine.benchmark.records import TIERS, Chunk, RunRecord, TrainedAgent, Unit
-from als_engine.benchmark.store_schema import (
+from als_engine.benchmark.results import files
+from als_engine.benchmark.results.schema import (
     EPISODE_COLUMNS,
     canonical,
     check_run,

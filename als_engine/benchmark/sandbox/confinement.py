@@ -2,7 +2,7 @@
 
 The walls are the kernel's: Landlock for files, a seccomp filter for everything else, no
 capabilities, and limits on memory, processor time and file sizes. This module plans them and tells
-what the machine has; `sandbox_child.py` puts them up in the agent's process before anything of the
+what the machine has; `child.py` puts them up in the agent's process before anything of the
 agent's is imported.
 
 What the sandbox is not: another user, a container or a virtual machine. The agent's process belongs
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from als_engine.benchmark.syscalls import MACHINES, filter_program
+from als_engine.benchmark.sandbox.syscalls import MACHINES, filter_program
 from als_engine.errors import ALSError
 
 __all__ = ["Confinement", "ConfinementError", "confinement", "import_path", "readable", "walls"]
@@ -115,7 +115,7 @@ def confinement() -> Confinement:
 def walls(
     force: Confinement, pid: int, scratch: Path, agent: Path, limits: dict[str, int]
 ) -> dict[str, Any]:
-    """The plan that `sandbox_child.confine` carries out, JSON-able.
+    """The plan that `child.confine` carries out, JSON-able.
 
     Args:
         force: what to use; parts that it lacks are left out.
@@ -181,8 +181,9 @@ def _places() -> Iterator[tuple[Path, int]]:
 
 
 def import_path() -> list[str]:
-    """Where this process imports from, without the current folder."""
-    return [entry for entry in dict.fromkeys(sys.path) if entry and Path(entry).exists()]
+    """Where this process imports from; the current folder, where it counts, by its name."""
+    entries = (entry or os.getcwd() for entry in sys.path)
+    return [entry for entry in dict.fromkeys(entries) if Path(entry).exists()]
 
 
 def _is_importable(path: Path) -> bool:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from als_engine.benchmark.bundle import Bundle
-from als_engine.benchmark.manifest import Manifest, UnitRecord
+from als_engine.benchmark.checking.bundle import Bundle
+from als_engine.benchmark.checking.manifest import Manifest, UnitRecord
 from als_engine.benchmark.records import TIERS, RunRecord, TrainedAgent, Unit
-from als_engine.benchmark.store import StoreWriter
+from als_engine.benchmark.results.store import StoreWriter
 
 __all__ = ["adopt", "training_of"]
 

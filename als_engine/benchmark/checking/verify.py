@@ -18,11 +18,12 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from als_engine.benchmark.bundle import PAIRED, Bundle, entry_of
+from als_engine.benchmark.checking.bundle import PAIRED, Bundle, entry_of
+from als_engine.benchmark.checking.manifest import Manifest, PlayerRecord, Scores, UnitRecord, score
 from als_engine.benchmark.contestants import PERCEPTION
-from als_engine.benchmark.manifest import Manifest, PlayerRecord, Scores, UnitRecord, score
-from als_engine.benchmark.playing import EVALUATION_SEED, NUM_WORLDS, Stage, replay
+from als_engine.benchmark.playing import NUM_WORLDS, Stage, replay
 from als_engine.benchmark.provenance import machine, run_record
+from als_engine.benchmark.records import EVALUATION_SEED
 from als_engine.errors import ALSError, SavedFileError
 from als_engine.registry import registry
 from als_engine.safe_files import MAX_HEADER

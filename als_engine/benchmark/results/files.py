@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.benchmark.records import Chunk, EpisodeResult, Unit
-from als_engine.benchmark.store_schema import canonical, check_unit, describe
+from als_engine.benchmark.results.schema import canonical, check_unit, describe
 from als_engine.errors import SavedFileError, StoreError
 from als_engine.files import replacing
 from als_engine.safe_files import (

@@ -1,11 +1,11 @@
 """The process that an agent lives in: confines itself first, then lets the agent in.
 
-It is started by its path (`python -I -S -B sandbox_child.py READ WRITE`), not as a module: the
+It is started by its path (`python -I -S -B child.py READ WRITE`), not as a module: the
 import of `als_engine` imports every plugin, and nobody's code is to run before the walls stand.
 Until then nothing but the standard library is touched.
 
 Whoever starts it says on one pipe, as JSON, what the walls are and which agent to make; answers go
-back on the other. See `als_engine.benchmark.channel` for the format.
+back on the other. See `als_engine.benchmark.sandbox.channel` for the format.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class _Pipe:
 
 
 def confine(walls: dict[str, Any]) -> None:
-    """Puts up what `als_engine.benchmark.confinement` has planned; there is no way back.
+    """Puts up what `als_engine.benchmark.sandbox.confinement` has planned; there is no way back.
 
     Args:
         walls: `parent` (pid), `limits` (name of RLIMIT_* to value), `capabilities` (whether they

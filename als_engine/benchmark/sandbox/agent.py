@@ -32,9 +32,9 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from als_engine.agent import Agent, Observation
-from als_engine.benchmark import scratch
-from als_engine.benchmark.channel import AgentFailure, Channel
-from als_engine.benchmark.confinement import (
+from als_engine.benchmark.sandbox import scratch
+from als_engine.benchmark.sandbox.channel import AgentFailure, Channel
+from als_engine.benchmark.sandbox.confinement import (
     Confinement,
     ConfinementError,
     confinement,
@@ -47,7 +47,7 @@ from als_engine.saving import RECORD, AgentRecord, spaces
 
 __all__ = ["AgentFailure", "Limits", "SandboxedAgent"]
 
-_CHILD: Final = Path(__file__).with_name("sandbox_child.py")
+_CHILD: Final = Path(__file__).with_name("child.py")
 _INHERITED: Final = (
     "ALS_DISABLE_PLUGINS",
     "ALS_PLUGINS",

@@ -21,9 +21,9 @@ from types import TracebackType
 from typing import Any, Final
 
 from als_engine.benchmark.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
-from als_engine.benchmark.store_files import agent_folder, log_path, read_agent, read_log
-from als_engine.benchmark.store_process import serve
-from als_engine.benchmark.store_schema import (
+from als_engine.benchmark.results.files import agent_folder, log_path, read_agent, read_log
+from als_engine.benchmark.results.process import serve
+from als_engine.benchmark.results.schema import (
     EPISODE_COLUMNS,
     PATIENCE,
     describe,

@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from als_engine.benchmark.adoption import training_of
-from als_engine.benchmark.bundle import Bundle, entry_of
 from als_engine.benchmark.cells import normalised
+from als_engine.benchmark.checking.adoption import training_of
+from als_engine.benchmark.checking.bundle import Bundle, entry_of
+from als_engine.benchmark.checking.execution import Execution, execute, secret_seed
+from als_engine.benchmark.checking.manifest import Manifest, UnitRecord
 from als_engine.benchmark.claims import origin_of
-from als_engine.benchmark.confinement import Confinement
 from als_engine.benchmark.contestants import Contestant
-from als_engine.benchmark.execution import Execution, execute, secret_seed
 from als_engine.benchmark.executors import LocalExecutor
-from als_engine.benchmark.manifest import Manifest, UnitRecord
 from als_engine.benchmark.records import TIERS, RunRecord, Unit
-from als_engine.benchmark.sandbox import Limits
-from als_engine.benchmark.store import StoreWriter
+from als_engine.benchmark.results.store import StoreWriter
+from als_engine.benchmark.sandbox.agent import Limits
+from als_engine.benchmark.sandbox.confinement import Confinement
 from als_engine.benchmark.tasks import PlayTask, Seat
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.specs import SuiteEntry, SuiteSpec

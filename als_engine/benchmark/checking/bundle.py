@@ -20,8 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.benchmark.claims import digest_of
-from als_engine.benchmark.manifest import (
+from als_engine.benchmark.checking.manifest import (
     MANIFEST,
     MAX_MANIFEST,
     SEAL,
@@ -35,8 +34,9 @@ from als_engine.benchmark.manifest import (
     parse,
     score,
 )
+from als_engine.benchmark.claims import digest_of
 from als_engine.benchmark.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
-from als_engine.benchmark.store import Store
+from als_engine.benchmark.results.store import Store
 from als_engine.errors import ArgumentError, SavedFileError, StoreError, unknown
 from als_engine.safe_files import (
     MAX_TENSORS,
