@@ -13,7 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
-from als_engine.benchmark.tasks import ONE_THREAD, attempt
+from als_engine.benchmark.tasks import attempt
 from als_engine.errors import PluginError, WorkerError
 
 __all__ = ["RayExecutor"]
@@ -45,6 +45,8 @@ class RayExecutor:
             joins = bool(os.environ.get("RAY_ADDRESS"))
             try:
                 ray.init(
+                    # Without an address Ray would join whatever cluster is left from before.
+                    address=None if joins else "local",
                     num_cpus=None if joins else workers,
                     include_dashboard=None if joins else False,
                     logging_level=logging.ERROR,
@@ -53,9 +55,8 @@ class RayExecutor:
             except (ConnectionError, OSError, RuntimeError, ValueError) as error:
                 reason = " ".join(str(error).split())
                 raise WorkerError(f"cannot reach a Ray cluster: {reason}") from error
-        self._remote = ray.remote(
-            num_cpus=1, max_retries=RETRIES, runtime_env={"env_vars": ONE_THREAD}
-        )(attempt)
+        # A core for each task: Ray then gives its processes one thread, as `attempt` does.
+        self._remote = ray.remote(num_cpus=1, max_retries=RETRIES)(attempt)
 
     def submit(self, task: Callable[..., T], *arguments: Any) -> Future[T]:
         """Hands a task to Ray."""

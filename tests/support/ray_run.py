@@ -16,10 +16,17 @@ from als_engine.benchmark.runner import RunProgress, run_suite
 from als_engine.benchmark.suites import find_suite
 from als_engine.cli.leaderboard import print_table
 
+HEAD = {
+    "num_cpus": 1,
+    "include_dashboard": False,
+    # A machine that is gone is missed within seconds, not half a minute.
+    "_system_config": {"health_check_period_ms": 500, "health_check_failure_threshold": 6},
+}
+
 
 def main() -> None:
     suite, store, *agents = sys.argv[1:]
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster = Cluster(initialize_head=True, head_node_args=HEAD)
     nodes = [cluster.add_node(num_cpus=1)]
     ray.init(address=cluster.address, log_to_driver=False)
     assert len(ray.nodes()) == 2
