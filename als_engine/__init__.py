@@ -20,6 +20,7 @@ from als_engine.specs import (
     EpisodeRecord,
     ScenarioSpec,
     SensorSpec,
+    SuiteEntry,
     SuiteSpec,
 )
 
@@ -58,6 +59,7 @@ __all__ = [
     "SoundSource",
     "Spawn",
     "Sphere",
+    "SuiteEntry",
     "SuiteSpec",
     "Task",
     "WorldState",

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final, Protocol
 
 import gymnasium
 import numpy as np
@@ -38,7 +38,10 @@ class Agent(ABC):
     Attributes:
         observation_space, action_space: of one avatar.
         config: the JSON-able arguments that made it, written to `agent.json`.
+        bears_missing_sensors: whether it acts where only some of its sensors are there.
     """
+
+    bears_missing_sensors: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -188,7 +191,7 @@ class RandomAgent(Agent):
         """Draws an action for every row; "deterministic" makes no difference."""
         rows = len(next(iter(observation.values())))
         generators = self._rng.spawn(rows) if state is None else state
-        return np.stack([self._draw(generator) for generator in generators]), generators
+        return self._draw(generators), generators
 
     def restart(
         self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
@@ -199,12 +202,16 @@ class RandomAgent(Agent):
             generators[row] = np.random.default_rng([seed, _AGENT_STREAM])
         return generators
 
-    def _draw(self, rng: np.random.Generator) -> Any:
+    def _draw(self, generators: Sequence[np.random.Generator]) -> NDArray[Any]:
         space = self.action_space
         if isinstance(space, gymnasium.spaces.Discrete):
-            return rng.integers(space.n) + space.start
+            actions = int(space.n)
+            first = int(space.start)
+            return np.array([first + int(rng.integers(actions)) for rng in generators])
         assert isinstance(space, gymnasium.spaces.Box)
-        return rng.uniform(space.low, space.high).astype(space.dtype)
+        return np.stack([rng.uniform(space.low, space.high) for rng in generators]).astype(
+            space.dtype
+        )
 
 
 class ExpertAgent(Agent):

@@ -15,8 +15,11 @@ from typing import Final
 __all__ = [
     "Interval",
     "Mark",
+    "Plane",
     "curve_chart",
     "interval_chart",
+    "label",
+    "open_drawing",
     "scatter_chart",
     "ticks",
     "with_minus",
@@ -93,8 +96,8 @@ def curve_chart(
     levels = [y for _, y in shown] + [reference.mean for reference in references]
     right = shown[-1][0] if shown[-1][0] > 0 else 1.0
     across, up = ticks(0.0, right, 4), ticks(min(levels), max(levels))
-    plane = _Plane((0.0, right), (up[0], up[-1]), _CURVE_HEIGHT)
-    parts = [_open(_CURVE_HEIGHT, f"{y_title} over {x_title}")]
+    plane = Plane((0.0, right), (up[0], up[-1]), _CURVE_HEIGHT)
+    parts = [open_drawing(_CURVE_HEIGHT, f"{y_title} over {x_title}")]
     parts += [plane.across(y) + plane.y_label(y) for y in up]
     parts += [plane.x_label(x) for x in across if x <= right]
     for reference in references:
@@ -108,7 +111,7 @@ def curve_chart(
     parts.append(f'<polyline class="curve trained" points="{path}"/>')
     x, y = shown[-1]
     parts.append(f'<circle class="dot trained" cx="{plane.x(x):.1f}" cy="{plane.y(y):.1f}" r="4"/>')
-    parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, _CURVE_HEIGHT - 8, x_title, "middle"))
+    parts.append(label((_LEFT + WIDTH - _RIGHT) / 2, _CURVE_HEIGHT - 8, x_title, "middle"))
     return "".join(parts) + "</svg>"
 
 
@@ -121,12 +124,12 @@ def interval_chart(intervals: Sequence[Interval], x_title: str) -> str:
     """
     height = _TOP + _ROW * len(intervals) + _BOTTOM
     steps = ticks(min(i.low for i in intervals), max(i.high for i in intervals))
-    plane = _Plane((steps[0], steps[-1]), (0.0, 1.0), height, left=14)
-    parts = [_open(height, x_title)]
+    plane = Plane((steps[0], steps[-1]), (0.0, 1.0), height, left=14)
+    parts = [open_drawing(height, x_title)]
     parts += [plane.down(x) + plane.x_label(x) for x in steps]
     for row, interval in enumerate(intervals):
         parts.append(_row(plane, interval, _TOP + _ROW * (row + 0.62)))
-    parts.append(_text(WIDTH / 2, height - 8, x_title, "middle"))
+    parts.append(label(WIDTH / 2, height - 8, x_title, "middle"))
     return "".join(parts) + "</svg>"
 
 
@@ -141,8 +144,8 @@ def scatter_chart(marks: Sequence[Mark], x_title: str, y_title: str) -> str:
     height = _CURVE_HEIGHT + _TITLE
     across = ticks(min(m.x[1] for m in marks), max(m.x[2] for m in marks), 4)
     up = ticks(min(m.y[1] for m in marks), max(m.y[2] for m in marks))
-    plane = _Plane((across[0], across[-1]), (up[0], up[-1]), height, top=_TOP + _TITLE)
-    parts = [_open(height, f"{y_title} over {x_title}"), _text(8, 18, y_title, "start")]
+    plane = Plane((across[0], across[-1]), (up[0], up[-1]), height, top=_TOP + _TITLE)
+    parts = [open_drawing(height, f"{y_title} over {x_title}"), label(8, 18, y_title, "start")]
     parts += [plane.across(y) + plane.y_label(y) for y in up]
     parts += [plane.down(x) + plane.x_label(x) for x in across]
     line = sorted((m.x[0], m.y[0]) for m in marks if m.joined)
@@ -155,11 +158,11 @@ def scatter_chart(marks: Sequence[Mark], x_title: str, y_title: str) -> str:
         free = all(abs(place[0] - x) > 40 or abs(place[1] - y) > 14 for x, y in named)
         named += [place] if free else []
         parts.append(_mark(plane, mark, free))
-    parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, height - 8, x_title, "middle"))
+    parts.append(label((_LEFT + WIDTH - _RIGHT) / 2, height - 8, x_title, "middle"))
     return "".join(parts) + "</svg>"
 
 
-def _mark(plane: _Plane, mark: Mark, with_name: bool) -> str:
+def _mark(plane: Plane, mark: Mark, with_name: bool) -> str:
     """Two thin lines for the intervals, a dot for the mean, its name above, inside the drawing."""
     x, left, right = (plane.x(value) for value in mark.x)
     y, low, high = (plane.y(value) for value in mark.y)
@@ -178,7 +181,7 @@ def _mark(plane: _Plane, mark: Mark, with_name: bool) -> str:
     )
 
 
-def _row(plane: _Plane, interval: Interval, y: float) -> str:
+def _row(plane: Plane, interval: Interval, y: float) -> str:
     """Name and number above, the interval as a thick line, the mean as a dot."""
     low, mean, high = (plane.x(value) for value in (interval.low, interval.mean, interval.high))
     hint = f"{interval.name}: {interval.mean:.2f} ({interval.low:.2f} to {interval.high:.2f})"
@@ -193,7 +196,7 @@ def _row(plane: _Plane, interval: Interval, y: float) -> str:
     )
 
 
-class _Plane:
+class Plane:
     """Turns numbers into places on the drawing."""
 
     def __init__(
@@ -203,44 +206,47 @@ class _Plane:
         height: int,
         left: int = _LEFT,
         top: int = _TOP,
+        bottom: int = _BOTTOM,
+        width: int = WIDTH,
     ) -> None:
-        self._x, self._y, self._height, self._left, self._top = x, y, height, left, top
+        self._x, self._y, self._left, self._top = x, y, left, top
+        self._right, self._low = width - _RIGHT, height - bottom
 
     def x(self, value: float) -> float:
         """From the left edge."""
         part = (value - self._x[0]) / (self._x[1] - self._x[0])
-        return self._left + part * (WIDTH - self._left - _RIGHT)
+        return self._left + part * (self._right - self._left)
 
     def y(self, value: float) -> float:
         """From the upper edge."""
         part = (value - self._y[0]) / (self._y[1] - self._y[0])
-        return self._height - _BOTTOM - part * (self._height - self._top - _BOTTOM)
+        return self._low - part * (self._low - self._top)
 
     def across(self, value: float, style: str = "grid") -> str:
         """A line from left to right."""
-        y, right = self.y(value), WIDTH - _RIGHT
-        return f'<line class="{style}" x1="{self._left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        y, left, right = self.y(value), self._left, self._right
+        return f'<line class="{style}" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
 
     def down(self, value: float) -> str:
         """A line from top to bottom."""
-        x, low = self.x(value), self._height - _BOTTOM
-        return f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{self._top}" y2="{low}"/>'
+        x, top, low = self.x(value), self._top, self._low
+        return f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{low}"/>'
 
     def x_label(self, value: float) -> str:
         """A number under the plane."""
-        return _text(self.x(value), self._height - _BOTTOM + 17, _short(value), "middle")
+        return label(self.x(value), self._low + 17, _short(value), "middle")
 
     def y_label(self, value: float) -> str:
         """A number to the left of the plane."""
-        return _text(self._left - 7, self.y(value) + 4, _short(value), "end")
+        return label(self._left - 7, self.y(value) + 4, _short(value), "end")
 
     def reference(self, reference: Interval, at_start: bool) -> str:
         """A dashed line with its name, at its left or its right end."""
         kind = escape(reference.kind)
         y = self.y(reference.mean)
         # Above the line, unless that would be above the plane.
-        place = y - 6 if y > _TOP + 16 else y + 15
-        x, anchor = (self._left + 4, "start") if at_start else (WIDTH - _RIGHT - 2, "end")
+        place = y - 6 if y > self._top + 16 else y + 15
+        x, anchor = (self._left + 4, "start") if at_start else (self._right - 2, "end")
         return (
             self.across(reference.mean, f"reference {kind}")
             + f'<text class="name {kind}" x="{x}" y="{place:.1f}" text-anchor="{anchor}">'
@@ -248,14 +254,16 @@ class _Plane:
         )
 
 
-def _open(height: int, title: str) -> str:
+def open_drawing(height: int, title: str, width: int = WIDTH) -> str:
+    """The start of an SVG, whose end is `</svg>`."""
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}" '
+        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}" '
         f'xmlns="http://www.w3.org/2000/svg">'
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str) -> str:
+def label(x: float, y: float, text: str, anchor: str) -> str:
+    """Text beside or below an axis."""
     return (
         f'<text class="label" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
     )

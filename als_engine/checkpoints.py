@@ -9,14 +9,14 @@ from __future__ import annotations
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from als_engine.safe_files import replace_folder
 
-__all__ = ["Checkpoints", "interruptible"]
+__all__ = ["Checkpoints", "abandon", "interruptible"]
 
 KEPT: Final = 2
 
@@ -52,6 +52,25 @@ class Checkpoints:
         if not self.path.is_dir():
             return []
         return sorted(path for path in self.path.iterdir() if path.name.isdecimal())
+
+
+def abandon(folder: Path, checkpoints: Checkpoints, names: Iterable[str]) -> None:
+    """Removes what a run wrote that came to no checkpoint, and the folder if that was all.
+
+    Args:
+        folder: of the run.
+        checkpoints: in it; with one of them everything stays.
+        names: of the run's files and folders.
+    """
+    if checkpoints.newest() is not None:
+        return
+    for path in (checkpoints.path, *(folder / name for name in names)):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    with suppress(OSError):  # Others may have put something there.
+        folder.rmdir()
 
 
 @contextmanager

@@ -19,6 +19,7 @@ __all__ = [
     "PluginError",
     "ResetNeededError",
     "SavedFileError",
+    "StoreError",
     "UnknownIdError",
     "WorkerError",
     "did_you_mean",
@@ -51,6 +52,10 @@ class LayoutError(ALSError, ValueError):
 
 class SavedFileError(ALSError, ValueError):
     """A file or folder that cannot be read or written, or holds something it should not."""
+
+
+class StoreError(ALSError, RuntimeError):
+    """A benchmark's results that cannot be read or written, or that contradict stored ones."""
 
 
 class PhysicsError(ALSError, RuntimeError):

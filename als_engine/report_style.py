@@ -1,17 +1,40 @@
-"""The style sheet of the report: light and dark, from a phone to a wide screen."""
+"""The style sheets of pages and of their charts: light and dark, from a phone to a wide screen."""
 
 from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["STYLE"]
+__all__ = ["CHART_STYLE", "LIGHT", "STYLE"]
 
-STYLE: Final = """
+LIGHT: Final = """
 :root {
   --page: #f6f5f1; --card: #ffffff; --rim: #e4e1d8; --ink: #1d2530; --soft: #5d6673;
   --random: #78808c; --trained: #0b7d6f; --expert: #b3641a; --won: #0b7d6f; --lost: #b3402a;
   --code: #eeece5;
 }
+"""
+"""The colours by day."""
+
+CHART_STYLE: Final = """
+svg text { font-family: inherit; }
+.grid { stroke: var(--rim); stroke-width: 1; }
+.label { fill: var(--soft); font-size: 13px; }
+.name { fill: var(--ink); font-size: 13.5px; font-weight: 600; }
+.curve { fill: none; stroke-width: 2.5; stroke-linejoin: round; stroke-linecap: round; }
+.area { opacity: .13; }
+.reference { stroke-width: 1.5; stroke-dasharray: 5 5; }
+.whisker { stroke-width: 7; stroke-linecap: round; opacity: .38; }
+.random { --own: var(--random); } .trained { --own: var(--trained); }
+.expert { --own: var(--expert); }
+.curve, .reference, .random .whisker, .trained .whisker, .expert .whisker { stroke: var(--own); }
+.area, .dot { fill: var(--own); }
+text.random, text.trained, text.expert { fill: var(--own); }
+"""
+"""What the drawings of `chart` need."""
+
+STYLE: Final = (
+    LIGHT
+    + """
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #10151b; --card: #18202a; --rim: #2a3542; --ink: #e8edf2; --soft: #9aa7b5;
@@ -48,20 +71,9 @@ figcaption { margin-top: 10px; }
 .note { margin: 14px 0 0; }
 svg { display: block; width: 100%; height: auto; }
 .results svg { max-width: 460px; margin: 0 auto; }
-svg text { font-family: inherit; }
-.grid { stroke: var(--rim); stroke-width: 1; }
-.label { fill: var(--soft); font-size: 13px; }
-.name { fill: var(--ink); font-size: 13.5px; font-weight: 600; }
-.curve { fill: none; stroke-width: 2.5; stroke-linejoin: round; stroke-linecap: round; }
-.area { opacity: .13; }
-.reference { stroke-width: 1.5; stroke-dasharray: 5 5; }
-.whisker { stroke-width: 7; stroke-linecap: round; opacity: .38; }
-.random { --own: var(--random); } .trained { --own: var(--trained); }
-.expert { --own: var(--expert); }
-.curve, .reference, .random .whisker, .trained .whisker, .expert .whisker { stroke: var(--own); }
-.area, .dot { fill: var(--own); }
-text.random, text.trained, text.expert { fill: var(--own); }
-.scroll { overflow-x: auto; }
+"""
+    + CHART_STYLE
+    + """.scroll { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 9px 10px; text-align: right; white-space: nowrap; }
 thead th { color: var(--soft); font-size: 13px; font-weight: 500; }
@@ -106,3 +118,4 @@ dd { margin: 0; text-align: right; font-variant-numeric: tabular-nums; }
   .card { padding: 14px; } .film { padding: 0; }
 }
 """
+)

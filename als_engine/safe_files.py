@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 from als_engine.errors import SavedFileError
 
 __all__ = [
+    "pack_tensors",
     "read_bytes",
     "read_tensors",
     "recover_folder",
     "replace_folder",
+    "unpack_tensors",
     "write_tensors",
 ]
 
@@ -106,11 +108,16 @@ def write_tensors(path: Path, tensors: Tensors) -> None:
         SavedFileError: it cannot be written, or has numbers that are not finite: a training that
             has diverged must not replace weights that work.
     """
-    from safetensors.numpy import save
-
     _check_finite(path, tensors)
     with _reported("write", path):
-        path.write_bytes(save({name: np.asarray(a, order="C") for name, a in tensors.items()}))
+        path.write_bytes(pack_tensors(tensors))
+
+
+def pack_tensors(tensors: Tensors) -> bytes:
+    """Arrays by name as the bytes of a safetensors file; the same arrays, the same bytes."""
+    from safetensors.numpy import save
+
+    return save({name: np.asarray(a, order="C") for name, a in tensors.items()})
 
 
 def read_tensors(path: Path, like: Tensors | None = None) -> dict[str, NDArray[Any]]:
@@ -124,10 +131,27 @@ def read_tensors(path: Path, like: Tensors | None = None) -> dict[str, NDArray[A
         SavedFileError: it is no such file, does not match `like`, or has numbers that are not
             finite.
     """
-    from safetensors.numpy import load
-
     known = None if like is None else sum(array.nbytes for array in like.values())
     data = read_bytes(path, MAX_TENSORS if known is None else known + MAX_HEADER)
+    tensors = unpack_tensors(data, path)
+    if like is not None:
+        _compare(path, tensors, like)
+    _check_finite(path, tensors)
+    return tensors
+
+
+def unpack_tensors(data: bytes, path: Path | str) -> dict[str, NDArray[Any]]:
+    """Arrays by name from the bytes of a safetensors file, whatever numbers they hold.
+
+    Args:
+        data: the file's content.
+        path: what the file is called, for messages.
+
+    Raises:
+        SavedFileError: it is no such file.
+    """
+    from safetensors.numpy import load
+
     header = int.from_bytes(data[:8], "little")
     # A length may begin with any byte, that of a pickle too; what follows it begins with a brace.
     if len(data) < 9 or header > min(MAX_HEADER, len(data) - 8) or data[8:9] != b"{":
@@ -141,13 +165,10 @@ def read_tensors(path: Path, like: Tensors | None = None) -> dict[str, NDArray[A
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SavedFileError(f"{path} is not a whole safetensors file: {reason}") from None
-    if like is not None:
-        _compare(path, tensors, like)
-    _check_finite(path, tensors)
     return tensors
 
 
-def _check_finite(path: Path, tensors: Tensors) -> None:
+def _check_finite(path: Path | str, tensors: Tensors) -> None:
     for name, array in tensors.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise SavedFileError(f'{path}: "{name}" has numbers that are not finite')

@@ -264,6 +264,8 @@ def open_agent(
     scenario: str | None = None,
     arguments: Mapping[str, Any] | None = None,
     observers: int | None = None,
+    *,
+    fewer_sensors: bool = False,
 ) -> OpenedAgent:
     """Finds an agent by its registered id, or in the folder that it was saved to.
 
@@ -272,6 +274,7 @@ def open_agent(
         scenario: where it is to act; needed with an id, and by default the saved agent's own.
         arguments: keyword arguments of the scenario, on top of those that were saved.
         observers: how many avatars it drives; by default as saved, or one.
+        fewer_sensors: whether some of the agent's sensors may be missing, if it can do without.
 
     Raises:
         UnknownIdError: there is neither such an agent nor such a folder.
@@ -286,16 +289,30 @@ def open_agent(
     shared = record.arguments if scenario in (None, record.scenario) else _general(record)
     merged = {**shared, **given}
     place = scenario or record.scenario
-    found = spaces(place, merged)
-    for what, has, there in zip(
-        ("observations", "actions"),
-        (agent.observation_space, agent.action_space),
-        found,
-        strict=True,
-    ):
-        if has != there:
-            raise ArgumentError(f"{reference} has other {what} than {place}: {has}, not {there}")
+    senses, acts = spaces(place, merged)
+    other = _other(agent.observation_space, senses, fewer_sensors and agent.bears_missing_sensors)
+    if other:
+        raise ArgumentError(f"{reference} has other observations than {place}: {other}")
+    if agent.action_space != acts:
+        raise ArgumentError(
+            f"{reference} has other actions than {place}: {agent.action_space}, not {acts}"
+        )
     return OpenedAgent(agent, place, merged, observers or record.observers, record)
+
+
+def _other(has: gymnasium.spaces.Dict, there: gymnasium.spaces.Dict, fewer: bool) -> str:
+    """In what an agent's observations differ from those that are there; empty for in nothing."""
+    if new := [key for key in there.spaces if key not in has.spaces]:
+        return f'it has never seen "{new[0]}", but {", ".join(has.spaces)}'
+    missing = [key for key in has.spaces if key not in there.spaces]
+    if missing and not (fewer and there.spaces):
+        return f'it needs "{missing[0]}"'
+    for key, space in there.spaces.items():
+        if has[key].shape != space.shape:
+            return f'its "{key}" has the shape {has[key].shape}, not {space.shape}'
+        if has[key] != space:
+            return f'its "{key}" has other bounds'
+    return ""
 
 
 def _open_registered(

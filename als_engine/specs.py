@@ -10,12 +10,13 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from als_engine.errors import ArgumentError, PluginError
+from als_engine.errors import ArgumentError, PluginError, unknown
 
 __all__ = [
     "ACTION_MODES",
@@ -26,6 +27,7 @@ __all__ = [
     "ScenarioSpec",
     "SensorSpec",
     "Spec",
+    "SuiteEntry",
     "SuiteSpec",
     "load_object",
     "namespace_of",
@@ -36,6 +38,7 @@ SPLITS = ("train", "test")
 
 _SCENARIO_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*/[A-Za-z][A-Za-z0-9_.-]*-v[0-9]+")
 _NAME = re.compile(r"([A-Za-z][A-Za-z0-9_-]*/)?[a-z0-9][a-z0-9_.-]*")
+_ENTRY_NAME = re.compile(r"[A-Za-z0-9][\w ./(),;-]{0,79}", re.ASCII)
 _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
@@ -97,14 +100,11 @@ class ScenarioSpec(Spec):
         _check("\n" not in self.summary, self, "summary", "one line")
         _match(_REFERENCE, self, "task", '"module:Class"')
         for name in ("max_episode_steps", "num_avatars", "min_avatars", "max_avatars"):
-            value = getattr(self, name)
-            # bool is an int; True avatars is a mistake all the same.
-            is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            _check(is_count, self, name, "a whole number of at least 1")
+            _check(_is_count(getattr(self, name)), self, name, "a whole number of at least 1")
         in_range = self.min_avatars <= self.num_avatars <= self.max_avatars
         _check(in_range, self, "num_avatars", f"from {self.min_avatars} to {self.max_avatars}")
         _check(isinstance(self.family, str), self, "family", "a string")
-        object.__setattr__(self, "kwargs", _json_copy(self))
+        object.__setattr__(self, "kwargs", _json_copy(self, "kwargs"))
 
 
 @dataclass(frozen=True)
@@ -187,18 +187,79 @@ class SensorSpec(Spec):
 
 
 @dataclass(frozen=True)
+class SuiteEntry:
+    """One line of a benchmark: a scenario with its arguments, and what counts as 0 and 1 there.
+
+    Attributes:
+        scenario: The scenario's id.
+        name: What it is called in tables; by default the scenario's id.
+        arguments: Of the scenario, in training and evaluation alike.
+        held_out: Arguments of evaluation alone, such as a `background` that nobody trained with.
+        split: The levels that are drawn from in evaluation, `train` or `test`.
+        observers: Avatars that the agent drives; background drives the others.
+        steps: Environment steps that every agent may train for.
+        random: Mean return of random actions, frozen: 0 on the normalized scale.
+        expert: Mean return of the scenario's expert, frozen: 1 on the normalized scale.
+        cross_play: Whether agents are also paired with one another here, two avatars in one world.
+    """
+
+    scenario: str
+    name: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    held_out: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    split: str = "test"
+    observers: int = 1
+    steps: int = 100_000
+    random: float | None = None
+    expert: float | None = None
+    cross_play: bool = False
+
+    @property
+    def id(self) -> str:
+        """The name."""
+        return self.name
+
+    def __post_init__(self) -> None:
+        """Checks every field.
+
+        Raises:
+            ArgumentError: A field is not what it must be; the message names entry, field and value.
+        """
+        _match(_SCENARIO_ID, self, "scenario", '"Namespace/Name-vN"')
+        _check(isinstance(self.name, str), self, "name", "a string")
+        object.__setattr__(self, "name", self.name or self.scenario)
+        _match(_ENTRY_NAME, self, "name", "letters, digits, spaces and -_./(),; at most 80")
+        for name in ("arguments", "held_out"):
+            object.__setattr__(self, name, _json_copy(self, name))
+        _check(self.split in SPLITS, self, "split", f"one of {', '.join(SPLITS)}")
+        for name in ("observers", "steps"):
+            _check(_is_count(getattr(self, name)), self, name, "a whole number of at least 1")
+        for name in ("random", "expert"):
+            value = getattr(self, name)
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            finite = value is None or (is_number and math.isfinite(value))
+            _check(finite, self, name, "a finite number")
+        if self.random is not None and self.expert is not None:
+            _check(self.expert > self.random, self, "expert", "more than random")
+        _check(isinstance(self.cross_play, bool), self, "cross_play", "true or false")
+
+
+@dataclass(frozen=True)
 class SuiteSpec(Spec):
     """A benchmark: scenarios that are evaluated together, in the same way for everyone.
 
     Attributes:
-        scenarios: Scenario ids, in the order in which they are reported.
-        episodes: Episodes for each scenario.
-        split: The levels that are drawn from, `train` or `test`.
+        entries: What is played, in the order in which it is reported; dictionaries with the fields
+            of `SuiteEntry` will do.
+        agents: Who plays when nobody is named: agents as `als bench run --agent` takes them.
+        seeds: Training seeds for each agent that learns.
+        episodes: Episodes for each entry, agent and training seed.
     """
 
-    scenarios: tuple[str, ...]
+    entries: tuple[SuiteEntry, ...]
+    agents: tuple[str, ...] = ("random", "expert")
+    seeds: int = 5
     episodes: int = 100
-    split: str = "test"
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -207,12 +268,16 @@ class SuiteSpec(Spec):
             ArgumentError: A field is not what it must be; the message names id, field and value.
         """
         super().__post_init__()
-        _freeze_names(self, "scenarios")
-        are_ids = bool(self.scenarios) and all(map(_SCENARIO_ID.fullmatch, self.scenarios))
-        _check(are_ids, self, "scenarios", 'one or more ids "Namespace/Name-vN"')
-        is_count = isinstance(self.episodes, int) and self.episodes >= 1
-        _check(is_count, self, "episodes", "a whole number of at least 1")
-        _check(self.split in SPLITS, self, "split", f"one of {', '.join(SPLITS)}")
+        given = self.entries
+        is_list = isinstance(given, (tuple, list)) and bool(given)
+        _check(is_list, self, "entries", "one or more entries")
+        entries = tuple(e if isinstance(e, SuiteEntry) else _entry(self, e) for e in given)
+        object.__setattr__(self, "entries", entries)
+        names = [entry.name for entry in entries]
+        _check(len(set(names)) == len(names), self, "entries", "of different names")
+        _freeze_names(self, "agents")
+        for name in ("seeds", "episodes"):
+            _check(_is_count(getattr(self, name)), self, name, "a whole number of at least 1")
 
 
 @dataclass(frozen=True)
@@ -273,7 +338,12 @@ def load_object(reference: str, hint: str = "") -> Any:
         raise PluginError(f'cannot load "{reference}": {reason}') from error
 
 
-def _check(holds: bool, spec: Spec, name: str, expected: str) -> None:
+def _is_count(value: object) -> bool:
+    # bool is an int; True episodes is a mistake all the same.
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _check(holds: bool, spec: Spec | SuiteEntry, name: str, expected: str) -> None:
     """Raises an ArgumentError that names the spec, the field and its value."""
     if not holds:
         value = getattr(spec, name)
@@ -281,7 +351,7 @@ def _check(holds: bool, spec: Spec, name: str, expected: str) -> None:
         raise ArgumentError(f"{type(spec).__name__}: {name}{of} must be {expected}, got {value!r}")
 
 
-def _match(pattern: re.Pattern[str], spec: Spec, name: str, expected: str) -> None:
+def _match(pattern: re.Pattern[str], spec: Spec | SuiteEntry, name: str, expected: str) -> None:
     """Checks a string field against a pattern."""
     value = getattr(spec, name)
     _check(isinstance(value, str) and bool(pattern.fullmatch(value)), spec, name, expected)
@@ -295,11 +365,26 @@ def _freeze_names(spec: Spec, name: str) -> None:
     object.__setattr__(spec, name, tuple(value))
 
 
-def _json_copy(spec: ScenarioSpec) -> dict[str, Any]:
-    """Returns a deep copy of `kwargs` by way of JSON, which proves that it is JSON-able."""
+def _entry(suite: SuiteSpec, fields: Any) -> SuiteEntry:
+    """Makes an entry of a dictionary, as a file or `as_dict` has it."""
+    _check(isinstance(fields, Mapping), suite, "entries", "entries or dictionaries")
+    allowed = [field.name for field in dataclasses.fields(SuiteEntry)]
+    for name in fields:
+        if name not in allowed:
+            raise ArgumentError(
+                f'SuiteSpec: entries of "{suite.id}": {unknown("key", name, allowed)}'
+            )
+    if "scenario" not in fields:
+        raise ArgumentError(f'SuiteSpec: an entry of "{suite.id}" has no scenario')
+    return SuiteEntry(**fields)
+
+
+def _json_copy(spec: ScenarioSpec | SuiteEntry, name: str) -> dict[str, Any]:
+    """Returns a deep copy of a mapping by way of JSON, which proves that it is JSON-able."""
+    kind = type(spec).__name__
     try:
-        copy = json.loads(json.dumps(dict(spec.kwargs), allow_nan=False))
+        copy = json.loads(json.dumps(dict(getattr(spec, name)), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise ArgumentError(f'ScenarioSpec: kwargs of "{spec.id}" must be JSON: {error}') from error
-    _check(isinstance(copy, dict), spec, "kwargs", "a mapping")
+        raise ArgumentError(f'{kind}: {name} of "{spec.id}" must be JSON: {error}') from error
+    _check(isinstance(copy, dict), spec, name, "a mapping")
     return dict(copy)

@@ -25,8 +25,8 @@ from typing import Any, Final
 from pydantic import Field, JsonValue, ValidationError
 
 from als_engine.agent import Learner, Progress, Training
-from als_engine.checkpoints import Checkpoints, interruptible
-from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.checkpoints import Checkpoints, abandon, interruptible
+from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.files import make_folder, write_text
 from als_engine.registry import registry
 from als_engine.saving import (
@@ -170,7 +170,12 @@ def train_agent(
     run = None if folder is None else _Folder(Path(folder))
     if run is not None:
         run.begin(job)
-    return _train(job, learner, run, None, on_progress)
+    try:
+        return _train(job, learner, run, None, on_progress)
+    except ALSError:
+        if run is not None:
+            run.abandon()
+        raise
 
 
 def resume_training(
@@ -330,7 +335,15 @@ class _Folder:
         make_folder(self.path)
         if any(self.path.iterdir()):
             raise SavedFileError(f"{self.path} holds other files: name a new or empty folder")
-        self.write_job(job)
+        try:
+            self.write_job(job)
+        except SavedFileError:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Removes what was written, where there is no checkpoint that would make it worth it."""
+        abandon(self.path, self._checkpoints, (JOB, self._curve.name, self.logs.name))
 
     def write_job(self, job: Job) -> None:
         """Writes down what is asked for."""

@@ -87,8 +87,9 @@ ARMS: dict[str, dict[str, Any]] = {
 }
 """The last three begin with the pretrained encoder, the first two with random weights."""
 
-ADAPTATION = ("adapt-off", "adapt-on")
-"""The agent of arm "full" after the world has drifted: as it is, or adapted by feedback."""
+ADAPTATION = {"adapt-off": None, "adapt-task": "none", "adapt-on": "simulated:0.1"}
+"""The agent of arm "full" after the world has drifted, and the feedback that it is adapted from:
+as it is, from the task's reward alone, or from a simulated teacher's words beside it."""
 
 
 def run(setting: str, arm: str, seed: int) -> dict[str, Any]:
@@ -184,15 +185,16 @@ def _adapt(setting: str, arm: str, seed: int) -> dict[str, Any]:
     agent, drifted = folder / "agent-full", {**chosen.arguments, **chosen.drift}
     if not agent.exists():
         _train(setting, "full", seed)
-    if arm == "adapt-off":
+    feedback = ADAPTATION[arm]
+    if feedback is None:
         return {"steps": 0, "seconds": 0.0, **_evaluated(agent, drifted)}
-    out = folder / "adaptation"
+    out = folder / arm
     shutil.rmtree(out, ignore_errors=True)
     adapt(
         agent,
         chosen.scenario,
         folder=out,
-        feedback="simulated:0.1",
+        feedback=feedback,
         steps=chosen.adaptation_steps,
         drift=chosen.drift,
         seed=seed,

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from arms import ADAPTATION, ARMS, EVALUATED, SETTINGS
 
-from als_engine.chart import ticks, with_minus
 from als_engine.evaluation.statistics import (
     Interval,
+    curve_band,
     interquartile_interval,
     interquartile_mean,
 )
+from als_engine.report_style import CHART_STYLE, LIGHT
+from als_engine.series_chart import SERIES_STYLE, Series, band_chart, standalone
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "evidence.md"
@@ -29,7 +30,8 @@ NAMES = {
     "lora": "pretrained, LoRA",
     "full": "pretrained, fine-tuned",
     "adapt-off": "adaptation off",
-    "adapt-on": "adaptation on",
+    "adapt-task": "adapted, task reward alone",
+    "adapt-on": "adapted, with feedback",
 }
 
 # Okabe and Ito's palette, which people tell apart whatever colours they see.
@@ -85,11 +87,12 @@ def tables(rows: Sequence[Row]) -> Iterable[tuple[str, Table]]:
     yield "Environment steps to the final training return of attention from scratch", speeds(rows)
     if of(rows, arm="adapt-on"):
         yield "Score after the world has drifted", scores(rows, list(ADAPTATION))
+        yield "The same, less the score of another arm with the same seed", gains(rows)
 
 
 def scores(rows: Sequence[Row], arms: Sequence[str]) -> Table:
     """Interquartile means over seeds, for each scenario and over all."""
-    settings = present(rows)
+    settings = [s for s in present(rows) if any(of(rows, setting=s, arm=arm) for arm in arms)]
     table = [["arm", *(SETTINGS[name].scenario for name in settings), "all"]]
     for arm in arms:
         groups = [[row["score"] for row in of(rows, setting=s, arm=arm)] for s in settings]
@@ -100,6 +103,22 @@ def scores(rows: Sequence[Row], arms: Sequence[str]) -> Table:
         table.append([NAMES[arm], *cells, whole])
     seeds = max((len(of(rows, setting=s, arm=a)) for s in settings for a in arms), default=0)
     table[0][0] = f"{seeds} seeds, {EVALUATED} episodes each"
+    return table
+
+
+def gains(rows: Sequence[Row]) -> Table:
+    """Interquartile means over seeds of what adaptation adds to the same agent's score."""
+    settings = [s for s in present(rows) if of(rows, setting=s, arm="adapt-on")]
+    table = [["arm", *(SETTINGS[name].scenario for name in settings)]]
+    pairs = (("adapt-task", "adapt-off"), ("adapt-on", "adapt-off"), ("adapt-on", "adapt-task"))
+    for arm, other in pairs:
+        cells = []
+        for setting in settings:
+            base = {row["seed"]: row["score"] for row in of(rows, setting=setting, arm=other)}
+            found = of(rows, setting=setting, arm=arm)
+            more = [row["score"] - base[row["seed"]] for row in found if row["seed"] in base]
+            cells.append(spread(interquartile_interval([more])) if more else "-")
+        table.append([f"{NAMES[arm]}, less: {NAMES[other]}", *cells])
     return table
 
 
@@ -157,78 +176,16 @@ def markdown(table: Table) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def curves_chart(rows: Sequence[Row], width: int = 720, height: int = 380) -> str:
+def curves_chart(rows: Sequence[Row]) -> str:
     """Interquartile mean of the training return over steps, with its interval, for each arm."""
-    left, right, top, bottom = 56, 206, 20, 48
-    arms = [arm for arm in ARMS if of(rows, arm=arm)]
-    bands = {arm: band([run["curve"] for run in of(rows, arm=arm)]) for arm in arms}
-    end = max(grid[-1] for grid, *_ in bands.values())
-    low = min(float(np.min(lows)) for _, _, lows, _ in bands.values())
-    high = max(float(np.max(highs)) for *_, highs in bands.values())
-    up = ticks(low, high)
-
-    def x(value: float) -> float:
-        return left + value / end * (width - left - right)
-
-    def y(value: float) -> float:
-        part = (value - up[0]) / (up[-1] - up[0])
-        return height - bottom - part * (height - top - bottom)
-
-    def points(xs: Sequence[float], ys: Sequence[float]) -> str:
-        return " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(xs, ys, strict=True))
-
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
-        'aria-label="training return over environment steps" '
-        'font-family="system-ui, sans-serif" font-size="13">',
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-    ]
-    for tick in up:
-        parts.append(
-            f'<line x1="{left}" x2="{width - right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" '
-            f'stroke="#dddddd"/><text x="{left - 8}" y="{y(tick) + 4:.1f}" fill="#444444" '
-            f'text-anchor="end">{with_minus(f"{tick:g}")}</text>'
-        )
-    parts += [
-        f'<text x="{x(tick):.1f}" y="{height - bottom + 20}" fill="#444444" '
-        f'text-anchor="middle">{tick / 1_000:g}k</text>'
-        for tick in ticks(0, end)
-        if tick <= end * 1.001
-    ]
-    parts.append(
-        f'<text x="{(left + width - right) / 2}" y="{height - 8}" fill="#444444" '
-        'text-anchor="middle">environment steps</text>'
-    )
-    for arm, (grid, _, lows, highs) in bands.items():
-        area = points([*grid, *grid[::-1]], [*lows, *highs[::-1]])
-        parts.append(f'<polygon points="{area}" fill="{COLORS[arm]}" opacity="0.15"/>')
-    for arm, (grid, middle, *_) in bands.items():
-        parts.append(
-            f'<polyline points="{points(grid, middle)}" fill="none" stroke="{COLORS[arm]}" '
-            'stroke-width="2"/>'
-        )
-    for row, arm in enumerate(sorted(arms, key=lambda arm: -bands[arm][1][-1])):
-        place = top + 16 + 24 * row
-        parts.append(
-            f'<line x1="{width - right + 14}" x2="{width - right + 38}" y1="{place}" y2="{place}" '
-            f'stroke="{COLORS[arm]}" stroke-width="3"/><text x="{width - right + 46}" '
-            f'y="{place + 4}" fill="#222222">{NAMES[arm]}</text>'
-        )
-    return "".join(parts) + "</svg>\n"
-
-
-def band(
-    curves: Sequence[Sequence[Sequence[float]]],
-) -> tuple[list[float], list[float], list[float], list[float]]:
-    """Steps, middle, low and high of several learning curves, where all of them have points."""
-    start = max(curve[0][0] for curve in curves)
-    end = min(curve[-1][0] for curve in curves)
-    grid = np.linspace(start, end, 50)
-    values = np.array([np.interp(grid, *np.array(curve).T) for curve in curves])
-    found = [interquartile_interval([column]) for column in values.T]
-    return (
-        grid.tolist(),
-        [interval.value for interval in found],
-        [interval.low for interval in found],
-        [interval.high for interval in found],
-    )
+    series = []
+    for arm in ARMS:
+        if runs := of(rows, arm=arm):
+            steps, band = curve_band([run["curve"] for run in runs])
+            columns = (each.tolist() for each in (steps, band.value, band.low, band.high))
+            series.append(Series(NAMES[arm], arm, *columns))
+    series.sort(key=lambda each: -each.y[-1])
+    drawing = band_chart(series, [], "environment steps", "training return", width=720, height=380)
+    own = "".join(f".{arm} {{ --own: {color}; }}" for arm, color in COLORS.items())
+    font = "text { font-family: system-ui, sans-serif; }"
+    return standalone(drawing, LIGHT + CHART_STYLE + SERIES_STYLE + own + font)

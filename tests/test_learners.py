@@ -300,6 +300,28 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
         resume_training(tmp_path / "run", steps=1_000)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [{"augment": "shift"}, {"encoder": "graph-attention"}, {"encoder_config": {"deep": 3}}],
+)
+def test_what_cannot_be_trained_leaves_no_folder_behind(config, tmp_path):
+    with pytest.raises(ArgumentError):
+        trained(folder=tmp_path / "run", config={**QUICK["ppo"], **config})
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_agent_is_evaluated_where_some_of_its_sensors_are_missing(tmp_path):
+    both = {"sensors": ["proprioception", "touch"]}
+    trained(folder=tmp_path / "run", arguments=both)
+    opened = open_agent(str(tmp_path / "run"), arguments=SENSED, fewer_sensors=True)
+    found = evaluate(opened.agent, ID, 4, arguments=opened.arguments)
+    assert np.isfinite(found.mean_return.value)
+    with pytest.raises(ArgumentError, match=r'other observations than Learn/Reach-v0: .*"touch"'):
+        open_agent(str(tmp_path / "run"), arguments=SENSED)
+    with pytest.raises(ArgumentError, match='it has never seen "depth", but proprioception, touch'):
+        open_agent(str(tmp_path / "run"), arguments={"sensors": ["depth"]}, fewer_sensors=True)
+
+
 def test_a_finished_training_says_so(tmp_path):
     trained(folder=tmp_path / "run")
     with pytest.raises(ArgumentError, match="256 steps, as far as it was to go"):

@@ -28,6 +28,7 @@ from als_engine.specs import (
     EpisodeRecord,
     ScenarioSpec,
     SensorSpec,
+    SuiteEntry,
     SuiteSpec,
 )
 
@@ -360,7 +361,7 @@ def test_als_encoders(fresh: Registry) -> None:
 
 
 def test_als_suites(fresh: Registry) -> None:
-    spec = SuiteSpec("acme/all", scenarios=("ALS/Tag-v0", "ALS/Classroom-v0"))
+    spec = SuiteSpec("acme/all", entries=(SuiteEntry("ALS/Tag-v0"), SuiteEntry("ALS/Classroom-v0")))
     fresh.add(_offering(als_suites=[spec]), "acme")
     assert fresh.suites() == [spec]
     assert fresh.suite("acme/all") is spec

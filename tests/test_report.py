@@ -5,19 +5,18 @@ from __future__ import annotations
 import dataclasses
 import html
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from browser import chromium, contrast
 
 from als_engine.chart import Interval, curve_chart, interval_chart, ticks
 from als_engine.report import Report, Row, render, write_report
 from als_engine.video import write_video
 
-CHROMIUM = Path("/usr/bin/chromium")
 NASTY = "<script>alert('x')</script> & \"quotes\" $title ${style}"
 
 
@@ -139,19 +138,7 @@ def test_an_interval_is_drawn_in_proportion() -> None:
 # -- in a browser ---------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium without a window."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM} to look at the page with")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
+browser = pytest.fixture(chromium, scope="module")
 
 
 @pytest.fixture(scope="module")
@@ -195,17 +182,5 @@ def test_text_stands_out_in_light_and_in_dark(browser: Any, page_file: Path) -> 
             style = f"getComputedStyle(document.querySelector('{selector}')).color"
             ground = "getComputedStyle(document.body).backgroundColor"
             # 4.5 is what WCAG 2.1 asks for.
-            assert _contrast(view.evaluate(style), view.evaluate(ground)) >= 4.5, (scheme, selector)
+            assert contrast(view.evaluate(style), view.evaluate(ground)) >= 4.5, (scheme, selector)
         view.close()
-
-
-def _contrast(one: str, other: str) -> float:
-    """The ratio of two colours' luminances, as WCAG 2.1 defines it."""
-    lights = sorted(map(_luminance, (one, other)))
-    return (lights[1] + 0.05) / (lights[0] + 0.05)
-
-
-def _luminance(color: str) -> float:
-    channels = np.array([int(c) for c in re.findall(r"\d+", color)[:3]]) / 255
-    linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])

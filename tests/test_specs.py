@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from als_engine.specs import (
     EncoderSpec,
     ScenarioSpec,
     Spec,
+    SuiteEntry,
     SuiteSpec,
     load_object,
     namespace_of,
@@ -30,7 +33,9 @@ SPECS = [
     SCENARIO,
     AgentSpec(id="acme/walker", agent="acme.agents:Walker", needs=("learn",), trainable=True),
     EncoderSpec(id="acme/cnn", encoder="acme.encoders:Cnn", sensors=("rgb",)),
-    SuiteSpec(id="acme/kitchen", scenarios=("Acme/FetchKettle-v0",), episodes=10),
+    SuiteSpec(
+        id="acme/kitchen", entries=(SuiteEntry("Acme/FetchKettle-v0", steps=50),), episodes=10
+    ),
 ]
 
 
@@ -99,10 +104,26 @@ def test_lists_become_tuples_and_a_lone_string_is_no_list() -> None:
         AgentSpec(id="a", agent="m:A", needs="learn")  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="action_modes"):
         AgentSpec(id="a", agent="m:A", action_modes=("jump",))
-    with pytest.raises(ArgumentError, match=r"scenarios .* one or more ids"):
-        SuiteSpec(id="a", scenarios=("Tag-v0",))
-    with pytest.raises(ArgumentError, match=r"split .* one of train, test"):
-        SuiteSpec(id="a", scenarios=("ALS/Tag-v0",), split="all")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"entries": ()}, "entries .* one or more entries"),
+        ({"entries": ("ALS/Tag-v0",)}, "entries .* must be entries or dictionaries"),
+        ({"entries": ({"scenario": "Tag-v0"},)}, "scenario .* must be .*Name-vN"),
+        ({"entries": ({"scenario": "ALS/Tag-v0", "step": 1},)}, 'unknown key "step"; .*steps'),
+        ({"entries": ({"name": "tag"},)}, "has no scenario"),
+        ({"entries": ({"scenario": "ALS/Tag-v0"},) * 2}, "of different names"),
+        ({"entries": ({"scenario": "ALS/Tag-v0", "random": 2, "expert": 1},)}, "more than random"),
+        ({"entries": ({"scenario": "ALS/Tag-v0", "random": math.nan},)}, "a finite number"),
+        ({"entries": ({"scenario": "ALS/Tag-v0", "split": "all"},)}, "one of train, test"),
+        ({"entries": ({"scenario": "ALS/Tag-v0"},), "seeds": 0}, "at least 1, got 0"),
+    ],
+)
+def test_a_suite_checks_itself_and_its_entries(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        SuiteSpec(id="a", **fields)
 
 
 def test_a_spec_does_not_change_with_the_dictionary_it_was_made_from() -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from als_engine.agent import Progress
+    from als_engine.benchmark.runner import RunProgress
 
-__all__ = ["number", "spinner", "training_bar"]
+__all__ = ["bench_bar", "counting_bar", "number", "spinner", "training_bar"]
 
 
 @contextmanager
@@ -53,6 +54,66 @@ def training_bar(total: int = 0) -> Iterator[Callable[[Progress], None]]:
             )
 
         yield show
+
+
+@contextmanager
+def bench_bar() -> Iterator[Callable[[RunProgress], None]]:
+    """A live line of a benchmark: environment steps, episodes, time left, what was done last.
+
+    Yields:
+        What to call with the run's progress.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import TimeRemainingColumn as Left
+
+    columns = (
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:3.0f}%  {task.fields[episodes]} episodes"),
+        TimeElapsedColumn(),
+        Left(),
+        TextColumn("{task.description}"),
+    )
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, disable=not sys.stderr.isatty(), speed_estimate_period=600
+    ) as bar:
+        line = bar.add_task("", total=None, episodes="-")
+
+        def show(progress: RunProgress) -> None:
+            bar.update(
+                line,
+                completed=progress.done,
+                total=progress.total,
+                episodes=f"{progress.episodes:,} / {progress.all_episodes:,}",
+                description=progress.doing,
+            )
+
+        yield show
+
+
+@contextmanager
+def counting_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A live line of something that is counted, with the time left.
+
+    Args:
+        what: is counted, in the plural.
+
+    Yields:
+        What to call with how many are done, and how many there are.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        BarColumn(bar_width=24),
+        TextColumn(f"{{task.completed:,.0f}} / {{task.total:,.0f}} {what}"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
+        line = bar.add_task("", total=0)
+        yield lambda done, total: bar.update(line, completed=done, total=total)
 
 
 def spinner(text: str) -> Any:

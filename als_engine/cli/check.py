@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from als_engine.cli.options import parse_pairs
+from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,7 +38,7 @@ def check(
     """Check that a scenario keeps every promise; exit code 1 when it breaks one."""
     from rich.console import Console
 
-    from als_engine.cli.quiet import import_physics
+    from als_engine.quiet import import_physics
     from als_engine.testing import Options, examine
 
     arguments = parse_pairs(arg)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.bars import spinner
-from als_engine.cli.options import parse_pairs
+from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
     from als_engine.evaluation.protocol import Evaluation, Normalized
@@ -57,14 +57,14 @@ def evaluate(
 
     Example: als evaluate runs/tag --episodes 200
     """
-    from als_engine.cli.quiet import import_physics
     from als_engine.evaluation.protocol import evaluate as run
     from als_engine.evaluation.protocol import normalise
+    from als_engine.quiet import import_physics
     from als_engine.saving import open_agent
 
     import_physics()
     given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
-    opened = open_agent(agent, on, given, observers)
+    opened = open_agent(agent, on, given, observers, fewer_sensors=True)
     with spinner(f"Evaluating {agent} on {opened.scenario}"):
         found = run(
             opened.agent,

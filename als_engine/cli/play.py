@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from als_engine.cli.options import parse_pairs
 from als_engine.errors import ArgumentError
+from als_engine.options import parse_pairs
 from als_engine.registry import registry
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _film(
     scenario: str, agent: str, arguments: dict[str, Any], drive: int | None, view: str
 ) -> Film:
     """Opens agent and world, and leaves the camera running."""
-    from als_engine.cli.quiet import import_physics
+    from als_engine.quiet import import_physics
     from als_engine.saving import NOT_SAVED, open_agent
     from als_engine.simulation import simulate
 
@@ -70,7 +70,7 @@ def _film(
     from als_engine.film import Film
 
     for_agent = {name: value for name, value in arguments.items() if name not in NOT_SAVED}
-    opened = open_agent(agent, scenario, for_agent, drive)
+    opened = open_agent(agent, scenario, for_agent, drive, fewer_sensors=True)
     simulation = simulate(opened.scenario, 1, opened.observers, **{**opened.arguments, **arguments})
     try:
         return Film(simulation, opened.agent, view)

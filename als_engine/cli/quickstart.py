@@ -56,8 +56,8 @@ def quickstart(
 ) -> None:
     """Train an avatar to play tag, compare it with random and expert, and write a report."""
     from als_engine.cli import list as list_command
-    from als_engine.cli.quiet import import_physics
     from als_engine.files import make_folder
+    from als_engine.quiet import import_physics
     from als_engine.saving import save_agent
 
     registry.scenario(SCENARIO)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from als_engine.cli.options import parse_pairs
+from als_engine.options import parse_pairs
 from als_engine.registry import registry
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def show(
     ] = None,
 ) -> None:
     """Show a scenario: spaces, arguments, description, and a picture in a file."""
-    from als_engine.cli.quiet import import_physics
+    from als_engine.quiet import import_physics
     from als_engine.simulation import simulate
 
     spec = registry.scenario(id)

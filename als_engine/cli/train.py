@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.bars import number, training_bar
-from als_engine.cli.options import parse_pairs
 from als_engine.errors import ArgumentError
+from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
     from als_engine.training import Trained
@@ -100,7 +100,7 @@ def _begin(
     config: dict[str, Any],
     others: dict[str, Any],
 ) -> tuple[Trained, Path]:
-    from als_engine.cli.quiet import import_physics
+    from als_engine.quiet import import_physics
     from als_engine.training import train_agent
 
     import_physics()
@@ -120,7 +120,7 @@ def _begin(
 def _resume(
     out: Path | None, asked: dict[str, Any], variable: dict[str, Any]
 ) -> tuple[Trained, Path]:
-    from als_engine.cli.quiet import import_physics
+    from als_engine.quiet import import_physics
     from als_engine.training import read_job, resume_training
 
     import_physics()

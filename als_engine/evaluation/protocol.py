@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -23,9 +23,21 @@ from als_engine.evaluation.statistics import Interval, mean_interval
 from als_engine.saving import make_agent
 from als_engine.simulation import simulate
 
-__all__ = ["Evaluation", "Normalized", "Reference", "evaluate", "normalise", "reference"]
+if TYPE_CHECKING:
+    from als_engine.evaluation.recording import Log, Recorder
 
-_ROW_SEEDS: Final = 1_009
+__all__ = [
+    "ROW_SEEDS",
+    "Evaluation",
+    "Normalized",
+    "Reference",
+    "Runner",
+    "evaluate",
+    "normalise",
+    "reference",
+]
+
+ROW_SEEDS: Final = 1_009
 """More than there are avatars: rows of different worlds never share a seed."""
 
 Floats = NDArray[np.float64]
@@ -136,7 +148,7 @@ def evaluate(
     )
     try:
         agent.seed(seed)
-        runner = _Runner(Batch(simulation, AutoresetMode.DISABLED), agent, episodes, seed)
+        runner = Runner(Batch(simulation, AutoresetMode.DISABLED), agent, range(episodes), seed)
         runner.run(deterministic, on_episode)
     finally:
         simulation.close()
@@ -153,58 +165,97 @@ def evaluate(
     )
 
 
-class _Runner:
-    """Gives every world that is free the next episode."""
+class Runner:
+    """Gives every world that is free the next episode.
 
-    def __init__(self, batch: Batch, agent: Agent, episodes: int, seed: int) -> None:
-        self.batch, self.agent, self.seed, self.episodes = batch, agent, seed, episodes
+    Attributes:
+        returns, lengths, metrics, terms: as `Evaluation` has them.
+        terminated: (episodes,), whether the task ended it.
+        logs: of every episode, where there is a recorder.
+    """
+
+    def __init__(
+        self,
+        batch: Batch,
+        agent: Agent,
+        episodes: range,
+        seed: int,
+        recorder: Recorder | None = None,
+        scored: int | None = None,
+    ) -> None:
+        """Takes worlds that do not begin again by themselves.
+
+        Args:
+            batch: the worlds.
+            agent: made for them.
+            episodes: their numbers, one after the other.
+            seed: of episode 0.
+            recorder: of these worlds, to write down what happens.
+            scored: how many avatars of those that are driven count, the first ones; None for all.
+        """
+        self.batch, self.agent, self._seed = batch, agent, seed + episodes.start
+        self.recorder, self._first, self.episodes = recorder, episodes.start, len(episodes)
         simulation = batch.simulation
         self.num_worlds, self.observers = simulation.num_worlds, simulation.observers
-        self.returns: Floats = np.zeros(episodes)
-        self.terms: Floats = np.zeros((episodes, len(simulation.reward_names)))
-        self.lengths = np.zeros(episodes, np.int64)
+        self._scored = self.observers if scored is None else scored
+        self.returns: Floats = np.zeros(self.episodes)
+        self.terms: Floats = np.zeros((self.episodes, len(simulation.reward_names)))
+        self.lengths = np.zeros(self.episodes, np.int64)
+        self.terminated = np.zeros(self.episodes, np.bool_)
         self.metrics: dict[str, Floats] = {}
+        self.logs: dict[int, Log] = {}
         self._next = 0
         self._ended = 0
         # The episode that each world runs; -1 for a world that has nothing left to do.
         self._running = np.full(self.num_worlds, -1)
 
     def run(self, deterministic: bool, on_episode: Callable[[int], None]) -> None:
+        """Plays all episodes; calls `on_episode` with the number of those that have ended."""
         self.agent.attach(_Rows(self))
         state = self._begin(None, np.ones(self.num_worlds, np.bool_))
         while self._ended < self.episodes:
             observations = {key: self.rows(a) for key, a in self.batch.observations.items()}
             actions, state = self.agent.act(observations, state, deterministic)
-            self.batch.step(actions.reshape(self.num_worlds, self.observers, *actions.shape[1:]))
+            actions = actions.reshape(self.num_worlds, self.observers, *actions.shape[1:])
+            self.batch.step(actions)
+            if self.recorder is not None:
+                self.recorder.step(actions)
             self._count()
             ended = self.batch.terminated | self.batch.truncated
             if ended.any():
                 self._close(ended)
                 on_episode(self._ended)
-                state = self._begin(state, ended)
+                if self._ended < self.episodes:
+                    state = self._begin(state, ended)
 
     def rows(self, array: NDArray[Any]) -> NDArray[Any]:
         """(worlds, observers, ...) to (rows, ...)."""
         return array.reshape(self.num_worlds * self.observers, *array.shape[2:])
 
     def _begin(self, state: Any, free: NDArray[np.bool_]) -> Any:
+        which = np.flatnonzero(free).tolist()
         seeds: list[int | None] = [None] * self.num_worlds
-        row_seeds = []
-        for world in np.flatnonzero(free).tolist():
+        begun, row_seeds = [], []
+        for world in which:
             episode = self._next if self._next < self.episodes else -1
             self._running[world] = episode
             self._next += 1
             # A world without a task goes round with the others; what it does counts for nothing.
-            world_seed = self.seed + max(episode, 0)
+            world_seed = self._seed + max(episode, 0)
             seeds[world] = world_seed
-            row_seeds += [world_seed * _ROW_SEEDS + avatar for avatar in range(self.observers)]
+            begun.append(world_seed)
+            row_seeds += [world_seed * ROW_SEEDS + avatar for avatar in range(self.observers)]
         self.batch.reset(seeds, free)
+        if self.recorder is not None:
+            numbers = self._first + np.maximum(self._running[which], 0)
+            self.recorder.begin(which, begun, numbers.tolist())
         return self.agent.restart(state, np.repeat(free, self.observers), row_seeds)
 
     def _count(self) -> None:
         busy = self._running >= 0
-        self.returns[self._running[busy]] += self.batch.rewards[busy].mean(axis=1)
-        self.terms[self._running[busy]] += self.batch.terms[busy].mean(axis=1)
+        scored = slice(self._scored)
+        self.returns[self._running[busy]] += self.batch.rewards[busy, scored].mean(axis=1)
+        self.terms[self._running[busy]] += self.batch.terms[busy, scored].mean(axis=1)
         self.lengths[self._running[busy]] += 1
 
     def _close(self, ended: NDArray[np.bool_]) -> None:
@@ -213,13 +264,17 @@ class _Runner:
             if values.ndim == 1:
                 kept = self.metrics.setdefault(name, np.full(self.episodes, math.nan))
                 kept[self._running[worlds]] = values[worlds]
+        self.terminated[self._running[worlds]] = self.batch.terminated[worlds]
+        if self.recorder is not None:
+            for world in worlds.tolist():
+                self.logs[int(self._running[world])] = self.recorder.log(world)
         self._ended += len(worlds)
 
 
 class _Rows:
     """The worlds as an expert is asked: one action for each row."""
 
-    def __init__(self, runner: _Runner) -> None:
+    def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
     def expert_actions(self) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -18,8 +19,18 @@ def insert_commands(text: str) -> str:
 
 def reference() -> str:
     """All commands as Markdown."""
+    return "\n".join(_command(name, command) for name, command in commands())
+
+
+def commands() -> Iterator[tuple[str, Any]]:
+    """Every command with what is typed for it; those of a group one by one."""
     group: Any = typer.main.get_command(build_app())
-    return "\n".join(_command(name, command) for name, command in group.commands.items())
+    for name, command in group.commands.items():
+        within = getattr(command, "commands", {})
+        if within:
+            yield from ((f"{name} {inner}", sub) for inner, sub in within.items())
+        else:
+            yield name, command
 
 
 def _command(name: str, command: Any) -> str:

@@ -11,7 +11,7 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from als_plugins.adaptation.credit import FEW, Agreement, Credit
-from als_plugins.learners.sb3 import PPO
+from als_plugins.learners.on_policy import PPO
 
 ROWS, STEPS = 8, 400
 
@@ -73,6 +73,27 @@ def test_late_feedback_reaches_the_action_that_it_was_meant_for():
 
 def test_feedback_that_means_nothing_earns_no_trust():
     assert taught(0.5).agreement.trust < 0.35
+
+
+def test_what_was_said_about_another_world_counts_no_more_until_trust_is_earned_anew():
+    known = taught(0.1).tensors()
+    credit = credit_of()
+    credit.restore(known)
+    rng = np.random.default_rng(2)
+    assert credit.agreement.trust > 0.5
+    credit.forget()
+    assert credit.agreement.trust == 0.0
+    for step in range(STEPS):  # What was good is bad now.
+        seen = rng.uniform(-1, 1, (ROWS, 2)).astype(np.float32)
+        action = rng.integers(2, size=ROWS)
+        credit.remember(step, {"seen": seen}, action)
+        right = (action == 1) == (seen[:, 0] <= 0)
+        credit.hear([(step + 3, row, 1.0 if right[row] else -1.0) for row in range(ROWS)])
+        if step == 2 * FEW // ROWS:
+            assert not credit.signal(step).any()
+        credit.learn(2)
+    assert credit.agreement.trust > 0.5
+    assert agreement(credit) < 0.15
 
 
 def test_the_signal_adds_up_to_nothing_for_what_is_usual():

@@ -123,6 +123,19 @@ def test_a_full_disk_is_one_line_and_costs_no_checkpoint(environment, tmp_path):
     assert als("train", "--resume", "--out", run, "--steps", 1024).code == 0
 
 
+@pytest.mark.parametrize("size", [0, 2_000], ids=["any file", "what comes later"])
+def test_a_full_disk_from_the_beginning_is_one_line_and_leaves_nothing(environment, tmp_path, size):
+    run = tmp_path / "run"
+    words = [ID, "--out", run, *QUICK, "--steps", 512]
+    process = begin(environment, *words, preexec_fn=limit_files(size))
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 2, err
+    assert err.count("\n") == 1
+    assert "Error: cannot write" in err
+    assert "File too large" in err
+    assert not run.exists()
+
+
 def test_a_training_says_what_it_did(tmp_path):
     result = als("train", ID, "--out", tmp_path / "run", *QUICK, "--steps", 512)
     assert result.code == 0, result.err
@@ -158,6 +171,7 @@ def test_the_learners_own_action_mode_is_chosen(tmp_path):
         ([ID, "--set", "gama=1"], 'did you mean "gamma"'),
         ([ID, "--set", "gamma=2"], "gamma"),
         ([ID, "--set", "gamma"], "key=value"),
+        ([ID, "--set", "pretrained=nowhere"], "nowhere is not a saved encoder"),
         ([ID, "--steps", "0"], "steps"),
         ([ID, "--worlds", "0"], "worlds"),
         ([ID, "--workers", "99"], "workers"),
@@ -177,6 +191,7 @@ def test_a_mistake_is_one_line_and_not_exit_code_0(words, said, tmp_path, monkey
     assert said in result.err
     assert result.err.count("\n") == 1
     assert "Traceback" not in result.err
+    assert not [path for path in tmp_path.rglob("*") if path.name != "runs"]
 
 
 def test_going_on_changes_nothing_that_it_cannot_change(tmp_path):

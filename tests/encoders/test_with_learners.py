@@ -10,6 +10,8 @@ from learn_worlds import ID, learn
 
 from als_engine import sb3_vec_env
 from als_engine.agent import Training
+from als_engine.errors import ArgumentError
+from als_engine.evaluation.protocol import evaluate
 from als_engine.registry import registry
 from als_engine.saving import load_agent, make_agent
 from als_engine.training import train_agent
@@ -98,7 +100,7 @@ def test_what_is_tuned_of_a_pretrained_encoder_is_what_was_asked_for(tmp_path):
     before = made.state_dict()
     used = [name for name, _ in made.named_parameters() if not name.startswith("answer.")]
     for tuning in ("frozen", "full", "lora"):
-        done = trained("ppo", "mlp", pretrained=str(tmp_path / "encoder"), tuning=tuning)
+        done = trained("ppo", "attention", pretrained=str(tmp_path / "encoder"), tuning=tuning)
         after = done.agent.policy.features_extractor.encoder.state_dict()
         plain = {name.replace(".base_layer", ""): tensor for name, tensor in after.items()}
         kept = {name for name in before if torch.equal(before[name], plain[name])}
@@ -171,7 +173,7 @@ def test_an_agent_with_an_encoder_comes_back_from_its_folder(learner, tmp_path):
     job = {"worlds": 8, "arguments": arguments(encoder), "device": "cpu"}
     done = train_agent(
         ID, learner, steps=128, folder=tmp_path / "run", **job,
-        config={**config(learner, "mlp"), "pretrained": str(tmp_path / "encoder")},
+        config={**config(learner, encoder), "pretrained": str(tmp_path / "encoder")},
     )  # fmt: skip
     (tmp_path / "encoder").rename(tmp_path / "gone")
     loaded, record = load_agent(tmp_path / "run")
@@ -181,3 +183,57 @@ def test_an_agent_with_an_encoder_comes_back_from_its_folder(learner, tmp_path):
     space: gymnasium.spaces.Dict = loaded.observation_space
     observation = {key: np.stack([part.sample() for _ in range(5)]) for key, part in space.items()}
     assert np.array_equal(loaded.act(observation)[0], done.agent.act(observation)[0])
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"encoder": "mlp"}, 'holds the encoder "attention", not "mlp": leave it out'),
+        ({"encoder_config": {"width": 64}}, "'width': 16.*leave it out"),
+    ],
+)
+def test_a_pretrained_encoder_is_not_asked_to_be_another(given, words, tmp_path):
+    pretrained("attention", tmp_path / "encoder")
+    with pytest.raises(ArgumentError, match=words):
+        make_agent(
+            "ppo", ID, arguments("attention"), {"pretrained": str(tmp_path / "encoder"), **given}
+        )
+
+
+@pytest.mark.parametrize("learner", ["ppo", "recurrent-ppo", "sac", "dqn", "multi-objective"])
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_a_learner_acts_where_a_sensor_is_missing_and_another_is_there(learner, encoder):
+    given = {**arguments(encoder), "action_mode": registry.agent(learner).action_modes[0]}
+    agent = make_agent(learner, ID, given, config(learner, encoder))
+    space: gymnasium.spaces.Dict = agent.observation_space
+    seen = {key: np.stack([part.sample() for _ in range(3)]) for key, part in space.items()}
+    for key in seen:
+        fewer = {other: array for other, array in seen.items() if other != key}
+        assert np.isfinite(agent.act(fewer)[0]).all()
+    whole = agent.act(seen)[0]
+    assert np.array_equal(agent.act({**seen, "smell": np.zeros((3, 2))})[0], whole)
+    with pytest.raises(ArgumentError, match=f"{learner} needs at least one of these sensors: "):
+        agent.act({"smell": np.zeros((3, 2))})
+
+
+def tuned(tuning, folder):
+    """A learner that has only the encoder's features of what is to be learnt."""
+    given = {"rollout": 512, "batch_size": 128, "n_epochs": 4, "learning_rate": 2e-3}
+    start = {"pretrained": str(folder)} if tuning != "scratch" else {"encoder": "attention"}
+    start |= {"encoder_config": SMALL["attention"]} if tuning == "scratch" else {"tuning": tuning}
+    job = {"worlds": 16, "device": "cpu", "config": {"net_arch": [32], **given, **start}}
+    return train_agent(ID, "ppo", steps=8_192, arguments={**REACH}, **job).agent
+
+
+REACH = {"sensors": ["proprioception", "touch"], "shaped": True}
+
+
+@pytest.mark.parametrize("tuning", ["scratch", "frozen", "full", "lora"])
+def test_every_way_to_tune_an_encoder_learns(tuning, tmp_path):
+    space = make_agent("random", ID, REACH).observation_space
+    torch.manual_seed(5)
+    save_encoder(
+        make_encoder("attention", space, SMALL["attention"]), "attention", tmp_path / "encoder"
+    )
+    found = evaluate(tuned(tuning, tmp_path / "encoder"), ID, 20, arguments=REACH)
+    assert found.success.low > 0.5

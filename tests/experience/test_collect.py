@@ -316,6 +316,25 @@ def test_a_full_disk_is_one_line_and_costs_nothing(shard_bytes: int, tmp_path: P
     assert collect(WALK, folder, episodes=9, arguments=SMALL).source.episodes == 9
 
 
+def test_a_disk_that_fails_later_is_heard_of_and_nothing_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shard gets to the disk in the background, which is where a failing disk is noticed."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    collect(WALK, tmp_path, episodes=1, arguments=SMALL)
+    before = contents(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr("als_plugins.experience.shards.os.fsync", fail)
+        with pytest.raises(SavedFileError, match=r"cannot write .*\.raw: No space left"):
+            collect(WALK, tmp_path, episodes=3, arguments=SMALL)
+    assert not list((tmp_path / ".collecting").rglob("*.json"))
+    assert contents(tmp_path).keys() == before.keys()
+    assert collect(WALK, tmp_path, episodes=3, arguments=SMALL).source.episodes == 3
+
+
 def test_what_cannot_be_collected_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(UnknownIdError, match="Wolk"):
         collect("Trail/Wolk-v0", tmp_path / "a", episodes=1)

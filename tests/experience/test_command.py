@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from als_command import als
-from experience_worlds import BANG, NO_EXPERT, WALK, trail  # noqa: F401
+from experience_worlds import BANG, FEVER, NO_EXPERT, WALK, trail  # noqa: F401
 
 from als_engine.registry import registry
+from als_engine.sensors import SENSORS
 from als_plugins.experience import plugin as experience
+from als_plugins.experience.records import read_dataset
 
 pytestmark = pytest.mark.usefixtures("trail", "commands")
 
@@ -53,6 +55,13 @@ def test_sensors_can_be_chosen(tmp_path: Path) -> None:
     assert "entities" in shown
     assert "16 x 26" in shown
     assert "rgb" not in shown
+
+
+def test_all_sensors_are_the_scenarios_own_and_the_engines(tmp_path: Path) -> None:
+    words = ("--episodes", 4, "--sensors", "all", "--arg", "frame_size=8")
+    assert als("collect", FEVER, *words, "--out", tmp_path).code == 0
+    (source,) = read_dataset(tmp_path).sources
+    assert set(source.observations) == {"thermometer", *SENSORS}
 
 
 @pytest.mark.parametrize(

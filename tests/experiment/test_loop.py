@@ -109,17 +109,28 @@ def test_what_is_done_is_not_done_again_and_a_change_does_only_what_depends_on_i
 
 @pytest.mark.slow
 def test_a_stage_whose_output_is_damaged_is_done_again(done: Path) -> None:
-    (folder,) = [path for path in (done / "out").glob("pretrain-*") if path.is_dir()]
-    weights = folder / "pretraining" / "encoder" / "encoder.json"
-    weights.write_text("{")
-    stages = plan(read_experiment(done / "loop-128.toml"), done / "out")
+    experiment = read_experiment(done / "loop-128.toml")
+    named = {stage.name: stage.folder for stage in plan(experiment, done / "out")}
+    for path in (
+        named["pretrain"] / "pretraining" / "encoder" / "weights.safetensors",
+        named["train"] / "training" / "agent" / "agent.json",
+    ):
+        path.write_bytes(path.read_bytes()[:100])
+    stages = plan(experiment, done / "out")
     assert {stage.name: stage.done() is not None for stage in stages} == {
         "collect": True,
         "pretrain": False,
-        "train": True,
+        "train": False,
         "adapt": True,
         "evaluate": True,
     }
+    again = als("run", "loop-128.toml", "--out", "out", folder=done)
+    out, error = again.communicate(timeout=240)
+    assert again.returncode == 0, error
+    assert out.count("was done") == 3
+    stages = plan(experiment, done / "out")
+    assert all(stage.done() is not None for stage in stages)
+    assert not list((done / "out").glob(".*"))
 
 
 @pytest.mark.slow

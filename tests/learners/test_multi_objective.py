@@ -11,11 +11,12 @@ from als_command import als
 from learn_worlds import ID, TRADE, learn
 
 from als_engine import sb3_vec_env
+from als_engine.agent import Training
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
 from als_engine.saving import load_agent, make_agent, open_agent
 from als_engine.training import resume_training, train_agent
-from als_plugins.learners.multi_objective import KEY, WeightedRewards
+from als_plugins.learners.multi_objective import KEY, MultiObjectiveParameters, WeightedRewards
 from als_plugins.learners.pareto import non_dominated, pareto
 
 __all__ = ["learn"]
@@ -31,8 +32,10 @@ def trained(steps=512, folder=None, **changes):
     return train_agent(TRADE, "multi-objective", steps=steps, **job)
 
 
-def weighted(rows=4):
-    return WeightedRewards(sb3_vec_env(TRADE, rows, seed=1, **WALKING), seed=3)
+def weighted(rows=4, steps=1, **drawing):
+    env = sb3_vec_env(TRADE, rows, seed=1, **WALKING)
+    drawing = MultiObjectiveParameters(**{"widen": 0.0, "concentration": 1.0, **drawing})
+    return WeightedRewards(env, Training(steps=steps, seed=3), drawing)
 
 
 def test_rewards_are_the_terms_by_the_weights_that_are_shown():
@@ -42,6 +45,7 @@ def test_rewards_are_the_terms_by_the_weights_that_are_shown():
     assert len(np.unique(shown[:, 0])) == 4
     for _ in range(5):
         told, rewards, _, _ = env.step(np.full((4, 6), 0.5, np.float32))
+        # Both terms' returns are taken to lie equally far apart until some are known.
         assert np.allclose(rewards, 2 * (shown * env.venv.terms).sum(axis=1))
         assert np.array_equal(told[KEY], shown)
     env.close()
@@ -57,6 +61,47 @@ def test_every_episode_draws_new_weights_and_ends_with_its_own():
     for row, info in enumerate(infos):
         assert np.array_equal(info["terminal_observation"][KEY], shown[row])
         assert info["episode_terms"].keys() == {"progress", "effort"}
+    env.close()
+
+
+def test_weights_spread_along_the_training():
+    env = weighted(rows=4, steps=400, widen=0.5)
+    assert np.allclose(env.reset()[KEY], 0.5)
+    far = []
+    for _ in range(3):
+        for _ in range(40):
+            told, _, _, _ = env.step(np.zeros((4, 6), np.float32))
+        far.append(np.abs(told[KEY] - 0.5).max())
+    assert 0.0 < far[0] <= 0.4
+    assert env.steps > 200
+    env.close()
+
+
+@pytest.mark.parametrize("concentration", [0.1, 10.0])
+def test_the_concentration_says_how_often_the_ends_are_drawn(concentration):
+    env = weighted(rows=64, concentration=concentration)
+    shown = env.reset()[KEY][:, 0]
+    ends = ((shown < 0.05) | (shown > 0.95)).mean()
+    assert ends > 0.4 if concentration < 1 else ends < 0.05
+    env.close()
+
+
+def test_a_term_that_is_not_traded_keeps_its_weight_and_one_that_fades_its_pay_no_longer():
+    env = weighted(trade=["progress", "effort"], fade=["effort"], widen=0.0)
+    assert np.allclose(env.reset()[KEY], 0.5)
+    _, rewards, _, _ = env.step(np.full((4, 6), 0.5, np.float32))
+    assert np.allclose(rewards, env.venv.terms[:, 0])
+    env.close()
+
+
+def test_a_mixture_of_small_terms_is_paid_as_if_as_much_were_at_stake():
+    env = weighted()
+    env.reset()
+    env.spread = np.array([10.0, 0.1])
+    env._draw(np.ones(4, np.bool_))
+    _, rewards, _, _ = env.step(np.full((4, 6), 0.5, np.float32))
+    plain = (env.weights * env.venv.terms).sum(1)
+    assert np.allclose(rewards, plain * 10.1 / (env.weights @ [10.0, 0.1]), rtol=1e-4)
     env.close()
 
 
@@ -116,6 +161,27 @@ def test_terms_weights_and_policy_come_back_and_go_on(tmp_path):
 def test_weights_that_mean_nothing_are_refused_before_the_training(weights, words):
     with pytest.raises(ArgumentError, match=words):
         trained(config={**SMALL, "weights": weights})
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"trade": ["progress", "efort"]}, 'term of the reward "efort"; did you mean "effort"'),
+        ({"fade": ["shaping"]}, 'term of the reward "shaping"'),
+        ({"fade": ["progress", "effort"]}, "nothing is left to weigh"),
+        ({"trade": ["progress"]}, "trade.*at least 2"),
+        ({"concentration": 0.0}, "concentration.*greater than"),
+    ],
+)
+def test_what_cannot_be_weighed_is_refused_before_the_training(given, words):
+    with pytest.raises(ArgumentError, match=words):
+        trained(config={**SMALL, **given})
+
+
+def test_a_training_that_goes_on_goes_on_as_wide(tmp_path):
+    run = tmp_path / "run"
+    trained(folder=run, steps=512)
+    assert resume_training(run, steps=1_024).agent._weighted.steps >= 1_024
 
 
 def test_any_encoder_serves_and_the_weights_go_past_it():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from learn_worlds import ID, learn
 
+from als_engine.errors import ArgumentError
 from als_engine.saving import make_agent
 from als_engine.training import train_agent
 from als_plugins.learners.extractor import SHIFT, shifted
@@ -101,12 +102,6 @@ def test_weight_decay_makes_weights_smaller():
     assert size(1.0) < 0.95 * size(0.0)
 
 
-@pytest.mark.parametrize("share", [False, True])
-def test_actor_and_critic_of_attention_ddpg_have_one_encoder_if_asked(share):
-    arguments = {**SENSED, "action_mode": "continuous"}
-    agent = make_agent(
-        "attention-ddpg", ID, arguments, {"encoder_config": TINY, "share_encoder": share}
-    )
-    actor, critic = agent.policy.actor, agent.policy.critic
-    assert (actor.features_extractor is critic.features_extractor) is share
-    assert type(actor.features_extractor.encoder).__name__ == "AttentionEncoder"
+def test_shifting_where_there_are_no_pictures_is_refused():
+    with pytest.raises(ArgumentError, match='augment="shift" moves pictures: there is none'):
+        made(SENSED, augment="shift")

@@ -244,37 +244,50 @@ def test_a_body_s_own_speed_is_its_limit(build):
 
 
 @pytest.fixture
-def closed(monkeypatch):
-    """The clients that were closed, in order."""
+def idle(monkeypatch):
+    """The clients that wait for the next simulation."""
     handles = []
-
-    def close_client(handle):
-        handles.append(handle)
+    monkeypatch.setattr(bullet, "_idle", handles)
+    yield handles
+    for handle in handles:
         bullet_calls.close_client(handle)
 
-    monkeypatch.setattr(bullet, "close_client", close_client)
-    return handles
 
-
-def test_closing_twice_frees_every_client_once(build, closed):
+def test_closing_twice_gives_every_client_back_once(build, idle):
     world = build(worlds=2)
     clients = world.bullet._clients.tolist()
     world.bullet.close()
     world.bullet.close()
-    assert closed == clients
+    assert idle == clients
 
 
-def test_an_environment_that_nobody_closed_gives_its_clients_back(closed) -> None:
-    """A client holds 25 MiB: forgetting `close` must not lose it for good."""
+def test_a_client_that_was_given_back_serves_again_and_no_more_are_kept_than_need_be(
+    build, idle, monkeypatch
+):
+    closed = []
+    monkeypatch.setattr(bullet, "close_client", closed.append)
+    monkeypatch.setattr(bullet, "_KEPT", 1)
+    first = build(worlds=2)
+    clients = first.bullet._clients.tolist()
+    first.bullet.close()
+    assert (idle, closed) == (clients[:1], clients[1:])
+    bullet_calls.close_client(closed.pop())
+    again = build(worlds=1)
+    assert again.bullet._clients.tolist() == clients[:1]
+    again.bullet.close()
+
+
+def test_an_environment_that_nobody_closed_gives_its_clients_back(idle) -> None:
+    """A client holds 10 MiB: forgetting `close` must not lose it for good."""
     import gc
 
     simulation = simulate("ALS/Tag-v0", 2, sensors=())
     simulation.reset([0, 1])
     clients = simulation._physics._clients.tolist()
-    assert closed == []
+    assert idle == []
     del simulation
     gc.collect()
-    assert closed == clients
+    assert idle == clients
 
 
 def test_a_world_that_bullet_cannot_build_is_an_error(build, monkeypatch):

@@ -18,6 +18,7 @@ import torch
 from als_command import als
 from made_experience import MadeExperience
 from safetensors.numpy import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from with_pretrain import add_pretrain
 
 from als_engine.errors import ArgumentError, SavedFileError
@@ -72,6 +73,16 @@ def test_stopped_and_resumed_is_to_the_bit_what_it_would_have_been(made, tmp_pat
     assert same(*(load_file(folder / "state.safetensors") for folder in newest))
     assert rest.report == whole.report
     assert rest.record.loss == whole.record.loss
+    curves = [logged(tmp_path / name, "held_out") for name in ("whole", "part")]
+    assert curves[0] == curves[1]
+    assert [step for step, _ in curves[0]] == [4, 8, 12]
+
+
+def logged(run, name):
+    """Step and value of a curve, as TensorBoard shows it."""
+    log = EventAccumulator(str(run / "tensorboard"))
+    log.Reload()
+    return [(event.step, event.value) for event in log.Scalars(name)]
 
 
 def test_the_callers_random_numbers_are_left_alone(made, tmp_path):
@@ -171,7 +182,23 @@ def test_a_loss_that_is_not_finite_ends_it_and_no_weights_are_saved(made, tmp_pa
     made.statistics.pop("proprioception")
     with pytest.raises(ArgumentError, match=r"not finite any more at step 1: .*learning rate"):
         pretrain("-", tmp_path / "run", **{**QUICK, "encoder": "mlp", "config": {}})
-    assert not (tmp_path / "run" / "encoder").exists()
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("room", [1_000, 20_000], ids=["the log", "the checkpoint"])
+def test_a_disk_that_is_full_from_the_beginning_is_one_line_and_leaves_nothing(
+    made, tmp_path, room
+):
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    size = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, size[1]))
+    try:
+        with pytest.raises(SavedFileError, match=r"^cannot write [^\n]*File too large$"):
+            pretrain("-", tmp_path / "run", **{**QUICK, "evaluate_every": 1})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, size)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -255,13 +282,14 @@ def test_the_command_saves_an_encoder_that_loads_and_says_what_it_has_learnt(dat
     result = command(dataset, run, *words, "--steps", 6, "--evaluate-every", 3)
     assert result.code == 0, result.err
     assert "Pretrained 6 steps" in result.out
+    assert f"--set pretrained={run}" in result.out
     assert "hidden words of text guessed" in result.out
     assert "similarity, same meaning" in result.out
     report = json.loads((run / "report.json").read_text())
     assert set(report["retrieval"]) == {"rgb to text", "text to rgb"}
     assert report["retrieval"]["rgb to text"]["pool"] > 1
     assert {"pretrained", "random", "observation"} < set(report["probes"]["nearest_prop"])
-    assert any((run / "tensorboard").iterdir())
+    assert [step for step, _ in logged(run, "held_out")] == [3, 6]
 
     experience = open_experience(dataset)
     encoder, record = load_encoder(run, experience.observation_space)

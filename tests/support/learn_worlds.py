@@ -13,7 +13,7 @@ from pathlib import Path
 import gymnasium
 import pytest
 
-from als_engine import ScenarioSpec, hookimpl
+from als_engine import AgentSpec, ScenarioSpec, hookimpl
 from als_engine.registry import registry
 
 ID = "Learn/Reach-v0"
@@ -28,6 +28,11 @@ def als_scenarios():
         ScenarioSpec(TRADE, task="acme_worlds:Trade", max_episode_steps=40, max_avatars=4),
         ScenarioSpec(NO_EXPERT, task="acme_worlds:Faulty", max_episode_steps=40, max_avatars=4),
     ]
+
+
+@hookimpl
+def als_agents():
+    return [AgentSpec("learn/habit", "habit:Habit", trainable=True, action_modes=("discrete",))]
 
 
 @pytest.fixture(scope="module")
@@ -53,5 +58,6 @@ def site(folder: Path) -> dict[str, str]:
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: learn-worlds\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[als_engine]\nmain = learn_worlds\n")
-    path = os.pathsep.join([str(folder), str(Path(__file__).parent)])
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = os.pathsep.join(filter(None, [str(folder), str(Path(__file__).parent), *others]))
     return {**os.environ, "PYTHONPATH": path, "COLUMNS": "120"}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.bars import training_bar
-from als_engine.cli.options import parse_pairs
 from als_engine.errors import ArgumentError, unknown
+from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
     from als_plugins.adaptation.adapt import Adapted
@@ -74,7 +74,7 @@ def adapt(
 
     Example: als adapt runs/tag --feedback simulated:0.1 --drift background=corner --out runs/tag-2
     """
-    from als_engine.cli.quiet import import_physics
+    from als_engine.quiet import import_physics
 
     import_physics()
     named: dict[str, Any] = {"steps": steps, "evaluate_every": evaluate_every, "episodes": episodes}

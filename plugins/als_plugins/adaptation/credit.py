@@ -133,6 +133,11 @@ class Credit:
         signal: Rows = np.clip(better / size, -LARGEST, LARGEST) * np.float32(self.agreement.trust)
         return signal.astype(np.float32)
 
+    def forget(self) -> None:
+        """Drops all events, and the trust that they have earned: they were about another world."""
+        self._memory.forget()
+        self.agreement.moments[:] = 0.0
+
     def tensors(self) -> dict[str, NDArray[Any]]:
         """The networks and what is known of their worth, to write to a file."""
         arrays = {
@@ -230,6 +235,9 @@ class _Memory:
         self._newest = -1
         self._given, self._row = np.zeros(EVENTS, np.int64), np.zeros(EVENTS, np.int64)
         self.values: Rows = np.zeros(EVENTS, np.float32)
+        self.heard, self._next = 0, 0
+
+    def forget(self) -> None:
         self.heard, self._next = 0, 0
 
     def add(self, step: int, rows: Rows) -> None:

@@ -199,6 +199,8 @@ class Rounds:
             f"round {number}: the world has changed: the best agent now has a return of "
             f"{_spoken(now)}, a difference of {_interval(verdict)}"
         )
+        if self._credit is not None:
+            self._credit.forget()
         current = self._examine(state.current, number)
         changes: dict[str, Any] = {"phase": number - 1}
         if current.returns.mean() > now.returns.mean():

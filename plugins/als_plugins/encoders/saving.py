@@ -7,6 +7,7 @@ agent has serves the agent as well.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -17,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
-from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.errors import ArgumentError, SavedFileError, unknown
 from als_engine.registry import registry
 from als_engine.safe_files import read_tensors, recover_folder, replace_folder, write_tensors
 from als_engine.saving import Model, Name, read_model, versions
@@ -99,6 +100,13 @@ def make_encoder(
     if missing := sorted(set(spec.sensors) - set(observation_space.spaces)):
         raise ArgumentError(f'the encoder "{id}" needs the sensor "{missing[0]}"')
     encoder_class = registry.load(spec)
+    # Whoever takes any argument checks them; the first parameter is the space.
+    taken = list(inspect.signature(encoder_class).parameters.values())[1:]
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in taken):
+        allowed = sorted(parameter.name for parameter in taken)
+        for name in config or {}:
+            if name not in allowed:
+                raise ArgumentError(unknown(f'argument of the encoder "{id}"', name, allowed))
     try:
         encoder = encoder_class(observation_space, **(config or {}))
     except TypeError as error:

@@ -276,8 +276,10 @@ class _Runner:
         except BaseException:
             with suppress(ALSError):  # What went wrong first is what there is to say.
                 self._shards.write()
+                self._shards.settle()
             raise
         self._shards.write()
+        self._shards.settle()
 
     def rows(self, array: NDArray[Any]) -> NDArray[Any]:
         """(worlds, observers, ...) to (rows, ...)."""

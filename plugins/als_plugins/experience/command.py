@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from als_engine.cli.options import parse_pairs
+from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +23,8 @@ Out = Annotated[Path, typer.Option(metavar="DATASET", help="Folder: new, empty, 
 Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1)]
 Policy = Annotated[str, typer.Option(help="random, expert, mix, turns, or a saved agent's folder.")]
 Sensors = Annotated[
-    str | None, typer.Option(help="Observation keys, such as rgb,text; by default the scenario's.")
+    str | None,
+    typer.Option(help="Observation keys, such as rgb,text, or all; by default the scenario's."),
 ]
 Arg = Annotated[
     list[str] | None,
@@ -54,10 +55,12 @@ def collect(
 
     Example: als collect ALS/Classroom-v0 --policy mix --episodes 500 --out data/classroom
     """
-    from als_engine.cli.quiet import import_physics
+    from als_engine.quiet import import_physics
     from als_plugins.experience.collect import collect as run
 
     import_physics()
+    if sensors == "all":
+        sensors = ",".join(_every_sensor(id, parse_pairs(arguments)))
     given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
     with _bar() as show_progress:
         found = run(
@@ -73,6 +76,14 @@ def collect(
             on_progress=show_progress,
         )
     typer.echo(_summary(found))
+
+
+def _every_sensor(scenario: str, arguments: dict[str, Any]) -> list[str]:
+    """The scenario's own and all of the engine's."""
+    from als_engine.saving import spaces
+    from als_engine.sensors import SENSORS
+
+    return list(dict.fromkeys([*spaces(scenario, arguments)[0].spaces, *SENSORS]))
 
 
 def show(dataset: Dataset) -> None:

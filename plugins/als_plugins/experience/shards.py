@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,9 @@ SHARD_SECONDS: Final = 5.0
 SHARD_EPISODES: Final = 1_000
 
 _ALIGNED: Final = 8  # bytes, so that every array begins where its numbers may
+
+_AT_ONCE: Final = getattr(mmap, "MAP_POPULATE", 0)
+"""All of it will be read: asking for page after page takes as long as copying them."""
 
 Place = tuple[int, int]  # Episode and avatar.
 
@@ -98,6 +102,8 @@ class Shards:
         self._kept: set[int] = set()
         self._mapped: dict[Path, mmap.mmap] = {}
         self._next = 0
+        self._disk = ThreadPoolExecutor(1, "shards")
+        self._syncing: Future[None] | None = None
         for path in sorted(self.folder.glob("shard-*.json")):
             self._take(path.with_suffix(".raw"), read_model(path, ShardRecord))
             self._next = int(path.stem.removeprefix("shard-")) + 1
@@ -177,27 +183,37 @@ class Shards:
         )
 
     def write(self) -> None:
-        """Finishes the shard that is being written.
+        """Finishes the shard that is being written; the disk gets it while the worlds go on.
 
         Raises:
-            SavedFileError: it cannot be written.
+            SavedFileError: it, or the one before it, cannot be written.
         """
+        self.settle()
         if not self._new and not self._new_left_out:
             self._since = time.monotonic()
             return
         if self._file is not None:
             with _writing(self._data):
                 self._file.flush()
-                os.fsync(self._file.fileno())
-                self._file.close()
         record = ShardRecord(episodes=self._new, left_out=self._new_left_out)
-        write_text(self._data.with_suffix(".json"), record.model_dump_json())
+        self._syncing = self._disk.submit(_finish, self._file, self._data, record)
         self._take(self._data, record)
         self._next += 1
         self._begin()
 
+    def settle(self) -> None:
+        """Waits until the last shard is on the disk.
+
+        Raises:
+            SavedFileError: it could not be written.
+        """
+        syncing, self._syncing = self._syncing, None
+        if syncing is not None:
+            syncing.result()
+
     def close(self) -> None:
         """Forgets the episodes that are in no whole shard."""
+        self._disk.shutdown()
         if self._file is not None:
             with suppress(OSError):  # The disk may be full; that has been said.
                 self._file.close()
@@ -236,11 +252,14 @@ class Shards:
     def _map(self, data: Path) -> mmap.mmap:
         if data not in self._mapped:
             with data.open("rb") as file:
-                self._mapped[data] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+                self._mapped[data] = mmap.mmap(
+                    file.fileno(), 0, flags=mmap.MAP_SHARED | _AT_ONCE, prot=mmap.PROT_READ
+                )
         return self._mapped[data]
 
     def delete(self) -> None:
         """Removes the files, once they have been put together."""
+        self._disk.shutdown()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -250,6 +269,14 @@ def _inside(arrays: dict[str, NDArray[Any]], folder: str) -> dict[str, NDArray[A
         for name, array in arrays.items()
         if name.startswith(folder)
     }
+
+
+def _finish(file: IO[bytes] | None, data: Path, record: ShardRecord) -> None:
+    """Syncs a shard's numbers and then writes its list, so that what is listed is there."""
+    if file is not None:
+        with _writing(data), file:
+            os.fsync(file.fileno())
+    write_text(data.with_suffix(".json"), record.model_dump_json())
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gymnasium.spaces import Dict
 from pydantic import JsonValue
 
 from als_engine.agent import Progress
@@ -14,7 +15,7 @@ from als_engine.checkpoints import interruptible
 from als_engine.errors import SavedFileError
 from als_engine.evaluation.protocol import Evaluation, evaluate, normalise, reference
 from als_engine.evaluation.statistics import Interval
-from als_engine.saving import load_agent, open_agent
+from als_engine.saving import load_agent, open_agent, spaces
 from als_engine.training import read_job, resume_training, train_agent
 from als_plugins.experiment.config import Experiment
 
@@ -107,10 +108,14 @@ def pretrain(context: Context, reporter: Reporter) -> Summary:
 
 
 def has_encoder(context: Context) -> bool:
-    """Whether the saved encoder can be read."""
-    from als_plugins.encoders.saving import read_encoder_record
+    """Whether the saved encoder can be loaded."""
+    from als_plugins.encoders.saving import load_encoder, read_encoder_record
 
-    return bool(read_encoder_record(context.folder / "pretraining").sensors)
+    folder, experiment = context.folder / "pretraining", context.experiment
+    known = read_encoder_record(folder).sensors
+    here = spaces(experiment.scenario, experiment.scenario_arguments)[0].spaces
+    load_encoder(folder, Dict({key: space for key, space in here.items() if key in known}))
+    return True
 
 
 def train(context: Context, reporter: Reporter) -> Summary:

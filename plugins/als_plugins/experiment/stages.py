@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,9 +75,13 @@ class Stage:
             return None
 
     def run(self, reporter: Reporter) -> Done:
-        """Does what is left to do."""
-        # Whatever was there is no longer what `done.json` describes.
-        (self.folder / DONE).unlink(missing_ok=True)
+        """Does what is left to do; what was finished and cannot be read any more is done anew."""
+        if (self.folder / DONE).is_file():
+            damaged = self.folder.with_name(f".{self.folder.name}.damaged")
+            # In one go: a half of it without `done.json` would look like something to go on with.
+            shutil.rmtree(damaged, ignore_errors=True)
+            self.folder.rename(damaged)
+            shutil.rmtree(damaged, ignore_errors=True)
         done = Done(stage=self.name, settings=self.settings, summary=self.act(reporter))
         write_text(self.folder / DONE, done.model_dump_json(indent=2) + "\n")
         return done

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from als_engine.cli.options import parse_pairs
+from als_engine.options import parse_pairs
 
 __all__ = ["explain"]
 
@@ -41,7 +41,7 @@ def explain(
 
     Example: als explain runs/classroom --on ALS/Classroom-v0 --out explained
     """
-    from als_engine.cli.quiet import import_physics
+    from als_engine.quiet import import_physics
 
     import_physics()
     from als_plugins.explaining.explain import explain as run

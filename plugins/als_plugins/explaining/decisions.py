@@ -15,7 +15,9 @@ from als_engine.agent import Agent
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.base import Encoder
 from als_plugins.learners.extractor import channels_first
-from als_plugins.learners.sb3 import DDPG, DQN, PPO, QRDQN, SAC, RecurrentPPO, SB3Learner
+from als_plugins.learners.off_policy import DDPG, DQN, QRDQN, SAC
+from als_plugins.learners.on_policy import PPO, RecurrentPPO
+from als_plugins.learners.sb3 import SB3Learner
 
 __all__ = ["Decider", "Memory"]
 

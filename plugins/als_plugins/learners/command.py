@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from als_engine.cli.bars import spinner
-from als_engine.cli.options import parse_pairs
+from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
     from als_plugins.learners.pareto import Front
@@ -55,8 +55,8 @@ def pareto(
 
     Example: als pareto runs/diagnosis --x diagnosis --y panels --out front
     """
-    from als_engine.cli.quiet import import_physics
     from als_engine.files import write_text
+    from als_engine.quiet import import_physics
     from als_engine.saving import open_agent
     from als_plugins.learners.pareto import pareto as run
     from als_plugins.learners.pareto_chart import front_chart

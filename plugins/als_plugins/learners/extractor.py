@@ -86,9 +86,10 @@ class EncoderExtractor(BaseFeaturesExtractor):
         self._memory = [memory] if memory is not None and pretrained is not None else []
         self._turned, self._tuning = turned, tuning
         self._keeps_weights = not made.orthogonal or pretrained is not None or tuning != "full"
-        self._pictures = {
-            key for key, part in space.spaces.items() if form_of(part) is Form.PICTURE
-        } if augment == "shift" else set()  # fmt: skip
+        pictures = {key for key, part in space.spaces.items() if form_of(part) is Form.PICTURE}
+        if augment == "shift" and not pictures:
+            raise ArgumentError('augment="shift" moves pictures: there is none among the sensors')
+        self._pictures = pictures if augment == "shift" else set()
         self.encoder = _with_lora(made, lora_rank) if tuning == "lora" else made
         if tuning == "frozen":
             self.encoder.requires_grad_(False)
@@ -110,7 +111,9 @@ class EncoderExtractor(BaseFeaturesExtractor):
                 observation[key] = shifted(observation[key], SHIFT)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._tuning != "frozen"):
             features = cast("Tensor", self.encoder(observation))
-        return torch.cat([features, *(observations[key] for key in self._beside)], dim=1)
+        # Weights that sum to 1 would be whispers beside features; so they are 1 on average.
+        told = [observations[key] * observations[key].shape[1] for key in self._beside]
+        return torch.cat([features, *told], dim=1)
 
     def apply(self, fn: Callable[[nn.Module], None]) -> EncoderExtractor:
         """What SB3 initialises networks by; weights that mean something already are kept."""

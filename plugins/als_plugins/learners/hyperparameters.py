@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from als_engine.errors import ArgumentError, unknown
 
 __all__ = [
+    "ActorCriticParameters",
     "AttentionDDPGParameters",
     "DDPGParameters",
     "DQNParameters",
@@ -165,7 +166,18 @@ class QRDQNParameters(DQNParameters):
     n_quantiles: Annotated[int, Field(ge=2, le=1_000)] = 50
 
 
-class SACParameters(OffPolicyParameters):
+class ActorCriticParameters(OffPolicyParameters):
+    """What learners with a replay buffer, an actor and a critic share.
+
+    Attributes:
+        share_encoder: whether actor and critic read one encoder, which the critic alone trains;
+            otherwise each has its own and trains it.
+    """
+
+    share_encoder: bool = True
+
+
+class SACParameters(ActorCriticParameters):
     """SAC's own.
 
     Attributes:
@@ -177,7 +189,7 @@ class SACParameters(OffPolicyParameters):
     n_critics: Annotated[int, Field(ge=1, le=10)] = 2
 
 
-class DDPGParameters(OffPolicyParameters):
+class DDPGParameters(ActorCriticParameters):
     """DDPG's own.
 
     Attributes:
@@ -188,15 +200,9 @@ class DDPGParameters(OffPolicyParameters):
 
 
 class AttentionDDPGParameters(DDPGParameters):
-    """DDPG's own, with the attention encoder.
-
-    Attributes:
-        share_encoder: whether actor and critic read one encoder. SB3 then trains it by the actor's
-            loss alone; by default each has, and trains, its own.
-    """
+    """DDPG's own, with the attention encoder."""
 
     encoder: Annotated[str, Field(min_length=1, max_length=100)] = "attention"
-    share_encoder: bool = False
 
 
 class TD3Parameters(DDPGParameters):

@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
 # id, module and class, the action modes of the algorithm, what it is.
 _LEARNERS = [
-    ("ppo", "sb3:PPO", ("discrete", "continuous"), "Proximal policy optimization (SB3)."),
+    ("ppo", "on_policy:PPO", ("discrete", "continuous"), "Proximal policy optimization (SB3)."),
     (
         "recurrent-ppo",
-        "sb3:RecurrentPPO",
+        "on_policy:RecurrentPPO",
         ("discrete", "continuous"),
         "PPO with an LSTM (SB3-contrib).",
     ),
-    ("dqn", "sb3:DQN", ("discrete",), "Deep Q-network (SB3)."),
-    ("qrdqn", "sb3:QRDQN", ("discrete",), "Quantile-regression DQN (SB3-contrib)."),
-    ("sac", "sb3:SAC", ("continuous",), "Soft actor-critic (SB3)."),
-    ("td3", "sb3:TD3", ("continuous",), "Twin delayed DDPG (SB3)."),
-    ("ddpg", "sb3:DDPG", ("continuous",), "Deep deterministic policy gradient (SB3)."),
+    ("dqn", "off_policy:DQN", ("discrete",), "Deep Q-network (SB3)."),
+    ("qrdqn", "off_policy:QRDQN", ("discrete",), "Quantile-regression DQN (SB3-contrib)."),
+    ("sac", "off_policy:SAC", ("continuous",), "Soft actor-critic (SB3)."),
+    ("td3", "off_policy:TD3", ("continuous",), "Twin delayed DDPG (SB3)."),
+    ("ddpg", "off_policy:DDPG", ("continuous",), "Deep deterministic policy gradient (SB3)."),
     (
         "attention-ddpg",
-        "sb3:AttentionDDPG",
+        "off_policy:AttentionDDPG",
         ("continuous",),
         "DDPG whose actor and critic read the attention encoder.",
     ),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 import time
+from numbers import Real
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
-from stable_baselines3.common.logger import Logger, TensorBoardOutputFormat
+from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from als_engine.agent import Progress, Training
+from als_plugins.event_log import EventLog
 
 __all__ = ["PAUSE", "Reporter", "ScaledRewards", "logger"]
 
@@ -88,4 +90,24 @@ def logger(folder: Path | None) -> Logger:
     """Writes TensorBoard logs to a folder, or nothing."""
     if folder is None:
         return Logger(None, [])
-    return Logger(str(folder), [TensorBoardOutputFormat(str(folder))])
+    return Logger(str(folder), [_Logged(EventLog(folder))])
+
+
+class _Logged(KVWriter):
+    """Passes on what Stable-Baselines3 measures."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    def write(
+        self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
+    ) -> None:
+        numbers = {
+            key: float(value)
+            for key, value in key_values.items()
+            if "tensorboard" not in key_excluded[key] and isinstance(value, Real)
+        }
+        self._log.add(numbers, step)
+
+    def close(self) -> None:
+        """Nothing is open."""

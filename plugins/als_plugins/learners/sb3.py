@@ -1,4 +1,4 @@
-"""Stable-Baselines3's algorithms as learners; a thin class for each, over one base.
+"""What the learners of `on_policy` and `off_policy` share: the wrapping of an SB3 algorithm.
 
 SB3 saves pickles, which can run code. Here weights and optimizer states go to safetensors, and the
 network is built anew from the spaces and the checked hyperparameters.
@@ -14,13 +14,10 @@ from typing import Any, ClassVar, Final
 
 import gymnasium
 import numpy as np
-import sb3_contrib
-import stable_baselines3
 import torch
 from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -29,34 +26,11 @@ from als_engine.errors import ArgumentError
 from als_engine.safe_files import read_tensors, write_tensors
 from als_plugins.encoders.saving import read_encoder_record
 from als_plugins.learners.extractor import EncoderExtractor, channels_first
-from als_plugins.learners.hyperparameters import (
-    AttentionDDPGParameters,
-    DDPGParameters,
-    DQNParameters,
-    Hyperparameters,
-    OffPolicyParameters,
-    PPOParameters,
-    QRDQNParameters,
-    RecurrentPPOParameters,
-    SACParameters,
-    TD3Parameters,
-    parse,
-)
-from als_plugins.learners.recurrent import RecurrentAlgorithm
+from als_plugins.learners.hyperparameters import Hyperparameters, parse
 from als_plugins.learners.reporter import Reporter, ScaledRewards, logger
 from als_plugins.learners.training_state import read_training_state, write_training_state
 
-__all__ = [
-    "DDPG",
-    "DQN",
-    "PPO",
-    "QRDQN",
-    "SAC",
-    "TD3",
-    "AttentionDDPG",
-    "RecurrentPPO",
-    "SB3Learner",
-]
+__all__ = ["SB3Learner"]
 
 WEIGHTS: Final = "weights.safetensors"
 
@@ -68,9 +42,9 @@ bit whatever the other rows are, and an evaluation does not depend on how many w
 class SB3Learner(Learner):
     """Wraps one algorithm; subclasses say which, and how its hyperparameters are handed over."""
 
+    bears_missing_sensors: ClassVar[bool] = True
     id: ClassVar[str]
     algorithm: ClassVar[type[BaseAlgorithm]]
-    policy_name: ClassVar[str] = "MultiInputPolicy"
     parameters_class: ClassVar[type[Hyperparameters]]
     action_spaces: ClassVar[tuple[type[gymnasium.Space[Any]], ...]] = (Discrete, Box)
 
@@ -98,6 +72,11 @@ class SB3Learner(Learner):
         self._policy: BasePolicy | None = None
         self._model: BaseAlgorithm | None = None
 
+    @property
+    def policy_name(self) -> str:
+        """Which of the algorithm's policies."""
+        return "MultiInputPolicy"
+
     # -- acting -----------------------------------------------------------------------------------
 
     @property
@@ -119,9 +98,20 @@ class SB3Learner(Learner):
     def act(
         self, observation: Observation, state: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
-        """Chooses an action for every row; the state is that of an LSTM, or None."""
+        """Chooses an action for every row; the state is that of an LSTM, or None.
+
+        Sensors may be missing, as long as one is there; others than the agent's are not looked at.
+
+        Raises:
+            ArgumentError: none of the agent's sensors is there.
+        """
+        if not observation.keys() & self.observation_space.spaces.keys():
+            known = ", ".join(self.observation_space.spaces)
+            raise ArgumentError(f"{self.id} needs at least one of these sensors: {known}")
+        read = self.network_space().spaces
+        seen = {key: array for key, array in observation.items() if key in read}
         with self._threads():
-            return self._act(observation, state, deterministic)
+            return self._act(seen, state, deterministic)
 
     def _act(
         self, observation: Observation, state: Any, deterministic: bool
@@ -181,6 +171,7 @@ class SB3Learner(Learner):
             model.policy.load_state_dict(self._policy.state_dict())
         if training.resume is not None:
             read_training_state(model, training.resume)
+            self.begin_at(model.num_timesteps)
             # The worlds begin anew; with the first seeds they would show the first levels again.
             seen.seed(training.seed + model.num_timesteps)
         self._model, self._policy = model, model.policy
@@ -205,6 +196,9 @@ class SB3Learner(Learner):
         """The environment as the algorithm is to see it."""
         scale = self.parameters.reward_scale
         return env if scale == 1.0 else ScaledRewards(env, scale)
+
+    def begin_at(self, steps: int) -> None:
+        """Is told how far a training has come that is taken up again."""
 
     log_interval: ClassVar[int] = 1
     """Updates between two entries in the log, or episodes for those with a replay buffer."""
@@ -277,171 +271,6 @@ class SB3Learner(Learner):
         return model
 
 
-class PPO(SB3Learner):
-    """Proximal policy optimization (Schulman et al. 2017)."""
-
-    id = "ppo"
-    algorithm: ClassVar[type[BaseAlgorithm]] = stable_baselines3.PPO
-    parameters_class: ClassVar[type[Hyperparameters]] = PPOParameters
-    parameters: PPOParameters
-
-    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
-        """PPO's own arguments."""
-        names = {
-            "n_epochs", "gae_lambda", "clip_range", "ent_coef", "vf_coef", "max_grad_norm",
-            "target_kl",
-        }  # fmt: skip
-        return {
-            "n_steps": self.parameters.steps_for(rows),
-            **self.parameters.model_dump(include=names),
-        }
-
-
-class RecurrentPPO(PPO):
-    """PPO with an LSTM, for worlds that are not seen all at once.
-
-    Of the encoder `recurrent` with a forward LSTM it takes the part for single steps, and its own
-    LSTM begins from a pretrained one's weights where `lstm_hidden_size` and `n_lstm_layers` are the
-    encoder's `hidden` and `layers`. Other memories are read one step at a time, as they are.
-    """
-
-    id = "recurrent-ppo"
-    algorithm = RecurrentAlgorithm
-    policy_name = "MultiInputLstmPolicy"
-    parameters_class = RecurrentPPOParameters
-    parameters: RecurrentPPOParameters
-
-    def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
-        arguments = super().policy_arguments()
-        arguments["features_extractor_kwargs"]["by_step"] = True
-        names = {"lstm_hidden_size", "n_lstm_layers"}
-        return {**arguments, **self.parameters.model_dump(include=names)}
-
-
-class _OffPolicy(SB3Learner):
-    """Learners with a replay buffer, which begins empty when a training is taken up again."""
-
-    parameters: OffPolicyParameters
-    log_interval = 20
-
-    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
-        """What they share."""
-        parameters = self.parameters
-        sizes = [
-            int(np.prod(space.shape or (1,))) * np.dtype(space.dtype).itemsize
-            for space in self.observation_space.spaces.values()
-        ]
-        return {
-            "buffer_size": parameters.buffer_for(2 * sum(sizes)),
-            "learning_starts": parameters.learning_starts,
-            "train_freq": parameters.train_freq,
-            "gradient_steps": parameters.updates_for(rows),
-            "tau": parameters.tau,
-        }
-
-
-class DQN(_OffPolicy):
-    """Deep Q-network (Mnih et al. 2015)."""
-
-    id = "dqn"
-    algorithm: ClassVar[type[BaseAlgorithm]] = stable_baselines3.DQN
-    parameters_class: ClassVar[type[Hyperparameters]] = DQNParameters
-    parameters: DQNParameters
-    action_spaces = (Discrete,)
-
-    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
-        """DQN's own arguments."""
-        names = {
-            "target_update_interval", "exploration_fraction", "exploration_final_eps",
-            "max_grad_norm",
-        }  # fmt: skip
-        return {**super().algorithm_arguments(rows), **self.parameters.model_dump(include=names)}
-
-
-class QRDQN(DQN):
-    """Quantile-regression DQN (Dabney et al. 2018)."""
-
-    id = "qrdqn"
-    algorithm = sb3_contrib.QRDQN
-    parameters_class = QRDQNParameters
-    parameters: QRDQNParameters
-
-    def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
-        return {**super().policy_arguments(), "n_quantiles": self.parameters.n_quantiles}
-
-
-class SAC(_OffPolicy):
-    """Soft actor-critic (Haarnoja et al. 2018)."""
-
-    id = "sac"
-    algorithm = stable_baselines3.SAC
-    parameters_class = SACParameters
-    parameters: SACParameters
-    action_spaces = (Box,)
-
-    def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
-        return {**super().policy_arguments(), "n_critics": self.parameters.n_critics}
-
-    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
-        """SAC's own arguments."""
-        return {**super().algorithm_arguments(rows), "ent_coef": self.parameters.ent_coef}
-
-
-class DDPG(_OffPolicy):
-    """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
-
-    id = "ddpg"
-    algorithm: ClassVar[type[BaseAlgorithm]] = stable_baselines3.DDPG
-    parameters_class: ClassVar[type[Hyperparameters]] = DDPGParameters
-    parameters: DDPGParameters
-    action_spaces = (Box,)
-
-    def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
-        return {**super().policy_arguments(), "n_critics": 1}
-
-    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
-        """DDPG's own arguments."""
-        axes = self.action_space.shape or ()
-        sigma = np.full(axes, self.parameters.noise)
-        noise = NormalActionNoise(np.zeros(axes), sigma)
-        return {**super().algorithm_arguments(rows), "action_noise": noise}
-
-
-class AttentionDDPG(DDPG):
-    """DDPG whose actor and critic read the attention encoder."""
-
-    id = "attention-ddpg"
-    parameters_class = AttentionDDPGParameters
-    parameters: AttentionDDPGParameters
-
-    def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
-        shared = {"share_features_extractor": self.parameters.share_encoder}
-        return {**super().policy_arguments(), **shared}
-
-
-class TD3(DDPG):
-    """Twin delayed DDPG (Fujimoto et al. 2018)."""
-
-    id = "td3"
-    algorithm = stable_baselines3.TD3
-    parameters_class = TD3Parameters
-    parameters: TD3Parameters
-
-    def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
-        return {**super().policy_arguments(), "n_critics": self.parameters.n_critics}
-
-    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
-        """TD3's own arguments."""
-        names = {"policy_delay", "target_policy_noise", "target_noise_clip"}
-        return {**super().algorithm_arguments(rows), **self.parameters.model_dump(include=names)}
-
-
 def _resolved(parameters: Hyperparameters) -> tuple[Hyperparameters, str | None]:
     """The parameters with what the pretrained encoder's folder says, and that folder.
 
@@ -450,11 +279,18 @@ def _resolved(parameters: Hyperparameters) -> tuple[Hyperparameters, str | None]
 
     Raises:
         SavedFileError: the folder holds no encoder.
+        ArgumentError: it holds another one than is asked for.
     """
     folder = parameters.pretrained
     if folder is None:
         return parameters, None
     record = read_encoder_record(folder)
+    asked, saved = parameters.encoder, record.encoder
+    if "encoder" in parameters.model_fields_set and asked != saved:
+        raise ArgumentError(f'{folder} holds the encoder "{saved}", not "{asked}": leave it out')
+    for name, value in parameters.encoder_config.items():
+        if name not in record.config or record.config[name] != value:
+            raise ArgumentError(f"{folder} was made with {record.config}: leave it out")
     changes = {
         "encoder": record.encoder, "encoder_config": dict(record.config), "pretrained": None
     }  # fmt: skip

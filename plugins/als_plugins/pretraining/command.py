@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from als_engine.cli.options import parse_pairs
 from als_engine.errors import ArgumentError
+from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
     from als_plugins.pretraining.job import Job
@@ -163,7 +163,9 @@ def _report(made: Pretrained, out: Path) -> None:
         for row in rows:
             table.add_row(*row)
         Console().print(table)
-    typer.echo(f"Saved to {out}. Use it: als train ID --set encoder=... --set pretrained={out}")
+    scenario, sensors = made.report["scenarios"][0], ",".join(made.report["sensors"])
+    use = f"als train {scenario} --sensors {sensors} --set pretrained={out}"
+    typer.echo(f"Saved to {out}. Use it: {use}")
 
 
 @contextmanager

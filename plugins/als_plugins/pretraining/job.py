@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from pydantic import Field, JsonValue
 
-from als_engine.checkpoints import Checkpoints
+from als_engine.checkpoints import Checkpoints, abandon
 from als_engine.errors import SavedFileError
 from als_engine.files import make_folder, write_text
 from als_engine.safe_files import read_bytes
@@ -94,7 +94,15 @@ class PretrainingFolder:
         make_folder(self.path)
         if any(self.path.iterdir()):
             raise SavedFileError(f"{self.path} holds other files: name a new or empty folder")
-        write_text(self.path / JOB, job.model_dump_json(indent=2) + "\n")
+        try:
+            write_text(self.path / JOB, job.model_dump_json(indent=2) + "\n")
+        except SavedFileError:
+            self.abandon()
+            raise
+
+    def abandon(self) -> None:
+        """Removes what was written, where there is no checkpoint that would make it worth it."""
+        abandon(self.path, self.checkpoints, (JOB, self.logs.name))
 
     def check(self, job: Job) -> None:
         """Checks that what was begun here is this.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from pydantic import ValidationError
 
-from als_engine.errors import ArgumentError
+from als_engine.errors import ALSError, ArgumentError
 from als_plugins.encoders.saving import PretrainingRecord, read_encoder_record, save_encoder
 from als_plugins.experience.dataset import open_experience
 from als_plugins.pretraining.group import joined
@@ -21,7 +21,7 @@ from als_plugins.pretraining.report import make_report
 from als_plugins.pretraining.trainer import Trainer
 
 if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
+    from als_plugins.event_log import EventLog
 
 __all__ = ["PretrainProgress", "Pretrained", "pretrain", "resume_pretraining"]
 
@@ -184,7 +184,12 @@ def _run(
         if checkpoint is not None:
             trainer.load(checkpoint)
         run = _Run(trainer, place, on_progress)
-        stopped = run.train(should_stop)
+        try:
+            stopped = run.train(should_stop)
+        except ALSError:
+            if group.leads:
+                place.abandon()
+            raise
         if stopped:
             return Pretrained(place.encoder, run.record(), {}, True)
         if group.leads:
@@ -248,8 +253,6 @@ class _Run:
                     self._save()
         finally:
             batches.close()
-            if log is not None:
-                log.close()
         self._save()
         return stopped
 
@@ -274,19 +277,18 @@ class _Run:
     def _seconds(self) -> float:
         return self._earlier + time.monotonic() - self._begun
 
-    def _log(self) -> SummaryWriter | None:
+    def _log(self) -> EventLog | None:
         """The log, from which what a killed run wrote after its checkpoint is taken out."""
         if not self.trainer.group.leads:
             return None
-        from torch.utils.tensorboard import SummaryWriter
+        from als_plugins.event_log import EventLog
 
-        return SummaryWriter(str(self.place.logs), purge_step=self.trainer.counters.step + 1)
+        return EventLog(self.place.logs, purge_step=self.trainer.counters.step + 1)
 
-    def _write(self, log: SummaryWriter | None, logged: Mapping[str, float]) -> None:
+    def _write(self, log: EventLog | None, logged: Mapping[str, float]) -> None:
         step = self.trainer.counters.step
         if log is not None and (step % LOG_EVERY == 0 or "held out" in logged):
-            for name, value in logged.items():
-                log.add_scalar(name.replace(" ", "_"), value, step)
+            log.add({name.replace(" ", "_"): value for name, value in logged.items()}, step)
 
     def _tell(self, loss: float) -> None:
         counters, job = self.trainer.counters, self.trainer.job

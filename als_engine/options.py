@@ -1,4 +1,4 @@
-"""What several commands share: options of the form `key=value`."""
+"""Options of the form `key=value`, as several commands and the names of contestants take them."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Leaderboards that can be checked: suites, runs, the store, bundles, verification, the board."""

@@ -1,0 +1,1 @@
+"""The leaderboard as pages: static, with no outside requests, light and dark."""

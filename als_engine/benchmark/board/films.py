@@ -1,0 +1,104 @@
+"""Films of agents: one episode each, on a level that nobody was trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from als_engine.benchmark.board.parts import Filmed, number
+from als_engine.benchmark.cells import printable
+from als_engine.benchmark.contestants import Contestant
+from als_engine.benchmark.records import Unit
+from als_engine.benchmark.standings import Standing, Standings
+from als_engine.benchmark.tasks import Seat, open_seat
+from als_engine.saving import RECORD, AgentRecord
+from als_engine.simulation import simulate
+from als_engine.video import write_video
+
+if TYPE_CHECKING:
+    from als_engine.benchmark.results.store import Store
+    from als_engine.specs import SuiteEntry
+
+__all__ = ["film_agent"]
+
+MAX_FRAMES: Final = 300
+"""Longer episodes are cut: twenty seconds say how an agent moves."""
+
+
+def film_agent(
+    path: Path, file: str, store: Store, found: Standings, row: Standing
+) -> Filmed | str:
+    """Films an agent in the first entry in which it can play.
+
+    Of its training seeds the one in the middle is filmed, and not the best.
+
+    Args:
+        path: the GIF to write.
+        file: what the pages call it.
+        store: that has the agent's folder.
+        found: the table.
+        row: whose line it is.
+
+    Returns:
+        The film, or why there is none.
+    """
+    reason = "the store has no folder of it"
+    for entry in found.suite.entries:
+        seed = _middle_seed(row, entry.name)
+        try:
+            trained = store.training(Unit(row.run, entry.name, row.agent, seed))
+            files = trained.files if trained else {}
+            if files or row.is_yardstick:
+                return _film(path, file, row, entry, files, seed)
+        # Whatever an agent trips over, the board is written without its film.
+        except Exception as error:
+            reason = printable(" ".join(str(error).split())[:200]) or type(error).__name__
+            path.unlink(missing_ok=True)
+    return reason
+
+
+def _middle_seed(row: Standing, entry: str) -> int:
+    scores = row.cells[entry].scores
+    ordered = sorted(scores, key=lambda seed: (scores[seed], seed))
+    return ordered[len(ordered) // 2] if ordered else 0
+
+
+def _film(
+    path: Path,
+    file: str,
+    row: Standing,
+    entry: SuiteEntry,
+    files: Mapping[str, bytes],
+    seed: int,
+) -> Filmed:
+    from als_engine.film import Film
+
+    contestant, arguments = _contestant(row, files)
+    arguments = {**entry.arguments, **arguments, **entry.held_out}
+    with (
+        open_seat(Seat(contestant, files), entry.scenario, arguments) as agent,
+        closing(
+            simulate(entry.scenario, 1, entry.observers, **arguments, split=entry.split)
+        ) as sim,
+    ):
+        film = Film(sim, agent)
+        frames = write_video(path, islice(film.episodes([0]), MAX_FRAMES))
+        level = int(sim.state.level[0])
+    trained = "" if row.is_yardstick else f", training seed {seed}"
+    where = f"{entry.name}, level {level} of the {entry.split} split{trained}"
+    if not film.takes:
+        return Filmed(file, f"{where}. The first {frames} steps.")
+    (take,) = film.takes
+    success = "success" if take.metrics.get("success") else "no success"
+    return Filmed(file, f"{where}. Return {number(take.mean_return)}, {success}.")
+
+
+def _contestant(row: Standing, files: Mapping[str, bytes]) -> tuple[Contestant, dict[str, Any]]:
+    """Who plays, and the scenario's arguments that come with it."""
+    if not files:
+        return Contestant(row.agent, row.agent), {}
+    record = AgentRecord.model_validate_json(files[RECORD])
+    return Contestant(row.label, record.agent, config=record.config), record.arguments

@@ -1,0 +1,1 @@
+"""Bundles: what others need to check a run, and the checking."""

@@ -1,0 +1,73 @@
+"""Takes what a verified bundle holds into a store, and what the verification has found."""
+
+from __future__ import annotations
+
+from als_engine.benchmark.checking.bundle import Bundle
+from als_engine.benchmark.checking.manifest import Manifest, UnitRecord
+from als_engine.benchmark.records import TIERS, RunRecord, TrainedAgent, Unit
+from als_engine.benchmark.results.store import StoreWriter
+
+__all__ = ["adopt", "training_of"]
+
+
+def adopt(bundle: Bundle, writer: StoreWriter) -> None:
+    """Stores a bundle that was replayed and holds: its results, and that verdict on each agent.
+
+    What is stored already is left as it is, so that the maker of a run can keep the verdict beside
+    it, and a board the results beside others of the same run.
+
+    Raises:
+        StoreError: the store has other results under the same names, or cannot be written.
+        SavedFileError: the bundle has changed since it was checked.
+    """
+    manifest = bundle.manifest
+    writer.add_run(
+        RunRecord(
+            key=manifest.run,
+            suite=manifest.suite,
+            code=manifest.code,
+            versions=manifest.versions,
+            machine=manifest.machine,
+        )
+    )
+    for unit in manifest.units:
+        where = Unit(manifest.run, unit.entry, unit.agent, unit.seed)
+        if (trained := training_of(bundle, unit)) is not None:
+            writer.add_training(where, trained)
+        writer.add_claims(where, manifest.claims(unit))
+        writer.add_chunk(where, bundle.log(unit))
+    for failure in manifest.failures:
+        writer.add_failure(
+            Unit(manifest.run, failure.entry, failure.agent, failure.seed), failure.reason
+        )
+    for agent, detail in _details(manifest).items():
+        writer.add_verdict(manifest.run, agent, TIERS[1], bundle.hash, detail)
+
+
+def training_of(bundle: Bundle, unit: UnitRecord) -> TrainedAgent | None:
+    """The agent's folder and how it came about; None in cross-play, and where there is neither."""
+    claimed = unit.training
+    if claimed is None:
+        # An agent in company is the one that plays alone, and kept there.
+        if unit.partner is not None or not unit.player.files:
+            return None
+        return TrainedAgent(bundle.agent(unit.player))
+    return TrainedAgent(
+        files=bundle.agent(unit.player),
+        curve=claimed.curve,
+        steps=claimed.steps,
+        seconds=claimed.seconds,
+        attempts=claimed.attempts,
+    )
+
+
+def _details(manifest: Manifest) -> dict[str, str]:
+    """What was replayed of each agent, in words."""
+    counts: dict[str, tuple[int, int]] = {}
+    for unit in manifest.units:
+        episodes, units = counts.get(unit.agent, (0, 0))
+        counts[unit.agent] = episodes + unit.episodes, units + 1
+    return {
+        agent: f"{episodes} episodes of {units} unit{'s' * (units != 1)} replayed"
+        for agent, (episodes, units) in sorted(counts.items())
+    }

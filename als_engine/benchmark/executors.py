@@ -1,0 +1,140 @@
+"""Who does the tasks of a run: processes of this machine, or a Ray cluster.
+
+An executor takes a function and its arguments and gives a `Future`. A task that fails raises what
+the function raised; one whose process died raises `WorkerError`, and the next task gets a new one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any, Final, Protocol, TypeVar
+
+from als_engine.benchmark.tasks import attempt
+from als_engine.errors import ArgumentError, WorkerError, unknown
+from als_engine.quiet import import_physics
+
+__all__ = ["EXECUTORS", "Executor", "LocalExecutor", "make_executor"]
+
+EXECUTORS: Final = ("local", "ray")
+
+_PR_SET_PDEATHSIG: Final = 1
+
+T = TypeVar("T")
+
+
+class Executor(Protocol):
+    """Does tasks, several at once.
+
+    Attributes:
+        workers: how many at once; tasks beyond that wait.
+    """
+
+    workers: int
+
+    def submit(self, task: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Starts a task as soon as a worker is free."""
+
+    def close(self) -> None:
+        """Ends everything at once; what was being done is lost."""
+
+
+def make_executor(name: str, workers: int) -> Executor:
+    """An executor by its name.
+
+    Raises:
+        ArgumentError: there is no such executor.
+        PluginError: Ray is not installed.
+    """
+    if name == "ray":
+        # Imported late: Ray is an extra, and slow to import.
+        from als_engine.benchmark.ray_executor import RayExecutor
+
+        return RayExecutor(workers)
+    if name != "local":
+        raise ArgumentError(unknown("executor", name, EXECUTORS))
+    return LocalExecutor(workers)
+
+
+class LocalExecutor:
+    """Worker processes of this machine. Each is driven by a thread that waits for its answers."""
+
+    def __init__(self, workers: int) -> None:
+        """Starts nothing; a process starts with its first task."""
+        self.workers = workers
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="als-bench")
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._processes: list[BaseProcess] = []
+        self._closed = False
+
+    def submit(self, task: Callable[..., T], *arguments: Any) -> Future[T]:
+        """Starts a task as soon as a process is free."""
+        return self._threads.submit(self._do, task, *arguments)
+
+    def close(self) -> None:
+        """Kills the processes; their threads then end by themselves."""
+        with self._lock:
+            self._closed = True
+            for process in self._processes:
+                process.kill()
+        self._threads.shutdown(cancel_futures=True)
+        for process in self._processes:
+            process.join()
+
+    def _do(self, task: Callable[..., T], *arguments: Any) -> T:
+        pipe, process = self._worker()
+        try:
+            pipe.send((task, arguments))
+            worked, answer = pipe.recv()
+        except (EOFError, OSError):
+            process.join()
+            self._own.worker = None
+            raise WorkerError(f"the worker process died with code {process.exitcode}") from None
+        if not worked:
+            raise answer
+        result: T = answer
+        return result
+
+    def _worker(self) -> tuple[Connection, BaseProcess]:
+        """This thread's process."""
+        if getattr(self._own, "worker", None) is None:
+            context = multiprocessing.get_context("spawn")
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(theirs,), daemon=False)
+            with self._lock:
+                if self._closed:
+                    raise WorkerError("the run is over")
+                process.start()
+                self._processes.append(process)
+            theirs.close()
+            self._own.worker = ours, process
+        worker: tuple[Connection, BaseProcess] = self._own.worker
+        return worker
+
+
+def _work(pipe: Connection) -> None:
+    """What a worker process does until its parent is gone."""
+    # Ctrl-C goes to every process of a terminal; the parent says what becomes of us.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
+    import_physics()  # A task's module may import it as soon as the task arrives.
+    while True:
+        try:
+            task, arguments = pipe.recv()
+        except (EOFError, OSError):
+            return
+        pipe.send(attempt(task, arguments))
+
+
+def _die_with_parent() -> None:
+    """Even where the parent is killed, nobody goes on working for it."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

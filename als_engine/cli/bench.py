@@ -1,0 +1,135 @@
+"""`als bench`: runs suites and hands on what came of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from als_engine.cli import bench_bundle, bench_export
+from als_engine.cli.bars import bench_bar
+
+__all__ = ["app", "cores"]
+
+_INTERRUPTED = 130
+
+app = typer.Typer(help="Run benchmarks that can be interrupted, checked and ranked.")
+app.command("export")(bench_export.export)
+app.command("bundle")(bench_bundle.bundle)
+
+Suite = Annotated[
+    str, typer.Argument(metavar="SUITE", help="An installed suite, or the path of a TOML file.")
+]
+Agents = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--agent",
+        metavar="AGENT",
+        help="An agent's id, one with hyperparameters such as ppo:encoder=attention, or the folder "
+        "of a saved one; can be repeated. By default the suite's own.",
+    ),
+]
+Entries = Annotated[
+    list[str] | None, typer.Option("--only", metavar="ENTRY", help="Only this entry; repeatable.")
+]
+Seeds = Annotated[int | None, typer.Option(help="Training seeds; by default the suite's.", min=1)]
+Workers = Annotated[int, typer.Option(help="Tasks at once; by default one for each core.", min=0)]
+Executor = Annotated[str, typer.Option(help="Who does the work: local or ray.")]
+StoreFile = Annotated[Path | None, typer.Option("--store", help="By default runs/SUITE.sqlite.")]
+
+
+@app.command("list")
+def list_suites() -> None:
+    """List the installed suites."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    from als_engine.registry import registry
+
+    table = Table(box=box.SIMPLE)
+    for title in ("suite", "entries", "seeds", "episodes", "summary"):
+        table.add_column(title, no_wrap=title == "suite", overflow="fold")
+    for suite in registry.suites():
+        counts = (str(len(suite.entries)), str(suite.seeds), str(suite.episodes))
+        table.add_row(suite.id, *counts, suite.summary)
+    Console().print(table)
+
+
+@app.command()
+def run(
+    suite: Suite,
+    agents: Agents = None,
+    entries: Entries = None,
+    seeds: Seeds = None,
+    workers: Workers = 0,
+    executor: Executor = "local",
+    store: StoreFile = None,
+) -> None:
+    """Train where there is something to train, play, and store a row for each episode.
+
+    Interrupt it in any way; the same command goes on, and ends with the same table.
+
+    Example: als bench run smoke --agent random --agent ppo --store runs/smoke.sqlite
+    """
+    from als_engine.quiet import import_physics
+
+    import_physics()  # Before anything else loads it, and it says so.
+    from als_engine.benchmark.contestants import find_contestants
+    from als_engine.benchmark.runner import run_suite
+    from als_engine.benchmark.suites import find_suite
+    from als_engine.cli.leaderboard import print_table
+
+    chosen = find_suite(suite)
+    path = store or Path("runs") / f"{chosen.id.replace('/', '-')}.sqlite"
+    contestants = find_contestants(agents or chosen.agents)
+    try:
+        with bench_bar() as show:
+            finished = run_suite(
+                chosen,
+                contestants,
+                path,
+                seeds=seeds,
+                only=entries or (),
+                workers=workers or cores(),
+                executor=executor,
+                on_progress=show,
+            )
+    except KeyboardInterrupt:
+        typer.echo(f"Stopped. The same command goes on; what is done is in {path}.", err=True)
+        raise typer.Exit(_INTERRUPTED) from None
+    for unit, reason in finished.failures.items():
+        typer.echo(f"{unit.entry}, {unit.agent}, seed {unit.seed} failed: {reason}", err=True)
+    print_table(path, finished.run.key)
+
+
+@app.command()
+def calibrate(
+    suite: Suite, episodes: Annotated[int, typer.Option(help="For each mean.", min=1)] = 1000
+) -> None:
+    """Measure what counts as 0 and 1 in each entry of a suite, as lines for its file.
+
+    Example: als bench calibrate benchmarks/suites/core.toml
+    """
+    from als_engine.quiet import import_physics
+
+    import_physics()
+    from als_engine.benchmark.calibration import calibrate as measure
+    from als_engine.benchmark.suites import check_suite, find_suite
+    from als_engine.cli.bars import spinner
+
+    chosen = find_suite(suite)
+    check_suite(chosen)
+    with spinner(f"Playing {episodes} episodes an entry, twice"):
+        for entry, random, expert in measure(chosen, episodes):
+            typer.echo(f"# {entry.name}\nrandom = {random}\nexpert = {expert}\n")
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    import os
+
+    if hasattr(os, "sched_getaffinity"):  # Linux alone has it.
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,91 @@
+"""`als verify`: checks a bundle by simulating all of it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from als_engine.cli import verify_execute
+
+__all__ = ["verify"]
+
+Folder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="What `als bench bundle` wrote.")]
+Suite = Annotated[
+    str | None,
+    typer.Option(help="A TOML file; by default the installed suite that the bundle names."),
+]
+Workers = Annotated[int, typer.Option(help="Processes; by default one for each core.", min=0)]
+StoreFile = Annotated[
+    Path | None,
+    typer.Option("--store", metavar="FILE", help="Where to keep what holds, and the verdict."),
+]
+Execute = Annotated[
+    bool, typer.Option("--execute", help="Then run the agents themselves, on secret seeds.")
+]
+Secret = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="With --execute: at least 32 bytes that nobody else reads."),
+]
+Episodes = Annotated[
+    int | None,
+    typer.Option(help="With --execute: for each unit; by default the suite's. Fewer do not rank."),
+]
+Unconfined = Annotated[
+    bool, typer.Option("--unconfined", help="With --execute: trust the agents. Does not rank.")
+]
+SHOWN = 20
+
+
+def verify(
+    bundle: Folder,
+    suite: Suite = None,
+    workers: Workers = 0,
+    store: StoreFile = None,
+    execute: Execute = False,
+    secret: Secret = None,
+    episodes: Episodes = None,
+    unconfined: Unconfined = False,
+) -> None:
+    """Check a bundle: every episode is played again from its seed and its actions.
+
+    No agent runs, unless you ask for it: each is kept in a sandbox then. Exit code 0: all of it
+    holds; 1: something does not.
+
+    Example: als verify smoke-bundle
+    """
+    from als_engine.quiet import import_physics
+
+    import_physics()  # Before anything else loads it, and it says so.
+    from als_engine.benchmark.checking.adoption import adopt
+    from als_engine.benchmark.checking.bundle import Bundle
+    from als_engine.benchmark.checking.verify import verify as check
+    from als_engine.benchmark.results.store import StoreWriter
+    from als_engine.benchmark.suites import find_suite
+    from als_engine.cli.bars import counting_bar
+    from als_engine.cli.bench import cores
+
+    wanted = None if suite is None else find_suite(suite)
+    kept = verify_execute.prepare(secret, store, unconfined) if execute else b""
+    with counting_bar("episodes") as show:
+        verdict = check(bundle, wanted, workers or cores(), show)
+    lines = verdict.lines()
+    for line in lines[:SHOWN]:
+        typer.echo(line)
+    if len(lines) > SHOWN:
+        typer.echo(f"and {len(lines) - SHOWN} more")
+    if verdict.bundle:
+        typer.echo(f"bundle {verdict.bundle}")
+    if not verdict.holds:
+        for note in verdict.notes():
+            typer.echo(note)
+        raise typer.Exit(1)
+    opened = Bundle.open(bundle)
+    if store is not None:
+        with StoreWriter(store) as writer:
+            adopt(opened, writer)
+    if execute:
+        verify_execute.execute(
+            bundle, opened, kept, episodes, workers or cores(), store, unconfined
+        )

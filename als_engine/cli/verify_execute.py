@@ -1,0 +1,92 @@
+"""`als verify --execute`: runs the agents of a bundle that holds, on seeds of the board's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from als_engine.benchmark.checking.bundle import Bundle
+    from als_engine.benchmark.checking.executed import Executed
+
+__all__ = ["execute", "prepare"]
+
+
+def prepare(secret: Path | None, store: Path | None, unconfined: bool) -> bytes:
+    """Refuses what cannot be executed before anything is done; returns the secret.
+
+    Raises:
+        ArgumentError: there is no secret, or agents could read it or the store.
+        SavedFileError: the secret cannot be read, or others can read it, too.
+        ConfinementError: this machine cannot confine agents, and that was not accepted.
+    """
+    from als_engine.benchmark.checking.execution import (
+        check_hidden,
+        read_secret,
+        require_confinement,
+    )
+    from als_engine.errors import ArgumentError
+
+    if secret is None:
+        raise ArgumentError("--execute needs --secret FILE: the seeds are made of it")
+    found = read_secret(secret)
+    if unconfined:
+        if store is not None:
+            raise ArgumentError("an agent that is not confined does not rank: leave --store out")
+    else:
+        require_confinement()
+        check_hidden([secret] if store is None else [secret, store])
+    return found
+
+
+def execute(
+    folder: Path,
+    bundle: Bundle,
+    secret: bytes,
+    episodes: int | None,
+    workers: int,
+    store: Path | None,
+    unconfined: bool,
+) -> None:
+    """Runs the agents, prints what they did and the seeds, and keeps it where there is a store.
+
+    Raises:
+        ALSError: as `execute_bundle` and `store_executions` do.
+    """
+    from als_engine.benchmark.checking.executed import execute_bundle, store_executions
+    from als_engine.benchmark.checking.execution import secret_seed
+    from als_engine.benchmark.results.store import StoreWriter
+    from als_engine.benchmark.sandbox.confinement import Confinement
+    from als_engine.cli.bars import counting_bar
+
+    force = Confinement(0, False, "") if unconfined else None
+    with counting_bar("units executed") as show:
+        found = execute_bundle(
+            folder, secret, episodes=episodes, workers=workers, force=force, on_progress=show
+        )
+    for one in found:
+        typer.echo(_line(one))
+    seed = secret_seed(secret, bundle.hash)
+    force = found[0].execution.force
+    how = f"confined by {force}" if force.complete else "NOT confined: this does not rank"
+    typer.echo(f"executed: {len(found)} unit{'s' * (len(found) != 1)}, {how}")
+    typer.echo(f"seeds: episode i is the world that is reset with {seed} + i")
+    if store is not None:
+        with StoreWriter(store) as writer:
+            run = store_executions(bundle, found, writer)
+        typer.echo(f"run {run.key}")
+
+
+def _line(one: Executed) -> str:
+    """A unit in words."""
+    played = sum(len(chunk.results) for chunk in one.execution.chunks)
+    mean, score = _number(one.mean), _number(one.score)
+    failure = f"; failed: {one.execution.failure}" if one.execution.failure else ""
+    return f"{one.unit.name}: {played} episodes, return {mean}, normalized {score}{failure}"
+
+
+def _number(value: float | None) -> str:
+    # What is nearly zero has no sign.
+    return "-" if value is None else f"{round(value, 4) + 0.0:.4f}"

@@ -1,0 +1,162 @@
+"""Learners with a replay buffer: DQN and QRDQN for discrete actions, others for continuous ones."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import sb3_contrib
+import stable_baselines3
+from gymnasium.spaces import Box, Discrete
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.noise import NormalActionNoise
+
+from als_plugins.learners.hyperparameters import (
+    ActorCriticParameters,
+    AttentionDDPGParameters,
+    DDPGParameters,
+    DQNParameters,
+    Hyperparameters,
+    OffPolicyParameters,
+    QRDQNParameters,
+    SACParameters,
+    TD3Parameters,
+)
+from als_plugins.learners.sb3 import SB3Learner
+from als_plugins.learners.shared_encoder import (
+    PLAIN,
+    SHARING,
+    SharingDDPG,
+    SharingSAC,
+    SharingTD3,
+)
+
+__all__ = ["DDPG", "DQN", "QRDQN", "SAC", "TD3", "AttentionDDPG"]
+
+
+class OffPolicy(SB3Learner):
+    """Learners with a replay buffer, which begins empty when a training is taken up again."""
+
+    parameters: OffPolicyParameters
+    log_interval = 20
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """What they share."""
+        parameters = self.parameters
+        sizes = [
+            int(np.prod(space.shape or (1,))) * np.dtype(space.dtype).itemsize
+            for space in self.observation_space.spaces.values()
+        ]
+        return {
+            "buffer_size": parameters.buffer_for(2 * sum(sizes)),
+            "learning_starts": parameters.learning_starts,
+            "train_freq": parameters.train_freq,
+            "gradient_steps": parameters.updates_for(rows),
+            "tau": parameters.tau,
+        }
+
+
+class DQN(OffPolicy):
+    """Deep Q-network (Mnih et al. 2015)."""
+
+    id = "dqn"
+    algorithm: ClassVar[type[BaseAlgorithm]] = stable_baselines3.DQN
+    parameters_class: ClassVar[type[Hyperparameters]] = DQNParameters
+    parameters: DQNParameters
+    action_spaces = (Discrete,)
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """DQN's own arguments."""
+        names = {
+            "target_update_interval", "exploration_fraction", "exploration_final_eps",
+            "max_grad_norm",
+        }  # fmt: skip
+        return {**super().algorithm_arguments(rows), **self.parameters.model_dump(include=names)}
+
+
+class QRDQN(DQN):
+    """Quantile-regression DQN (Dabney et al. 2018)."""
+
+    id = "qrdqn"
+    algorithm = sb3_contrib.QRDQN
+    parameters_class = QRDQNParameters
+    parameters: QRDQNParameters
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        return {**super().policy_arguments(), "n_quantiles": self.parameters.n_quantiles}
+
+
+class ActorCritic(OffPolicy):
+    """Learners with an actor and a critic, which read one encoder or one each."""
+
+    parameters: ActorCriticParameters
+    action_spaces = (Box,)
+
+    @property
+    def policy_name(self) -> str:
+        """Which of the algorithm's policies."""
+        return SHARING if self.parameters.share_encoder else PLAIN
+
+
+class SAC(ActorCritic):
+    """Soft actor-critic (Haarnoja et al. 2018)."""
+
+    id = "sac"
+    algorithm: ClassVar[type[BaseAlgorithm]] = SharingSAC
+    parameters_class: ClassVar[type[Hyperparameters]] = SACParameters
+    parameters: SACParameters
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        return {**super().policy_arguments(), "n_critics": self.parameters.n_critics}
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """SAC's own arguments."""
+        return {**super().algorithm_arguments(rows), "ent_coef": self.parameters.ent_coef}
+
+
+class DDPG(ActorCritic):
+    """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
+
+    id = "ddpg"
+    algorithm: ClassVar[type[BaseAlgorithm]] = SharingDDPG
+    parameters_class: ClassVar[type[Hyperparameters]] = DDPGParameters
+    parameters: DDPGParameters
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        return {**super().policy_arguments(), "n_critics": 1}
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """DDPG's own arguments."""
+        axes = self.action_space.shape or ()
+        sigma = np.full(axes, self.parameters.noise)
+        noise = NormalActionNoise(np.zeros(axes), sigma)
+        return {**super().algorithm_arguments(rows), "action_noise": noise}
+
+
+class AttentionDDPG(DDPG):
+    """DDPG whose actor and critic read the attention encoder."""
+
+    id = "attention-ddpg"
+    parameters_class = AttentionDDPGParameters
+    parameters: AttentionDDPGParameters
+
+
+class TD3(DDPG):
+    """Twin delayed DDPG (Fujimoto et al. 2018)."""
+
+    id = "td3"
+    algorithm = SharingTD3
+    parameters_class = TD3Parameters
+    parameters: TD3Parameters
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        return {**super().policy_arguments(), "n_critics": self.parameters.n_critics}
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """TD3's own arguments."""
+        names = {"policy_delay", "target_policy_noise", "target_noise_clip"}
+        return {**super().algorithm_arguments(rows), **self.parameters.model_dump(include=names)}

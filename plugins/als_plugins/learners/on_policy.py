@@ -1,0 +1,64 @@
+"""Learners that forget a step once they have learnt from it: PPO, and PPO with an LSTM."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import stable_baselines3
+from stable_baselines3.common.base_class import BaseAlgorithm
+
+from als_plugins.learners.hyperparameters import (
+    Hyperparameters,
+    PPOParameters,
+    RecurrentPPOParameters,
+)
+from als_plugins.learners.recurrent import RecurrentAlgorithm
+from als_plugins.learners.sb3 import SB3Learner
+
+__all__ = ["PPO", "RecurrentPPO"]
+
+
+class PPO(SB3Learner):
+    """Proximal policy optimization (Schulman et al. 2017)."""
+
+    id = "ppo"
+    algorithm: ClassVar[type[BaseAlgorithm]] = stable_baselines3.PPO
+    parameters_class: ClassVar[type[Hyperparameters]] = PPOParameters
+    parameters: PPOParameters
+
+    def algorithm_arguments(self, rows: int) -> dict[str, Any]:
+        """PPO's own arguments."""
+        names = {
+            "n_epochs", "gae_lambda", "clip_range", "ent_coef", "vf_coef", "max_grad_norm",
+            "target_kl",
+        }  # fmt: skip
+        return {
+            "n_steps": self.parameters.steps_for(rows),
+            **self.parameters.model_dump(include=names),
+        }
+
+
+class RecurrentPPO(PPO):
+    """PPO with an LSTM, for worlds that are not seen all at once.
+
+    Of the encoder `recurrent` with a forward LSTM it takes the part for single steps, and its own
+    LSTM begins from a pretrained one's weights where `lstm_hidden_size` and `n_lstm_layers` are the
+    encoder's `hidden` and `layers`. Other memories are read one step at a time, as they are.
+    """
+
+    id = "recurrent-ppo"
+    algorithm = RecurrentAlgorithm
+    parameters_class = RecurrentPPOParameters
+    parameters: RecurrentPPOParameters
+
+    @property
+    def policy_name(self) -> str:
+        """Which of the algorithm's policies."""
+        return "MultiInputLstmPolicy"
+
+    def policy_arguments(self) -> dict[str, Any]:
+        """What the network is built from."""
+        arguments = super().policy_arguments()
+        arguments["features_extractor_kwargs"]["by_step"] = True
+        names = {"lstm_hidden_size", "n_lstm_layers"}
+        return {**arguments, **self.parameters.model_dump(include=names)}

@@ -1,0 +1,1 @@
+"""The bundled benchmark suites, read from `benchmarks/suites/`."""

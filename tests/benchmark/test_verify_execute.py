@@ -1,0 +1,177 @@
+"""`als verify --execute`: from somebody's bundle to a rank, on the board's own seeds."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from bench_runs import als_process, command, installed, write_suite
+from hostile_world import install
+
+from als_engine.benchmark.checking.bundle import Bundle
+from als_engine.benchmark.checking.executed import Executed, execute_bundle, store_executions
+from als_engine.benchmark.checking.execution import Execution, secret_seed
+from als_engine.benchmark.records import Unit
+from als_engine.benchmark.results.store import Store, StoreWriter
+from als_engine.benchmark.sandbox.confinement import Confinement, confinement
+from als_engine.cli.verify_execute import prepare
+from als_engine.errors import ALSError, ArgumentError
+
+pytestmark = [
+    pytest.mark.skipif(not confinement().complete, reason=str(confinement())),
+    pytest.mark.slow,
+    pytest.mark.timeout(600),  # It waits for five commands, each of several processes.
+]
+
+SECRET = bytes(range(32))
+EPISODES = 6
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder with a run, its bundle, a secret, and the board's store."""
+
+    folder: Path
+    env: dict[str, str]
+    printed: str
+
+    def verify(self, *words: object) -> tuple[int, str, str]:
+        """Exit code and both outputs of `als verify` of the bundle."""
+        suite = self.folder / "walks.toml"
+        done = subprocess.run(
+            command("verify", self.folder / "bundle", "--suite", suite, "--workers", 1, *words),
+            env=self.env,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    @property
+    def run(self) -> str:
+        """The executed run's key."""
+        return re.findall(r"^run (\S+)$", self.printed, re.MULTILINE)[-1]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    folder = tmp_path_factory.mktemp("execute")
+    env = installed(folder)
+    install(folder / "site")
+    suite, own = write_suite(folder, episodes=EPISODES), folder / "own.sqlite"
+    # Its first entry alone: an agent that has not played everything does not rank.
+    suite.write_text("[[entries]]".join(suite.read_text().split("[[entries]]")[:2]))
+    words = ("--store", own, "--workers", 2)
+    agents = ("random", "hostile/constant", "hostile/cheat", "hostile/vandal", "q-learning")
+    named = [word for agent in agents for word in ("--agent", agent)]
+    als_process("bench", "run", suite, *words, *named, env=env)
+    als_process("bench", "bundle", "--store", own, "--out", folder / "bundle", env=env)
+    (folder / "secret").write_bytes(SECRET)
+    (folder / "secret").chmod(0o600)
+    found = Place(folder, env, "")
+    board = ("--secret", folder / "secret", "--store", folder / "board.sqlite")
+    code, printed, error = found.verify("--execute", *board)
+    assert code == 0, printed + error
+    return Place(folder, env, printed)
+
+
+def test_the_seeds_come_of_the_bundle_and_the_secret_and_are_told(place: Place) -> None:
+    bundle = Bundle.open(place.folder / "bundle").hash
+    seed = secret_seed(SECRET, bundle)
+    assert f"seeds: episode i is the world that is reset with {seed} + i" in place.printed
+    with Store(place.folder / "board.sqlite") as store:
+        for unit in store.units(place.run):
+            if "vandal" not in unit.agent:
+                found = [result.seed for result in store.episodes(unit)]
+                assert found == [seed + i for i in range(EPISODES)]
+
+
+def test_the_executed_run_ranks_and_the_replayed_one_does_not(place: Place) -> None:
+    with Store(place.folder / "board.sqlite") as store:
+        tiers = {run.key: (run.tier, run.bundle) for run in store.runs()}
+        bundle = Bundle.open(place.folder / "bundle").hash
+        assert tiers[place.run] == ("executed", bundle)
+        verdicts = {agent: (tier, detail) for agent, tier, _, detail in store.verdicts(place.run)}
+    assert verdicts["q-learning"][0] == "executed"
+    assert re.search(
+        r"6 episodes of 1 unit executed, seeds from \d+; Landlock", verdicts["random"][1]
+    )
+    table = als_process("leaderboard", "--store", place.folder / "board.sqlite", env=place.env)
+    assert re.search(r"\(1\)\*\s+q-learning\s+executed", table)
+
+
+def test_an_agent_that_cheats_has_the_same_score_as_one_that_does_not(place: Place) -> None:
+    with Store(place.folder / "board.sqlite") as store:
+        totals = {
+            agent: [r.total for r in store.episodes(Unit(place.run, "near", agent, 0))]
+            for agent in ("hostile/constant", "hostile/cheat")
+        }
+    assert totals["hostile/constant"] == totals["hostile/cheat"]
+
+
+def test_an_agent_that_failed_in_its_own_run_is_not_forgotten(place: Place) -> None:
+    with Store(place.folder / "board.sqlite") as store:
+        (failure,) = store.failures(place.run).items()
+    assert failure[0].agent == "hostile/vandal"
+    assert "ZeroDivisionError" in failure[1]
+
+
+def test_the_same_call_adds_nothing(place: Place) -> None:
+    board = place.folder / "board.sqlite"
+
+    def rows() -> list[object]:
+        with Store(board) as store:
+            return [store.episodes(unit) for unit in store.units(place.run)]
+
+    before = rows()
+    secret = place.folder / "secret"
+    code, printed, error = place.verify("--execute", "--secret", secret, "--store", board)
+    assert code == 0, printed + error
+    assert printed == place.printed
+    assert rows() == before
+
+
+def test_what_cannot_be_executed_is_one_line(place: Place, tmp_path: Path) -> None:
+    secret, board = place.folder / "secret", tmp_path / "board.sqlite"
+    among_code = Path(re.__file__).with_name("secret")
+    for given, line in (
+        ((None, None, False), "--execute needs --secret FILE"),
+        ((tmp_path / "no", None, False), "No such file"),
+        ((secret, among_code, False), "keep it elsewhere"),
+        ((secret, board, True), "leave --store out"),
+    ):
+        with pytest.raises(ALSError, match=line):
+            prepare(*given)
+    with pytest.raises(ALSError, match="episodes must be 1 to 6"):
+        execute_bundle(place.folder / "bundle", SECRET, episodes=7)
+    code, printed, error = place.verify("--execute")
+    assert (code, printed) == (2, "")
+    assert error.startswith("Error: --execute needs --secret FILE")
+    assert len(error.splitlines()) == 1
+
+
+def test_unconfined_agents_play_and_are_called_so(place: Place) -> None:
+    secret = place.folder / "secret"
+    words = ("--execute", "--secret", secret, "--unconfined", "--episodes", 2)
+    code, printed, error = place.verify(*words)
+    assert code == 0, printed + error
+    assert "NOT confined: this does not rank" in printed
+    assert "near, q-learning, seed 0: 2 episodes" in printed
+
+
+def test_a_failure_is_kept_and_what_was_not_confined_is_not(place: Place, tmp_path: Path) -> None:
+    bundle = Bundle.open(place.folder / "bundle")
+    unit = bundle.manifest.units[0]
+    with StoreWriter(tmp_path / "it.sqlite") as writer:
+        entry = None  # Only needed for scores.
+        failed = Executed(unit, entry, Execution((), "it crashed", confinement()))  # type: ignore[arg-type]
+        run = store_executions(bundle, [failed], writer)
+        free = Execution((), "", Confinement(0, False, ""))
+        with pytest.raises(ArgumentError, match="was not confined"):
+            store_executions(bundle, [Executed(unit, entry, free)], writer)  # type: ignore[arg-type]
+    with Store(tmp_path / "it.sqlite") as store:
+        reasons = store.failures(run.key)
+    assert reasons[Unit(run.key, unit.entry, unit.agent, unit.seed)] == "it crashed"

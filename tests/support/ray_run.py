@@ -1,0 +1,49 @@
+"""Runs a suite on a Ray cluster of two nodes, and kills one of them in the middle.
+
+python ray_run.py SUITE STORE AGENT...
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import ray
+from ray.cluster_utils import Cluster
+
+from als_engine.benchmark.contestants import find_contestants
+from als_engine.benchmark.runner import RunProgress, run_suite
+from als_engine.benchmark.suites import find_suite
+from als_engine.cli.leaderboard import print_table
+
+
+def main() -> None:
+    suite, store, *agents = sys.argv[1:]
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    nodes = [cluster.add_node(num_cpus=1)]
+    ray.init(address=cluster.address, log_to_driver=False)
+    assert len(ray.nodes()) == 2
+
+    def kill_one(progress: RunProgress) -> None:
+        if progress.episodes and nodes:
+            cluster.remove_node(nodes.pop(), allow_graceful=False)
+
+    try:
+        finished = run_suite(
+            find_suite(suite),
+            find_contestants(agents),
+            Path(store),
+            executor="ray",
+            workers=2,
+            on_progress=kill_one,
+        )
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert not nodes, "nothing was killed"
+    assert not finished.failures, finished.failures
+    print_table(Path(store), finished.run.key)
+
+
+if __name__ == "__main__":
+    main()
