@@ -86,6 +86,19 @@ def kill_after(seconds: float, *words: object, env: dict[str, str]) -> int | Non
         return None
 
 
+def alive_in(group: int) -> list[str]:
+    """What still runs in a process group, as its command lines."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, pgrp = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+            if int(pgrp) == group and state != "Z":
+                found.append((folder / "cmdline").read_text().replace("\0", " "))
+        except OSError:  # It has just ended.
+            continue
+    return found
+
+
 def rows_of(store: Path) -> list[tuple[object, ...]]:
     """Every episode of a store, in order, run apart."""
     connection = sqlite3.connect(store)
