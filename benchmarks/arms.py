@@ -25,7 +25,7 @@ class Setting:
         scenario, arguments: where.
         steps: environment steps of every arm.
         episodes, policy: the experience behind the pretrained encoders, from training levels.
-        objectives, pretraining_steps, batch: of the pretraining.
+        objectives, pretraining_steps, batch, learning_rate: of the pretraining.
         encoder: arguments of the attention encoder.
         config: PPO's hyperparameters, the same for all arms.
         drift: the arguments that change for adaptation.
@@ -39,6 +39,7 @@ class Setting:
     objectives: dict[str, float] = field(default_factory=lambda: {"masked": 1.0, "dynamics": 1.0})
     pretraining_steps: int = 1_500
     batch: int = 64
+    learning_rate: float = 1e-3
     encoder: dict[str, Any] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     drift: dict[str, Any] = field(default_factory=dict)
@@ -68,8 +69,9 @@ SETTINGS = {
         episodes=2_000,
         policy="turns",
         objectives={"destination": 1.0},
-        pretraining_steps=2_000,
+        pretraining_steps=4_000,
         batch=128,
+        learning_rate=2e-3,
         config=PPO,
         # Two blocks: the first can read the words, the second look for the thing that they name.
         encoder={"width": 32, "depth": 2, "heads": 2, "features": 64},
@@ -133,6 +135,7 @@ def pretrained(setting: str, seed: int) -> Path:
             objectives=chosen.objectives,
             steps=chosen.pretraining_steps,
             batch=chosen.batch,
+            learning_rate=chosen.learning_rate,
             seed=seed,
             resume=(folder / "pretraining").exists(),
         )

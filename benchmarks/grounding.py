@@ -1,7 +1,7 @@
 """Does an encoder tell which thing an instruction names? For ALS/Vocabulary-v0, after pretraining.
 
     python benchmarks/grounding.py masked=1,dynamics=1     what the objectives teach
-    python benchmarks/grounding.py behaviour=1 --policy expert
+    python benchmarks/grounding.py destination=1 --policy turns
     python benchmarks/grounding.py told --depth 1          the encoder is told the answer: a bound
 
 A linear probe reads from the features where the named thing is; the thing nearest to that place is
@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=2)
     parser.add_argument("--steps", type=int, default=2_500)
     parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--rate", type=float, default=1e-3)
     options = parser.parse_args()
     experience = _experience(options.policy, options.episodes)
     encoder = (_told if options.objectives == "told" else _pretrained)(experience, options)
@@ -91,6 +92,7 @@ def _pretrained(experience: Experience, options: argparse.Namespace) -> Encoder:
         objectives=parse_weights([options.objectives]),
         steps=options.steps,
         batch=options.batch,
+        learning_rate=options.rate,
         patience=options.steps,
         resume=True,
     )
@@ -110,7 +112,7 @@ def _told(experience: Experience, options: argparse.Namespace) -> Encoder:
     encoder.standardise(experience.statistics)
     whole = nn.ModuleList([encoder, nn.Linear(encoder.features, 2)])
     optimizer = torch.optim.AdamW(whole.parameters(), 1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.5e-3, options.steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, options.rate, options.steps)
     moments = _moments(experience, "train", most=None)
     rng = np.random.default_rng(0)
     for _ in range(options.steps):
