@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from als_engine.benchmark.tasks import attempt
 from als_engine.errors import PluginError, WorkerError
@@ -39,7 +39,7 @@ class RayExecutor:
         except ModuleNotFoundError:
             hint = 'install it with: pip install "als-engine[ray]"'
             raise PluginError(f"the executor ray needs Ray; {hint}") from None
-        self.workers, self._ray = workers, ray
+        self._ray = ray
         self._ours = not ray.is_initialized()
         if self._ours:
             joins = bool(os.environ.get("RAY_ADDRESS"))
@@ -55,7 +55,9 @@ class RayExecutor:
             except (ConnectionError, OSError, RuntimeError, ValueError) as error:
                 reason = " ".join(str(error).split())
                 raise WorkerError(f"cannot reach a Ray cluster: {reason}") from error
+        # Whatever the cluster has; machines that come later only shorten the queue.
         # A core for each task: Ray then gives its processes one thread, as `attempt` does.
+        self.workers = max(1, int(cast("Any", ray).cluster_resources().get("CPU", workers)))
         self._remote = ray.remote(num_cpus=1, max_retries=RETRIES)(attempt)
 
     def submit(self, task: Callable[..., T], *arguments: Any) -> Future[T]:

@@ -32,6 +32,9 @@ __all__ = ["Finished", "RunProgress", "run_suite"]
 ATTEMPTS: Final = 2
 """How often a task is tried whose process dies: a machine may be at fault, or the agent."""
 
+BUSY: Final = 2
+"""Tasks that an executor has for each worker: one that is done, and one for when it is."""
+
 
 @dataclass(frozen=True)
 class RunProgress:
@@ -113,7 +116,7 @@ def run_suite(
     return Finished(record, run.added, run.failures)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Waiting:
     """A task that an executor has, and the units that it is for."""
 
@@ -138,6 +141,7 @@ class _Run:
         self.store, self.writer, self.executor = store, writer, executor
         self.added = 0
         self.failures: dict[Unit, str] = {}
+        self._queue: list[_Waiting] = []
         self._waiting: dict[Future[Any], _Waiting] = {}
         self._done = {item.unit: store.done(item.unit) for item in items}
         self._trained: dict[Unit, TrainedAgent] = {}
@@ -163,13 +167,13 @@ class _Run:
             else:
                 first = group[0]
                 task = TrainTask(first.contestant, first.entry, first.unit.seed)
-                self._submit(_Waiting(group, task))
+                self._queue.append(_Waiting(group, task))
         self._play_pairs()
         self._report("")
 
     def work(self) -> None:
         """Stores results until there is nothing left to do."""
-        while self._waiting:
+        while self._hand_out():
             ended, _ = wait(self._waiting, return_when=FIRST_COMPLETED)
             for future in ended:
                 waiting = self._waiting.pop(future)
@@ -183,10 +187,20 @@ class _Run:
     def _lacks(self, item: Item) -> bool:
         return not self._done[item.unit].issuperset(range(self.suite.episodes))
 
-    def _submit(self, waiting: _Waiting) -> None:
-        task = waiting.task
-        function: Callable[[Any], Any] = train_task if isinstance(task, TrainTask) else play_task
-        self._waiting[self.executor.submit(function, task)] = waiting
+    def _hand_out(self) -> bool:
+        """Keeps the executor busy; returns whether anything is being done.
+
+        It is given few tasks at a time, and whatever can be played before what has to be trained:
+        so a run that is stopped has whole units, and not a hundred trainings.
+        """
+        while self._queue and len(self._waiting) < BUSY * self.executor.workers:
+            first = next((w for w in self._queue if isinstance(w.task, PlayTask)), self._queue[0])
+            self._queue.remove(first)
+            function: Callable[[Any], Any] = (
+                train_task if isinstance(first.task, TrainTask) else play_task
+            )
+            self._waiting[self.executor.submit(function, first.task)] = first
+        return bool(self._waiting)
 
     def _begin(self, group: Sequence[Item], trained: TrainedAgent) -> None:
         """Stores a training for all units that share it, and lets them play."""
@@ -242,7 +256,7 @@ class _Run:
                 EVALUATION_SEED,
                 origin_of(claims),
             )
-            self._submit(_Waiting([item], task))
+            self._queue.append(_Waiting([item], task))
 
     def _seat(self, contestant: Contestant, unit: Unit) -> Seat:
         trained = self._trained.get(unit)
@@ -265,7 +279,7 @@ class _Run:
             task, attempt = waiting.task, waiting.attempt + 1
             if isinstance(task, TrainTask):
                 task = dataclasses.replace(task, attempts=attempt)
-            self._submit(_Waiting(waiting.items, task, attempt))
+            self._queue.append(_Waiting(waiting.items, task, attempt))
             return
         for item in waiting.items:
             self._give_up(item, str(error))
@@ -280,7 +294,7 @@ class _Run:
         """Trainings that several units share count for each of them, before and after."""
         training = {
             item.unit
-            for waiting in self._waiting.values()
+            for waiting in (*self._waiting.values(), *self._queue)
             if isinstance(waiting.task, TrainTask)
             for item in waiting.items
         }
