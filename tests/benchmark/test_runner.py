@@ -152,7 +152,7 @@ def test_a_ray_cluster_that_loses_a_machine_ends_with_the_same_table(whole, env,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout == table
+    assert table in done.stdout  # Ray itself has something to say of the machine that it lost.
     assert rows_of(tmp_path / "it.sqlite") == rows_of(folder / "it.sqlite")
 
 
