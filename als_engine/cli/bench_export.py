@@ -10,12 +10,16 @@ import typer
 __all__ = ["export"]
 
 StoreFile = Annotated[Path, typer.Option("--store", metavar="FILE", help="The results.")]
-Out = Annotated[Path, typer.Option(metavar="FILE", help="What to write; ends in .parquet or .csv.")]
+Out = Annotated[
+    Path, typer.Option(metavar="FILE", help="What to write; ends in .parquet, .csv or .sqlite.")
+]
 Run = Annotated[str | None, typer.Option(metavar="KEY", help="Only this run; by default all.")]
 
 
 def export(store: StoreFile, out: Out, run: Run = None) -> None:
     """Copy the results into a Parquet or CSV file, one row for each episode.
+
+    As .sqlite it is a store again, without the logs and the agents, for `als leaderboard`.
 
     Example: als bench export --store runs/smoke.sqlite --out smoke.csv
     """

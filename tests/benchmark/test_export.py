@@ -132,7 +132,9 @@ def test_what_cannot_be_exported_is_one_line_and_leaves_the_old_file(
     old = tmp_path / "out.parquet"
     old.write_text("old")
     with Store(filled) as store:
-        with pytest.raises(ArgumentError, match=r"ends in \.parquet or \.csv, got .*out\.xlsx"):
+        with pytest.raises(
+            ArgumentError, match=r"ends in \.parquet, \.csv or \.sqlite, got .*out\.xlsx"
+        ):
             export(store, tmp_path / "out.xlsx")
         with pytest.raises(ArgumentError, match=f'unknown run "core-0"; did you mean "{RUN.key}"'):
             export(store, old, run="core-0")
@@ -158,7 +160,7 @@ def test_the_command_writes_the_file_and_says_how_much(filled: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--out", "out.xlsx"), "ends in .parquet or .csv"),
+        (("--out", "out.xlsx"), "ends in .parquet, .csv or .sqlite"),
         (("--out", "out.csv", "--run", "x"), 'unknown run "x"'),
         (("--out", "out.csv", "--store", "nowhere.sqlite"), 'there is no "'),
         ((), "Missing option '--out'"),
@@ -174,3 +176,19 @@ def test_a_mistake_is_one_line(
     assert message in done.err
     assert done.err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_copy_as_sqlite_is_a_store_with_the_same_rows(filled: Path, tmp_path: Path) -> None:
+    out = tmp_path / "copy.sqlite"
+    with Store(filled) as store:
+        assert export(store, out) == 160
+        with pytest.raises(ArgumentError, match="leave --run out"):
+            export(store, out, run=RUN.key)
+    assert expected(out) == expected(filled)
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    with Store(out) as copy, Store(filled) as store:
+        assert copy.runs() == store.runs()
+        assert copy.seed_means(RUN.key) == store.seed_means(RUN.key)
+        one = tmp_path / "one.csv", tmp_path / "other.csv"
+        export(copy, one[0]), export(store, one[1])
+    assert one[0].read_bytes() == one[1].read_bytes()

@@ -1,5 +1,7 @@
 """Copies the rows of a store into one table for other programs: Parquet or CSV.
 
+A copy as SQLite is a store again, without the logs and the agents: what a board is made from.
+
 Rows stand in the order of their key and are written as they are read: a table of any size takes a
 few megabytes of memory. The same rows give the same bytes.
 """
@@ -54,8 +56,8 @@ def export(
 
     Args:
         store: what is exported.
-        out: a file that ends in `.parquet` or `.csv`; one that is there is replaced.
-        run: only this one.
+        out: a file that ends in `.parquet`, `.csv` or `.sqlite`; one that is there is replaced.
+        run: only this one; a copy as SQLite has all of them.
         on_rows: called with the number of rows so far.
 
     Returns:
@@ -68,8 +70,13 @@ def export(
         SavedFileError: the file cannot be written.
     """
     formats = {".parquet": _write_parquet, ".csv": _write_csv}
+    if out.suffix == ".sqlite":
+        if run is not None:
+            raise ArgumentError("a copy as .sqlite has every run: leave --run out")
+        with replacing(out) as temporary:
+            return store.copy(temporary)
     if out.suffix not in formats:
-        raise ArgumentError(f'the name of an export ends in .parquet or .csv, got "{out}"')
+        raise ArgumentError(f'the name of an export ends in .parquet, .csv or .sqlite, got "{out}"')
     written = 0
 
     def batches() -> Rows:

@@ -346,6 +346,16 @@ class Store:
             finally:
                 self._connection.execute("ROLLBACK")
 
+    def copy(self, path: Path) -> int:
+        """Writes all rows into a new file, without logs and agents; returns how many episodes."""
+        with reported("read", self.path):
+            self._connection.execute("PRAGMA query_only = OFF")
+            try:
+                self._connection.execute("VACUUM INTO ?", (str(path),))
+            finally:
+                self._connection.execute("PRAGMA query_only = ON")
+        return int(self._rows("SELECT count(*) FROM episodes")[0][0])
+
     def rows(self, unit: Unit) -> Iterator[tuple[Any, ...]]:
         """The unit's episodes one by one: number, `EPISODE_COLUMNS`, metrics as JSON.
 
