@@ -86,6 +86,26 @@ def kill_after(seconds: float, *words: object, env: dict[str, str]) -> int | Non
         return None
 
 
+def finish_or_kill(seconds: float, words: list[object], env: dict[str, str]) -> str | None:
+    """What a command prints; None where it took too long and its process group was killed."""
+    process = subprocess.Popen(
+        list(map(str, words)),
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return None
+    assert process.returncode == 0, out + err
+    return out
+
+
 def alive_in(group: int) -> list[str]:
     """What still runs in a process group, as its command lines."""
     found = []
