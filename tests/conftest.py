@@ -1,12 +1,19 @@
 """Lets every test, and the worker processes that it starts, import the modules in `support`.
 
 And those of the benchmarks, whose hand-written physics the engine's is held against.
+
+A process computes in one thread: two of the suite's on two cores would else wait for each other's
+after every operation of torch, and a second's training took minutes.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+
+for name in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{name}_NUM_THREADS", "1")
 
 TESTS = Path(__file__).parent
 sys.path[:0] = [str(TESTS / "support"), str(TESTS.parent / "benchmarks")]
