@@ -201,6 +201,8 @@ class SuiteEntry:
         random: Mean return of random actions, frozen: 0 on the normalized scale.
         expert: Mean return of the scenario's expert, frozen: 1 on the normalized scale.
         cross_play: Whether agents are also paired with one another here, two avatars in one world.
+        deterministic: Whether agents give their best action; otherwise they sample, as they did
+            while they were learning.
     """
 
     scenario: str
@@ -213,6 +215,7 @@ class SuiteEntry:
     random: float | None = None
     expert: float | None = None
     cross_play: bool = False
+    deterministic: bool = True
 
     @property
     def id(self) -> str:
@@ -241,7 +244,8 @@ class SuiteEntry:
             _check(finite, self, name, "a finite number")
         if self.random is not None and self.expert is not None:
             _check(self.expert > self.random, self, "expert", "more than random")
-        _check(isinstance(self.cross_play, bool), self, "cross_play", "true or false")
+        for name in ("cross_play", "deterministic"):
+            _check(isinstance(getattr(self, name), bool), self, name, "true or false")
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,6 @@ def play(
     arguments: Mapping[str, Any],
     origin: bytes,
     num_worlds: int = NUM_WORLDS,
-    deterministic: bool = True,
     scored: int | None = None,
     on_episode: Callable[[int], None] = lambda ended: None,
     stage: Stage | None = None,
@@ -90,7 +89,6 @@ def play(
         arguments: all keyword arguments of the scenario: the entry's, and the agent's sensors.
         origin: what the hash chains come from: see `claims.origin_of`.
         num_worlds: how many run at once.
-        deterministic: the best action instead of a sampled one.
         scored: how many avatars of those that are driven count, the first ones; None for all.
         on_episode: called with the number of episodes that have ended.
         stage: where to play; its worlds stay open for the next call.
@@ -112,7 +110,7 @@ def play(
         recorder = Recorder(simulation, origin)
         batch = Batch(simulation, AutoresetMode.DISABLED)
         runner = Runner(batch, agent, episodes, seed, recorder, scored)
-        runner.run(deterministic, on_episode)
+        runner.run(entry.deterministic, on_episode)
     return _chunk(runner, episodes, seed)
 
 

@@ -293,3 +293,18 @@ def test_an_agent_of_any_number_type_is_logged_in_the_spaces_own():
         chunk = play(agent, ENTRY, range(3), **how)
         assert chunk.actions.dtype == kind
         assert replay(ENTRY, chunk, **how) == []
+
+
+def test_an_entry_says_whether_agents_sample_their_actions():
+    class Listener(Stroller):
+        def act(self, observation, state=None, deterministic=True):
+            asked.add(deterministic)
+            return super().act(observation, state)
+
+    for deterministic in (True, False):
+        asked = set()
+        agent = Listener(*spaces(ID, ARGUMENTS), np.random.default_rng(1))
+        entry = dataclasses.replace(ENTRY, deterministic=deterministic)
+        how = {"split": "test", "arguments": ARGUMENTS, "origin": ORIGIN}
+        assert replay(entry, play(agent, entry, range(2), **how), **how) == []
+        assert asked == {deterministic}
