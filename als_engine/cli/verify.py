@@ -30,7 +30,7 @@ Secret = Annotated[
 ]
 Episodes = Annotated[
     int | None,
-    typer.Option(help="With --execute: for each unit; by default the suite's. Fewer do not rank."),
+    typer.Option(help="With --execute: of each unit; by default the suite's. Fewer are not kept."),
 ]
 Unconfined = Annotated[
     bool, typer.Option("--unconfined", help="With --execute: trust the agents. Does not rank.")
@@ -67,7 +67,7 @@ def verify(
     from als_engine.cli.bench import cores
 
     wanted = None if suite is None else find_suite(suite)
-    kept = verify_execute.prepare(secret, store, unconfined) if execute else b""
+    kept = verify_execute.prepare(secret, store, episodes, unconfined) if execute else b""
     with counting_bar("episodes") as show:
         verdict = check(bundle, wanted, workers or cores(), show)
     lines = verdict.lines()

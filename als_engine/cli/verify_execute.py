@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 __all__ = ["execute", "prepare"]
 
 
-def prepare(secret: Path | None, store: Path | None, unconfined: bool) -> bytes:
+def prepare(
+    secret: Path | None, store: Path | None, episodes: int | None, unconfined: bool
+) -> bytes:
     """Refuses what cannot be executed before anything is done; returns the secret.
 
     Raises:
-        ArgumentError: there is no secret, or agents could read it or the store.
+        ArgumentError: there is no secret, or agents could read it or the store, or what is to be
+            kept would not rank.
         SavedFileError: the secret cannot be read, or others can read it, too.
         ConfinementError: this machine cannot confine agents, and that was not accepted.
     """
@@ -32,6 +35,8 @@ def prepare(secret: Path | None, store: Path | None, unconfined: bool) -> bytes:
     if secret is None:
         raise ArgumentError("--execute needs --secret FILE: the seeds are made of it")
     found = read_secret(secret)
+    if store is not None and episodes is not None:
+        raise ArgumentError("what is kept has as many episodes as the suite: leave --episodes out")
     if unconfined:
         if store is not None:
             raise ArgumentError("an agent that is not confined does not rank: leave --store out")
@@ -50,21 +55,27 @@ def execute(
     store: Path | None,
     unconfined: bool,
 ) -> None:
-    """Runs the agents, prints what they did and the seeds, and keeps it where there is a store.
+    """Runs the agents, keeps what they do where there is a store, and prints it with the seeds.
 
     Raises:
-        ALSError: as `execute_bundle` and `store_executions` do.
+        ALSError: as `execute_bundle` does.
     """
-    from als_engine.benchmark.checking.executed import execute_bundle, store_executions
+    from als_engine.benchmark.checking.bundle_execution import execute_bundle
+    from als_engine.benchmark.checking.executed import run_key
     from als_engine.benchmark.checking.execution import secret_seed
-    from als_engine.benchmark.results.store import StoreWriter
     from als_engine.benchmark.sandbox.confinement import Confinement
     from als_engine.cli.bars import counting_bar
 
     force = Confinement(0, False, "") if unconfined else None
     with counting_bar("units executed") as show:
         found = execute_bundle(
-            folder, secret, episodes=episodes, workers=workers, force=force, on_progress=show
+            folder,
+            secret,
+            store=store,
+            episodes=episodes,
+            workers=workers,
+            force=force,
+            on_progress=show,
         )
     for one in found:
         typer.echo(_line(one))
@@ -74,9 +85,7 @@ def execute(
     typer.echo(f"executed: {len(found)} unit{'s' * (len(found) != 1)}, {how}")
     typer.echo(f"seeds: episode i is the world that is reset with {seed} + i")
     if store is not None:
-        with StoreWriter(store) as writer:
-            run = store_executions(bundle, found, writer)
-        typer.echo(f"run {run.key}")
+        typer.echo(f"run {run_key(bundle)}")
 
 
 def _line(one: Executed) -> str:

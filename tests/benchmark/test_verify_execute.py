@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +15,14 @@ from bench_runs import als_process, command, installed, write_suite
 from hostile_world import install
 
 from als_engine.benchmark.checking.bundle import Bundle
-from als_engine.benchmark.checking.executed import Executed, execute_bundle, store_executions
+from als_engine.benchmark.checking.bundle_execution import execute_bundle
+from als_engine.benchmark.checking.executed import Executed, ExecutedRun
 from als_engine.benchmark.checking.execution import Execution, secret_seed
 from als_engine.benchmark.records import Unit
 from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.benchmark.sandbox.confinement import Confinement, confinement
 from als_engine.cli.verify_execute import prepare
-from als_engine.errors import ALSError, ArgumentError
+from als_engine.errors import ALSError, ArgumentError, StoreError
 
 pytestmark = [
     pytest.mark.skipif(not confinement().complete, reason=str(confinement())),
@@ -134,19 +138,60 @@ def test_the_same_call_adds_nothing(place: Place) -> None:
     assert rows() == before
 
 
+def test_killed_it_goes_on_and_ends_the_same(place: Place, tmp_path: Path) -> None:
+    board, bundle = tmp_path / "board.sqlite", place.folder / "bundle"
+    words = ("--suite", place.folder / "walks.toml", "--workers", 1, "--execute")
+    words = (*words, "--secret", place.folder / "secret", "--store", board)
+    begun = subprocess.Popen(
+        command("verify", bundle, *words), env=place.env, start_new_session=True
+    )
+    while begun.poll() is None and not kept(board, place.run):
+        time.sleep(0.02)
+    assert begun.poll() is None, "it ended before it could be killed"
+    os.killpg(begun.pid, signal.SIGKILL)
+    begun.wait()
+    before = kept(board, place.run)
+    code, printed, error = place.verify(*words[4:])
+    assert (code, printed) == (0, place.printed), error
+    after = kept(board, place.run)
+    assert after == kept(place.folder / "board.sqlite", place.run)
+    assert 0 < len(before) < len(after)
+    assert before.items() <= after.items()
+
+
+def kept(board: Path, run: str) -> dict[Unit, object]:
+    """What a board has of a run, unit by unit."""
+    if not board.exists():
+        return {}
+    try:
+        with Store(board) as store:
+            failures = store.failures(run)
+            episodes = {unit: store.episodes(unit) for unit in store.units(run)}
+    except StoreError:  # It is being made.
+        return {}
+    found = {unit: failures.get(unit) or results for unit, results in episodes.items()}
+    return {unit: result for unit, result in found.items() if result}
+
+
 def test_what_cannot_be_executed_is_one_line(place: Place, tmp_path: Path) -> None:
     secret, board = place.folder / "secret", tmp_path / "board.sqlite"
     among_code = Path(re.__file__).with_name("secret")
     for given, line in (
-        ((None, None, False), "--execute needs --secret FILE"),
-        ((tmp_path / "no", None, False), "No such file"),
-        ((secret, among_code, False), "keep it elsewhere"),
-        ((secret, board, True), "leave --store out"),
+        ((None, None, None, False), "--execute needs --secret FILE"),
+        ((tmp_path / "no", None, None, False), "No such file"),
+        ((secret, among_code, None, False), "keep it elsewhere"),
+        ((secret, board, None, True), "leave --store out"),
+        ((secret, board, 2, False), "leave --episodes out"),
     ):
         with pytest.raises(ALSError, match=line):
             prepare(*given)
     with pytest.raises(ALSError, match="episodes must be 1 to 6"):
         execute_bundle(place.folder / "bundle", SECRET, episodes=7)
+    with pytest.raises(ALSError, match="2 of 6 episodes do not rank"):
+        execute_bundle(place.folder / "bundle", SECRET, store=board, episodes=2)
+    other, board = SECRET[::-1], place.folder / "board.sqlite"
+    with pytest.raises(ALSError, match="with another secret"):
+        execute_bundle(place.folder / "bundle", other, store=board)
     code, printed, error = place.verify("--execute")
     assert (code, printed) == (2, "")
     assert error.startswith("Error: --execute needs --secret FILE")
@@ -165,13 +210,12 @@ def test_unconfined_agents_play_and_are_called_so(place: Place) -> None:
 def test_a_failure_is_kept_and_what_was_not_confined_is_not(place: Place, tmp_path: Path) -> None:
     bundle = Bundle.open(place.folder / "bundle")
     unit = bundle.manifest.units[0]
-    with StoreWriter(tmp_path / "it.sqlite") as writer:
-        entry = None  # Only needed for scores.
-        failed = Executed(unit, entry, Execution((), "it crashed", confinement()))  # type: ignore[arg-type]
-        run = store_executions(bundle, [failed], writer)
+    entry, path = bundle.entry(unit), tmp_path / "it.sqlite"
+    with StoreWriter(path) as writer, Store(path) as store:
+        run = ExecutedRun(bundle, 0, store, writer)
+        run.add(Executed(unit, entry, Execution((), "it crashed", confinement())))
         free = Execution((), "", Confinement(0, False, ""))
         with pytest.raises(ArgumentError, match="was not confined"):
-            store_executions(bundle, [Executed(unit, entry, free)], writer)  # type: ignore[arg-type]
-    with Store(tmp_path / "it.sqlite") as store:
-        reasons = store.failures(run.key)
-    assert reasons[Unit(run.key, unit.entry, unit.agent, unit.seed)] == "it crashed"
+            run.add(Executed(unit, entry, free))
+        reasons, key = store.failures(run.record.key), run.record.key
+    assert reasons[Unit(key, unit.entry, unit.agent, unit.seed)] == "it crashed"

@@ -11,6 +11,7 @@ give the same bytes.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -431,6 +432,29 @@ class Bundle:
     def of(cls, files: Mapping[str, bytes]) -> Bundle:
         """A bundle in memory, name by name."""
         return cls(files, lambda name, limit: files[name])
+
+    @functools.cached_property
+    def suite(self) -> SuiteSpec:
+        """What was played.
+
+        Raises:
+            SavedFileError: it is no suite.
+        """
+        try:
+            return SuiteSpec(**self.manifest.suite)  # type: ignore[arg-type]  # It checks itself.
+        except (TypeError, ArgumentError) as error:
+            raise SavedFileError(f"{MANIFEST}: suite: {error}") from None
+
+    def entry(self, unit: UnitRecord) -> SuiteEntry:
+        """The suite's entry that a unit belongs to.
+
+        Raises:
+            SavedFileError: there is none.
+        """
+        entry = entry_of(self.suite, unit.entry)
+        if entry is None:
+            raise SavedFileError(f"{MANIFEST}: {unit.entry} is no entry of its suite")
+        return entry
 
     def read(self, name: str) -> bytes:
         """A file's content.

@@ -1,4 +1,4 @@
-"""Runs the agents of a bundle on secret seeds, and keeps what they did as a run of its own.
+"""What the agents of a bundle did on secret seeds, and how it is kept: as a run of its own.
 
 That run is the only kind that ranks. It has the bundle's suite and names, the tier "executed", and
 chains that come from the bundle's claims and its hash.
@@ -6,31 +6,22 @@ chains that come from the bundle's claims and its hash.
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-from collections.abc import Callable, Iterator
-from concurrent.futures import as_completed
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from als_engine.benchmark.cells import normalised
 from als_engine.benchmark.checking.adoption import training_of
-from als_engine.benchmark.checking.bundle import Bundle, entry_of
-from als_engine.benchmark.checking.execution import Execution, execute, secret_seed
-from als_engine.benchmark.checking.manifest import Manifest, UnitRecord
-from als_engine.benchmark.claims import origin_of
-from als_engine.benchmark.contestants import Contestant
-from als_engine.benchmark.executors import LocalExecutor
+from als_engine.benchmark.checking.bundle import Bundle
+from als_engine.benchmark.checking.execution import Execution
+from als_engine.benchmark.checking.manifest import UnitRecord
 from als_engine.benchmark.records import TIERS, RunRecord, Unit
-from als_engine.benchmark.results.store import StoreWriter
-from als_engine.benchmark.sandbox.agent import Limits
+from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.benchmark.sandbox.confinement import Confinement
-from als_engine.benchmark.tasks import PlayTask, Seat
-from als_engine.errors import ArgumentError, SavedFileError
-from als_engine.specs import SuiteEntry, SuiteSpec
+from als_engine.errors import ArgumentError, StoreError
+from als_engine.specs import SuiteEntry
 
-__all__ = ["Executed", "execute_bundle", "store_executions"]
+__all__ = ["Executed", "ExecutedRun", "claims_when_executed", "run_key"]
 
 EXECUTED: Final = TIERS[-1]
 
@@ -61,139 +52,102 @@ class Executed:
         return normalised(self.entry, self.mean, bool(self.execution.failure))
 
 
-def execute_bundle(
-    folder: Path,
-    secret: bytes,
-    *,
-    episodes: int | None = None,
-    workers: int = 1,
-    limits: Limits | None = None,
-    force: Confinement | None = None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> list[Executed]:
-    """Runs all agents of a bundle that was verified.
+class ExecutedRun:
+    """The run in a store that the executions of a bundle make up, unit by unit."""
 
-    Args:
-        folder: the bundle.
-        secret: the board's.
-        episodes: for each unit; by default as many as the suite has.
-        workers: processes that play.
-        limits: what each agent may use.
-        force: what to confine agents by; None for all that the machine has.
-        on_progress: called with the units that are done, and how many there are.
+    def __init__(self, bundle: Bundle, seed: int, store: Store, writer: StoreWriter) -> None:
+        """Begins it, or goes on with what is there of it.
 
-    Returns:
-        The units in the bundle's order.
+        Args:
+            bundle: that was verified.
+            seed: of episode 0.
+            store: where it is.
+            writer: of the same file.
 
-    Raises:
-        SavedFileError: the bundle cannot be read.
-        ArgumentError: more episodes than the suite has, or none.
-        ConfinementError: the kernel refused to confine an agent.
-    """
-    bundle = Bundle.open(folder)
-    suite = _suite(bundle.manifest)
-    count = suite.episodes if episodes is None else episodes
-    if not 1 <= count <= suite.episodes:
-        raise ArgumentError(
-            f"episodes must be 1 to {suite.episodes}, as {suite.id} has, not {count}"
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        manifest = bundle.manifest
+        self._bundle, self._seed, self._store, self._writer = bundle, seed, store, writer
+        self.record = RunRecord(
+            key=run_key(bundle),
+            suite=manifest.suite,
+            code=manifest.code,
+            versions=manifest.versions,
+            machine=manifest.machine,
+            tier=EXECUTED,
+            bundle=bundle.hash,
         )
-    seed = secret_seed(secret, bundle.hash)
-    units = bundle.manifest.units
-    executor = LocalExecutor(min(workers, len(units)))
-    found: dict[int, Executed] = {}
-    try:
-        futures = {
-            executor.submit(
-                _execute_unit, str(folder), bundle.hash, i, seed, count, limits, force
-            ): i
-            for i in range(len(units))
-        }
-        for future in as_completed(futures):
-            found[futures[future]] = future.result()
-            on_progress(len(found), len(units))
-    finally:
-        executor.close()
-    return [found[i] for i in range(len(units))]
+        writer.add_run(self.record)
+        for failure in manifest.failures:
+            # Whoever failed in the run itself is not asked again, nor forgotten.
+            where = Unit(self.record.key, failure.entry, failure.agent, failure.seed)
+            writer.add_failure(where, failure.reason)
 
+    def found(self, force: Confinement) -> dict[int, Executed]:
+        """What is there already, by the unit's place in the bundle.
 
-def store_executions(bundle: Bundle, executed: list[Executed], writer: StoreWriter) -> RunRecord:
-    """Keeps what `execute_bundle` has found, as a run that ranks.
+        Args:
+            force: what agents are confined by here.
 
-    Raises:
-        ArgumentError: an agent was not confined: that is no execution.
-        StoreError: the store cannot be written.
-    """
-    for one in executed:
+        Raises:
+            StoreError: it was done with another secret.
+        """
+        failures = self._store.failures(self.record.key)
+        wanted = self._bundle.suite.episodes
+        found: dict[int, Executed] = {}
+        for i, unit in enumerate(self._bundle.manifest.units):
+            where = self._where(unit)
+            chunks = tuple(self._store.chunks(where))
+            results = [result for chunk in chunks for result in chunk.results]
+            if any(result.seed != self._seed + result.episode for result in results):
+                raise StoreError(
+                    f"{self._store.path} has run {self.record.key} with another secret"
+                )
+            failure = failures.get(where, "")
+            if failure or len(results) == wanted:
+                execution = Execution(chunks, failure, force)
+                found[i] = Executed(unit, self._bundle.entry(unit), execution)
+        return found
+
+    def add(self, one: Executed) -> None:
+        """Keeps what the agents of a unit did.
+
+        Raises:
+            ArgumentError: an agent was not confined: that is no execution.
+            StoreError: the store cannot be written.
+        """
         if not one.execution.ranks:
             raise ArgumentError(f"{one.unit.name} was not confined, so it is not kept")
-    manifest = bundle.manifest
-    run = RunRecord(
-        key=f"{manifest.run}-{bundle.hash[:8]}",
-        suite=manifest.suite,
-        code=manifest.code,
-        versions=manifest.versions,
-        machine=manifest.machine,
-        tier=EXECUTED,
-        bundle=bundle.hash,
-    )
-    writer.add_run(run)
-    for one in executed:
-        unit = Unit(run.key, one.unit.entry, one.unit.agent, one.unit.seed)
-        if (trained := training_of(bundle, one.unit)) is not None:
-            writer.add_training(unit, trained)
-        writer.add_claims(unit, _claims(bundle, one.unit))
+        where = self._where(one.unit)
+        if (trained := training_of(self._bundle, one.unit)) is not None:
+            self._writer.add_training(where, trained)
+        self._writer.add_claims(where, claims_when_executed(self._bundle, one.unit))
         for chunk in one.execution.chunks:
-            writer.add_chunk(unit, chunk)
+            self._writer.add_chunk(where, chunk)
         if one.execution.failure:
-            writer.add_failure(unit, one.execution.failure)
-    for failure in manifest.failures:
-        # Whoever failed in the run itself is not asked again, nor forgotten.
-        writer.add_failure(
-            Unit(run.key, failure.entry, failure.agent, failure.seed), failure.reason
-        )
-    for agent, detail in _details(executed):
-        writer.add_verdict(run.key, agent, EXECUTED, bundle.hash, detail)
-    return run
+            self._writer.add_failure(where, one.execution.failure)
+
+    def conclude(self, executed: Sequence[Executed]) -> None:
+        """Keeps the verdict on every agent, when all units are there."""
+        for agent, detail in _details(executed):
+            self._writer.add_verdict(self.record.key, agent, EXECUTED, self._bundle.hash, detail)
+
+    def _where(self, unit: UnitRecord) -> Unit:
+        return Unit(self.record.key, unit.entry, unit.agent, unit.seed)
 
 
-def _execute_unit(
-    folder: str,
-    hash: str,
-    index: int,
-    seed: int,
-    episodes: int,
-    limits: Limits | None,
-    force: Confinement | None,
-) -> Executed:
-    """What a worker process does with one unit."""
-    bundle = _opened(folder)
-    if bundle.hash != hash:
-        raise SavedFileError(f"{folder} was changed while it was read")
-    unit = bundle.manifest.units[index]
-    entry = entry_of(_suite(bundle.manifest), unit.entry)
-    if entry is None:
-        raise SavedFileError(f"{folder}: {unit.entry} is no entry of its suite")
-    players = [player for player in (unit.player, unit.partner) if player is not None]
-    task = PlayTask(
-        seats=tuple(
-            Seat(Contestant(player.agent, player.agent, config=player.config), bundle.agent(player))
-            for player in players
-        ),
-        entry=dataclasses.replace(entry, observers=unit.observers),
-        arguments=unit.arguments,
-        episodes=range(episodes),
-        seed=seed,
-        origin=origin_of(_claims(bundle, unit)),
-    )
-    return Executed(unit, entry, execute(task, limits=limits, force=force))
+def run_key(bundle: Bundle) -> str:
+    """The key of the run that a bundle's executions make up."""
+    return f"{bundle.manifest.run}-{bundle.hash[:8]}"
 
 
-def _claims(bundle: Bundle, unit: UnitRecord) -> dict[str, Any]:
+def claims_when_executed(bundle: Bundle, unit: UnitRecord) -> dict[str, Any]:
     """The bundle's claims, and that these episodes are the board's own."""
     return {**bundle.manifest.claims(unit), "executed": bundle.hash}
 
 
-def _details(executed: list[Executed]) -> Iterator[tuple[str, str]]:
+def _details(executed: Sequence[Executed]) -> Iterator[tuple[str, str]]:
     """What was executed of each agent, in words."""
     for agent in sorted({one.unit.agent for one in executed}):
         own = [one for one in executed if one.unit.agent == agent]
@@ -205,12 +159,3 @@ def _details(executed: list[Executed]) -> Iterator[tuple[str, str]]:
             f"{len(results)} episodes of {len(own)} unit{'s' * (len(own) != 1)} executed{seeds}"
             f"{f'; {failed} failed' if failed else ''}; {own[0].execution.force}",
         )
-
-
-def _suite(manifest: Manifest) -> SuiteSpec:
-    return SuiteSpec(**manifest.suite)  # type: ignore[arg-type]  # It checks every field itself.
-
-
-@functools.cache
-def _opened(folder: str) -> Bundle:
-    return Bundle.open(Path(folder))

@@ -267,8 +267,7 @@ def _unit(
     bundle: Bundle, unit: UnitRecord, stage: Stage, on_episode: Callable[[int], None]
 ) -> list[str]:
     """What does not hold of a unit whose claims fit the suite."""
-    entry = entry_of(SuiteSpec(**bundle.manifest.suite), unit.entry)  # type: ignore[arg-type]
-    assert entry is not None
+    entry = bundle.entry(unit)
     try:
         for player in (unit.player, unit.partner):
             if player is not None:
