@@ -146,13 +146,8 @@ def test_a_ray_cluster_that_loses_a_machine_ends_with_the_same_table(whole, env,
     script = Path(__file__).parents[1] / "support" / "ray_run.py"
     agents = [word for word in AGENTS if word != "--agent"]
     words = [sys.executable, script, folder / "walks.toml", tmp_path / "it.sqlite", *agents]
-    # Ray now and then forgets a task when a machine goes while another one starts. Whoever waits in
-    # vain does what helps against everything else: the same again.
-    for _ in range(3):
-        printed = finish_or_kill(120, words, env)
-        if printed is not None:
-            break
-    assert printed is not None, "it hung three times"
+    printed = finish_or_kill(300, words, env)
+    assert printed is not None, "it hung"
     assert table in printed  # Ray itself has something to say of the machine that it lost.
     assert rows_of(tmp_path / "it.sqlite") == rows_of(folder / "it.sqlite")
 
