@@ -201,8 +201,8 @@ class SuiteEntry:
         random: Mean return of random actions, frozen: 0 on the normalized scale.
         expert: Mean return of the scenario's expert, frozen: 1 on the normalized scale.
         cross_play: Whether agents are also paired with one another here, two avatars in one world.
-        deterministic: Whether agents give their best action; otherwise they sample, as they did
-            while they were learning.
+        deterministic: Whether agents give their best action; otherwise those whose policy is a
+            distribution sample from it, as they did while they were learning.
     """
 
     scenario: str
