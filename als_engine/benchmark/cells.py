@@ -18,6 +18,7 @@ __all__ = [
     "Cell",
     "CrossPlay",
     "Results",
+    "decimals",
     "is_counted",
     "make_cell",
     "normalised",
@@ -168,6 +169,11 @@ def pairings(results: Results, suite: SuiteSpec, order: Sequence[str]) -> dict[s
             }
             tables[entry.name] = CrossPlay(focals, partners, cells, is_counted(entry))
     return tables
+
+
+def decimals(value: float, digits: int = 2) -> str:
+    """A number as tables show it; what is nearly zero has no sign."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def printable(text: str) -> str:

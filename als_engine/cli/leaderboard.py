@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from als_engine.benchmark.cells import decimals
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -129,7 +131,7 @@ def _overall(found: Standings) -> Table:
             "\n".join((row.label, *_remarks(row))),
             "yardstick" if row.is_yardstick else row.tier,
             _interval(row.score),
-            "-" if row.gap is None else f"{row.gap.value:.2f}",
+            "-" if row.gap is None else decimals(row.gap.value),
             str(row.seeds),
             end_section=part != after,
         )
@@ -182,16 +184,16 @@ def _cell(cell: Cell) -> str:
     mark = " crashed" if cell.failures else ""
     if cell.score is not None:
         low, high = cell.score.low, cell.score.high
-        return f"{cell.score.value:.2f}{mark}" + (f"\n{low:.2f} to {high:.2f}" * (low < high))
-    return f"{'-' if cell.total is None else f'return {cell.total:.2f}'}{mark}"
+        reach = f"\n{decimals(low)} to {decimals(high)}" if low < high else ""
+        return f"{decimals(cell.score.value)}{mark}{reach}"
+    return f"{'-' if cell.total is None else f'return {decimals(cell.total)}'}{mark}"
 
 
 def _interval(interval: Interval | None) -> str:
     if interval is None:
         return "-"
-    if interval.low == interval.high:
-        return f"{interval.value:.2f}"
-    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
+    value, low, high = map(decimals, (interval.value, interval.low, interval.high))
+    return value if interval.low == interval.high else f"{value} [{low}, {high}]"
 
 
 def _table(*titles: str) -> Table:

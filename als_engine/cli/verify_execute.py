@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from als_engine.benchmark.cells import decimals
+
 if TYPE_CHECKING:
     from als_engine.benchmark.checking.bundle import Bundle
     from als_engine.benchmark.checking.executed import Executed
@@ -97,5 +99,4 @@ def _line(one: Executed) -> str:
 
 
 def _number(value: float | None) -> str:
-    # What is nearly zero has no sign.
-    return "-" if value is None else f"{round(value, 4) + 0.0:.4f}"
+    return "-" if value is None else decimals(value, 4)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from als_engine.benchmark.cells import Results
+from als_engine.benchmark.cells import Results, decimals
 from als_engine.benchmark.records import RunRecord, Unit
 from als_engine.benchmark.results.store import SeedMean, Store, StoreWriter
 from als_engine.benchmark.standings import Standing, Standings, read_standings, standings
@@ -299,3 +299,12 @@ def test_a_suite_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     message = "the suite of run two-00 cannot be read: "
     with Store(tmp_path / "odd.sqlite") as store, pytest.raises(ALSError, match=message):
         read_standings(store)
+
+
+def test_what_is_nearly_zero_has_no_sign():
+    assert [decimals(value) for value in (-0.004, 0.0, -0.006, 1.005)] == [
+        "0.00",
+        "0.00",
+        "-0.01",
+        "1.00",
+    ]

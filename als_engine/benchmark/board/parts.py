@@ -11,7 +11,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from als_engine.benchmark.board.style import BOARD_STYLE, SCRIPT, SCRIPT_HASH
-from als_engine.benchmark.cells import Cell
+from als_engine.benchmark.cells import Cell, decimals
 from als_engine.benchmark.records import RunRecord
 from als_engine.benchmark.standings import Standing, Standings
 from als_engine.chart import with_minus
@@ -186,13 +186,14 @@ def score(interval: Interval) -> str:
     """A value and its interval in words."""
     if interval.low == interval.high:
         return number(interval.value)
-    return with_minus(f"{interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})")
+    value, low, high = map(decimals, (interval.value, interval.low, interval.high))
+    return with_minus(f"{value} ({low} to {high})")
 
 
 def number(value: Interval | float | None) -> str:
     """With two decimals; a dash for none."""
     value = value.value if isinstance(value, Interval) else value
-    return DASH if value is None else with_minus(f"{value:.2f}")
+    return DASH if value is None else with_minus(decimals(value))
 
 
 def sort_key(value: Interval | float | None) -> str:
