@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=30, help="timed rounds of each measure")
     arguments = parser.parse_args()
 
-    from measures import ALL, Measure
+    from measuring import ALL, Measure
     from rich.console import Console
     from rich.progress import track
     from rich.table import Table

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
 import pytest
 import torch
 import typer
+from browser import chromium, opened
 from learn_worlds import ID, learn
 from typer.testing import CliRunner
 
@@ -25,7 +25,6 @@ __all__ = ["learn"]
 
 pytestmark = pytest.mark.usefixtures("learn")
 
-CHROMIUM = Path("/usr/bin/chromium")
 SENSORS = ["rgb", "entities", "proprioception", "text"]
 
 
@@ -150,27 +149,17 @@ def test_an_agent_that_looks_at_nothing_is_said_to_do_so(tmp_path, explained):
     assert "the explanations are about this network" not in page
 
 
+browser = pytest.fixture(chromium, scope="module")
+
+
 @pytest.mark.parametrize("width", [360, 1100])
-def test_it_fits_the_screen_and_plays_its_film(explained, width):
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM} to look at the page with")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        view = browser.new_page(viewport={"width": width, "height": 800})
-        asked, said = [], []
-        view.on("request", lambda request: asked.append(request.url))
-        view.on("console", lambda message: said.append(message.text))
-        view.goto(explained.page.as_uri())
+def test_it_fits_the_screen_and_plays_its_film(browser, explained, width):
+    with opened(browser, explained.page, viewport={"width": width, "height": 800}) as page:
+        view = page.view
         assert view.evaluate("document.documentElement.scrollWidth") <= width
         view.wait_for_function("document.querySelector('video').videoWidth == 1120")
         assert view.evaluate("[...document.images].every(i => i.naturalWidth > 0)")
-        assert [url for url in asked if not url.startswith("data:")] == [explained.page.as_uri()]
-        assert said == []
-        browser.close()
+        assert (page.asked, page.said) == ([], [])
 
 
 # -- the command ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from html import escape
 
 from als_engine.benchmark.board.parts import (
+    UP,
     Board,
     Filmed,
     axis,
@@ -22,6 +23,7 @@ from als_engine.benchmark.board.parts import (
     provenance,
     score,
     score_cell,
+    table,
     tier,
 )
 from als_engine.benchmark.cells import printable
@@ -33,8 +35,6 @@ from als_engine.registry import registry
 from als_engine.saving import AgentRecord, read_record
 
 __all__ = ["agent_page"]
-
-UP = "../"
 
 
 def agent_page(board: Board, store: Store, row: Standing) -> str:
@@ -101,10 +101,7 @@ def _table(board: Board, row: Standing) -> str:
             f'<td class="wide">{percent(cell.success)}</td>'
             f'<td class="roomy"><small>{seeds}</small></td></tr>'
         )
-    return (
-        '<div class="card"><table class="board"><thead><tr>'
-        f"{''.join(heads)}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
-    )
+    return f'<div class="card">{table("board", heads, lines)}</div>'
 
 
 def _manifest(board: Board, store: Store, row: Standing) -> str:
@@ -172,7 +169,7 @@ def _trained(trainings: list[tuple[Unit, TrainedAgent]]) -> str:
         head("seconds", sort="none", style="wide"),
         head("attempts", sort="none"),
     ]
-    lines = "".join(
+    lines = (
         f'<tr><td class="left">{escape(unit.entry)}</td><td>{unit.seed}</td>'
         f'<td data-key="{trained.steps}">{trained.steps:,}</td>'
         f'<td class="wide">{trained.seconds:.0f}</td><td>{trained.attempts}</td></tr>'
@@ -180,6 +177,5 @@ def _trained(trainings: list[tuple[Unit, TrainedAgent]]) -> str:
     )
     return (
         '<details class="card"><summary>Every training: budget, time, attempts</summary>'
-        f'<table class="sortable"><thead><tr>{"".join(heads)}</tr></thead>'
-        f"<tbody>{lines}</tbody></table></details>"
+        f"{table('sortable', heads, lines)}</details>"
     )

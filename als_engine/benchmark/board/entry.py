@@ -7,6 +7,7 @@ from html import escape
 
 from als_engine.benchmark.board import charts
 from als_engine.benchmark.board.parts import (
+    UP,
     Board,
     agent_name,
     axis,
@@ -21,14 +22,13 @@ from als_engine.benchmark.board.parts import (
     percent,
     score_cell,
     sort_key,
+    table,
 )
 from als_engine.benchmark.results.store import Store
 from als_engine.benchmark.standings import Standing
 from als_engine.specs import SuiteEntry
 
 __all__ = ["entry_page"]
-
-UP = "../"
 
 
 def entry_page(board: Board, store: Store, entry: SuiteEntry) -> str:
@@ -80,18 +80,14 @@ def _table(board: Board, entry: SuiteEntry) -> str:
         head("steps", sort="none", style="wide", hint="mean length of an episode"),
     ]
     rows = sorted(board.standings.rows, key=lambda row: _order(row, entry.name))
-    lines = "".join(_row(board, row, entry.name) for row in rows)
+    lines = (_row(board, row, entry.name) for row in rows)
     crashed = (
         (row.label, seed, reason)
         for row in board.standings.rows
         for name, seed, reason in row.failures
         if name == entry.name
     )
-    return (
-        '<div class="card"><table class="board sortable"><thead><tr>'
-        f"{''.join(heads)}</tr></thead><tbody>{lines}</tbody></table></div>"
-        f"{failures(crashed)}"
-    )
+    return f'<div class="card">{table("board sortable", heads, lines)}</div>{failures(crashed)}'
 
 
 def _order(row: Standing, entry: str) -> tuple[bool, float]:

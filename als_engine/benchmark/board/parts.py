@@ -18,6 +18,7 @@ from als_engine.chart import with_minus
 from als_engine.evaluation.statistics import Interval
 
 __all__ = [
+    "UP",
     "Board",
     "Filmed",
     "agent_name",
@@ -35,10 +36,14 @@ __all__ = [
     "score",
     "score_cell",
     "sort_key",
+    "table",
     "tier",
 ]
 
 DASH: Final = "\N{EN DASH}"
+
+UP: Final = "../"
+"""The way from an agent's or an entry's page to the board's folder."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def page(title: str, over: str, body: str, up: str = "") -> str:
         title: its headline, as HTML that begins with text.
         over: a line above it.
         body: what follows the headline, as HTML.
-        up: the way to the board's folder, such as `../`.
+        up: the way to the board's folder: `UP`, or nothing for a page that lies there.
     """
     name = escape(title)
     nav = f'<nav><a href="{up}index.html">\N{LEFTWARDS ARROW} all agents</a></nav>' if up else ""
@@ -123,6 +128,14 @@ def head(
     return (
         f'<th scope="col"{classes}{hinted} aria-sort="{sort}" data-first="{first}">'
         f'<button type="button">{escape(name)}</button></th>'
+    )
+
+
+def table(style: str, heads: Iterable[str], lines: Iterable[str]) -> str:
+    """A table of columns' heads and of lines, in HTML both."""
+    return (
+        f'<table class="{style}"><thead><tr>{"".join(heads)}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table>"
     )
 
 

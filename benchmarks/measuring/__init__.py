@@ -1,0 +1,30 @@
+"""What `throughput.py` measures: ratios of two things timed in turns, in one run."""
+
+from __future__ import annotations
+
+from measuring.envs import flatness, sb3, single, workers
+from measuring.evaluation import evaluating, sandboxed
+from measuring.learning import collecting, pretraining, training_share
+from measuring.physics import resets, vector_against_bullet
+from measuring.sensors import camera_against_tiny_renderer, pixels_env
+from measuring.startup import import_time
+from measuring.timing import Measure
+
+__all__ = ["ALL", "Measure"]
+
+ALL = (
+    vector_against_bullet,
+    camera_against_tiny_renderer,
+    pixels_env,
+    resets,
+    flatness,
+    workers,
+    sb3,
+    single,
+    training_share,
+    collecting,
+    evaluating,
+    sandboxed,
+    pretraining,
+    import_time,
+)
