@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 
 from hooks import BASELINES
-from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from als_engine.benchmark.board.pages import write_board
@@ -33,8 +32,6 @@ def main() -> None:
         page.goto((board / "index.html").as_uri())
         page.screenshot(path=IMAGE)
         browser.close()
-    # A table has few colours; a palette makes a third of the bytes of it.
-    Image.open(IMAGE).quantize(64).save(IMAGE, optimize=True)
     print(IMAGE, f"{IMAGE.stat().st_size / 1e3:.0f} kB")
 
 
