@@ -4,16 +4,23 @@ And those of the benchmarks, whose hand-written physics the engine's is held aga
 
 A process computes in one thread: two of the suite's on two cores would else wait for each other's
 after every operation of torch, and a second's training took minutes.
+
+Ctrl-C reaches what the tests start, also where they run in the background of a shell, which has it
+ignored.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
 for name in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{name}_NUM_THREADS", "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
 sys.path[:0] = [str(TESTS / "support"), str(TESTS.parent / "benchmarks")]
