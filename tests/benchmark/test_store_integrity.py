@@ -350,3 +350,11 @@ def test_a_store_that_another_process_holds_is_one_line(
         store_schema.open_writer(path)
     holder.close()
     store_schema.open_writer(path).close()
+
+
+def test_a_writer_that_died_before_it_was_asked_is_one_line(tmp_path: Path) -> None:
+    with StoreWriter(tmp_path / "results.sqlite") as writer:
+        os.kill(writer._process.pid, signal.SIGKILL)
+        writer._process.join()
+        with pytest.raises(StoreError, match=r"has died \(exit code -9\)"):
+            writer.add_run(RUN)

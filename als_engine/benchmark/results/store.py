@@ -12,7 +12,7 @@ import multiprocessing
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.util import Finalize
@@ -142,7 +142,8 @@ class StoreWriter:
             if self._pipe.closed:
                 raise StoreError(f'"{self.path}" is closed; open it again')
             try:
-                self._pipe.send((method, arguments))
+                with suppress(BrokenPipeError):  # It has died: the answer says so.
+                    self._pipe.send((method, arguments))
                 self._answer()
             except ALSError:
                 raise
