@@ -50,6 +50,9 @@ class Simulation:
         returns: (worlds, avatars), the sum of rewards since the episode began.
         roles: one name per avatar.
         agents: one unique name per avatar, role and number: `chaser_0`.
+        level_key: None for the levels that everybody knows. Under a key, which is a number of any
+            size, every level is another one of the same split: whoever does not know the key
+            cannot look it up. No argument sets it; the board does, where it runs strangers' agents.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Simulation:
             raise ArgumentError(f"observers must be 1 to {self.num_avatars}, got {observers}")
         self.split = _one_of("split", split, SPLITS)
         self.level = _check_level(level)
+        self.level_key: int | None = None
 
         roles = task.roles()
         if len(roles) != self.num_avatars:
@@ -219,14 +223,20 @@ class Simulation:
         self._physics.build(world, self.state)
 
     def lay_out(self, level: int) -> Layout:
-        """A level's content: a function of the scenario, the task's arguments and the level.
+        """A level's content: a function of scenario, the task's arguments, level and `level_key`.
 
         Raises:
             LayoutError: the task cannot lay it out; names scenario and level.
         """
-        rng = np.random.default_rng([zlib.crc32(self.scenario.encode()), level])
+        rng = self._level_rng(level)
         with self._naming(level):
             return self.task.layout(rng, level)
+
+    def _level_rng(self, level: int, *stream: int) -> np.random.Generator:
+        """The generator of whatever a level decides; the only one that is made of its number."""
+        root = (zlib.crc32(self.scenario.encode()), level, *stream)
+        key = () if self.level_key is None else (self.level_key,)
+        return np.random.default_rng(np.random.SeedSequence(root, spawn_key=key))
 
     @contextmanager
     def _naming(self, level: int) -> Iterator[None]:
@@ -238,7 +248,7 @@ class Simulation:
 
     def _draw_background(self, level: int) -> NDArray[np.int32]:
         """Which behaviour drives each avatar in this level; NOTHING where the caller does."""
-        rng = np.random.default_rng([zlib.crc32(self.scenario.encode()), level, 1])
+        rng = self._level_rng(level, 1)
         names = list(self._behaviours)
         drawn = np.full(self.num_avatars, NOTHING, np.int32)
         for avatar in range(self.observers, self.num_avatars):

@@ -14,6 +14,8 @@ from gymnasium.envs.registration import EnvSpec
 
 import als_engine  # noqa: F401 - registers the scenarios
 from als_engine.registry import registry
+from als_engine.simulation import simulate
+from als_engine.task import LEVELS
 from als_engine.testing import CHECKS, check_scenario
 
 IDS = [spec.id for spec in registry.scenarios()]
@@ -25,6 +27,19 @@ every_scenario = pytest.mark.parametrize("id", IDS)
 
 def test_each_family_has_a_scenario():
     assert {"education", "medical", "game", "office"} <= {s.family for s in registry.scenarios()}
+
+
+@every_scenario
+def test_under_a_level_key_the_test_split_keeps_its_held_out_concepts(id):
+    plain, keyed = (simulate(id, split="test") for _ in range(2))
+    keyed.level_key = 1 << 127
+    concepts = getattr(plain.task, "concepts", lambda layout: ())
+    levels = LEVELS["test"][:60]
+    trained = {c for level in LEVELS["train"][:200] for c in concepts(plain.lay_out(level))}
+    for level in levels:
+        hidden = keyed.lay_out(level)
+        assert hidden != plain.lay_out(level)
+        assert trained.isdisjoint(concepts(hidden))
 
 
 @every_scenario

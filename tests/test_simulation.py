@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from acme_worlds import FAULTY, REACH, level_of
 
-from als_engine.errors import LayoutError, PhysicsError, ResetNeededError
+from als_engine.errors import ArgumentError, LayoutError, PhysicsError, ResetNeededError
 from als_engine.simulation import simulate
 from als_engine.state import NOTHING
 from als_engine.task import LEVELS, split_of
@@ -47,6 +47,27 @@ def test_a_level_is_laid_out_alike_whoever_asks(make):
     one, other = make(), make(worlds=2, num_avatars=1, split="test", action_mode="continuous")
     assert one.lay_out(123) == other.lay_out(123)
     assert one.lay_out(123) != one.lay_out(124)
+
+
+def test_a_level_key_makes_other_worlds_of_the_same_levels(make):
+    plain, one, same, other = (make(worlds=4, split="test", num_avatars=2) for _ in range(4))
+    one.level_key = same.level_key = 1 << 100
+    other.level_key = 1 << 101
+    level = LEVELS["test"].start + 123
+    laid_out = [simulation.lay_out(level) for simulation in (plain, one, same, other)]
+    assert laid_out[1] == laid_out[2]
+    assert all(laid_out[i] != laid_out[j] for i, j in ((0, 1), (0, 3), (1, 3)))
+    one.reset([1, 2, 3, 4])
+    plain.reset([1, 2, 3, 4])
+    # Which levels an episode's seed draws is not the key's business, and neither is the split.
+    assert one.state.level.tolist() == plain.state.level.tolist()
+    one.level_key = None
+    assert one.lay_out(level) == laid_out[0]
+
+
+def test_a_level_key_is_no_argument_of_a_scenario():
+    with pytest.raises(ArgumentError, match='unknown argument "level_key"'):
+        simulate(REACH, level_key=1)
 
 
 def test_a_world_s_episodes_depend_on_its_seed_alone(make):

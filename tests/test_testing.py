@@ -64,6 +64,7 @@ def test_a_good_scenario_passes_and_is_measured():
         ("NoSections", "docstring", "the docstring's Metrics do not name `walked`"),
         ("Moody", "levels", "is laid out differently the second time"),
         ("Renaming", "levels", "names the props ('flag', 'thing 1')"),
+        ("SharedLevels", "levels", "is the same under a secret key: agents could look it up"),
         ("SharedLevels", "splits", "of the train split is level 10000 of the test split"),
         ("SharedConcepts", "splits", "are both about 'seven plus five'"),
         ("OneLevel", "splits", "all levels of the train split are the same"),

@@ -36,9 +36,14 @@ class Stage:
         self._simulation: Simulation | None = None
 
     def simulation(
-        self, scenario: str, num_worlds: int, observers: int, arguments: Mapping[str, Any]
+        self,
+        scenario: str,
+        num_worlds: int,
+        observers: int,
+        arguments: Mapping[str, Any],
+        level_key: int | None = None,
     ) -> Simulation:
-        """Worlds of a scenario, those of the last call if it was the same.
+        """Worlds of a scenario, those of the last call if it was the same, under a level key.
 
         Raises:
             UnknownIdError: there is no such scenario.
@@ -49,6 +54,7 @@ class Stage:
             self.close()
             self._simulation = simulate(scenario, num_worlds, observers, **arguments)
             self._key = key
+        self._simulation.level_key = level_key
         return self._simulation
 
     def close(self) -> None:
@@ -77,6 +83,7 @@ def play(
     scored: int | None = None,
     on_episode: Callable[[int], None] = lambda ended: None,
     stage: Stage | None = None,
+    level_key: int | None = None,
 ) -> Chunk:
     """Lets an agent play some episodes of an entry; the same call gives the same bits.
 
@@ -92,6 +99,7 @@ def play(
         scored: how many avatars of those that are driven count, the first ones; None for all.
         on_episode: called with the number of episodes that have ended.
         stage: where to play; its worlds stay open for the next call.
+        level_key: of the levels; None for those that everybody knows. See `Simulation`.
 
     Raises:
         UnknownIdError: there is no such scenario.
@@ -105,6 +113,7 @@ def play(
             min(num_worlds, len(episodes)),
             entry.observers,
             {**arguments, "split": split},
+            level_key,
         )
         agent.seed(seed + episodes.start)
         recorder = Recorder(simulation, origin)
@@ -126,6 +135,7 @@ def replay(
     scored: int | None = None,
     on_episode: Callable[[int], None] = lambda ended: None,
     stage: Stage | None = None,
+    level_key: int | None = None,
 ) -> list[str]:
     """Simulates episodes again from their seeds and actions, and compares everything.
 
@@ -140,6 +150,7 @@ def replay(
         scored: as in `play`.
         on_episode: called with the number of episodes that have ended.
         stage: where to play; its worlds stay open for the next call.
+        level_key: of the levels; None for those that everybody knows. See `Simulation`.
 
     Returns:
         What differs, one line for each episode, which names it and the step; empty when it holds.
@@ -160,6 +171,7 @@ def replay(
             min(num_worlds, len(episodes)),
             entry.observers,
             {**blind, "split": split, "sensors": ()},
+            level_key,
         )
         if odd := _odd_actions(chunk, simulation):
             return [odd]

@@ -98,6 +98,7 @@ class PlayTask:
         episodes: their numbers.
         seed: of episode 0.
         origin: what the hash chains begin with.
+        level_key: of the levels; None for those that everybody knows.
     """
 
     seats: tuple[Seat, ...]
@@ -106,6 +107,7 @@ class PlayTask:
     episodes: range
     seed: int
     origin: bytes
+    level_key: int | None = None
 
 
 def train_task(task: TrainTask) -> TrainedAgent:
@@ -180,6 +182,7 @@ def play_seated(
         seed=task.seed,
         arguments=task.arguments,
         origin=task.origin,
+        level_key=task.level_key,
         scored=task.entry.observers if len(agents) == 1 else 1,
         on_episode=on_episode,
     )

@@ -86,6 +86,8 @@ def execute(
     how = f"confined by {force}" if force.complete else "NOT confined: this does not rank"
     typer.echo(f"executed: {len(found)} unit{'s' * (len(found) != 1)}, {how}")
     typer.echo(f"seeds: episode i is the world that is reset with {seed} + i")
+    for one in found:
+        typer.echo(f"level key of {one.unit.name}: {one.level_key:032x}")
     if store is not None:
         typer.echo(f"run {run_key(bundle)}")
 

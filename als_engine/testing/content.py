@@ -76,9 +76,14 @@ def spec(case: Case) -> Iterator[str]:
         yield f"gymnasium.make of the spec from JSON makes {made}"
 
 
+_KEY: Final = 0x5EC2E7
+"""Stands for a board's secret level key."""
+
+
 def levels(case: Case) -> Iterator[str]:
-    """A level is a function of its number, and names the same things as every other."""
-    one, other = case.simulate(), case.simulate(split="test")
+    """A level is a function of number and key, and names the same things as every other."""
+    one, other, keyed = case.simulate(), case.simulate(split="test"), case.simulate(split="test")
+    keyed.level_key = _KEY
     try:
         first = one.lay_out(0)
         expected = _names(first)
@@ -90,9 +95,17 @@ def levels(case: Case) -> Iterator[str]:
                 if names != expected[what]:
                     yield f"level {level} names the {what} {names}, level 0 {expected[what]}"
             yield from _check_metrics(one, level)
+        same = [
+            n for n in case.sampled("test") if digest(keyed.lay_out(n)) == digest(one.lay_out(n))
+        ]
+        if same:
+            yield (
+                f"level {same[0]} is the same under a secret key: agents could look it up; draw "
+                "what it holds from the generator that layout is given"
+            )
     finally:
-        one.close()
-        other.close()
+        for simulation in (one, other, keyed):
+            simulation.close()
 
 
 def _names(layout: Layout) -> dict[str, tuple[str, ...]]:

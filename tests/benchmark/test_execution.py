@@ -21,6 +21,7 @@ from als_engine.benchmark.checking.execution import (
     Execution,
     check_hidden,
     execute,
+    level_key,
     read_secret,
     require_confinement,
     secret_seed,
@@ -43,6 +44,7 @@ pytestmark = [
 
 SECRET = bytes(range(32))
 SEED = secret_seed(SECRET, "0" * 64)
+KEY = level_key(SECRET, "0" * 64, (ID, "anybody", 0))
 ORIGIN = bytes(32)
 # The frozen yardsticks of the scenario: nobody who stumbles about finds the flag in 40 steps.
 ENTRY = SuiteEntry(ID, random=-0.39, expert=0.8)
@@ -51,7 +53,7 @@ LIMITS = Limits(memory_bytes=1 << 30, scratch_bytes=16 << 20)
 
 def task(agent: str, episodes: int = 4, config: Mapping[str, Any] | None = None) -> PlayTask:
     seat = Seat(Contestant(agent, agent, config=config or {}), {})
-    return PlayTask((seat,), ENTRY, {}, range(episodes), SEED, ORIGIN)
+    return PlayTask((seat,), ENTRY, {}, range(episodes), SEED, ORIGIN, KEY)
 
 
 def run(agent: str, episodes: int = 4, limits: Limits = LIMITS, **config: Any) -> Execution:
@@ -185,7 +187,40 @@ def test_its_seeds_are_secret_and_can_be_repeated_by_whoever_knows_the_seed() ->
     for name in ("actions", "rewards", "chain"):
         assert np.array_equal(getattr(found.chunks[0], name), getattr(again.chunks[0], name))
     arguments = {"split": "test", "seed": SEED, "arguments": {}, "origin": ORIGIN}
-    assert replay(ENTRY, found.chunks[0], **arguments) == []
+    assert replay(ENTRY, found.chunks[0], **arguments, level_key=KEY) == []
+
+
+def test_its_levels_are_in_no_table_that_could_be_made_before() -> None:
+    chunk = run("random", episodes=5).chunks[0]
+    public = dataclasses.replace(task("random", 5), level_key=None)
+    known = execute(public, limits=LIMITS).chunks[0]
+    # The same seeds draw the same numbers of levels, but other worlds.
+    assert [r.level for r in chunk.results] == [r.level for r in known.results]
+    assert all(a.chain != b.chain for a, b in zip(chunk.results, known.results, strict=True))
+    for key in (None, KEY + 1):
+        lines = replay(
+            ENTRY,
+            chunk,
+            split="test",
+            seed=SEED,
+            arguments={},
+            origin=ORIGIN,
+            level_key=key,
+        )
+        assert lines[0].startswith("episode 0, step 0: hash")
+
+
+def test_a_level_key_has_128_bits_and_is_each_units_own() -> None:
+    unit = ("near", "ppo", 0)
+    keys = {
+        level_key(secret, bundle, each)
+        for secret in (SECRET, SECRET[::-1])
+        for bundle in ("a", "b")
+        for each in (unit, ("near", "ppo", 1), ("near", "sac", 0), ("far", "ppo", 0))
+    }
+    assert len(keys) == 16
+    assert level_key(SECRET, "0" * 64, (ID, "anybody", 0)) == KEY
+    assert 1 << 100 < max(keys) < 1 << 128
 
 
 def test_a_seed_comes_of_the_secret_and_the_bundle() -> None:

@@ -93,6 +93,18 @@ def test_the_seeds_come_of_the_bundle_and_the_secret_and_are_told(place: Place) 
                 assert found == [seed + i for i in range(EPISODES)]
 
 
+def test_each_unit_has_levels_of_its_own_and_their_key_is_told(place: Place) -> None:
+    keys = dict(re.findall(r"^level key of (.+): ([0-9a-f]{32})$", place.printed, re.MULTILINE))
+    units = Bundle.open(place.folder / "bundle").manifest.units
+    assert set(keys) == {unit.name for unit in units}
+    assert len(set(keys.values())) == len(units)
+    with Store(place.folder / "board.sqlite") as store:
+        for unit in units:
+            claims = store.claims(Unit(place.run, unit.entry, unit.agent, unit.seed))
+            assert claims is not None
+            assert claims["level_key"] == keys[unit.name]
+
+
 def test_the_executed_run_ranks_and_the_replayed_one_does_not(place: Place) -> None:
     with Store(place.folder / "board.sqlite") as store:
         tiers = {run.key: (run.tier, run.bundle) for run in store.runs()}
@@ -215,10 +227,10 @@ def test_a_failure_is_kept_and_what_was_not_confined_is_not(place: Place, tmp_pa
     unit = bundle.manifest.units[0]
     entry, path = bundle.entry(unit), tmp_path / "it.sqlite"
     with StoreWriter(path) as writer, Store(path) as store:
-        run = ExecutedRun(bundle, 0, store, writer)
-        run.add(Executed(unit, entry, Execution((), "it crashed", confinement())))
+        run = ExecutedRun(bundle, 0, [0] * len(bundle.manifest.units), store, writer)
+        run.add(Executed(unit, entry, Execution((), "it crashed", confinement()), 0))
         free = Execution((), "", Confinement(0, False, ""))
         with pytest.raises(ArgumentError, match="was not confined"):
-            run.add(Executed(unit, entry, free))
+            run.add(Executed(unit, entry, free, 0))
         reasons, key = store.failures(run.record.key), run.record.key
     assert reasons[Unit(key, unit.entry, unit.agent, unit.seed)] == "it crashed"

@@ -15,7 +15,7 @@ from als_engine.benchmark.checking.executed import (
     ExecutedRun,
     claims_when_executed,
 )
-from als_engine.benchmark.checking.execution import execute, secret_seed
+from als_engine.benchmark.checking.execution import execute, level_key, secret_seed
 from als_engine.benchmark.claims import origin_of
 from als_engine.benchmark.contestants import Contestant
 from als_engine.benchmark.executors import LocalExecutor
@@ -73,12 +73,13 @@ def execute_bundle(
         raise ArgumentError(f"{count} of {suite.episodes} episodes do not rank: keep none or all")
     seed = secret_seed(secret, bundle.hash)
     units = bundle.manifest.units
+    keys = [level_key(secret, bundle.hash, (u.entry, u.agent, u.seed)) for u in units]
     found: dict[int, Executed] = {}
     with ExitStack() as stack:
         run = None
         if store is not None:
             writer = stack.enter_context(StoreWriter(store))
-            run = ExecutedRun(bundle, seed, stack.enter_context(Store(store)), writer)
+            run = ExecutedRun(bundle, seed, keys, stack.enter_context(Store(store)), writer)
             found = run.found(force or confinement())
         missing = [i for i in range(len(units)) if i not in found]
         executor = LocalExecutor(max(1, min(workers, len(missing))))
@@ -86,7 +87,7 @@ def execute_bundle(
         on_progress(len(found), len(units))
         futures = {
             executor.submit(
-                _execute_unit, str(folder), bundle.hash, i, seed, count, limits, force
+                _execute_unit, str(folder), bundle.hash, i, seed, keys[i], count, limits, force
             ): i
             for i in missing
         }
@@ -107,6 +108,7 @@ def _execute_unit(
     hash: str,
     index: int,
     seed: int,
+    key: int,
     episodes: int,
     limits: Limits | None,
     force: Confinement | None,
@@ -127,9 +129,10 @@ def _execute_unit(
         arguments=unit.arguments,
         episodes=range(episodes),
         seed=seed,
-        origin=origin_of(claims_when_executed(bundle, unit)),
+        origin=origin_of(claims_when_executed(bundle, unit, key)),
+        level_key=key,
     )
-    return Executed(unit, entry, execute(task, limits=limits, force=force))
+    return Executed(unit, entry, execute(task, limits=limits, force=force), key)
 
 
 @functools.cache

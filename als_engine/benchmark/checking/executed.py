@@ -34,11 +34,13 @@ class Executed:
         unit: of the bundle.
         entry: of the suite.
         execution: how it went.
+        level_key: of the levels that they were played on.
     """
 
     unit: UnitRecord
     entry: SuiteEntry
     execution: Execution
+    level_key: int
 
     @property
     def mean(self) -> float | None:
@@ -55,12 +57,20 @@ class Executed:
 class ExecutedRun:
     """The run in a store that the executions of a bundle make up, unit by unit."""
 
-    def __init__(self, bundle: Bundle, seed: int, store: Store, writer: StoreWriter) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        seed: int,
+        level_keys: Sequence[int],
+        store: Store,
+        writer: StoreWriter,
+    ) -> None:
         """Begins it, or goes on with what is there of it.
 
         Args:
             bundle: that was verified.
             seed: of episode 0.
+            level_keys: of the bundle's units.
             store: where it is.
             writer: of the same file.
 
@@ -68,7 +78,8 @@ class ExecutedRun:
             StoreError: the store cannot be written.
         """
         manifest = bundle.manifest
-        self._bundle, self._seed, self._store, self._writer = bundle, seed, store, writer
+        self._bundle, self._seed, self._keys = bundle, seed, level_keys
+        self._store, self._writer = store, writer
         self.record = RunRecord(
             key=run_key(bundle),
             suite=manifest.suite,
@@ -96,18 +107,20 @@ class ExecutedRun:
         failures = self._store.failures(self.record.key)
         wanted = self._bundle.suite.episodes
         found: dict[int, Executed] = {}
-        for i, unit in enumerate(self._bundle.manifest.units):
+        for i, (unit, key) in enumerate(zip(self._bundle.manifest.units, self._keys, strict=True)):
             where = self._where(unit)
             chunks = tuple(self._store.chunks(where))
             results = [result for chunk in chunks for result in chunk.results]
-            if any(result.seed != self._seed + result.episode for result in results):
+            claims = self._store.claims(where)
+            ours = claims is None or claims == claims_when_executed(self._bundle, unit, key)
+            if not ours or any(r.seed != self._seed + r.episode for r in results):
                 raise StoreError(
                     f"{self._store.path} has run {self.record.key} with another secret"
                 )
             failure = failures.get(where, "")
             if failure or len(results) == wanted:
                 execution = Execution(chunks, failure, force)
-                found[i] = Executed(unit, self._bundle.entry(unit), execution)
+                found[i] = Executed(unit, self._bundle.entry(unit), execution, key)
         return found
 
     def add(self, one: Executed) -> None:
@@ -122,7 +135,8 @@ class ExecutedRun:
         where = self._where(one.unit)
         if (trained := training_of(self._bundle, one.unit)) is not None:
             self._writer.add_training(where, trained)
-        self._writer.add_claims(where, claims_when_executed(self._bundle, one.unit))
+        claims = claims_when_executed(self._bundle, one.unit, one.level_key)
+        self._writer.add_claims(where, claims)
         for chunk in one.execution.chunks:
             self._writer.add_chunk(where, chunk)
         if one.execution.failure:
@@ -142,9 +156,13 @@ def run_key(bundle: Bundle) -> str:
     return f"{bundle.manifest.run}-{bundle.hash[:8]}"
 
 
-def claims_when_executed(bundle: Bundle, unit: UnitRecord) -> dict[str, Any]:
-    """The bundle's claims, and that these episodes are the board's own."""
-    return {**bundle.manifest.claims(unit), "executed": bundle.hash}
+def claims_when_executed(bundle: Bundle, unit: UnitRecord, level_key: int) -> dict[str, Any]:
+    """The bundle's claims, that these episodes are the board's own, and on which levels."""
+    return {
+        **bundle.manifest.claims(unit),
+        "executed": bundle.hash,
+        "level_key": f"{level_key:032x}",
+    }
 
 
 def _details(executed: Sequence[Executed]) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,8 @@
 """Runs somebody's agent itself, on seeds that nobody knew when it was handed in.
 
-The board keeps a secret. A bundle is committed by its hash, and only then do the seeds exist: the
-HMAC of the hash under the secret. They are told with the result, so that anybody can repeat it.
+The board keeps a secret. A bundle is committed by its hash, and only then do seeds and levels
+exist: HMACs of the hash under the secret. They are told with the result, so that anybody can repeat
+it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from als_engine.benchmark.claims import canonical_json
 from als_engine.benchmark.plan import CHUNK
 from als_engine.benchmark.records import Chunk
 from als_engine.benchmark.sandbox.agent import AgentFailure, Limits
@@ -32,6 +34,7 @@ __all__ = [
     "Execution",
     "check_hidden",
     "execute",
+    "level_key",
     "read_secret",
     "require_confinement",
     "secret_seed",
@@ -89,6 +92,20 @@ def secret_seed(secret: bytes, bundle: str) -> int:
     """
     digest = hmac.digest(secret, bundle.encode(), hashlib.sha256)
     return int.from_bytes(digest[:8], "big") >> 2
+
+
+def level_key(secret: bytes, bundle: str, unit: Sequence[str | int]) -> int:
+    """The key of the levels that a unit of a bundle is executed on, 128 bits.
+
+    Each unit has its own. It may be told afterwards: it leads to no other one.
+
+    Args:
+        secret: the board's.
+        bundle: the bundle's hash.
+        unit: entry, agent and training seed.
+    """
+    digest = hmac.digest(secret, canonical_json(["levels", bundle, *unit]), hashlib.sha256)
+    return int.from_bytes(digest[:16], "big")
 
 
 def require_confinement() -> Confinement:
