@@ -27,7 +27,7 @@ from als_engine.sensors import make_sensors
 from als_engine.sensors.base import Setup
 from als_engine.specs import SPLITS, EpisodeRecord, ScenarioSpec
 from als_engine.state import WorldState
-from als_engine.task import LEVELS, Behaviour, Task, add_terms, split_of
+from als_engine.task import LEVELS, Behaviour, Split, Task, add_terms, split_of
 
 SUBSTEPS: Final = 4
 MAX_FRAME: Final = 1024
@@ -82,7 +82,7 @@ class Simulation:
             sensors: observation keys; None for the task's default.
             frame_size: height and width of pictures, pixels; one number for square.
             action_mode: "discrete" or "continuous".
-            split: "train" or "test": where levels are drawn from.
+            split: "train", "validation" or "test": where levels are drawn from.
             level: always this level instead.
             background: the behaviour of avatars that the caller does not drive, by name, or a name
                 for each role; None draws one for each episode from those of the level's split.
@@ -255,14 +255,19 @@ class Simulation:
             role = self.roles[avatar]
             name = self._background.get(role)
             if name is None:
-                fits = [
-                    name
-                    for name, behaviour in self._behaviours.items()
-                    if split_of(level) in behaviour.splits and _can(behaviour, role)
-                ]
+                fits = self._met(split_of(level), role)
+                if not fits:
+                    raise ArgumentError(f'{self.scenario}: no behaviour is for the role "{role}"')
                 name = fits[int(rng.integers(len(fits)))]
             drawn[avatar] = names.index(name)
         return drawn
+
+    def _met(self, split: Split, role: str) -> list[str]:
+        """The behaviours that a role can have in a split, by name."""
+        fits = {name: one for name, one in self._behaviours.items() if _can(one, role)}
+        met = [name for name, one in fits.items() if split in one.splits]
+        # A task that holds nothing out for choosing has training's company there.
+        return met or [name for name, one in fits.items() if "train" in one.splits]
 
     def _check_background(self, background: Background) -> dict[str, str]:
         """The user's choice as role to behaviour, for the roles that have one."""
@@ -522,7 +527,7 @@ def at_least_one(name: str, value: int) -> int:
 def _check_level(level: int | None) -> int | None:
     if level is None:
         return None
-    last = LEVELS["test"].stop - 1
+    last = max(levels.stop for levels in LEVELS.values()) - 1
     is_whole = isinstance(level, (int, np.integer)) and not isinstance(level, bool)
     if not is_whole or not 0 <= level <= last:
         raise ArgumentError(f"level must be a whole number from 0 to {last}, got {level!r}")

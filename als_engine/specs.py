@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 ACTION_MODES = ("discrete", "continuous")
-SPLITS = ("train", "test")
+SPLITS = ("train", "validation", "test")
 
 _SCENARIO_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*/[A-Za-z][A-Za-z0-9_.-]*-v[0-9]+")
 _NAME = re.compile(r"([A-Za-z][A-Za-z0-9_-]*/)?[a-z0-9][a-z0-9_.-]*")
@@ -195,7 +195,7 @@ class SuiteEntry:
         name: What it is called in tables; by default the scenario's id.
         arguments: Of the scenario, in training and evaluation alike.
         held_out: Arguments of evaluation alone, such as a `background` that nobody trained with.
-        split: The levels that are drawn from in evaluation, `train` or `test`.
+        split: The levels that are drawn from in evaluation, one of `SPLITS`.
         observers: Avatars that the agent drives; background drives the others.
         steps: Environment steps that every agent may train for.
         random: Mean return of random actions, frozen: 0 on the normalized scale.

@@ -10,12 +10,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.arrays import Body, BoolArray, FloatArray
+from als_engine.errors import ArgumentError
 from als_engine.layout import Layout
 from als_engine.state import Quantity, WorldState
 
@@ -23,13 +24,29 @@ if TYPE_CHECKING:
     from als_engine.avatar import Commands
     from als_engine.sensors.base import Sensor
 
-Split = Literal["train", "test"]
-LEVELS: Final[Mapping[str, range]] = {"train": range(10_000), "test": range(10_000, 20_000)}
+Split = Literal["train", "validation", "test"]
+LEVELS: Final[Mapping[str, range]] = {
+    "train": range(10_000),
+    "validation": range(20_000, 30_000),
+    "test": range(10_000, 20_000),
+}
+"""The levels of each split.
+
+`train` is learnt from. What is chosen (hyperparameters, when to stop, which weights to keep, what
+to take back) is chosen on `validation`. `test` is for reporting: nothing is ever chosen on it.
+"""
 
 
 def split_of(level: int) -> Split:
-    """The split that a level belongs to: "train" below 10,000, "test" from there up."""
-    return "train" if level < LEVELS["test"].start else "test"
+    """The split that a level belongs to, by `LEVELS`.
+
+    Raises:
+        ArgumentError: it belongs to none.
+    """
+    for split, levels in LEVELS.items():
+        if level in levels:
+            return cast(Split, split)
+    raise ArgumentError(f"level {level} is in no split")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +71,14 @@ class Behaviour:
     Attributes:
         act: writes commands for all worlds at once.
         roles: the roles that can behave so; empty for every role.
-        splits: where it is met. One that is held out of training has ("test",).
+        splits: where it is met. One that is held out of training has ("validation",) or ("test",):
+            whoever is met in both is not new in the test split to what was chosen on validation.
+            In a split that none of a role's behaviours names, those of training are met.
     """
 
     act: Act
     roles: tuple[str, ...] = ()
-    splits: tuple[Split, ...] = ("train", "test")
+    splits: tuple[Split, ...] = ("train", "validation", "test")
 
 
 class Task(ABC):

@@ -31,7 +31,7 @@ def stay(simulation, steps=1):
         simulation.step(np.zeros(shape, np.int64))
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("split", LEVELS)
 def test_a_split_draws_its_own_levels(make, split):
     simulation = make(worlds=8, split=split)
     drawn = set()

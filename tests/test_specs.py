@@ -117,7 +117,10 @@ def test_lists_become_tuples_and_a_lone_string_is_no_list() -> None:
         ({"entries": ({"scenario": "ALS/Tag-v0"},) * 2}, "of different names"),
         ({"entries": ({"scenario": "ALS/Tag-v0", "random": 2, "expert": 1},)}, "more than random"),
         ({"entries": ({"scenario": "ALS/Tag-v0", "random": math.nan},)}, "a finite number"),
-        ({"entries": ({"scenario": "ALS/Tag-v0", "split": "all"},)}, "one of train, test"),
+        (
+            {"entries": ({"scenario": "ALS/Tag-v0", "split": "all"},)},
+            "one of train, validation",
+        ),
         ({"entries": ({"scenario": "ALS/Tag-v0"},), "seeds": 0}, "at least 1, got 0"),
     ],
 )

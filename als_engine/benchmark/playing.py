@@ -91,7 +91,7 @@ def play(
         agent: made for the entry's scenario and these arguments.
         entry: of the suite.
         episodes: their numbers within the unit, one after the other.
-        split: "test" or "train": where the levels come from.
+        split: "train", "validation" or "test": where the levels come from.
         seed: episode `i` is the world reset with `seed + i`.
         arguments: all keyword arguments of the scenario: the entry's, and the agent's sensors.
         origin: what the hash chains come from: see `claims.origin_of`.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.bars import spinner
+from als_engine.evaluation.splits import REPORTING
 from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ On = Annotated[
     str | None, typer.Option(metavar="ID", help="The scenario; by default the saved agent's own.")
 ]
 Episodes = Annotated[int, typer.Option(help="How many episodes.")]
-Split = Annotated[str, typer.Option(help="Where levels come from: test or train.")]
+Split = Annotated[
+    str, typer.Option(help="Where levels come from: test to report, validation to choose, train.")
+]
 Seed = Annotated[int, typer.Option(help="Of the first episode.")]
 Worlds = Annotated[
     int, typer.Option(help="Worlds run at once; makes no difference to the result.", min=1)
@@ -45,7 +48,7 @@ def evaluate(
     agent: Agent,
     on: On = None,
     episodes: Episodes = 100,
-    split: Split = "test",
+    split: Split = REPORTING,
     seed: Seed = 0,
     worlds: Worlds = 16,
     observers: Observers = None,

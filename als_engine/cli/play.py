@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.errors import ArgumentError
+from als_engine.evaluation.splits import REPORTING
 from als_engine.options import parse_pairs
 from als_engine.registry import registry
 
@@ -29,7 +30,9 @@ def play(
     view: Annotated[
         str, typer.Option(help="From outside, through the avatar's eyes, or both: third|first|both")
     ] = "third",
-    split: Annotated[str, typer.Option(help="Where levels are drawn from: train|test")] = "test",
+    split: Annotated[
+        str, typer.Option(help="Where levels are drawn from: train|validation|test")
+    ] = REPORTING,
     seed: Annotated[int, typer.Option(help="Seed of the first episode; +1 for each.", min=0)] = 0,
     drive: Annotated[
         int | None,

@@ -158,12 +158,13 @@ def _evaluate(trained: Trained, episodes: int, seed: int) -> Evaluation:
 
 def _film(trained: Trained, path: Path, seed: int) -> str:
     """Films the first test episodes, whatever happens in them; returns the caption."""
+    from als_engine.evaluation.splits import REPORTING
     from als_engine.film import Film
     from als_engine.simulation import simulate
     from als_engine.video import write_video
 
     record = trained.record
-    arguments: dict[str, Any] = {**record.arguments, "split": "test"}
+    arguments: dict[str, Any] = {**record.arguments, "split": REPORTING}
     simulation = simulate(SCENARIO, 1, record.observers, **arguments)
     film = Film(simulation, trained.agent)
     try:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from als_engine.agent import Agent
 from als_engine.envs.batch import Batch
 from als_engine.errors import ArgumentError
+from als_engine.evaluation.splits import REPORTING
 from als_engine.evaluation.statistics import Interval, mean_interval
 from als_engine.saving import make_agent
 from als_engine.simulation import simulate
@@ -113,7 +114,7 @@ def evaluate(
     scenario: str,
     episodes: int = 100,
     *,
-    split: str = "test",
+    split: str = REPORTING,
     seed: int = 0,
     num_worlds: int = 16,
     observers: int = 1,
@@ -127,7 +128,7 @@ def evaluate(
         agent: made for this scenario and these arguments.
         scenario: the id.
         episodes: how many.
-        split: "test" or "train": where the levels come from.
+        split: where the levels come from. Report on "test"; choose by "validation".
         seed: of episode 0.
         num_worlds: how many run at once; makes no difference to the result of an agent that acts
             in each row by itself, as all deterministic ones and `random` do.

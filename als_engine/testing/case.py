@@ -94,7 +94,7 @@ class Case:
         return sorted({*first, *spread.astype(int).tolist()})
 
     def splits(self) -> tuple[str, ...]:
-        """The splits to play: both, unless the caller's arguments name one."""
+        """The splits to play: all, unless the caller's arguments name one."""
         return (self.arguments["split"],) if "split" in self.arguments else SPLITS
 
 

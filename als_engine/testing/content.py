@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import itertools
 import json
 import pickle
 import re
@@ -16,6 +17,7 @@ import numpy as np
 from als_engine.layout import Layout
 from als_engine.simulation import Simulation
 from als_engine.specs import SPLITS, ScenarioSpec
+from als_engine.task import Task
 from als_engine.testing.case import Case
 
 SECTIONS: Final = (
@@ -87,7 +89,7 @@ def levels(case: Case) -> Iterator[str]:
     try:
         first = one.lay_out(0)
         expected = _names(first)
-        for level in [*case.sampled("train"), *case.sampled("test")]:
+        for level in [level for split in SPLITS for level in case.sampled(split)]:
             layout = one.lay_out(level)
             if digest(layout) != digest(other.lay_out(level)):
                 yield f"level {level} is laid out differently the second time"
@@ -129,7 +131,7 @@ def _check_metrics(simulation: Simulation, level: int) -> Iterator[str]:
 
 
 def splits(case: Case) -> Iterator[str]:
-    """Levels differ, and the splits share no level and no concept.
+    """Levels differ, and no two splits share a level, a concept or company held out of training.
 
     A task that holds out concepts says which ones a level is about in an optional method
     `concepts(layout)`, which returns anything hashable: operand pairs, patients, orders.
@@ -145,16 +147,33 @@ def splits(case: Case) -> Iterator[str]:
             yield f"all levels of the {split} split are the same"
         if concepts is not None:
             about[split] = {c: level for level, lay in drawn.items() for c in concepts(lay)}
-    train, test = (layouts[split] for split in SPLITS)
-    for same in train.keys() & test.keys():
-        yield f"level {train[same]} of the train split is level {test[same]} of the test split"
+    for one, other in itertools.combinations(SPLITS, 2):
+        for same in layouts[one].keys() & layouts[other].keys():
+            level, twin = layouts[one][same], layouts[other][same]
+            yield f"level {level} of the {one} split is level {twin} of the {other} split"
+    yield from _shared_company(simulation.task)
     if concepts is None:
         case.notes["splits"] = "the task has no concepts(layout): layouts were compared"
         return
-    train, test = (about[split] for split in SPLITS)
-    for same in sorted(train.keys() & test.keys(), key=repr):
-        yield f"level {train[same]} of train and {test[same]} of test are both about {same!r}"
-    case.notes["splits"] = f"{len(train)} and {len(test)} concepts"
+    for one, other in itertools.combinations(SPLITS, 2):
+        for same in sorted(about[one].keys() & about[other].keys(), key=repr):
+            level, twin = about[one][same], about[other][same]
+            yield (
+                f"level {level} of {one} and {twin} of {other} are both about {same!r}: "
+                "give each split concepts of its own, by split_of(level)"
+            )
+    counts = [str(len(about[split])) for split in SPLITS]
+    case.notes["splits"] = f"{', '.join(counts[:-1])} and {counts[-1]} concepts"
+
+
+def _shared_company(task: Task) -> Iterator[str]:
+    """Behaviours that training does not meet, but both splits that are held out of it do."""
+    for name, behaviour in task.behaviours().items():
+        if {"validation", "test"} <= set(behaviour.splits) and "train" not in behaviour.splits:
+            yield (
+                f'the behaviour "{name}" is held out of training and met in validation and test: '
+                "what is chosen on validation has met it"
+            )
 
 
 def digest(value: Any) -> Any:

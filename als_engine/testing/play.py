@@ -139,7 +139,7 @@ def _check_observations(case: Case, simulation: Simulation) -> Iterator[str]:
 
 
 def expert(case: Case) -> Iterator[str]:
-    """Its expert solves it, on the levels of both splits."""
+    """Its expert solves it, on the levels of every split."""
     success, returns = _episodes(case, lambda env, rng: env.expert_actions())
     case.figures.update(expert_success=success, expert_return=returns)
     case.notes["expert"] = f"solves {success:.0%}, return {returns:.2f}"

@@ -15,10 +15,11 @@ import pytest
 from adapt_worlds import ID, NO_EXPERT, find
 from als_command import als
 
+from als_engine import hookimpl
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
 from als_engine.registry import registry
-from als_engine.saving import load_agent, open_agent
+from als_engine.saving import load_agent, make_agent, open_agent
 from als_engine.training import train_agent
 from als_plugins.adaptation import plugin
 from als_plugins.adaptation.adapt import adapt, resume_adaptation
@@ -81,6 +82,46 @@ def test_feedback_alone_makes_an_agent_better_when_the_tasks_reward_is_hidden(ag
     assert last.success.value > 0.8
     assert adapted.rounds[-1].trust > 0.3
     assert sum(line.events for line in adapted.rounds) == pytest.approx(0.3 * 4_096, rel=0.1)
+
+
+class Listener:
+    """A plugin that writes down where episodes are played."""
+
+    def __init__(self):
+        self.splits = set()
+
+    @hookimpl
+    def als_episode_end(self, record):
+        self.splits.add(record.split)
+
+
+def test_rounds_are_kept_and_taken_back_by_validation_episodes_and_never_by_test_ones(
+    agents, tmp_path, monkeypatch
+):
+    listener = Listener()
+    registry._manager.register(listener)
+    monkeypatch.setattr(registry, "episode_end", listener.als_episode_end)
+    try:
+        adapted = adapt(
+            agents / "finder", folder=tmp_path / "a", feedback="simulated:0.1", steps=1_024,
+            drift={"bearing": 60.0}, **QUICK,
+        )  # fmt: skip
+    finally:
+        registry._manager.unregister(listener)
+    assert adapted.split == "validation"
+    assert listener.splits == {"train", "validation"}
+    with pytest.raises(ArgumentError, match='"test" is for reporting alone; choose by'):
+        adapt(agents / "finder", folder=tmp_path / "b", steps=1_024, split="test")
+    with pytest.raises(ArgumentError, match='"test" is for reporting alone'):
+        compare(evaluated("test"), evaluated("test"), 0.0)
+    job = tmp_path / "a" / "adaptation.json"
+    job.write_text(job.read_text().replace('"validation"', '"test"'))
+    with pytest.raises(SavedFileError, match='"test" is for reporting alone'):
+        resume_adaptation(tmp_path / "a")
+
+
+def evaluated(split):
+    return evaluate(make_agent("random", ID, {}), ID, 2, split=split)
 
 
 def test_feedback_that_is_mostly_wrong_wrecks_nothing(agents, tmp_path):

@@ -275,6 +275,7 @@ def test_parts_are_by_level_and_never_train_on_the_evaluation_split() -> None:
     assert counts[0] == pytest.approx(8_000, abs=150)
     assert counts[1] == pytest.approx(1_000, abs=150)
     assert {part_of(level) for level in range(10_000, 20_000)} == {"test"}
+    assert {part_of(level) for level in range(20_000, 30_000)} == {"validation"}
 
 
 FULL_DISK = """

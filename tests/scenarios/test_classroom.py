@@ -12,7 +12,7 @@ from als_engine.errors import ArgumentError
 from als_engine.simulation import Simulation, simulate
 from als_engine.task import LEVELS, split_of
 from als_scenarios.education import arithmetic, classroom
-from als_scenarios.education.arithmetic import LARGEST, OPERATORS, Arithmetic, held_out
+from als_scenarios.education.arithmetic import LARGEST, OPERATORS, Arithmetic, asked_in
 from als_scenarios.education.classroom import PASS, RIGHT_ANSWER, WRONG_ANSWER, Classroom
 from als_scenarios.education.lesson import COLUMNS, PAD_COLUMNS, QUESTIONS, STAND
 from als_scenarios.education.schoolroom import PAD_RADIUS
@@ -277,25 +277,26 @@ def facts_of(levels: range) -> set[tuple[int, int]]:
     return found
 
 
-def test_no_pair_of_operands_is_asked_in_both_splits() -> None:
-    train = facts_of(range(LEVELS["train"].start, LEVELS["train"].start + 150))
-    test = facts_of(range(LEVELS["test"].start, LEVELS["test"].start + 150))
+def test_no_pair_of_operands_is_asked_in_two_splits() -> None:
+    asked = {split: facts_of(levels[:150]) for split, levels in LEVELS.items()}
     pairs = {(a, b) for b in range(1, LARGEST + 1) for a in range(1, b + 1)}
-    assert not train & test
-    assert train | test == pairs  # So many lessons ask about all there is.
-    assert test == {pair for pair in pairs if held_out(*pair)}
-    assert len(test) == 21
+    for split, facts in asked.items():  # So many lessons ask about all there is.
+        assert facts == {pair for pair in pairs if asked_in(*pair) == split}
+    assert {split: len(facts) for split, facts in asked.items()} == {
+        "train": 45, "validation": 12, "test": 21,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("largest", range(3, LARGEST + 1))
 def test_a_pair_stays_in_its_split_whatever_the_largest_operand(largest: int) -> None:
     facts = Arithmetic(largest).facts
-    assert not any(held_out(*pair) for pair in facts["train"].tolist())
-    assert all(held_out(*pair) for pair in facts["test"].tolist())
-    assert len(facts["train"]) + len(facts["test"]) == largest * (largest + 1) // 2
+    for split, pairs in facts.items():
+        assert len(pairs) > 0
+        assert {asked_in(*pair) for pair in pairs.tolist()} == {split}
+    assert sum(map(len, facts.values())) == largest * (largest + 1) // 2
 
 
-def test_one_behaviour_of_classmates_is_met_in_the_test_split_only() -> None:
+def test_validation_and_test_each_have_a_behaviour_of_classmates_of_their_own() -> None:
     met: dict[str, set[str]] = {}
     for split in LEVELS:
         sim = lesson(4, observers=1, num_avatars=6, split=split)
@@ -305,6 +306,7 @@ def test_one_behaviour_of_classmates_is_met_in_the_test_split_only() -> None:
             drawn |= set(sim.state.behaviour[:, 1:].ravel().tolist())
         met[split] = {list(sim.task.behaviours())[i] for i in drawn}
     assert met["train"] == {"wander", "guess", "linger"}
+    assert met["validation"] == {"wander", "guess", "linger", "patrol"}
     assert met["test"] == {"wander", "guess", "linger", "follow"}
 
 
@@ -410,5 +412,6 @@ def test_a_wrong_argument_is_refused_by_name(arguments: dict[str, object]) -> No
 def test_what_the_documentation_promises_about_the_split_is_so() -> None:
     text = inspect.cleandoc(Classroom.__doc__ or "")
     facts = Arithmetic().facts
-    total = len(facts["train"]) + len(facts["test"])
-    assert f"{len(facts['test'])} of the {total} unordered pairs" in text
+    assert f"of the {sum(map(len, facts.values()))} unordered pairs" in text
+    assert f"{len(facts['test'])} are asked about in the test split only" in " ".join(text.split())
+    assert f"{len(facts['validation'])} of the others in the validation split only" in text

@@ -104,19 +104,18 @@ def test_the_patients_are_those_of_the_wisconsin_data() -> None:
     assert patients().malignant[0]
 
 
-def test_no_patient_is_in_both_splits_and_none_is_left_out() -> None:
-    train, test = patients().of("train"), patients().of("test")
-    assert not set(train) & set(test)
-    assert sorted([*train, *test]) == list(range(569))
-    assert (len(train), len(test)) == (399, 170)
+def test_no_patient_is_in_two_splits_and_none_is_left_out() -> None:
+    found = [patients().of(split) for split in ("train", "validation", "test")]
+    assert sorted(np.concatenate(found).tolist()) == list(range(569))
+    assert list(map(len, found)) == [341, 58, 170]
 
 
-def test_both_splits_have_the_same_share_of_malignant_tumours() -> None:
-    shares = [patients().malignant[patients().of(split)].mean() for split in ("train", "test")]
-    assert shares[0] == pytest.approx(shares[1], abs=0.005)
+def test_all_splits_have_the_same_share_of_malignant_tumours() -> None:
+    shares = [patients().malignant[patients().of(split)].mean() for split in LEVELS]
+    assert shares == pytest.approx([0.372] * 3, abs=0.01)
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
+@pytest.mark.parametrize("split", LEVELS)
 def test_levels_meet_patients_of_their_own_split_and_in_time_all_of_them(split: str) -> None:
     met = {patient_of(level) for level in LEVELS[split][:3000]}
     assert met <= set(patients().of(split).tolist())
@@ -340,17 +339,17 @@ def test_two_who_measure_the_same_panel_at_once_pay_once() -> None:
     assert sim.state["bought"][0] == 1
 
 
-def test_one_behaviour_of_the_people_in_the_hall_is_held_out() -> None:
+def test_validation_and_test_each_have_one_who_is_in_the_hall_there_only() -> None:
     behaviours = Diagnosis().behaviours()
-    assert [name for name, one in behaviours.items() if "train" not in one.splits] == ["follows"]
-    assert all("test" in one.splits for one in behaviours.values())
-    for split in ("train", "test"):
+    held_out = {n: one.splits for n, one in behaviours.items() if "train" not in one.splits}
+    assert held_out == {"follows": ("test",), "crosses": ("validation",)}
+    for split in LEVELS:
         sim = visit(32, split=split, observers=1)
         met = {list(behaviours)[i] for i in sim.state.behaviour[:, 1].tolist()}
         assert met == {name for name, one in behaviours.items() if split in one.splits}
 
 
-@pytest.mark.parametrize("behaviour", ["waits", "rounds", "paces", "follows"])
+@pytest.mark.parametrize("behaviour", ["waits", "rounds", "paces", "follows", "crosses"])
 def test_people_in_the_hall_measure_nothing(behaviour: str) -> None:
     sim = visit(8, observers=1, num_avatars=4, background=behaviour)
     start = sim.state.avatars.position[:, 1:].copy()

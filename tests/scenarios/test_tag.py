@@ -240,7 +240,7 @@ def test_crates_can_be_pushed():
 
 
 @pytest.mark.parametrize("role", ["chaser", "evader"])
-def test_the_test_split_has_players_that_are_never_met_in_training(role):
+def test_every_split_has_players_that_are_met_in_no_other(role):
     behaviours = Tag(2).behaviours()
     met = {
         split: {
@@ -248,10 +248,10 @@ def test_the_test_split_has_players_that_are_never_met_in_training(role):
             for name, behaviour in behaviours.items()
             if role in behaviour.roles and split in behaviour.splits
         }
-        for split in ("train", "test")
+        for split in LEVELS
     }
     assert all(met.values())
-    assert not met["train"] & met["test"]
+    assert not (met["train"] & met["test"] | met["validation"] & (met["train"] | met["test"]))
     for split, names in met.items():
         drawn = set()
         other = "evader" if role == "chaser" else "chaser"

@@ -8,7 +8,7 @@ import pytest
 from als_engine.errors import ArgumentError
 from als_engine.simulation import simulate
 from als_engine.task import LEVELS
-from als_scenarios.education.vocabulary import COLORS, RIGHT, SHAPES, WRONG, held_out
+from als_scenarios.education.vocabulary import COLORS, RIGHT, SHAPES, WRONG, named_in
 
 ID = "ALS/Vocabulary-v0"
 PAIRS = [(color, shape) for color in range(len(COLORS)) for shape in range(len(SHAPES))]
@@ -26,11 +26,14 @@ def pair(layout):
     return PAIRS[int(layout.quantities["pair"])]
 
 
-def test_a_third_of_the_pairs_is_held_out_and_every_word_is_met():
-    kept = [p for p in PAIRS if not held_out(*p)]
-    assert len(kept) == 12
+def test_half_of_the_pairs_are_held_out_and_every_word_is_met():
+    kept = [p for p in PAIRS if named_in(*p) == "train"]
+    assert len(kept) == 9
     assert {color for color, _ in kept} == set(range(len(COLORS)))
     assert {shape for _, shape in kept} == set(range(len(SHAPES)))
+    validation = [p for p in PAIRS if named_in(*p) == "validation"]
+    assert {shape for _, shape in validation} == set(range(len(SHAPES)))
+    assert len(validation) == 3
 
 
 @pytest.mark.parametrize("split", LEVELS)
@@ -38,7 +41,7 @@ def test_what_is_named_is_there_once_and_of_the_right_split(lesson, split):
     for level in range(LEVELS[split].start, LEVELS[split].start + 60):
         layout = lesson.lay_out(level)
         color, shape = pair(layout)
-        assert held_out(color, shape) == (split == "test")
+        assert named_in(color, shape) == split
         assert f"{COLORS[color]} {list(SHAPES)[shape]}" in layout.instruction
         alike = [
             name
@@ -46,11 +49,12 @@ def test_what_is_named_is_there_once_and_of_the_right_split(lesson, split):
             if prop.color == COLORS[color] and prop.shape == list(SHAPES.values())[shape]
         ]
         assert alike == [f"thing_{int(layout.quantities['named'])}"]
-        if split == "train":
-            met = {(prop.color, type(prop.shape).__name__) for prop in layout.props.values()}
-            names = {"box": "Box", "ball": "Sphere", "post": "Cylinder"}
-            hidden = {(COLORS[c], names[list(SHAPES)[s]]) for c, s in PAIRS if held_out(c, s)}
-            assert not met & hidden
+        met = {(prop.color, type(prop.shape).__name__) for prop in layout.props.values()}
+        names = {"box": "Box", "ball": "Sphere", "post": "Cylinder"}
+        seen = {"train": ("train",), "validation": ("train", "validation"), "test": LEVELS}[split]
+        assert met <= {
+            (COLORS[c], names[list(SHAPES)[s]]) for c, s in PAIRS if named_in(c, s) in seen
+        }
 
 
 def test_where_the_thing_stands_in_the_list_tells_nothing(lesson):

@@ -10,6 +10,7 @@ from acme_worlds import Reach
 
 from als_engine import Layout, Prop, Quantity, Sphere
 from als_engine.sensors.base import Sensor
+from als_engine.task import Behaviour, split_of
 
 __all__ = [
     "CountingRewards",
@@ -27,8 +28,10 @@ __all__ = [
     "OneLevel",
     "Remembering",
     "Renaming",
+    "SharedCompany",
     "SharedConcepts",
     "SharedLevels",
+    "TwoSplits",
     "UnnamedTerms",
 ]
 
@@ -107,6 +110,24 @@ class OneLevel(Good):
 class SharedConcepts(Good):
     def concepts(self, layout):
         return ["seven plus five"]
+
+
+class TwoSplits(Good):
+    """Written as if every level that is not of the test split were of training."""
+
+    def layout(self, rng, level):
+        laid = super().layout(rng, level)
+        about = "held out" if split_of(level) == "test" else "known"
+        return Layout(laid.spawns, laid.walls, laid.props, instruction=about)
+
+    def concepts(self, layout):
+        return [layout.instruction]
+
+
+class SharedCompany(Good):
+    def behaviours(self):
+        act = super().behaviours()["idle"].act
+        return {"idle": Behaviour(act), "new": Behaviour(act, splits=("validation", "test"))}
 
 
 class Remembering(Good):

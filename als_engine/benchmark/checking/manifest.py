@@ -10,6 +10,7 @@ from als_engine.benchmark.claims import canonical_json, digest_of, origin_of
 from als_engine.errors import SavedFileError
 from als_engine.saving import Model, Name
 from als_engine.specs import SuiteEntry
+from als_engine.task import Split
 
 __all__ = [
     "MANIFEST",
@@ -117,7 +118,7 @@ class UnitRecord(Model):
     seed: int = Field(ge=0)
     scenario: Name
     arguments: Config
-    split: Literal["train", "test"]
+    split: Split
     observers: int = Field(ge=1, le=1_000)
     player: PlayerRecord
     partner: PlayerRecord | None

@@ -50,8 +50,8 @@ def adaptation_chart(rounds: Sequence[Round], drift_at: int | None) -> str:
     plane = _Plane(right, levels[0], levels[-1])
     parts = [
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" xmlns="http://www.w3.org/2000/svg" role="img" '
-        f'aria-label="Return in held-out episodes over steps"><style>{_STYLE}</style>',
-        _text(_LEFT, 22, "Return in held-out episodes", "ink", "start"),
+        f'aria-label="Return in validation episodes over steps"><style>{_STYLE}</style>',
+        _text(_LEFT, 22, "Return in validation episodes", "ink", "start"),
         *(plane.level(y) for y in levels),
         *(plane.below(x) for x in ticks(0, right, 6) if x <= right),
     ]

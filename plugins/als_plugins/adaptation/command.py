@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -140,8 +141,10 @@ def _report(adapted: Adapted) -> None:
     first, last = adapted.rounds[0], adapted.rounds[-1]
     undone = f", {adapted.rolled_back} rounds rolled back" if adapted.rolled_back else ""
     typer.echo(
-        f"Return {first.mean:.2f} before, {last.best:.2f} now{undone}. "
-        f"Saved to {adapted.folder}; the curve is in {adapted.folder / 'adaptation.svg'}"
+        f"Return {first.mean:.2f} before, {last.best:.2f} now{undone}, by the {adapted.split} "
+        f"episodes that chose what to keep. Saved to {adapted.folder}; the curve is in "
+        f"{adapted.folder / 'adaptation.svg'}. What it reaches on the test split, by which nothing "
+        f"was chosen: {shlex.join(['als', 'evaluate', str(adapted.folder)])}"
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from als_engine.agent import Agent
 from als_engine.evaluation.protocol import Evaluation, evaluate
+from als_engine.evaluation.splits import for_choosing
 from als_engine.evaluation.statistics import Interval, mean_interval
 
 __all__ = ["FIRST_EPISODE", "Examiner", "Verdict", "compare"]
@@ -32,13 +33,17 @@ class Verdict:
 
 
 def compare(after: Evaluation, before: Evaluation, margin: float) -> Verdict:
-    """Compares returns in the same episodes.
+    """Compares returns in the same episodes, by which something is kept or taken back.
 
     Args:
         after: of as many episodes with the same seeds as `before`.
         before: what to compare with.
         margin: what does not count, in standard deviations of the returns before.
+
+    Raises:
+        ArgumentError: the episodes are of the test split, by which nothing is chosen.
     """
+    for_choosing(after.split)
     difference = mean_interval(after.returns - before.returns)
     ignored = margin * float(before.returns.std())
     return Verdict(difference, difference.high < -ignored, difference.value > 0.0)

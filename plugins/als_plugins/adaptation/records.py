@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator
 
+from als_engine.evaluation.splits import CHOOSING, for_choosing
 from als_engine.saving import Model
+from als_engine.task import Split
 
 __all__ = ["FIRST", "MAX_ROUNDS", "Job", "Outcome", "Round", "State"]
 
@@ -33,7 +35,7 @@ class Job(Model):
         seed: of the learner, the worlds and the simulated teacher.
         evaluate_every: steps of a round.
         episodes: that every evaluation runs.
-        split: where their levels come from.
+        split: where their levels come from; not the test split, since rounds are kept by them.
         margin: by which an update may be worse, in standard deviations of the returns.
         task_weight: of the task's reward; 0 hides it.
         feedback_weight: of feedback, where 1 is as much as the task's reward.
@@ -53,13 +55,18 @@ class Job(Model):
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     evaluate_every: int = Field(default=8_192, ge=1)
     episodes: int = Field(default=32, ge=2, le=10_000)
-    split: Literal["test", "train"] = "test"
+    split: Split = CHOOSING
     margin: float = Field(default=0.05, ge=0.0, le=10.0)
     task_weight: float = Field(default=1.0, ge=0.0, le=1e6)
     feedback_weight: float = Field(default=1.0, ge=0.0, le=1e6)
     fade: float = Field(default=0.5, ge=0.0, le=1.0)
     learning_rate: float = Field(default=1e-4, gt=0.0, le=1.0)
     device: str = "auto"
+
+    @field_validator("split")
+    @classmethod
+    def _not_for_reporting(cls, split: str) -> str:
+        return for_choosing(split)
 
     @property
     def rounds(self) -> int:

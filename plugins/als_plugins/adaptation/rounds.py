@@ -1,9 +1,10 @@
 """The rounds of an adaptation: each learns, is judged and, if need be, undone.
 
 A round learns for some thousand steps from the task's reward and from feedback, and then runs a
-fixed set of held-out episodes. An update whose return is clearly below that of the best agent so
-far, in the same episodes, is rolled back: weights, optimizer and counters are the best agent's
-again. What was learnt about the feedback stays: it is evidence, whatever was made of it.
+fixed set of episodes of the validation split. An update whose return is clearly below that of the
+best agent so far, in the same episodes, is rolled back: weights, optimizer and counters are the
+best agent's again. What was learnt about the feedback stays: it is evidence, whatever was made of
+it.
 
 The best agent is what an update is compared with, so it has to be judged in the same world. It is
 examined anew in every round; when its return has changed although its weights have not, the world
@@ -55,6 +56,7 @@ class Adapted:
 
     Attributes:
         folder: of the adaptation; the agent is in `agent/` unless it was stopped.
+        split: by whose episodes rounds were kept or taken back.
         agent: the best one, in the world as it is at the end.
         record: what is saved with it.
         rounds: the log, in order.
@@ -62,6 +64,7 @@ class Adapted:
     """
 
     folder: Path
+    split: str
     agent: SB3Learner
     record: AgentRecord
     rounds: tuple[Round, ...]
@@ -375,7 +378,9 @@ class Rounds:
             record = record.model_copy(update={"training": training})
         if not stopped:
             record = save_agent(self.learner, self.folder.agent, record)
-        return Adapted(self.folder.path, self.learner, record, tuple(state.rounds), stopped)
+        return Adapted(
+            self.folder.path, self.job.split, self.learner, record, tuple(state.rounds), stopped
+        )
 
 
 def _drift_at(state: State) -> int | None:

@@ -111,7 +111,7 @@ def collect(
         seed: of episode 0.
         worlds: how many run at once; makes no difference to the episodes.
         observers: avatars of each world that the policy drives; background drives the others.
-        split: "train" or "test": where levels are drawn from.
+        split: "train", "validation" or "test": where levels are drawn from.
         arguments: of the scenario, such as `sensors`; by default its own sensors are collected.
         on_progress: called whenever an episode ends.
 

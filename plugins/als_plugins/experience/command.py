@@ -35,7 +35,7 @@ Worlds = Annotated[
     int, typer.Option(help="Worlds run at once; makes no difference to the episodes.", min=1)
 ]
 Observers = Annotated[int, typer.Option("--drive", help="Avatars that the policy drives.", min=1)]
-Split = Annotated[str, typer.Option(help="Where levels come from: train or test.")]
+Split = Annotated[str, typer.Option(help="Where levels come from: train, validation or test.")]
 Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The folder of a dataset.")]
 
 

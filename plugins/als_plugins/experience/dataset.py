@@ -211,7 +211,7 @@ class Experience:
         return found
 
     def part(self, name: str) -> Part:
-        """A part; no level is in two of them, and none of the evaluation's is in the first two.
+        """A part; no level is in two of them, and none of the test split's is in the first two.
 
         Args:
             name: "train", "validation" or "test".

@@ -24,7 +24,7 @@ from pydantic import Field, JsonValue, field_validator
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.files import write_text
 from als_engine.saving import Model, Name, read_model
-from als_engine.specs import SPLITS
+from als_engine.task import Split, split_of
 
 __all__ = [
     "ActionRecord",
@@ -133,7 +133,7 @@ class SourceRecord(Model):
     policy: Annotated[str, Field(min_length=1, max_length=1_000)]
     agent: str | None = Field(default=None, max_length=100)
     observers: int = Field(default=1, ge=1, le=1_000)
-    split: Literal["train", "test"] = "train"
+    split: Split = "train"
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     attempted: int = Field(default=0, ge=0)
     episodes: int = Field(default=0, ge=0)
@@ -205,21 +205,16 @@ def data_file(folder: Path, source: str) -> Path:
 
 
 def part_of(level: int) -> str:
-    """The part that a level's episodes belong to: eight in ten to train, one to each other part.
+    """The part that a level's episodes belong to.
 
-    Levels of the evaluation split are never trained on: all of them belong to "test".
+    Levels of the validation and the test split are never trained on: they belong to the part of
+    that name. Of the training levels eight in ten belong to "train", one to each other part.
     """
-    if split_of_level(level) != SPLITS[0]:
-        return "test"
+    split = split_of(level)
+    if split != "train":
+        return split
     bucket = hashlib.sha256(f"level {level}".encode()).digest()[0] % 10
     return "train" if bucket < 8 else PARTS[bucket - 7]
-
-
-def split_of_level(level: int) -> str:
-    """The split of a level, as tasks have it."""
-    from als_engine.task import split_of
-
-    return split_of(level)
 
 
 def describe_sensors(space: gymnasium.spaces.Dict) -> dict[str, SensorRecord]:

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from als_engine.errors import ArgumentError
+from als_engine.evaluation.splits import REPORTING
 from als_engine.safe_files import read_bytes
+from als_engine.task import Split
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -112,11 +114,11 @@ class EvaluateStage(_Table):
 
     Attributes:
         episodes: how many.
-        split: "test" or "train".
+        split: where their levels come from: "test", the one that nothing was chosen by, or another.
     """
 
     episodes: Count = 100
-    split: Literal["train", "test"] = "test"
+    split: Split = REPORTING
 
 
 class Experiment(_Table):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from als_engine.evaluation.splits import REPORTING
 from als_engine.saving import NOT_SAVED, open_agent
 from als_engine.sensors.camera import third_person
 from als_engine.simulation import simulate
@@ -101,7 +102,7 @@ def record(
     for_agent = {name: value for name, value in given.items() if name not in NOT_SAVED}
     opened = open_agent(reference, scenario, for_agent)
     decider = Decider(opened.agent, reference)
-    world = {"split": "test", **opened.arguments, **given}
+    world = {"split": REPORTING, **opened.arguments, **given}
     simulation = simulate(opened.scenario, 1, opened.observers, **world)
     camera = _Recorder(simulation, opened.agent, decider, steps, on_step)
     try:

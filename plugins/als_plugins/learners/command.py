@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from als_engine.cli.bars import spinner
+from als_engine.evaluation.splits import CHOOSING
 from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ Across = Annotated[
 Up = Annotated[str | None, typer.Option("--y", metavar="TERM", help="Another one; the second one.")]
 Points = Annotated[int, typer.Option(help="Choices of weights, both ends included.")]
 Episodes = Annotated[int, typer.Option(help="For each of them.")]
-Split = Annotated[str, typer.Option(help="Where levels come from: test or train.")]
+Split = Annotated[
+    str, typer.Option(help="Where levels come from: validation to choose weights, test to report.")
+]
 Seed = Annotated[int, typer.Option(help="Of the first episode.")]
 Arg = Annotated[
     list[str] | None,
@@ -46,7 +49,7 @@ def pareto(
     y: Up = None,
     points: Points = 9,
     episodes: Episodes = 50,
-    split: Split = "test",
+    split: Split = CHOOSING,
     seed: Seed = 0,
     arguments: Arg = None,
     out: Out = Path("pareto"),

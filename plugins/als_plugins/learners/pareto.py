@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from als_engine.errors import ArgumentError, unknown
 from als_engine.evaluation.protocol import Evaluation, evaluate
+from als_engine.evaluation.splits import CHOOSING
 from als_engine.evaluation.statistics import Interval, mean_interval
 from als_engine.saving import OpenedAgent
 from als_plugins.learners.multi_objective import MultiObjective
@@ -65,7 +66,7 @@ def pareto(
     *,
     points: int = 9,
     episodes: int = 50,
-    split: str = "test",
+    split: str = CHOOSING,
     seed: int = 0,
     on_point: Callable[[int], None] = lambda done: None,
 ) -> Front:
@@ -80,7 +81,8 @@ def pareto(
         y: the term along the vertical axis; None for the first other one.
         points: choices of weights, both ends included.
         episodes: for each of them.
-        split: "test" or "train".
+        split: where levels come from. A front is there to choose weights by, so by default
+            "validation"; with "test" it reports what was chosen.
         seed: of the first episode.
         on_point: called with the number of points that are done.
 

@@ -1,8 +1,8 @@
 """Arithmetic questions for the lesson: facts, the partition of facts into splits, wrong answers.
 
-A fact is an unordered pair of operands. Which facts are held out for the test split is fixed for
-ever by a hash of the pair, whatever the operator and the order, so that neither 5 + 7 nor 7 x 5 is
-ever met in training when {5, 7} is held out.
+A fact is an unordered pair of operands. Which split asks about it is fixed for ever by a hash of
+the pair, whatever the operator and the order, so that neither 5 + 7 nor 7 x 5 is ever met in
+training when {5, 7} is held out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.errors import ArgumentError
-from als_engine.task import Split
+from als_engine.task import LEVELS, Split
 
 OPERATORS: Final = ("+", "-", "x")
 SPOKEN: Final[Mapping[str, str]] = {"+": "plus", "-": "minus", "x": "times"}
@@ -28,23 +28,26 @@ LARGEST: Final = 12
 """The largest operand that there are words for."""
 
 SMALLEST: Final = 3
-"""The least largest operand with which both splits have several facts."""
+"""The least largest operand with which every split has facts."""
 
 LARGEST_ANSWER: Final = LARGEST * LARGEST
 
 _PLUS, _MINUS, _TIMES = range(3)
-_HELD_OUT_SHARE: Final = 4  # One fact in four, about.
+_TEST: Final = 4  # One fact in four, about.
+_VALIDATION: Final = 6  # Of the others one in six.
 _SLIP: Final = 5  # A wrong answer is at most this far from its neighbour, or one operand away.
 
 Ints = NDArray[np.int32]
 
 
-def held_out(one: int, other: int) -> bool:
-    """Whether the fact of these two operands is met in the test split alone."""
+def asked_in(one: int, other: int) -> Split:
+    """The only split that asks about the fact of these two operands."""
     low, high = min(one, other), max(one, other)
     # A hash that mixes well: CRC-32 would hold out a pattern of odd and even numbers.
     digest = hashlib.blake2b(f"pair {low},{high}".encode(), digest_size=8).digest()
-    return digest[0] % _HELD_OUT_SHARE == 0
+    if digest[0] % _TEST == 0:
+        return "test"
+    return "validation" if digest[7] % _VALIDATION == 5 else "train"
 
 
 def wording(left: int, operator: int, right: int, in_words: bool) -> str:
@@ -96,9 +99,8 @@ class Arithmetic:
             raise ArgumentError(f"largest must be {SMALLEST} to {LARGEST}, got {largest!r}")
         self.operators = np.array([OPERATORS.index(sign) for sign in operations], np.int32)
         pairs = [(low, high) for high in range(1, largest + 1) for low in range(1, high + 1)]
-        self.facts: Mapping[Split, Ints] = {
-            "train": _rows(pair for pair in pairs if not held_out(*pair)),
-            "test": _rows(pair for pair in pairs if held_out(*pair)),
+        self.facts: Mapping[str, Ints] = {
+            split: _rows(pair for pair in pairs if asked_in(*pair) == split) for split in LEVELS
         }
 
     def draw(self, rng: np.random.Generator, split: Split, n: int, num_pads: int) -> Questions:

@@ -43,6 +43,7 @@ _CHANGE_OF_MIND: Final = 0.005
 _MAKE_WAY: Final = 0.15  # ... that one does who stands in a student's way.
 _CLOSE: Final = 0.8  # Between the middles of two who are in each other's way, metres.
 _KEEP_AWAY: Final = 1.0  # Between the middles of a follower and the followed, metres.
+_LEG_STEPS: Final = 60  # After so many steps one who patrols goes on to the next place.
 _GUESS, _LINGER = 1, 2  # Places in `behaviours`.
 _ERRANDS: Final = 0  # The stream of in-episode randomness.
 
@@ -62,19 +63,20 @@ class Classroom(Task):
     too. A lesson has ten questions.
 
     Classmates walk about and get in the way: they `wander` about the room, `guess` by standing
-    on one pad after another, or `linger` in one place; some `follow` the first student closely,
-    in the test split only. One who is in a student's way soon goes elsewhere. What classmates
-    stand on is no answer. With several students driven by the caller the question is shared: the
-    first to stand long enough answers for the class (of two in the same step the one with the
-    lower number), and the reward is theirs alone.
+    on one pad after another, or `linger` in one place. In the validation split only, some `patrol`
+    from one free place to the next without ever standing still; in the test split only, some
+    `follow` the first student closely. One who is in a student's way soon goes elsewhere. What
+    classmates stand on is no answer. With several students driven by the caller the question is
+    shared: the first to stand long enough answers for the class (of two in the same step the one
+    with the lower number), and the reward is theirs alone.
 
     Wrong numbers are slips: a few off, or one row of the multiplication table. Whether the
     right number is among the small or the large ones on show tells nothing, as far as there are
     enough smaller numbers.
 
-    Splits: 21 of the 78 unordered pairs of operands from 1 to 12 are held out, whatever the
-    operator and the order. The train split asks about the other 57 only, the test split about
-    these 21 only.
+    Splits: of the 78 unordered pairs of operands from 1 to 12, whatever the operator and the order,
+    21 are asked about in the test split only, 12 of the others in the validation split only, and
+    the remaining 45 in the train split only.
 
     ## Observations
 
@@ -209,6 +211,11 @@ class Classroom(Task):
             },
         )
 
+    def concepts(self, layout: Layout) -> set[tuple[int, int]]:
+        """The unordered pairs of operands that a level asks about: no two splits share one."""
+        operands = np.sort(np.asarray(layout.quantities["operands"]), axis=1)
+        return {(low, high) for low, high in operands.tolist()}
+
     # -- the lesson -----------------------------------------------------------------------------
 
     def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
@@ -315,12 +322,13 @@ class Classroom(Task):
     # -- who walks about ------------------------------------------------------------------------
 
     def behaviours(self) -> Mapping[str, Behaviour]:
-        """What classmates do; `follow` is held out of training."""
+        """What classmates do; `follow` and `patrol` are held out of training."""
         return {
             "wander": Behaviour(self._wander),
             "guess": Behaviour(self._guess),
             "linger": Behaviour(self._wander),  # It hardly ever has a new errand.
             "follow": Behaviour(self._follow, splits=("test",)),
+            "patrol": Behaviour(self._patrol, splits=("validation",)),
         }
 
     def _wander(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
@@ -335,6 +343,11 @@ class Classroom(Task):
         length = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-6)[..., None]
         goals = leader + away / length * _KEEP_AWAY
         self._way(state).walk(goals, commands, who, speed=0.9, avoid=0.1)
+
+    def _patrol(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        leg = (state.step[:, None] // _LEG_STEPS + np.arange(self.num_avatars)) % _SPOTS
+        goals = np.take_along_axis(state["spots"], leg[..., None], axis=1)
+        self._way(state).walk(goals, commands, who, speed=0.6)
 
     def _renew_errands(self, state: WorldState) -> None:
         """Sends classmates on: now and then once they have arrived, soon when someone needs by."""

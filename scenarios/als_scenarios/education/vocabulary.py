@@ -13,9 +13,9 @@ from als_engine.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.avatar import Commands
 from als_engine.errors import ArgumentError
 from als_engine.navigation import Navigator, steer
-from als_engine.task import add_terms, split_of
+from als_engine.task import Split, add_terms, split_of
 
-__all__ = ["COLORS", "SHAPES", "Vocabulary", "held_out"]
+__all__ = ["COLORS", "SHAPES", "Vocabulary", "named_in"]
 
 SIDE: Final = 9.0
 COLORS: Final = ("red", "green", "blue", "yellow", "purple", "orange")
@@ -32,9 +32,15 @@ CLOSE: Final = 1.3
 RIGHT, WRONG, NEARER = 5.0, -0.5, 1.0
 
 
-def held_out(color: int, shape: int) -> bool:
-    """Whether this pair is never met in training: two colours of each shape, each colour once."""
-    return (color + shape) % 3 == 0
+def named_in(color: int, shape: int) -> Split:
+    """The only split that names this pair.
+
+    The test split has two colours of each shape and each colour once; validation has one colour of
+    each shape.
+    """
+    if (color + shape) % 3 == 0:
+        return "test"
+    return "validation" if (color + shape) % 6 == 1 else "train"
 
 
 class Vocabulary(Task):
@@ -47,9 +53,10 @@ class Vocabulary(Task):
     to be read and not the sentence. Whoever comes within 0.8 metres of a thing has chosen it, and
     the episode ends. There is one pupil.
 
-    Splits: of the 18 pairs of colour and shape, 6 are never met in the train split, neither as what
-    is named nor as something beside it; each colour and each shape is met in other pairs. In the
-    test split one of these 6 is named, and any pair may stand beside it.
+    Splits: of the 18 pairs of colour and shape the train split has 9, as what is named and as what
+    stands beside it; each colour and each shape is among them. The validation split names one of 3
+    others, with any of these 12 beside it. The test split names one of the last 6, which are met
+    nowhere else, with any pair beside it.
 
     ## Observations
 
@@ -121,16 +128,16 @@ class Vocabulary(Task):
         }
 
     def concepts(self, layout: Layout) -> set[int]:
-        """Which pair a level names: none is named in both splits."""
+        """Which pair a level names: no two splits name the same."""
         return {int(np.asarray(layout.quantities["pair"]))}
 
     def layout(self, rng: np.random.Generator, level: int) -> Layout:
         """Draws what is named, what stands beside it, and where."""
         pairs = [(color, shape) for color in range(len(COLORS)) for shape in range(len(SHAPES))]
-        test = split_of(level) == "test"
-        named = [pair for pair in pairs if held_out(*pair) == test]
+        split = split_of(level)
+        named = [pair for pair in pairs if named_in(*pair) == split]
         target = named[int(rng.integers(len(named)))]
-        beside = [p for p in (pairs if test else named) if p != target]
+        beside = [p for p in pairs if p != target and named_in(*p) in _SEEN[split]]
         chosen = [beside[i] for i in rng.permutation(len(beside))[: self.num_things - 1]]
         place = int(rng.integers(self.num_things))
         shown = [*chosen[:place], target, *chosen[place:]]
@@ -209,5 +216,12 @@ class Vocabulary(Task):
         away = state.props.position[..., :2] - state.avatars.position[:, :1, :2]
         return np.asarray(np.hypot(away[..., 0], away[..., 1]))
 
+
+_SEEN: Final[Mapping[str, tuple[Split, ...]]] = {
+    "train": ("train",),
+    "validation": ("train", "validation"),
+    "test": ("train", "validation", "test"),
+}
+"""Split to the splits whose pairs may stand in its rooms."""
 
 _PHRASES: Final = ("go to the {}", "find the {}", "walk up to the {}", "the {}, please")

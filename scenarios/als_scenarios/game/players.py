@@ -28,7 +28,13 @@ HIDE_PACE: Final = 0.4
 CAUTION: Final = 0.15
 """How much faster than that the expert takes chasers to be, as a part of their top speed."""
 
-ALARM: Final[Mapping[str, float]] = {"flee": 3.5, "corner": 5.0, "hide": 6.0, "zigzag": 3.5}
+ALARM: Final[Mapping[str, float]] = {
+    "flee": 3.5,
+    "corner": 5.0,
+    "hide": 6.0,
+    "zigzag": 3.5,
+    "bolt": 4.5,
+}
 """How near a chaser is when an evader stops wandering, metres."""
 
 PANIC: Final = 1.3
@@ -40,13 +46,14 @@ LEAD: Final = 0.8
 """How far ahead an intercepting chaser predicts at most, seconds."""
 
 FLANK: Final = 1.3
-"""How far to the sides of an evader a pack spreads before it closes in, metres."""
+"""How far beside an evader a pack and a flanking chaser aim before they close in, metres."""
 
 STYLES: Final[Mapping[str, Style]] = {
     "flee": Style(away=1.0, room=0.2),
     "corner": Style(away=0.6, room=0.3, rim=1.2),
     "hide": Style(away=1.0, room=0.4),
     "zigzag": Style(away=1.0, room=0.4, swerve=0.9),
+    "bolt": Style(away=0.6, room=1.2),
 }
 
 
@@ -93,7 +100,7 @@ class Players:
             who: the chasers to command.
             commands: `move` and `turn` are written.
             tactic: "direct" runs to where it is, "intercept" to where it will be, "pack" comes
-                from all sides.
+                from all sides, "flank" from one side.
         """
         self._chase(state, who & self._hunting(state), commands, tactic, CHASER_PACE)
 
@@ -114,6 +121,10 @@ class Players:
             angle = 2 * np.pi * np.cumsum(self.chasers) / self.chasers.sum()
             reach = np.where(gap > FLANK, FLANK, 0.0)[..., None]
             goals = goals + reach * np.stack([np.cos(angle), np.sin(angle)], -1)
+        elif tactic == "flank":
+            ahead = goals - avatars.position[..., :2]
+            left = np.stack([-ahead[..., 1], ahead[..., 0]], -1) / np.maximum(gap, 1e-9)[..., None]
+            goals = goals + np.where(gap > FLANK, FLANK, 0.0)[..., None] * left
         directions = self._navigator.direction(goals, who)
         # A direction is short near its goal, where others would stop; a chaser runs on.
         length = np.hypot(directions[..., 0], directions[..., 1])[..., None]
@@ -170,11 +181,13 @@ class Players:
     def behaviours(self) -> dict[str, Behaviour]:
         """Every scripted player by name."""
         train: tuple[Split, ...] = ("train",)
+        validation: tuple[Split, ...] = ("validation",)
         test: tuple[Split, ...] = ("test",)
         chaser, evader = ("chaser",), ("evader",)
         styled = {name: partial(self.flee, style=name) for name in STYLES}
         chase = {
-            tactic: partial(self.chase, tactic=tactic) for tactic in ("direct", "pack", "intercept")
+            tactic: partial(self.chase, tactic=tactic)
+            for tactic in ("direct", "pack", "intercept", "flank")
         }
         return {
             "wander": Behaviour(self.wander, evader, train),
@@ -185,6 +198,8 @@ class Players:
             "direct": Behaviour(chase["direct"], chaser, train),
             "pack": Behaviour(chase["pack"], chaser, train),
             "intercept": Behaviour(chase["intercept"], chaser, test),
+            "bolt": Behaviour(styled["bolt"], evader, validation),
+            "flank": Behaviour(chase["flank"], chaser, validation),
         }
 
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:

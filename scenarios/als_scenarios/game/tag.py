@@ -72,16 +72,17 @@ class Tag(Task):
 
     Avatars that the caller does not drive are scripted players. They run at 0.42 (chasers) and 0.6
     (evaders; 0.4 on the way to a shelter) of their top speed, so that a good player can win in
-    either part. Some are met in testing only:
+    either part. Each is met in one split only:
 
-    | part | train | test |
-    | --- | --- | --- |
+    | part | train | validation | test |
+    | --- | --- | --- | --- |
     | evader | `wander` minds nobody, `flee` runs straight away, `corner` flees along the rim | \
-`hide` keeps obstacles between itself and the chaser, `zigzag` flees and swerves |
+`bolt` makes for open space | `hide` keeps obstacles between itself and the chaser, `zigzag` flees \
+and swerves |
     | chaser | `direct` runs to where the nearest evader is, `pack` comes from all sides | \
-`intercept` runs to where it will be |
+`flank` comes from one side | `intercept` runs to where it will be |
 
-    Until a chaser comes within 3.5 metres (`corner` 5, `hide` 6) every evader wanders.
+    Until a chaser comes within 3.5 metres (`bolt` 4.5, `corner` 5, `hide` 6) every evader wanders.
 
     ## Observations
 

@@ -23,7 +23,7 @@ class Chart(Sensor):
     | column | is | range |
     | --- | --- | --- |
     | 0 to 29 | the measurements: ten means, ten errors, ten worst values, in standard deviations \
-from the mean of the training patients; 0 where not measured | ±5 |
+from the mean of all but the test patients; 0 where not measured | ±5 |
     | 30 to 59 | 1 where the measurement has been made | 0, 1 |
     | 60 | 1 for the doctor, who decides; 0 for a nurse | 0, 1 |
     """

@@ -145,6 +145,15 @@ def paces(state: WorldState, who: BoolArray, commands: Commands, navigator: Navi
     navigator.walk(goals, commands, who, speed=0.5)
 
 
+def crosses(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:
+    """An orderly who goes from one side of the hall to the other, and on along it."""
+    leg = _leg(state)
+    goals = np.zeros((state.num_worlds, state.num_avatars, 2))
+    goals[..., 0] = np.array(_SLOTS)[leg // 2 % len(_SLOTS)]
+    goals[..., 1] = np.where(leg % 2 == 0, -0.5, 0.5)
+    navigator.walk(goals, commands, who, speed=0.5)
+
+
 def follows(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:
     """A relative who stays at the doctor's heels, and draws back when the doctor turns round."""
     doctor = state.avatars.position[:, None, DOCTOR, :2]

@@ -104,14 +104,18 @@ class Diagnosis(Task):
     The first avatar is the doctor, all others are nurses. Nurses who are driven by the caller work
     on the same patient: they measure too, and share the reward, but their use of a desk decides
     nothing. The others in the hall are background: a nurse on her `rounds` from station to
-    station, a visitor who `waits` by the bed, one who `paces` up and down; in the test split
-    also a relative who `follows` the doctor. They measure nothing and are only in the way.
+    station, a visitor who `waits` by the bed, one who `paces` up and down; in the
+    validation split also an orderly who `crosses` the hall, in the test split a relative who
+    `follows` the doctor. They measure nothing and are only in the way.
 
-    Splits: of every ten patients with the same diagnosis three are held out, in a fixed
-    partition: 399 for training (149 malignant), 170 for the test split (63 malignant). A level
-    is one of its split's patients in a clinic of its own. Real patients overlap, so nobody is
-    always right: the expert, a logistic regression on the training patients, reaches 97 %
-    on the test split.
+    Splits: of every ten patients with the same diagnosis three belong to the test split and one of
+    the others to the validation split, in a fixed partition: 341 for training (127 malignant), 58
+    for validation (22 malignant), 170 for the test split (63 malignant). A level is one of its
+    split's patients in a clinic of its own. Real patients overlap, so nobody is always right: the
+    expert, a logistic regression on all but the test patients, reaches 97 % on the test split.
+    The scale of the measurements and what shapes the reward know the patients of validation too,
+    so that test levels are what they were before there was validation; neither tells the truth
+    about a patient.
 
     ## Observations
 
@@ -121,7 +125,7 @@ class Diagnosis(Task):
     | column | is | range |
     | --- | --- | --- |
     | 0 to 29 | the measurements: ten means, ten errors, ten worst values, in standard deviations \
-from the mean of the training patients; 0 where not measured | ±5 |
+from the mean of all but the test patients; 0 where not measured | ±5 |
     | 30 to 59 | 1 where the measurement has been made | 0, 1 |
     | 60 | 1 for the doctor, 0 for a nurse | 0, 1 |
 
@@ -152,11 +156,11 @@ from the mean of the training patients; 0 where not measured | ±5 |
 
     The potential is 0.4 times what the better decision is worth on average, given the chart, less
     0.5 per metre of the doctor's expected distance to the right desk (Ng, Harada and Russell
-    1999). How likely malignancy is comes from logistic regressions fitted on the training patients,
-    one for each set of panels: the truth is not in it, so no reward gives it away. The potential
-    is 0 at the end of an episode: added up, shaping gives every episode of a level the same, about
-    +2. With these weights the malignant desk is the better one from a probability of 7/17 up.
-    The expert's return is about 6, that of random actions about -2.
+    1999). How likely malignancy is comes from logistic regressions fitted on all but the test
+    patients, one for each set of panels: the truth is not in it, so no reward gives it away. The
+    potential is 0 at the end of an episode: added up, shaping gives every episode of a level the
+    same, about +2. With these weights the malignant desk is the better one from a probability of
+    7/17 up. The expert's return is about 6, that of random actions about -2.
 
     ## Episode end
 
@@ -212,7 +216,7 @@ from the mean of the training patients; 0 where not measured | ±5 |
         }
 
     def concepts(self, layout: Layout) -> set[int]:
-        """Whom a level is about: no patient is met in both splits."""
+        """Whom a level is about: no patient is met in two splits."""
         return {int(np.asarray(layout.quantities["patient"]))}
 
     def layout(self, rng: np.random.Generator, level: int) -> Layout:
@@ -302,12 +306,15 @@ from the mean of the training patients; 0 where not measured | ±5 |
     # -- who walks about ------------------------------------------------------------------------
 
     def behaviours(self) -> Mapping[str, Behaviour]:
-        """People in the hall who do not treat the patient; "follows" is held out of training."""
+        """People in the hall who do not treat the patient; "crosses" and "follows" are held out."""
         return {
             "waits": Behaviour(partial(self._with_navigator, clinic.waits)),
             "rounds": Behaviour(partial(self._with_navigator, clinic.rounds)),
             "paces": Behaviour(partial(self._with_navigator, clinic.paces)),
             "follows": Behaviour(partial(self._with_navigator, clinic.follows), splits=("test",)),
+            "crosses": Behaviour(
+                partial(self._with_navigator, clinic.crosses), splits=("validation",)
+            ),
         }
 
     def _with_navigator(
@@ -321,7 +328,7 @@ from the mean of the training patients; 0 where not measured | ±5 |
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         """Measures in the model's order until it is confident, then signs at the likelier desk.
 
-        The truth is never read: the expert knows the chart, the training patients and the way.
+        The truth is never read: the expert knows the chart, the model and the way.
         """
         goal = self._goals(state, who)
         busy = who & (goal != NOTHING)
@@ -369,7 +376,7 @@ def _sent_home(state: WorldState) -> BoolArray:
 def _potential(state: WorldState) -> FloatArray:
     """The shaping potential, (worlds,): 0 at the end, so that it pays for nothing itself.
 
-    It reads the chart, the training patients and the way, never the truth.
+    It reads the chart, the model and the way, never the truth.
     """
     likely = state["likely"]
     away = state.props.position[:, BENIGN:, :2] - state.avatars.position[:, DOCTOR, None, :2]

@@ -25,7 +25,10 @@ CLIP: Final = 5.0
 """Standardised measurements are cut off at this many standard deviations."""
 
 TEST_RANKS: Final = (2, 5, 8)
-"""Of every ten patients with the same diagnosis, in the order of the data: those held out."""
+"""Of every ten patients with the same diagnosis, in the order of the data: those for testing."""
+
+VALIDATION_RANKS: Final = (0,)
+"""And those for validation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +77,20 @@ class Patients:
 
     Attributes:
         measurements: (569, 30) as measured: ten means, ten errors, ten worst values.
-        standard: (569, 30) float32, in standard deviations from the mean of the training patients,
-            clipped to +-5.
+        standard: (569, 30) float32, in standard deviations from the mean of all but the test
+            patients, clipped to +-5.
         malignant: (569,) bool, the truth, from biopsy.
-        test: (569,) bool, held out of training.
+        split: (569,) the split that each belongs to.
     """
 
     measurements: NDArray[np.float64]
     standard: NDArray[np.float32]
     malignant: NDArray[np.bool_]
-    test: NDArray[np.bool_]
+    split: NDArray[np.str_]
 
-    def of(self, split: Split) -> NDArray[np.intp]:
-        """The indices of a split's patients."""
-        return np.flatnonzero(self.test == (split == "test"))
+    def of(self, *splits: Split) -> NDArray[np.intp]:
+        """The indices of the patients of some splits."""
+        return np.flatnonzero(np.isin(self.split, splits))
 
 
 @cache
@@ -98,15 +101,17 @@ def patients() -> Patients:
     data = load_breast_cancer()
     measurements = np.asarray(data.data, np.float64)
     malignant = np.asarray(data.target) == 0  # scikit-learn's class 0 is "malignant".
-    test = np.zeros(len(malignant), np.bool_)
+    split = np.full(len(malignant), "train", "U10")
     for group in (np.flatnonzero(malignant), np.flatnonzero(~malignant)):
-        test[group[np.isin(np.arange(len(group)) % 10, TEST_RANKS)]] = True
-    training = measurements[~test]
-    standard = (measurements - training.mean(0)) / training.std(0)
+        rank = np.arange(len(group)) % 10
+        split[group[np.isin(rank, VALIDATION_RANKS)]] = "validation"
+        split[group[np.isin(rank, TEST_RANKS)]] = "test"
+    known = measurements[split != "test"]
+    standard = (measurements - known.mean(0)) / known.std(0)
     clipped = np.clip(standard, -CLIP, CLIP).astype(np.float32)
-    for array in (measurements, clipped, malignant, test):
+    for array in (measurements, clipped, malignant, split):
         array.setflags(write=False)
-    return Patients(measurements, clipped, malignant, test)
+    return Patients(measurements, clipped, malignant, split)
 
 
 def panel_text(panel: int, patient: int) -> str:
@@ -129,21 +134,21 @@ def _seven(value: float) -> str:
     return f"{value:7.{digits}f}"
 
 
-# -- what the training patients teach -------------------------------------------------------------
+# -- what all but the test patients teach ---------------------------------------------------------
 
 PENALTY: Final = 0.3
 """scikit-learn's C, the inverse strength of the model's L2 penalty."""
 
 ORDER: Final = (2, 3, 1, 4, 5, 0)
-"""Panels, the most telling first: each lowers the cross-validated log loss on the training patients
-most, given those before it."""
+"""Panels, the most telling first: each lowers the cross-validated log loss on all but the test
+patients most, given those before it."""
 
 _MODEL_FILE: Final = "model.csv"
 _BITS: Final = 1 << np.arange(NUM_PANELS)
 
 
 def fit_model() -> NDArray[np.float64]:
-    """Fits logistic regressions on the training patients alone; `model.csv` holds the result.
+    """Fits logistic regressions on all but the test patients; `model.csv` holds the result.
 
     There is one for each set of measured panels, by scikit-learn's lbfgs.
 
@@ -154,15 +159,15 @@ def fit_model() -> NDArray[np.float64]:
     from sklearn.linear_model import LogisticRegression
 
     every = patients()
-    train = every.of("train")
-    inputs, truth = every.standard[train].astype(np.float64), every.malignant[train]
+    known = every.of("train", "validation")
+    inputs, truth = every.standard[known].astype(np.float64), every.malignant[known]
     table = np.zeros((1 << NUM_PANELS, NUM_FEATURES + 1))
     table[0, -1] = np.log(truth.mean() / (1 - truth.mean()))
     for k in range(1, len(table)):
-        known = np.flatnonzero(_BITS[PANEL_OF_FEATURE] & k)
+        read = np.flatnonzero(_BITS[PANEL_OF_FEATURE] & k)
         model = LogisticRegression(C=PENALTY, solver="lbfgs", tol=1e-8, max_iter=10_000)
-        model.fit(inputs[:, known], truth)
-        table[k, known], table[k, -1] = model.coef_[0], model.intercept_[0]
+        model.fit(inputs[:, read], truth)
+        table[k, read], table[k, -1] = model.coef_[0], model.intercept_[0]
     # Adding zero turns -0.0 into 0.0.
     return np.asarray(table.round(3) + 0.0)
 

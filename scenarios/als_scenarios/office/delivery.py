@@ -66,11 +66,12 @@ VOICE_STEPS: Final = 45
 CLOTHES: Final = ("blue", "teal", "pink", "yellow")
 
 STYLES: Final[Mapping[str, tuple[Style, tuple[Split, ...]]]] = {
-    "helper": (Style(), ("train", "test")),
-    "slow_helper": (Style(speed=0.6), ("train", "test")),
-    "pusher": (Style(eager=True, speed=0.5), ("train", "test")),
+    "helper": (Style(), ("train", "validation", "test")),
+    "slow_helper": (Style(speed=0.6), ("train", "validation", "test")),
+    "pusher": (Style(eager=True, speed=0.5), ("train", "validation", "test")),
     "loafer": (Style(rest=0.4), ("test",)),
     "eager_helper": (Style(eager=True, speed=0.8), ("test",)),
+    "dawdler": (Style(speed=0.75, rest=0.2), ("validation",)),
 }
 
 
@@ -94,10 +95,10 @@ class Delivery(Task):
 
     Levels draw 2 or 3 parcel orders, parcels nobody ordered, the numbers of the desks, words or
     figures on the signs, and one of four mirror images of the building. Which colour goes to which
-    desk is what the test split holds out: of the 36 pairs, 24 are ordered in training and the
-    other 12 in the test split, where every colour and every desk occurs in both. Background
-    couriers are of several kinds, of which "loafer" and "eager_helper" are met in the test split
-    only.
+    desk is what is held out: of the 36 pairs, 18 are ordered in training, 6 in the validation split
+    and 12 in the test split, and every colour and every desk occurs in each. Background couriers
+    are of several kinds, of which "dawdler" is met in the validation split only, "loafer" and
+    "eager_helper" in the test split only.
 
     ## Observations
 
@@ -135,8 +136,8 @@ class Delivery(Task):
     ## Arguments
 
     `num_avatars`: 2 to 4 couriers. A single environment drives courier 0; the others are
-    background couriers ("helper", "slow_helper", "pusher", "loafer", "eager_helper", chosen by
-    `background`). In a parallel environment all are the caller's.
+    background couriers ("helper", "slow_helper", "pusher", "loafer", "eager_helper",
+    "dawdler", chosen by `background`). In a parallel environment all are the caller's.
 
     ## Metrics
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from als_engine import Box, Layout, Prop, Sign, SoundSource, Spawn
 from als_engine.furniture import desk, parcel, plant, shelf
-from als_engine.task import Split, split_of
+from als_engine.task import LEVELS, Split, split_of
 
 PARCEL_COLORS: Final = ("red", "orange", "yellow", "green", "blue", "purple")
 DESK_WORDS: Final = ("one", "two", "three", "four", "five", "six")
@@ -81,13 +81,15 @@ CRATE: Final = DESKS + PARCELS
 ZONE: Final = CRATE + 1
 
 
-def is_held_out(color: int, number: int) -> bool:
-    """Whether a parcel colour goes to a desk in the test split only; both count from 0.
+def ordered_in(color: int, number: int) -> Split:
+    """The only split in which a parcel colour goes to a desk; both count from 0.
 
-    Every colour has two such desks and every desk two such colours, so what is new in the test
-    split is how they go together.
+    In the test split every colour has two desks and every desk two colours, in the validation split
+    one each: what is new there is how they go together.
     """
-    return (color + number) % 3 == 0
+    if (color + number) % 3 == 0:
+        return "test"
+    return "validation" if (color + number) % 6 == 1 else "train"
 
 
 def describe(color: int, number: int) -> str:
@@ -95,16 +97,16 @@ def describe(color: int, number: int) -> str:
     return f"{PARCEL_COLORS[color]} parcel to desk {DESK_WORDS[number]}"
 
 
-PAIRS: Final[Mapping[Split, tuple[tuple[int, int], ...]]] = {
+PAIRS: Final[Mapping[str, tuple[tuple[int, int], ...]]] = {
     split: tuple(
         (color, number)
         for color in range(PARCELS)
         for number in range(DESKS)
-        if is_held_out(color, number) == (split == "test")
+        if ordered_in(color, number) == split
     )
-    for split in ("train", "test")
+    for split in LEVELS
 }
-"""The (colour, desk) pairs that each split orders; no pair is in both."""
+"""The (colour, desk) pairs that each split orders; no pair is in two of them."""
 
 
 class Plan(NamedTuple):

@@ -1,0 +1,34 @@
+"""Which split is for what: one chooses on `CHOOSING` and reports on `REPORTING`.
+
+Whatever is picked, tuned, stopped, kept or taken back by its results fits the episodes that these
+results came from. A figure is a measurement when nothing has been chosen by it. Nothing in the
+library chooses by the test split: whoever decides passes the split through `for_choosing` first.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from als_engine.errors import ArgumentError, unknown
+from als_engine.specs import SPLITS
+
+__all__ = ["CHOOSING", "REPORTING", "for_choosing"]
+
+CHOOSING: Final = "validation"
+REPORTING: Final = "test"
+
+
+def for_choosing(split: str) -> str:
+    """Returns a split by which something may be chosen.
+
+    Raises:
+        ArgumentError: it is the test split, or there is no such split.
+    """
+    if split not in SPLITS:
+        raise ArgumentError(unknown("split", split, SPLITS))
+    if split == REPORTING:
+        raise ArgumentError(
+            f'split: "{REPORTING}" is for reporting alone; choose by "{CHOOSING}" and evaluate on '
+            f'"{REPORTING}" afterwards'
+        )
+    return split
