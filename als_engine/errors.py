@@ -14,6 +14,7 @@ __all__ = [
     "ALSError",
     "ActionError",
     "ArgumentError",
+    "CopyError",
     "LayoutError",
     "PhysicsError",
     "PluginError",
@@ -42,6 +43,10 @@ class ArgumentError(ALSError, ValueError):
     """A keyword argument or option that is unknown, or whose value is not allowed."""
 
 
+class CopyError(ALSError, TypeError):
+    """A copy, a pickle or a fork of something whose handles only one object may hold."""
+
+
 class ActionError(ALSError, ValueError):
     """An action that is not in the action space; names the world, the avatar and the value."""
 
@@ -62,13 +67,14 @@ class PhysicsError(ALSError, RuntimeError):
     """A physics state that is not finite, or has exploded: never turned into a reward.
 
     Attributes:
-        world: Index of the world whose state is broken.
+        world: Index of the first world whose state is broken.
+        worlds: Indices of all of them; the other worlds have made their step.
     """
 
-    def __init__(self, message: str, world: int) -> None:
-        """Keeps both arguments in `args`, so that the error pickles across processes."""
-        super().__init__(message, world)
-        self.world = world
+    def __init__(self, message: str, world: int, worlds: tuple[int, ...] = ()) -> None:
+        """Keeps all arguments in `args`, so that the error pickles across processes."""
+        super().__init__(message, world, worlds)
+        self.world, self.worlds = world, worlds or (world,)
 
     def __str__(self) -> str:
         """Returns the message alone."""
@@ -84,7 +90,10 @@ class PluginError(ALSError):
 
 
 class ResetNeededError(ALSError, RuntimeError):
-    """`step()` or `render()` before the first `reset()`, after the end, or after `close()`."""
+    """`step()` or `render()` before the first `reset()`, after the end, or after `close()`.
+
+    Also after a step or a reset that broke off in the middle.
+    """
 
 
 def did_you_mean(name: str, allowed: Iterable[str]) -> str:

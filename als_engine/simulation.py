@@ -10,7 +10,7 @@ import inspect
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import gymnasium
 import numpy as np
@@ -19,8 +19,10 @@ from numpy.typing import ArrayLike, NDArray
 from als_engine import interaction
 from als_engine.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.avatar import Codec, Commands, drive
+from als_engine.checks import at_least_one, check_seed, one_of, whole_number
 from als_engine.errors import ArgumentError, LayoutError, PhysicsError, ResetNeededError, unknown
 from als_engine.layout import Layout
+from als_engine.ownership import DeepCopied, Owner, refuse_copy
 from als_engine.physics.base import Physics
 from als_engine.registry import registry
 from als_engine.sensors import make_sensors
@@ -35,8 +37,10 @@ MAX_FRAME: Final = 1024
 Background = str | Mapping[str, str] | None
 
 
-class Simulation:
+class Simulation(DeepCopied, Owner):
     """N worlds of a task with A avatars each; the first F avatars are the caller's, and observe.
+
+    It may be copied and pickled before its first reset: a copy is made of the same arguments.
 
     Attributes:
         scenario: the id, also the root of every level's seed.
@@ -93,16 +97,23 @@ class Simulation:
         Raises:
             ArgumentError: an argument is not allowed; the message says what is.
         """
+        super().__init__()
         self.scenario, self.task = scenario, task
         self.num_worlds = at_least_one("num_worlds", num_worlds)
         self.num_avatars = task.num_avatars
         max_episode_steps = at_least_one("max_episode_steps", max_episode_steps)
-        self.observers = self.num_avatars if observers is None else observers
-        if not 1 <= self.observers <= self.num_avatars:
-            raise ArgumentError(f"observers must be 1 to {self.num_avatars}, got {observers}")
-        self.split = _one_of("split", split, SPLITS)
+        self.observers = self.num_avatars
+        if observers is not None:
+            self.observers = whole_number("observers", observers, 1, self.num_avatars)
+        self.split = one_of("split", split, SPLITS)
         self.level = _check_level(level)
         self.level_key: int | None = None
+        self._given = {
+            "scenario": scenario, "num_worlds": num_worlds, "observers": observers,
+            "sensors": sensors, "frame_size": frame_size, "action_mode": action_mode,
+            "split": split, "level": level, "background": background, "first_world": first_world,
+            "physics": physics,
+        }  # fmt: skip
 
         roles = task.roles()
         if len(roles) != self.num_avatars:
@@ -144,6 +155,7 @@ class Simulation:
         self.truncated: BoolArray = np.zeros(self.num_worlds, np.bool_)
         self._rngs: list[np.random.Generator | None] = [None] * self.num_worlds
         self._drivers: list[tuple[Behaviour, BoolArray]] = []
+        # Which worlds may be stepped: none that is in the middle of a step or a reset.
         self._ready: BoolArray = np.zeros(self.num_worlds, np.bool_)
         self._make_physics = physics or _bullet
         self._physics: Physics | None = None
@@ -186,26 +198,30 @@ class Simulation:
             worlds: indices or a mask; None for all.
             level: the level to lay out, this once; None draws one.
         """
-        self._check_open()
+        self.check_open()
+        level = self.level if level is None else _check_level(level)
+        which = np.arange(self.num_worlds) if worlds is None else self.state.which(worlds)
+        chosen = [None] * len(which) if seeds is None else [*map(check_seed, seeds)]
+        if len(chosen) != len(which):
+            raise ArgumentError(f"{len(chosen)} seeds for {len(which)} worlds")
         if self._physics is None:
             # Opening a client takes 45 ms: not before somebody wants to see a world.
             self._physics = self._make_physics(self.num_worlds)
-        level = self.level if level is None else _check_level(level)
-        which = np.arange(self.num_worlds) if worlds is None else self.state.which(worlds)
+            self.own()
         # Until all is well: a layout that cannot be built leaves half a world behind.
         self._ready[which] = False
-        for i, world in enumerate(which.tolist()):
-            self._reset_world(world, seeds[i] if seeds is not None else None, level)
+        for world, seed in zip(which.tolist(), chosen, strict=True):
+            self._reset_world(world, seed, level)
         self.rewards[which] = self.returns[which] = 0.0
         self.terms[which] = 0.0
         self.terminated[which] = self.truncated[which] = False
-        self._ready[which] = True
         self.task.after_reset(self.state, which)
         self._drivers = [
             (behaviour, who)
             for i, behaviour in enumerate(self._behaviours.values())
             if (who := self.state.behaviour == i).any()
         ]
+        self._ready[which] = True
 
     def _reset_world(self, world: int, seed: int | None, level: int | None) -> None:
         assert self._physics is not None
@@ -311,22 +327,24 @@ class Simulation:
         self.observe()
 
     def advance(self, actions: ArrayLike) -> None:
-        """`step` without the observations, for a view that resets some worlds before it looks."""
-        self._check_open()
+        """`step` without the observations, for a view that resets some worlds before it looks.
+
+        After an exception in the middle, be it a task's or Ctrl-C, the next step needs a reset:
+        half a step is never gone on from.
+        """
+        self.check_open()
         if self._physics is None or not self._ready.all():
-            raise ResetNeededError("call reset() before step()")
+            self._refuse_step()
         state, task, commands = self.state, self.task, self.commands
         if self._drivers:
             commands.clear()
-            for behaviour, who in self._drivers:
-                behaviour.act(state, who, commands)
+        # First of all: a wrong action changes nothing.
         self.codec.decode(actions, commands, self.observers, state.first_world)
+        self._ready[:] = False
+        for behaviour, who in self._drivers:
+            behaviour.act(state, who, commands)
         drive(state, commands, self._force)
-        try:
-            self._physics.step(state, self._force)
-        except PhysicsError as error:
-            self._ready[error.world - state.first_world] = False
-            raise
+        broken = self._move()
         interaction.resolve(state, commands)
         state.step += 1
         task.after_step(state)
@@ -339,6 +357,36 @@ class Simulation:
         # A world that ended before is told of once, though it may be stepped on until its reset.
         if running is not None and (ended := (self.terminated | self.truncated) & running).any():
             self._report_episodes(ended)
+        self._ready[:] = True
+        if broken is not None:
+            self._ready[np.array(broken.worlds) - state.first_world] = False
+            raise broken
+
+    def spoil(self) -> None:
+        """Lets no world be stepped before its reset: what the caller did with them broke off."""
+        self._ready[:] = False
+
+    def _refuse_step(self) -> NoReturn:
+        if self._physics is None or all(rng is None for rng in self._rngs):
+            raise ResetNeededError("call reset() before step()")
+        world = self.state.first_world + int(self._ready.argmin())
+        raise ResetNeededError(
+            f"call reset() before step(): world {world} is not reset, or its last step or reset "
+            "broke off in the middle"
+        )
+
+    def _move(self) -> PhysicsError | None:
+        """Moves the bodies; a world in which that failed stands still, and the others go on."""
+        assert self._physics is not None
+        try:
+            self._physics.step(self.state, self._force)
+        except PhysicsError as error:
+            props = self.state.props
+            broken = np.array(error.worlds) - self.state.first_world
+            props.position[broken] = props.velocity[broken] = 0.0
+            props.orientation[broken] = (0.0, 0.0, 0.0, 1.0)
+            return error
+        return None
 
     def _reward(self) -> None:
         if self.has_terms:
@@ -393,7 +441,7 @@ class Simulation:
         """A third-person picture of one world, (480, 640, 3)."""
         from als_engine.sensors.camera import third_person
 
-        self._check_open()
+        self.check_open()
         if not self._ready[world]:
             raise ResetNeededError("call reset() before render()")
         return third_person(self.state, world)
@@ -405,9 +453,23 @@ class Simulation:
             self._physics.close()
             self._physics = None
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Refuses to go on with what is closed, or belongs to another process.
+
+        Raises:
+            ResetNeededError: it is closed.
+            CopyError: this process was forked from the one that reset it.
+        """
         if self._closed:
             raise ResetNeededError("the environment is closed; make a new one")
+        if self._physics is not None:
+            self.check_owner()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self._physics is not None:
+            refuse_copy("an environment that has been reset")
+        given = {**self._given, "max_episode_steps": self.state.max_episode_steps}
+        return _remake, (type(self), self.task, given, self.level_key, self._closed)
 
     def _report_episodes(self, ended: BoolArray) -> None:
         metrics = self.metrics()
@@ -468,10 +530,9 @@ def simulate(
     num_avatars = arguments.pop("num_avatars", None)
     count = spec.num_avatars if num_avatars is None else num_avatars
     low, high = spec.min_avatars, spec.max_avatars
-    if not isinstance(count, (int, np.integer)) or not low <= count <= high:
-        raise ArgumentError(f"{spec.id}: num_avatars must be {low} to {high}, got {count!r}")
+    count = whole_number(f"{spec.id}: num_avatars", count, low, high)
     for_task = {name: arguments.pop(name) for name in own if name in arguments}
-    task = task_class(num_avatars=int(count), **{**spec.kwargs, **for_task})
+    task = task_class(num_avatars=count, **{**spec.kwargs, **for_task})
     arguments.setdefault("max_episode_steps", spec.max_episode_steps)
     if arguments["max_episode_steps"] is None:
         arguments["max_episode_steps"] = spec.max_episode_steps
@@ -483,6 +544,21 @@ def simulate(
         first_world=first_world,
         **arguments,
     )
+
+
+def _remake(
+    kind: type[Simulation],
+    task: Task,
+    given: Mapping[str, Any],
+    level_key: int | None,
+    closed: bool,
+) -> Simulation:
+    """What a copied or a pickled simulation comes back as."""
+    simulation = kind(task, **given)
+    simulation.level_key = level_key
+    if closed:
+        simulation.close()
+    return simulation
 
 
 def _widest(values: NDArray[Any]) -> NDArray[Any]:
@@ -507,31 +583,9 @@ def _number(roles: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{role}_{roles[:i].count(role)}" for i, role in enumerate(roles))
 
 
-def _one_of(name: str, value: str, allowed: Sequence[str]) -> str:
-    if value not in allowed:
-        raise ArgumentError(unknown(name, str(value), allowed))
-    return value
-
-
-def at_least_one(name: str, value: int) -> int:
-    """Returns a count.
-
-    Raises:
-        ArgumentError: it is not a whole number of at least 1.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ArgumentError(f"{name} must be a whole number of at least 1, got {value!r}")
-    return int(value)
-
-
 def _check_level(level: int | None) -> int | None:
-    if level is None:
-        return None
     last = max(levels.stop for levels in LEVELS.values()) - 1
-    is_whole = isinstance(level, (int, np.integer)) and not isinstance(level, bool)
-    if not is_whole or not 0 <= level <= last:
-        raise ArgumentError(f"level must be a whole number from 0 to {last}, got {level!r}")
-    return int(level)
+    return None if level is None else whole_number("level", level, 0, last)
 
 
 def _frame(size: int | Sequence[int]) -> tuple[int, int]:

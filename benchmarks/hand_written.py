@@ -49,6 +49,7 @@ class HandWritten:
         self._awake: BoolArray = np.zeros((num_worlds, 0), np.bool_)
         self._quiet: NDArray[np.int8] = np.zeros((num_worlds, 0), np.int8)
         self._near: BoolArray = np.zeros((num_worlds, 0), np.bool_)
+        self._broken: BoolArray = np.zeros(num_worlds, np.bool_)
         self._readings: NDArray[np.float64] = np.zeros((num_worlds, 0, 6))
 
     # -- building -------------------------------------------------------------------------------
@@ -172,16 +173,17 @@ class HandWritten:
             self._readings, state.bodies.height, avatars.position, avatars.velocity,
             state.bodies.radius, state.walls.count, state.walls.position, state.walls.half,
             state.walls.cos, state.walls.sin, props.position, props.orientation, props.half,
-            props.solid, props.present, props.holder, self._near,
+            props.solid, props.present, props.holder, self._near, self._broken,
         )  # fmt: skip
+        self._read_contacts(state)
         if bad != NOTHING:
             world = state.first_world + bad
             raise PhysicsError(
                 f"the physics of world {world} (level {state.level[bad]}, step {state.step[bad]}) "
                 f"is not finite or has exploded; reset that world",
                 world=world,
+                worlds=tuple((np.flatnonzero(self._broken) + state.first_world).tolist()),
             )
-        self._read_contacts(state)
 
     def _advance(self, state: WorldState, force: FloatArray) -> None:
         # Its arguments go by place, since a keyword costs a tenth of a call.

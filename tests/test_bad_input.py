@@ -231,8 +231,11 @@ def test_an_unknown_id_of_gymnasium_s_is_gymnasium_s_error():
     ("given", "message"),
     [
         ({"num_avatar": 3}, 'ALS/Tag-v0: unknown argument "num_avatar"; did you mean "num_avatars'),
-        ({"num_avatars": 9}, "ALS/Tag-v0: num_avatars must be 2 to 8, got 9"),
-        ({"num_avatars": "two"}, "ALS/Tag-v0: num_avatars must be 2 to 8, got 'two'"),
+        ({"num_avatars": 9}, "ALS/Tag-v0: num_avatars must be a whole number from 2 to 8, got 9"),
+        (
+            {"num_avatars": "two"},
+            "ALS/Tag-v0: num_avatars must be a whole number from 2 to 8, got 'two'",
+        ),
         ({"sensors": ["rbg"]}, 'unknown sensor "rbg"; did you mean "rgb"'),
         ({"sensors": "rgb"}, 'sensors must be a list of names, such as ["rgb"]'),
         ({"frame_size": 4}, "frame_size must be one or two whole numbers of 8 to 1024 pixels"),

@@ -14,7 +14,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.arrays import BoolArray, FloatArray
-from als_engine.errors import ResetNeededError
+from als_engine.errors import ActionError, PhysicsError, ResetNeededError
+from als_engine.ownership import DeepCopied
 from als_engine.simulation import Simulation
 
 Arrays = dict[str, NDArray[Any]]
@@ -61,7 +62,7 @@ class Worlds(Protocol):
         """Frees what the worlds hold."""
 
 
-class Batch:
+class Batch(DeepCopied):
     """Some worlds in this process; see `Worlds`."""
 
     def __init__(
@@ -87,7 +88,6 @@ class Batch:
         self.terminated = arrays["results"]["terminated"]
         self.truncated = arrays["results"]["truncated"]
         simulation.use(self.observations)
-        self._ended: BoolArray = np.zeros(simulation.num_worlds, np.bool_)
 
     def reset(
         self,
@@ -96,30 +96,45 @@ class Batch:
         level: int | None = None,
     ) -> None:
         """Starts new episodes in all worlds, or in those of a mask."""
-        which = np.ones_like(self._ended) if worlds is None else worlds
+        which = np.ones(self.simulation.num_worlds, np.bool_) if worlds is None else worlds
         chosen = [seed for seed, wanted in zip(seeds, which.tolist(), strict=True) if wanted]
         self.simulation.reset(chosen, which, level)
         self.simulation.observe()
-        self._ended[which] = False
         self._publish()
 
     def step(self, actions: ArrayLike) -> None:
         """Advances every world; an ended one starts again as the autoreset mode says."""
-        simulation, pending = self.simulation, self._ended
-        if self.autoreset is AutoresetMode.DISABLED and pending.any():
-            ended = simulation.state.first_world + int(pending.argmax())
-            raise ResetNeededError(f"the episode of world {ended} has ended: call reset()")
-        simulation.advance(actions)
-        if self.autoreset is AutoresetMode.NEXT_STEP and pending.any():
+        simulation = self.simulation
+        pending = simulation.terminated | simulation.truncated
+        if self.autoreset is not AutoresetMode.NEXT_STEP and pending.any():
+            world = simulation.state.first_world + int(pending.argmax())
+            raise ResetNeededError(f"the episode of world {world} has ended: call reset()")
+        try:
+            self._step(actions, pending)
+        except (ActionError, PhysicsError, ResetNeededError):
+            raise  # Each world is whole, or knows that it is not.
+        except BaseException:
+            simulation.spoil()
+            raise
+
+    def _step(self, actions: ArrayLike, pending: BoolArray) -> None:
+        simulation = self.simulation
+        again = self.autoreset is AutoresetMode.NEXT_STEP and pending.any()
+        try:
+            simulation.advance(actions)
+        except PhysicsError:
+            if again:  # Some other world's.
+                simulation.reset(worlds=pending)
+            raise
+        if again:
             simulation.reset(worlds=pending)
         simulation.observe()
         self._publish()
-        self._ended = self.terminated | self.truncated
-        if self.autoreset is AutoresetMode.SAME_STEP and self._ended.any():
-            self._restart()
+        ended = simulation.terminated | simulation.truncated
+        if self.autoreset is AutoresetMode.SAME_STEP and ended.any():
+            self._restart(ended)
 
-    def _restart(self) -> None:
-        ended = self._ended
+    def _restart(self, ended: BoolArray) -> None:
         for now, final in (
             (self.observations, self.final_observations),
             (self.metrics, self.final_metrics),
@@ -129,7 +144,6 @@ class Batch:
         self.simulation.reset(worlds=ended)
         self.simulation.observe()
         self._publish_metrics()
-        self._ended = np.zeros_like(ended)
 
     def _publish(self) -> None:
         simulation = self.simulation
@@ -155,6 +169,10 @@ class Batch:
     def close(self) -> None:
         """Frees the physics."""
         self.simulation.close()
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """A copy, which there is before the first reset only, writes into buffers of its own."""
+        return type(self), (self.simulation, self.autoreset)
 
 
 def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int, ...], Any]]]:

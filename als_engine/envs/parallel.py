@@ -13,6 +13,7 @@ from pettingzoo import ParallelEnv
 from als_engine.avatar import as_array
 from als_engine.envs.window import Window, check_render_mode
 from als_engine.errors import ActionError, ResetNeededError, unknown
+from als_engine.ownership import DeepCopied
 from als_engine.registration import register_with_pettingzoo
 from als_engine.simulation import simulate
 from als_engine.specs import ScenarioSpec
@@ -38,7 +39,7 @@ def parallel_env(
     return ParallelWorld(id, render_mode, **arguments)
 
 
-class ParallelWorld(ParallelEnv[str, Observation, Any]):  # type: ignore[misc]
+class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ignore[misc]
     """One world as a PettingZoo parallel environment; an episode ends for all agents at once."""
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - PettingZoo's, an instance may have its own
@@ -101,9 +102,10 @@ class ParallelWorld(ParallelEnv[str, Observation, Any]):  # type: ignore[misc]
             ActionError: an agent has no action, or one that is not in its action space.
             ResetNeededError: the environment was not reset, or its episode has ended.
         """
-        if not self.agents:
-            raise ResetNeededError("the episode has not begun or has ended: call reset()")
         simulation = self.simulation
+        simulation.check_open()
+        if not self.agents or simulation.terminated[0] or simulation.truncated[0]:
+            raise ResetNeededError("the episode has not begun or has ended: call reset()")
         simulation.step(self._stack(actions))
         acted, rewards = self.agents, simulation.rewards[0].tolist()
         terminated, truncated = bool(simulation.terminated[0]), bool(simulation.truncated[0])

@@ -13,10 +13,12 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from als_engine.arrays import FloatArray
 from als_engine.avatar import as_array
+from als_engine.checks import at_least_one
 from als_engine.envs.batch import Arrays
 from als_engine.envs.vector import make_worlds, spread_seeds
 from als_engine.envs.window import check_render_mode
 from als_engine.errors import ActionError, ResetNeededError
+from als_engine.ownership import DeepCopied
 from als_engine.specs import ScenarioSpec
 
 
@@ -48,7 +50,7 @@ def sb3_vec_env(
     return WorldsVecEnv(id, num_worlds, observers, workers, seed, render_mode, arguments)
 
 
-class WorldsVecEnv(VecEnv):
+class WorldsVecEnv(DeepCopied, VecEnv):
     """All worlds as one SB3 `VecEnv`; an ended episode is replaced in the same step.
 
     At an episode's end a row's info has `terminal_observation`, `TimeLimit.truncated`, `episode`
@@ -76,8 +78,11 @@ class WorldsVecEnv(VecEnv):
         )
         simulation = self.worlds.simulation
         self.scenario, self.arguments = simulation.scenario, dict(arguments)
-        self.num_worlds, self.observers = num_worlds, simulation.observers
+        self.num_worlds = num_worlds = at_least_one("num_worlds", num_worlds)
+        self.observers = simulation.observers
         self._actions: NDArray[Any] | None = None
+        # Whether an exception has come between the worlds' step and the sums that are kept here.
+        self._broken = False
         self._returns: FloatArray = np.zeros((num_worlds, self.observers))
         self.reward_names = self.worlds.reward_names
         self._term_returns: FloatArray = np.zeros_like(self.worlds.terms)
@@ -97,11 +102,13 @@ class WorldsVecEnv(VecEnv):
 
     def reset(self) -> Arrays:
         """Starts an episode in every world; observations are (rows, ...)."""
+        self._broken = True
         self.worlds.reset(self._seeds[:: self.observers])
         self._reset_seeds()
         self._reset_options()
         self._returns[:] = self._term_returns[:] = 0.0
         self._lengths[:] = 0
+        self._broken = False
         return self._rows(self.worlds.observations)
 
     def step_async(self, actions: NDArray[Any]) -> None:
@@ -111,15 +118,33 @@ class WorldsVecEnv(VecEnv):
     def step_wait(
         self,
     ) -> tuple[Arrays, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
-        """Advances every world; arrays are (rows, ...)."""
+        """Advances every world; arrays are (rows, ...).
+
+        Raises:
+            ActionError: an action is not in the action space; nothing has changed.
+            ResetNeededError: there was no `step_async`, or the last step broke off in the middle.
+        """
         if self._actions is None:
             raise ResetNeededError("call step_async() before step_wait()")
-        worlds, shape = self.worlds, (self.num_worlds, self.observers)
+        if self._broken:
+            raise ResetNeededError("call reset(): the last step or reset broke off in the middle")
         actions = as_array(self._actions)
         self._actions = None
         if actions.shape[:1] != (self.num_envs,):
             raise ActionError(f"actions have shape {actions.shape}, expected {self.num_envs} rows")
-        worlds.step(actions.reshape(*shape, *actions.shape[1:]))
+        try:
+            self.worlds.step(actions.reshape(self.num_worlds, self.observers, *actions.shape[1:]))
+            return self._results()
+        except (ActionError, ResetNeededError):
+            raise
+        except BaseException:
+            self._broken = True
+            raise
+
+    def _results(
+        self,
+    ) -> tuple[Arrays, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+        worlds = self.worlds
         self._returns += worlds.rewards
         self._term_returns += worlds.terms
         self._lengths += 1

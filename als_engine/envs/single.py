@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.avatar import as_array
+from als_engine.checks import check_seed
 from als_engine.envs.window import Window, check_render_mode
 from als_engine.errors import ResetNeededError
+from als_engine.ownership import DeepCopied
 from als_engine.simulation import simulate
 from als_engine.specs import ScenarioSpec
 
 Observation = dict[str, NDArray[Any]]
 
 
-class SingleEnv(gymnasium.Env[Observation, Any]):
+class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
     """One world; the other avatars are driven by the scenario's background behaviours."""
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - declared by Gymnasium
@@ -41,18 +43,17 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
         self.observation_space = cast("Any", self.simulation.observation_space)
         self.action_space = self.simulation.action_space
         self._window: Window | None = None
-        self._ended, self._closed = True, False
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Starts an episode; `options={"level": 7}` lays out that level this once."""
+        seed = check_seed(seed)
         super().reset(seed=seed)
         if limit := _time_limit_around(self):
             self.simulation.set_time_limit(limit)
         self.simulation.reset([seed], level=(options or {}).get("level"))
         self.simulation.observe()
-        self._ended = False
         self._show()
         return self._observation(), self._info()
 
@@ -64,14 +65,12 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
             ResetNeededError: the environment was not reset, its episode has ended, or it is closed.
             PhysicsError: the physics has broken.
         """
-        if self._closed:
-            raise ResetNeededError("the environment is closed; make a new one")
-        if self._ended:
-            raise ResetNeededError("the episode has not begun or has ended: call reset()")
         simulation = self.simulation
+        simulation.check_open()
+        if simulation.terminated[0] or simulation.truncated[0]:
+            raise ResetNeededError("the episode has ended: call reset()")
         simulation.step(as_array(action)[None, None])
         terminated, truncated = bool(simulation.terminated[0]), bool(simulation.truncated[0])
-        self._ended = terminated or truncated
         self._show()
         reward = float(simulation.rewards[0, 0])
         return self._observation(), reward, terminated, truncated, self._info()
@@ -86,7 +85,6 @@ class SingleEnv(gymnasium.Env[Observation, Any]):
 
     def close(self) -> None:
         """Frees the physics and closes the window."""
-        self._closed = True
         self.simulation.close()
         if self._window is not None:
             self._window.close()

@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from als_engine.arrays import BoolArray, FloatArray
 from als_engine.avatar import as_array
+from als_engine.checks import MAX_SEED, at_least_one, check_seed, whole_number
 from als_engine.envs.batch import Arrays, Batch, Worlds
 from als_engine.envs.window import check_render_mode
 from als_engine.envs.workers import WorkerPool
 from als_engine.errors import ActionError, ArgumentError, unknown
-from als_engine.simulation import at_least_one, simulate
+from als_engine.ownership import DeepCopied
+from als_engine.simulation import simulate
 from als_engine.specs import ScenarioSpec
 
 
@@ -34,13 +36,13 @@ def make_worlds(
     Raises:
         ArgumentError: `workers` is not from 1 to the number of worlds, or an argument is wrong.
     """
-    at_least_one("num_envs", num_worlds)
-    if at_least_one("workers", workers) > 1:
+    num_worlds, workers = at_least_one("num_envs", num_worlds), at_least_one("workers", workers)
+    if workers > 1:
         return WorkerPool(scenario, num_worlds, observers, workers, autoreset, arguments)
     return Batch(simulate(scenario, num_worlds, observers, **arguments), autoreset)
 
 
-class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
+class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
     """Many worlds; in each, the caller drives avatar 0.
 
     World `i` reset with seed `s` is, bit for bit, the single environment reset with `s + i`.
@@ -80,7 +82,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
             "render_fps": 15,
             "autoreset_mode": mode,
         }
-        self.num_envs, self._copy, self._mode = num_envs, copy, mode
+        self.num_envs, self._copy, self._mode = at_least_one("num_envs", num_envs), copy, mode
         self.worlds: Worlds = (made := make_worlds(scenario, num_envs, 1, workers, mode, arguments))
         self.single_observation_space = made.simulation.observation_space
         self.single_action_space = made.simulation.action_space
@@ -100,7 +102,8 @@ class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
             seed: an int seeds world `i` with `seed + i`; a list has one for each world.
             options: `reset_mask`, a bool array (num_envs,); `level`, laid out this once.
         """
-        super().reset(seed=seed if isinstance(seed, int) else None)
+        seeds = spread_seeds(seed, self.num_envs)
+        super().reset(seed=None if isinstance(seed, (Sequence, np.ndarray)) else seeds[0])
         given = options or {}
         mask = given.get("reset_mask")
         if mask is not None:
@@ -109,7 +112,7 @@ class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
                 raise ArgumentError(
                     f'options["reset_mask"] must be a bool array ({self.num_envs},) with a True'
                 )
-        self.worlds.reset(spread_seeds(seed, self.num_envs), mask, given.get("level"))
+        self.worlds.reset(seeds, mask, given.get("level"))
         return self._observations(), self._infos(self._always if mask is None else mask)
 
     def step(
@@ -204,19 +207,24 @@ class VectorEnv(gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
         infos["final_info"], infos["_final_info"] = last, ended.copy()
 
 
-def spread_seeds(seed: int | Sequence[int | None] | None, count: int) -> list[int | None]:
+def spread_seeds(
+    seed: int | Sequence[int | None] | NDArray[Any] | None, count: int
+) -> list[int | None]:
     """One seed for each world: `seed + i` from an int.
 
     Raises:
-        ArgumentError: a list has another length.
+        ArgumentError: a seed is not one, or a list has another length.
     """
     if seed is None:
         return [None] * count
-    if isinstance(seed, (int, np.integer)):
-        return [int(seed) + i for i in range(count)]
-    if len(seed) != count:
-        raise ArgumentError(f"{len(seed)} seeds for {count} environments")
-    return list(seed)
+    given: Any = seed.tolist() if isinstance(seed, np.ndarray) else seed
+    if isinstance(given, str) or not isinstance(given, Sequence):
+        first = whole_number("seed", given, 0, MAX_SEED)
+        return [check_seed(first + i) for i in range(count)]
+    seeds = [*map(check_seed, given)]
+    if len(seeds) != count:
+        raise ArgumentError(f"{len(seeds)} seeds for {count} environments")
+    return seeds
 
 
 def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:

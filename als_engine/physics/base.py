@@ -22,7 +22,8 @@ class Physics(Protocol):
             force: (worlds, avatars, 3), newtons, held constant over the substeps.
 
         Raises:
-            PhysicsError: a world's state is not finite or has exploded.
+            PhysicsError: a world's state is not finite or has exploded; the others have made their
+                step.
         """
 
     def close(self) -> None:

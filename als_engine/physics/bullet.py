@@ -13,6 +13,7 @@ Three things make this exact and fast, each measured before it was chosen:
 
 from __future__ import annotations
 
+import os
 import weakref
 from typing import Final
 
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from als_engine.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.errors import PhysicsError
+from als_engine.ownership import Owner
 from als_engine.physics.bullet_calls import close_client, open_client
 from als_engine.physics.kernels import WALL
 from als_engine.physics.worlds import build_world, step_worlds
@@ -33,19 +35,23 @@ _KEPT: Final = 64
 and a reset leaves nothing of what it was used for."""
 
 _idle: list[int] = []
+# A forked process opens its own: what it has inherited belongs to the process before it.
+os.register_at_fork(after_in_child=_idle.clear)
 
 
-class Bullet:
+class Bullet(Owner):
     """Bullet, without a window, for a number of worlds."""
 
     def __init__(self, num_worlds: int, substeps: int = 4) -> None:
         """Takes one client per world; a new one takes about 45 ms and 10 MiB."""
+        super().__init__()
         self.substeps = substeps
         clients = [_idle.pop() if _idle else open_client() for _ in range(num_worlds)]
         # Whoever forgets to close an environment must not lose 10 MiB a world for good.
-        self._close = weakref.finalize(self, _close, tuple(clients))
+        self._close = weakref.finalize(self, _close, tuple(clients), os.getpid())
         self._clients: NDArray[np.intp] = np.array(clients, np.intp)
         self._things: IntArray = np.full((num_worlds, 64), WALL, np.int32)
+        self._broken: BoolArray = np.zeros(num_worlds, np.bool_)
         self._make_room(0, 0)
 
     def _make_room(self, avatars: int, props: int) -> None:
@@ -58,6 +64,7 @@ class Bullet:
 
     def build(self, world: int, state: WorldState) -> None:
         """Empties a world and creates its bodies, always in the same order."""
+        self.check_owner()
         walls, props, bodies = state.walls, state.props, state.bodies
         count = int(walls.count[world])
         num_props = len(props.names)
@@ -89,10 +96,11 @@ class Bullet:
 
     def step(self, state: WorldState, force: FloatArray) -> None:
         """Advances every world by one time step; see `Physics.step`."""
+        self.check_owner()
         avatars, props, walls, bodies = state.avatars, state.props, state.walls, state.bodies
         bad = step_worlds(
             self._clients, self._things, self._avatars, self._props, self._quiet, self._awake,
-            self._near, SUBSTEP * self.substeps, self.substeps, force, state.moved,
+            self._near, self._broken, SUBSTEP * self.substeps, self.substeps, force, state.moved,
             avatars.position, avatars.velocity, avatars.heading, bodies.radius, bodies.height,
             avatars.touch, avatars.touches_prop, avatars.touches_avatar, avatars.touches_wall,
             props.position, props.orientation, props.velocity, props.half, props.mass,
@@ -105,6 +113,7 @@ class Bullet:
                 f"the physics of world {world} (level {state.level[bad]}, step {state.step[bad]}) "
                 f"is not finite or has exploded; reset that world",
                 world=world,
+                worlds=tuple((np.flatnonzero(self._broken) + state.first_world).tolist()),
             )
 
     def close(self) -> None:
@@ -113,7 +122,9 @@ class Bullet:
         self._clients = np.zeros(0, np.intp)
 
 
-def _close(clients: tuple[int, ...]) -> None:
+def _close(clients: tuple[int, ...], owner: int) -> None:
+    if owner != os.getpid():
+        return  # A forked process has inherited them: they are not its to give back.
     for client in clients:
         if len(_idle) < _KEPT:
             _idle.append(client)

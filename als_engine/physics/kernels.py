@@ -97,29 +97,26 @@ def take_pose(pose, time_step, position, orientation, velocity):  # type: ignore
 @numba.njit(cache=True, nogil=True)
 def scan(  # type: ignore[no-untyped-def]
     readings, height, position, velocity, radius, wall_count, wall_position, wall_half, wall_cos,
-    wall_sin, prop_position, prop_orientation, prop_half, solid, present, holder, near,
+    wall_sin, prop_position, prop_orientation, prop_half, solid, present, holder, near, broken,
 ):  # fmt: skip
     """Writes the avatars' readings to the state and marks who is close enough to touch something.
 
-    Returns the first world whose readings are not finite or too large, or NOTHING.
+    A world whose readings are not finite or too large is marked in `broken` (worlds,), and nothing
+    is written of it. Returns the first one, or NOTHING.
     """
     worlds, avatars = near.shape
+    first = NOTHING
     for w in range(worlds):
+        broken[w] = not _is_sound(readings[w], prop_position[w], prop_orientation[w])
+        if broken[w]:
+            first = w if first == NOTHING else first
+            near[w] = False
+            continue
         for a in range(avatars):
-            for k in range(6):
-                if not (-_EXPLODED < readings[w, a, k] < _EXPLODED):
-                    return w
             for k in range(3):
                 position[w, a, k] = readings[w, a, k]
                 velocity[w, a, k] = readings[w, a, 3 + k]
             position[w, a, 2] -= height[a] / 2.0
-        for i in range(prop_half.shape[1]):
-            for k in range(3):  # A NaN fails the comparison.
-                if not (abs(prop_position[w, i, k]) < _EXPLODED):
-                    return w
-            for k in range(4):
-                if not (abs(prop_orientation[w, i, k]) < 2.0):
-                    return w
         for a in range(avatars):
             near[w, a] = (
                 _near_avatar(w, a, position, radius)
@@ -128,7 +125,23 @@ def scan(  # type: ignore[no-untyped-def]
                 or _near_wall(w, a, position, radius, wall_count, wall_position, wall_half,
                               wall_cos, wall_sin)
             )  # fmt: skip
-    return NOTHING
+    return first
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_sound(readings, prop_position, prop_orientation):  # type: ignore[no-untyped-def]
+    for a in range(readings.shape[0]):
+        for k in range(6):  # A NaN fails every comparison.
+            if not (-_EXPLODED < readings[a, k] < _EXPLODED):
+                return False
+    for i in range(prop_position.shape[0]):
+        for k in range(3):
+            if not (abs(prop_position[i, k]) < _EXPLODED):
+                return False
+        for k in range(4):
+            if not (abs(prop_orientation[i, k]) < 2.0):
+                return False
+    return True
 
 
 @numba.njit(cache=True, nogil=True)

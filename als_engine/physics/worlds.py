@@ -112,19 +112,19 @@ def _build_avatar(client, radius, height, mass, place, upright):  # type: ignore
 
 @numba.njit(cache=True)
 def step_worlds(  # type: ignore[no-untyped-def]
-    clients, things, avatars, bodies, quiet, awake, near, time_step, substeps, force, moved,
-    position, velocity, heading, radius, height,
+    clients, things, avatars, bodies, quiet, awake, near, broken, time_step, substeps, force,
+    moved, position, velocity, heading, radius, height,
     pressure, touches_prop, touches_avatar, touches_wall,
     prop_position, prop_orientation, prop_velocity, half, mass, solid, present, holder,
     wall_count, wall_position, wall_half, wall_cos, wall_sin,
 ):  # fmt: skip
     """Advances every world by one time step and returns the first broken one, or NOTHING.
 
-    A world is broken when it is not finite or has exploded. `clients` are (worlds,) handles;
-    `things` (worlds, bodies), `avatars` (worlds, avatars) and `bodies` (worlds, props) are as
-    `build_world` has written them; `quiet`, `awake` (worlds, props) and `near` (worlds, avatars)
-    are as `find_awake` and `scan` keep them. Forces are (worlds, avatars, 3), newtons; the rest are
-    the arrays of `WorldState`.
+    A world is broken when it is not finite or has exploded; the others go on. `clients` are
+    (worlds,) handles; `things` (worlds, bodies), `avatars` (worlds, avatars) and `bodies` (worlds,
+    props) are as `build_world` has written them; `quiet`, `awake` (worlds, props), `near` (worlds,
+    avatars) and `broken` (worlds,) are as `find_awake` and `scan` keep them. Forces are (worlds,
+    avatars, 3), newtons; the rest are the arrays of `WorldState`.
     """
     _take_over(
         clients, bodies, quiet, moved, prop_position, prop_orientation, half, mass, present, holder
@@ -155,9 +155,8 @@ def step_worlds(  # type: ignore[no-untyped-def]
     bad = scan(
         readings, height, position, velocity, radius, wall_count, wall_position, wall_half,
         wall_cos, wall_sin, prop_position, prop_orientation, half, solid, present, holder, near,
+        broken,
     )  # fmt: skip
-    if bad != NOTHING:
-        return bad
     forget_contacts(pressure, touches_prop, touches_avatar, touches_wall)
     for w in range(clients.size):
         for a in range(avatars.shape[1]):
@@ -172,7 +171,7 @@ def step_worlds(  # type: ignore[no-untyped-def]
                             contacts[k].distance, contacts[k].force * substeps, heading,
                             pressure, touches_prop, touches_avatar, touches_wall,
                         )  # fmt: skip
-    return NOTHING
+    return bad
 
 
 @numba.njit(cache=True)

@@ -77,7 +77,7 @@ def test_the_views_show_different_things(tmp_path: Path) -> None:
         (["--agent", "ppo"], "has to be trained first"),
         (["--view", "fourth"], 'unknown view "fourth"'),
         (["--split", "tset"], 'unknown split "tset"; did you mean "test"?'),
-        (["--drive", "3"], "observers must be 1 to 2, got 3"),
+        (["--drive", "3"], "observers must be a whole number from 1 to 2, got 3"),
         (["--episodes", "0"], "--episodes"),
     ],
 )

@@ -54,7 +54,10 @@ def test_without_a_name_the_picture_goes_to_the_current_folder(
         (["ALS/Tga-v0"], 'unknown scenario "ALS/Tga-v0"; did you mean "ALS/Tag-v0"?'),
         (["ALS/Tag-v0", "--arg", "num_avatar=2"], 'did you mean "num_avatars"?'),
         (["ALS/Tag-v0", "--arg", "num_avatars"], '--arg takes key=value, got "num_avatars"'),
-        (["ALS/Tag-v0", "--arg", "num_avatars=99"], "num_avatars must be 2 to 8, got 99"),
+        (
+            ["ALS/Tag-v0", "--arg", "num_avatars=99"],
+            "num_avatars must be a whole number from 2 to 8, got 99",
+        ),
         (["ALS/Tag-v0", "--arg", "role=a", "--arg", "role=b"], '"role" is given twice'),
         (["ALS/Tag-v0", "--level", "-1"], "level must be a whole number from 0 to 19999, got -1"),
         (["ALS/Tag-v0", "--picture", "world.tiff"], "a picture ends in .png, .jpg or .webp"),

@@ -21,11 +21,12 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from als_engine.checks import at_least_one
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError, PhysicsError, SavedFileError
 from als_engine.files import make_folder
 from als_engine.saving import versions
-from als_engine.simulation import at_least_one, simulate
+from als_engine.simulation import simulate
 from als_plugins.experience.policies import Policies
 from als_plugins.experience.recorder import Recorder, broken
 from als_plugins.experience.records import (
