@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.layout import (
     SIGN_COLUMNS,
     SIGN_ROWS,
@@ -202,8 +203,8 @@ class Walls(Arrays):
         self.position[world, n:] = self.half[world, n:] = 0.0
         self.heading[world, n:] = 0.0
         self.color[world, n:] = 0
-        np.cos(self.heading[world], out=self.cos[world])
-        np.sin(self.heading[world], out=self.sin[world])
+        pmath.cos(self.heading[world], out=self.cos[world])
+        pmath.sin(self.heading[world], out=self.sin[world])
 
     def _grow(self, capacity: int) -> None:
         for name, old in list(self.arrays()):
@@ -313,7 +314,7 @@ class Events(Arrays):
 
 
 def _quaternion(heading: float) -> tuple[float, float, float, float]:
-    return (0.0, 0.0, float(np.sin(heading / 2)), float(np.cos(heading / 2)))
+    return (0.0, 0.0, float(pmath.sin(heading / 2)), float(pmath.cos(heading / 2)))
 
 
 def _shape_code(prop: Prop) -> int:

@@ -16,6 +16,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.errors import ActionError, ArgumentError, unknown
 from als_engine.state import WorldState
@@ -308,7 +309,7 @@ def _drive(  # type: ignore[no-untyped-def]
             if forth < 0.0:
                 forth *= _SIDEWAYS
             left *= _SIDEWAYS
-            c, s = math.cos(heading[w, a]), math.sin(heading[w, a])
+            c, s = pmath.cos(heading[w, a]), pmath.sin(heading[w, a])
             dx = top * (c * forth - s * left) - velocity[w, a, 0]
             dy = top * (s * forth + c * left) - velocity[w, a, 1]
             need = math.sqrt(dx * dx + dy * dy)

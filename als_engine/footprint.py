@@ -12,6 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
+
 __all__ = ["Footprint", "clear", "search"]
 
 FINEST: Final = 0.01
@@ -33,8 +35,8 @@ class Footprint:
         heading: float = 0.0,
     ) -> None:
         self.x, self.y, self.half_x, self.half_y, self.radius = x, y, half_x, half_y, radius
-        self.cos, self.sin = math.cos(heading), math.sin(heading)
-        self.reach = math.hypot(half_x, half_y) + radius
+        self.cos, self.sin = pmath.cos(heading), pmath.sin(heading)
+        self.reach = pmath.hypot(half_x, half_y) + radius
 
     def distance(self, x: float, y: float) -> float:
         """How far a point is from the rectangle, 0 inside; the radius is not taken off."""
@@ -43,14 +45,14 @@ class Footprint:
         across = abs(self.cos * dy - self.sin * dx) - self.half_y
         if along <= 0.0:
             return max(across, 0.0)
-        return math.hypot(along, across) if across > 0.0 else along
+        return pmath.hypot(along, across) if across > 0.0 else along
 
     def depth(self, xy: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distance of points (n, 2) from the edge of the rectangle, negative inside: (n,)."""
         dx, dy = xy[:, 0] - self.x, xy[:, 1] - self.y
         along = np.abs(self.cos * dx + self.sin * dy) - self.half_x
         across = np.abs(self.cos * dy - self.sin * dx) - self.half_y
-        outside = np.hypot(np.maximum(along, 0.0), np.maximum(across, 0.0))
+        outside = pmath.hypot(np.maximum(along, 0.0), np.maximum(across, 0.0))
         inside: NDArray[np.float64] = np.minimum(np.maximum(along, across), 0.0)
         return outside + inside
 
@@ -65,7 +67,7 @@ class Footprint:
 
     def gap(self, other: Footprint) -> float:
         """How far apart the two are, radii taken off; negative where they overlap."""
-        between = math.hypot(self.x - other.x, self.y - other.y) - self.reach - other.reach
+        between = pmath.hypot(self.x - other.x, self.y - other.y) - self.reach - other.reach
         if between > 0.5:
             return between  # A lower bound is all that is asked for that far away.
         radii = self.radius + other.radius
@@ -92,7 +94,7 @@ class Footprint:
     def area(self) -> float:
         """Square metres."""
         edges = self.half_x + self.half_y
-        rim = 4 * self.radius * edges + math.pi * self.radius**2
+        rim = 4 * self.radius * edges + math.pi * self.radius * self.radius
         return 4 * self.half_x * self.half_y + rim
 
 
@@ -134,7 +136,7 @@ def search(
         for thing in avoid:
             np.minimum(space, thing.depth(middles) - thing.radius - reach, out=space)
         if disc is not None:
-            away = np.hypot(middles[:, 0] - disc[0], middles[:, 1] - disc[1])
+            away = pmath.hypot(middles[:, 0] - disc[0], middles[:, 1] - disc[1])
             np.minimum(space, disc[2] - away, out=space)
         free = np.flatnonzero(space >= 0.0)
         if len(free):

@@ -17,6 +17,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -222,9 +223,9 @@ def _fixed_props(state: WorldState, wanted: bool) -> tuple[BoolArray, FloatArray
     props = state.props
     solid = props.present & props.solid & (props.mass == 0)
     x, y, z, w = np.moveaxis(props.orientation, -1, 0)
-    heading = np.arctan2(2 * (x * y + z * w), 1 - 2 * (y * y + z * z))
+    heading = pmath.atan2(2 * (x * y + z * w), 1 - 2 * (y * y + z * z))
     boxes = np.empty((state.num_worlds, BOX_ROWS, solid.shape[1]))
     boxes[:, 0:3] = np.moveaxis(props.position, -1, 1)
     boxes[:, 3:6] = np.maximum(np.moveaxis(props.half, -1, 1) - SKIN, 0.0)
-    boxes[:, 6], boxes[:, 7] = np.cos(heading), np.sin(heading)
+    boxes[:, 6], boxes[:, 7] = pmath.cos(heading), pmath.sin(heading)
     return solid, boxes

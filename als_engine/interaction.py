@@ -11,6 +11,7 @@ from typing import Final
 
 import numba
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import NOTHING, SHAPE_BOX
 from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_USE, Commands
 from als_engine.state import WorldState
@@ -94,12 +95,12 @@ def _resolve(  # type: ignore[no-untyped-def]
             if held[w, a] >= 0:
                 i = held[w, a]
                 ahead = radius[a] + 0.8 * max(half[w, i, 0], half[w, i, 1])
-                prop_position[w, i, 0] = position[w, a, 0] + ahead * math.cos(heading[w, a])
-                prop_position[w, i, 1] = position[w, a, 1] + ahead * math.sin(heading[w, a])
+                prop_position[w, i, 0] = position[w, a, 0] + ahead * pmath.cos(heading[w, a])
+                prop_position[w, i, 1] = position[w, a, 1] + ahead * pmath.sin(heading[w, a])
                 prop_position[w, i, 2] = position[w, a, 2] + _CARRY_HEIGHT * height[a]
                 orientation[w, i, 0] = orientation[w, i, 1] = 0.0
-                orientation[w, i, 2] = math.sin(heading[w, a] / 2.0)
-                orientation[w, i, 3] = math.cos(heading[w, a] / 2.0)
+                orientation[w, i, 2] = pmath.sin(heading[w, a] / 2.0)
+                orientation[w, i, 3] = pmath.cos(heading[w, a] / 2.0)
                 velocity[w, i] = 0.0
 
 
@@ -114,7 +115,7 @@ def _reach_for(  # type: ignore[no-untyped-def]
             continue
         dx, dy = prop_position[i, 0] - position[0], prop_position[i, 1] - position[1]
         gap = math.sqrt(dx * dx + dy * dy) - radius - max(half[i, 0], half[i, 1])
-        angle = math.atan2(dy, dx) - heading
+        angle = pmath.atan2(dy, dx) - heading
         angle -= 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
         if gap < nearest and (abs(angle) <= REACH_ANGLE or gap < 0.0):
             best, nearest = i, gap
@@ -134,8 +135,8 @@ def _free_spot(  # type: ignore[no-untyped-def]
     away = radius[a] + size + _GAP
     for k in range(2 * _CANDIDATES - 1):
         turn = ((k + 1) // 2) * (1.0 if k % 2 else -1.0) * REACH_ANGLE / (_CANDIDATES - 1)
-        x = position[w, a, 0] + away * math.cos(heading[w, a] + turn)
-        y = position[w, a, 1] + away * math.sin(heading[w, a] + turn)
+        x = position[w, a, 0] + away * pmath.cos(heading[w, a] + turn)
+        y = position[w, a, 1] + away * pmath.sin(heading[w, a] + turn)
         free = True
         for b in range(radius.shape[0]):
             reach = size + radius[b] + 0.5 * _GAP

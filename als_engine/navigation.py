@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.errors import ArgumentError
 from als_engine.pathfinding import BUCKETS, FAR, direct, look_up, refresh
@@ -38,7 +39,7 @@ _FORESIGHT: Final = 0.35
 def reached(state: WorldState, goals: ArrayLike, within: float = 0.3) -> BoolArray:
     """Whether avatars are at most `within` metres from their goals, (worlds, avatars, 2)."""
     away = state.avatars.position[..., :2] - _as_goals(state, goals)
-    return np.hypot(away[..., 0], away[..., 1]) <= within
+    return pmath.hypot(away[..., 0], away[..., 1]) <= within
 
 
 class Navigator:
@@ -229,9 +230,9 @@ def face(state: WorldState, points: ArrayLike, commands: Commands, who: BoolArra
         (worlds, avatars): how far they still have to turn, 0 to pi.
     """
     away = _as_goals(state, points) - state.avatars.position[..., :2]
-    length = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-9)[..., None]
+    length = np.maximum(pmath.hypot(away[..., 0], away[..., 1]), 1e-9)[..., None]
     steer(state, away / length, commands, who, 0.0, 0.0)
-    angle = np.arctan2(away[..., 1], away[..., 0]) - state.avatars.heading
+    angle = pmath.atan2(away[..., 1], away[..., 0]) - state.avatars.heading
     return np.abs((angle + np.pi) % (2 * np.pi) - np.pi)
 
 
@@ -264,12 +265,12 @@ def _steer(  # type: ignore[no-untyped-def]
             if length < 1e-9:
                 continue
             dx, dy = dx / length, dy / length
-            angle = math.atan2(dy, dx) - heading[w, a]
+            angle = pmath.atan2(dy, dx) - heading[w, a]
             angle -= 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
             turn[w, a] = _turn(angle, turn_rate[w, a], turn_speed[a], turn_acceleration[a] * dt, dt)
             if speed[w, a] <= 0.0:
                 continue
-            ahead = max(0.0, math.cos(angle))
+            ahead = max(0.0, pmath.cos(angle))
             pace = length * speed[w, a] * ahead * ahead
             # Faster or slower than that by as much as the body is too slow or too fast now: so
             # discrete actions, which know only full speed, stop in time as well.
@@ -281,7 +282,7 @@ def _steer(  # type: ignore[no-untyped-def]
                     a, x, y, dx, dy, avoid[w, a], who[w], directions[w], position[w], velocity[w],
                     radius,
                 )  # fmt: skip
-            cos, sin = math.cos(heading[w, a]), math.sin(heading[w, a])
+            cos, sin = pmath.cos(heading[w, a]), pmath.sin(heading[w, a])
             move[w, a, 0], move[w, a, 1] = cos * x + sin * y, cos * y - sin * x
 
 

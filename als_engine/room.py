@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from als_engine import portable_math as pmath
 from als_engine.errors import LayoutError, unknown
 from als_engine.footprint import Footprint, clear, search
 from als_engine.layout import Box, Color, Prop
@@ -178,7 +179,7 @@ class Room:
         out_x, out_y = _OUTWARD[side]
         x = self.center[0] + out_x * (self.width / 2 - out) + abs(out_y) * offset
         y = self.center[1] + out_y * (self.depth / 2 - out) + abs(out_x) * offset
-        return (x, y, z), math.atan2(0.0 - out_y, 0.0 - out_x)
+        return (x, y, z), pmath.atan2(0.0 - out_y, 0.0 - out_x)
 
     # -- what stands in the room ------------------------------------------------------------------
 
@@ -218,7 +219,7 @@ class Room:
         The arguments, and the error for a full room, are those of `free_spot`.
         """
         half_x, half_y, _ = prop.shape.half
-        radius = math.hypot(half_x, half_y) if isinstance(prop.shape, Box) else half_x
+        radius = pmath.hypot(half_x, half_y) if isinstance(prop.shape, Box) else half_x
         want = _Want(radius, margin, near, within, away_from, beyond)
         return self.add(replace(prop, position=(*self._find(rng, want), *prop.position[2:])))
 
@@ -329,7 +330,7 @@ class Room:
             draws = rng.random(2 * _BATCH).tolist()
             for u, v in zip(draws[::2], draws[1::2], strict=True):
                 x, y = x0 + u * (x1 - x0), y0 + v * (y1 - y0)
-                close = disc is None or math.hypot(x - disc[0], y - disc[1]) <= disc[2]
+                close = disc is None or pmath.hypot(x - disc[0], y - disc[1]) <= disc[2]
                 if close and clear(avoid, x, y, reach):
                     return x, y
         found = search(rng, area, avoid, reach, disc)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import (
     NOTHING,
     SHAPE_BOX,
@@ -152,7 +153,7 @@ class WorldState:
         cos, sin = np.abs(walls.cos[world, :n]), np.abs(walls.sin[world, :n])
         half_x, half_y = walls.half[world, :n, 0], walls.half[world, :n, 1]
         wall_reach = np.stack([cos * half_x + sin * half_y, sin * half_x + cos * half_y], -1)
-        prop_reach = np.hypot(props.half[world, :, 0], props.half[world, :, 1])[:, None]
+        prop_reach = pmath.hypot(props.half[world, :, 0], props.half[world, :, 1])[:, None]
         centers = np.concatenate(
             [
                 walls.position[world, :n, :2],
@@ -187,7 +188,7 @@ class WorldState:
             avatar, thing = (int(i[0]) for i in np.nonzero(inside))
             what = f"wall {thing}" if thing < n else f"prop {props.names[thing - n]!r}"
             raise LayoutError(f"spawn {avatar} is inside {what}")
-        apart = np.hypot(*(spawn[:, None, :2] - spawn[None, :, :2]).transpose(2, 0, 1))
+        apart = pmath.hypot(*(spawn[:, None, :2] - spawn[None, :, :2]).transpose(2, 0, 1))
         close = np.triu(apart < self.bodies.radius, 1)
         if close.any():
             one, other = (int(i[0]) for i in np.nonzero(close))
@@ -229,8 +230,8 @@ class WorldState:
         self.props.position[which, index] = position
         half_angle = np.broadcast_to(np.asarray(heading) / 2, which.shape)
         self.props.orientation[which, index] = 0.0
-        self.props.orientation[which, index, 2] = np.sin(half_angle)
-        self.props.orientation[which, index, 3] = np.cos(half_angle)
+        self.props.orientation[which, index, 2] = pmath.sin(half_angle)
+        self.props.orientation[which, index, 3] = pmath.cos(half_angle)
         self.props.velocity[which, index] = 0.0
         self._release(which, index)
         self.moved[which, index] = True
@@ -310,7 +311,7 @@ class WorldState:
             a = a[:, None]
         elif b.ndim < a.ndim:
             b = b[:, None]
-        return np.hypot(a[..., 0] - b[..., 0], a[..., 1] - b[..., 1])
+        return pmath.hypot(a[..., 0] - b[..., 0], a[..., 1] - b[..., 1])
 
     def near(self, one: str, other: str, within: float) -> BoolArray:
         """Whether two things are at most `within` metres apart; shapes as in `distance`."""

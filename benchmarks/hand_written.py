@@ -14,6 +14,7 @@ import numpy as np
 import pybullet as bullet
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE, BoolArray, FloatArray, IntArray
 from als_engine.errors import PhysicsError
 from als_engine.physics import kernels
@@ -84,7 +85,7 @@ class HandWritten:
         n = int(walls.count[world])
         half_angle = walls.heading[world, :n] / 2
         rotation = np.zeros((n, 4))
-        rotation[:, 2], rotation[:, 3] = np.sin(half_angle), np.cos(half_angle)
+        rotation[:, 2], rotation[:, 3] = pmath.sin(half_angle), pmath.cos(half_angle)
         for half, position, orientation in zip(
             walls.half[world, :n].tolist(), walls.position[world, :n].tolist(), rotation.tolist(),
             strict=True,

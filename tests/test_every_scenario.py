@@ -106,11 +106,9 @@ def test_gymnasium_finds_every_scenario_in_a_fresh_process():
 
 
 @every_scenario
-def test_its_states_are_the_recorded_ones(id):
-    known = golden.recorded()
-    if golden.this_platform() not in known:
-        pytest.skip(f"no states are recorded for {golden.this_platform()}")
-    expected = known[golden.this_platform()].get(id)
-    assert golden.digests(id) == expected, (
-        "the scenario's worlds changed; if that is meant: python tests/support/golden.py"
+def test_its_states_and_observations_are_the_recorded_ones(id):
+    if golden.physics() not in golden.FILE.read_text():
+        pytest.skip(f"nothing is recorded for {golden.physics()}")
+    assert golden.digests(id) == golden.recorded().get(id), (
+        "the scenario's worlds changed; if that is meant: python tests/support/golden.py --record"
     )

@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.errors import PhysicsError
 from als_engine.ownership import Owner
@@ -77,7 +78,7 @@ class Bullet(Owner):
         # NumPy's sine, not the kernel's: the last bit may differ.
         half_angle = walls.heading[world, :count] / 2
         rotation = np.zeros((count, 4))
-        rotation[:, 2], rotation[:, 3] = np.sin(half_angle), np.cos(half_angle)
+        rotation[:, 2], rotation[:, 3] = pmath.sin(half_angle), pmath.cos(half_angle)
         made = build_world(
             self._clients[world], SUBSTEP * self.substeps, self.substeps,
             self._things[world], self._avatars[world], self._props[world],

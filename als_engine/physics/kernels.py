@@ -8,6 +8,7 @@ from typing import Final
 import numba
 import numpy as np
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import NOTHING, TOUCH_SECTORS
 
 WALL: Final = -1
@@ -232,6 +233,6 @@ def feel(  # type: ignore[no-untyped-def]
         touches_wall[w, a] = True
     else:
         touches_avatar[w, a, WALL - 1 - other] = True
-    angle = math.atan2(-normal_y, -normal_x) - heading[w, a]
+    angle = pmath.atan2(-normal_y, -normal_x) - heading[w, a]
     sector = math.floor(angle / (2.0 * math.pi) * TOUCH_SECTORS + 0.5) % TOUCH_SECTORS
     forces[w, a, int(sector)] += force

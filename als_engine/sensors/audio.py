@@ -12,6 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.geometry import EYE_HEIGHT, crossings, gather_walls, new_boxes
 from als_engine.layout import SOUND_BANDS
 from als_engine.sensors.base import Sensor, Setup
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from als_engine.arrays import BoolArray, FloatArray, IntArray
     from als_engine.state import WorldState
 
-BAND_CENTERS: Final = 62.5 * 2.0 ** np.arange(SOUND_BANDS)  # hertz
+BAND_CENTERS: Final = np.ldexp(62.5, np.arange(SOUND_BANDS))  # hertz
 FOOTSTEPS: Final = 0.05 * np.array([0.5, 1.0, 0.6, 0.3, 0.1, 0.05, 0.0, 0.0])  # per metre a second
 BUMP: Final = 0.5 * np.array([1.0, 1.0, 0.8, 0.5, 0.3, 0.1, 0.05, 0.0])
 STILL: Final = 0.05  # metres per second below which feet are silent
@@ -33,7 +34,7 @@ LOUD: Final = 100.0  # energy that is heard as 1
 _VOICE_BANDS = (2, 3, 4, 5, 6)
 _MOST_WALLS = 3
 _ANGLES = 64
-_SCALE = 1.0 / math.log1p(LOUD / QUIET)
+_SCALE = 1.0 / float(pmath.log(1.0 + LOUD / QUIET))
 
 
 class Audio(Sensor):
@@ -100,7 +101,7 @@ def voices(num_utterances: int) -> FloatArray:
     spectra = np.zeros((max(1, num_utterances), SOUND_BANDS))
     for i, spectrum in enumerate(spectra):
         again, which = divmod(i, len(sets))
-        spectrum[list(_VOICE_BANDS)] = 1.0 - 0.9 * 0.7**again
+        spectrum[list(_VOICE_BANDS)] = 1.0 - 0.9 * math.prod([0.7] * again)
         spectrum[list(sets[which])] = 1.0
         spectrum /= spectrum.sum()
     return spectra
@@ -110,15 +111,17 @@ def _head_shadow() -> FloatArray:
     """What the head does to energy: (65, 8), by the cosine of the angle to the ear, -1 to 1."""
     radius, speed_of_sound = 0.0875, 343.0
     weakest, angle_of_weakest = 0.1, math.radians(150)
-    angle = np.arccos(np.linspace(-1.0, 1.0, _ANGLES + 1))[:, None]
-    zero = (1 + weakest / 2) + (1 - weakest / 2) * np.cos(angle / angle_of_weakest * math.pi)
+    cosine = np.linspace(-1.0, 1.0, _ANGLES + 1)[:, None]
+    angle = pmath.atan2(np.sqrt(1.0 - cosine * cosine), cosine)
+    zero = (1 + weakest / 2) + (1 - weakest / 2) * pmath.cos(angle / angle_of_weakest * math.pi)
     x = 2 * math.pi * BAND_CENTERS * radius / (2 * speed_of_sound)
     energy: FloatArray = (1 + (zero * x) ** 2) / (1 + x**2)
     return energy
 
 
 _SHADOW = _head_shadow()
-_THROUGH = (1.0 / (1.0 + (BAND_CENTERS / 250.0) ** 2)) ** np.arange(_MOST_WALLS + 1)[:, None]
+_WALL = 1.0 / (1.0 + (BAND_CENTERS / 250.0) ** 2)
+_THROUGH = np.cumprod([np.ones(SOUND_BANDS), *[_WALL] * _MOST_WALLS], axis=0)
 _BEHIND = np.array([0.0, 0.0, 0.0, 0.0, 0.25, 0.5, 0.5, 0.5])
 
 
@@ -156,7 +159,7 @@ def _fill(
         for i in range(avatars):
             head[i, 0], head[i, 1] = position[w, i, 0], position[w, i, 1]
             head[i, 2] = position[w, i, 2] + EYE_HEIGHT * height[i]
-            head[i, 3], head[i, 4] = math.cos(heading[w, i]), math.sin(heading[w, i])
+            head[i, 3], head[i, 4] = pmath.cos(heading[w, i]), pmath.sin(heading[w, i])
             x, y, said = velocity[w, i, 0], velocity[w, i, 1], utterance[w, i]
             speed = math.sqrt(x * x + y * y)
             steps = speed if speed > STILL else 0.0
@@ -180,7 +183,7 @@ def _fill(
                 for band in range(SOUND_BANDS):
                     energy, value = heard[ear, band], 0.0
                     if energy > 0.0:
-                        value = min(math.log1p(energy / QUIET) * _SCALE, 1.0)
+                        value = min(pmath.log(1.0 + energy / QUIET) * _SCALE, 1.0)
                     out[w, a, ear, band] = value
 
 

@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from als_engine import portable_math as pmath
 from als_engine.sensors.raster import FARTHEST, HALF, ONE, TINY
 from als_engine.sensors.scene import GROUND, NOTHING, inlined, inner, kernel, pack
 
@@ -21,7 +22,7 @@ CONTRAST = np.float32(0.065)
 @kernel
 def aim(axes, yaw, pitch, tan_x, height, width):
     """Writes right, up, forward, d0, du, dv of a level camera (no roll)."""
-    cy, sy, cp, sp = math.cos(yaw), math.sin(yaw), math.cos(pitch), math.sin(pitch)
+    cy, sy, cp, sp = pmath.cos(yaw), pmath.sin(yaw), pmath.cos(pitch), pmath.sin(pitch)
     axes[0, 0], axes[0, 1], axes[0, 2] = sy, -cy, 0.0
     axes[1, 0], axes[1, 1], axes[1, 2] = -sp * cy, -sp * sy, cp
     axes[2, 0], axes[2, 1], axes[2, 2] = cp * cy, cp * sy, sp

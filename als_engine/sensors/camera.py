@@ -14,6 +14,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.errors import ArgumentError
 from als_engine.sensors import backdrop, raster, render, scene
 from als_engine.sensors.base import Sensor, Setup
@@ -147,10 +148,10 @@ def _side(state: WorldState, world: int, area: NDArray[np.float64]) -> float:
     signs = state.signs
     x0, y0, x1, y1 = area
     sides = np.radians([62.0, 118.0, -28.0, 28.0, -118.0, -62.0, 152.0, -152.0])
-    toward = -np.cos(sides[:, None] - signs.heading[world])
+    toward = -pmath.cos(sides[:, None] - signs.heading[world])
     weight = signs.present[world] * signs.half[world].prod(-1)
     # The long side of a room fits the width of a picture.
-    wide = np.abs(np.sin(sides)) * (x1 - x0) + np.abs(np.cos(sides)) * (y1 - y0)
+    wide = np.abs(pmath.sin(sides)) * (x1 - x0) + np.abs(pmath.cos(sides)) * (y1 - y0)
     score = (np.maximum(toward, 0.0) * weight).sum(-1) / max(float(weight.sum()), 1e-9)
     return float(sides[np.argmax(score + 0.5 * wide / max(x1 - x0, y1 - y0))])
 
@@ -162,7 +163,7 @@ def _cut_walls(
     n = int(state.walls.count[world])
     center, half = content.center[0, :n], state.walls.half[world, :n]
     x0, y0, x1, y1 = area
-    behind = center[:, :2] + 0.7 * np.array([math.cos(yaw), math.sin(yaw)])
+    behind = center[:, :2] + 0.7 * np.array([pmath.cos(yaw), pmath.sin(yaw)])
     inside = (behind > (x0 + 0.3, y0 + 0.3)).all(-1) & (behind < (x1 - 0.3, y1 - 0.3)).all(-1)
     bottom, top = center[:, 2] - half[:, 2], center[:, 2] + half[:, 2]
     hiding = inside & (top > 2.0 * CUT) & (half[:, :2].min(-1) < 0.2)

@@ -9,6 +9,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.geometry import EYE_HEIGHT, crossings, gather_walls, new_boxes
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ def _gather_avatars(
         motion[thing, _X], motion[thing, _Y] = position[w, i, 0], position[w, i, 1]
         motion[thing, _Z] = position[w, i, 2] + 0.5 * height[i]
         motion[thing, _LOOK] = position[w, i, 2] + EYE_HEIGHT * height[i]
-        motion[thing, _FACE_X] = math.cos(heading[w, i])
-        motion[thing, _FACE_Y] = math.sin(heading[w, i])
+        motion[thing, _FACE_X] = pmath.cos(heading[w, i])
+        motion[thing, _FACE_Y] = pmath.sin(heading[w, i])
         motion[thing, _MOVE_X], motion[thing, _MOVE_Y] = velocity[w, i, 0], velocity[w, i, 1]
         row = looks[thing]
         row[_KIND + _AVATAR] = row[_ROUND] = 1.0
@@ -194,8 +195,8 @@ def _gather_signs(
         for axis in range(3):
             motion[thing, axis] = position[w, i, axis]
         motion[thing, _LOOK] = position[w, i, 2]
-        motion[thing, _FACE_X] = math.cos(heading[w, i])
-        motion[thing, _FACE_Y] = math.sin(heading[w, i])
+        motion[thing, _FACE_X] = pmath.cos(heading[w, i])
+        motion[thing, _FACE_Y] = pmath.sin(heading[w, i])
         row = looks[thing]
         row[_KIND + _SIGN] = row[_WEIGHT] = 1.0
         row[_IDENTITY] = (i + 1) / num

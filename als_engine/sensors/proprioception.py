@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -11,6 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.sensors.base import Sensor
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _fill(
         time_left = min(max(1.0 - step[w] / limit, 0.0), 1.0)
         for a in range(observers):
             row = out[w, a]
-            sin, cos = math.sin(heading[w, a]), math.cos(heading[w, a])
+            sin, cos = pmath.sin(heading[w, a]), pmath.cos(heading[w, a])
             x, y = velocity[w, a, 0], velocity[w, a, 1]
             row[0] = min(max((x * cos + y * sin) / max(speed[a], SLOWEST), -FASTEST), FASTEST)
             row[1] = min(max((y * cos - x * sin) / max(speed[a], SLOWEST), -FASTEST), FASTEST)

@@ -16,6 +16,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.layout import SIGN_COLUMNS, SIGN_ROWS
 from als_engine.sensors.font import FIRST, GLYPHS, HEIGHT, LAST, WIDTH
 
@@ -29,13 +30,14 @@ NOTHING, GROUND, WALL, FIXED, MOVABLE, PORTABLE, SIGN, AVATAR = map(np.int64, ra
 BOX, BALL, CYLINDER, BOARD = map(np.int64, range(4))
 NOBODY = np.int64(-1)
 
-# A pixel is a function of its own inputs: no flag of `fastmath` lets a sum be reordered.
+# A pixel has the same bits on every processor: no flag of `fastmath` lets a sum be reordered, or a
+# product and a sum be rounded as one.
 _OPTIONS: Any = {
     "nogil": True,
     # Nothing here allocates; counting references would cost half of a picture's time.
     "_nrt": False,
     "error_model": "numpy",
-    "fastmath": {"nnan", "ninf", "nsz", "contract"},
+    "fastmath": {"nnan", "ninf", "nsz"},
 }
 kernel: Any = njit(cache=True, **_OPTIONS)
 """Compiles what Python calls."""
@@ -276,7 +278,7 @@ def add_signs(scene, present, position, heading, half, paper, ink, glyphs, rows,
             size[0], size[1], size[2] = BOARD_HALF, half[w, j, 0], half[w, j, 1]
             i = _place(scene, w, BOARD, NOBODY, j, position[w, j], 0.0, size)
             frame = scene.frame[w, i]
-            cos, sin = math.cos(heading[w, j]), math.sin(heading[w, j])
+            cos, sin = pmath.cos(heading[w, j]), pmath.sin(heading[w, j])
             _turn(frame, cos, sin, size)
             _paint_faces(scene.paint[w, i], frame, size, paper[w, j], SIGN)
             # A lamp shines on what is to be read.
@@ -298,7 +300,7 @@ def add_avatars(scene, position, heading, color, radius, height):
     size, tones = scene.half, scene.tones
     for w in range(heading.shape[0]):
         for j in range(heading.shape[1]):
-            cos, sin = math.cos(heading[w, j]), math.sin(heading[w, j])
+            cos, sin = pmath.cos(heading[w, j]), pmath.sin(heading[w, j])
             r = np.float32(color[w, j, 0])
             g, b = np.float32(color[w, j, 1]), np.float32(color[w, j, 2])
             dark = np.float32(0.5)

@@ -11,6 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.geometry import EYE_HEIGHT, crossings, gather_walls, new_boxes
 from als_engine.sensors.base import Sensor, Setup
 from als_engine.sensors.tokenizer import HEARD, READ, TOLD, VOCABULARY_SIZE, encoded
@@ -187,8 +188,8 @@ def sign_in_view(
 ) -> int:
     """The index of the nearest sign that can be read from a place, or -1."""
     best, nearest = -1, READING_RANGE * READING_RANGE
-    cos, sin = math.cos(heading), math.sin(heading)
-    narrow = math.cos(READING_ANGLE)
+    cos, sin = pmath.cos(heading), pmath.sin(heading)
+    narrow = pmath.cos(READING_ANGLE)
     for i in range(len(facing)):
         dx, dy = position[i, 0] - x, position[i, 1] - y
         square = dx * dx + dy * dy
@@ -199,7 +200,7 @@ def sign_in_view(
             continue
         if dx * cos + dy * sin < narrow * math.sqrt(square):
             continue
-        if dx * math.cos(facing[i]) + dy * math.sin(facing[i]) >= 0.0:
+        if dx * pmath.cos(facing[i]) + dy * pmath.sin(facing[i]) >= 0.0:
             continue
         if crossings(boxes, n, x, y, z, position[i, 0], position[i, 1], position[i, 2]) == 0:
             best, nearest = i, square

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -11,6 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.sensors.base import Sensor
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ FULL_FORCE: Final = 10_000.0
 HALF_MASS: Final = 10.0
 """Kilograms in the hand that are felt as a weight of 0.5."""
 
-_SCALE: Final = 1.0 / math.log1p(FULL_FORCE / SOFT_FORCE)
+_SCALE: Final = 1.0 / float(pmath.log(1.0 + FULL_FORCE / SOFT_FORCE))
 
 
 class Touch(Sensor):
@@ -89,7 +89,7 @@ def _fill(
                 # Most sectors feel nothing, and a logarithm costs more than the rest of the row.
                 row[sector] = 0.0
                 if newtons > 0.0:
-                    row[sector] = min(math.log1p(newtons / SOFT_FORCE) * _SCALE, 1.0)
+                    row[sector] = min(pmath.log(1.0 + newtons / SOFT_FORCE) * _SCALE, 1.0)
             row[sectors] = touches_wall[w, a]
             row[sectors + 1] = touches_prop[w, a].any()
             row[sectors + 2] = touches_avatar[w, a].any()

@@ -1,13 +1,17 @@
-"""The recorded states of every scenario; `python tests/support/golden.py` records them anew.
+"""The recorded states and observations of every scenario.
 
-Record them when a scenario, an avatar's body or the physics was changed on purpose, and say so in
-the changelog: results from before are then no longer comparable.
+`python tests/support/golden.py --record` records them anew. Do that when a scenario, an avatar's
+body, a sensor or the physics was changed on purpose, and say so in the changelog: results from
+before are then no longer comparable. Without an argument the digests are printed as JSON.
+
+They hold on every processor; only another version of PyBullet may change them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-import platform
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,19 +23,21 @@ from als_engine.simulation import simulate
 FILE = Path(__file__).parents[1] / "golden.json"
 STEPS = 60
 SEEDS = (1, 2, 3)
+SENSORS = ("audio", "depth", "entities", "proprioception", "rgb", "semantic", "text", "touch")
+
+Digests = dict[str, list[str] | str]
 
 
-def this_platform() -> str:
-    """What the last bit of a float64 may depend on."""
-    kernel = np.lib.introspect.opt_func_info(func_name="^sin$", signature="float64")
-    current = next(iter(kernel["sin"].values()))["current"]
-    return f"{platform.machine()}, {current}, pybullet {version('pybullet')}"
+def physics() -> str:
+    """The library whose results these are."""
+    return f"pybullet {version('pybullet')}"
 
 
-def digests(id: str) -> list[str]:
-    """The states of a few worlds after a fixed number of fixed steps."""
+def digests(id: str) -> Digests:
+    """The states of a few worlds, and what each sensor gave, after fixed steps of all avatars."""
     rng = np.random.default_rng(0)
-    simulation = simulate(id, len(SEEDS), sensors=("proprioception",))
+    simulation = simulate(id, len(SEEDS), sensors=SENSORS)
+    seen = {key: hashlib.sha256() for key in simulation.observations}
     try:
         simulation.reset(SEEDS)
         for step in range(STEPS):
@@ -39,16 +45,25 @@ def digests(id: str) -> list[str]:
                 shape = (len(SEEDS), simulation.observers)
                 actions = rng.integers(simulation.action_space.n, size=shape)
             simulation.step(actions)
-        return [simulation.state.digest(world).hex() for world in range(len(SEEDS))]
+            for key, array in simulation.observations.items():
+                seen[key].update(array.tobytes())
+        states = [simulation.state.digest(world).hex() for world in range(len(SEEDS))]
+        return {"states": states, **{key: sha.hexdigest()[:32] for key, sha in seen.items()}}
     finally:
         simulation.close()
 
 
-def recorded() -> dict[str, dict[str, list[str]]]:
-    return json.loads(FILE.read_text()) if FILE.exists() else {}
+def everything() -> dict[str, Digests]:
+    return {spec.id: digests(spec.id) for spec in registry.scenarios()}
+
+
+def recorded() -> dict[str, Digests]:
+    """What is recorded for the installed version of PyBullet; empty when there is none."""
+    return json.loads(FILE.read_text()).get(physics(), {})
 
 
 if __name__ == "__main__":
-    everything = recorded()
-    everything[this_platform()] = {spec.id: digests(spec.id) for spec in registry.scenarios()}
-    FILE.write_text(json.dumps(everything, indent=2, sort_keys=True) + "\n")
+    if "--record" in sys.argv:
+        FILE.write_text(json.dumps({physics(): everything()}, indent=2, sort_keys=True) + "\n")
+    else:
+        sys.stdout.write(json.dumps(everything()) + "\n")

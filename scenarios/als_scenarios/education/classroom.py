@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.errors import ArgumentError
 from als_engine.layout import Layout
@@ -240,10 +241,10 @@ class Classroom(Task):
     def _count_standing(self, state: WorldState) -> None:
         avatars, pads = state.avatars, state.props.position[:, None, :, :2]
         away = avatars.position[:, :, None, :2] - pads
-        inside = np.square(away).sum(axis=-1) <= PAD_RADIUS**2
+        inside = np.square(away).sum(axis=-1) <= PAD_RADIUS * PAD_RADIUS
         on = np.where(inside.any(axis=-1), inside.argmax(axis=-1), NOTHING)
         state["open"][:] |= on == NOTHING
-        still = np.square(avatars.velocity[..., :2]).sum(axis=-1) < STILL**2
+        still = np.square(avatars.velocity[..., :2]).sum(axis=-1) < STILL * STILL
         stands = (on != NOTHING) & still & state["open"]
         same = on == state["standing_on"]
         state["standing"][:] = np.where(stands, np.where(same, state["standing"], 0) + 1, 0)
@@ -287,7 +288,7 @@ class Classroom(Task):
 
     def _distance(self, state: WorldState) -> FloatArray:
         away = state.avatars.position[..., :2] - self._right_pad(state)[:, None]
-        distance: FloatArray = np.hypot(away[..., 0], away[..., 1])
+        distance: FloatArray = pmath.hypot(away[..., 0], away[..., 1])
         return distance
 
     def reward(self, state: WorldState) -> FloatArray:
@@ -340,7 +341,7 @@ class Classroom(Task):
     def _follow(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         leader = state.avatars.position[:, :1, :2]
         away = state.avatars.position[..., :2] - leader
-        length = np.maximum(np.hypot(away[..., 0], away[..., 1]), 1e-6)[..., None]
+        length = np.maximum(pmath.hypot(away[..., 0], away[..., 1]), 1e-6)[..., None]
         goals = leader + away / length * _KEEP_AWAY
         self._way(state).walk(goals, commands, who, speed=0.9, avoid=0.1)
 
@@ -356,7 +357,7 @@ class Classroom(Task):
         chance = np.where(reached(state, state["errand"]), _GO_ON, _CHANGE_OF_MIND)
         chance = np.where(lingers, _CHANGE_OF_MIND, chance)
         place = state.avatars.position[..., :2]
-        near = np.square(place[:, :, None] - place[:, None]).sum(axis=-1) < _CLOSE**2
+        near = np.square(place[:, :, None] - place[:, None]).sum(axis=-1) < _CLOSE * _CLOSE
         for_whom = near & (state.behaviour == NOTHING)[:, None]
         chance = np.where(for_whom.any(axis=-1), _MAKE_WAY, chance)
         leaves = (draws[..., 0] < chance) & (state.behaviour != NOTHING)

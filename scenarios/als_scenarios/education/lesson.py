@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.sensors.base import Sensor
 from als_scenarios.education.arithmetic import LARGEST, LARGEST_ANSWER, OPERATORS
 
@@ -37,7 +38,7 @@ PAD_COLUMNS: Final = ("present", "number", "number_log", "forward", "left")
 
 def log_scale(numbers: NDArray[Any]) -> FloatArray:
     """Numbers on a logarithmic line, 0 for 0 and 1, 1 for the largest operand."""
-    logarithm: FloatArray = np.log(np.maximum(numbers, 1)) / np.log(LARGEST)
+    logarithm: FloatArray = pmath.log(np.maximum(numbers, 1)) / pmath.log(LARGEST)
     return logarithm
 
 
@@ -102,8 +103,8 @@ def _seen(state: WorldState, observers: int, pads: int) -> FloatArray:
     away = (
         state.props.position[:, None, :pads, :2] - avatars.position[:, :observers, None, :2]
     ) / PAD_REACH
-    cos = np.cos(avatars.heading[:, :observers, None])
-    sin = np.sin(avatars.heading[:, :observers, None])
+    cos = pmath.cos(avatars.heading[:, :observers, None])
+    sin = pmath.sin(avatars.heading[:, :observers, None])
     forward = away[..., 0] * cos + away[..., 1] * sin
     left = away[..., 1] * cos - away[..., 0] * sin
     return np.clip(np.stack([forward, left], -1), -3.0, 3.0)

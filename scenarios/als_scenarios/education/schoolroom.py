@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from als_engine import portable_math as pmath
 from als_engine.furniture import desk, shelf
 from als_engine.layout import Box, Color, Cylinder, Prop, Sign, SoundSource, Spawn
 from als_engine.room import Room
@@ -85,7 +86,9 @@ class Schoolroom:
         """
         n, rng = len(numbers), self._rng
         least = _RING + _MORE_RING * max(0, n - 4)
-        slack = max(0.0, math.pi / n - math.asin(_APART / 2 / least))
+        sine = _APART / 2 / least
+        apart = float(pmath.atan2(sine, math.sqrt(1.0 - sine * sine)))
+        slack = max(0.0, math.pi / n - apart)
         start = rng.uniform(0.0, 2 * math.pi)
         pads, fronts, backs = [], [], []
         for i, (color, number, (u, v, w)) in enumerate(
@@ -93,8 +96,8 @@ class Schoolroom:
         ):
             angle = start + 2 * math.pi * i / n + slack * (2 * u - 1)
             away = least + _DEPTH_OF_RING * v
-            x = self._middle[0] + away * math.cos(angle)
-            y = self._middle[1] + away * math.sin(angle)
+            x = self._middle[0] + away * pmath.cos(angle)
+            y = self._middle[1] + away * pmath.sin(angle)
             self._room.occupy((x, y), PAD_RADIUS)
             pads.append(Prop(Cylinder(PAD_RADIUS, 0.03), (x, y), color=color, solid=False))
             inwards = angle + math.pi + _ASKEW * (2 * w - 1)
@@ -104,7 +107,7 @@ class Schoolroom:
         return pads, fronts + backs
 
     def _panel(self, x: float, y: float, facing: float, color: Color) -> Prop:
-        middle = (x - _PANEL * math.cos(facing), y - _PANEL * math.sin(facing))
+        middle = (x - _PANEL * pmath.cos(facing), y - _PANEL * pmath.sin(facing))
         panel = Prop(Box(0.08, 1.0, 1.3), middle, facing, color=color)
         self.furniture.append(self._room.add(panel))
         return panel
@@ -123,5 +126,6 @@ class Schoolroom:
 
 
 def _on_panel(panel: Prop, facing: float, number: str) -> Sign:
-    x, y = panel.position[0] + 0.06 * math.cos(facing), panel.position[1] + 0.06 * math.sin(facing)
+    x = panel.position[0] + 0.06 * pmath.cos(facing)
+    y = panel.position[1] + 0.06 * pmath.sin(facing)
     return Sign(number, (x, y, 0.92), facing, 0.86, 0.6)

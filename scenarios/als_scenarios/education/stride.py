@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import BoolArray, FloatArray
 from als_engine.state import WorldState
 
@@ -35,7 +36,7 @@ def stride(
     """
     avatars, bodies = state.avatars, state.bodies
     wanted = _around_others(state, directions)
-    angle = np.arctan2(wanted[..., 1], wanted[..., 0]) - avatars.heading
+    angle = pmath.atan2(wanted[..., 1], wanted[..., 0]) - avatars.heading
     angle = (angle + np.pi) % (2 * np.pi) - np.pi
     walks = np.square(wanted).sum(axis=-1) > 1e-9
     turning = (np.abs(avatars.turn_rate) > _TURNING) & (
@@ -46,7 +47,7 @@ def stride(
     # Twice the wanted velocity less the present one: what it lacks most comes first.
     velocity = avatars.velocity[..., :2] / bodies.speed[:, None]
     x, y = np.moveaxis(2 * wanted - velocity, -1, 0)
-    cos, sin = np.cos(avatars.heading), np.sin(avatars.heading)
+    cos, sin = pmath.cos(avatars.heading), pmath.sin(avatars.heading)
     move = np.clip(np.stack([cos * x + sin * y, cos * y - sin * x], -1), -1.0, 1.0)
     move[~walks] = 0.0
     commands.turn[who], commands.move[who] = turn[who], move[who]
@@ -57,7 +58,7 @@ def _around_others(state: WorldState, directions: FloatArray) -> FloatArray:
     place = state.avatars.position[..., :2]
     x, y = directions[..., 0, None], directions[..., 1, None]
     away = place[:, None] - place[:, :, None]
-    distance = np.hypot(away[..., 0], away[..., 1])
+    distance = pmath.hypot(away[..., 0], away[..., 1])
     ahead = x * away[..., 0] + y * away[..., 1]
     left = x * away[..., 1] - y * away[..., 0]
     near = np.clip(1 - (distance - _PERSON) / _AVOID, 0.0, 1.0)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine import Box, Cylinder, Layout, Prop, Quantity, Room, Spawn, Sphere, Task, WorldState
+from als_engine import portable_math as pmath
 from als_engine.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.avatar import Commands
 from als_engine.errors import ArgumentError
@@ -214,7 +215,7 @@ class Vocabulary(Task):
     def _away(self, state: WorldState) -> FloatArray:
         """How far the pupil is from each thing, (worlds, things)."""
         away = state.props.position[..., :2] - state.avatars.position[:, :1, :2]
-        return np.asarray(np.hypot(away[..., 0], away[..., 1]))
+        return np.asarray(pmath.hypot(away[..., 0], away[..., 1]))
 
 
 _SEEN: Final[Mapping[str, tuple[Split, ...]]] = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numba
 import numpy as np
 
+from als_engine import portable_math as pmath
 from als_scenarios.game.obstacles import near, run
 
 if TYPE_CHECKING:
@@ -124,13 +125,13 @@ def _escape(  # type: ignore[no-untyped-def]
             count = near(x, y, _LOOK + radius[a] + 0.2, things[w], close)
             cx, cy = _nearest_chaser(x, y, chasers, position[w])
             side = 1.0 if (step[w] // SWERVE_STEPS + a) % 2 == 0 else -1.0
-            away = math.atan2(y - cy, x - cx) + side * style[3]
+            away = pmath.atan2(y - cy, x - cx) + side * style[3]
             best = -math.inf
             for k in range(DIRECTIONS):
                 angle = 2.0 * math.pi * k / DIRECTIONS
-                dx, dy = math.cos(angle), math.sin(angle)
+                dx, dy = pmath.cos(angle), pmath.sin(angle)
                 free = run(x, y, dx, dy, radius[a] + SKIN, _LOOK, close[:count])
-                score = style[0] * math.cos(angle - away) + style[1] * free / _LOOK
+                score = style[0] * pmath.cos(angle - away) + style[1] * free / _LOOK
                 if free < 0.3:
                     score -= 2.0
                 if style[2] > 0.0:

@@ -14,6 +14,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_scenarios.game.obstacles import free_step, near
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _go(body, limits, dt, move, things):  # type: ignore[no-untyped-def]
     if forth < 0.0:
         forth *= _SIDEWAYS
     left *= _SIDEWAYS
-    c, s = math.cos(heading), math.sin(heading)
+    c, s = pmath.cos(heading), pmath.sin(heading)
     ax, ay = speed * (c * forth - s * left) - vx, speed * (s * forth + c * left) - vy
     need = math.sqrt(ax * ax + ay * ay)
     part = gain / need if need > gain else 1.0

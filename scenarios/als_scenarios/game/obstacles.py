@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import SHAPE_BOX
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def _gather(  # type: ignore[no-untyped-def]
             row[2], row[6] = 1.0, half[w, i, 0]
             if shape[w, i] == SHAPE_BOX:
                 x, y, z, s = orientation[w, i]
-                angle = math.atan2(2.0 * (s * z + x * y), 1.0 - 2.0 * (y * y + z * z))
-                row[2], row[3] = math.cos(angle), math.sin(angle)
+                angle = pmath.atan2(2.0 * (s * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+                row[2], row[3] = pmath.cos(angle), pmath.sin(angle)
                 row[4:6] = half[w, i, :2]
                 row[6] = 0.0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import BoolArray, FloatArray, IntArray
 from als_engine.navigation import Navigator, steer
 from als_engine.state import WorldState
@@ -79,7 +80,7 @@ class Players:
         assert self._navigator is not None
         goal, xy = state["goal"], state.avatars.position[..., :2]
         away = goal - xy
-        done = np.hypot(away[..., 0], away[..., 1]) < ARRIVED
+        done = pmath.hypot(away[..., 0], away[..., 1]) < ARRIVED
         done |= (state.step % GOAL_STEPS == 0)[:, None]
         if done.any():
             low, high = state.bounds[:, None, :2], state.bounds[:, None, 2:]
@@ -120,14 +121,14 @@ class Players:
         elif tactic == "pack" and self.chasers.sum() > 1:
             angle = 2 * np.pi * np.cumsum(self.chasers) / self.chasers.sum()
             reach = np.where(gap > FLANK, FLANK, 0.0)[..., None]
-            goals = goals + reach * np.stack([np.cos(angle), np.sin(angle)], -1)
+            goals = goals + reach * np.stack([pmath.cos(angle), pmath.sin(angle)], -1)
         elif tactic == "flank":
             ahead = goals - avatars.position[..., :2]
             left = np.stack([-ahead[..., 1], ahead[..., 0]], -1) / np.maximum(gap, 1e-9)[..., None]
             goals = goals + np.where(gap > FLANK, FLANK, 0.0)[..., None] * left
         directions = self._navigator.direction(goals, who)
         # A direction is short near its goal, where others would stop; a chaser runs on.
-        length = np.hypot(directions[..., 0], directions[..., 1])[..., None]
+        length = pmath.hypot(directions[..., 0], directions[..., 1])[..., None]
         steer(state, directions / np.maximum(length, 1e-9), commands, who, pace, 0.0)
 
     def _hunting(self, state: WorldState) -> BoolArray:
@@ -138,7 +139,8 @@ class Players:
         """The free evader nearest to each avatar, and how far it is: (worlds, avatars)."""
         xy = state.avatars.position[..., :2]
         between = xy[:, None] - xy[:, :, None]
-        gaps = np.where(state["free"][:, None], np.hypot(between[..., 0], between[..., 1]), np.inf)
+        gaps = pmath.hypot(between[..., 0], between[..., 1])
+        gaps = np.where(state["free"][:, None], gaps, np.inf)
         return gaps.argmin(axis=2).astype(np.int32), gaps.min(axis=2)
 
     # -- evaders ----------------------------------------------------------------------------------
@@ -161,7 +163,7 @@ class Players:
         who = who & state["free"]
         xy = state.avatars.position[..., :2]
         between = xy[:, :, None] - xy[:, None]
-        gaps = np.hypot(between[..., 0], between[..., 1])[:, :, self.chasers].min(axis=2)
+        gaps = pmath.hypot(between[..., 0], between[..., 1])[:, :, self.chasers].min(axis=2)
         alarmed = who & (gaps < ALARM[style])
         if (who & ~alarmed).any():
             self.wander(state, who & ~alarmed, commands)

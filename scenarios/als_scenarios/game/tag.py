@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine import furniture
+from als_engine import portable_math as pmath
 from als_engine.arrays import Body, BoolArray, FloatArray
 from als_engine.errors import ArgumentError, unknown
 from als_engine.layout import Box, Layout, Prop, Spawn
@@ -278,7 +279,7 @@ and swerves |
         free = state["free"]
         xy = state.avatars.position[..., :2]
         between = xy[:, :, None] - xy[:, None]
-        gap = np.where(free[:, None], np.hypot(between[..., 0], between[..., 1]), np.inf).min(2)
+        gap = np.where(free[:, None], pmath.hypot(between[..., 0], between[..., 1]), np.inf).min(2)
         gap = np.where(self.chasers & (free.sum(1) > 0)[:, None], gap, 0.0)
         share = gap.sum(1) / np.maximum(free.sum(1), 1)
         potential: FloatArray = free * share[:, None] - gap

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import FloatArray
 from als_engine.layout import Box, Layout, Prop, Sign, Spawn
 from als_engine.room import Room
@@ -158,7 +159,7 @@ def follows(state: WorldState, who: BoolArray, commands: Commands, navigator: Na
     """A relative who stays at the doctor's heels, and draws back when the doctor turns round."""
     doctor = state.avatars.position[:, None, DOCTOR, :2]
     away = state.avatars.position[..., :2] - doctor
-    length = np.maximum(np.hypot(away[..., 0], away[..., 1]), 0.1)[..., None]
+    length = np.maximum(pmath.hypot(away[..., 0], away[..., 1]), 0.1)[..., None]
     goals = doctor + away * (_HEELS / length)
     edge = np.array([LENGTH / 2 - 0.4, 0.6])
     navigator.walk(np.clip(goals, -edge, edge), commands, who)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import NOTHING, Body, BoolArray, FloatArray, IntArray
 from als_engine.avatar import HAND_USE
 from als_engine.interaction import REACH, REACH_ANGLE
@@ -339,7 +340,7 @@ from the mean of all but the test patients; 0 where not measured | ±5 |
         assert self._navigator is not None
         self._navigator.walk(places, commands, busy & ~use)
         away = places - state.avatars.position[..., :2]
-        there = busy & ~use & (np.hypot(away[..., 0], away[..., 1]) < 0.2)
+        there = busy & ~use & (pmath.hypot(away[..., 0], away[..., 1]) < 0.2)
         if there.any():
             props = np.take_along_axis(state.props.position[..., :2], every, axis=1)
             face(state, props, commands, there)
@@ -349,7 +350,7 @@ from the mean of all but the test patients; 0 where not measured | ±5 |
         likely, missing = state["likely"], ~state["measured"]
         sure = (np.maximum(likely, 1 - likely) >= CONFIDENT) | ~missing.any(1)
         away = state.props.position[:, None, :NUM_PANELS] - state.avatars.position[:, :, None]
-        price = np.hypot(away[..., 0], away[..., 1]) + DETOUR * np.argsort(ORDER)
+        price = pmath.hypot(away[..., 0], away[..., 1]) + DETOUR * np.argsort(ORDER)
         goal = np.full(who.shape, NOTHING, np.int32)
         free = missing & ~sure[:, None]
         rows = np.arange(len(who))
@@ -380,7 +381,7 @@ def _potential(state: WorldState) -> FloatArray:
     """
     likely = state["likely"]
     away = state.props.position[:, BENIGN:, :2] - state.avatars.position[:, DOCTOR, None, :2]
-    away = np.hypot(away[..., 0], away[..., 1])
+    away = pmath.hypot(away[..., 0], away[..., 1])
     expected = (1 - likely) * away[:, 0] + likely * away[:, 1]
     potential = WEIGHTS.evidence * WEIGHTS.decision_value(likely) - WEIGHTS.closer * expected
     ended = (state["decision"] != UNDECIDED) | _sent_home(state)
@@ -390,9 +391,9 @@ def _potential(state: WorldState) -> FloatArray:
 def _in_hand(state: WorldState) -> IntArray:
     """What each avatar would use now, (worlds, avatars), or NOTHING; as `interaction` has it."""
     away = state.props.position[:, None, :, :2] - state.avatars.position[:, :, None, :2]
-    gap = np.hypot(away[..., 0], away[..., 1]) - state.bodies.radius[:, None]
+    gap = pmath.hypot(away[..., 0], away[..., 1]) - state.bodies.radius[:, None]
     gap -= state.props.half[:, None, :, :2].max(-1)
-    angle = np.arctan2(away[..., 1], away[..., 0]) - state.avatars.heading[..., None]
+    angle = pmath.atan2(away[..., 1], away[..., 0]) - state.avatars.heading[..., None]
     angle = np.abs((angle + math.pi) % (2 * math.pi) - math.pi)
     gap = np.where((gap < REACH) & ((angle <= REACH_ANGLE) | (gap < 0)), gap, np.inf)
     nearest = gap.argmin(-1)

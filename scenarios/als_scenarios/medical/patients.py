@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.task import Split
 
 NUM_FEATURES: Final = 30
@@ -162,7 +163,7 @@ def fit_model() -> NDArray[np.float64]:
     known = every.of("train", "validation")
     inputs, truth = every.standard[known].astype(np.float64), every.malignant[known]
     table = np.zeros((1 << NUM_PANELS, NUM_FEATURES + 1))
-    table[0, -1] = np.log(truth.mean() / (1 - truth.mean()))
+    table[0, -1] = pmath.log(truth.mean() / (1 - truth.mean()))
     for k in range(1, len(table)):
         read = np.flatnonzero(_BITS[PANEL_OF_FEATURE] & k)
         model = LogisticRegression(C=PENALTY, solver="lbfgs", tol=1e-8, max_iter=10_000)
@@ -194,4 +195,4 @@ def malignancy(patient: NDArray[np.integer], measured: NDArray[np.bool_]) -> NDA
     row = model()[measured @ _BITS]
     # A sum of products and not a matrix product: it gives the same bits for any number of worlds.
     odds = (patients().standard[patient] * row[:, :-1]).sum(1) + row[:, -1]
-    return np.asarray(1.0 / (1.0 + np.exp(-odds)))
+    return np.asarray(1.0 / (1.0 + pmath.exp(-odds)))

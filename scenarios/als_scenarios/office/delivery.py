@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine import Layout, Task
+from als_engine import portable_math as pmath
 from als_engine.arrays import Body, BoolArray, FloatArray
 from als_engine.avatar import Commands
 from als_engine.sensors.base import Sensor
@@ -302,7 +303,7 @@ def _potential(  # type: ignore[no-untyped-def]
             )
         if crate_pending[w]:
             x, y = mirror[w] * prop_position[w, CRATE, :2]
-            to_go = math.hypot(max(0.0, CLEAR_X + 0.1 - x), y - BACK_DOOR_Y)
+            to_go = pmath.hypot(max(0.0, CLEAR_X + 0.1 - x), y - BACK_DOOR_Y)
             first = second = math.inf
             for a in range(avatars):
                 away = way_length(at[a, 0], at[a, 1], x - CRATE_SIZE / 2 - 0.3, y)
@@ -359,7 +360,7 @@ def _desk_at(state: WorldState, world: int, prop: int) -> int | None:
     half = props.half[world, :DESKS]
     across = np.maximum(0.0, np.abs(cos * away[:, 0] + sin * away[:, 1]) - half[:, 0])
     along = np.maximum(0.0, np.abs(cos * away[:, 1] - sin * away[:, 0]) - half[:, 1])
-    gap = np.hypot(across, along)
+    gap = pmath.hypot(across, along)
     nearest = int(gap.argmin())
     return nearest if gap[nearest] <= DELIVERY_RANGE else None
 

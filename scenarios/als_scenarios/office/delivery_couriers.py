@@ -15,6 +15,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.arrays import NOTHING, BoolArray
 from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, Commands
 from als_engine.interaction import REACH, REACH_ANGLE
@@ -171,8 +172,8 @@ def _decide(  # type: ignore[no-untyped-def]
                 mode[w, a] = _bring(
                     at[a], stands[k], mirror[w] * prop_position[w, d, :2], goal[w, a], look[w, a]
                 )
-                x = position[w, a, 0] + _AHEAD * math.cos(heading[w, a])
-                y = position[w, a, 1] + _AHEAD * math.sin(heading[w, a])
+                x = position[w, a, 0] + _AHEAD * pmath.cos(heading[w, a])
+                y = position[w, a, 1] + _AHEAD * pmath.sin(heading[w, a])
                 if nearest_desk(x, y, prop_position[w], orientation[w], half[w]) == d:
                     hand[w, a] = HAND_PUT_DOWN
             for axis in range(2):
@@ -206,14 +207,14 @@ def _fetch(here, parcel, height, goal, look):  # type: ignore[no-untyped-def]
         # Counter and archive are both reached from the east.
         goal[0] += _BEFORE
         near = 0.25
-    return LOOK if math.hypot(here[0] - goal[0], here[1] - goal[1]) < near else WALK
+    return LOOK if pmath.hypot(here[0] - goal[0], here[1] - goal[1]) < near else WALK
 
 
 @numba.njit(cache=True, nogil=True)
 def _bring(here, stand, desk, goal, look):  # type: ignore[no-untyped-def]
     """Leads to a desk; returns the mode."""
     goal[:], look[:] = stand, desk
-    return LOOK if math.hypot(here[0] - stand[0], here[1] - stand[1]) < 0.3 else WALK
+    return LOOK if pmath.hypot(here[0] - stand[0], here[1] - stand[1]) < 0.3 else WALK
 
 
 @numba.njit(cache=True, nogil=True)
@@ -227,7 +228,7 @@ def _turn(quaternion):  # type: ignore[no-untyped-def]
 def _turned(quaternion):  # type: ignore[no-untyped-def]
     """How far a box has turned from the nearest right angle, radians."""
     sin, cos = _turn(quaternion)
-    angle = math.atan2(sin, cos)
+    angle = pmath.atan2(sin, cos)
     return angle - 0.5 * math.pi * math.floor(angle / (0.5 * math.pi) + 0.5)
 
 
@@ -295,13 +296,13 @@ def _race(here, order_parcel, holder, doable, parcels):  # type: ignore[no-untyp
 def _way(a, b):  # type: ignore[no-untyped-def]
     """Roughly how far it is to walk."""
     wall = 2.0 if (a[0] < DIVIDER_X) != (b[0] < DIVIDER_X) or in_back(a) != in_back(b) else 0.0
-    return math.hypot(a[0] - b[0], a[1] - b[1]) + wall
+    return pmath.hypot(a[0] - b[0], a[1] - b[1]) + wall
 
 
 @numba.njit(cache=True, nogil=True)
 def _to_crate(here, crate):  # type: ignore[no-untyped-def]
     """How far it is to where one pushes from."""
-    return math.hypot(here[0] - crate[0] + _SLOT, here[1] - crate[1])
+    return pmath.hypot(here[0] - crate[0] + _SLOT, here[1] - crate[1])
 
 
 @numba.njit(cache=True, nogil=True)
@@ -356,8 +357,8 @@ def can_pick(  # type: ignore[no-untyped-def]
         if not (portable[i] and present[i] and holder[i] < 0):
             continue
         dx, dy = prop_position[i, 0] - position[0], prop_position[i, 1] - position[1]
-        gap = math.hypot(dx, dy) - radius - max(half[i, 0], half[i, 1])
-        angle = math.atan2(dy, dx) - heading
+        gap = pmath.hypot(dx, dy) - radius - max(half[i, 0], half[i, 1])
+        angle = pmath.atan2(dy, dx) - heading
         angle -= 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
         if gap < nearest and (abs(angle) <= REACH_ANGLE or gap < 0.0):
             best, nearest = i, gap
@@ -373,7 +374,7 @@ def nearest_desk(x, y, position, orientation, half):  # type: ignore[no-untyped-
         dx, dy = x - position[d, 0], y - position[d, 1]
         u = max(0.0, abs(cos * dx + sin * dy) - half[d, 0])
         v = max(0.0, abs(cos * dy - sin * dx) - half[d, 1])
-        away = math.hypot(u, v)
+        away = pmath.hypot(u, v)
         if away < least:
             best, least = d, away
     return best

@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from als_engine import Box, Layout, Prop, Sign, SoundSource, Spawn
+from als_engine import portable_math as pmath
 from als_engine.furniture import desk, parcel, plant, shelf
 from als_engine.task import LEVELS, Split, split_of
 
@@ -187,7 +188,7 @@ class _Mirror:
         return (self.x * x, self.y * y, *z)
 
     def heading(self, angle: float) -> float:
-        return math.atan2(self.y * math.sin(angle), self.x * math.cos(angle))
+        return pmath.atan2(self.y * pmath.sin(angle), self.x * pmath.cos(angle))
 
     def sign(
         self, text: str, x: float, y: float, z: float, angle: float, width: float, height: float
@@ -263,7 +264,7 @@ def _furnish(
         props[f"desk_{number + 1}"] = desk(
             mirror.spot(x, y), mirror.heading(facing) + math.pi / 2, _WOOD
         )
-        out_x, out_y = math.cos(facing), math.sin(facing)
+        out_x, out_y = pmath.cos(facing), pmath.sin(facing)
         text = DESK_WORDS[number].upper() if in_words else f"DESK {number + 1}"
         # On the wall behind the desk, or above the low partition.
         sign_at = (x - 0.33 * out_x, y - 0.33 * out_y, 1.32)
@@ -327,7 +328,7 @@ def way_length(ax: float, ay: float, bx: float, by: float) -> float:
     """The length of the way between two points in plan coordinates, through the doorways."""
     in_mail_a, in_mail_b = ax < DIVIDER_X, bx < DIVIDER_X
     if in_mail_a == in_mail_b and (in_mail_a or (ay < 0.0) == (by < 0.0)):
-        return math.hypot(bx - ax, by - ay)
+        return pmath.hypot(bx - ax, by - ay)
     door_a = FRONT_DOOR_Y if ay < 0.0 else BACK_DOOR_Y
     door_b = FRONT_DOOR_Y if by < 0.0 else BACK_DOOR_Y
     if in_mail_a:
@@ -335,8 +336,8 @@ def way_length(ax: float, ay: float, bx: float, by: float) -> float:
     if in_mail_b:
         door_b = door_a
     to_door, from_door = (
-        math.hypot(DIVIDER_X - ax, door_a - ay),
-        math.hypot(bx - DIVIDER_X, by - door_b),
+        pmath.hypot(DIVIDER_X - ax, door_a - ay),
+        pmath.hypot(bx - DIVIDER_X, by - door_b),
     )
     return to_door + abs(door_b - door_a) + from_door
 

@@ -11,6 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine import portable_math as pmath
 from als_engine.sensors.base import Sensor
 from als_engine.state import WorldState
 from als_scenarios.office.delivery_couriers import can_pick, in_back, nearest_desk
@@ -120,7 +121,7 @@ class Orders(Sensor):
 def _see(row, column, position, heading, x, y):  # type: ignore[no-untyped-def]
     """Writes where a place in the world is, ahead and to the left."""
     dx, dy = x - position[0], y - position[1]
-    cos, sin = math.cos(heading) / SCALE, math.sin(heading) / SCALE
+    cos, sin = pmath.cos(heading) / SCALE, pmath.sin(heading) / SCALE
     row[column] = min(FURTHEST, max(-FURTHEST, cos * dx + sin * dy))
     row[column + 1] = min(FURTHEST, max(-FURTHEST, cos * dy - sin * dx))
 
@@ -188,8 +189,8 @@ def _fill_next(  # type: ignore[no-untyped-def]
                 to = desk if mine else parcel
                 at = mirror[w] * prop_position[w, to, :2]
                 if mine:
-                    x = position[w, a, 0] + _AHEAD * math.cos(heading[w, a])
-                    y = position[w, a, 1] + _AHEAD * math.sin(heading[w, a])
+                    x = position[w, a, 0] + _AHEAD * pmath.cos(heading[w, a])
+                    y = position[w, a, 1] + _AHEAD * pmath.sin(heading[w, a])
                     spot = nearest_desk(x, y, prop_position[w], orientation[w], half[w])
                     hand = hand or spot == desk
                 elif held[w, a] < 0 and holder[w, parcel] < 0:
