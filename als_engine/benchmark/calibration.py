@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from als_engine.benchmark.contestants import YARDSTICKS
+from als_engine.benchmark.identity import YARDSTICKS
 from als_engine.evaluation.protocol import evaluate
 from als_engine.saving import make_agent
 from als_engine.specs import SuiteEntry, SuiteSpec

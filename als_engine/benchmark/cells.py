@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -39,12 +39,15 @@ class Results:
         means: of its units.
         failures: unit to reason.
         verdicts: (agent, tier, bundle, detail) of its verifications.
+        players: agent to the registered ids of what played under that label, one of them if all is
+            well. A label of which this is not known never ranks.
     """
 
     run: RunRecord
     means: Sequence[SeedMean]
     failures: Mapping[Unit, str] = field(default_factory=dict)
     verdicts: Sequence[tuple[str, str, str, str]] = ()
+    players: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -10,29 +10,28 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
+from als_engine.benchmark.identity import (
+    PERCEPTION,
+    alike,
+    content_digest,
+    options_of,
+    why_mislabelled,
+)
 from als_engine.errors import ArgumentError, SavedFileError
-from als_engine.options import parse_pairs
 from als_engine.registry import registry
 from als_engine.safe_files import MAX_TENSORS, read_bytes
 from als_engine.saving import MAX_RECORD, RECORD, WEIGHTS, AgentRecord, load_agent
 from als_engine.specs import SuiteEntry
 
-__all__ = ["PERCEPTION", "YARDSTICKS", "Contestant", "find_contestant", "find_contestants"]
-
-YARDSTICKS: Final = ("random", "expert")
-"""0 and 1 on the normalized scale: measured against, not competing."""
+__all__ = ["Contestant", "find_contestant", "find_contestants"]
 
 _NAMED = re.compile(r"([A-Za-z0-9][\w.@+-]{0,39})=(?=[^=:]+(:|$))", re.ASCII)
-_SEPARATOR = re.compile(r",(?=[A-Za-z_]\w*=)")
-PERCEPTION: Final = ("action_mode", "sensors", "frame_size")
-"""Arguments of a scenario that an agent chooses."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,10 @@ def find_contestants(words: Sequence[str]) -> list[Contestant]:
     for contestant in map(find_contestant, words):
         if found.setdefault(contestant.label, contestant) != contestant:
             raise ArgumentError(f'two agents are called "{contestant.label}"')
+    for one, other in alike(found):
+        raise ArgumentError(
+            f'"{one}" and "{other}" look alike: choose another name for one of them'
+        )
     return list(found.values())
 
 
@@ -97,20 +100,27 @@ def find_contestant(word: str) -> Contestant:
 
     Raises:
         UnknownIdError: there is neither such an agent nor such a folder.
-        ArgumentError: the hyperparameters cannot be read.
+        ArgumentError: the hyperparameters cannot be read, or the name is one that takes people in.
         SavedFileError: the folder is no saved agent.
     """
+    found = _find(word)
+    problem = why_mislabelled(found.label, found.agent, found.config, found.arguments, found.files)
+    if problem:
+        raise ArgumentError(f"--agent {word}: {problem}")
+    return found
+
+
+def _find(word: str) -> Contestant:
     named = _NAMED.match(word)
     if named:
-        found = find_contestant(word[named.end() :])
-        return dataclasses.replace(found, label=named[1])
+        return dataclasses.replace(_find(word[named.end() :]), label=named[1])
     if Path(word).is_dir():
         return _saved(Path(word))
-    name, colon, rest = word.partition(":")
+    name = word.partition(":")[0]
     if "/" in name and not any(spec.id == name for spec in registry.agents()):
         raise SavedFileError(f"there is no folder {name}")
     spec = registry.agent(name)
-    config = parse_pairs(_SEPARATOR.split(rest) if colon else (), f"--agent {name}:")
+    _, config = options_of(word) or (name, {})
     arguments: dict[str, Any] = {key: config.pop(key) for key in PERCEPTION if key in config}
     if config and not spec.trainable:
         raise ArgumentError(f'"{name}" is not trained, so it takes no "{next(iter(config))}"')
@@ -123,11 +133,10 @@ def _saved(folder: Path) -> Contestant:
     files = {RECORD: read_bytes(folder / RECORD, MAX_RECORD)}
     if (folder / WEIGHTS).exists():
         files[WEIGHTS] = read_bytes(folder / WEIGHTS, MAX_TENSORS)
-    digest = hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()[:8]
     name = folder.resolve().parent.name if folder.name == "agent" else folder.resolve().name
     return Contestant(
         # Its content is in its name: a folder that has changed is another contestant.
-        label=f"{name}@{digest}",
+        label=f"{_plain(name)}@{content_digest(files)}",
         agent=record.agent,
         config=record.config,
         # What it perceives and how it acts is its own; the task's arguments are the entry's.
@@ -137,6 +146,11 @@ def _saved(folder: Path) -> Contestant:
         seed=_seed(record),
         observers=record.observers,
     )
+
+
+def _plain(name: str) -> str:
+    """A folder's name as a label may have it."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("._-")[:60] or "agent"
 
 
 def _seed(record: AgentRecord) -> int:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from als_engine.benchmark.claims import digest_of
-from als_engine.benchmark.contestants import YARDSTICKS, Contestant
+from als_engine.benchmark.contestants import Contestant
+from als_engine.benchmark.identity import YARDSTICKS
 from als_engine.benchmark.records import Unit
 from als_engine.specs import SuiteEntry, SuiteSpec
 

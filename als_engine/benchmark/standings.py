@@ -8,6 +8,8 @@ The rules, all of them pure functions of the rows:
 - An agent that lacks a unit or an episode has no score: leaving something out never helps.
 - Ranks are tied as `tied_ranks` says. Only agents rank whose episodes were played on seeds that
   nobody knew before (tier "executed"); a run of ones own and a replayed bundle are listed below.
+- What was run decides who ranks, not what it is called: a yardstick never does, and neither does
+  a label of which it is not known what played under it.
 - Few training seeds are provisional: such a rank is in brackets and moves nobody else's.
 """
 
@@ -26,7 +28,7 @@ from als_engine.benchmark.cells import (
     pairings,
     printable,
 )
-from als_engine.benchmark.contestants import YARDSTICKS
+from als_engine.benchmark.identity import YARDSTICKS
 from als_engine.benchmark.records import TIERS, RunRecord
 from als_engine.errors import ArgumentError, StoreError, unknown
 from als_engine.evaluation.statistics import (
@@ -62,6 +64,7 @@ class Standing:
         label: what it is called in the table.
         run, agent: under which its units are stored.
         tier: of `TIERS`. bundle: that it comes from, or was checked with; may be empty.
+        player: registered id of what is run; empty where that is not known, or not one.
         cells: entry to what it did there.
         seeds: how many training seeds it has.
         missing: what it lacks, such as "2 of 25 units"; empty for nothing.
@@ -75,6 +78,7 @@ class Standing:
     agent: str
     tier: str
     bundle: str
+    player: str
     cells: Mapping[str, Cell]
     seeds: int
     missing: str = ""
@@ -91,7 +95,7 @@ class Standing:
     @property
     def is_yardstick(self) -> bool:
         """Whether it is what others are measured against."""
-        return self.agent in YARDSTICKS
+        return self.player in YARDSTICKS or self.agent in YARDSTICKS
 
     @property
     def failures(self) -> list[tuple[str, int, str]]:
@@ -157,7 +161,13 @@ def read_standings(store: Store, run: str | None = None) -> Standings:
         main = _choose(runs, run, store)
         members = [main, *(r for r in runs if r.tier == TIERS[-1] and r != main)]
         found = [
-            Results(r, store.seed_means(r.key), store.failures(r.key), store.verdicts(r.key))
+            Results(
+                r,
+                store.seed_means(r.key),
+                store.failures(r.key),
+                store.verdicts(r.key),
+                store.players(r.key),
+            )
             for r in members
             if _plays_the_same(r, main)
         ]
@@ -262,18 +272,21 @@ def _line(
     groups = [list(cells[name].scores.values()) for name in counted]
     complete = bool(counted) and not missing
     tier, bundle = _tier(results, agent)
+    players = sorted(results.players.get(agent, ()))
     return Standing(
         label=printable(agent),
         run=results.run.key,
         agent=agent,
         tier=tier,
         bundle=bundle,
+        # Of several, one that is a yardstick: nobody hides one among others.
+        player=next((p for p in players if p in YARDSTICKS or len(players) == 1), ""),
         cells=cells,
         seeds=len(seeds),
         missing=missing,
         score=interquartile_interval(groups) if complete else None,
         gap=optimality_gap(groups) if complete else None,
-        provisional=agent not in YARDSTICKS and len(seeds) < seeds_wanted(suite),
+        provisional=not {agent, *players} & {*YARDSTICKS} and len(seeds) < seeds_wanted(suite),
     )
 
 
@@ -325,7 +338,8 @@ def _ranked(rows: Sequence[Standing]) -> list[Standing]:
         part = 2 if row.is_yardstick else 0 if row.rank is not None else 1
         return part, -row.score.value if row.score else float("inf"), row.label
 
-    ranking = [r for r in rows if r.tier == TIERS[-1] and r.score and not r.is_yardstick]
+    executed = [row for row in rows if row.tier == TIERS[-1] and row.score]
+    ranking = [row for row in executed if row.player and not row.is_yardstick]
     firm = [row for row in ranking if not row.provisional]
     ranks = _ranks(ranking) | _ranks(firm)
     return sorted((replace(row, rank=ranks.get(row.key)) for row in rows), key=order)

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from als_engine.agent import Agent, Progress
-from als_engine.benchmark.contestants import YARDSTICKS, Contestant
+from als_engine.benchmark.contestants import Contestant
+from als_engine.benchmark.identity import YARDSTICKS
 from als_engine.benchmark.pairing import Pair
 from als_engine.benchmark.records import Chunk, TrainedAgent
-from als_engine.errors import ALSError, WorkerError
+from als_engine.errors import ALSError, ArgumentError, WorkerError
 from als_engine.quiet import import_physics
 from als_engine.saving import RECORD, AgentRecord, make_agent
 from als_engine.specs import SuiteEntry
@@ -202,6 +203,10 @@ def open_seat(
     """
     contestant = seat.contestant
     if contestant.agent in YARDSTICKS:
+        if seat.files:
+            raise ArgumentError(
+                f'"{contestant.agent}" is a yardstick, which is never a saved agent'
+            )
         # The expert has to see the worlds, and nobody else's code is in these two.
         yield make_agent(contestant.agent, scenario, arguments)
         return

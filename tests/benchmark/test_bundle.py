@@ -46,17 +46,17 @@ def home(tmp_path_factory) -> Path:
     (entry,) = suite.entries
     run = run_record(suite)
     arguments = {**entry.arguments, **PERCEIVED}
-    record = AgentRecord(agent="random", scenario=entry.scenario, arguments=PERCEIVED)
-    save_agent(make_agent("random", entry.scenario, PERCEIVED), home / "saved", record)
+    record = AgentRecord(agent="q-learning", scenario=entry.scenario, arguments=PERCEIVED)
+    save_agent(make_agent("q-learning", entry.scenario, PERCEIVED), home / "saved", record)
     saved = {path.name: path.read_bytes() for path in (home / "saved").iterdir()}
     with StoreWriter(home / "store.sqlite") as writer:
         writer.add_run(run)
         for label, name, files in (
             ("expert", "expert", {}),
-            ("mine@1", "random", saved),
+            ("mine@1", "q-learning", saved),
             ("random", "random", {}),
-            ("broken", "random", {}),
-            ("unfinished", "random", {}),
+            ("broken", "q-learning", {}),
+            ("unfinished", "q-learning", {}),
         ):
             unit = Unit(run.key, entry.name, label, 0)
             if label == "broken":
@@ -204,7 +204,7 @@ def test_the_manifest_is_canonical_and_says_what_it_should(home):
     (mine,) = [unit for unit in manifest["units"] if unit["agent"] == "mine@1"]
     (folder,) = (home / "bundle" / "agents").iterdir()
     assert (folder / "agent.json").read_bytes() == (home / "saved" / "agent.json").read_bytes()
-    assert list(mine["player"]["files"]) == ["agent.json"]
+    assert list(mine["player"]["files"]) == ["agent.json", "weights.safetensors"]
 
 
 @pytest.mark.parametrize(

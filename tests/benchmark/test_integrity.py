@@ -287,7 +287,7 @@ def test_what_is_sealed_again_unchanged_is_accepted(bundles, stages):
 @pytest.mark.parametrize("entry", SUITE.entries, ids=lambda entry: entry.name)
 def test_an_honest_bundle_is_accepted(entry, mode, stages):
     for i in range(34):  # With three entries and two modes two hundred in all, and some more.
-        files = honest(np.random.default_rng([4, i]), stages, entry, (f"stroller {i}",), mode)
+        files = honest(np.random.default_rng([4, i]), stages, entry, (f"stroller-{i}",), mode)
         assert refusals(files, stages, (entry.name, mode)) == []
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ def means(scores: Scores, entries: Sequence[SuiteEntry] = SUITE.entries[:2]) -> 
 
 def executed(scores: Scores, bundle: str = "b", **fields: Any) -> Results:
     run = dataclasses.replace(RUN, key=f"two-{bundle}", tier="executed", bundle=bundle * 64)
-    return Results(run, means(scores), **fields)
+    players = {label: {label} for label in scores}
+    return Results(run, means(scores), **{"players": players, **fields})
 
 
 def row(found: Standings, label: str) -> Standing:
@@ -69,6 +70,18 @@ def test_scores_lie_between_the_yardsticks_and_seeds_are_what_is_resampled() -> 
     assert (cell.success, cell.length) == (pytest.approx(np.mean(scores) / 2), 30.0)
     assert found.gap is not None
     assert found.gap.value == pytest.approx(1 - np.mean(scores))
+
+
+@pytest.mark.parametrize("played", [{"expert"}, {"random"}, {"expert", "ppo"}, {"ppo", "sac"}, ()])
+def test_a_yardstick_never_ranks_whatever_it_is_called(played: Collection[str]) -> None:
+    rivals = executed({"ppo": SURE, "super": [1.0] * 5})
+    both = dataclasses.replace(rivals, players={"ppo": {"ppo"}, "super": played})
+    found = standings([both])
+    assert row(found, "super").rank is None
+    assert row(found, "super").is_yardstick == bool({"expert", "random"} & {*played})
+    assert row(found, "ppo").rank == 1
+    known = dataclasses.replace(rivals, players={"ppo": {"ppo"}, "super": {"sac"}})
+    assert row(standings([known]), "super").rank == 1
 
 
 def test_an_entry_without_yardsticks_is_shown_and_not_counted() -> None:

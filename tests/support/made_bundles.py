@@ -94,7 +94,7 @@ def honest(way, stages, entry=SUITE.entries[0], agents=("one", "two"), mode="dis
             split=entry.split,
             observers=entry.observers,
             seed=0,
-            player=player("random", {"label": label}, {}),
+            player=player("learn/habit", {"label": label}, {}),
         )
         chunk = play(
             agent,

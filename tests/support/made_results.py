@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from als_engine.benchmark.claims import player_claims
+from als_engine.benchmark.identity import options_of
 from als_engine.benchmark.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
 from als_engine.benchmark.results.store import StoreWriter
 from als_engine.specs import SuiteEntry, SuiteSpec
@@ -87,7 +89,7 @@ def a_training(skill: float, entry: SuiteEntry, rng: np.random.Generator) -> Tra
     noisy = risen + np.cumsum(rng.normal(0, 0.012, 40))
     returns = entry.random + noisy * (entry.expert - entry.random)
     curve = tuple((int(s), float(r)) for s, r in zip(steps, returns, strict=True))
-    files = an_agent("expert" if skill > 0.5 else "random", entry)
+    files = an_agent("dqn" if skill > 0.5 else "sac", entry)
     return TrainedAgent(files, curve, entry.steps, 61.5, attempts=1 + int(rng.random() < 0.1))
 
 
@@ -110,9 +112,17 @@ class Maker:
         skill = SKILL[agent] + 0.15 * np.sin(zlib.crc32(f"{agent}{entry.name}".encode()))
         skill = SKILL[agent] if SKILL[agent] in (0, 1) else skill + rng.normal(0, 0.06)
         unit = Unit(run.key, entry.name, agent, seed)
+        self.claim(unit)
         if SKILL[agent] not in (0, 1):
             self.writer.add_training(unit, a_training(skill, entry, rng))
         self.writer.add_chunk(unit, self.episodes(entry, skill, rng))
+
+    def claim(self, unit: Unit, player: str = "") -> None:
+        """What played: by default what the label says, as it does where nobody chose a name."""
+        made = options_of(unit.agent) or (unit.agent, {})
+        named = {"half": "sac", "steps-first@1a2b3c4d": "dqn"}
+        claims = player_claims(player or named.get(made[0], made[0]), made[1], {})
+        self.writer.add_claims(unit, {"player": claims})
 
     def episodes(self, entry: SuiteEntry, skill: float, rng: np.random.Generator) -> Chunk:
         assert entry.random is not None
@@ -131,6 +141,7 @@ class Maker:
                         rng = np.random.default_rng(zlib.crc32(f"{one}{name}{seed}".encode()))
                         together = 0.7 * SKILL[one] + 0.3 * SKILL[other] + rng.normal(0, 0.03)
                         unit = Unit(run.key, name, one, seed)
+                        self.claim(unit)
                         self.writer.add_chunk(unit, self.episodes(entry, together, rng))
 
 

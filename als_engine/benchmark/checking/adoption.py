@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from als_engine.benchmark.checking.bundle import Bundle
-from als_engine.benchmark.checking.manifest import Manifest, UnitRecord
+from als_engine.benchmark.checking.manifest import Failure, Manifest, UnitRecord
 from als_engine.benchmark.records import TIERS, RunRecord, TrainedAgent, Unit
-from als_engine.benchmark.results.store import StoreWriter
+from als_engine.benchmark.results.store import Store, StoreWriter
+from als_engine.errors import StoreError
 
 __all__ = ["adopt", "training_of"]
 
@@ -21,6 +22,7 @@ def adopt(bundle: Bundle, writer: StoreWriter) -> None:
         SavedFileError: the bundle has changed since it was checked.
     """
     manifest = bundle.manifest
+    _check_owners(manifest, writer)
     writer.add_run(
         RunRecord(
             key=manifest.run,
@@ -31,17 +33,39 @@ def adopt(bundle: Bundle, writer: StoreWriter) -> None:
         )
     )
     for unit in manifest.units:
-        where = Unit(manifest.run, unit.entry, unit.agent, unit.seed)
+        where = _where(manifest, unit)
         if (trained := training_of(bundle, unit)) is not None:
             writer.add_training(where, trained)
         writer.add_claims(where, manifest.claims(unit))
         writer.add_chunk(where, bundle.log(unit))
     for failure in manifest.failures:
-        writer.add_failure(
-            Unit(manifest.run, failure.entry, failure.agent, failure.seed), failure.reason
-        )
+        writer.add_failure(_where(manifest, failure), failure.reason)
     for agent, detail in _details(manifest).items():
         writer.add_verdict(manifest.run, agent, TIERS[1], bundle.hash, detail)
+
+
+def _check_owners(manifest: Manifest, writer: StoreWriter) -> None:
+    """Raises a StoreError where the store has units of an agent that the bundle does not have.
+
+    Under one label in one run, all units are of one author: nobody adds to another's, and least of
+    all a failure.
+    """
+    with Store(writer.path) as store:
+        stored, failed = store.units(manifest.run), store.failures(manifest.run)
+    played = {_where(manifest, each) for each in manifest.units}
+    given_up = {_where(manifest, each) for each in manifest.failures}
+    labels = {unit.agent for unit in played | given_up}
+    for unit in stored:
+        same = unit in played or (unit in given_up and unit in failed)
+        if unit.agent in labels and not same:
+            raise StoreError(
+                f'"{writer.path}" has another "{unit.agent}" in run {manifest.run}: keep this '
+                "bundle in another store"
+            )
+
+
+def _where(manifest: Manifest, each: UnitRecord | Failure) -> Unit:
+    return Unit(manifest.run, each.entry, each.agent, each.seed)
 
 
 def training_of(bundle: Bundle, unit: UnitRecord) -> TrainedAgent | None:

@@ -15,6 +15,7 @@ from als_engine.benchmark.checking.adoption import training_of
 from als_engine.benchmark.checking.bundle import Bundle
 from als_engine.benchmark.checking.execution import Execution
 from als_engine.benchmark.checking.manifest import UnitRecord
+from als_engine.benchmark.identity import YARDSTICKS
 from als_engine.benchmark.records import TIERS, RunRecord, Unit
 from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.benchmark.sandbox.confinement import Confinement
@@ -153,7 +154,7 @@ class ExecutedRun:
 
 def run_key(bundle: Bundle) -> str:
     """The key of the run that a bundle's executions make up."""
-    return f"{bundle.manifest.run}-{bundle.hash[:8]}"
+    return f"{bundle.manifest.run}-{bundle.hash[:16]}"
 
 
 def claims_when_executed(bundle: Bundle, unit: UnitRecord, level_key: int) -> dict[str, Any]:
@@ -163,6 +164,13 @@ def claims_when_executed(bundle: Bundle, unit: UnitRecord, level_key: int) -> di
         "executed": bundle.hash,
         "level_key": f"{level_key:032x}",
     }
+
+
+def _held_by(one: Executed) -> str:
+    """What held an agent while it was executed, in words."""
+    if one.unit.player.agent in YARDSTICKS:
+        return "a yardstick, which nothing confines"
+    return str(one.execution.force)
 
 
 def _details(executed: Sequence[Executed]) -> Iterator[tuple[str, str]]:
@@ -175,5 +183,5 @@ def _details(executed: Sequence[Executed]) -> Iterator[tuple[str, str]]:
         yield (
             agent,
             f"{len(results)} episodes of {len(own)} unit{'s' * (len(own) != 1)} executed{seeds}"
-            f"{f'; {failed} failed' if failed else ''}; {own[0].execution.force}",
+            f"{f'; {failed} failed' if failed else ''}; {_held_by(own[0])}",
         )

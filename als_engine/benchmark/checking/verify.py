@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass
@@ -20,7 +21,15 @@ from pydantic import ValidationError
 
 from als_engine.benchmark.checking.bundle import PAIRED, Bundle, entry_of
 from als_engine.benchmark.checking.manifest import Manifest, PlayerRecord, Scores, UnitRecord, score
-from als_engine.benchmark.contestants import PERCEPTION
+from als_engine.benchmark.identity import (
+    PERCEPTION,
+    alike,
+    claimed_digest,
+    content_digest,
+    imitated,
+    why_mislabelled,
+    why_no_label,
+)
 from als_engine.benchmark.playing import NUM_WORLDS, Stage, replay
 from als_engine.benchmark.provenance import machine, run_record
 from als_engine.benchmark.records import EVALUATION_SEED
@@ -198,6 +207,7 @@ def _units(manifest: Manifest, suite: SuiteSpec) -> Iterator[str]:
             yield f"{unit.name}: {problem}"
     yield from _seeds([*names, *failed])
     yield from _one_agent_each(manifest)
+    yield from _labels(manifest, suite)
 
 
 def _unit_claims(unit: UnitRecord, entry: SuiteEntry, suite: SuiteSpec) -> Iterator[str]:
@@ -236,12 +246,42 @@ def _seeds(names: Sequence[tuple[str, str, int]]) -> Iterator[str]:
 
 
 def _one_agent_each(manifest: Manifest) -> Iterator[str]:
-    """A label stands for one agent and one configuration, wherever it plays."""
+    """A label stands for one agent and one configuration, wherever it plays and beside whom."""
     known: dict[str, tuple[str, Any]] = {}
     for unit in manifest.units:
-        found = (unit.player.agent, unit.player.config)
-        if known.setdefault(unit.agent, found) != found:
-            yield f"{unit.name}: {unit.agent} is another agent than elsewhere"
+        for label, player in _players(unit):
+            found = (player.agent, player.config)
+            if known.setdefault(label, found) != found:
+                yield f"{unit.name}: {label} is another agent than elsewhere"
+
+
+def _players(unit: UnitRecord) -> Iterator[tuple[str, PlayerRecord]]:
+    """Who plays in a unit, by label."""
+    yield unit.agent, unit.player
+    if unit.partner is not None:
+        yield unit.entry.partition(PAIRED)[2], unit.partner
+
+
+def _labels(manifest: Manifest, suite: SuiteSpec) -> Iterator[str]:
+    """Labels take nobody in: they are decided by what is run."""
+    for unit in manifest.units:
+        entry = entry_of(suite, unit.entry)
+        held_out = entry.held_out if entry else {}
+        chosen = {name: value for name, value in unit.arguments.items() if name not in held_out}
+        for label, player in _players(unit):
+            problem = why_mislabelled(label, player.agent, player.config, chosen, player.files)
+            if problem:
+                yield f"{unit.name}: {problem}"
+    for failure in manifest.failures:
+        for label in filter(None, (failure.agent, failure.entry.partition(PAIRED)[2])):
+            problem = why_no_label(label)
+            if other := imitated(label, re.split("[@:]", label, maxsplit=1)[0]):
+                problem = problem or f'"{label}" looks like "{other}"'
+            if problem:
+                yield f"{failure.entry}, {failure.agent}: {problem}"
+    labels = {label for unit in manifest.units for label, _ in _players(unit)}
+    for one, other in alike(sorted(labels | {failure.agent for failure in manifest.failures})):
+        yield f'"{one}" and "{other}" look alike'
 
 
 def _files(manifest: Manifest) -> Iterator[str]:
@@ -269,9 +309,8 @@ def _unit(
     """What does not hold of a unit whose claims fit the suite."""
     entry = bundle.entry(unit)
     try:
-        for player in (unit.player, unit.partner):
-            if player is not None:
-                _check_agent(bundle, unit, player)
+        for label, player in _players(unit):
+            _check_agent(bundle, unit, label, player)
         if (size := bundle.manifest.files[unit.log].bytes) > (most := _largest_log(unit)):
             return [f"{unit.name}: {unit.log} has {size} bytes; {most} would be enough"]
         chunk = bundle.log(unit)
@@ -320,10 +359,12 @@ def _seated(entry: SuiteEntry, unit: UnitRecord) -> SuiteEntry:
     return dataclasses.replace(entry, observers=unit.observers)
 
 
-def _check_agent(bundle: Bundle, unit: UnitRecord, player: PlayerRecord) -> None:
+def _check_agent(bundle: Bundle, unit: UnitRecord, label: str, player: PlayerRecord) -> None:
     """Raises a SavedFileError for a saved agent that is none, or another than is claimed."""
     registry.agent(player.agent)
     files = bundle.agent(player)
+    if claimed_digest(label) not in ("", content_digest(files)):
+        raise SavedFileError(f"{label} has other weights than its name says")
     if not files:
         return
     name = f"{player.folder}/{RECORD}"

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
+from als_engine.benchmark.identity import why_mislabelled
 from als_engine.benchmark.records import TIERS, Chunk, RunRecord, TrainedAgent, Unit
 from als_engine.benchmark.results import files
 from als_engine.benchmark.results.schema import (
@@ -100,6 +101,12 @@ class _Writer:
                 raise StoreError(f'"{self.path}" has a run {run.key} with another {odd}')
 
     def add_claims(self, unit: Unit, claims: Mapping[str, Any]) -> None:
+        player = claims["player"]
+        problem = why_mislabelled(
+            unit.agent, player["agent"], player["config"], {}, player["files"]
+        )
+        if problem:
+            raise StoreError(f"cannot store {describe(unit)}: {problem}")
         row = (canonical(dict(claims)),)
         with self._transaction() as connection:
             number = self._unit(unit)

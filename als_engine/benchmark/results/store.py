@@ -268,6 +268,16 @@ class Store:
         rows = self._of(unit, "SELECT claims FROM claims")
         return dict(json.loads(rows[0][0])) if rows else None
 
+    def players(self, run: str) -> dict[str, set[str]]:
+        """Label to the registered ids of what has played under it; see `claims.player_claims`."""
+        rows = self._rows(
+            "SELECT agent, claims FROM claims JOIN units ON id = unit WHERE run = ?", run
+        )
+        found: dict[str, set[str]] = {}
+        for label, claims in rows:
+            found.setdefault(label, set()).add(json.loads(claims)["player"]["agent"])
+        return found
+
     def training(self, unit: Unit, *, with_files: bool = True) -> TrainedAgent | None:
         """What came of the unit's training; None when it was not trained.
 
