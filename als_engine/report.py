@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -12,6 +11,7 @@ from typing import Final
 from als_engine.chart import Interval, curve_chart, interval_chart, with_minus
 from als_engine.files import write_text
 from als_engine.report_style import STYLE
+from als_engine.texts import escape
 
 __all__ = ["Report", "Row", "write_report"]
 

@@ -201,7 +201,8 @@ def save_agent(agent: Agent, folder: Path | str, record: AgentRecord) -> AgentRe
 def write_agent(agent: Agent, folder: Path, record: AgentRecord) -> None:
     """Writes the files of a saved agent into a folder that `replace_folder` has made."""
     record = _completed(record, agent)
-    (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n")
+    text = record.model_dump_json(indent=2) + "\n"
+    (folder / RECORD).write_text(text, encoding="utf-8")
     agent.save_weights(folder)
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Final
 
 from als_engine.chart import WIDTH, Interval, Plane, label, open_drawing, ticks
+from als_engine.texts import escape
 
 __all__ = ["SERIES_STYLE", "Heat", "Series", "band_chart", "heat_map", "series_kind", "standalone"]
 

@@ -378,7 +378,7 @@ class _Folder:
         row += [round(progress.mean_return, 4), round(progress.success, 4)]
         try:
             new = not self._curve.exists()
-            with self._curve.open("a", newline="") as file:
+            with self._curve.open("a", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerows([columns, row] if new else [row])
         except OSError as error:
             reason = error.strerror or error

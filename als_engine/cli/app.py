@@ -9,13 +9,14 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 
 import als_engine
 from als_engine.cli import bench as bench_command
 from als_engine.cli import check as check_command
+from als_engine.cli import console
 from als_engine.cli import evaluate as evaluate_command
 from als_engine.cli import leaderboard as leaderboard_command
 from als_engine.cli import list as list_command
@@ -53,6 +54,8 @@ def build_app() -> typer.Typer:
     app = typer.Typer(
         name="als",
         pretty_exceptions_enable=False,
+        # Help texts of plugins are shown as they stand.
+        rich_markup_mode=None,
         # Completion scripts are installed into people's shell files, which nobody asked for.
         add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -67,23 +70,37 @@ def build_app() -> typer.Typer:
 
 def main() -> None:
     """Runs `als`. A user's error is one line and exit code 2; `ALS_DEBUG=1` shows the traceback."""
+    console.prepare()
     try:
         with warnings.catch_warnings():
             # A plugin's warning is for people: one line, without a file name and a line of code.
             warnings.showwarning = _show_warning
             registry.start()
-            code = build_app()(prog_name="als", standalone_mode=False)
+            command = typer.main.get_command(build_app())
+            _show_help_as_it_stands(command)
+            code = command(prog_name="als", standalone_mode=False)
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except Exception as error:
         line = _one_line(error)
         if line is None or os.environ.get("ALS_DEBUG"):
             raise
-        _say(line)
+        console.say_line(line)
         code = _USER_ERROR
     if code == _INTERRUPTED:  # Typer itself turns Ctrl-C within a command into this code.
-        _say("Interrupted.")
+        console.say_line("Interrupted.")
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_help_as_it_stands(command: Any) -> None:
+    """Makes what is odd in the help of a command, and of those in it, visible.
+
+    Click prints it itself, in UTF-8 where the terminal has ASCII.
+    """
+    get_help = command.get_help
+    command.get_help = lambda context: console.fitting(get_help(context))
+    for each in getattr(command, "commands", {}).values():
+        _show_help_as_it_stands(each)
 
 
 def _one_line(error: Exception) -> str | None:
@@ -111,9 +128,9 @@ def _options(
 ) -> None:
     """ALS Engine: worlds in which avatars see, hear, read, speak and learn."""
     if version:
-        typer.echo(als_engine.__version__)
+        console.say(als_engine.__version__)
     elif context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        console.say(context.get_help())
 
 
 def _show_warning(
@@ -125,9 +142,4 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     """Stands in for `warnings.showwarning`."""
-    _say(f"Warning: {message}")
-
-
-def _say(line: str) -> None:
-    """Writes one line to stderr, whatever the message holds."""
-    print(" ".join(line.split()), file=sys.stderr)
+    console.say_line(f"Warning: {message}")

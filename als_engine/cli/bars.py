@@ -1,18 +1,21 @@
-"""Signs of life on a terminal; where nobody watches, nothing moves and nothing is written."""
+"""The live lines of trainings, benchmarks and whatever is counted."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from als_engine.cli.console import BAR, ELAPSED, LEFT, live
 
 if TYPE_CHECKING:
     from als_engine.agent import Progress
     from als_engine.benchmark.runner import RunProgress
 
-__all__ = ["bench_bar", "counting_bar", "number", "spinner", "training_bar"]
+__all__ = ["STEPS", "bench_bar", "counting_bar", "number", "training_bar"]
+
+STEPS: Final = "{task.completed:,.0f} / {task.total:,.0f} steps"
 
 
 @contextmanager
@@ -25,27 +28,21 @@ def training_bar(total: int = 0) -> Iterator[Callable[[Progress], None]]:
     Yields:
         What to call with the training's progress.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     from als_engine.cli.speed import Speedometer
 
     columns = (
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed:,.0f} / {task.total:,.0f} steps"),
-        TextColumn("{task.fields[speed]} steps/s"),
-        TextColumn("return {task.fields[reward]}"),
-        TextColumn("success {task.fields[success]}"),
-        TimeRemainingColumn(),
+        BAR,
+        STEPS,
+        "{task.fields[speed]} steps/s",
+        "return {task.fields[reward]}",
+        "success {task.fields[success]}",
+        LEFT,
     )
     speedometer = Speedometer()
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
-        line = bar.add_task("", total=total, speed="-", reward="-", success="-")
+    with live(*columns, total=total, speed="-", reward="-", success="-") as update:
 
         def show(progress: Any) -> None:
-            bar.update(
-                line,
+            update(
                 completed=progress.steps,
                 total=progress.total,
                 speed=f"{speedometer.read(progress.steps):,.0f}",
@@ -63,30 +60,21 @@ def bench_bar() -> Iterator[Callable[[RunProgress], None]]:
     Yields:
         What to call with the run's progress.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn as Left
-
     columns = (
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:3.0f}%  {task.fields[episodes]} episodes"),
-        TimeElapsedColumn(),
-        Left(),
-        TextColumn("{task.description}"),
+        BAR,
+        "{task.percentage:3.0f}%  {task.fields[episodes]} episodes",
+        ELAPSED,
+        LEFT,
+        "{task.fields[doing]}",
     )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, disable=not sys.stderr.isatty(), speed_estimate_period=600
-    ) as bar:
-        line = bar.add_task("", total=None, episodes="-")
+    with live(*columns, period=600, episodes="-", doing="") as update:
 
         def show(progress: RunProgress) -> None:
-            bar.update(
-                line,
+            update(
                 completed=progress.done,
                 total=progress.total,
                 episodes=f"{progress.episodes:,} / {progress.all_episodes:,}",
-                description=progress.doing,
+                doing=progress.doing,
             )
 
         yield show
@@ -102,25 +90,9 @@ def counting_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     Yields:
         What to call with how many are done, and how many there are.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        BarColumn(bar_width=24),
-        TextColumn(f"{{task.completed:,.0f}} / {{task.total:,.0f}} {what}"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
-        line = bar.add_task("", total=0)
-        yield lambda done, total: bar.update(line, completed=done, total=total)
-
-
-def spinner(text: str) -> Any:
-    """A context in which something turns beside the text."""
-    from rich.console import Console
-
-    return Console(stderr=True, quiet=not sys.stderr.isatty()).status(text)
+    count = "{task.completed:,.0f} / {task.total:,.0f} {task.fields[what]}"
+    with live(BAR, count, LEFT, total=0, what=what) as update:
+        yield lambda done, total: update(completed=done, total=total)
 
 
 def number(value: float, percent: bool = False) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from als_engine.cli import bench_bundle, bench_export
 from als_engine.cli.bars import bench_bar
+from als_engine.cli.console import Column, Table, say, show, spinner
 
 __all__ = ["app", "cores"]
 
@@ -42,19 +43,12 @@ StoreFile = Annotated[Path | None, typer.Option("--store", help="By default runs
 @app.command("list")
 def list_suites() -> None:
     """List the installed suites."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     from als_engine.registry import registry
 
-    table = Table(box=box.SIMPLE)
-    for title in ("suite", "entries", "seeds", "episodes", "summary"):
-        table.add_column(title, no_wrap=title == "suite", overflow="fold")
+    table = Table((Column("suite", whole=True), "entries", "seeds", "episodes", "summary"))
     for suite in registry.suites():
-        counts = (str(len(suite.entries)), str(suite.seeds), str(suite.episodes))
-        table.add_row(suite.id, *counts, suite.summary)
-    Console().print(table)
+        table.row(suite.id, len(suite.entries), suite.seeds, suite.episodes, suite.summary)
+    show(table)
 
 
 @app.command()
@@ -85,7 +79,7 @@ def run(
     path = store or Path("runs") / f"{chosen.id.replace('/', '-')}.sqlite"
     contestants = find_contestants(agents or chosen.agents)
     try:
-        with bench_bar() as show:
+        with bench_bar() as show_progress:
             finished = run_suite(
                 chosen,
                 contestants,
@@ -94,13 +88,13 @@ def run(
                 only=entries or (),
                 workers=workers or cores(),
                 executor=executor,
-                on_progress=show,
+                on_progress=show_progress,
             )
     except KeyboardInterrupt:
-        typer.echo(f"Stopped. The same command goes on; what is done is in {path}.", err=True)
+        say(f"Stopped. The same command goes on; what is done is in {path}.", error=True)
         raise typer.Exit(_INTERRUPTED) from None
     for unit, reason in finished.failures.items():
-        typer.echo(f"{unit.entry}, {unit.agent}, seed {unit.seed} failed: {reason}", err=True)
+        say(f"{unit.entry}, {unit.agent}, seed {unit.seed} failed: {reason}", error=True)
     print_table(path, finished.run.key)
 
 
@@ -117,13 +111,12 @@ def calibrate(
     import_physics()
     from als_engine.benchmark.calibration import calibrate as measure
     from als_engine.benchmark.suites import check_suite, find_suite
-    from als_engine.cli.bars import spinner
 
     chosen = find_suite(suite)
     check_suite(chosen)
     with spinner(f"Playing {episodes} episodes an entry, twice"):
         for entry, random, expert in measure(chosen, episodes):
-            typer.echo(f"# {entry.name}\nrandom = {random}\nexpert = {expert}\n")
+            say(f"# {entry.name}\nrandom = {random}\nexpert = {expert}\n")
 
 
 def cores() -> int:

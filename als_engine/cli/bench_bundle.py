@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from als_engine.cli.console import say
+
 __all__ = ["bundle"]
 
 StoreFile = Annotated[Path, typer.Option("--store", metavar="FILE", help="The results.")]
@@ -29,5 +31,5 @@ def bundle(store: StoreFile, out: Out, run: Run = None, agents: Agents = None) -
     with Store(store) as opened, counting_bar("units") as show:
         manifest = write_bundle(opened, out, run, agents or (), show)
     episodes = sum(unit.episodes for unit in manifest.units)
-    typer.echo(f"{episodes:,} episodes of {len(manifest.units)} units in {out}")
-    typer.echo(f"bundle {Bundle.open(out).hash}")
+    say(f"{episodes:,} episodes of {len(manifest.units)} units in {out}")
+    say(f"bundle {Bundle.open(out).hash}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from als_engine.cli.console import say, spinner
+
 __all__ = ["export"]
 
 StoreFile = Annotated[Path, typer.Option("--store", metavar="FILE", help="The results.")]
@@ -25,8 +27,7 @@ def export(store: StoreFile, out: Out, run: Run = None) -> None:
     """
     from als_engine.benchmark.results.export import export as write
     from als_engine.benchmark.results.store import Store
-    from als_engine.cli.bars import spinner
 
     with Store(store) as opened, spinner(f"Exporting {store}"):
         rows = write(opened, out, run=run)
-    typer.echo(f"{rows:,} episodes in {out}")
+    say(f"{rows:,} episodes in {out}")

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from als_engine.cli.console import say
 from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from als_engine.testing import Result
 
 __all__ = ["check"]
@@ -36,14 +35,11 @@ def check(
     ] = None,
 ) -> None:
     """Check that a scenario keeps every promise; exit code 1 when it breaks one."""
-    from rich.console import Console
-
     from als_engine.quiet import import_physics
     from als_engine.testing import Options, examine
 
     arguments = parse_pairs(arg)
     import_physics()
-    console = Console(highlight=False)
     options = Options(
         levels=levels,
         episodes=episodes,
@@ -52,19 +48,19 @@ def check(
         only=only or None,
         skip=skip or (),
     )
-    report = examine(id, options, arguments, lambda result: _print(console, result))
+    report = examine(id, options, arguments, _print)
     if not report.ok:
         what = "1 promise" if len(report.failures) == 1 else f"{len(report.failures)} promises"
-        console.print(f"{id} breaks {what}", style="red")
+        say(f"{id} breaks {what}", style="red")
         raise typer.Exit(_BROKEN)
-    console.print(f"{id} keeps every promise", style="green")
+    say(f"{id} keeps every promise", style="green")
 
 
-def _print(console: Console, result: Result) -> None:
+def _print(result: Result) -> None:
     """One line for the check, one for each failure; written as soon as it is known."""
-    tick = "[red]✗[/red]" if result.failures else "[green]✓[/green]"
+    tick = ("✗", "red") if result.failures else ("✓", "green")
     promise = result.promise.rstrip(".")
-    console.print(f"{tick} {result.check:<11}", promise, f"[dim]{result.seconds:5.1f} s[/dim]")
+    say(tick, f" {result.check:<11} {promise} ", (f"{result.seconds:5.1f} s", "dim"))
     for line in (*result.failures, *([result.note] if result.note else [])):
         style = "red" if line in result.failures else "dim"
-        console.print(f"    {line}", style=style, markup=False, soft_wrap=True)
+        say(f"    {line}", style=style)

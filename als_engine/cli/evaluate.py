@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from als_engine.cli.bars import spinner
+from als_engine.cli.console import Column, Table, say, say_json, show, spinner
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import parse_pairs
 
@@ -81,32 +80,26 @@ def evaluate(
         )
         normalized = normalise(found)
     if as_json:
-        typer.echo(json.dumps(_as_dict(agent, found, normalized), indent=2, allow_nan=False))
+        say_json(_as_dict(agent, found, normalized))
     else:
         print_table(agent, found, normalized)
 
 
 def print_table(agent: str, found: Evaluation, normalized: Normalized | None) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     from als_engine.evaluation.protocol import reference
 
     title = f"{found.scenario}, {found.split} split, {found.episodes} episodes"
-    table = Table(title=title, box=box.SIMPLE, title_justify="left")
-    for column in ("agent", "return", "normalized", "success", "length"):
-        table.add_column(column, justify="left" if column == "agent" else "right", overflow="fold")
+    numbers = (Column(name, right=True) for name in ("return", "normalized", "success", "length"))
+    table = Table(("agent", *numbers), title)
     score = "-" if normalized is None else _interval(normalized.score)
-    table.add_row(agent, *_cells(found, score))
+    table.row(agent, *_cells(found, score))
     yardsticks = reference(found)
     if agent != "random":
-        table.add_row("random", *_cells(yardsticks.random, "0"), style="dim")
+        table.row("random", *_cells(yardsticks.random, "0"), style="dim")
     if agent != "expert" and yardsticks.expert is not None:
-        table.add_row("expert", *_cells(yardsticks.expert, "1"), style="dim")
-    console = Console()
-    console.print(table)
-    console.print("Brackets: 95% confidence intervals, by bootstrap.", style="dim")
+        table.row("expert", *_cells(yardsticks.expert, "1"), style="dim")
+    show(table)
+    say("Brackets: 95% confidence intervals, by bootstrap.", style="dim")
 
 
 def _cells(found: Evaluation, score: str) -> list[str]:
@@ -114,14 +107,13 @@ def _cells(found: Evaluation, score: str) -> list[str]:
     return [
         _interval(found.mean_return),
         score,
-        f"{success.value:.0%} [{success.low:.0%}, {success.high:.0%}]".replace("[", r"\["),
+        f"{success.value:.0%} [{success.low:.0%}, {success.high:.0%}]",
         f"{found.lengths.mean():.1f}",
     ]
 
 
 def _interval(interval: Interval) -> str:
-    # Rich takes [ for the beginning of its markup.
-    return rf"{interval.value:.2f} \[{interval.low:.2f}, {interval.high:.2f}]"
+    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def _as_dict(agent: str, found: Evaluation, normalized: Normalized | None) -> dict[str, Any]:

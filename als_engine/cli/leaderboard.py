@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from als_engine.benchmark.cells import decimals
+from als_engine.cli.console import Column, Table, say, say_json, screen_width, show, spinner
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from als_engine.benchmark.cells import Cell
     from als_engine.benchmark.results.store import Store
     from als_engine.benchmark.standings import Standing, Standings
     from als_engine.evaluation.statistics import Interval
 
 __all__ = ["leaderboard", "print_table"]
-
-_UNBOUNDED = 100_000
-"""Columns of a screen that does not exist: whoever reads from a pipe gets every line whole."""
 
 _NOTES = (
     "Score: random is 0, the expert is 1; interquartile mean over training seeds and entries, with "
@@ -64,11 +58,11 @@ def leaderboard(
         if html is not None:
             _write_board(html, opened, found, films)
     if as_json:
-        typer.echo(json.dumps(found.as_dict(), indent=2, allow_nan=False))
+        say_json(found.as_dict())
     elif html is None:
         _print(found)
     else:
-        typer.echo(f"Wrote {html / 'index.html'}")
+        say(f"Wrote {html / 'index.html'}")
 
 
 def print_table(store: Path, run: str) -> None:
@@ -81,59 +75,49 @@ def print_table(store: Path, run: str) -> None:
 
 
 def _write_board(folder: Path, store: Store, found: Standings, films: bool) -> None:
-    from rich.markup import escape
-
     from als_engine.benchmark.board.pages import write_board
-    from als_engine.cli.bars import spinner
 
-    with spinner("Writing the board") as status:
-
-        def show(agent: str) -> None:
-            status.update(f"Filming {escape(agent)}")
-
-        write_board(folder, store, found, films=films, on_film=show)
+    with spinner("Writing the board") as tell:
+        write_board(
+            folder, store, found, films=films, on_film=lambda agent: tell(f"Filming {agent}")
+        )
 
 
 def _print(found: Standings) -> None:
-    from rich.console import Console
-
     from als_engine.benchmark.standings import seeds_wanted
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=_UNBOUNDED)
+    width = screen_width()
     suite = found.suite
     title = f"{suite.id}: {suite.summary}" if suite.summary else suite.id
-    console.print(title, style="bold", markup=False)
-    console.print(
+    say(title, style="bold")
+    say(
         f"run {found.run.key}, {len(suite.entries)} entries, {suite.episodes} episodes for "
         "each seed",
         style="dim",
-        markup=False,
     )
-    console.print(_overall(found))
-    for table in _by_entry(found, console):
-        console.print(table)
+    show(_overall(found), width)
+    for table in _by_entry(found, width):
+        show(table, width)
     for row in found.rows:
         for entry, seed, reason in row.failures:
             line = f"{row.label} crashed in {entry}, seed {seed}: {reason}"
-            console.print(line, style="red", markup=False)
+            say(line, style="red")
     for note in _NOTES:
-        console.print(note.format(seeds=seeds_wanted(suite)), style="dim", markup=False)
+        say(note.format(seeds=seeds_wanted(suite)), style="dim")
 
 
 def _overall(found: Standings) -> Table:
     table = _table("", "agent", "tier", "score", "gap", "seeds")
     parts = [_part(row) for row in found.rows]
     for row, part, after in zip(found.rows, parts, [*parts[1:], None], strict=True):
-        table.add_row(
+        table.row(
             _rank(row),
             "\n".join((row.label, *_remarks(row))),
             "yardstick" if row.is_yardstick else row.tier,
             _interval(row.score),
             "-" if row.gap is None else decimals(row.gap.value),
-            str(row.seeds),
-            end_section=part != after,
+            row.seeds,
+            ends_section=part != after,
         )
     return table
 
@@ -158,10 +142,10 @@ def _remarks(row: Standing) -> list[str]:
     return remarks
 
 
-def _by_entry(found: Standings, console: Console) -> Iterator[Table]:
+def _by_entry(found: Standings, screen: int) -> Iterator[Table]:
     """Score and interval of every agent in every entry, as many agents side by side as fit."""
     names = max(len(entry.name) for entry in found.suite.entries)
-    room, width = console.width - names - 4, 0
+    room, width = screen - names - 4, 0
     chunk: list[Standing] = []
     for row in found.rows:
         needs = 3 + max(len(row.label), len("-0.00 to -0.00"))
@@ -176,7 +160,7 @@ def _by_entry(found: Standings, console: Console) -> Iterator[Table]:
 def _entries(found: Standings, rows: Sequence[Standing]) -> Table:
     table = _table("entry", *(row.label for row in rows))
     for entry in found.suite.entries:
-        table.add_row(entry.name, *(_cell(row.cells[entry.name]) for row in rows))
+        table.row(entry.name, *(_cell(row.cells[entry.name]) for row in rows))
     return table
 
 
@@ -197,19 +181,12 @@ def _interval(interval: Interval | None) -> str:
 
 
 def _table(*titles: str) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    class Plain(Table):
-        """Takes every cell as it stands: names come from other people, and are no markup."""
-
-        def add_row(self, *cells: Any, **options: Any) -> None:
-            super().add_row(*(Text(cell) for cell in cells), **options)
-
-    table = Plain(box=box.SIMPLE, pad_edge=False)
-    for title in titles:
-        left, folds = title in ("agent", "tier", "entry", ""), title in ("agent", "entry")
-        side: Literal["left", "right"] = "left" if left else "right"
-        table.add_column(Text(title), justify=side, overflow="fold", no_wrap=not folds)
-    return table
+    columns = (
+        Column(
+            title,
+            right=title not in ("agent", "tier", "entry", ""),
+            whole=title not in ("agent", "entry"),
+        )
+        for title in titles
+    )
+    return Table((*columns,), padded=False)

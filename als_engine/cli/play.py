@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from als_engine.cli.console import BAR, OF, Column, Table, live, say, show
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import parse_pairs
@@ -51,14 +52,13 @@ def play(
     check_suffix(path)
     arguments = {"split": split, **parse_pairs(arg)}
     film = _film(spec.id, agent, arguments, drive, view)
-    limit = arguments.get("max_episode_steps") or spec.max_episode_steps
-    with _bar() as bar:
-        task = bar.add_task(f"{agent} in {id}", total=episodes * limit)
-        frames = film.episodes(range(seed, seed + episodes), lambda: bar.advance(task))
+    total = episodes * (arguments.get("max_episode_steps") or spec.max_episode_steps)
+    with live("{task.fields[what]}", BAR, OF, total=total, what=f"{agent} in {id}") as update:
+        frames = film.episodes(range(seed, seed + episodes), lambda: update(advance=1))
         write_video(path, frames)
-        bar.update(task, completed=episodes * limit)
+        update(completed=total)
     _print_table(film.takes)
-    typer.echo(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    say(f"Wrote {path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
 def _film(
@@ -82,24 +82,11 @@ def _film(
         raise
 
 
-def _bar() -> Any:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-
-
 def _print_table(takes: list[Take]) -> None:
     """Prints a row for each episode."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE)
-    for title in ("seed", "level", "steps", "return"):
-        table.add_column(title, justify="right")
-    table.add_column("success")
+    numbers = (Column(title, right=True) for title in ("seed", "level", "steps", "return"))
+    table = Table((*numbers, "success"))
     for take in takes:
         success = "yes" if take.metrics.get("success") else "no"
-        row = (take.seed, take.level, take.length, f"{take.mean_return:.2f}")
-        table.add_row(*map(str, row), success)
-    Console().print(table)
+        table.row(take.seed, take.level, take.length, f"{take.mean_return:.2f}", success)
+    show(table)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from als_engine.cli.console import Table, say, show
 from als_engine.discovery import Plugin
 from als_engine.registry import registry
 
@@ -22,24 +23,18 @@ def plugins(
     _print_table(registry.plugins())
     failures = registry.failures()
     for plugin in failures:
-        typer.echo(f"{plugin.distribution} {plugin.name}: {plugin.error}", err=True)
+        say(f"{plugin.distribution} {plugin.name}: {plugin.error}", error=True)
         if os.environ.get("ALS_DEBUG"):
-            typer.echo(plugin.traceback, err=True)
+            say(plugin.traceback, error=True)
     if strict and failures:
         raise typer.Exit(1)
 
 
 def _print_table(found: list[Plugin]) -> None:
     """Prints one row for each plugin; ids are folded and never cut, since people copy them."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE)
-    for title in ("distribution", "plugin", "status", "gives"):
-        table.add_column(title, overflow="fold")
+    table = Table(("distribution", "plugin", "status", "gives"))
     for plugin in found:
         distribution = f"{plugin.distribution} {plugin.version}".strip()
         gives = ", ".join(spec.id for spec in plugin.specs) or plugin.error
-        table.add_row(distribution, plugin.name, plugin.status, gives)
-    Console().print(table)
+        table.row(distribution, plugin.name, plugin.status, gives)
+    show(table)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from als_engine.cli.console import say, spinner
 from als_engine.registry import registry
+from als_engine.texts import command
 
 if TYPE_CHECKING:
     from als_engine.agent import Progress
@@ -84,11 +85,11 @@ def quickstart(
     from als_engine.cli.quickstart_page import Outcome, build_report
     from als_engine.report import write_report
 
-    command = _command(out, steps, episodes, seed, worlds)
-    outcome = Outcome(out, command, record, curve, found, VIDEO, caption, seconds)
+    again = _command(out, steps, episodes, seed, worlds)
+    outcome = Outcome(out, again, record, curve, found, VIDEO, caption, seconds)
     report = build_report(outcome)
     page = write_report(out, report)
-    typer.echo(f"{report.verdict}\n\nReport: {page}\nAgent:  {out / 'agent'}")
+    say(f"{report.verdict}\n\nReport: {page}\nAgent:  {out / 'agent'}")
 
 
 def _train(steps: int, seed: int, worlds: int) -> tuple[Curve, Trained]:
@@ -132,12 +133,11 @@ def _tell(progress: Progress, before: int) -> None:
     quarter = progress.total / 4
     if not sys.stderr.isatty() and progress.steps // quarter > before // quarter:
         told = "" if math.isnan(progress.mean_return) else f", return {progress.mean_return:.2f}"
-        typer.echo(f"{progress.steps:>9,} steps{told}")
+        say(f"{progress.steps:>9,} steps{told}")
 
 
 def _evaluate(trained: Trained, episodes: int, seed: int) -> Evaluation:
     """Runs the trained agent and both yardsticks through the same test episodes."""
-    from als_engine.cli.bars import spinner
     from als_engine.cli.evaluate import print_table
     from als_engine.evaluation.protocol import evaluate, normalise
 
@@ -181,15 +181,13 @@ def _film(trained: Trained, path: Path, seed: int) -> str:
 
 def _command(out: Path, steps: int, episodes: int, seed: int, worlds: int) -> str:
     """What to type to get the same result."""
-    words = ["als", "quickstart", "--out", str(out), "--steps", str(steps)]
-    words += ["--episodes", str(episodes), "--seed", str(seed), "--worlds", str(worlds)]
-    return shlex.join(words)
+    options = {"steps": steps, "episodes": episodes, "seed": seed, "worlds": worlds}
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return command("als", "quickstart", "--out", out, *words)
 
 
 def _headline(number: int, text: str) -> None:
-    from rich.console import Console
-
-    Console().print(f"\n[bold]{number} of 4[/bold]  {text}", highlight=False)
+    say(("\n", ""), (f"{number} of 4", "bold"), f"  {text}")
 
 
 @contextmanager

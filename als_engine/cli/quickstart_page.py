@@ -12,6 +12,7 @@ from als_engine.chart import Interval
 from als_engine.evaluation.protocol import reference
 from als_engine.registry import registry
 from als_engine.report import Report, Row
+from als_engine.texts import command
 
 if TYPE_CHECKING:
     from als_engine.evaluation.protocol import Evaluation
@@ -121,8 +122,11 @@ def _settings(record: AgentRecord) -> dict[str, str]:
 
 def _next_steps(agent: Path, scenario: str) -> list[tuple[str, str]]:
     return [
-        (f"als play {scenario} --agent {agent} --view both --seed 7", "watch it on another level"),
-        (f"als evaluate {agent} --episodes 500", "measure it more exactly"),
+        (
+            command("als", "play", scenario, "--agent", agent, "--view", "both", "--seed", 7),
+            "watch it on another level",
+        ),
+        (command("als", "evaluate", agent, "--episodes", 500), "measure it more exactly"),
         (
             f"als train {scenario} --sensors entities,proprioception "
             "--arg action_mode=continuous --steps 1000000 --out runs/tag",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from als_engine.cli.console import Table, say, show_markdown
+from als_engine.cli.console import show as show_table
 from als_engine.options import parse_pairs
 from als_engine.registry import registry
 
@@ -48,7 +50,7 @@ def show(
         save_picture(simulation, path)
     finally:
         simulation.close()
-    typer.echo(f"Wrote {path}, level {int(simulation.state.level[0])}")
+    say(f"Wrote {path}, level {int(simulation.state.level[0])}")
 
 
 def save_picture(simulation: Simulation, path: Path, seed: int = 0) -> None:
@@ -94,32 +96,27 @@ def _shown(value: Any) -> str:
 
 
 def _print_everything(spec: ScenarioSpec, simulation: Simulation) -> None:
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    console = Console()
     task_class = type(simulation.task)
-    console.print(f"\n[bold]{spec.id}[/bold]  {spec.summary}\n", highlight=False)
-    console.print(_spaces(simulation))
-    console.print(_arguments(spec, task_class))
+    say("\n", (spec.id, "bold"), f"  {spec.summary}\n")
+    show_table(_spaces(simulation))
+    show_table(_arguments(spec, task_class))
     # The first line says what the summary has said; the sections follow it.
     text = inspect.getdoc(task_class) or ""
-    console.print(Markdown(text.partition("\n")[2]))
-    console.print()
+    show_markdown(text.partition("\n")[2])
+    say("")
 
 
-def _spaces(simulation: Simulation) -> Any:
+def _spaces(simulation: Simulation) -> Table:
     """A table of what goes in and what comes out."""
-    from rich.markup import escape
-
     on = simulation.observation_space.spaces
-    table = _table("Spaces of one avatar", ("name", "on", "space"))
-    for key, space in sorted({**_other_sensors(simulation), **on}.items()):
-        table.add_row(key, "yes" if key in on else "", escape(_describe(space)))
+    table = Table(("name", "on", "space"), "Spaces of one avatar")
+    spaces = sorted({**_other_sensors(simulation), **on}.items())
+    for key, space in spaces:
+        last = key == spaces[-1][0]
+        table.row(key, "yes" if key in on else "", _describe(space), ends_section=last)
     names = ", ".join(simulation.action_names)
-    table.add_section()
-    table.add_row("action", "", escape(f"{_describe(simulation.action_space)}: {names}"))
-    table.add_row("avatars", "", escape(", ".join(simulation.agents)))
+    table.row("action", "", f"{_describe(simulation.action_space)}: {names}")
+    table.row("avatars", "", ", ".join(simulation.agents))
     return table
 
 
@@ -143,20 +140,8 @@ def _describe(space: Any) -> str:
     return f"{space.dtype} {space.shape}, {low:g} to {high:g}"
 
 
-def _arguments(spec: ScenarioSpec, task_class: Any) -> Any:
-    from rich.markup import escape
-
-    table = _table("Arguments", ("name", "default", "of"))
+def _arguments(spec: ScenarioSpec, task_class: Any) -> Table:
+    table = Table(("name", "default", "of"), "Arguments")
     for row in arguments_of(spec, task_class):
-        table.add_row(*map(escape, row))
-    return table
-
-
-def _table(title: str, columns: tuple[str, ...]) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE, title=title, title_justify="left", title_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+        table.row(*row)
     return table

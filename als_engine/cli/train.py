@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.bars import number, training_bar
+from als_engine.cli.console import say
 from als_engine.errors import ArgumentError
 from als_engine.options import parse_pairs
+from als_engine.texts import command
 
 if TYPE_CHECKING:
     from als_engine.training import Trained
@@ -148,20 +150,20 @@ def _report(trained: Trained, folder: Path) -> None:
     """
     progress = trained.progress
     if trained.stopped:
-        typer.echo(
+        say(
             f"Stopped at step {progress.steps:,} of {progress.total:,}. "
-            f"Go on with: als train --resume --out {folder}",
-            err=True,
+            f"Go on with: {command('als', 'train', '--resume', '--out', folder)}",
+            error=True,
         )
         raise typer.Exit(_INTERRUPTED)
     speed = ""
     if trained.record.training is not None and trained.seconds > 0:
         speed = f" in {trained.seconds:,.0f} s"
-    typer.echo(
+    say(
         f"Trained {progress.steps:,} steps{speed}: return {number(progress.mean_return)}, "
         f"success {number(progress.success, percent=True)} over the last episodes."
     )
-    typer.echo(f"Saved to {folder}. See how good it is: als evaluate {folder}")
+    say(f"Saved to {folder}. See how good it is: {command('als', 'evaluate', folder)}")
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

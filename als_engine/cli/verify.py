@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from als_engine.cli import verify_execute
+from als_engine.cli.console import say
 
 __all__ = ["verify"]
 
@@ -72,14 +73,14 @@ def verify(
         verdict = check(bundle, wanted, workers or cores(), show)
     lines = verdict.lines()
     for line in lines[:SHOWN]:
-        typer.echo(line)
+        say(line)
     if len(lines) > SHOWN:
-        typer.echo(f"and {len(lines) - SHOWN} more")
+        say(f"and {len(lines) - SHOWN} more")
     if verdict.bundle:
-        typer.echo(f"bundle {verdict.bundle}")
+        say(f"bundle {verdict.bundle}")
     if not verdict.holds:
         for note in verdict.notes():
-            typer.echo(note)
+            say(note)
         raise typer.Exit(1)
     opened = Bundle.open(bundle)
     if store is not None:

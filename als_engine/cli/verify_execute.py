@@ -5,9 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from als_engine.benchmark.cells import decimals
+from als_engine.cli.console import say
 
 if TYPE_CHECKING:
     from als_engine.benchmark.checking.bundle import Bundle
@@ -80,16 +79,16 @@ def execute(
             on_progress=show,
         )
     for one in found:
-        typer.echo(_line(one))
+        say(_line(one))
     seed = secret_seed(secret, bundle.hash)
     force = found[0].execution.force
     how = f"confined by {force}" if force.complete else "NOT confined: this does not rank"
-    typer.echo(f"executed: {len(found)} unit{'s' * (len(found) != 1)}, {how}")
-    typer.echo(f"seeds: episode i is the world that is reset with {seed} + i")
+    say(f"executed: {len(found)} unit{'s' * (len(found) != 1)}, {how}")
+    say(f"seeds: episode i is the world that is reset with {seed} + i")
     for one in found:
-        typer.echo(f"level key of {one.unit.name}: {one.level_key:032x}")
+        say(f"level key of {one.unit.name}: {one.level_key:032x}")
     if store is not None:
-        typer.echo(f"run {run_key(bundle)}")
+        say(f"run {run_key(bundle)}")
 
 
 def _line(one: Executed) -> str:

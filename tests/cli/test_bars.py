@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from als_engine.agent import Progress
-from als_engine.cli.bars import spinner, training_bar
+from als_engine.cli.bars import training_bar
+from als_engine.cli.console import spinner
 
 
 class Terminal(io.StringIO):

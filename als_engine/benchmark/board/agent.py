@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterator
-from html import escape
 
 from als_engine.benchmark.board.parts import (
     UP,
@@ -33,6 +31,7 @@ from als_engine.benchmark.standings import Standing
 from als_engine.errors import ALSError
 from als_engine.registry import registry
 from als_engine.saving import AgentRecord, read_record
+from als_engine.texts import command, escape
 
 __all__ = ["agent_page"]
 
@@ -156,7 +155,7 @@ def _command(board: Board, row: Standing) -> str:
     words = ["als", "bench", "run", suite.id, "--agent", row.agent]
     if not row.is_yardstick and row.seeds != suite.seeds:
         words += ["--seeds", str(row.seeds)]
-    return shlex.join(words)
+    return command(*words)
 
 
 def _trained(trainings: list[tuple[Unit, TrainedAgent]]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Final
 
 import numpy as np
@@ -21,6 +20,7 @@ from als_engine.evaluation.statistics import (
 )
 from als_engine.series_chart import Heat, Series, band_chart, heat_map
 from als_engine.specs import SuiteEntry
+from als_engine.texts import escape
 
 __all__ = ["cross_play", "improvement", "learning_curves", "profiles"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from html import escape
 
 from als_engine.benchmark.board import charts
 from als_engine.benchmark.board.parts import (
@@ -27,6 +26,7 @@ from als_engine.benchmark.board.parts import (
 from als_engine.benchmark.results.store import Store
 from als_engine.benchmark.standings import Standing
 from als_engine.specs import SuiteEntry
+from als_engine.texts import escape
 
 __all__ = ["entry_page"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from itertools import groupby
 
 from als_engine.benchmark.board import charts
@@ -24,6 +23,7 @@ from als_engine.benchmark.board.parts import (
     tier,
 )
 from als_engine.benchmark.standings import Standing, seeds_wanted
+from als_engine.texts import escape
 
 __all__ = ["index_page"]
 

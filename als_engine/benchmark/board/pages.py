@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from als_engine.benchmark.standings import Standings
 from als_engine.errors import SavedFileError
 from als_engine.safe_files import replace_folder
 from als_engine.series_chart import series_kind
+from als_engine.texts import command
 
 __all__ = ["write_board"]
 
@@ -98,7 +98,7 @@ def _board(store: Store, found: Standings) -> Board:
         entries={name: f"entries/{file}.html" for name, file in files},
         low=min(ends) - room,
         high=max(ends) + room,
-        command=shlex.join([*words, "--html", "board"]),
+        command=command(*words, "--html", "board"),
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from html import escape
 from string import Template
 from typing import Final
 
@@ -16,6 +15,7 @@ from als_engine.benchmark.records import RunRecord
 from als_engine.benchmark.standings import Standing, Standings
 from als_engine.chart import with_minus
 from als_engine.evaluation.statistics import Interval
+from als_engine.texts import escape
 
 __all__ = [
     "UP",

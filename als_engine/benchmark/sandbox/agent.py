@@ -273,7 +273,7 @@ class SandboxedAgent(Agent):
         """Asks the kernel, not the process, whether it is confined."""
         if not self.force.complete:
             return
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
         found = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
         wanted = {"NoNewPrivs": 1, "Seccomp": 2, "CapEff": 0, "CapBnd": 0}
         for name, value in wanted.items():

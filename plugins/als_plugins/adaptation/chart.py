@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import TYPE_CHECKING, Final
 
 from als_engine.chart import ticks, with_minus
+from als_engine.texts import escape
 
 if TYPE_CHECKING:
     from als_plugins.adaptation.records import Round

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from als_engine.cli.bars import training_bar
+from als_engine.cli.console import say
 from als_engine.errors import ArgumentError, unknown
 from als_engine.options import parse_pairs
+from als_engine.texts import command
 
 if TYPE_CHECKING:
     from als_plugins.adaptation.adapt import Adapted
@@ -123,7 +124,7 @@ def _resume(agent: str | None, out: Path | None, given: dict[str, Any]) -> Adapt
 
 
 def _say(line: Round) -> None:
-    typer.echo(line.message[:1].upper() + line.message[1:] + ".")
+    say(line.message[:1].upper() + line.message[1:] + ".")
 
 
 def _report(adapted: Adapted) -> None:
@@ -133,18 +134,16 @@ def _report(adapted: Adapted) -> None:
         typer.Exit: it was interrupted.
     """
     if adapted.stopped:
-        typer.echo(
-            f"Stopped. Go on with: als adapt --resume --out {adapted.folder}",
-            err=True,
-        )
+        again = command("als", "adapt", "--resume", "--out", adapted.folder)
+        say(f"Stopped. Go on with: {again}", error=True)
         raise typer.Exit(_INTERRUPTED)
     first, last = adapted.rounds[0], adapted.rounds[-1]
     undone = f", {adapted.rolled_back} rounds rolled back" if adapted.rolled_back else ""
-    typer.echo(
+    say(
         f"Return {first.mean:.2f} before, {last.best:.2f} now{undone}, by the {adapted.split} "
         f"episodes that chose what to keep. Saved to {adapted.folder}; the curve is in "
         f"{adapted.folder / 'adaptation.svg'}. What it reaches on the test split, by which nothing "
-        f"was chosen: {shlex.join(['als', 'evaluate', str(adapted.folder)])}"
+        f"was chosen: {command('als', 'evaluate', adapted.folder)}"
     )
 
 

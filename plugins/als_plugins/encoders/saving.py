@@ -137,7 +137,8 @@ def save_encoder(
 
 def write_encoder(encoder: Encoder, folder: Path, record: EncoderRecord) -> None:
     """Writes the files of a saved encoder into a folder that `replace_folder` has made."""
-    (folder / RECORD).write_text(record.model_dump_json(indent=2) + "\n")
+    text = record.model_dump_json(indent=2) + "\n"
+    (folder / RECORD).write_text(text, encoding="utf-8")
     write_tensors(folder / WEIGHTS, _arrays(encoder))
 
 

@@ -211,7 +211,7 @@ def _build(
     for key, found in moments.items():
         statistics[f"{key}.mean"], statistics[f"{key}.squares"] = found.mean, found.squares
     write_tensors(new / STATISTICS, statistics)
-    (new / RECORD).write_text(wanted.model_dump_json() + "\n")
+    (new / RECORD).write_text(wanted.model_dump_json() + "\n", encoding="utf-8")
 
 
 def _groups(file: h5py.File, record: SourceRecord) -> Iterator[tuple[h5py.Group, int]]:

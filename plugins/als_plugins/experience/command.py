@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from als_engine.cli.console import BAR, LEFT, live, say, spinner
 from als_engine.options import parse_pairs
+from als_engine.texts import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +76,7 @@ def collect(
             arguments=given,
             on_progress=show_progress,
         )
-    typer.echo(_summary(found))
+    say(_summary(found))
 
 
 def _every_sensor(scenario: str, arguments: dict[str, Any]) -> list[str]:
@@ -88,7 +89,6 @@ def _every_sensor(scenario: str, arguments: dict[str, Any]) -> list[str]:
 
 def show(dataset: Dataset) -> None:
     """Show what is in a dataset: where it comes from, parts, sensors, statistics and sizes."""
-    from als_engine.cli.bars import spinner
     from als_plugins.experience.records import read_dataset
     from als_plugins.experience.show import print_dataset
 
@@ -105,37 +105,30 @@ def _summary(found: Collected) -> str:
     if left_out:
         why = "; ".join(f"{count} because {reason}" for reason, count in source.left_out.items())
         lines.append(f"Left out {left_out}: {why}.")
-    return "\n".join([*lines, f"See it: als data show {found.folder}"])
+    return "\n".join([*lines, f"See it: {command('als', 'data', 'show', found.folder)}"])
 
 
 @contextmanager
 def _bar() -> Iterator[Callable[[Progress], None]]:
     """A live line: episodes, steps a second, time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
     from als_engine.cli.speed import Speedometer
 
     columns = (
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed:,.0f} / {task.total:,.0f} episodes"),
-        TextColumn("{task.fields[speed]} steps/s"),
-        TextColumn("{task.fields[left_out]}"),
-        TimeRemainingColumn(),
+        BAR,
+        "{task.completed:,.0f} / {task.total:,.0f} episodes",
+        "{task.fields[speed]} steps/s",
+        "{task.fields[left_out]}",
+        LEFT,
     )
     speedometer = Speedometer()
-    console = Console(stderr=True)
-    with Bar(*columns, console=console, disable=not sys.stderr.isatty()) as bar:
-        line = bar.add_task("", total=0, speed="-", left_out="")
+    with live(*columns, total=0, speed="-", left_out="") as update:
 
-        def update(progress: Progress) -> None:
-            bar.update(
-                line,
+        def progressed(progress: Progress) -> None:
+            update(
                 completed=progress.episodes,
                 total=progress.total,
                 speed=f"{speedometer.read(progress.steps):,.0f}",
                 left_out=f"{progress.left_out} left out" if progress.left_out else "",
             )
 
-        yield update
+        yield progressed

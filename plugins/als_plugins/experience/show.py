@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from als_engine.cli.console import Column, Table, say, show
+from als_engine.texts import command
 from als_plugins.experience.cache import open_source
 from als_plugins.experience.records import PARTS, DatasetRecord, SourceRecord, part_of
 
@@ -21,50 +23,37 @@ def print_dataset(folder: Path, record: DatasetRecord) -> None:
     Raises:
         SavedFileError: the episodes are damaged.
     """
-    from rich.console import Console
-
-    console = Console()
     if not record.sources:
-        console.print(f"{folder} has no finished episodes: repeat the `als collect` that made it.")
+        say(f"{folder} has no finished episodes: repeat the `als collect` that made it.")
         return
-    console.print(_sources(record))
+    show(_sources(record))
     left_out = Counter[str]()
     for source in record.sources:
         left_out.update(source.left_out)
     for reason, count in left_out.items():
-        console.print(f"Left out: {count} because {reason}.", highlight=False)
+        say(f"Left out: {count} because {reason}.")
     opened = [open_source(folder, s, lambda i, n: None) for s in record.sources if s.episodes]
     if opened:
-        console.print(_parts(opened))
-        console.print(_sensors(opened))
+        show(_parts(opened))
+        show(_sensors(opened))
     minari, cache = (_size(folder / name) for name in ("minari", "cache"))
-    console.print(
-        f"On disk: {_bytes(minari)} in Minari's format, "
-        f"{_bytes(cache)} of arrays for fast reading.",
-        highlight=False,
+    say(
+        f"On disk: {_bytes(minari)} in Minari's format, {_bytes(cache)} of arrays for fast reading."
     )
-    console.print(
-        f"For other tools: MINARI_DATASETS_PATH={folder / 'minari'} minari list local",
-        highlight=False,
-        soft_wrap=True,
-    )
+    place = command(folder / "minari")
+    say(f"For other tools: MINARI_DATASETS_PATH={place} minari list local")
 
 
-def _table(*columns: str, title: str) -> Any:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=title, box=box.SIMPLE, title_justify="left")
-    for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
-    return table
+def _table(*columns: str, title: str) -> Table:
+    first, *others = columns
+    return Table((first, *(Column(name, right=True) for name in others)), title)
 
 
-def _sources(record: DatasetRecord) -> Any:
+def _sources(record: DatasetRecord) -> Table:
     names = ("scenario", "policy", "split", "seed", "episodes", "steps", "left out")
     table = _table(*names, title="Sources")
     for source in record.sources:
-        table.add_row(
+        table.row(
             source.scenario,
             source.policy,
             source.split,
@@ -76,7 +65,7 @@ def _sources(record: DatasetRecord) -> Any:
     return table
 
 
-def _parts(opened: list[Any]) -> Any:
+def _parts(opened: list[Any]) -> Table:
     table = _table("part", "episodes", "steps", "levels", title="Parts, by level")
     for part in PARTS:
         episodes = steps = 0
@@ -86,11 +75,11 @@ def _parts(opened: list[Any]) -> Any:
             episodes += sum(mine)
             steps += int(arrays.lengths[mine].sum())
             levels |= set(arrays.levels[mine].tolist())
-        table.add_row(part, f"{episodes:,}", f"{steps:,}", f"{len(levels):,}")
+        table.row(part, f"{episodes:,}", f"{steps:,}", f"{len(levels):,}")
     return table
 
 
-def _sensors(opened: list[Any]) -> Any:
+def _sensors(opened: list[Any]) -> Table:
     names = ("sensor", "type", "shape", "mean", "deviation", "scenarios")
     table = _table(*names, title="Sensors, over the train part")
     for name, shape, dtype, arrays, scenarios in _alike(opened):
@@ -99,7 +88,7 @@ def _sensors(opened: list[Any]) -> Any:
         # Of all values of the sensor: their mean, and how far from it they are.
         mean = float(whole.mean.mean()) if known else np.nan
         spread = np.sqrt((whole.std**2 + (whole.mean - mean) ** 2).mean()) if known else np.nan
-        table.add_row(
+        table.row(
             name,
             dtype,
             " x ".join(map(str, shape)) or "1",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from als_engine.cli.console import BAR, ELAPSED, LEFT, OF, live
 
 __all__ = ["stage_bar"]
 
@@ -16,23 +17,6 @@ def stage_bar(name: str) -> Iterator[Callable[[int, int], None]]:
     Yields:
         What to call with how much is done, and of how much.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-    from rich.progress import TimeRemainingColumn as Left
-
-    columns = (
-        TextColumn("{task.description:9}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        Left(),
-    )
-    with Progress(
-        *columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True
-    ) as bar:
-        line = bar.add_task(name, total=None)
-
-        def show(done: int, total: int) -> None:
-            bar.update(line, completed=done, total=total)
-
-        yield show
+    columns = ("{task.fields[name]:9}", BAR, OF, ELAPSED, LEFT)
+    with live(*columns, transient=True, name=name) as update:
+        yield lambda done, total: update(completed=done, total=total)

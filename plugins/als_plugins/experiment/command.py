@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from als_engine.cli.console import Table, say, show
+from als_engine.texts import command
+
 if TYPE_CHECKING:
     from als_plugins.experiment.stages import Done
 
@@ -35,26 +38,25 @@ def run(experiment: File, out: Out, check: Check = False) -> None:
     check_ids(asked, experiment)
     if check:
         for stage in plan(asked, out):
-            typer.echo(f"{stage.name:9} {'done' if stage.done() else 'to do'}  {stage.folder}")
+            say(f"{stage.name:9} {'done' if stage.done() else 'to do'}  {stage.folder}")
         return
     make_folder(out)
     done: Done | None = None
     for stage in plan(asked, out):
         done = stage.done()
         if done is not None:
-            typer.echo(f"{stage.name:9} was done  {_line(done.summary)}")
+            say(f"{stage.name:9} was done  {_line(done.summary)}")
             continue
         from als_plugins.experiment.bars import stage_bar
 
         try:
-            with stage_bar(stage.name) as show:
-                done = stage.run(show)
+            with stage_bar(stage.name) as show_progress:
+                done = stage.run(show_progress)
         except KeyboardInterrupt:
-            typer.echo(
-                f"Stopped in {stage.name}. Go on with: als run {experiment} --out {out}", err=True
-            )
+            again = command("als", "run", experiment, "--out", out)
+            say(f"Stopped in {stage.name}. Go on with: {again}", error=True)
             raise typer.Exit(_INTERRUPTED) from None
-        typer.echo(f"{stage.name:9} done      {_line(done.summary)}")
+        say(f"{stage.name:9} done      {_line(done.summary)}")
     if done is not None and done.stage == "evaluate":
         _print_table(done.summary)
 
@@ -72,16 +74,13 @@ def _number(value: Any) -> str:
 
 
 def _print_table(summary: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("agent", "return (95%)", "success (95%)", "normalized")
+    table = Table(("agent", "return (95%)", "success (95%)", "normalized"))
     names = {"train": "trained", "adapt": "adapted"}
     for name, found in summary.items():
         cells = [_spread(found[key]) for key in ("return", "success")]
         score = _spread(found["normalized"]) if "normalized" in found else ""
-        table.add_row(names.get(name, name), *cells, score)
-    Console().print(table)
+        table.row(names.get(name, name), *cells, score)
+    show(table)
 
 
 def _spread(interval: list[float]) -> str:

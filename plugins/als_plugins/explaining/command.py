@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from als_engine.cli.console import BAR, OF, live, say
 from als_engine.options import parse_pairs
 
 __all__ = ["explain"]
@@ -47,29 +47,15 @@ def explain(
     from als_plugins.explaining.explain import explain as run
 
     given = parse_pairs(arguments)
-    with _bar() as bar:
-        task = bar.add_task("playing", total=episodes * steps)
+    with live("playing", BAR, OF, total=episodes * steps) as update:
         explained = run(
             agent, on, folder=out, episodes=episodes, seed=seed, steps=steps, decisions=decisions,
-            arguments=given, on_step=lambda: bar.advance(task),
+            arguments=given, on_step=lambda: update(advance=1),
         )  # fmt: skip
     played = explained.recording
-    typer.echo(
+    say(
         f"Played {len(played.moments)} steps on {played.scenario}, "
         f"took {len(explained.decisions)} decisions apart."
     )
-    typer.echo(f"Wrote {', '.join(path.name for path in explained.animations)} to {out}")
-    typer.echo(f"Look at {explained.page}")
-
-
-def _bar() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
+    say(f"Wrote {', '.join(path.name for path in explained.animations)} to {out}")
+    say(f"Look at {explained.page}")

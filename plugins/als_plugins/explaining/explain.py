@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from als_engine.files import write_text
+from als_engine.texts import command
 from als_engine.video import write_video
 from als_plugins.explaining.attributions import Question, attribute
 from als_plugins.explaining.checks import delete, randomised
@@ -77,12 +78,14 @@ def explain(
     for path in animations:
         write_video(path, pictures, FRAMES_PER_SECOND)
     asked = tuple(_asked(recording, moment) for moment in surest(recording, decisions))
-    command = f"als explain {reference} --on {recording.scenario} --seed {seed} --steps {steps}"
-    command += f" --episodes {episodes} --decisions {decisions}"
-    given = [f" --arg {key}={json.dumps(value)}" for key, value in (arguments or {}).items()]
-    command += "".join(given)
+    options = {"on": recording.scenario, "seed": seed, "steps": steps, "episodes": episodes}
+    options |= {"decisions": decisions}
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    for key, value in (arguments or {}).items():
+        words += ["--arg", f"{key}={json.dumps(value)}"]
+    again = command("als", "explain", reference, *words)
     page = folder / "index.html"
-    write_text(page, render(recording, asked, animations[1].read_bytes(), reference, command))
+    write_text(page, render(recording, asked, animations[1].read_bytes(), reference, again))
     return Explained(recording, asked, page, animations)
 
 

@@ -7,7 +7,6 @@ import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +17,7 @@ from PIL import Image
 from als_engine.chart import with_minus
 from als_engine.report_style import STYLE
 from als_engine.saving import versions
+from als_engine.texts import escape
 from als_plugins.encoders.stems import Form, form_of
 from als_plugins.explaining import drawing
 from als_plugins.explaining.attributions import BASELINE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from als_engine.cli.bars import spinner
+from als_engine.cli.console import Column, Table, say, show, spinner
 from als_engine.evaluation.splits import CHOOSING
 from als_engine.options import parse_pairs
 
@@ -72,26 +72,21 @@ def pareto(
     write_text(table, json.dumps(front.as_dict(), indent=2, allow_nan=False) + "\n")
     write_text(picture, front_chart(front))
     _print(front)
-    typer.echo(f"Written: {table}, {picture}")
+    say(f"Written: {table}, {picture}")
 
 
 def _print(front: Front) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
     title = f"{front.scenario}, {front.split} split, {front.episodes} episodes for each row"
-    table = Table(title=title, box=box.SIMPLE, title_justify="left")
-    for column in (f"weight of {front.x}", f"of {front.y}", front.x, front.y, "success", "front"):
-        table.add_column(column, justify="right")
+    titles = (f"weight of {front.x}", f"of {front.y}", front.x, front.y, "success", "front")
+    table = Table([Column(name, right=True) for name in titles], title)
     for point in front.points:
-        table.add_row(
+        table.row(
             f"{point.weights[front.x]:.2f}",
             f"{point.weights[front.y]:.2f}",
             f"{point.terms[front.x].value:.2f}",
             f"{point.terms[front.y].value:.2f}",
             f"{point.success:.0%}",
             "yes" if point.on_front else "",
-            style=None if point.on_front else "dim",
+            style="" if point.on_front else "dim",
         )
-    Console().print(table)
+    show(table)

@@ -62,7 +62,8 @@ def write_checkpoint(
     tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
     for index, fields in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer/{index}/{field}": value for field, value in fields.items()}
-    (folder / COUNTERS).write_text(counters.model_dump_json(indent=2) + "\n")
+    text = counters.model_dump_json(indent=2) + "\n"
+    (folder / COUNTERS).write_text(text, encoding="utf-8")
     write_tensors(folder / STATE, {n: t.detach().cpu().numpy() for n, t in tensors.items()})
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from als_engine.cli.bars import STEPS
+from als_engine.cli.console import BAR, LEFT, Table, live, say, show
 from als_engine.errors import ArgumentError
 from als_engine.options import parse_pairs
+from als_engine.texts import command
 
 if TYPE_CHECKING:
     from als_plugins.pretraining.job import Job
@@ -113,14 +115,14 @@ def pretrain(
 
     if objectives:
         given["objectives"] = parse_weights(objectives)
-    with interruptible() as interrupted, _bar() as show:
+    with interruptible() as interrupted, _bar() as show_progress:
         if resume:
             _check_unchanged(out, dataset, given)
-            made = resume_pretraining(out, on_progress=show, should_stop=interrupted)
+            made = resume_pretraining(out, on_progress=show_progress, should_stop=interrupted)
         elif dataset is None:
             raise ArgumentError("name a dataset; `als collect` makes one")
         else:
-            made = begin(dataset, out, on_progress=show, should_stop=interrupted, **given)
+            made = begin(dataset, out, on_progress=show_progress, should_stop=interrupted, **given)
     _report(made, out)
 
 
@@ -146,51 +148,41 @@ def _report(made: Pretrained, out: Path) -> None:
     if os.environ.get("RANK", "0") != "0":  # Under torchrun one of the processes speaks.
         raise typer.Exit(_INTERRUPTED if made.stopped else 0)
     if made.stopped:
-        typer.echo(
-            f"Stopped at step {made.record.steps:,}. Go on with: als pretrain --resume --out {out}",
-            err=True,
-        )
+        again = command("als", "pretrain", "--resume", "--out", out)
+        say(f"Stopped at step {made.record.steps:,}. Go on with: {again}", error=True)
         raise typer.Exit(_INTERRUPTED)
-    from rich.console import Console
-    from rich.table import Table
-
     from als_plugins.pretraining.report import lines
 
     loss = "" if made.record.loss is None else f", held-out loss {made.record.loss:.4f}"
-    typer.echo(f"Pretrained {made.record.steps:,} steps in {made.record.seconds:,.0f} s{loss}.")
+    say(f"Pretrained {made.record.steps:,} steps in {made.record.seconds:,.0f} s{loss}.")
     if rows := lines(made.report):
-        table = Table("on held-out levels", "pretrained", "random weights", "beside")
+        table = Table(("on held-out levels", "pretrained", "random weights", "beside"))
         for row in rows:
-            table.add_row(*row)
-        Console().print(table)
+            table.row(*row)
+        show(table)
     scenario, sensors = made.report["scenarios"][0], ",".join(made.report["sensors"])
-    use = f"als train {scenario} --sensors {sensors} --set pretrained={out}"
-    typer.echo(f"Saved to {out}. Use it: {use}")
+    use = command("als", "train", scenario, "--sensors", sensors, "--set", f"pretrained={out}")
+    say(f"Saved to {out}. Use it: {use}")
 
 
 @contextmanager
 def _bar() -> Iterator[Callable[[PretrainProgress], None]]:
     """A live line: steps, samples a second, losses, time left."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
     from als_engine.cli.speed import Speedometer
 
     columns = (
-        BarColumn(bar_width=24),
-        TextColumn("{task.completed:,.0f} / {task.total:,.0f} steps"),
-        TextColumn("{task.fields[speed]} samples/s"),
-        TextColumn("loss {task.fields[loss]}"),
-        TextColumn("held out {task.fields[held]}"),
-        TimeRemainingColumn(),
+        BAR,
+        STEPS,
+        "{task.fields[speed]} samples/s",
+        "loss {task.fields[loss]}",
+        "held out {task.fields[held]}",
+        LEFT,
     )
     speedometer = Speedometer()
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        line = bar.add_task("", total=None, speed="-", loss="-", held="-")
+    with live(*columns, total=0, speed="-", loss="-", held="-") as update:
 
-        def show(progress: PretrainProgress) -> None:
-            bar.update(
-                line,
+        def progressed(progress: PretrainProgress) -> None:
+            update(
                 completed=progress.step,
                 total=progress.steps,
                 speed=f"{speedometer.read(progress.samples):,.0f}",
@@ -198,4 +190,4 @@ def _bar() -> Iterator[Callable[[PretrainProgress], None]]:
                 held="-" if progress.held_out is None else f"{progress.held_out:.3f}",
             )
 
-        yield show
+        yield progressed
