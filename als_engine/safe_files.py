@@ -6,14 +6,17 @@ failure is one `SavedFileError`.
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,8 +38,27 @@ Tensors = Mapping[str, NDArray[Any]]
 MAX_HEADER: Final = 1 << 20
 """The largest header of a tensor file that is read, bytes: room for ten thousand tensors."""
 
-MAX_TENSORS: Final = 4 << 30
+MAX_TENSORS: Final = 1 << 30
 """The largest tensor file that is read when the reader does not know its size, bytes."""
+
+_MAX_AXES: Final = 32
+"""More axes than NumPy has."""
+
+_TYPES: Final = {
+    "BOOL": "bool",
+    "U8": "uint8",
+    "I8": "int8",
+    "U16": "uint16",
+    "I16": "int16",
+    "U32": "uint32",
+    "I32": "int32",
+    "U64": "uint64",
+    "I64": "int64",
+    "F16": "float16",
+    "F32": "float32",
+    "F64": "float64",
+}
+"""What safetensors calls NumPy's types."""
 
 _FOREIGN: Final = {
     b"PK\x03\x04": "a zip archive, such as torch.save or SB3 write",
@@ -86,19 +108,23 @@ def read_bytes(path: Path, limit: int) -> bytes:
     Raises:
         SavedFileError: it is missing, something else, or too large.
     """
+    with _opened(path, limit) as (file, size):
+        return file.read(size)
+
+
+@contextmanager
+def _opened(path: Path, limit: int) -> Iterator[tuple[BufferedReader, int]]:
+    """A regular file of at most `limit` bytes, and how many it has."""
     with _reported("read", path):
         # Without O_NONBLOCK, opening a named pipe would wait for somebody to write into it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        try:
+        with open(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise SavedFileError(f"{path} is not a file")
             if status.st_size > limit:
                 raise SavedFileError(f"{path} has {status.st_size} bytes; at most {limit} are read")
-            with open(descriptor, "rb", closefd=False) as file:
-                return file.read(limit)
-        finally:
-            os.close(descriptor)
+            yield file, status.st_size
 
 
 def write_tensors(path: Path, tensors: Tensors) -> None:
@@ -120,24 +146,111 @@ def pack_tensors(tensors: Tensors) -> bytes:
     return save({name: np.asarray(a, order="C") for name, a in tensors.items()})
 
 
-def read_tensors(path: Path, like: Tensors | None = None) -> dict[str, NDArray[Any]]:
-    """Reads arrays by name.
+def read_tensors(
+    path: Path,
+    like: Tensors | None = None,
+    *,
+    optional: Collection[str] = (),
+    others: bool = False,
+) -> dict[str, NDArray[Any]]:
+    """Reads arrays by name; what the file says of them is compared before any of them is read.
 
     Args:
         path: a safetensors file.
         like: arrays with the names, shapes and types that it must have; None takes any.
+        optional: the names in `like` that may be missing.
+        others: whether the file may hold more than `like`, which is then left there.
 
     Raises:
         SavedFileError: it is no such file, does not match `like`, or has numbers that are not
             finite.
     """
-    known = None if like is None else sum(array.nbytes for array in like.values())
-    data = read_bytes(path, MAX_TENSORS if known is None else known + MAX_HEADER)
-    tensors = unpack_tensors(data, path)
-    if like is not None:
-        _compare(path, tensors, like)
+    known = None if like is None else sum(array.nbytes for array in like.values()) + MAX_HEADER
+    with _opened(path, MAX_TENSORS if known is None or others else known) as (file, size):
+        described = _described(file.read(min(size, 8 + MAX_HEADER)), size, path)
+        if like is not None:
+            _compare(path, described, like, optional, others)
+        names = [name for name in described if like is None or name in like]
+        tensors = {}
+        for name in names:
+            one = described[name]
+            file.seek(one.begin)
+            data = bytearray(one.end - one.begin)
+            if file.readinto(data) != len(data):
+                raise SavedFileError(f"{path} is not a whole safetensors file")
+            tensors[name] = np.frombuffer(data, one.dtype).reshape(one.shape)
     _check_finite(path, tensors)
     return tensors
+
+
+class _Described(NamedTuple):
+    """What a file's header says of a tensor; from where to where it lies, bytes."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def _described(data: bytes, size: int, path: Path | str) -> dict[str, _Described]:
+    """The tensors that a file has, by its header.
+
+    Args:
+        data: the beginning of the file, with the header.
+        size: of the whole file, bytes.
+        path: what the file is called, for messages.
+
+    Raises:
+        SavedFileError: it is no safetensors file, or its tensors do not fill it exactly.
+    """
+    header = int.from_bytes(data[:8], "little")
+    # A length may begin with any byte, that of a pickle too; what follows it begins with a brace.
+    if len(data) < 9 or header > min(MAX_HEADER, size - 8) or data[8:9] != b"{":
+        for start, what in _FOREIGN.items():
+            if data.startswith(start):
+                raise SavedFileError(f"{path} is {what}, which could run code: it was not opened")
+        raise SavedFileError(f"{path} is not a whole safetensors file")
+    try:
+        entries = json.loads(data[8 : 8 + header], object_pairs_hook=_once)
+        found = {
+            name: _tensor(entry, 8 + header)
+            for name, entry in entries.items()
+            if name != "__metadata__"
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SavedFileError(f"{path} is not a whole safetensors file: {reason[:200]}") from None
+    end = 8 + header
+    for one in sorted(found.values(), key=lambda one: (one.begin, one.end)):
+        if one.begin != end:
+            break
+        end = one.end
+    if end != size or any(one.end > size for one in found.values()):
+        raise SavedFileError(f"{path} is not a whole safetensors file")
+    return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return entries
+
+
+def _tensor(entry: Mapping[str, Any], after: int) -> _Described:
+    """One entry of a header; offsets count from `after`.
+
+    Raises:
+        ValueError: it is none, or its bytes are not as many as its shape needs.
+    """
+    dtype, shape, offsets = np.dtype(_TYPES[entry["dtype"]]), entry["shape"], entry["data_offsets"]
+    whole = all(type(number) is int and number >= 0 for number in (*shape, *offsets))
+    if not whole or len(shape) > _MAX_AXES or len(offsets) != 2:
+        raise ValueError("a shape or an offset is none")
+    begin, end = offsets
+    if end - begin != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"{end - begin} bytes for the shape {tuple(shape)}")
+    return _Described(dtype, tuple(shape), after + begin, after + end)
 
 
 def unpack_tensors(data: bytes, path: Path | str) -> dict[str, NDArray[Any]]:
@@ -150,22 +263,11 @@ def unpack_tensors(data: bytes, path: Path | str) -> dict[str, NDArray[Any]]:
     Raises:
         SavedFileError: it is no such file.
     """
-    from safetensors.numpy import load
-
-    header = int.from_bytes(data[:8], "little")
-    # A length may begin with any byte, that of a pickle too; what follows it begins with a brace.
-    if len(data) < 9 or header > min(MAX_HEADER, len(data) - 8) or data[8:9] != b"{":
-        for start, what in _FOREIGN.items():
-            if data.startswith(start):
-                raise SavedFileError(f"{path} is {what}, which could run code: it was not opened")
-        raise SavedFileError(f"{path} is not a whole safetensors file")
-    try:
-        tensors: dict[str, NDArray[Any]] = load(data)
-    # The library raises its own error, and KeyError or TypeError for types NumPy does not have.
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SavedFileError(f"{path} is not a whole safetensors file: {reason}") from None
-    return tensors
+    described = _described(data, len(data), path)
+    return {
+        name: np.frombuffer(bytearray(data[one.begin : one.end]), one.dtype).reshape(one.shape)
+        for name, one in described.items()
+    }
 
 
 def _check_finite(path: Path | str, tensors: Tensors) -> None:
@@ -174,15 +276,22 @@ def _check_finite(path: Path | str, tensors: Tensors) -> None:
             raise SavedFileError(f'{path}: "{name}" has numbers that are not finite')
 
 
-def _compare(path: Path, tensors: Tensors, like: Tensors) -> None:
-    if odd := sorted(set(tensors) ^ set(like)):
-        what = "has no" if odd[0] in like else "has an unexpected"
+def _compare(
+    path: Path,
+    described: Mapping[str, _Described],
+    like: Tensors,
+    optional: Collection[str],
+    others: bool,
+) -> None:
+    missing = sorted(set(like) - set(described) - set(optional))
+    if odd := missing or ([] if others else sorted(set(described) - set(like))):
+        what = "has no" if missing else "has an unexpected"
         raise SavedFileError(f'{path} {what} tensor "{odd[0]}"')
-    for name, array in tensors.items():
-        wanted = like[name]
-        if array.shape != wanted.shape or array.dtype != wanted.dtype:
+    for name in described.keys() & like.keys():
+        found, wanted = described[name], like[name]
+        if found.shape != wanted.shape or found.dtype != wanted.dtype:
             raise SavedFileError(
-                f'{path}: "{name}" is {array.dtype} {array.shape}, '
+                f'{path}: "{name}" is {found.dtype} {found.shape}, '
                 f"and should be {wanted.dtype} {wanted.shape}"
             )
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from als_engine.agent import Training
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
 from als_engine.registry import registry
+from als_engine.safe_files import read_tensors, write_tensors
 from als_engine.saving import load_agent, make_agent, open_agent
 from als_engine.sensors import SENSORS
 from als_engine.training import read_job, resume_training, train_agent
@@ -289,6 +292,39 @@ def test_what_a_training_leaves_behind(tmp_path):
     lines = (tmp_path / "run" / "progress.csv").read_text().splitlines()
     assert lines[0] == "steps,seconds,episodes,mean_return,success"
     assert lines[-1].startswith("512,")
+
+
+HOSTILE = {
+    "a moment that is one number": {"policy.optimizer/0/exp_avg": np.zeros((), np.float32)},
+    "squares below 0": {"policy.optimizer/0/exp_avg_sq": -1.0},
+    "a step without end": {"policy.optimizer/0/step": np.array(1e30, np.float32)},
+    "a counter below 0": {"counter/num_timesteps": np.array(-1)},
+    "a counter beyond all steps": {"counter/_n_updates": np.array(1 << 60)},
+    "a counter for everyone": {"counter/_n_updates": np.zeros(8, np.int64)},
+    "random numbers of another type": {"random/torch": np.zeros(5_056)},
+    "a position outside": {"random/numpy": np.full(625, 700, np.uint32)},
+    "a tensor of nobody's": {"tensor/log_ent_coef": np.zeros(1, np.float32)},
+}
+
+
+@pytest.fixture(scope="module")
+def checkpointed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpointed") / "run"
+    trained(folder=folder)
+    return folder
+
+
+@pytest.mark.parametrize("change", HOSTILE.values(), ids=list(HOSTILE))
+def test_a_checkpoint_that_no_training_leaves_behind_is_one_line(checkpointed, tmp_path, change):
+    run = shutil.copytree(checkpointed, tmp_path / "run")
+    path = next((run / "checkpoints").iterdir()) / "training.safetensors"
+    arrays = read_tensors(path)
+    for name, value in change.items():
+        arrays[name] = np.full_like(arrays[name], value) if isinstance(value, float) else value
+    write_tensors(path, arrays)
+    with pytest.raises(SavedFileError, match=re.escape(str(path))) as caught:
+        resume_training(run, steps=1_000)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("damage", ["training.safetensors", "weights.safetensors", "agent.json"])

@@ -22,6 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from with_pretrain import add_pretrain
 
 from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.safe_files import read_tensors, write_tensors
 from als_plugins.encoders.saving import load_encoder
 from als_plugins.experience.dataset import open_experience
 from als_plugins.pretraining import pretrain as module
@@ -135,11 +136,18 @@ def test_a_damaged_or_foreign_checkpoint_is_one_line_and_the_one_before_still_se
             resume_pretraining(run)
         assert "\n" not in str(caught.value)
         assert str(newest) in str(caught.value)
+    state.write_bytes(whole)
+    arrays = read_tensors(state)
+    moment = next(name for name in arrays if name.endswith("/exp_avg"))
+    for change in ({moment: np.zeros((), np.float32)}, {moment: -arrays[moment] + np.float64(0)}):
+        write_tensors(state, {**arrays, **change})
+        with pytest.raises(SavedFileError, match=r"and should be .* to go on"):
+            resume_pretraining(run)
     other = {**QUICK, "config": {**SMALL, "width": 32}}
     pretrain("-", tmp_path / "other", should_stop=after(2), **other)
     foreign = next((tmp_path / "other" / "checkpoints").iterdir()) / "state.safetensors"
     shutil.copy(foreign, state)
-    with pytest.raises(SavedFileError, match="does not fit this pretraining"):
+    with pytest.raises(SavedFileError, match=r"has no|and should be|has an unexp"):
         resume_pretraining(run)
     shutil.rmtree(newest)
     pretrain("-", tmp_path / "whole", **QUICK)

@@ -196,15 +196,13 @@ def load_encoder(
     except ArgumentError as error:
         raise SavedFileError(f"{folder / RECORD}: {error}") from error
     wanted = _arrays(encoder)
-    tensors = read_tensors(folder / WEIGHTS)
-    for name, array in wanted.items():
-        if name not in tensors or tensors[name].shape != array.shape:
-            has = tensors[name].shape if name in tensors else "nothing"
-            shapes = {key: space.shape for key, space in observation_space.spaces.items()}
+    for key, space in observation_space.spaces.items():
+        if list(space.shape or ()) != record.sensors[key]:
             raise SavedFileError(
-                f'the encoder in {folder} does not fit: "{name}" is {array.shape} for the sensors '
-                f"{shapes}, and {has} in the file; it was made for {record.sensors}"
+                f'the encoder in {folder} does not fit: "{key}" is {space.shape} here, and it was '
+                f"made for {record.sensors}"
             )
+    tensors = read_tensors(folder / WEIGHTS, wanted, others=True)
     encoder.load_state_dict({name: torch.tensor(tensors[name]) for name in wanted})
     return encoder, record
 

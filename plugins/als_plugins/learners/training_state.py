@@ -7,6 +7,7 @@ buffer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
 from als_engine.errors import SavedFileError
+from als_engine.limits import STEPS
 from als_engine.safe_files import read_tensors, write_tensors
+from als_plugins.optimizer_state import expected_arrays, optimizer_arrays, restore_optimizer
 
 __all__ = ["read_training_state", "write_training_state"]
 
@@ -40,19 +43,8 @@ def write_training_state(model: BaseAlgorithm, folder: Path) -> None:
     """
     arrays: Arrays = {}
     for name in _optimizers(model):
-        state = attrgetter(name)(model).state_dict()["state"]
-        for index, fields in state.items():
-            for field, value in fields.items():
-                arrays[f"{name}/{index}/{field}"] = torch.as_tensor(value).cpu().numpy()
-    for name in model._get_torch_save_params()[1]:
-        arrays[f"tensor/{name}"] = getattr(model, name).detach().cpu().numpy()
-    for name in _COUNTERS:
-        if hasattr(model, name):
-            arrays[f"counter/{name}"] = np.array(getattr(model, name), np.int64)
-    _, keys, position, *_ = np.random.get_state(legacy=True)  # noqa: NPY002 - SB3 draws from it
-    arrays["random/numpy"] = np.append(keys, np.uint32(position))
-    arrays["random/torch"] = torch.get_rng_state().numpy()
-    write_tensors(folder / FILE, arrays)
+        arrays |= _named(name, optimizer_arrays(attrgetter(name)(model)))
+    write_tensors(folder / FILE, {**arrays, **_others(model)})
 
 
 def read_training_state(model: BaseAlgorithm, folder: Path) -> None:
@@ -62,19 +54,46 @@ def read_training_state(model: BaseAlgorithm, folder: Path) -> None:
         SavedFileError: the file is damaged, or of another training.
     """
     path = folder / FILE
-    arrays = read_tensors(path)
+    optimizers = {name: attrgetter(name)(model) for name in _optimizers(model)}
+    states: Arrays = {}
+    for name, optimizer in optimizers.items():
+        states |= _named(name, expected_arrays(optimizer))
+    # Before the first update there are none.
+    arrays = read_tensors(path, {**states, **_others(model)}, optional=states)
     try:
-        for name in _optimizers(model):
-            _restore_optimizer(attrgetter(name)(model), name, arrays)
+        for name, optimizer in optimizers.items():
+            prefix = f"{name}/"
+            mine = {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
+            restore_optimizer(optimizer, mine)
         for name in model._get_torch_save_params()[1]:
             tensor: torch.Tensor = getattr(model, name)
-            tensor.data.copy_(torch.tensor(_like(tensor, arrays[f"tensor/{name}"])))
-        for name in _COUNTERS:
-            if hasattr(model, name):
-                setattr(model, name, _counter(arrays[f"counter/{name}"]))
+            tensor.data.copy_(torch.tensor(arrays[f"tensor/{name}"]))
+        for name in _counters(model):
+            setattr(model, name, _count(name, arrays[f"counter/{name}"]))
         _restore_random(arrays)
-    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+    except (ValueError, TypeError, RuntimeError) as error:
         raise SavedFileError(f"{path} does not fit this training: {error}") from error
+
+
+def _named(optimizer: str, arrays: Mapping[str, NDArray[Any]]) -> Arrays:
+    return {f"{optimizer}/{name}": array for name, array in arrays.items()}
+
+
+def _others(model: BaseAlgorithm) -> Arrays:
+    """What there is beside the optimizers' states, as it is now."""
+    arrays: Arrays = {}
+    for name in model._get_torch_save_params()[1]:
+        arrays[f"tensor/{name}"] = getattr(model, name).detach().cpu().numpy()
+    for name in _counters(model):
+        arrays[f"counter/{name}"] = np.array(getattr(model, name), np.int64)
+    _, keys, position, *_ = np.random.get_state(legacy=True)  # noqa: NPY002 - SB3 draws from it
+    arrays["random/numpy"] = np.append(keys, np.uint32(position))
+    arrays["random/torch"] = torch.get_rng_state().numpy()
+    return arrays
+
+
+def _counters(model: BaseAlgorithm) -> list[str]:
+    return [name for name in _COUNTERS if hasattr(model, name)]
 
 
 def _optimizers(model: BaseAlgorithm) -> list[str]:
@@ -82,45 +101,17 @@ def _optimizers(model: BaseAlgorithm) -> list[str]:
     return [name for name in model._get_torch_save_params()[0] if name.endswith("optimizer")]
 
 
-def _restore_optimizer(optimizer: torch.optim.Optimizer, name: str, arrays: Arrays) -> None:
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, array in arrays.items():
-        if key.startswith(f"{name}/"):
-            _, index, field = key.rsplit("/", 2)
-            parameter = parameters[_index(index, len(parameters))]
-            value = array if array.ndim == 0 else _like(parameter, array)
-            state.setdefault(int(index), {})[field] = torch.tensor(value)
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
-
-
 def _restore_random(arrays: Arrays) -> None:
-    numpy_state, torch_state = arrays["random/numpy"], arrays["random/torch"]
-    if numpy_state.shape != (_NUMPY_KEYS + 1,) or not 0 <= numpy_state[-1] <= _NUMPY_KEYS:
+    *keys, position = arrays["random/numpy"].tolist()
+    if position > _NUMPY_KEYS:
         raise ValueError("the random state of NumPy has another form")
-    if torch_state.shape != tuple(torch.get_rng_state().shape):
-        raise ValueError("the random state of torch has another form")
-    keys, position = numpy_state[:-1].astype(np.uint32), int(numpy_state[-1])
-    state: Any = ("MT19937", keys, position)
+    state: Any = ("MT19937", np.array(keys, np.uint32), position)
     np.random.set_state(state)  # noqa: NPY002 - SB3 draws from it
-    torch.set_rng_state(torch.tensor(torch_state, dtype=torch.uint8))
+    torch.set_rng_state(torch.tensor(arrays["random/torch"]))
 
 
-def _like(tensor: torch.Tensor, array: NDArray[Any]) -> NDArray[Any]:
-    if array.shape != tuple(tensor.shape):
-        raise ValueError(f"{array.shape} instead of {tuple(tensor.shape)}")
-    return array
-
-
-def _index(text: str, count: int) -> int:
-    if not text.isdecimal() or int(text) >= count:
-        raise ValueError(f"there is no parameter {text}")
-    return int(text)
-
-
-def _counter(array: NDArray[Any]) -> int:
+def _count(name: str, array: NDArray[Any]) -> int:
     value = int(array)
-    if value < 0:
-        raise ValueError(f"a counter of {value}")
+    if not 0 <= value <= STEPS:
+        raise ValueError(f"{name.strip('_')} is {value}, and should be from 0 to {STEPS}")
     return value

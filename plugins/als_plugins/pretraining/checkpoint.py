@@ -17,11 +17,13 @@ from torch import Tensor
 from als_engine.errors import SavedFileError
 from als_engine.safe_files import read_tensors, write_tensors
 from als_engine.saving import Model, read_model
+from als_plugins.optimizer_state import expected_arrays, optimizer_arrays, restore_optimizer
 
 __all__ = ["Counters", "read_checkpoint", "write_checkpoint"]
 
 COUNTERS: Final = "counters.json"
 STATE: Final = "state.safetensors"
+WEIGHTS, BEST, OPTIMIZER = "weights/", "best/", "optimizer/"
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -58,13 +60,13 @@ def write_checkpoint(
     Raises:
         SavedFileError: it cannot be written, or has numbers that are not finite.
     """
-    tensors = {f"weights/{name}": tensor for name, tensor in weights.items()}
-    tensors |= {f"best/{name}": tensor for name, tensor in best.items()}
-    for index, fields in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{field}": value for field, value in fields.items()}
+    tensors = {f"{WEIGHTS}{name}": tensor for name, tensor in weights.items()}
+    tensors |= {f"{BEST}{name}": tensor for name, tensor in best.items()}
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    arrays |= {f"{OPTIMIZER}{name}": array for name, array in optimizer_arrays(optimizer).items()}
     text = counters.model_dump_json(indent=2) + "\n"
     (folder / COUNTERS).write_text(text, encoding="utf-8")
-    write_tensors(folder / STATE, {n: t.detach().cpu().numpy() for n, t in tensors.items()})
+    write_tensors(folder / STATE, arrays)
 
 
 def read_checkpoint(
@@ -81,11 +83,15 @@ def read_checkpoint(
     path = folder / STATE
     try:
         counters = read_model(folder / COUNTERS, Counters)
-        arrays = read_tensors(path)
-        wanted = {name: tensor.shape for name, tensor in module.state_dict().items()}
-        module.load_state_dict(_part(arrays, "weights/", wanted))
-        best = _part(arrays, "best/", wanted, some=True)
-        _fill(optimizer, arrays)
+        known = {n: tensor.cpu().numpy() for n, tensor in module.state_dict().items()}
+        best = {f"{BEST}{name}": array for name, array in known.items()}
+        states = {f"{OPTIMIZER}{n}": array for n, array in expected_arrays(optimizer).items()}
+        like = {**{f"{WEIGHTS}{name}": array for name, array in known.items()}, **best, **states}
+        arrays = read_tensors(path, like, optional={*best, *states})
+        module.load_state_dict(
+            {name: torch.tensor(array) for name, array in _part(arrays, WEIGHTS).items()}
+        )
+        restore_optimizer(optimizer, _part(arrays, OPTIMIZER))
     except SavedFileError as error:
         raise SavedFileError(f"{error}; remove {folder} to go on from the one before") from None
     except (KeyError, ValueError, TypeError, RuntimeError) as error:
@@ -93,38 +99,9 @@ def read_checkpoint(
             f"{path} does not fit this pretraining ({str(error).splitlines()[0]}); "
             f"remove {folder} to go on from the one before"
         ) from None
-    return counters, best
+    kept = {name: torch.tensor(array) for name, array in _part(arrays, BEST).items()}
+    return counters, kept
 
 
-def _part(
-    arrays: Arrays, prefix: str, wanted: Mapping[str, torch.Size], some: bool = False
-) -> dict[str, Tensor]:
-    found = {
-        name.removeprefix(prefix): torch.tensor(array)
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
-    if odd := sorted(set(found) - set(wanted) if some else set(found) ^ set(wanted)):
-        raise ValueError(f'"{odd[0]}" is in one of them only')
-    for name, tensor in found.items():
-        if tensor.shape != wanted[name]:
-            raise ValueError(f'"{name}" is {tuple(tensor.shape)}, not {tuple(wanted[name])}')
-    return found
-
-
-def _fill(optimizer: torch.optim.Optimizer, arrays: Arrays) -> None:
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, array in arrays.items():
-        if not name.startswith("optimizer/"):
-            continue
-        _, number, field = name.split("/")
-        index = int(number)
-        if not 0 <= index < len(parameters):
-            raise ValueError(f"there is no parameter {index}")
-        if array.ndim and array.shape != tuple(parameters[index].shape):
-            raise ValueError(f'"{name}" is {array.shape}')
-        state.setdefault(index, {})[field] = torch.tensor(array)
-    optimizer.load_state_dict(
-        {"state": state, "param_groups": optimizer.state_dict()["param_groups"]}
-    )
+def _part(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:
+    return {n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)}
