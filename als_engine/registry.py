@@ -7,10 +7,12 @@ offers is taken whole or not at all, so a refused plugin leaves no half of itsel
 
 from __future__ import annotations
 
+import os
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, cast
 
 import pluggy
@@ -27,6 +29,7 @@ from als_engine.discovery import (
 )
 from als_engine.errors import PluginError, UnknownIdError, unknown
 from als_engine.hookspecs import PROJECT
+from als_engine.references import resolve
 from als_engine.specs import (
     AgentSpec,
     EncoderSpec,
@@ -116,6 +119,14 @@ class Registry:
     def suite(self, id: str) -> SuiteSpec:
         """Returns the suite of that id, or raises an UnknownIdError with the nearest one."""
         return self._one(SuiteSpec, id)
+
+    def agent_or_path(self, word: str | os.PathLike[str]) -> str | Path:
+        """Returns the id of an agent, or the path of a saved one, as `references.resolve` does."""
+        return self._resolved(AgentSpec, word)
+
+    def suite_or_path(self, word: str | os.PathLike[str]) -> str | Path:
+        """Returns the id of a suite, or the path of a TOML file."""
+        return self._resolved(SuiteSpec, word, ".toml")
 
     def plugins(self) -> list[Plugin]:
         """Returns every plugin that was found, also those that failed or are disabled."""
@@ -220,10 +231,26 @@ class Registry:
         if entry := self._entries[kind].get(id):
             return cast(S, entry.spec)
         message = unknown(_KINDS[kind], id, sorted(self._entries[kind]))
+        raise UnknownIdError(f"{message}{self._unloaded()}")
+
+    def _resolved(
+        self, kind: type[Spec], word: str | os.PathLike[str], suffix: str = ""
+    ) -> str | Path:
+        try:
+            return resolve(word, _KINDS[kind], sorted(self._ids(kind)), suffix)
+        except UnknownIdError as error:
+            raise UnknownIdError(f"{error}{self._unloaded()}") from None
+
+    def _ids(self, kind: type[Spec]) -> list[str]:
+        self.start()
+        return list(self._entries[kind])
+
+    def _unloaded(self) -> str:
+        """Says that what is looked for may be in a plugin that failed; empty if none did."""
         if failed := len(self.failures()):
             what = "plugin" if failed == 1 else "plugins"
-            message += f" ({failed} {what} failed to load: see `als plugins`)"
-        raise UnknownIdError(message)
+            return f" ({failed} {what} failed to load: see `als plugins`)"
+        return ""
 
     def _load_installed(self) -> None:
         """Loads every entry point that the settings allow and that is fully imported."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -261,7 +262,7 @@ def read_model(path: Path, model: type[_ModelT]) -> _ModelT:
 
 
 def open_agent(
-    reference: str,
+    reference: str | os.PathLike[str],
     scenario: str | None = None,
     arguments: Mapping[str, Any] | None = None,
     observers: int | None = None,
@@ -271,7 +272,7 @@ def open_agent(
     """Finds an agent by its registered id, or in the folder that it was saved to.
 
     Args:
-        reference: an id such as "random", or a folder.
+        reference: an id such as "random", or a folder, written as a path: "./tag".
         scenario: where it is to act; needed with an id, and by default the saved agent's own.
         arguments: keyword arguments of the scenario, on top of those that were saved.
         observers: how many avatars it drives; by default as saved, or one.
@@ -284,9 +285,10 @@ def open_agent(
         SavedFileError: the folder is no saved agent.
     """
     given = dict(arguments or {})
-    if not Path(reference).is_dir():
-        return _open_registered(reference, scenario, given, observers)
-    agent, record = load_agent(reference)
+    found = registry.agent_or_path(reference)
+    if isinstance(found, str):
+        return _open_registered(found, scenario, given, observers)
+    agent, record = load_agent(found)
     shared = record.arguments if scenario in (None, record.scenario) else _general(record)
     merged = {**shared, **given}
     place = scenario or record.scenario
@@ -319,8 +321,6 @@ def _other(has: gymnasium.spaces.Dict, there: gymnasium.spaces.Dict, fewer: bool
 def _open_registered(
     id: str, scenario: str | None, arguments: dict[str, Any], observers: int | None
 ) -> OpenedAgent:
-    if "/" in id and not any(spec.id == id for spec in registry.agents()):
-        raise SavedFileError(f"there is no folder {id}")
     spec = registry.agent(id)
     if spec.trainable:
         raise ArgumentError(

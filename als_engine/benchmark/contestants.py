@@ -23,7 +23,7 @@ from als_engine.benchmark.identity import (
     options_of,
     why_mislabelled,
 )
-from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.errors import ArgumentError
 from als_engine.registry import registry
 from als_engine.safe_files import MAX_TENSORS, read_bytes
 from als_engine.saving import MAX_RECORD, RECORD, WEIGHTS, AgentRecord, load_agent
@@ -114,11 +114,11 @@ def _find(word: str) -> Contestant:
     named = _NAMED.match(word)
     if named:
         return dataclasses.replace(_find(word[named.end() :]), label=named[1])
-    if Path(word).is_dir():
-        return _saved(Path(word))
     name = word.partition(":")[0]
-    if "/" in name and not any(spec.id == name for spec in registry.agents()):
-        raise SavedFileError(f"there is no folder {name}")
+    is_id = "/" not in name or any(spec.id == name for spec in registry.agents())
+    found = registry.agent_or_path(name if is_id else word)
+    if isinstance(found, Path):
+        return _saved(found)
     spec = registry.agent(name)
     _, config = options_of(word) or (name, {})
     arguments: dict[str, Any] = {key: config.pop(key) for key in PERCEPTION if key in config}

@@ -34,9 +34,8 @@ def find_suite(name: str) -> SuiteSpec:
         SavedFileError: the file cannot be read.
         ArgumentError: the file is no suite.
     """
-    if name.endswith(".toml"):
-        return read_suite(Path(name))
-    return registry.suite(name)
+    found = registry.suite_or_path(name)
+    return read_suite(found) if isinstance(found, Path) else registry.suite(found)
 
 
 def read_suites(folder: Path) -> list[SuiteSpec]:

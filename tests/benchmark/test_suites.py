@@ -94,7 +94,7 @@ def test_a_file_with_a_mistake_is_one_line_that_names_it(
 
 
 def test_a_file_that_is_missing_or_huge_is_not_read(tmp_path: Path) -> None:
-    with pytest.raises(SavedFileError, match="No such file"):
+    with pytest.raises(SavedFileError, match="there is no file"):
         find_suite(str(tmp_path / "none.toml"))
     huge = tmp_path / "huge.toml"
     huge.write_bytes(b"#" * (2 << 20))

@@ -70,7 +70,7 @@ def adapt(
         ArgumentError: an argument is not allowed, or drift would change what the agent perceives.
         SavedFileError: the agent or the feedback cannot be read, or the folder not be written.
     """
-    opened = open_agent(str(agent_folder), scenario, arguments, settings.pop("observers", None))
+    opened = open_agent(agent_folder, scenario, arguments, settings.pop("observers", None))
     if opened.record is None or not isinstance(opened.agent, SB3Learner):
         raise ArgumentError(
             f'"{agent_folder}" cannot be adapted: name the folder of an agent that `als train` made'

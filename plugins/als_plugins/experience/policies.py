@@ -57,12 +57,12 @@ class Policies:
             shown["sensors"] = arguments["sensors"]
         recorded, _ = spaces(scenario, shown)
         self._reads = [list(agent.observation_space.spaces) for agent in self._agents]
-        if Path(policy).is_dir():
+        if opened[0].record is not None:
             self.arguments["sensors"] = sorted({*recorded.spaces, *self._reads[0]})
         else:
             self.arguments["sensors"] = list(recorded.spaces)
             self._reads = [list(recorded.spaces)] * len(self._agents)
-        self.digest = _digest(Path(policy)) if Path(policy).is_dir() else None
+        self.digest = None if opened[0].record is None else _digest(Path(policy))
         self._states: list[Any] = [None] * len(self._agents)
         self._draws: dict[int, np.random.Generator] = {}
         self._who = np.zeros(0, np.int64)

@@ -209,7 +209,7 @@ def measure(context: Context, reporter: Reporter) -> Summary:
     last: Evaluation | None = None
     folders = {"train": "training", "adapt": "adaptation"}
     for name in [name for name in folders if name in context.folders]:
-        opened = open_agent(str(context.folders[name] / folders[name]))
+        opened = open_agent(context.folders[name] / folders[name])
         last = evaluate(
             opened.agent,
             opened.scenario,
