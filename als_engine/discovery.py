@@ -15,17 +15,19 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.machinery import ModuleSpec
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions
 from typing import Any, Literal
 
 from als_engine.specs import Spec
 
 __all__ = [
     "BUNDLED",
+    "Installed",
+    "Namespaces",
     "Plugin",
     "PluginSettings",
     "call_when_imported",
-    "find_plugins",
+    "find_installed",
     "half_imported",
     "normalized",
 ]
@@ -90,16 +92,84 @@ class PluginSettings:
         return ""
 
 
-def find_plugins(group: str) -> list[tuple[Plugin, EntryPoint]]:
-    """Finds the installed entry points: the bundled ones first, then in alphabetical order."""
-    found = []
-    for point in entry_points(group=group):
-        name = normalized(point.dist.name) if point.dist else "unknown"
-        version = point.dist.version if point.dist else ""
-        found.append((Plugin(name, version, point.name, point.value), point))
+class Namespaces:
+    """Who may offer ids in which namespace.
+
+    A namespace belongs to the distributions that declare it, in the entry-point group
+    `als_engine.namespaces`, where each names the owner: `Acme = "acme_kitchen"`. Several that name
+    the same owner share it. One that nobody declares is open to everyone, so that nobody takes it
+    from anybody by coming first.
+    """
+
+    def __init__(self) -> None:
+        # Folded, so that nobody can pass for someone else by writing `als/`.
+        self._claims: dict[str, dict[str, str]] = {"als": {BUNDLED: BUNDLED}}
+
+    def declare(self, distribution: str, namespace: str, owner: str) -> None:
+        """Notes that a distribution declares a namespace, for itself or for a common owner."""
+        claims = self._claims.setdefault(namespace.casefold(), {})
+        if BUNDLED not in claims:
+            claims[distribution] = normalized(owner)
+
+    def why_not(self, distribution: str, namespace: str) -> str:
+        """Returns why a distribution may not offer ids in a namespace, or `''` when it may."""
+        claims = self._claims.get(namespace.casefold(), {})
+        if not claims:
+            return ""
+        if distribution not in claims:
+            return f'the namespace "{namespace}/" belongs to {", ".join(sorted(claims))}'
+        if others := sorted(d for d, owner in claims.items() if owner != claims[distribution]):
+            return (
+                f'the namespace "{namespace}/" is declared by {distribution} and by '
+                f"{', '.join(others)}, for different owners: uninstall one, or name those that "
+                "you trust in ALS_PLUGINS"
+            )
+        return ""
+
+
+@dataclass
+class Installed:
+    """What the installed distributions bring.
+
+    Attributes:
+        plugins: the bundled ones first, then in alphabetical order.
+        declared: distribution, namespace and owner of each declaration.
+        broken: distributions whose entry points cannot be read.
+    """
+
+    plugins: list[tuple[Plugin, EntryPoint]] = field(default_factory=list)
+    declared: list[tuple[str, str, str]] = field(default_factory=list)
+    broken: list[Plugin] = field(default_factory=list)
+
+
+def find_installed(group: str) -> Installed:
+    """Finds the installed entry points of `group` and of `group.namespaces`."""
+    found, seen = Installed(), set[str]()
+    for distribution in distributions():
+        try:
+            text = distribution.read_text("entry_points.txt") or ""
+            if group not in text:  # Reading a name can take longer than reading the entry points.
+                continue
+        except (OSError, ValueError):
+            continue
+        name, version = _name_of(distribution)
+        if name in seen:  # Hidden by one that comes earlier on the path.
+            continue
+        seen.add(name)
+        try:
+            points = list(distribution.entry_points)
+        except Exception as error:
+            reason = f"its entry_points.txt cannot be read: {type(error).__name__}: {error}"
+            found.broken.append(Plugin(name, version, "", "", "failed", error=reason))
+            continue
+        for point in points:
+            if point.group == group:
+                found.plugins.append((Plugin(name, version, point.name, point.value), point))
+            elif point.group == f"{group}.namespaces":
+                found.declared.append((name, point.name, point.value))
     # The order of sys.path is nobody's choice; what is listed and who comes first must not
     # depend on it.
-    found.sort(key=lambda item: (item[0].distribution != BUNDLED, _place(item[0])))
+    found.plugins.sort(key=lambda item: (item[0].distribution != BUNDLED, _place(item[0])))
     return found
 
 
@@ -163,6 +233,14 @@ class _WatchedSpec(ModuleSpec):
 
 def _spec_of(name: str) -> Any:
     return getattr(sys.modules.get(name), "__spec__", None)
+
+
+def _name_of(distribution: Distribution) -> tuple[str, str]:
+    """Name and version; metadata that somebody has written by hand may lack either."""
+    try:
+        return normalized(distribution.name or "unknown"), distribution.version or ""
+    except Exception:
+        return "unknown", ""
 
 
 def _place(plugin: Plugin) -> tuple[str, str]:

@@ -11,23 +11,28 @@ import os
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from importlib.metadata import EntryPoint
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
 import pluggy
 
 from als_engine import hookspecs
+from als_engine.containment import PATIENCE, Contained, caught, contained, describe
 from als_engine.discovery import (
     BUNDLED,
+    Namespaces,
     Plugin,
     PluginSettings,
     call_when_imported,
-    find_plugins,
+    find_installed,
     half_imported,
     normalized,
 )
-from als_engine.errors import PluginError, UnknownIdError, unknown
+from als_engine.errors import ALSError, PluginError, UnknownIdError, unknown
 from als_engine.hookspecs import PROJECT
 from als_engine.references import resolve
 from als_engine.specs import (
@@ -41,6 +46,11 @@ from als_engine.specs import (
     load_object,
     namespace_of,
 )
+
+if TYPE_CHECKING:
+    import typer
+
+    from als_engine.trials import Trials
 
 __all__ = ["Plugin", "Registry", "registry"]
 
@@ -56,11 +66,23 @@ _KINDS: dict[type[Spec], str] = {
 }
 
 
+_MOST_SPECS: Final = 10_000
+"""More than anybody offers; a hook may be a generator that has no end."""
+
+
 class _Entry(NamedTuple):
     """A spec and where it came from."""
 
     spec: Spec
     plugin: Plugin
+
+
+class _Loaded(NamedTuple):
+    """A plugin whose hooks are called; `point` is None for one that is not installed."""
+
+    plugin: Plugin
+    hooks: object
+    point: EntryPoint | None
 
 
 class Registry:
@@ -75,11 +97,10 @@ class Registry:
         self._settings = PluginSettings()
         self._started = False
         self._plugins: list[Plugin] = []
-        self._hooks: list[tuple[Plugin, object]] = []
+        self._hooks: list[_Loaded] = []
         self._waiting: list[tuple[Plugin, EntryPoint]] = []
         self._entries: dict[type[Spec], dict[str, _Entry]] = {kind: {} for kind in _KINDS}
-        # Namespaces are folded, so that nobody can pass for someone else by writing `als/`.
-        self._owners = {"als": BUNDLED}
+        self._namespaces = Namespaces()
         self._listeners: list[Listener] = []
 
     # What there is
@@ -137,20 +158,22 @@ class Registry:
         """Returns the plugins that failed."""
         return [plugin for plugin in self.plugins() if plugin.status == "failed"]
 
-    def load(self, spec: ScenarioSpec | AgentSpec | EncoderSpec) -> Any:
+    def load(self, spec: Spec) -> Any:
         """Imports the class that a spec names.
 
         Raises:
             PluginError: It cannot be imported; says which extra to install where one is needed.
         """
-        if isinstance(spec, ScenarioSpec):
-            return load_object(spec.task)
-        reference = spec.agent if isinstance(spec, AgentSpec) else spec.encoder
-        entry = self._entries[type(spec)].get(spec.id)
-        distribution = entry.plugin.distribution if entry else BUNDLED
-        extras = ",".join(spec.needs)
+        distribution = self.distribution(spec)
+        extras = ",".join(getattr(spec, "needs", ()))
         hint = f'; install it with: pip install "{distribution}[{extras}]"' if extras else ""
-        return load_object(reference, hint)
+        field = "task" if isinstance(spec, ScenarioSpec) else _KINDS[type(spec)]
+        return load_object(getattr(spec, field), hint, distribution)
+
+    def distribution(self, spec: Spec) -> str:
+        """Returns which distribution offers a spec; ours for one that nobody has registered."""
+        entry = self._entries[type(spec)].get(spec.id)
+        return entry.plugin.distribution if entry else BUNDLED
 
     # Loading
 
@@ -175,22 +198,58 @@ class Registry:
                 if plugin.status == "failed":
                     raise PluginError(f"plugin {plugin.distribution}: {plugin.error}")
 
-    def add(self, hooks: object, distribution: str, name: str = "") -> Plugin:
+    def add(
+        self, hooks: object, distribution: str, name: str = "", namespaces: Sequence[str] = ()
+    ) -> Plugin:
         """Adds hooks that are not installed, as a notebook or a test does.
 
         Args:
             hooks: A module, or any object whose `@hookimpl` methods are the hooks.
-            distribution: The name to keep them under; it owns the namespaces it claims.
+            distribution: The name to keep them under.
             name: A name within the distribution.
+            namespaces: Those that the distribution declares to be its own.
 
         Raises:
             PluginError: They offer something that they may not offer.
         """
         self.start(strict=False)
         plugin = Plugin(normalized(distribution), "", name, getattr(hooks, "__name__", ""))
-        self._admit(plugin, hooks)
+        for namespace in namespaces:
+            self._namespaces.declare(plugin.distribution, namespace, plugin.distribution)
+        self._admit(plugin, lambda: hooks)
         self._plugins.append(plugin)
         return plugin
+
+    def remove(self, plugin: Plugin) -> None:
+        """Takes back what `add` has added; Gymnasium goes on knowing its scenarios."""
+        self._plugins.remove(plugin)
+        for entries in self._entries.values():
+            for name in [name for name, entry in entries.items() if entry.plugin is plugin]:
+                del entries[name]
+        for loaded in [loaded for loaded in self._hooks if loaded.plugin is plugin]:
+            self._drop(loaded)
+
+    def try_out(self, distribution: str, name: str, word: str) -> None:
+        """Loads one plugin and ends this process with a word on stdout: see `als_engine.trials`."""
+        import typer
+
+        for plugin, point in find_installed(PROJECT).plugins:
+            if (plugin.distribution, plugin.name) == (distribution, name):
+                self._load_now(plugin, point)
+                self._hooks = [loaded for loaded in self._hooks if loaded.plugin is plugin]
+                self.add_commands(typer.Typer(), watched=False)
+        os.write(1, word.encode())
+        os._exit(0)  # Not waiting for its threads: that it can be loaded is all that was asked.
+
+    def retry(self) -> list[tuple[Plugin, str]]:
+        """Looks once more at the plugins that were set aside, each in a process of its own.
+
+        Returns:
+            Each of them, with what is still wrong or `''`; what is well again is loaded the next
+            time.
+        """
+        aside = [plugin for plugin in self.plugins() if self._trials.is_aside(plugin)]
+        return [(plugin, self._trials.retry(plugin)) for plugin in aside]
 
     def subscribe(self, listener: Listener) -> None:
         """Calls `listener` with the scenarios that are known, and with any that come later.
@@ -203,9 +262,59 @@ class Registry:
 
     # The hooks that return no specs
 
-    def add_commands(self, app: Any) -> None:
-        """Lets every plugin add its commands to the typer app; a failure is kept."""
-        self._tell_each("als_commands", app=app)
+    def add_commands(self, app: typer.Typer, watched: bool = True) -> None:
+        """Adds every plugin's commands to the typer app; a plugin that fails adds none.
+
+        Each plugin is given an app of its own, so that it cannot replace what others have added.
+
+        Args:
+            app: Where to.
+            watched: Whether to remember plugins that end this process.
+        """
+        self.start()
+        names = [info.name for info in app.registered_commands]
+        names += [group.name for group in app.registered_groups]
+        taken = {str(name).casefold(): BUNDLED for name in names}
+        for loaded in list(self._hooks):
+            if self._has(loaded, "als_commands"):
+                self._add_commands(app, loaded, taken, watched)
+
+    def _add_commands(
+        self, app: typer.Typer, loaded: _Loaded, taken: dict[str, str], watched: bool
+    ) -> None:
+        plugin, point = loaded.plugin, loaded.point
+        attempt: AbstractContextManager[None] = nullcontext()
+        if watched and point is not None and plugin.distribution != BUNDLED:
+            if reason := self._trials.why_not(plugin, point, "commands"):
+                self._fail(loaded, "als_commands", PluginError(reason))
+                return
+            attempt = self._trials.attempt(plugin, point, "commands")
+        own, names = app, list[str]()
+        with attempt, _contained(plugin, "adding its commands") as done:
+            own, names = self._commands(loaded)
+            for name in names:
+                if other := taken.get(name.casefold()):
+                    what = f'command "{name}" of {plugin.distribution}'
+                    raise PluginError(f"{what} exists already, from {other}")
+        if done.error is not None:
+            self._fail(loaded, "als_commands", done.error)
+            return
+        taken.update(dict.fromkeys(map(str.casefold, names), plugin.distribution))
+        app.registered_commands += own.registered_commands
+        app.registered_groups += own.registered_groups
+
+    def _commands(self, loaded: _Loaded) -> tuple[typer.Typer, list[str]]:
+        """Returns one plugin's commands in an app of their own, and their names."""
+        import typer
+
+        own = typer.Typer(name="als", add_completion=False)
+        self._call("als_commands", loaded.hooks, app=own)
+        if own.registered_callback is not None:
+            raise PluginError("als_commands adds commands, and no options of `als` itself")
+        if not (own.registered_commands or own.registered_groups):
+            return own, []
+        # Typer reads the signatures only here: a wrong one is this plugin's, and not everybody's.
+        return own, list(typer.main.get_group(own).commands)
 
     @property
     def listens_to_episodes(self) -> bool:
@@ -254,7 +363,11 @@ class Registry:
 
     def _load_installed(self) -> None:
         """Loads every entry point that the settings allow and that is fully imported."""
-        for plugin, point in find_plugins(PROJECT):
+        installed = find_installed(PROJECT)
+        for distribution, namespace, owner in installed.declared:
+            if not self._settings.why_not(distribution):
+                self._namespaces.declare(distribution, namespace, owner)
+        for plugin, point in installed.plugins:
             self._plugins.append(plugin)
             if reason := self._settings.why_not(plugin.distribution):
                 plugin.status, plugin.error = "disabled", reason
@@ -263,8 +376,9 @@ class Registry:
                 call_when_imported(partial, self._resume)
             else:
                 self._load(plugin, point)
-        installed = {plugin.distribution for plugin in self._plugins}
-        for name in sorted((self._settings.allowed or frozenset()) - installed):
+        self._plugins += installed.broken
+        names = {plugin.distribution for plugin in self._plugins}
+        for name in sorted((self._settings.allowed or frozenset()) - names):
             reason = "ALS_PLUGINS names it, but no plugin of that name is installed"
             self._plugins.append(Plugin(name, "", "", "", "failed", error=reason))
 
@@ -276,33 +390,59 @@ class Registry:
             self._load(plugin, point)
 
     def _load(self, plugin: Plugin, point: EntryPoint) -> None:
+        """Loads an entry point, unless it has ended the process before."""
+        if plugin.distribution == BUNDLED:
+            self._load_now(plugin, point)
+        elif reason := self._trials.why_not(plugin, point, "loading"):
+            plugin.status, plugin.error = "failed", reason
+        else:
+            with self._trials.attempt(plugin, point, "loading"):
+                self._load_now(plugin, point)
+
+    def _load_now(self, plugin: Plugin, point: EntryPoint) -> None:
         """Imports an entry point and takes what it offers, or keeps the reason why not."""
         try:
-            self._admit(plugin, point.load())
-        # Whatever a plugin does while it is imported, even `sys.exit()`, must not end us.
-        except (Exception, SystemExit) as error:
+            self._admit(plugin, point.load, point)
+        except PluginError as error:
             _keep_failure(plugin, error)
 
-    def _admit(self, plugin: Plugin, hooks: object) -> None:
-        """Registers hooks and everything that they offer, or nothing at all."""
-        key = f"{plugin.distribution}:{plugin.name or id(hooks)}"
-        self._manager.register(hooks, key)
+    @cached_property
+    def _trials(self) -> Trials:
+        from als_engine.trials import Trials
+
+        return Trials()
+
+    def _admit(
+        self, plugin: Plugin, get: Callable[[], object], point: EntryPoint | None = None
+    ) -> None:
+        """Registers hooks and everything that they offer, or nothing at all.
+
+        Raises:
+            PluginError: Whatever the plugin raised, or offers that it may not offer.
+        """
+        offered: list[Spec] = []
+        hooks: object = None
+        admitted = False
         try:
-            self._check_hooks(hooks)
-            offered = self._ask(hooks)
-            self._check_ids(plugin, offered)
-            if scenarios := [spec for spec in offered if isinstance(spec, ScenarioSpec)]:
-                for listener in self._listeners:
-                    listener(scenarios)
-        except BaseException:
-            self._manager.unregister(name=key)
-            raise
+            with _contained(plugin, "being imported") as done:
+                hooks = get()
+                self._manager.register(hooks, f"{plugin.distribution}:{plugin.name or id(hooks)}")
+                self._check_hooks(hooks)
+                offered = self._ask(hooks)
+                self._check_ids(plugin, offered)
+                if scenarios := [spec for spec in offered if isinstance(spec, ScenarioSpec)]:
+                    for listener in self._listeners:
+                        listener(scenarios)
+            if done.error is not None:
+                raise PluginError(_reason(done.error)) from done.error
+            admitted = True
+        finally:
+            if not admitted and self._manager.is_registered(hooks):
+                self._manager.unregister(hooks)
         for spec in offered:
             self._entries[type(spec)][spec.id] = _Entry(spec, plugin)
-            if namespace := namespace_of(spec.id).casefold():
-                self._owners[namespace] = plugin.distribution
         plugin.specs, plugin.status = offered, "loaded"
-        self._hooks.append((plugin, hooks))
+        self._hooks.append(_Loaded(plugin, hooks, point))
 
     def _check_hooks(self, hooks: object) -> None:
         """Refuses a plugin without hooks and a misspelt hook, which pluggy both lets pass."""
@@ -319,11 +459,17 @@ class Registry:
         offered: list[Spec] = []
         for kind, noun in _KINDS.items():
             hook = f"als_{noun}s"
-            for answer in self._call(hook, hooks):
-                for spec in answer or ():
-                    if type(spec) is not kind:
-                        raise PluginError(f"{hook} must return {kind.__name__}s, got {spec!r}")
-                    offered.append(spec)
+            try:
+                answers = self._call(hook, hooks)
+                specs = [spec for answer in answers for spec in islice(answer, _MOST_SPECS + 1)]
+            except BaseException as error:
+                raise PluginError(f"{hook}: {_reason(error)}") from error
+            if len(specs) > _MOST_SPECS:
+                raise PluginError(f"{hook} must return at most {_MOST_SPECS} {kind.__name__}s")
+            for spec in specs:
+                if type(spec) is not kind:
+                    raise PluginError(f"{hook} must return {kind.__name__}s, got {_shown(spec)}")
+            offered += specs
         return offered
 
     def _check_ids(self, plugin: Plugin, offered: list[Spec]) -> None:
@@ -336,39 +482,78 @@ class Registry:
                 other = entry.plugin.distribution if entry else plugin.distribution
                 raise PluginError(f"{what} exists already, from {other}")
             seen.add((type(spec), spec.id))
-            owner = self._owners.get(namespace_of(spec.id).casefold(), plugin.distribution)
-            if owner != plugin.distribution:
+            namespace = namespace_of(spec.id)
+            if isinstance(spec, SensorSpec) and not namespace:
+                # Every scenario may be made with it, also one that is installed later.
                 raise PluginError(
-                    f'{what}: the namespace "{namespace_of(spec.id)}/" belongs to {owner}'
+                    f'{what} needs a namespace, such as "{plugin.distribution}/{spec.id}": names '
+                    f"without one belong to {BUNDLED} and to the scenarios' own sensors"
                 )
+            if reason := self._namespaces.why_not(plugin.distribution, namespace):
+                raise PluginError(f"{what}: {reason}")
 
     def _call(self, hook: str, hooks: object, **arguments: Any) -> list[Any]:
         """Calls one hook of one plugin, so that a failure can be laid at the right door."""
         others = self._manager.get_plugins() - {hooks}
         return cast("list[Any]", self._manager.subset_hook_caller(hook, others)(**arguments))
 
+    def _has(self, loaded: _Loaded, hook: str) -> bool:
+        callers = self._manager.get_hookcallers(loaded.hooks) or []
+        return any(caller.name == hook for caller in callers)
+
     def _tell_each(self, hook: str, **arguments: Any) -> None:
         """Calls a hook of plugin after plugin, and drops one that fails."""
         self.start()
-        for plugin, hooks in list(self._hooks):
-            try:
-                self._call(hook, hooks, **arguments)
-            except Exception as error:
-                _keep_failure(plugin, error)
-                self._manager.unregister(hooks)
-                self._hooks.remove((plugin, hooks))
-                warnings.warn(
-                    f"plugin {plugin.distribution} failed in {hook} and is called no more: "
-                    f"{plugin.error}",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
+        # On a terminal a bar may be drawn by another thread, whose lines are not the plugin's.
+        divert = not os.isatty(1)
+        for loaded in list(self._hooks):
+            if not self._has(loaded, hook):
+                continue
+            with _contained(loaded.plugin, f"in {hook}", divert=divert) as done:
+                self._call(hook, loaded.hooks, **arguments)
+            if done.error is not None:
+                self._fail(loaded, hook, done.error)
+
+    def _fail(self, loaded: _Loaded, hook: str, error: BaseException) -> None:
+        """Keeps why a hook failed, says so, and calls the plugin no more."""
+        plugin = loaded.plugin
+        _keep_failure(plugin, error)
+        self._drop(loaded)
+        warnings.warn(
+            f"plugin {plugin.distribution} failed in {hook} and is called no more: {plugin.error}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+
+    def _drop(self, loaded: _Loaded) -> None:
+        self._hooks.remove(loaded)
+        self._manager.unregister(loaded.hooks)
+
+
+def _contained(
+    plugin: Plugin, doing: str, *, divert: bool = True
+) -> AbstractContextManager[Contained]:
+    """Runs a plugin's code; ours is trusted with the process, and is not watched."""
+    if plugin.distribution == BUNDLED:
+        return caught()
+    return contained(plugin.distribution, doing, PATIENCE, divert=divert)
+
+
+def _reason(error: BaseException) -> str:
+    """Returns what an error says: ours are sentences, others need their type."""
+    return " ".join(str(error).split()) if isinstance(error, ALSError) else describe(error)
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:200]
+    except BaseException:
+        return f"a {type(value).__name__}"
 
 
 def _keep_failure(plugin: Plugin, error: BaseException) -> None:
     """Writes down why a plugin failed: one line for people, the traceback for its author."""
-    reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-    plugin.status, plugin.error = "failed", " ".join(reason.split())
+    plugin.status, plugin.error = "failed", _reason(error)
     plugin.traceback = "".join(traceback.format_exception(error))
 
 

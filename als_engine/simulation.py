@@ -174,7 +174,7 @@ class Simulation(DeepCopied, Owner):
         if isinstance(names, str):
             raise ArgumentError(f'sensors must be a list of names, such as ["{names}"]')
         chosen = self.task.default_sensors if names is None else names
-        offered = {spec.id: spec.sensor for spec in registry.sensors()}
+        offered = {spec.id: spec for spec in registry.sensors()}
         self._sensors = make_sensors(chosen, setup, self.task.extra_sensors, offered)
         spaces = {key: space for sensor in self._sensors for key, space in sensor.spaces().items()}
         self.observation_space = gymnasium.spaces.Dict({key: spaces[key] for key in sorted(spaces)})

@@ -12,10 +12,12 @@ import importlib
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from als_engine.containment import caught, contained, describe
 from als_engine.errors import ArgumentError, PluginError, unknown
 
 __all__ = [
@@ -312,7 +314,7 @@ def namespace_of(id: str) -> str:
     return id.partition("/")[0] if "/" in id else ""
 
 
-def load_object(reference: str, hint: str = "") -> Any:
+def load_object(reference: str, hint: str = "", distribution: str = "als-engine") -> Any:
     """Imports what a spec names.
 
     Only for strings in the specs of installed plugins. A data file never gets this far: files
@@ -321,6 +323,7 @@ def load_object(reference: str, hint: str = "") -> Any:
     Args:
         reference: `"module:Name"`.
         hint: What to say when a library is missing, such as the extra to install.
+        distribution: Whose it is; everybody's code but ours is run as `containment` says.
 
     Raises:
         ArgumentError: `reference` is not of the form `module:Name`.
@@ -329,17 +332,22 @@ def load_object(reference: str, hint: str = "") -> Any:
     if not _REFERENCE.fullmatch(reference):
         raise ArgumentError(f'"{reference}" is not of the form "module:Name"')
     module_name, _, name = reference.partition(":")
-    try:
-        return getattr(importlib.import_module(module_name), name)
-    except ModuleNotFoundError as error:
-        # A missing library can be installed; a missing module of the plugin's own is a typo.
+    module = sys.modules.get(module_name)
+    if module is not None and name in vars(module):
+        return vars(module)[name]
+    is_ours = distribution == "als-engine"
+    found = None
+    with caught() if is_ours else contained(distribution, f"importing {module_name}", 10) as done:
+        found = getattr(importlib.import_module(module_name), name)
+    if (error := done.error) is None:
+        return found
+    whose = "" if is_ours else f" of {distribution}"
+    reason = describe(error)
+    # A missing library can be installed; a missing module of the plugin's own is a typo.
+    if isinstance(error, ModuleNotFoundError):
         is_own = f"{module_name}.".startswith(f"{error.name}.")
-        why = f"{error}{'' if is_own else hint}"
-        raise PluginError(f'cannot load "{reference}": {why}') from error
-    # A plugin may fail in any way it likes while it is imported; the user gets one line of it.
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise PluginError(f'cannot load "{reference}": {reason}') from error
+        reason = f"{error}{'' if is_own else hint}"
+    raise PluginError(f'cannot load "{reference}"{whose}: {reason}') from error
 
 
 def _is_count(value: object) -> bool:

@@ -6,17 +6,14 @@ process, which is what `importlib.metadata` finds.
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import pytest
+from installed import BUNDLED, Site
 
 from als_engine import hookspecs
 from als_engine.errors import PluginError, UnknownIdError
@@ -32,57 +29,9 @@ from als_engine.specs import (
     SuiteSpec,
 )
 
-DOCS = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text()
+DOCS = (Path(__file__).parents[1] / "docs" / "plugins.md").read_text(encoding="utf-8")
 KITCHEN = re.search(r"```python\n(.*?)```", DOCS, re.DOTALL)[1]  # type: ignore[index]
 HOOKS = sorted(name for name in dir(hookspecs) if name.startswith("als_"))
-
-
-class Site:
-    """A folder of installed distributions, and processes that see them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def install(self, distribution: str, files: dict[str, str], entry: str) -> None:
-        """Writes the files of a distribution and its metadata."""
-        for name, source in files.items():
-            path = self.folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(source)
-        info = self.folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
-        )
-        (info / "entry_points.txt").write_text(f"[als_engine]\nmain = {entry}\n")
-
-    def run(self, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Runs code in a fresh process."""
-        return subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONPATH": str(self.folder), **environment},
-            capture_output=True,
-            text=True,
-        )
-
-    def ids(self, code: str = "import als_engine", **environment: str) -> set[str]:
-        """Returns the ids of our making that Gymnasium knows after `code`."""
-        report = "\nimport gymnasium; print(*[id for id in gymnasium.registry if '/' in id])"
-        result = self.run(code + report, **environment)
-        assert result.returncode == 0, result.stderr
-        return {
-            word for word in result.stdout.split() if word.startswith(("ALS/", "Acme/", "Zeta/"))
-        }
-
-    def failures(self, **environment: str) -> dict[str, str]:
-        """Returns the failure of each distribution, in one line."""
-        code = (
-            "import json; from als_engine.registry import registry; "
-            "print(json.dumps({p.distribution: p.error for p in registry.failures()}))"
-        )
-        result = self.run(code, **environment)
-        assert result.returncode == 0, result.stderr
-        return dict(json.loads(result.stdout))
 
 
 @pytest.fixture
@@ -114,13 +63,6 @@ def scenario(id: str) -> str:
     )
 
 
-BUNDLED = {
-    "ALS/Classroom-v0",
-    "ALS/Vocabulary-v0",
-    "ALS/Diagnosis-v0",
-    "ALS/Tag-v0",
-    "ALS/Delivery-v0",
-}
 KETTLE = "Acme/FetchKettle-v0"
 
 
@@ -253,11 +195,14 @@ def test_nobody_else_offers_anything_under_our_name(site: Site, id: str) -> None
     assert "belongs to als-engine" in site.failures()["acme"]
 
 
-def test_a_namespace_belongs_to_one_distribution(fresh: Registry) -> None:
-    fresh.add(_offering(als_scenarios=[_scenario("Acme/One-v0")]), "acme")
-    fresh.add(_offering(als_scenarios=[_scenario("Acme/Two-v0")]), "Acme", name="second")
+def test_a_declared_namespace_belongs_to_its_distribution(fresh: Registry) -> None:
+    one, two, three = (
+        _offering(als_scenarios=[_scenario(f"Acme/{name}-v0")]) for name in ("One", "Two", "Three")
+    )
+    fresh.add(one, "acme", namespaces=["Acme"])
+    fresh.add(two, "Acme", name="second")
     with pytest.raises(PluginError, match='"Acme/Three-v0" of zeta: the namespace "Acme/" belongs'):
-        fresh.add(_offering(als_scenarios=[_scenario("Acme/Three-v0")]), "zeta")
+        fresh.add(three, "zeta")
 
 
 def test_a_refused_plugin_leaves_nothing_behind(fresh: Registry) -> None:

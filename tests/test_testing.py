@@ -33,16 +33,9 @@ def rules():
         def als_scenarios(self):
             return [spec(name) for name in broken_worlds.__all__]
 
-    before = {name: dict(entries) for name, entries in registry._entries.items()}
-    owners = dict(registry._owners)
-    hooks = Plugin()
-    plugin = registry.add(hooks, distribution="rule-breakers")
+    plugin = registry.add(Plugin(), distribution="rule-breakers")
     yield
-    registry._manager.unregister(hooks)
-    registry._entries.update(before)
-    registry._owners = owners
-    registry._plugins.remove(plugin)
-    registry._hooks = [hook for hook in registry._hooks if hook[0] is not plugin]
+    registry.remove(plugin)
     for name in broken_worlds.__all__:
         gymnasium.registry.pop(spec(name).id, None)
 

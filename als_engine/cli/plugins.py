@@ -18,8 +18,14 @@ def plugins(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with code 1 if a plugin failed, for CI.")
     ] = False,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Look again at plugins that ended the process.")
+    ] = False,
 ) -> None:
     """Show the installed plugins, what each one gives, and why one failed."""
+    if retry:
+        _retry()
+        return
     _print_table(registry.plugins())
     failures = registry.failures()
     for plugin in failures:
@@ -27,6 +33,18 @@ def plugins(
         if os.environ.get("ALS_DEBUG"):
             say(plugin.traceback, error=True)
     if strict and failures:
+        raise typer.Exit(1)
+
+
+def _retry() -> None:
+    """Looks at what was set aside, and says what became of it; exit code 1 if one is left out."""
+    looked = registry.retry()
+    for plugin, reason in looked:
+        what = f"{reason}; it stays out" if reason else "can be loaded, and is from now on"
+        say(f"plugin {plugin.distribution} {what}")
+    if not looked:
+        say("No plugin was set aside.")
+    if any(reason for _, reason in looked):
         raise typer.Exit(1)
 
 

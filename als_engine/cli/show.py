@@ -126,10 +126,18 @@ def _other_sensors(simulation: Simulation) -> dict[str, Any]:
 
     task = simulation.task
     setup = Setup(1, simulation.num_avatars, 1, utterances=tuple(task.utterances))
-    offered = {spec.id: spec.sensor for spec in registry.sensors()}
-    names = (*SENSORS, *offered, *task.extra_sensors)
-    sensors = make_sensors(names, setup, task.extra_sensors, offered)
-    return {key: space for sensor in sensors for key, space in sensor.spaces().items()}
+    sensors = make_sensors((*SENSORS, *task.extra_sensors), setup, task.extra_sensors)
+    spaces: dict[str, Any] = {
+        key: space for sensor in sensors for key, space in sensor.spaces().items()
+    }
+    for spec in registry.sensors():
+        # One that is broken is broken where it is asked for, and not in every scenario's table.
+        try:
+            (sensor,) = make_sensors([spec.id], setup, offered={spec.id: spec})
+            spaces.update(sensor.spaces())
+        except Exception as error:
+            spaces[spec.id] = f"broken: {type(error).__name__}: {error}"
+    return spaces
 
 
 def _describe(space: Any) -> str:

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Final
 
 from als_engine.errors import ArgumentError, PluginError, unknown
+from als_engine.registry import registry
 from als_engine.sensors.base import Sensor, Setup
-from als_engine.specs import load_object
+from als_engine.specs import SensorSpec, load_object
 
 __all__ = ["SENSORS", "Sensor", "Setup", "make_sensors"]
 
@@ -31,7 +32,7 @@ def make_sensors(
     names: Iterable[str],
     setup: Setup,
     extra: Mapping[str, type[Sensor]] | None = None,
-    offered: Mapping[str, str] | None = None,
+    offered: Mapping[str, SensorSpec] | None = None,
 ) -> list[Sensor]:
     """Makes the sensors that fill the named observations, one instance for each class.
 
@@ -39,32 +40,36 @@ def make_sensors(
         names: observation keys, such as `rgb`; one given twice counts once.
         setup: what every sensor is told.
         extra: the task's own sensors: observation key -> class.
-        offered: those of plugins: observation key -> "module:Class".
+        offered: those of plugins, by observation key; a task's own of the same name goes first, so
+            that no plugin can take anything from a scenario.
 
     Returns:
         The sensors in the order in which `names` first asks for them.
 
     Raises:
-        ArgumentError: nothing provides a name, or a sensor takes a name that is already taken.
+        ArgumentError: nothing provides a name, or a task takes a name of the engine's own.
         PluginError: an offered sensor cannot be imported or is not a `Sensor` with that name.
     """
     extra, offered = extra or {}, offered or {}
-    for key in (*offered, *extra):
-        if (key in SENSORS) + (key in offered) + (key in extra) > 1:
-            raise ArgumentError(f'two sensors provide "{key}"; choose another name for one')
+    for key in extra:
+        if key in SENSORS:
+            raise ArgumentError(f'two sensors provide "{key}"; choose another name for the task\'s')
     wanted: dict[type[Sensor], list[str]] = {}
     for name in dict.fromkeys(names):
         if name in extra:
-            found = extra[name]
+            found, whose = extra[name], ""
         elif name in SENSORS:
-            found = load_object(SENSORS[name])
+            found, whose = load_object(SENSORS[name]), ""
         elif name in offered:
-            found = load_object(offered[name])
+            found = registry.load(offered[name])
+            whose = f" of {registry.distribution(offered[name])}"
         else:
             raise ArgumentError(unknown("sensor", name, (*SENSORS, *offered, *extra)))
         if not (isinstance(found, type) and issubclass(found, Sensor)):
-            raise PluginError(f'sensor "{name}" must be a subclass of Sensor, got {found!r}')
+            raise PluginError(f'sensor "{name}"{whose} must be a subclass of Sensor, got {found!r}')
         if name not in found.provides:
-            raise PluginError(f'sensor {found.__name__} does not list "{name}" in `provides`')
+            raise PluginError(
+                f'sensor {found.__name__}{whose} does not list "{name}" in `provides`'
+            )
         wanted.setdefault(found, []).append(name)
     return [sensor(setup, enabled) for sensor, enabled in wanted.items()]

@@ -25,9 +25,7 @@ def commands() -> Iterator[None]:
         return
     added = registry.add(experience, "als-engine", "experience")
     yield
-    registry._manager.unregister(experience)
-    registry._plugins.remove(added)
-    registry._hooks = [hook for hook in registry._hooks if hook[0] is not added]
+    registry.remove(added)
 
 
 def test_collect_and_show(tmp_path: Path) -> None:

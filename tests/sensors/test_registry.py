@@ -8,6 +8,7 @@ import pytest
 
 from als_engine.errors import ArgumentError, PluginError
 from als_engine.sensors import SENSORS, Sensor, Setup, make_sensors
+from als_engine.specs import SensorSpec
 
 SETUP = Setup(num_worlds=2, num_avatars=3, observers=3)
 
@@ -42,7 +43,9 @@ def test_a_name_given_twice_counts_once():
 
 
 def test_plugins_offer_sensors_by_reference():
-    (sensor,) = make_sensors(["warmth"], SETUP, offered={"warmth": f"{__name__}:Thermometer"})
+    (sensor,) = make_sensors(
+        ["warmth"], SETUP, offered={"warmth": SensorSpec("warmth", f"{__name__}:Thermometer")}
+    )
     assert type(sensor).__name__ == "Thermometer"
 
 
@@ -58,8 +61,12 @@ def test_an_unknown_name_is_refused_with_the_nearest_one_and_all_there_are():
 def test_a_name_that_is_taken_is_refused():
     with pytest.raises(ArgumentError, match='two sensors provide "touch"'):
         make_sensors(["rgb"], SETUP, {"touch": Thermometer})
-    with pytest.raises(ArgumentError, match='two sensors provide "warmth"'):
-        make_sensors(["touch"], SETUP, {"warmth": Thermometer}, {"warmth": "x:Y"})
+
+
+def test_no_plugins_sensor_takes_a_name_from_a_scenario():
+    offered = {"warmth": SensorSpec("warmth", "no_such_module:Sensor")}
+    _touch, warmth = make_sensors(["touch", "warmth"], SETUP, {"warmth": Thermometer}, offered)
+    assert isinstance(warmth, Thermometer)
 
 
 @pytest.mark.parametrize(
@@ -72,4 +79,4 @@ def test_a_name_that_is_taken_is_refused():
 )
 def test_a_broken_offer_is_a_plugin_error(offered, message):
     with pytest.raises(PluginError, match=message):
-        make_sensors(["warmth"], SETUP, offered={"warmth": offered})
+        make_sensors(["warmth"], SETUP, offered={"warmth": SensorSpec("warmth", offered)})

@@ -81,15 +81,8 @@ def als_scenarios():
 @pytest.fixture(scope="module")
 def find() -> Iterator[str]:
     """Registers the scenarios, and takes them back: nobody else's tests may see them."""
-    hooks = sys.modules[__name__]
-    before = {name: dict(entries) for name, entries in registry._entries.items()}
-    owners = dict(registry._owners)
-    plugin = registry.add(hooks, distribution="adapt-worlds")
+    plugin = registry.add(sys.modules[__name__], distribution="adapt-worlds")
     yield ID
-    registry._manager.unregister(hooks)
-    registry._entries.update(before)
-    registry._owners = owners
-    registry._plugins.remove(plugin)
-    registry._hooks = [hook for hook in registry._hooks if hook[0] is not plugin]
+    registry.remove(plugin)
     for scenario in (ID, NO_EXPERT):
         gymnasium.registry.pop(scenario, None)

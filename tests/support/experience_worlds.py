@@ -106,15 +106,8 @@ def install() -> None:
 @pytest.fixture(scope="module")
 def trail() -> Iterator[str]:
     """Registers the scenarios, and takes them back: nobody else's tests may see them."""
-    hooks = sys.modules[__name__]
-    before = {name: dict(entries) for name, entries in registry._entries.items()}
-    owners = dict(registry._owners)
-    plugin = registry.add(hooks, distribution="trail-worlds")
+    plugin = registry.add(sys.modules[__name__], distribution="trail-worlds")
     yield WALK
-    registry._manager.unregister(hooks)
-    registry._entries.update(before)
-    registry._owners = owners
-    registry._plugins.remove(plugin)
-    registry._hooks = [hook for hook in registry._hooks if hook[0] is not plugin]
+    registry.remove(plugin)
     for scenario in (WALK, FEVER, DEBT, BANG, NO_EXPERT, TALK):
         gymnasium.registry.pop(scenario, None)

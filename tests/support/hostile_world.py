@@ -25,14 +25,8 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Offers `hostile/...`; takes them back afterwards, like `learn_worlds.learn`."""
     folder = tmp_path_factory.mktemp("site")
     install(folder)
-    before = {name: dict(entries) for name, entries in registry._entries.items()}
-    owners = dict(registry._owners)
     plugin = registry.add(hostile_agents, distribution="hostile-agents")
     sys.path.append(str(folder))
     yield
     sys.path.remove(str(folder))
-    registry._manager.unregister(hostile_agents)
-    registry._entries.update(before)
-    registry._owners = owners
-    registry._plugins.remove(plugin)
-    registry._hooks = [hook for hook in registry._hooks if hook[0] is not plugin]
+    registry.remove(plugin)

@@ -54,17 +54,12 @@ def als_commands(app):
 def odd() -> Iterator[str]:
     """Registers the plugin, and one that has failed; takes both back."""
     hooks = sys.modules[__name__]
-    before = {name: dict(entries) for name, entries in registry._entries.items()}
-    owners = dict(registry._owners)
     plugins = [
         registry.add(hooks, distribution="odd-worlds"),
         Plugin(f"failed{ODD}", "1.0", ODD, ODD, "failed", error=ODD, traceback=ODD),
     ]
     registry._plugins.append(plugins[1])
     yield ID
-    registry._manager.unregister(hooks)
-    registry._entries.update(before)
-    registry._owners = owners
-    registry._plugins = [each for each in registry._plugins if each not in plugins]
-    registry._hooks = [hook for hook in registry._hooks if hook[0] is not plugins[0]]
+    for plugin in plugins:
+        registry.remove(plugin)
     gymnasium.registry.pop(ID, None)

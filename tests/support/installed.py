@@ -1,0 +1,89 @@
+"""Distributions that are really installed, in a folder on the path of fresh processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+BUNDLED = {
+    "ALS/Classroom-v0",
+    "ALS/Vocabulary-v0",
+    "ALS/Diagnosis-v0",
+    "ALS/Tag-v0",
+    "ALS/Delivery-v0",
+}
+
+
+class Site:
+    """A folder of installed distributions, and processes that see them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def install(
+        self, distribution: str, files: dict[str, str], entry: str = "", metadata: str = ""
+    ) -> None:
+        """Writes the files of a distribution and its metadata.
+
+        Args:
+            distribution: its name.
+            files: paths to contents.
+            entry: what its entry point names.
+            metadata: more lines for `entry_points.txt`.
+        """
+        for name, source in files.items():
+            path = self.folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(source, encoding="utf-8")
+        info = self.folder / f"{distribution.replace('-', '_')}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
+        )
+        (info / "entry_points.txt").write_text(f"[als_engine]\nmain = {entry}\n{metadata}\n")
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """What the processes see: the folder, and a cache of their own."""
+        cache = str(self.folder / "cache")
+        return {**os.environ, "PYTHONPATH": str(self.folder), "XDG_CACHE_HOME": cache, **more}
+
+    def run(self, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs code in a fresh process."""
+        return self.process([sys.executable, "-c", code], **environment)
+
+    def als(self, *words: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs `als` in a fresh process."""
+        code = "import sys; sys.argv[0] = 'als'; from als_engine.cli import main; main()"
+        return self.process([sys.executable, "-c", code, *map(str, words)], **environment)
+
+    def process(self, words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs a program that sees the distributions."""
+        return subprocess.run(
+            words,
+            env=self.environment(**environment),
+            capture_output=True,
+            encoding="utf-8",
+            timeout=110,
+        )
+
+    def ids(self, code: str = "import als_engine", **environment: str) -> set[str]:
+        """Returns the ids of our making that Gymnasium knows after `code`."""
+        report = "\nimport gymnasium; print(*[id for id in gymnasium.registry if '/' in id])"
+        result = self.run(code + report, **environment)
+        assert result.returncode == 0, result.stderr
+        return {
+            word for word in result.stdout.split() if word.startswith(("ALS/", "Acme/", "Zeta/"))
+        }
+
+    def failures(self, **environment: str) -> dict[str, str]:
+        """Returns the failure of each distribution, in one line."""
+        code = (
+            "import json; from als_engine.registry import registry; "
+            "print(json.dumps({p.distribution: p.error for p in registry.failures()}))"
+        )
+        result = self.run(code, **environment)
+        assert result.returncode == 0, result.stderr
+        return dict(json.loads(result.stdout))
