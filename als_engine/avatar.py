@@ -89,15 +89,15 @@ class Codec:
         names: what each discrete action, or each axis, does.
     """
 
-    def __init__(self, mode: str, utterances: Sequence[str]) -> None:
-        """Builds the action space.
+    def __init__(self, mode: str, utterances: Sequence[str], clip: bool = False) -> None:
+        """Builds the action space; `clip` takes continuous values beyond it as its nearest.
 
         Raises:
             ArgumentError: there is no such mode.
         """
         if mode not in ACTION_MODES:
             raise ArgumentError(unknown("action_mode", mode, ACTION_MODES))
-        self.mode = mode
+        self.mode, self._clip = mode, clip
         self.utterances = tuple(utterances)
         self.space: gymnasium.Space[Any]
         if mode == "discrete":
@@ -152,8 +152,11 @@ class Codec:
         else:
             if array.dtype.kind not in "fiu":
                 raise ActionError(f"continuous actions must be numbers, got dtype {array.dtype}")
+            array = _as_float32(array)
+            if self._clip:
+                array = np.clip(array, -1.0, 1.0)  # NaN stays NaN, and is refused.
             bad = _decode_continuous(
-                _as_float32(array),
+                array,
                 len(self.utterances),
                 commands.move,
                 commands.turn,
@@ -162,9 +165,11 @@ class Codec:
             )
         if bad >= 0:
             world, avatar = divmod(bad, observers)
+            action = array[world, avatar]
+            is_number = self.mode == "continuous" and not np.isnan(action).any()
             raise ActionError(
                 f"action of world {first_world + world}, avatar {avatar} is not in {self.space}: "
-                f"{array[world, avatar]}"
+                f"{action}" + ("; clip_actions=True clips it" if is_number else "")
             )
 
     def encode(self, commands: Commands, observers: int) -> NDArray[Any]:

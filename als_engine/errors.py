@@ -21,9 +21,11 @@ __all__ = [
     "ResetNeededError",
     "SavedFileError",
     "StoreError",
+    "UnexpectedArgumentError",
     "UnknownIdError",
     "WorkerError",
     "did_you_mean",
+    "unexpected",
     "unknown",
 ]
 
@@ -45,6 +47,14 @@ class ArgumentError(ALSError, ValueError):
 
 class CopyError(ALSError, TypeError):
     """A copy, a pickle or a fork of something whose handles only one object may hold."""
+
+
+class UnexpectedArgumentError(ArgumentError, TypeError):
+    """A keyword argument that nothing takes.
+
+    A `TypeError` as well, with Python's own words: clients such as TorchRL's `GymEnv` try arguments
+    out, and go by both.
+    """
 
 
 class ActionError(ALSError, ValueError):
@@ -114,8 +124,18 @@ def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
         name: The name that was given.
         allowed: Every name that would have been right, in the order to list them.
     """
+    return f'unknown {kind} "{name}"{_instead(name, allowed)}'
+
+
+def unexpected(owner: str, name: str, allowed: Iterable[str]) -> UnexpectedArgumentError:
+    """Builds the error for a keyword argument that `owner` does not take."""
+    hint = _instead(name, allowed)
+    return UnexpectedArgumentError(f"{owner} got an unexpected keyword argument {name!r}{hint}")
+
+
+def _instead(name: str, allowed: Iterable[str]) -> str:
+    """Returns the nearest allowed name, and all of them."""
     names = list(allowed)
-    hint = did_you_mean(name, names) or "; "
+    hint = did_you_mean(name, names)
     listed = ", ".join(names) if names else "none"
-    separator = "" if hint == "; " else " "
-    return f'unknown {kind} "{name}"{hint}{separator}allowed: {listed}'
+    return f"{hint} allowed: {listed}" if hint else f"; allowed: {listed}"

@@ -64,6 +64,20 @@ def aec_env(id: str, **kwargs: Any) -> AECEnv[Any, Any, Any]:
     return parallel_to_aec(parallel_env(id, **kwargs))
 
 
+def registered_parallel_env(id: str, max_cycles: int | None = None, **kwargs: Any) -> Any:
+    """What PettingZoo's registry makes: its `max_cycles` is our `max_episode_steps`."""
+    from als_engine import parallel_env
+
+    kwargs.setdefault("max_episode_steps", max_cycles)
+    return parallel_env(id, **kwargs)
+
+
+def registered_aec_env(id: str, max_cycles: int | None = None, **kwargs: Any) -> Any:
+    """As `registered_parallel_env`, with avatars that take turns."""
+    kwargs.setdefault("max_episode_steps", max_cycles)
+    return aec_env(id, **kwargs)
+
+
 def _register(specs: Sequence[ScenarioSpec]) -> None:
     new = []
     for spec in specs:
@@ -74,10 +88,14 @@ def _register(specs: Sequence[ScenarioSpec]) -> None:
             other = known.entry_point
             raise PluginError(f'"{spec.id}" is registered with Gymnasium already, as {other}')
     for spec in new:
-        # No max_episode_steps: Gymnasium would add its TimeLimit wrapper, and only Simulation
-        # counts time. With two clocks the avatar's "time left" and the truncation could disagree.
+        # Wrappers and learners read the limit here. Gymnasium's TimeLimit wrapper, which this adds,
+        # cuts an episode off in the same step as Simulation: see `SingleEnv._time_limit`.
         gymnasium.register(
-            spec.id, entry_point=_SINGLE, vector_entry_point=_VECTOR, kwargs={"scenario": spec.id}
+            spec.id,
+            entry_point=_SINGLE,
+            vector_entry_point=_VECTOR,
+            max_episode_steps=spec.max_episode_steps,
+            kwargs={"scenario": spec.id},
         )
     if "pettingzoo.env_registry" in sys.modules:
         _register_with_pettingzoo(specs)
@@ -88,8 +106,11 @@ def _register_with_pettingzoo(specs: Sequence[ScenarioSpec]) -> None:
 
     for spec in specs:
         if spec.id not in pettingzoo.parallel_registry:
-            kwargs = {"id": spec.id}
-            pettingzoo.register("parallel", spec.id, "als_engine:parallel_env", kwargs=kwargs)
-            pettingzoo.register(
-                "aec", spec.id, "als_engine.registration:aec_env", kwargs=dict(kwargs)
-            )
+            for kind in ("parallel", "aec"):
+                pettingzoo.register(
+                    kind,
+                    spec.id,
+                    f"als_engine.registration:registered_{kind}_env",
+                    max_cycles=spec.max_episode_steps,
+                    kwargs={"id": spec.id},
+                )

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any, Final, NoReturn
 
 import gymnasium
@@ -20,7 +21,15 @@ from als_engine import interaction
 from als_engine.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.avatar import Codec, Commands, drive
 from als_engine.checks import at_least_one, check_seed, one_of, whole_number
-from als_engine.errors import ArgumentError, LayoutError, PhysicsError, ResetNeededError, unknown
+from als_engine.errors import (
+    ArgumentError,
+    LayoutError,
+    PhysicsError,
+    ResetNeededError,
+    unexpected,
+    unknown,
+)
+from als_engine.flat import FLAT, FlatObservations, StateVector
 from als_engine.layout import Layout
 from als_engine.ownership import DeepCopied, Owner, refuse_copy
 from als_engine.physics.base import Physics
@@ -68,7 +77,9 @@ class Simulation(DeepCopied, Owner):
         observers: int | None = None,
         sensors: Sequence[str] | None = None,
         frame_size: int | tuple[int, int] = 64,
+        flatten: bool = False,
         action_mode: str = "discrete",
+        clip_actions: bool = False,
         split: str = "train",
         level: int | None = None,
         background: Background = None,
@@ -85,7 +96,9 @@ class Simulation(DeepCopied, Owner):
             observers: how many avatars of each world the caller drives; None for all.
             sensors: observation keys; None for the task's default.
             frame_size: height and width of pictures, pixels; one number for square.
+            flatten: one float32 vector in place of the named arrays; see `flat_layout`.
             action_mode: "discrete" or "continuous".
+            clip_actions: continuous values beyond -1 and 1 count as -1 and 1, and are no error.
             split: "train", "validation" or "test": where levels are drawn from.
             level: always this level instead.
             background: the behaviour of avatars that the caller does not drive, by name, or a name
@@ -110,7 +123,8 @@ class Simulation(DeepCopied, Owner):
         self.level_key: int | None = None
         self._given = {
             "scenario": scenario, "num_worlds": num_worlds, "observers": observers,
-            "sensors": sensors, "frame_size": frame_size, "action_mode": action_mode,
+            "sensors": sensors, "frame_size": frame_size, "flatten": flatten,
+            "action_mode": action_mode, "clip_actions": clip_actions,
             "split": split, "level": level, "background": background, "first_world": first_world,
             "physics": physics,
         }  # fmt: skip
@@ -123,7 +137,8 @@ class Simulation(DeepCopied, Owner):
         self._behaviours = dict(task.behaviours())
         self._background = self._check_background(background)
 
-        self.codec = Codec(action_mode, task.utterances)
+        clip = _is_flag("clip_actions", clip_actions)
+        self.codec = Codec(action_mode, task.utterances, clip)
         self.action_mode, self.action_names = action_mode, self.codec.names
         self.action_space = self.codec.space
         self.commands = Commands(self.num_worlds, self.num_avatars)
@@ -140,7 +155,8 @@ class Simulation(DeepCopied, Owner):
             max_episode_steps=max_episode_steps,
             first_world=first_world,
         )
-        self._make_sensors(sensors, _frame(frame_size))
+        self._make_sensors(sensors, _frame(frame_size), _is_flag("flatten", flatten))
+        self._state_vector = StateVector(self.state)
         self.rewards: FloatArray = np.zeros((self.num_worlds, self.num_avatars))
         self.returns: FloatArray = np.zeros((self.num_worlds, self.num_avatars))
         self.reward_names = tuple(task.reward_names)
@@ -161,7 +177,9 @@ class Simulation(DeepCopied, Owner):
         self._physics: Physics | None = None
         self._closed = False
 
-    def _make_sensors(self, names: Sequence[str] | None, frame_size: tuple[int, int]) -> None:
+    def _make_sensors(
+        self, names: Sequence[str] | None, frame_size: tuple[int, int], flatten: bool
+    ) -> None:
         setup = Setup(
             num_worlds=self.num_worlds,
             num_avatars=self.num_avatars,
@@ -177,11 +195,28 @@ class Simulation(DeepCopied, Owner):
         offered = {spec.id: spec for spec in registry.sensors()}
         self._sensors = make_sensors(chosen, setup, self.task.extra_sensors, offered)
         spaces = {key: space for sensor in self._sensors for key, space in sensor.spaces().items()}
-        self.observation_space = gymnasium.spaces.Dict({key: spaces[key] for key in sorted(spaces)})
-        self.observations: dict[str, NDArray[Any]] = {
+        named = gymnasium.spaces.Dict({key: spaces[key] for key in sorted(spaces)})
+        self._flat = FlatObservations(named) if flatten else None
+        self._parts = self._allocate(named) if flatten else {}
+        self.observation_space = (
+            named if self._flat is None else gymnasium.spaces.Dict({FLAT: self._flat.space})
+        )
+        self.observations = self._allocate(self.observation_space)
+
+    def _allocate(self, spaces: gymnasium.spaces.Dict) -> dict[str, NDArray[Any]]:
+        return {
             key: np.zeros((self.num_worlds, self.observers, *(space.shape or ())), space.dtype)
-            for key, space in self.observation_space.items()
+            for key, space in spaces.items()
         }
+
+    @property
+    def flat_layout(self) -> dict[str, slice]:
+        """Where each observation lies in the vector that `flatten=True` gives; empty without it.
+
+        Keys come in alphabetical order, the numbers of each in C order, unchanged but for their
+        type.
+        """
+        return dict(self._flat.slices) if self._flat is not None else {}
 
     # -- resets ---------------------------------------------------------------------------------
 
@@ -400,8 +435,33 @@ class Simulation(DeepCopied, Owner):
 
     def observe(self) -> None:
         """Lets every sensor write `observations` anew."""
+        parts = self.observations if self._flat is None else self._parts
         for sensor in self._sensors:
-            sensor.read(self.state, self.observations)
+            sensor.read(self.state, parts)
+        if self._flat is not None:
+            self._flat.join(parts, self.observations[FLAT])
+
+    @property
+    def state_space(self) -> gymnasium.spaces.Box:
+        """The space of one world's state vector."""
+        return deepcopy(self._state_vector.space)
+
+    @property
+    def state_layout(self) -> dict[str, slice]:
+        """Where each part lies in a state vector, by name: `avatars.position`, `task.score`, ..."""
+        return dict(self._state_vector.slices)
+
+    def state_vector(self) -> NDArray[np.float32]:
+        """The worlds as they are now, (worlds, numbers), for critics that see it all.
+
+        Positions are metres in the world's frame, velocities metres per second, headings a cosine
+        and a sine, what is held or said one-hot, and `task.` the task's own quantities. Walls and
+        words are not in it.
+        """
+        self.check_open()
+        if not self._ready.all():
+            raise ResetNeededError("call reset() before state()")
+        return self._state_vector.read(self.state)
 
     def metrics(self) -> dict[str, NDArray[Any]]:
         """What goes into `info`: (worlds,) arrays, `success` and `level` first.
@@ -414,12 +474,11 @@ class Simulation(DeepCopied, Owner):
         return {name: _widest(values) for name, values in metrics.items()}
 
     def named_terms(self, avatar: int) -> dict[str, float]:
-        """What goes into the `info` of an avatar of world 0: `reward/NAME`; empty for one term."""
+        """What goes into the `info` of an avatar of world 0: `reward_NAME`; empty for one term."""
         if not self.has_terms:
             return {}
         values = self.terms[0, avatar].tolist()
-        names = (f"reward/{name}" for name in self.reward_names)
-        return dict(zip(names, values, strict=True))
+        return dict(zip(map(term_key, self.reward_names), values, strict=True))
 
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...) as `action_space` has it."""
@@ -492,13 +551,42 @@ ARGUMENTS: Final = (
     "num_avatars",
     "sensors",
     "frame_size",
+    "flatten",
     "action_mode",
+    "clip_actions",
     "split",
     "level",
     "background",
     "max_episode_steps",
 )
 """The keyword arguments that every scenario takes; its task's own come on top."""
+
+
+def check_arguments(
+    scenario: str | ScenarioSpec, arguments: Iterable[str], *own: str
+) -> ScenarioSpec:
+    """Refuses keyword arguments that a scenario does not take; returns its spec.
+
+    Args:
+        scenario: the id, or the spec.
+        arguments: the names that were given.
+        *own: what the caller itself takes, to be listed and suggested as well.
+
+    Raises:
+        UnknownIdError: there is no such scenario.
+        UnexpectedArgumentError: an argument is unknown.
+    """
+    spec = scenario if isinstance(scenario, ScenarioSpec) else registry.scenario(scenario)
+    allowed = tuple(dict.fromkeys((*ARGUMENTS, *_own_arguments(spec))))
+    for name in arguments:
+        if name not in allowed:
+            raise unexpected(spec.id, name, (*own, *allowed))
+    return spec
+
+
+def _own_arguments(spec: ScenarioSpec) -> list[str]:
+    parameters = inspect.signature(registry.load(spec)).parameters
+    return [name for name in parameters if name != "num_avatars"]
 
 
 def simulate(
@@ -521,18 +609,14 @@ def simulate(
         UnknownIdError: there is no such scenario.
         ArgumentError: an argument is unknown or its value is not allowed.
     """
-    spec = scenario if isinstance(scenario, ScenarioSpec) else registry.scenario(scenario)
-    task_class = registry.load(spec)
-    own = [name for name in inspect.signature(task_class).parameters if name != "num_avatars"]
-    for name in arguments:
-        if name not in ARGUMENTS and name not in own:
-            raise ArgumentError(f"{spec.id}: {unknown('argument', name, (*ARGUMENTS, *own))}")
+    spec = check_arguments(scenario, arguments)
     num_avatars = arguments.pop("num_avatars", None)
     count = spec.num_avatars if num_avatars is None else num_avatars
     low, high = spec.min_avatars, spec.max_avatars
     count = whole_number(f"{spec.id}: num_avatars", count, low, high)
+    own = _own_arguments(spec)
     for_task = {name: arguments.pop(name) for name in own if name in arguments}
-    task = task_class(num_avatars=count, **{**spec.kwargs, **for_task})
+    task = registry.load(spec)(num_avatars=count, **{**spec.kwargs, **for_task})
     arguments.setdefault("max_episode_steps", spec.max_episode_steps)
     if arguments["max_episode_steps"] is None:
         arguments["max_episode_steps"] = spec.max_episode_steps
@@ -561,6 +645,14 @@ def _remake(
     return simulation
 
 
+def term_key(name: str) -> str:
+    """The key in `info` of a term of the reward.
+
+    Without a slash: HDF5, and so Minari, would make groups of it.
+    """
+    return f"reward_{name}"
+
+
 def _widest(values: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(values)
     return array.astype(
@@ -581,6 +673,12 @@ def _can(behaviour: Behaviour, role: str) -> bool:
 def _number(roles: Sequence[str]) -> tuple[str, ...]:
     """Unique agent names: each role with the avatar's number within it."""
     return tuple(f"{role}_{roles[:i].count(role)}" for i, role in enumerate(roles))
+
+
+def _is_flag(name: str, value: object) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def _check_level(level: int | None) -> int | None:

@@ -230,7 +230,11 @@ def test_an_unknown_id_of_gymnasium_s_is_gymnasium_s_error():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"num_avatar": 3}, 'ALS/Tag-v0: unknown argument "num_avatar"; did you mean "num_avatars'),
+        (
+            {"num_avatar": 3},
+            "ALS/Tag-v0 got an unexpected keyword argument 'num_avatar'; "
+            'did you mean "num_avatars"?',
+        ),
         ({"num_avatars": 9}, "ALS/Tag-v0: num_avatars must be a whole number from 2 to 8, got 9"),
         (
             {"num_avatars": "two"},
@@ -255,6 +259,23 @@ def test_a_wrong_argument(make, given, message):
     with pytest.raises(ArgumentError) as error:
         make(TAG, **given)
     assert message in one_line(error)
+
+
+@every_maker
+@pytest.mark.parametrize("name", ["frameskip", "num_worlds", "first_world", "task", "scenarios"])
+def test_an_unknown_keyword_is_python_s_type_error_as_well(make, name):
+    """TorchRL tries `frameskip` out, and goes on when the `TypeError` says just this."""
+    if name in ("num_worlds", "first_world") and make in (simulate, *MAKERS[3:4]):
+        return  # These take it.
+    with pytest.raises(TypeError, match=f"got an unexpected keyword argument '{name}'") as error:
+        make(TAG, **{name: 4})
+    assert isinstance(error.value, ArgumentError)
+    one_line(error)
+
+
+def test_a_view_s_own_arguments_are_suggested_as_well():
+    with pytest.raises(TypeError, match="keyword argument 'worker'; did you mean \"workers\""):
+        gym.make_vec(TAG, 2, worker=2)
 
 
 @pytest.mark.parametrize("make", MAKERS[1:], ids=["make_vec", *VIEWS[2:], "sim"])

@@ -18,7 +18,7 @@ from installed import BUNDLED, Site
 from als_engine import hookspecs
 from als_engine.errors import PluginError, UnknownIdError
 from als_engine.hookspecs import hookimpl
-from als_engine.registry import Registry
+from als_engine.registry import Registry, registry
 from als_engine.specs import (
     AgentSpec,
     EncoderSpec,
@@ -363,8 +363,7 @@ def test_every_scenario_is_a_gymnasium_spec_that_goes_to_json_and_back(id: str) 
     assert gymnasium.envs.registration.EnvSpec.from_json(spec.to_json()) == spec
     assert spec.kwargs == {"scenario": id}
     assert spec.vector_entry_point == "als_engine.envs.vector:VectorEnv"
-    # Only Simulation counts time: no TimeLimit wrapper with a clock of its own.
-    assert spec.max_episode_steps is None
+    assert spec.max_episode_steps == registry.scenario(id).max_episode_steps
 
 
 @pytest.mark.parametrize(

@@ -82,9 +82,9 @@ def test_every_gymnasium_view_has_the_terms_in_its_infos():
         _, reward, _, _, info = single.step(1)
         infos = vector.step(np.array([1, 1]))[-1]
         agents = parallel.step({"avatar_0": 1})[-1]
-    for name in (f"reward/{name}" for name in NAMES):
+    for name in (f"reward_{name}" for name in NAMES):
         assert info[name] == infos[name][0] == agents["avatar_0"][name] != 0.0
-    assert info["reward/progress"] + info["reward/effort"] == reward
+    assert info["reward_progress"] + info["reward_effort"] == reward
     for env in (single, vector, parallel):
         env.close()
 
@@ -92,7 +92,7 @@ def test_every_gymnasium_view_has_the_terms_in_its_infos():
 def test_without_terms_the_infos_are_as_they_were():
     env = SingleEnv(REACH)
     env.reset(seed=1)
-    assert not [key for key in env.step(1)[-1] if key.startswith("reward/")]
+    assert not [key for key in env.step(1)[-1] if key.startswith("reward_")]
     env.close()
 
 

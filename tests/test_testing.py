@@ -100,7 +100,9 @@ def test_checks_can_be_chosen_and_left_out():
 def test_the_caller_s_mistake_is_not_the_scenario_s():
     with pytest.raises(UnknownIdError, match='did you mean "Rule/Good-v0"'):
         check_scenario("Rule/Godo-v0")
-    with pytest.raises(ArgumentError, match='unknown argument "raech"; did you mean "reach"'):
+    with pytest.raises(
+        ArgumentError, match="unexpected keyword argument 'raech'; did you mean \"reach\""
+    ):
         check_scenario(GOOD, raech=1.0)
     with pytest.raises(ArgumentError, match="levels must be at least 2, got 1"):
         check_scenario(GOOD, levels=1)

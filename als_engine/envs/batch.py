@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
@@ -54,6 +53,9 @@ class Worlds(Protocol):
 
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...)."""
+
+    def state(self) -> NDArray[np.float32]:
+        """The worlds' state vectors, (worlds, numbers)."""
 
     def render(self, world: int) -> NDArray[np.uint8]:
         """A third-person picture of one world."""
@@ -162,6 +164,10 @@ class Batch(DeepCopied):
         """What the task's expert does now, (worlds, observers, ...)."""
         return self.simulation.expert_actions()
 
+    def state(self) -> NDArray[np.float32]:
+        """The worlds' state vectors, (worlds, numbers)."""
+        return self.simulation.state_vector()
+
     def render(self, world: int = 0) -> NDArray[np.uint8]:
         """A third-person picture of one world."""
         return self.simulation.render(world)
@@ -177,10 +183,8 @@ class Batch(DeepCopied):
 
 def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int, ...], Any]]]:
     """What a batch writes: group to name to (shape of one world's entry, dtype)."""
-    spaces: Mapping[str, gymnasium.Space[Any]] = simulation.observation_space.spaces
-    observations = {
-        key: ((simulation.observers, *(space.shape or ())), space.dtype)
-        for key, space in spaces.items()
+    observations: dict[str, tuple[tuple[int, ...], Any]] = {
+        key: (array.shape[1:], array.dtype) for key, array in simulation.observations.items()
     }
     metrics: dict[str, tuple[tuple[int, ...], Any]] = {
         name: (values.shape[1:], values.dtype) for name, values in simulation.metrics().items()

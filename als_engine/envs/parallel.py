@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from als_engine.avatar import as_array
+from als_engine.envs.attributes import Generators
 from als_engine.envs.window import Window, check_render_mode
 from als_engine.errors import ActionError, ResetNeededError, unknown
+from als_engine.flat import plain, plain_space
 from als_engine.ownership import DeepCopied
 from als_engine.registration import register_with_pettingzoo
-from als_engine.simulation import simulate
+from als_engine.simulation import check_arguments, simulate
 from als_engine.specs import ScenarioSpec
 
 Observation = dict[str, NDArray[Any]]
@@ -53,22 +55,46 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         self, scenario: str | ScenarioSpec, render_mode: str | None = None, **arguments: Any
     ) -> None:
         self.render_mode = check_render_mode(render_mode)
+        check_arguments(scenario, arguments, "render_mode")
         self.simulation = simulate(scenario, num_worlds=1, observers=None, **arguments)
         self.metadata = {**type(self).metadata, "name": self.simulation.scenario}
         self.possible_agents = list(self.simulation.agents)
         self.agents: list[str] = []
         # A space of its own for each agent, since a space is seeded and sampled on its own.
         self.observation_spaces = {
-            agent: deepcopy(self.simulation.observation_space) for agent in self.possible_agents
+            agent: plain_space(self.simulation.observation_space) for agent in self.possible_agents
         }
         self.action_spaces = {
             agent: deepcopy(self.simulation.action_space) for agent in self.possible_agents
         }
+        self._generators = Generators(1)
         self._window: Window | None = None
 
-    def observation_space(self, agent: str) -> gymnasium.spaces.Dict:
+    @property
+    def state_space(self) -> gymnasium.spaces.Box:
+        """The space of `state()`; `simulation.state_layout` names its parts."""
+        return self.simulation.state_space
+
+    def state(self) -> NDArray[np.float32]:
+        """The whole world as one vector, also what no agent can see."""
+        vector: NDArray[np.float32] = self.simulation.state_vector()[0]
+        return vector
+
+    @property
+    def np_random(self) -> np.random.Generator:
+        """A generator for wrappers, seeded by `reset(seed=...)`; no world draws from it."""
+        generator: np.random.Generator = self._generators.generators()[0]
+        return generator
+
+    @property
+    def np_random_seed(self) -> int:
+        """The seed of `np_random`."""
+        return self._generators.seeds()[0]
+
+    def observation_space(self, agent: str) -> gymnasium.Space[Any]:
         """The agent's observation space, always the same object."""
-        return self.observation_spaces[agent]
+        space: gymnasium.Space[Any] = self.observation_spaces[agent]
+        return space
 
     def action_space(self, agent: str) -> gymnasium.Space[Any]:
         """The agent's action space, always the same object."""
@@ -78,6 +104,7 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         self, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, Observation], dict[str, dict[str, Any]]]:
         """Starts an episode; `options={"level": 7}` lays out that level this once."""
+        self._generators.seed([seed], [0])
         self.simulation.reset([seed], level=(options or {}).get("level"))
         self.simulation.observe()
         self.agents = list(self.possible_agents)
@@ -151,7 +178,7 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
     def _observations(self) -> dict[str, Observation]:
         seen = self.simulation.observations
         return {
-            agent: {key: array[0, i].copy() for key, array in seen.items()}
+            agent: plain({key: array[0, i].copy() for key, array in seen.items()})
             for i, agent in enumerate(self.possible_agents)
         }
 

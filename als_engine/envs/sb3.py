@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from copy import deepcopy
+from typing import Any, Final
 
+import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
@@ -14,11 +16,14 @@ from stable_baselines3.common.vec_env import VecEnv
 from als_engine.arrays import FloatArray
 from als_engine.avatar import as_array
 from als_engine.checks import at_least_one
+from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays
 from als_engine.envs.vector import make_worlds, spread_seeds
 from als_engine.envs.window import check_render_mode
-from als_engine.errors import ActionError, ResetNeededError
+from als_engine.errors import ActionError, ArgumentError, ResetNeededError
+from als_engine.flat import plain, plain_space
 from als_engine.ownership import DeepCopied
+from als_engine.simulation import check_arguments, term_key
 from als_engine.specs import ScenarioSpec
 
 
@@ -50,6 +55,24 @@ def sb3_vec_env(
     return WorldsVecEnv(id, num_worlds, observers, workers, seed, render_mode, arguments)
 
 
+def learner_vec_env(id: str | ScenarioSpec, num_worlds: int = 1, **given: Any) -> WorldsVecEnv:
+    """As `sb3_vec_env`, for our own learners: a flat observation is a Dict of one key, too."""
+    env = sb3_vec_env(id, num_worlds, **given)
+    env.keep_names()
+    return env
+
+
+_OF_ROWS: Final = {
+    "expert_action": "expert_actions",
+    "np_random": "_np_randoms",
+    "np_random_seed": "_np_random_seeds",
+    "render": "get_images",
+    "spec": "_specs",
+    "state": "_states",
+}
+"""Attribute of a single environment to the method that returns one for each row."""
+
+
 class WorldsVecEnv(DeepCopied, VecEnv):
     """All worlds as one SB3 `VecEnv`; an ended episode is replaced in the same step.
 
@@ -73,6 +96,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         arguments: dict[str, Any],
     ) -> None:
         self.render_mode = check_render_mode(render_mode)
+        check_arguments(scenario, arguments, "observers", "workers", "seed", "render_mode")
         self.worlds = make_worlds(
             scenario, num_worlds, observers, workers, AutoresetMode.SAME_STEP, arguments
         )
@@ -83,16 +107,44 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         self._actions: NDArray[Any] | None = None
         # Whether an exception has come between the worlds' step and the sums that are kept here.
         self._broken = False
+        self._named = False
+        self.num_envs = num_worlds * self.observers
+        self._generators = Generators(num_worlds)
+        self._attributes = Attributes(self, self.num_envs, _OF_ROWS)
         self._returns: FloatArray = np.zeros((num_worlds, self.observers))
         self.reward_names = self.worlds.reward_names
         self._term_returns: FloatArray = np.zeros_like(self.worlds.terms)
         self._lengths = np.zeros(num_worlds, np.int64)
         super().__init__(
-            num_worlds * self.observers, simulation.observation_space, simulation.action_space
+            num_worlds * self.observers,
+            # Copies: SB3 changes a space in place where it turns pictures round.
+            plain_space(simulation.observation_space),
+            deepcopy(simulation.action_space),
         )
         self.metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 15}
         if seed is not None:
             self.seed(seed)
+
+    def _specs(self) -> list[Any]:
+        limit = self.worlds.simulation.state.max_episode_steps
+        return [spec_of(self.scenario, self.arguments, limit)] * self.num_envs
+
+    def _np_randoms(self) -> list[Any]:
+        return self._for_rows(self._generators.generators())
+
+    def _np_random_seeds(self) -> list[int]:
+        return self._for_rows(self._generators.seeds())
+
+    def _states(self) -> list[Any]:
+        return self._for_rows(self.state())
+
+    def _for_rows(self, of_worlds: Any) -> list[Any]:
+        return [of_worlds[row // self.observers] for row in range(self.num_envs)]
+
+    def keep_names(self) -> None:
+        """Gives observations as a Dict also with `flatten=True`, for our own learners."""
+        self._named = True
+        self.observation_space = deepcopy(self.worlds.simulation.observation_space)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seeds the worlds for the next reset: world `i` with `seed + i`."""
@@ -101,15 +153,51 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         return self._seeds
 
     def reset(self) -> Arrays:
-        """Starts an episode in every world; observations are (rows, ...)."""
+        """Starts an episode in every world; observations are (rows, ...).
+
+        `set_options({"level": 7})` lays out that level, this once; a list has options for each row,
+        the same for all rows of a world.
+
+        Raises:
+            ArgumentError: the rows of one world have different options.
+        """
         self._broken = True
-        self.worlds.reset(self._seeds[:: self.observers])
+        seeds, levels = self._seeds[:: self.observers], self._levels()
+        for level in dict.fromkeys(levels):
+            chosen = np.array([other == level for other in levels])
+            self.worlds.reset(seeds, None if chosen.all() else chosen, level)
+        self._generators.seed(seeds, range(self.num_worlds))
+        for world in range(self.num_worlds):
+            self._note_reset(world)
         self._reset_seeds()
         self._reset_options()
         self._returns[:] = self._term_returns[:] = 0.0
         self._lengths[:] = 0
         self._broken = False
         return self._rows(self.worlds.observations)
+
+    def _levels(self) -> list[int | None]:
+        """The level that the options ask for, for each world."""
+        if len(self._options) != self.num_envs:
+            raise ArgumentError(f"{len(self._options)} options for {self.num_envs} rows")
+        rows = [options.get("level") for options in self._options]
+        for row, level in enumerate(rows):
+            first = row - row % self.observers
+            if level != rows[first]:
+                raise ArgumentError(
+                    f"rows {first} and {row} are avatars of one world, and cannot have the levels "
+                    f"{rows[first]} and {level}"
+                )
+        return rows[:: self.observers]
+
+    def _note_reset(self, world: int) -> None:
+        """Fills `reset_infos` of a world's rows with what a single environment's reset tells."""
+        info = {name: values[world].tolist() for name, values in self.worlds.metrics.items()}
+        names = self.reward_names if len(self.reward_names) > 1 else ()
+        info |= dict.fromkeys(map(term_key, names), 0.0)
+        first = world * self.observers
+        for row in range(first, first + self.observers):
+            self.reset_infos[row] = dict(info)
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Keeps the actions, (rows, ...), for `step_wait`."""
@@ -166,10 +254,12 @@ class WorldsVecEnv(DeepCopied, VecEnv):
             infos[world * self.observers + avatar] = {
                 **metrics,
                 "is_success": metrics["success"],
-                "terminal_observation": {
-                    key: array[world, avatar].copy()
-                    for key, array in worlds.final_observations.items()
-                },
+                "terminal_observation": self._plain(
+                    {
+                        key: array[world, avatar].copy()
+                        for key, array in worlds.final_observations.items()
+                    }
+                ),
                 "TimeLimit.truncated": bool(
                     worlds.truncated[world] and not worlds.terminated[world]
                 ),
@@ -187,6 +277,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
             }
         self._returns[world] = self._term_returns[world] = 0.0
         self._lengths[world] = 0
+        self._note_reset(world)
 
     @property
     def terms(self) -> FloatArray:
@@ -194,10 +285,25 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         return self.worlds.terms.reshape(self.num_envs, -1)
 
     def _rows(self, observations: Arrays) -> Arrays:
-        return {
-            key: array.reshape(self.num_envs, *array.shape[2:]).copy()
-            for key, array in observations.items()
-        }
+        rows: Arrays = self._plain(
+            {
+                key: array.reshape(self.num_envs, *array.shape[2:]).copy()
+                for key, array in observations.items()
+            }
+        )
+        return rows
+
+    def _plain(self, observation: Arrays) -> Any:
+        return observation if self._named else plain(observation)
+
+    @property
+    def state_space(self) -> gymnasium.spaces.Box:
+        """The space of one world's state vector."""
+        return self.worlds.simulation.state_space
+
+    def state(self) -> NDArray[np.float32]:
+        """Every world as one vector, (worlds, numbers), also what no avatar can see."""
+        return self.worlds.state()
 
     def expert_actions(self) -> NDArray[Any]:
         """What the scenario's expert would do now, (rows, ...)."""
@@ -214,22 +320,36 @@ class WorldsVecEnv(DeepCopied, VecEnv):
             return [None] * self.num_envs
         return [self.worlds.render(row // self.observers) for row in range(self.num_envs)]
 
-    # -- SB3 asks for attributes of single environments; here rows have none of their own ---------
+    # -- SB3 asks for attributes of single environments -------------------------------------------
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The batch's attribute of that name, once for each row."""
-        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
+        """An attribute of rows: one of their own (`np_random`, `spec`), or else the batch's.
+
+        Raises:
+            AttributeError: there is none.
+        """
+        values = self._attributes.get(attr_name)
+        return [values[row] for row in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Sets an attribute of the batch."""
-        setattr(self, attr_name, value)
+        """Keeps an attribute of a client's for rows.
+
+        Raises:
+            ArgumentError: the environment has one of that name.
+        """
+        rows = list(self._get_indices(indices))
+        self._attributes.set(attr_name, [value] * len(rows), rows)
 
     def env_method(
         self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any
     ) -> list[Any]:
-        """Calls a method of the batch and repeats its result for each row."""
-        result = getattr(self, method_name)(*args, **kwargs)
-        return [result for _ in self._get_indices(indices)]
+        """Calls a method of rows, such as `expert_action`, or one of the batch for all of them.
+
+        Raises:
+            AttributeError: there is none.
+        """
+        values = self._attributes.call(method_name, *args, **kwargs)
+        return [values[row] for row in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: type, indices: Any = None) -> list[bool]:
         """Monitored, since `episode` is in the infos as SB3's `Monitor` puts it; nothing else."""

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import sys
+from copy import deepcopy
 from types import FrameType
-from typing import Any, cast
+from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
 from als_engine.avatar import as_array
 from als_engine.checks import check_seed
 from als_engine.envs.window import Window, check_render_mode
 from als_engine.errors import ResetNeededError
+from als_engine.flat import plain, plain_space
 from als_engine.ownership import DeepCopied
-from als_engine.simulation import simulate
+from als_engine.simulation import check_arguments, simulate
 from als_engine.specs import ScenarioSpec
 
+# Named arrays; with `flatten=True` one array.
 Observation = dict[str, NDArray[Any]]
 
 
@@ -39,9 +44,13 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
             ArgumentError: an argument is unknown or its value is not allowed.
         """
         self.render_mode = check_render_mode(render_mode)
+        check_arguments(scenario, arguments, "render_mode")
         self.simulation = simulate(scenario, num_worlds=1, observers=1, **arguments)
-        self.observation_space = cast("Any", self.simulation.observation_space)
-        self.action_space = self.simulation.action_space
+        self.observation_space = plain_space(self.simulation.observation_space)
+        self.action_space = deepcopy(self.simulation.action_space)
+        self._limit = self.simulation.state.max_episode_steps
+        self._chosen = arguments.get("max_episode_steps") is not None
+        self._spec: EnvSpec | None = None
         self._window: Window | None = None
 
     def reset(
@@ -50,8 +59,9 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
         """Starts an episode; `options={"level": 7}` lays out that level this once."""
         seed = check_seed(seed)
         super().reset(seed=seed)
-        if limit := _time_limit_around(self):
-            self.simulation.set_time_limit(limit)
+        limit = self._time_limit()
+        self.simulation.set_time_limit(limit)
+        self._spec = with_limit(self._spec, limit)
         self.simulation.reset([seed], level=(options or {}).get("level"))
         self.simulation.observe()
         self._show()
@@ -75,6 +85,43 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
         reward = float(simulation.rewards[0, 0])
         return self._observation(), reward, terminated, truncated, self._info()
 
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What Gymnasium made it from, with the time limit; None where it was made by hand."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = with_limit(spec, self._limit)
+
+    def _time_limit(self) -> int:
+        """The limit of the episode that begins: the shortest of those that were asked for.
+
+        `gymnasium.make(id, max_episode_steps=50)` tells nobody but the `TimeLimit` that it puts
+        around this environment; the spec that it hands over here has no limit. The avatar's own
+        clock needs the number, so it is read from the `TimeLimit.reset` that is calling, whatever
+        other wrappers stand between.
+        """
+        limits = [self._limit] if self._chosen else []
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code is TimeLimit.reset.__code__:
+                wrapper = frame.f_locals["self"]
+                if wrapper.unwrapped is self:
+                    limits.append(wrapper._max_episode_steps)
+            frame = frame.f_back
+        return min(limits, default=self._limit)
+
+    @property
+    def state_space(self) -> gymnasium.spaces.Box:
+        """The space of `state()`; `simulation.state_layout` names its parts."""
+        return self.simulation.state_space
+
+    def state(self) -> NDArray[np.float32]:
+        """The whole world as one vector, also what the avatar cannot see."""
+        vector: NDArray[np.float32] = self.simulation.state_vector()[0]
+        return vector
+
     def expert_action(self) -> Any:
         """What the scenario's expert would do now."""
         return self.simulation.expert_actions()[0, 0]
@@ -91,7 +138,9 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
             self._window = None
 
     def _observation(self) -> Observation:
-        return {key: array[0, 0].copy() for key, array in self.simulation.observations.items()}
+        seen = self.simulation.observations
+        observation: Observation = plain({key: array[0, 0].copy() for key, array in seen.items()})
+        return observation
 
     def _info(self) -> dict[str, Any]:
         metrics = self.simulation.metrics()
@@ -108,18 +157,10 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
             self._window.show(self.simulation.render())
 
 
-def _time_limit_around(env: SingleEnv) -> int | None:
-    """The shortest limit of the TimeLimit wrappers whose reset is calling this one's, or None.
-
-    `gymnasium.make(id, max_episode_steps=50)` keeps the number to itself and puts that wrapper
-    around us. The avatar's own clock, and a limit above the scenario's, need it; it is nowhere but
-    in the callers.
-    """
-    limits: list[int] = []
-    frame: FrameType | None = sys._getframe(2)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("gymnasium."):
-        wrapper = frame.f_locals.get("self")
-        if isinstance(wrapper, gymnasium.wrappers.TimeLimit) and wrapper.unwrapped is env:
-            limits.append(wrapper._max_episode_steps)
-        frame = frame.f_back
-    return min(limits, default=None)
+def with_limit(spec: EnvSpec | None, limit: int) -> EnvSpec | None:
+    """A copy of a spec that names the time limit which is really kept."""
+    if spec is None:
+        return None
+    spec = deepcopy(spec)
+    spec.max_episode_steps = limit
+    return spec

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from copy import deepcopy
+from typing import Any, Final
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
@@ -14,12 +16,15 @@ from numpy.typing import NDArray
 from als_engine.arrays import BoolArray, FloatArray
 from als_engine.avatar import as_array
 from als_engine.checks import MAX_SEED, at_least_one, check_seed, whole_number
+from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays, Batch, Worlds
+from als_engine.envs.single import with_limit
 from als_engine.envs.window import check_render_mode
 from als_engine.envs.workers import WorkerPool
 from als_engine.errors import ActionError, ArgumentError, unknown
+from als_engine.flat import plain, plain_space
 from als_engine.ownership import DeepCopied
-from als_engine.simulation import simulate
+from als_engine.simulation import check_arguments, simulate, term_key
 from als_engine.specs import ScenarioSpec
 
 
@@ -40,6 +45,19 @@ def make_worlds(
     if workers > 1:
         return WorkerPool(scenario, num_worlds, observers, workers, autoreset, arguments)
     return Batch(simulate(scenario, num_worlds, observers, **arguments), autoreset)
+
+
+_OF_WORLDS: Final = {
+    "observation_space": "_observation_spaces",
+    "action_space": "_action_spaces",
+    "expert_action": "expert_actions",
+    "np_random": "_np_randoms",
+    "np_random_seed": "_np_random_seeds",
+    "render": "render",
+    "spec": "_specs",
+    "state": "state",
+}
+"""Attribute of a single environment to the method that returns one for each world."""
 
 
 class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDArray[Any]]):
@@ -82,13 +100,89 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
             "render_fps": 15,
             "autoreset_mode": mode,
         }
-        self.num_envs, self._copy, self._mode = at_least_one("num_envs", num_envs), copy, mode
+        num_envs = at_least_one("num_envs", num_envs)
+        self.num_envs, self.copy, self.autoreset_mode = num_envs, copy, mode
+        self._spec: EnvSpec | None = None
+        if arguments.get("max_episode_steps") == -1:  # As in `gymnasium.make`: the scenario's own.
+            arguments["max_episode_steps"] = None
+        check_arguments(scenario, arguments, "workers", "autoreset_mode", "copy", "render_mode")
         self.worlds: Worlds = (made := make_worlds(scenario, num_envs, 1, workers, mode, arguments))
-        self.single_observation_space = made.simulation.observation_space
-        self.single_action_space = made.simulation.action_space
+        simulation = made.simulation
+        self._limit = simulation.state.max_episode_steps
+        self.state_space = simulation.state_space
+        self.single_observation_space = plain_space(simulation.observation_space)
+        self.single_action_space = deepcopy(simulation.action_space)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._always: BoolArray = np.ones(num_envs, np.bool_)
+        self._scenario, self._arguments = simulation.scenario, arguments
+        self._generators = Generators(num_envs)
+        self._attributes = Attributes(self, num_envs, _OF_WORLDS)
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What Gymnasium made it from, with the time limit; None where it was made by hand."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = with_limit(spec, self._limit)
+
+    def _specs(self) -> list[Any]:
+        shown = {} if self.render_mode is None else {"render_mode": self.render_mode}
+        spec = spec_of(self._scenario, {**self._arguments, **shown}, self._limit)
+        return [spec] * self.num_envs
+
+    def _observation_spaces(self) -> list[Any]:
+        return [self.single_observation_space] * self.num_envs
+
+    def _action_spaces(self) -> list[Any]:
+        return [self.single_action_space] * self.num_envs
+
+    def _np_randoms(self) -> tuple[Any, ...]:
+        return self._generators.generators()
+
+    def _np_random_seeds(self) -> tuple[int, ...]:
+        return self._generators.seeds()
+
+    @property  # type: ignore[misc]
+    def np_random(self) -> tuple[Any, ...]:  # type: ignore[override]
+        """A generator for each world, as Gymnasium's own two have it; no world draws from them."""
+        return self._generators.generators()
+
+    @property
+    def np_random_seed(self) -> tuple[int, ...]:  # type: ignore[override]
+        """The seed of each generator."""
+        return self._generators.seeds()
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """What every world's single environment would return: `render`, `expert_action`, ...
+
+        Raises:
+            AttributeError: there is no such method or attribute.
+        """
+        return tuple(self._attributes.call(name, *args, **kwargs))
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """An attribute of every world's single environment: `spec`, `np_random`, ...
+
+        Raises:
+            AttributeError: there is none.
+        """
+        return self.call(name)
+
+    def set_attr(self, name: str, values: Any) -> None:
+        """Keeps an attribute of a client's for every world: one value, or a list of them.
+
+        Raises:
+            ArgumentError: the environment has one of that name, or the values are too few.
+        """
+        listed = isinstance(values, (list, tuple))
+        self._attributes.set(name, values if listed else [values] * self.num_envs)
+
+    def state(self) -> NDArray[np.float32]:
+        """Every world as one vector, (num_envs, numbers); `state_space` is one world's."""
+        return self.worlds.state()
 
     def reset(
         self,
@@ -102,8 +196,6 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
             seed: an int seeds world `i` with `seed + i`; a list has one for each world.
             options: `reset_mask`, a bool array (num_envs,); `level`, laid out this once.
         """
-        seeds = spread_seeds(seed, self.num_envs)
-        super().reset(seed=None if isinstance(seed, (Sequence, np.ndarray)) else seeds[0])
         given = options or {}
         mask = given.get("reset_mask")
         if mask is not None:
@@ -112,8 +204,11 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
                 raise ArgumentError(
                     f'options["reset_mask"] must be a bool array ({self.num_envs},) with a True'
                 )
+        which = self._always if mask is None else mask
+        seeds = spread_seeds(seed, self.num_envs)
         self.worlds.reset(seeds, mask, given.get("level"))
-        return self._observations(), self._infos(self._always if mask is None else mask)
+        self._generators.seed(seeds, np.flatnonzero(which).tolist())
+        return self._observations(), self._infos(which)
 
     def step(
         self, actions: NDArray[Any]
@@ -128,7 +223,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         worlds = self.worlds
         worlds.step(self._for_avatar_0(actions))
         infos = self._infos(self._always)
-        if self._mode is AutoresetMode.SAME_STEP:
+        if self.autoreset_mode is AutoresetMode.SAME_STEP:
             self._add_final(infos)
         return (
             self._observations(),
@@ -162,7 +257,8 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
 
     def _observations(self) -> Arrays:
         first = {key: array[:, 0] for key, array in self.worlds.observations.items()}
-        return {key: array.copy() for key, array in first.items()} if self._copy else first
+        seen: Arrays = plain({k: a.copy() for k, a in first.items()} if self.copy else first)
+        return seen
 
     def _infos(self, which: BoolArray) -> dict[str, Any]:
         infos: dict[str, Any] = {}
@@ -171,7 +267,9 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
             blank[which] = values[which]
             infos[name], infos[f"_{name}"] = blank, which.copy()
         # Where an episode was just replaced, they belong to the one before.
-        shown = which if self._mode is not AutoresetMode.SAME_STEP else which & ~self._ended()
+        shown = (
+            which if self.autoreset_mode is not AutoresetMode.SAME_STEP else which & ~self._ended()
+        )
         for name, terms in self._terms(shown):
             infos[name], infos[f"_{name}"] = terms, which.copy()
         return infos
@@ -183,7 +281,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         """The reward's terms in some worlds, 0 in the others; nothing where there is only one."""
         names = self.worlds.reward_names
         for i, name in enumerate(names if len(names) > 1 else ()):
-            yield f"reward/{name}", np.where(which, self.worlds.terms[:, 0, i], 0.0)
+            yield term_key(name), np.where(which, self.worlds.terms[:, 0, i], 0.0)
 
     def _add_final(self, infos: dict[str, Any]) -> None:
         """What Gymnasium's own vector environments say of an episode that was just replaced."""
@@ -193,9 +291,9 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
             return
         final = np.full(self.num_envs, None, dtype=object)
         for world in np.flatnonzero(ended):
-            final[world] = {
-                key: array[world, 0].copy() for key, array in worlds.final_observations.items()
-            }
+            final[world] = plain(
+                {key: array[world, 0].copy() for key, array in worlds.final_observations.items()}
+            )
         infos["final_obs"], infos["_final_obs"] = final, ended.copy()
         last: dict[str, Any] = {}
         for name, values in worlds.final_metrics.items():

@@ -131,6 +131,12 @@ class WorkerPool:
             self._send(i, ("expert",))
         return np.concatenate(self._answers())
 
+    def state(self) -> NDArray[np.float32]:
+        """The worlds' state vectors, (worlds, numbers)."""
+        for i in range(len(self._parts)):
+            self._send(i, ("state",))
+        return np.concatenate(self._answers())
+
     def render(self, world: int = 0) -> NDArray[np.uint8]:
         """A third-person picture of one world."""
         worker = next(i for i, part in enumerate(self._parts) if part.start <= world < part.stop)
@@ -233,6 +239,7 @@ def _work(
         "reset": batch.reset,
         "step": lambda: batch.step(actions),
         "expert": batch.expert_actions,
+        "state": batch.state,
         "render": batch.render,
     }
     try:

@@ -30,7 +30,7 @@ Versions: TypeAlias = "NDArray[np.int64]"
 
 
 class Text(Sensor):
-    """Tokens, int32 (64,), of byte-level byte-pair encoding; `tokenizer.decode` makes text of them.
+    """Tokens, int16 (64,), of byte-level byte-pair encoding; `tokenizer.decode` makes text of them.
 
     One after the other, cut off at 64 and filled up with 0:
 
@@ -61,8 +61,8 @@ class Text(Sensor):
         )
 
     def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
-        """One avatar's space."""
-        return {"text": gymnasium.spaces.Box(0, VOCABULARY_SIZE - 1, (LENGTH,), np.int32)}
+        """One avatar's space; of int16, so that `gymnasium.spaces.flatten` gives float32."""
+        return {"text": gymnasium.spaces.Box(0, VOCABULARY_SIZE - 1, (LENGTH,), np.int16)}
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `text`, (worlds, observers, 64)."""
@@ -162,7 +162,7 @@ def _fill(texts: Any, avatars: Any, sounds: Any, signs: Any, walls: Any, out: An
 
 
 @numba.njit(cache=True, nogil=True)
-def _append(row: IntArray, end: int, mark: int, text: IntArray, most: int) -> int:
+def _append(row: NDArray[np.int16], end: int, mark: int, text: IntArray, most: int) -> int:
     """Writes a mark and up to `most` tokens of a text at `end`; returns the new end."""
     if text[0] == 0 or end >= len(row):
         return end

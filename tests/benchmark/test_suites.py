@@ -106,7 +106,10 @@ def test_a_file_that_is_missing_or_huge_is_not_read(tmp_path: Path) -> None:
     ("entry", "message"),
     [
         ({"scenario": "ALS/Tagg-v0"}, 'entry "ALS/Tagg-v0": unknown scenario'),
-        ({"scenario": "ALS/Tag-v0", "arguments": {"sens": []}}, 'unknown argument "sens"'),
+        (
+            {"scenario": "ALS/Tag-v0", "arguments": {"sens": []}},
+            "unexpected keyword argument 'sens'",
+        ),
         ({"scenario": "ALS/Tag-v0", "held_out": {"background": "fly"}}, 'unknown background "fly"'),
     ],
 )

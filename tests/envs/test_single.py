@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import json
 
-import gymnasium as gym
 import numpy as np
 import pytest
 from acme_worlds import REACH, level_of
 
-import als_engine  # noqa: F401 - registers the scenarios
 from als_engine.envs.single import SingleEnv
 from als_engine.errors import ALSError
-
-TAG = "ALS/Tag-v0"
-TIME_LEFT = -1  # The column of `proprioception`.
 
 
 @pytest.fixture
@@ -65,44 +60,6 @@ def test_an_observation_is_never_overwritten(env):
     kept = {key: value.copy() for key, value in first.items()}
     env.step(1)
     assert all((first[key] == kept[key]).all() for key in kept)
-
-
-@pytest.mark.parametrize("limit", [6, 500])
-def test_the_limit_given_to_make_is_the_avatar_s_own(limit):
-    env = gym.make(TAG, max_episode_steps=limit, sensors=["proprioception"])
-    observation, _ = env.reset(seed=0)
-    for step in range(1, 7):
-        observation, _, _, truncated, _ = env.step(0)
-        left = observation["proprioception"][TIME_LEFT]
-        assert left == pytest.approx(1 - step / limit, abs=1e-6)
-        assert truncated == (step == limit)
-    assert env.unwrapped.simulation.state.max_episode_steps == limit
-    env.close()
-
-
-def test_a_time_limit_put_around_it_later_counts_as_well():
-    env = gym.wrappers.TimeLimit(SingleEnv(REACH, max_episode_steps=30), 10)
-    env.reset(seed=0)
-    assert env.unwrapped.simulation.state.max_episode_steps == 10
-    env.close()
-    env = SingleEnv(REACH, max_episode_steps=30)
-    env.reset(seed=0)
-    assert env.simulation.state.max_episode_steps == 30
-    env.close()
-
-
-def test_make_and_make_vec_take_the_same_arguments():
-    given = {"max_episode_steps": 9, "level": 5, "num_avatars": 4, "sensors": ["touch"]}
-    one, many = gym.make(TAG, **given), gym.make_vec(TAG, num_envs=2, **given)
-    assert one.observation_space == many.single_observation_space
-    one.reset(seed=0)
-    many.reset(seed=0)
-    for step in range(1, 10):
-        single, vector = one.step(0), many.step(np.zeros(2, np.int64))
-        assert single[3] == vector[3][0] == (step == 9)
-        assert (single[0]["touch"] == vector[0]["touch"][0]).all()
-    one.close()
-    many.close()
 
 
 def test_a_picture_is_taken_in_its_mode_only():

@@ -23,7 +23,7 @@ import numpy as np
 
 from als_engine.agent import Progress, Training
 from als_engine.checkpoints import interruptible
-from als_engine.envs.sb3 import WorldsVecEnv, sb3_vec_env
+from als_engine.envs.sb3 import WorldsVecEnv, learner_vec_env
 from als_engine.evaluation.protocol import Evaluation
 from als_engine.saving import AgentRecord, TrainingRecord, save_agent
 from als_plugins.adaptation.channel import Channel
@@ -255,7 +255,7 @@ class Rounds:
             if self._env is not None:
                 self._env.close()
             self._world = self._world_of(number)
-            self._env = sb3_vec_env(
+            self._env = learner_vec_env(
                 self.job.scenario,
                 self.job.worlds,
                 observers=self.job.observers,
