@@ -247,9 +247,9 @@ def test_an_unknown_id_of_gymnasium_s_is_gymnasium_s_error():
         ({"frame_size": 64.0}, "frame_size must be one or two whole numbers of 8 to 1024 pixels"),
         ({"action_mode": "discret"}, 'unknown action_mode "discret"; did you mean "discrete"'),
         ({"split": "tset"}, 'unknown split "tset"; did you mean "test"'),
-        ({"level": 20_000}, "level must be a whole number from 0 to 19999, got 20000"),
-        ({"level": -1}, "level must be a whole number from 0 to 19999, got -1"),
-        ({"level": 1.5}, "level must be a whole number from 0 to 19999, got 1.5"),
+        ({"level": 30_000}, "level must be a whole number from 0 to 29999, got 30000"),
+        ({"level": -1}, "level must be a whole number from 0 to 29999, got -1"),
+        ({"level": 1.5}, "level must be a whole number from 0 to 29999, got 1.5"),
         ({"background": "fle"}, 'unknown background "fle"; did you mean "flee"'),
         ({"background": {"evadr": "flee"}}, 'unknown role "evadr"; did you mean "evader"'),
         ({"background": 3}, "background must be a name, or a name for each role, got 3"),
@@ -310,7 +310,7 @@ def test_a_wrong_autoreset_mode():
 def test_a_wrong_level_or_seed_of_a_reset():
     env = SingleEnv(REACH)
     with pytest.raises(
-        ArgumentError, match="level must be a whole number from 0 to 19999, got 'x'"
+        ArgumentError, match="level must be a whole number from 0 to 29999, got 'x'"
     ):
         env.reset(options={"level": "x"})
     vector = VectorEnv(REACH, 3)
