@@ -35,7 +35,7 @@ def _value(key: str, text: str) -> Any:
         return [name for name in text.split(",") if name]
     try:
         return json.loads(text, parse_constant=_refuse)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

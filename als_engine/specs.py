@@ -267,6 +267,21 @@ class SuiteSpec(Spec):
     seeds: int = 5
     episodes: int = 100
 
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> SuiteSpec:
+        """Makes a suite of a dictionary, as a file, a store or `as_dict` has it.
+
+        Raises:
+            ArgumentError: a field is unknown, missing or not what it must be.
+        """
+        allowed = [field.name for field in dataclasses.fields(cls)]
+        for name in fields:
+            if name not in allowed:
+                raise ArgumentError(f"SuiteSpec: {unknown('key', name, allowed)}")
+        if "id" not in fields:
+            raise ArgumentError("SuiteSpec: a suite needs an id")
+        return cls(**{"entries": (), **fields})
+
     def __post_init__(self) -> None:
         """Checks every field.
 

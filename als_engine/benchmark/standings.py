@@ -208,8 +208,8 @@ def suite_of(run: RunRecord) -> SuiteSpec:
         StoreError: this version cannot read it.
     """
     try:
-        return SuiteSpec(**run.suite)  # type: ignore[arg-type]  # It checks every field itself.
-    except (TypeError, ArgumentError) as error:
+        return SuiteSpec.from_fields(run.suite)
+    except ArgumentError as error:
         reason = " ".join(str(error).split())
         raise StoreError(f"the suite of run {run.key} cannot be read: {reason}") from None
 

@@ -6,24 +6,19 @@ It names registered scenarios and agents and holds no code.
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from als_engine.errors import ALSError, ArgumentError, unknown
+from als_engine.errors import ALSError, ArgumentError
 from als_engine.registry import registry
-from als_engine.safe_files import read_bytes
 from als_engine.specs import SuiteSpec
+from als_engine.toml_files import read_toml
 
 if TYPE_CHECKING:
     from als_engine.benchmark.contestants import Contestant
 
 __all__ = ["check_suite", "find_suite", "read_suite", "read_suites"]
-
-MAX_FILE: Final = 1 << 20
-"""The largest suite file that is read, bytes."""
 
 
 def find_suite(name: str) -> SuiteSpec:
@@ -50,24 +45,9 @@ def read_suite(path: Path) -> SuiteSpec:
         SavedFileError: it cannot be read.
         ArgumentError: it is no suite; names the file and what is wrong.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
-    data = read_bytes(path, MAX_FILE)
+    fields, _ = read_toml(path)
     try:
-        fields: dict[str, Any] = tomllib.loads(data.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ArgumentError(f"{path} is not TOML: {error}") from None
-    allowed = [field.name for field in dataclasses.fields(SuiteSpec)]
-    for name in fields:
-        if name not in allowed:
-            raise ArgumentError(f"{path}: {unknown('key', name, allowed)}")
-    fields.setdefault("id", path.stem)
-    fields.setdefault("entries", ())
-    try:
-        return SuiteSpec(**fields)
+        return SuiteSpec.from_fields({"id": path.stem, **fields})
     except ArgumentError as error:
         raise ArgumentError(f"{path}: {error}") from None
 

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from learn_worlds import ID, learn
 from made_bundles import SUITE, Stages, honest, opened, sealed
-from made_results import a_chunk, a_run
+from made_results import a_chunk, a_run, claims_about
 
 from als_engine.benchmark.checking.adoption import adopt
 from als_engine.benchmark.checking.bundle import Bundle
 from als_engine.benchmark.checking.verify import _labels, _one_agent_each, verify_bundle
-from als_engine.benchmark.claims import player_claims
 from als_engine.benchmark.contestants import Contestant, find_contestant, find_contestants
 from als_engine.benchmark.records import Unit
 from als_engine.benchmark.results.store import Store, StoreWriter
@@ -179,9 +178,7 @@ def test_a_store_takes_no_yardstick_under_another_name(tmp_path):
         writer.add_run(run)
         for label, player in (("super", "expert"), ("expert", "sac"), ("Random", "ppo")):
             with pytest.raises(StoreError, match=r"yardstick|looks like"):
-                writer.add_claims(
-                    Unit(run.key, "near", label, 0), {"player": player_claims(player, {}, {})}
-                )
+                writer.add_claims(Unit(run.key, "near", label, 0), claims_about(player))
 
 
 def test_a_bundle_adds_nothing_to_another_s_agent(bundle, tmp_path):
@@ -218,7 +215,7 @@ def test_a_store_knows_what_played_under_a_label(tmp_path):
     with StoreWriter(path) as writer:
         writer.add_run(run)
         unit = Unit(run.key, "near", "mine", 0)
-        writer.add_claims(unit, {"player": player_claims("sac", {}, {})})
+        writer.add_claims(unit, claims_about("sac"))
         writer.add_chunk(unit, a_chunk([1.0], np.random.default_rng(0)))
         writer.add_chunk(
             Unit(run.key, "near", "nobody", 0), a_chunk([1.0], np.random.default_rng(1))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from als_engine.benchmark.claims import player_claims
+from als_engine.benchmark.claims import claims_of, player_claims
 from als_engine.benchmark.identity import options_of
 from als_engine.benchmark.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
 from als_engine.benchmark.results.store import StoreWriter
@@ -47,6 +47,19 @@ SKILL |= {"dqn": 0.35, "sac": 0.58, "steps-first@1a2b3c4d": 0.9, "half": 0.5}
 
 def a_run(key: str, suite: SuiteSpec = SUITE, **fields: Any) -> RunRecord:
     return RunRecord(key, suite.as_dict(), CODE, VERSIONS, MACHINE, **fields)
+
+
+def claims_about(agent: str, config: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What is claimed about a unit in which this agent played."""
+    return claims_of(
+        a_run("made-0"),
+        scenario="ALS/Tag-v0",
+        arguments={},
+        split="test",
+        observers=1,
+        seed=0,
+        player=player_claims(agent, config or {}, {}),
+    )
 
 
 def a_chunk(totals: Any, rng: np.random.Generator, steps: int = 3, success: Any = None) -> Chunk:
@@ -121,8 +134,7 @@ class Maker:
         """What played: by default what the label says, as it does where nobody chose a name."""
         made = options_of(unit.agent) or (unit.agent, {})
         named = {"half": "sac", "steps-first@1a2b3c4d": "dqn"}
-        claims = player_claims(player or named.get(made[0], made[0]), made[1], {})
-        self.writer.add_claims(unit, {"player": claims})
+        self.writer.add_claims(unit, claims_about(player or named.get(made[0], made[0]), made[1]))
 
     def episodes(self, entry: SuiteEntry, skill: float, rng: np.random.Generator) -> Chunk:
         assert entry.random is not None

@@ -164,7 +164,7 @@ def assemble(
         write: takes each file's name and content.
     """
     files: dict[str, FileRecord] = {}
-    suite = SuiteSpec(**run.suite)  # type: ignore[arg-type]
+    suite = SuiteSpec.from_fields(run.suite)
     units: list[UnitRecord] = []
 
     def keep(name: str, data: bytes) -> None:
@@ -441,8 +441,8 @@ class Bundle:
             SavedFileError: it is no suite.
         """
         try:
-            return SuiteSpec(**self.manifest.suite)  # type: ignore[arg-type]  # It checks itself.
-        except (TypeError, ArgumentError) as error:
+            return SuiteSpec.from_fields(self.manifest.suite)
+        except ArgumentError as error:
             raise SavedFileError(f"{MANIFEST}: suite: {error}") from None
 
     def entry(self, unit: UnitRecord) -> SuiteEntry:

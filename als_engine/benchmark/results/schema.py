@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from als_engine.benchmark.records import TIERS, EpisodeResult, RunRecord, Unit
+from als_engine.benchmark.results.rows import RUN_KEY, UNIT_NAME
 from als_engine.errors import StoreError
 
 __all__ = [
@@ -86,9 +87,8 @@ CREATE VIEW results AS
 PRAGMA application_id = {APPLICATION};
 PRAGMA user_version = {SCHEMA_VERSION};
 """
-_RUN_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
-# A name ends up in tables that people open in spreadsheets, where =, +, - and @ begin a formula.
-_NAME = re.compile(r"[^\x00-\x20\x7f=+@-][^\x00-\x1f\x7f]{0,199}")
+_RUN_KEY = re.compile(RUN_KEY)
+_NAME = re.compile(UNIT_NAME)
 _LARGEST: Final = (1 << 63) - 1
 
 _REMEDIES: Final = {
@@ -297,9 +297,9 @@ def row_of(result: EpisodeResult) -> tuple[Any, ...]:
     )
 
 
-def episode_of(episode: int, row: tuple[Any, ...]) -> EpisodeResult:
-    """What `row_of` made a row of."""
-    seed, level, length, total, success, terminated, chain, metrics = row
+def episode_of(row: tuple[Any, ...]) -> EpisodeResult:
+    """The result in a row of the shape `rows.EPISODE`."""
+    episode, seed, level, length, total, success, terminated, chain, metrics = row
     return EpisodeResult(
         episode=episode,
         seed=seed,
@@ -309,22 +309,19 @@ def episode_of(episode: int, row: tuple[Any, ...]) -> EpisodeResult:
         success=success,
         terminated=bool(terminated),
         chain=chain % (1 << 64),
-        metrics={
-            name: math.nan if value is None else float(value)
-            for name, value in json.loads(metrics).items()
-        },
+        metrics={name: math.nan if value is None else value for name, value in metrics.items()},
     )
 
 
 def run_of(row: tuple[Any, ...]) -> RunRecord:
-    """The record of (key, suite, code, versions, tier, bundle, machine)."""
+    """The record in a row of the shape `rows.RUN`."""
     key, suite, code, versions, tier, bundle, machine = row
     return RunRecord(
         key=key,
-        suite=json.loads(suite),
-        code=json.loads(code),
-        versions=json.loads(versions),
-        machine=json.loads(machine),
+        suite=suite,
+        code=code,
+        versions=versions,
+        machine=machine,
         tier=tier,
         bundle=bundle,
     )

@@ -7,7 +7,6 @@ written idempotently, so that an interrupted run may do again whatever it is not
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import signal
 import threading
@@ -19,9 +18,24 @@ from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import TypeAdapter, ValidationError
+
 from als_engine.benchmark.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
 from als_engine.benchmark.results.files import agent_folder, log_path, read_agent, read_log
 from als_engine.benchmark.results.process import serve
+from als_engine.benchmark.results.rows import (
+    CLAIMS,
+    COUNT,
+    DIGEST,
+    EPISODE,
+    FAILURE,
+    PLAYED,
+    RUN,
+    SEED_MEAN,
+    TRAINING,
+    UNIT,
+    VERDICT,
+)
 from als_engine.benchmark.results.schema import (
     EPISODE_COLUMNS,
     PATIENCE,
@@ -38,6 +52,10 @@ __all__ = ["SeedMean", "Store", "StoreWriter"]
 _EPISODE: Final = f"{', '.join(EPISODE_COLUMNS)}, metrics"
 _IS_UNIT: Final = (
     "unit = (SELECT id FROM units WHERE run = ? AND entry = ? AND agent = ? AND seed = ?)"
+)
+_EPISODES_OF_UNIT: Final = (
+    f"SELECT episode, {_EPISODE} FROM episodes JOIN metrics USING (unit, episode) "
+    f"WHERE {_IS_UNIT} ORDER BY episode"
 )
 
 
@@ -226,18 +244,18 @@ class Store:
     def runs(self) -> list[RunRecord]:
         """All runs, the oldest first."""
         rows = self._rows(
-            "SELECT key, suite, code, versions, tier, bundle, machine FROM runs ORDER BY id"
+            RUN, "SELECT key, suite, code, versions, tier, bundle, machine FROM runs ORDER BY id"
         )
         return [run_of(row) for row in rows]
 
     def units(self, run: str) -> list[Unit]:
         """The units of a run that have episodes, a training or a failure, in order."""
-        rows = self._rows("SELECT run, entry, agent, seed FROM units WHERE run = ?", run)
+        rows = self._rows(UNIT, "SELECT run, entry, agent, seed FROM units WHERE run = ?", run)
         return sorted(Unit(*row) for row in rows)
 
     def done(self, unit: Unit) -> set[int]:
         """The numbers of the unit's episodes."""
-        return {row[0] for row in self._of(unit, "SELECT episode FROM episodes")}
+        return {row[0] for row in self._of(COUNT, unit, "SELECT episode FROM episodes")}
 
     def episodes(self, unit: Unit) -> list[EpisodeResult]:
         """The unit's episodes, in order."""
@@ -250,7 +268,7 @@ class Store:
             StoreError: a log is missing, or is not the one that was stored.
         """
         with self.snapshot():
-            firsts = [row[0] for row in self._of(unit, "SELECT first FROM logs")]
+            firsts = [row[0] for row in self._of(COUNT, unit, "SELECT first FROM logs")]
             results = self._results(unit)
         for first in sorted(firsts):
             with self._files():
@@ -265,17 +283,17 @@ class Store:
 
     def claims(self, unit: Unit) -> dict[str, Any] | None:
         """What the unit's hash chains come from; None when it has not been played."""
-        rows = self._of(unit, "SELECT claims FROM claims")
-        return dict(json.loads(rows[0][0])) if rows else None
+        rows = self._of(CLAIMS, unit, "SELECT claims FROM claims")
+        return dict(rows[0][0]) if rows else None
 
     def players(self, run: str) -> dict[str, set[str]]:
         """Label to the registered ids of what has played under it; see `claims.player_claims`."""
         rows = self._rows(
-            "SELECT agent, claims FROM claims JOIN units ON id = unit WHERE run = ?", run
+            PLAYED, "SELECT agent, claims FROM claims JOIN units ON id = unit WHERE run = ?", run
         )
         found: dict[str, set[str]] = {}
         for label, claims in rows:
-            found.setdefault(label, set()).add(json.loads(claims)["player"]["agent"])
+            found.setdefault(label, set()).add(claims["player"]["agent"])
         return found
 
     def training(self, unit: Unit, *, with_files: bool = True) -> TrainedAgent | None:
@@ -288,24 +306,26 @@ class Store:
         Raises:
             StoreError: the agent's files are missing, or others than were stored.
         """
-        rows = self._of(unit, "SELECT digest, curve, steps, seconds, attempts FROM trainings")
+        rows = self._of(
+            TRAINING, unit, "SELECT digest, curve, steps, seconds, attempts FROM trainings"
+        )
         for digest, curve, steps, seconds, attempts in rows:
             files = {}
             if digest and with_files:
                 with self._files():
                     files = read_agent(agent_folder(self.path, unit), digest)
-            points = tuple((int(at), float(mean)) for at, mean in json.loads(curve))
-            return TrainedAgent(files, points, steps, seconds, attempts)
+            return TrainedAgent(files, tuple(curve), steps, seconds, attempts)
         return None
 
     def agent_folder(self, unit: Unit) -> Path | None:
         """Where the unit's trained agent is kept; None when there is none."""
-        rows = self._of(unit, "SELECT digest FROM trainings")
+        rows = self._of(DIGEST, unit, "SELECT digest FROM trainings")
         return agent_folder(self.path, unit) if rows and rows[0][0] else None
 
     def failures(self, run: str) -> dict[Unit, str]:
         """Why units of a run have no (further) episodes."""
         rows = self._rows(
+            FAILURE,
             "SELECT run, entry, agent, seed, reason FROM failures JOIN units ON id = unit "
             "WHERE run = ? ORDER BY entry, agent, seed",
             run,
@@ -315,6 +335,7 @@ class Store:
     def verdicts(self, run: str) -> list[tuple[str, str, str, str]]:
         """What verifications of a run have found: (agent, tier, bundle, detail)."""
         rows = self._rows(
+            VERDICT,
             "SELECT agent, tier, bundle, detail FROM verdicts WHERE run = ? "
             "ORDER BY agent, tier, bundle",
             run,
@@ -324,6 +345,7 @@ class Store:
     def seed_means(self, run: str) -> list[SeedMean]:
         """The means of each unit that has episodes, by entry, agent and seed."""
         rows = self._rows(
+            SEED_MEAN,
             # Grouped before it is joined: in the order of the table, nothing is sorted.
             "SELECT entry, agent, seed, n, total, success, length FROM units JOIN (SELECT unit, "
             "count(*) AS n, avg(total) AS total, avg(success) AS success, avg(length) AS length "
@@ -354,29 +376,46 @@ class Store:
                 self._connection.execute("VACUUM INTO ?", (str(path),))
             finally:
                 self._connection.execute("PRAGMA query_only = ON")
-        return int(self._rows("SELECT count(*) FROM episodes")[0][0])
+        return int(self._rows(COUNT, "SELECT count(*) FROM episodes")[0][0])
 
     def rows(self, unit: Unit) -> Iterator[tuple[Any, ...]]:
         """The unit's episodes one by one: number, `EPISODE_COLUMNS`, metrics as JSON.
 
         The chain is a signed number here.
         """
-        with reported("read", self.path):
-            yield from self._connection.execute(
-                f"SELECT episode, {_EPISODE} FROM episodes JOIN metrics USING (unit, episode) "
-                f"WHERE {_IS_UNIT} ORDER BY episode",
-                _key(unit),
-            )
+        for row, checked in self._checked(EPISODE, _EPISODES_OF_UNIT, *_key(unit)):
+            yield (*checked[:-1], row[-1])
 
     def _results(self, unit: Unit) -> dict[int, EpisodeResult]:
-        return {episode: episode_of(episode, tuple(row)) for episode, *row in self.rows(unit)}
+        rows = self._checked(EPISODE, _EPISODES_OF_UNIT, *_key(unit))
+        return {checked[0]: episode_of(checked) for _, checked in rows}
 
-    def _of(self, unit: Unit, select: str) -> list[tuple[Any, ...]]:
-        return self._rows(f"{select} WHERE {_IS_UNIT}", *_key(unit))
+    def _of(self, shape: TypeAdapter[Any], unit: Unit, select: str) -> list[tuple[Any, ...]]:
+        return self._rows(shape, f"{select} WHERE {_IS_UNIT}", *_key(unit))
 
-    def _rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+    def _rows(self, shape: TypeAdapter[Any], query: str, *values: object) -> list[tuple[Any, ...]]:
+        return [checked for _, checked in self._checked(shape, query, *values)]
+
+    def _checked(
+        self, shape: TypeAdapter[Any], query: str, *values: object
+    ) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+        """The rows of a query, each as it is in the file and as its shape has it.
+
+        Raises:
+            StoreError: a row has another shape; names the column.
+        """
         with reported("read", self.path):
-            return self._connection.execute(query, values).fetchall()
+            cursor = self._connection.execute(query, values)
+            for row in cursor:
+                try:
+                    yield row, shape.validate_python(row)
+                except ValidationError as error:
+                    first = error.errors(include_url=False, include_input=False)[0]
+                    column = cursor.description[int(first["loc"][0])][0]
+                    raise StoreError(
+                        f'"{self.path}" is damaged, or was not written by ALS Engine: '
+                        f"{column}: {first['msg']}"
+                    ) from None
 
     @contextmanager
     def _files(self) -> Iterator[None]:

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
-from als_engine.safe_files import read_bytes
 from als_engine.task import Split
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from als_engine.toml_files import read_toml
 
 __all__ = [
     "AdaptStage",
@@ -27,9 +21,6 @@ __all__ = [
     "TrainStage",
     "read_experiment",
 ]
-
-MAX_FILE: Final = 1 << 20
-"""The largest experiment that is read, bytes."""
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
 Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
@@ -166,12 +157,7 @@ def read_experiment(path: Path | str) -> Experiment:
             allowed; names the key and its line.
     """
     path = Path(path)
-    data = read_bytes(path, MAX_FILE)
-    try:
-        text = data.decode()
-        values = tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ArgumentError(f"{path} is not TOML: {error}") from None
+    values, text = read_toml(path)
     try:
         return Experiment.model_validate(values)
     except ValidationError as error:
