@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,27 @@ def test_the_code_runs(path: str) -> None:
     assert names["info"]["level"] < 10_000
     for env in ("env", "envs", "penv", "venv"):
         names[env].close()
+
+
+def _commands_shown() -> list[tuple[str, str]]:
+    """Every `als` command in a block of the README and the docs, without what is said of it."""
+    found = []
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for block in re.findall(r"```(?:text|bash)?\n(.*?)```", text, re.DOTALL):
+            for command in re.findall(r"^(?:torchrun .* --no-python )?(als [a-z].*)", block, re.M):
+                found.append((path.name, re.split(r" {2,}|#", command)[0].strip()))
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), _commands_shown())
+def test_every_command_in_the_docs_is_one(page: str, line: str) -> None:
+    command: Any = typer.main.get_command(build_app())
+    words = shlex.split(line)[1:]
+    while hasattr(command, "resolve_command"):
+        context = command.make_context("als", words[:1], resilient_parsing=True)
+        name, command, words = command.resolve_command(context, words)
+    command.make_context(name, words)  # Raises what the command would print.
 
 
 def test_the_readmes_plugin_is_the_one_in_the_guide() -> None:
