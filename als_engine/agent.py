@@ -39,9 +39,11 @@ class Agent(ABC):
         observation_space, action_space: of one avatar.
         config: the JSON-able arguments that made it, written to `agent.json`.
         bears_missing_sensors: whether it acts where only some of its sensors are there.
+        paths: the names of arguments that are files or folders. A checkpoint needs none of them.
     """
 
     bears_missing_sensors: ClassVar[bool] = False
+    paths: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ __all__ = [
     "ArgumentError",
     "CopyError",
     "LayoutError",
+    "MachineError",
     "PhysicsError",
     "PluginError",
     "ResetNeededError",
@@ -93,6 +94,10 @@ class PhysicsError(ALSError, RuntimeError):
 
 class WorkerError(ALSError, RuntimeError):
     """A worker process of a vector env that died, hangs, or failed."""
+
+
+class MachineError(ALSError, RuntimeError):
+    """A fault of the machine, such as a full disk: nobody's result, and to be done again."""
 
 
 class PluginError(ALSError):

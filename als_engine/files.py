@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from als_engine.errors import SavedFileError
+from als_engine.leftovers import remove_leftovers, unfinished
 
 __all__ = ["make_folder", "replacing", "write_text"]
 
@@ -21,9 +22,10 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         SavedFileError: it cannot be written; `path` is as it was before.
     """
-    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
+    temporary = unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent, path.name)
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -51,7 +53,7 @@ def make_folder(folder: Path) -> None:
     Raises:
         SavedFileError: it cannot be made or written to.
     """
-    probe = folder / f".writable-{os.getpid()}"
+    probe = unfinished(folder / "probe")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -22,13 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.errors import SavedFileError
+from als_engine.leftovers import remove_leftovers, unfinished
 
 __all__ = [
+    "check_folder",
+    "inside",
+    "is_file",
     "pack_tensors",
     "read_bytes",
     "read_tensors",
     "recover_folder",
     "replace_folder",
+    "standing",
+    "sync",
     "unpack_tensors",
     "write_tensors",
 ]
@@ -37,6 +42,9 @@ Tensors = Mapping[str, NDArray[Any]]
 
 MAX_HEADER: Final = 1 << 20
 """The largest header of a tensor file that is read, bytes: room for ten thousand tensors."""
+
+MAX_PLACES: Final = 100_000
+"""The most files and folders that a folder from somebody else may hold."""
 
 MAX_TENSORS: Final = 1 << 30
 """The largest tensor file that is read when the reader does not know its size, bytes."""
@@ -82,12 +90,13 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     with _reported("write", folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         recover_folder(folder)
-        new = folder.parent / f".{folder.name}.new-{secrets.token_hex(4)}"
+        remove_leftovers(folder.parent, folder.name)
+        new = unfinished(folder)
         new.mkdir()
         try:
             fill(new)
             for path in (*sorted(new.rglob("*")), new):
-                _sync(path)
+                sync(path)
             _swap(new, folder)
         except BaseException:
             shutil.rmtree(new, ignore_errors=True)
@@ -95,11 +104,74 @@ def replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
 
 
 def recover_folder(folder: Path) -> None:
-    """Puts the old folder back where a write was killed between its two renames."""
+    """Puts the old folder back where a write was killed between its two renames.
+
+    Only for whoever is about to write it: who reads it uses `standing`.
+    """
     old = _old(folder)
     with _reported("restore", folder):
         if old.exists() and not folder.exists():
             old.rename(folder)
+
+
+def standing(folder: Path) -> Path:
+    """Where a folder is to be read: the old one where a write was killed between its renames."""
+    old = _old(folder)
+    return old if not folder.exists() and old.is_dir() else folder
+
+
+def check_folder(folder: Path) -> list[Path]:
+    """Looks through a folder that may be somebody else's before it is written to.
+
+    The folder itself may be a link: its name came from the user. What lies in it may not: it would
+    lead a writer, or a removal, to somewhere else.
+
+    Returns:
+        The folder, and all folders in it.
+
+    Raises:
+        SavedFileError: something in it is a link, a pipe, a socket or a device, or there is too
+            much in it.
+    """
+    places, count = [folder], 0
+    with _reported("read", folder):
+        for place in places:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    count += 1
+                    if entry.is_symlink():
+                        raise SavedFileError(
+                            f"{entry.path} is a link: put what it leads to in its place"
+                        )
+                    if entry.is_dir(follow_symlinks=False):
+                        places.append(Path(entry.path))
+                    elif not entry.is_file(follow_symlinks=False):
+                        raise SavedFileError(f"{entry.path} is neither a file nor a folder")
+                    if count > MAX_PLACES:
+                        raise SavedFileError(f"{folder} holds more than {MAX_PLACES} files")
+    return places
+
+
+def inside(folder: Path, *names: str) -> Path:
+    """A path in a folder that may be somebody else's, on which there are no links.
+
+    Raises:
+        SavedFileError: the path, or a folder on the way to it, is a link.
+    """
+    path = folder
+    for name in names:
+        path = path / name
+        if path.is_symlink():
+            raise SavedFileError(f"{path} is a link: put what it leads to in its place")
+    return path
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file; a link to one is none."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
@@ -308,7 +380,7 @@ def _swap(new: Path, folder: Path) -> None:
         with suppress(OSError):
             old.rename(folder)
         raise
-    _sync(folder.parent)
+    sync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -316,7 +388,8 @@ def _old(folder: Path) -> Path:
     return folder.parent / f".{folder.name}.old"
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Waits until a file or folder is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 from als_engine.agent import Agent
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.registry import registry
-from als_engine.safe_files import read_bytes, recover_folder, replace_folder
+from als_engine.safe_files import is_file, read_bytes, replace_folder, standing
 from als_engine.simulation import simulate
 
 __all__ = [
@@ -216,13 +216,11 @@ def load_agent(folder: Path | str) -> tuple[Agent, AgentRecord]:
     Raises:
         SavedFileError: it is no saved agent, or names what is not installed.
     """
-    folder = Path(folder)
-    recover_folder(folder)
-    if not (folder / RECORD).exists():
-        recover_folder(folder / "agent")
-        if (folder / "agent" / RECORD).exists():
-            folder = folder / "agent"
-    if not (folder / RECORD).exists():
+    folder = standing(Path(folder))
+    inner = standing(folder / "agent")
+    if not is_file(folder / RECORD) and is_file(inner / RECORD) and not inner.is_symlink():
+        folder = inner
+    if not is_file(folder / RECORD):
         raise SavedFileError(f"{folder} is not a saved agent: it has no {RECORD}")
     record = read_record(folder)
     try:

@@ -11,24 +11,22 @@ A training has a folder:
 
 from __future__ import annotations
 
-import csv
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import Field, JsonValue, ValidationError
 
 from als_engine.agent import Learner, Progress, Training
-from als_engine.checkpoints import Checkpoints, abandon, interruptible
-from als_engine.errors import ALSError, ArgumentError, SavedFileError
-from als_engine.files import make_folder, write_text
+from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.interrupts import interruptible, uninterrupted
 from als_engine.registry import registry
+from als_engine.run_folder import RunFolder
+from als_engine.run_logs import Curve
 from als_engine.saving import (
     NOT_SAVED,
     AgentRecord,
@@ -38,14 +36,24 @@ from als_engine.saving import (
     load_agent,
     make_agent,
     read_model,
+    read_record,
     save_agent,
     spaces,
     write_agent,
 )
 
-__all__ = ["Job", "Trained", "read_job", "resume_training", "train_agent"]
+__all__ = [
+    "Job",
+    "Trained",
+    "absolute",
+    "finished_training",
+    "read_job",
+    "resume_training",
+    "train_agent",
+]
 
 JOB: Final = "training.json"
+COLUMNS: Final = ("steps", "seconds", "episodes", "mean_return", "success")
 
 OnProgress = Callable[[Progress], None]
 
@@ -167,15 +175,10 @@ def train_agent(
         name = ".".join(map(str, first["loc"]))
         raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
     learner = _learner(job)
-    run = None if folder is None else _Folder(Path(folder))
-    if run is not None:
-        run.begin(job)
-    try:
+    job = job.model_copy(update={"config": absolute(agent, job.config)})
+    run = None if folder is None else _Folder(folder)
+    with nullcontext() if run is None else run.new(_text(job)):
         return _train(job, learner, run, None, on_progress)
-    except ALSError:
-        if run is not None:
-            run.abandon()
-        raise
 
 
 def resume_training(
@@ -201,20 +204,34 @@ def resume_training(
     Raises:
         SavedFileError: there is no training in the folder, or it is damaged.
     """
-    run = _Folder(Path(folder))
-    saved = run.job()
-    changes = {"steps": steps, "workers": workers, "device": device}
-    job = saved.model_copy(update={k: v for k, v in changes.items() if v is not None})
-    checkpoint = run.newest()
-    if checkpoint is not None and int(checkpoint.name) >= job.steps:
-        raise ArgumentError(
-            f"{folder} has come {int(checkpoint.name)} steps, as far as it was to go: "
-            "give a larger number of steps to go on"
-        )
-    learner = _learner(job)
-    if job != saved:
-        run.write_job(job)
-    return _train(job, learner, run, checkpoint, on_progress)
+    run = _Folder(folder)
+    with run.going_on():
+        saved = run.job()
+        changes = {"steps": steps, "workers": workers, "device": device}
+        job = saved.model_copy(update={k: v for k, v in changes.items() if v is not None})
+        checkpoint = run.checkpoints.newest()
+        if checkpoint is not None and int(checkpoint.name) >= job.steps:
+            raise ArgumentError(
+                f"{folder} has come {int(checkpoint.name)} steps, as far as it was to go: "
+                "give a larger number of steps to go on"
+            )
+        learner = _learner(job, checkpoint)
+        if job != saved:
+            run.write_record(_text(job))
+        return _train(job, learner, run, checkpoint, on_progress)
+
+
+def finished_training(folder: Path | str) -> AgentRecord | None:
+    """The record of what a training came to; None where there is more to do.
+
+    Raises:
+        SavedFileError: there is no training in the folder, or it is damaged.
+    """
+    run = _Folder(folder)
+    job, checkpoint = run.job(), run.checkpoints.newest()
+    if checkpoint is None or int(checkpoint.name) < job.steps or not run.agent.is_dir():
+        return None
+    return read_record(run.agent)
 
 
 def read_job(folder: Path | str) -> Job:
@@ -223,11 +240,34 @@ def read_job(folder: Path | str) -> Job:
     Raises:
         SavedFileError: there is no training in the folder.
     """
-    return _Folder(Path(folder)).job()
+    return _Folder(folder).job()
 
 
-def _learner(job: Job) -> Learner:
-    made = make_agent(job.agent, job.scenario, _kept(job.arguments), job.config)
+def absolute(agent: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters whose paths mean the same from everywhere.
+
+    Raises:
+        UnknownIdError: there is no such agent.
+    """
+    made = registry.load(registry.agent(agent))
+    return {
+        name: str(Path(value).resolve()) if name in made.paths and isinstance(value, str) else value
+        for name, value in config.items()
+    }
+
+
+def _text(job: Job) -> str:
+    return job.model_dump_json(indent=2) + "\n"
+
+
+def _learner(job: Job, checkpoint: Path | None = None) -> Learner:
+    """A learner as it was asked for; from a checkpoint, which holds all that it was made from."""
+    if checkpoint is None:
+        made = make_agent(job.agent, job.scenario, _kept(job.arguments), job.config)
+    else:
+        made, record = load_agent(checkpoint)
+        if (record.agent, record.scenario) != (job.agent, job.scenario):
+            raise SavedFileError(f"{checkpoint} is not a checkpoint of this training")
     if not isinstance(made, Learner):
         raise ArgumentError(f'"{job.agent}" is marked as trainable, but is no Learner')
     return made
@@ -270,13 +310,15 @@ def _train(
         if run is not None:
             run.save_checkpoint(learner, recorded(progress), progress)
 
+    log = None if run is None else _Log(run)
+
     def report(progress: Progress) -> None:
-        if run is not None:
-            run.log(progress, earlier + time.monotonic() - begun)
+        if log is not None:
+            log.add(progress, earlier + time.monotonic() - begun)
         on_progress(progress)
 
     with interruptible() as interrupted:
-        with _sigint_blocked():
+        with uninterrupted():
             arguments: dict[str, Any] = job.arguments
             env = learner_vec_env(
                 job.scenario,
@@ -303,6 +345,8 @@ def _train(
         finally:
             env.close()
         stopped = interrupted() and progress.steps < job.steps
+        if stopped:
+            interrupted.answered()
         saved = recorded(progress)
         if run is not None:
             if not stopped:
@@ -312,52 +356,17 @@ def _train(
     return Trained(learner, saved, progress, time.monotonic() - begun, where, stopped)
 
 
-class _Folder:
+class _Folder(RunFolder):
     """The folder of a training."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.agent, self.logs = path / "agent", path / "tensorboard"
-        self._checkpoints = Checkpoints(path / "checkpoints")
-        self._curve = path / "progress.csv"
-        self._logged = -math.inf
-
-    def begin(self, job: Job) -> None:
-        """Makes the folder.
-
-        Raises:
-            SavedFileError: it cannot be made, or holds something.
-        """
-        if (self.path / JOB).exists():
-            raise SavedFileError(
-                f"{self.path} holds a training: go on with it by --resume, or name another folder"
-            )
-        make_folder(self.path)
-        if any(self.path.iterdir()):
-            raise SavedFileError(f"{self.path} holds other files: name a new or empty folder")
-        try:
-            self.write_job(job)
-        except SavedFileError:
-            self.abandon()
-            raise
-
-    def abandon(self) -> None:
-        """Removes what was written, where there is no checkpoint that would make it worth it."""
-        abandon(self.path, self._checkpoints, (JOB, self._curve.name, self.logs.name))
-
-    def write_job(self, job: Job) -> None:
-        """Writes down what is asked for."""
-        write_text(self.path / JOB, job.model_dump_json(indent=2) + "\n")
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, JOB, "a training", owns=["agent"])
+        self.agent = self.path / "agent"
 
     def job(self) -> Job:
         """What was asked for."""
-        if not (self.path / JOB).exists():
-            raise SavedFileError(f"there is no training in {self.path} to go on with")
-        return read_model(self.path / JOB, Job)
-
-    def newest(self) -> Path | None:
-        """The newest checkpoint."""
-        return self._checkpoints.newest()
+        self.require()
+        return read_model(self.record, Job)
 
     def save_checkpoint(self, learner: Learner, record: AgentRecord, progress: Progress) -> None:
         """Writes a checkpoint, then removes all but the last two."""
@@ -366,40 +375,31 @@ class _Folder:
             write_agent(learner, folder, record)
             learner.save_training(folder)
 
-        self._checkpoints.save(progress.steps, fill)
+        self.checkpoints.save(progress.steps, fill)
 
-    def log(self, progress: Progress, seconds: float) -> None:
-        """Adds a point to the learning curve, about once a second."""
+
+class _Log:
+    """Adds points to a learning curve, about once a second; goes on from what is in it."""
+
+    def __init__(self, run: _Folder) -> None:
+        self._curve = Curve(run.curve, COLUMNS)
+        last = self._curve.last
+        self._episodes = int(last[2]) if last and last[2].isdecimal() else 0
+        self._logged = -math.inf
+
+    def add(self, progress: Progress, seconds: float) -> None:
+        """Adds a point, if it is time for one."""
         if seconds - self._logged < 1.0 and progress.steps < progress.total:
             return
         self._logged = seconds
-        columns = ["steps", "seconds", "episodes", "mean_return", "success"]
-        row = [progress.steps, round(seconds, 1), progress.episodes]
+        row = [progress.steps, round(seconds, 1), self._episodes + progress.episodes]
         row += [round(progress.mean_return, 4), round(progress.success, 4)]
-        try:
-            new = not self._curve.exists()
-            with self._curve.open("a", encoding="utf-8", newline="") as file:
-                csv.writer(file).writerows([columns, row] if new else [row])
-        except OSError as error:
-            reason = error.strerror or error
-            raise SavedFileError(f"cannot write {self._curve}: {reason}") from error
+        self._curve.add(row)
 
 
 def _seconds(checkpoint: Path | None) -> float:
     """How long a training has taken before."""
     if checkpoint is None:
         return 0.0
-    _, record = load_agent(checkpoint)
+    record = read_record(checkpoint)
     return record.training.seconds if record.training else 0.0
-
-
-@contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Processes started here never see Ctrl-C, which a terminal sends to all; we get it later."""
-    # It is started with the first process otherwise, and unblocks the signal behind our back.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

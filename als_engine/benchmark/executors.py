@@ -18,7 +18,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final, Protocol, TypeVar
 
 from als_engine.benchmark.tasks import attempt
-from als_engine.errors import ArgumentError, WorkerError, unknown
+from als_engine.errors import ArgumentError, MachineError, WorkerError, unknown
+from als_engine.interrupts import uninterrupted
 from als_engine.quiet import import_physics
 
 __all__ = ["EXECUTORS", "Executor", "LocalExecutor", "make_executor"]
@@ -90,13 +91,20 @@ class LocalExecutor:
             process.join()
 
     def _do(self, task: Callable[..., T], *arguments: Any) -> T:
-        pipe, process = self._worker()
+        try:
+            pipe, process = self._worker()
+        except OSError as error:
+            raise MachineError(f"no process can be started: {error.strerror}") from None
         try:
             pipe.send((task, arguments))
             worked, answer = pipe.recv()
         except (EOFError, OSError):
             process.join()
             self._own.worker = None
+            if process.exitcode == -signal.SIGKILL:  # As the kernel does where memory runs out.
+                raise MachineError(
+                    "the worker process was killed: is there enough memory?"
+                ) from None
             raise WorkerError(f"the worker process died with code {process.exitcode}") from None
         if not worked:
             raise answer
@@ -112,7 +120,8 @@ class LocalExecutor:
             with self._lock:
                 if self._closed:
                     raise WorkerError("the run is over")
-                process.start()
+                with uninterrupted():
+                    process.start()
                 self._processes.append(process)
             theirs.close()
             self._own.worker = ours, process
@@ -122,7 +131,8 @@ class LocalExecutor:
 
 def _work(pipe: Connection) -> None:
     """What a worker process does until its parent is gone."""
-    # Ctrl-C goes to every process of a terminal; the parent says what becomes of us.
+    # Ctrl-C goes to every process of a terminal; the parent says what becomes of us. It was blocked
+    # from the start: a process that is still importing would print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
     import_physics()  # A task's module may import it as soon as the task arrives.

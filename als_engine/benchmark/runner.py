@@ -22,7 +22,14 @@ from als_engine.benchmark.records import EVALUATION_SEED, RunRecord, TrainedAgen
 from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.benchmark.suites import check_suite
 from als_engine.benchmark.tasks import PlayTask, Seat, TrainTask, play_task, train_task
-from als_engine.errors import ALSError, ArgumentError, StoreError, WorkerError, unknown
+from als_engine.errors import (
+    ALSError,
+    ArgumentError,
+    MachineError,
+    StoreError,
+    WorkerError,
+    unknown,
+)
 from als_engine.registry import registry
 from als_engine.saving import RECORD, AgentRecord
 from als_engine.specs import SuiteSpec
@@ -61,11 +68,14 @@ class Finished:
         run: its record; the key is what the table is printed for.
         episodes: how many this call has added.
         failures: unit to the reason why it has no result.
+        undone: unit to the fault of the machine that kept it from being done; it is not scored, and
+            the same call does it again.
     """
 
     run: RunRecord
     episodes: int
     failures: Mapping[Unit, str] = field(default_factory=dict)
+    undone: Mapping[Unit, str] = field(default_factory=dict)
 
 
 def run_suite(
@@ -113,7 +123,7 @@ def run_suite(
             run.work()
         finally:
             run.executor.close()
-    return Finished(record, run.added, run.failures)
+    return Finished(record, run.added, run.failures, run.undone)
 
 
 @dataclass(eq=False)
@@ -141,6 +151,7 @@ class _Run:
         self.store, self.writer, self.executor = store, writer, executor
         self.added = 0
         self.failures: dict[Unit, str] = {}
+        self.undone: dict[Unit, str] = {}
         self._queue: list[_Waiting] = []
         self._waiting: dict[Future[Any], _Waiting] = {}
         self._done = {item.unit: store.done(item.unit) for item in items}
@@ -216,7 +227,10 @@ class _Run:
         for item in list(self._pairs):
             assert item.partner is not None
             both = (item.unit_alone, item.partner.unit)
-            if reasons := [self.failures[unit] for unit in both if unit in self.failures]:
+            if reasons := [self.undone[unit] for unit in both if unit in self.undone]:
+                self._pairs.remove(item)
+                self._put_off(item, reasons[0])
+            elif reasons := [self.failures[unit] for unit in both if unit in self.failures]:
                 self._pairs.remove(item)
                 self._give_up(item, reasons[0])
             elif self._is_ready(item.contestant, both[0]) and self._is_ready(
@@ -275,15 +289,23 @@ class _Run:
 
     def _failed(self, waiting: _Waiting, error: ALSError) -> None:
         """Tries again where a process has died; whatever else goes wrong would do so again."""
-        if isinstance(error, WorkerError) and waiting.attempt < ATTEMPTS:
+        if isinstance(error, WorkerError | MachineError) and waiting.attempt < ATTEMPTS:
             task, attempt = waiting.task, waiting.attempt + 1
             if isinstance(task, TrainTask):
                 task = dataclasses.replace(task, attempts=attempt)
             self._queue.append(_Waiting(waiting.items, task, attempt))
             return
         for item in waiting.items:
-            self._give_up(item, str(error))
+            if isinstance(error, MachineError):
+                self._put_off(item, str(error))
+            else:
+                self._give_up(item, str(error))
         self._play_pairs()
+
+    def _put_off(self, item: Item, reason: str) -> None:
+        """Leaves a unit for the next call: what the machine cannot do is nobody's score."""
+        self.undone[item.unit] = reason
+        self._report(f"{item.unit.entry}: {item.unit.agent} was not done")
 
     def _give_up(self, item: Item, reason: str) -> None:
         self.failures[item.unit] = reason
@@ -305,7 +327,7 @@ class _Run:
             total += whole
             played = len(self._done[item.unit])
             episodes += played
-            if item.unit in self.failures:
+            if item.unit in self.failures or item.unit in self.undone:
                 done += whole
             else:
                 done += played * self._limits[item.unit] + (item.unit not in training) * steps

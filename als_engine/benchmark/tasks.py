@@ -7,11 +7,9 @@ gives the same bits. What a training leaves on the disk goes with its temporary 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from als_engine.agent import Agent, Progress
@@ -19,7 +17,8 @@ from als_engine.benchmark.contestants import Contestant
 from als_engine.benchmark.identity import YARDSTICKS
 from als_engine.benchmark.pairing import Pair
 from als_engine.benchmark.records import Chunk, TrainedAgent
-from als_engine.errors import ALSError, ArgumentError, WorkerError
+from als_engine.errors import ALSError, ArgumentError, MachineError, WorkerError
+from als_engine.leftovers import temporary_folder
 from als_engine.quiet import import_physics
 from als_engine.saving import RECORD, AgentRecord, make_agent
 from als_engine.specs import SuiteEntry
@@ -55,9 +54,13 @@ def attempt(task: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool,
     import_physics()
     try:
         return True, task(*arguments)
-    except ALSError as error:
-        return False, error
     except Exception as error:
+        from als_engine.benchmark.faults import machine_fault
+
+        if fault := machine_fault(error):
+            return False, MachineError(fault)
+        if isinstance(error, ALSError):
+            return False, error
         return False, WorkerError(f"{type(error).__name__}: {error}")
 
 
@@ -128,12 +131,12 @@ def train_task(task: TrainTask) -> TrainedAgent:
         if progress.episodes >= MIN_EPISODES and (late or progress.steps >= entry.steps):
             curve.append((progress.steps, round(progress.mean_return, 6)))
 
-    with tempfile.TemporaryDirectory(prefix="als-bench-") as folder:
+    with temporary_folder("als-bench") as folder:
         trained = train_agent(
             entry.scenario,
             contestant.agent,
             steps=entry.steps,
-            folder=Path(folder) / "training",
+            folder=folder / "training",
             observers=entry.observers,
             seed=task.seed,
             arguments=contestant.in_training(entry),

@@ -10,6 +10,7 @@ import typer
 from als_engine.cli import bench_bundle, bench_export
 from als_engine.cli.bars import bench_bar
 from als_engine.cli.console import Column, Table, say, show, spinner
+from als_engine.errors import MachineError
 
 __all__ = ["app", "cores"]
 
@@ -96,6 +97,12 @@ def run(
     for unit, reason in finished.failures.items():
         say(f"{unit.entry}, {unit.agent}, seed {unit.seed} failed: {reason}", error=True)
     print_table(path, finished.run.key)
+    if finished.undone:
+        unit, reason = next(iter(finished.undone.items()))
+        raise MachineError(
+            f"{len(finished.undone)} units were not done and are not scored, {unit.entry} of "
+            f"{unit.agent} first: {reason}. The same command does them again."
+        )
 
 
 @app.command()

@@ -123,13 +123,15 @@ def _resume(
     out: Path | None, asked: dict[str, Any], variable: dict[str, Any]
 ) -> tuple[Trained, Path]:
     from als_engine.quiet import import_physics
-    from als_engine.training import read_job, resume_training
+    from als_engine.training import absolute, read_job, resume_training
 
     import_physics()
 
     if out is None:
         raise ArgumentError("--resume needs --out, the folder of the training")
     job = read_job(out).model_dump()
+    if "config" in asked:
+        asked["config"] = absolute(job["agent"], asked["config"])
     for name, value in asked.items():
         same = (
             {**job[name], **value} == job[name] if isinstance(value, dict) else value == job[name]

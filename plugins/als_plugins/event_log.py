@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
@@ -23,21 +23,17 @@ __all__ = ["EventLog"]
 class EventLog:
     """A new file of events in a folder of logs."""
 
-    def __init__(self, folder: Path, purge_step: int | None = None) -> None:
+    def __init__(self, folder: Path) -> None:
         """Begins a file.
 
         Args:
             folder: made when it is missing.
-            purge_step: from this step on, what earlier files say does not count any more.
 
         Raises:
             SavedFileError: it cannot be written.
         """
         self._path = folder / f"events.out.tfevents.{time.time_ns()}.{os.getpid()}"
         self._write(Event(file_version="brain.Event:2"))
-        if purge_step is not None:
-            begun = SessionLog(status=SessionLog.START)
-            self._write(Event(step=purge_step, session_log=begun))
 
     def add(self, values: Mapping[str, float], step: int) -> None:
         """Writes numbers by name.

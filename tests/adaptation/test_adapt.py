@@ -22,7 +22,7 @@ from als_engine.registry import registry
 from als_engine.saving import load_agent, make_agent, open_agent
 from als_engine.training import train_agent
 from als_plugins.adaptation import plugin
-from als_plugins.adaptation.adapt import adapt, resume_adaptation
+from als_plugins.adaptation.adapt import adapt, finished_adaptation, resume_adaptation
 from als_plugins.adaptation.channel import DELAY, Event
 from als_plugins.adaptation.judge import compare
 
@@ -170,6 +170,66 @@ def test_what_is_left_alone_stays_as_it_is_even_in_a_changed_world(agents, tmp_p
     assert outcomes(adapted) == ["start", "unchanged", "unchanged", "drift"] + ["unchanged"] * 2
     assert same(weights(agents / "finder"), weights(tmp_path / "a"))
     assert adapted.rounds[-1].mean < adapted.rounds[0].mean - 1.0
+
+
+def test_ctrl_c_in_the_last_round_saves_the_agent_and_is_not_lost(agents, tmp_path):
+    def interrupt(line):
+        if line.round == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        adapt(
+            agents / "finder", folder=tmp_path / "a", feedback="none", steps=1_024,
+            on_round=interrupt, **QUICK,
+        )  # fmt: skip
+    found = finished_adaptation(tmp_path / "a")
+    assert found is not None
+    assert len(found.rounds) == 3
+
+
+def test_an_adaptation_that_was_killed_before_its_first_snapshot_begins_and_needs_no_other_file(
+    agents, tmp_path, monkeypatch
+):
+    said = tmp_path / "said.jsonl"
+    said.write_text('{"world": 0, "step": 3, "value": 1}\n')
+    monkeypatch.chdir(tmp_path)
+    adapt(agents / "finder", folder="a", feedback="said.jsonl", steps=1_024, **QUICK)
+    for name in ("snapshots", "agent"):
+        shutil.rmtree(tmp_path / "a" / name)
+    (tmp_path / "a" / "state.json").unlink()
+    said.unlink()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    adapted = resume_adaptation(tmp_path / "a")
+    assert len(adapted.rounds) == 3
+    assert sum(line.events for line in adapted.rounds) == 1
+
+
+def test_a_folder_from_somebody_else_makes_no_files_outside_of_it(agents, tmp_path):
+    run = tmp_path / "a"
+    adapt(agents / "finder", folder=run, feedback="live", steps=1_024, **QUICK)
+    shutil.rmtree(run / "agent")
+    (run / "feedback.jsonl").unlink()
+    job = (run / "adaptation.json").read_text()
+    outside = tmp_path / "new" / "file"
+    (run / "adaptation.json").write_text(job.replace('"live"', f'"live:{outside}"'))
+    with pytest.raises(SavedFileError, match=f"there is no {outside}, where feedback came from"):
+        resume_adaptation(run)
+    assert not outside.parent.exists()
+    (run / "adaptation.json").write_text(job.replace('"live"', '"live:/dev/zero"'))
+    with pytest.raises(SavedFileError, match="/dev/zero is neither a file nor a FIFO"):
+        resume_adaptation(run)
+    for name in ("snapshots", "agent", "state.json"):
+        (run / "adaptation.json").write_text(job)
+        (tmp_path / "b").mkdir()
+        shutil.copytree(run, tmp_path / "b" / "run")
+        place = tmp_path / "b" / "run" / name
+        if place.exists():
+            place.rename(tmp_path / "b" / "outside")
+        place.symlink_to(tmp_path / "b" / "outside")
+        with pytest.raises(SavedFileError, match="is a link"):
+            resume_adaptation(tmp_path / "b" / "run")
+        shutil.rmtree(tmp_path / "b")
 
 
 def test_the_same_seed_adapts_in_the_same_way(agents, tmp_path):

@@ -226,7 +226,7 @@ def test_a_damaged_shard_is_named_and_the_dataset_stays(
         assert contents(tmp_path).keys() == before.keys()
     shard.write_bytes(whole)
     assert collect(WALK, tmp_path, episodes=5, arguments=SMALL).source.episodes == 5
-    assert not list(tmp_path.rglob(".*.new-*"))
+    assert not list(tmp_path.rglob(".*.unfinished-*"))
 
 
 def test_more_episodes_are_added_and_the_same_are_not(tmp_path: Path) -> None:
@@ -367,7 +367,7 @@ def test_two_processes_do_not_collect_into_one_folder(tmp_path: Path) -> None:
     collect(WALK, tmp_path, episodes=1, arguments=SMALL)
     with (tmp_path / ".lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(SavedFileError, match="another process is collecting"):
+        with pytest.raises(SavedFileError, match="another process is writing to"):
             collect(WALK, tmp_path, episodes=2, arguments=SMALL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from als_command import als as in_process
 
+from als_engine.locking import locked
 from als_plugins.experiment.config import read_experiment
 from als_plugins.experiment.stages import DONE, plan
 
@@ -86,6 +89,41 @@ def test_every_stage_leaves_what_the_single_command_would(done: Path) -> None:
     assert agent["config"]["pretrained"] is None  # It stands on its own now.
     found = json.loads((folders["evaluate"] / DONE).read_text())["summary"]
     assert {"train", "adapt", "random", "expert"} <= set(found)
+
+
+@pytest.mark.slow
+def test_a_loop_that_was_killed_before_it_said_done_goes_on_also_when_it_was_moved(
+    done: Path, tmp_path: Path
+) -> None:
+    """The work of every stage is there, and nothing but `done.json` is missing."""
+    out = Path(shutil.copytree(done / "out", tmp_path / "moved"))
+    for path in out.glob(f"*/{DONE}"):
+        path.unlink()
+    weights = list(out.rglob("*.safetensors"))
+    before = {path: path.stat().st_mtime_ns for path in weights}
+    result = in_process("run", done / "loop-128.toml", "--out", out)
+    assert result.code == 0, result.err
+    assert len(list(out.glob(f"*/{DONE}"))) == 5
+    assert {path: path.stat().st_mtime_ns for path in weights} == before
+
+
+@pytest.mark.slow
+def test_a_loop_goes_on_through_no_link_and_beside_no_other(done: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(done / "out", tmp_path / "copy"))
+    (stage,) = out.glob("train-*")
+    (stage / DONE).unlink()
+    with locked(out):
+        result = in_process("run", done / "loop-128.toml", "--out", out)
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert f"another process is writing to {out}" in result.err
+    stage.rename(tmp_path / "elsewhere")
+    stage.symlink_to(tmp_path / "elsewhere")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "elsewhere").rglob("*")}
+    result = in_process("run", done / "loop-128.toml", "--out", out)
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert f"{stage} is a link: put what it leads to in its place" in result.err
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "elsewhere").rglob("*")}
+    assert after == before
 
 
 @pytest.mark.slow

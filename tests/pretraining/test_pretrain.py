@@ -19,11 +19,13 @@ from als_command import als
 from made_experience import MadeExperience
 from safetensors.numpy import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from with_pretrain import add_pretrain
 
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.safe_files import read_tensors, write_tensors
 from als_plugins.encoders.saving import load_encoder
+from als_plugins.event_log import EventLog
 from als_plugins.experience.dataset import open_experience
 from als_plugins.pretraining import pretrain as module
 from als_plugins.pretraining.pretrain import pretrain, resume_pretraining
@@ -77,6 +79,38 @@ def test_stopped_and_resumed_is_to_the_bit_what_it_would_have_been(made, tmp_pat
     curves = [logged(tmp_path / name, "held_out") for name in ("whole", "part")]
     assert curves[0] == curves[1]
     assert [step for step, _ in curves[0]] == [4, 8, 12]
+
+
+def test_an_interrupt_after_the_last_step_is_not_lost_and_what_is_left_is_the_report(
+    made, tmp_path
+):
+    taken = []
+    part = pretrain(
+        "-", tmp_path / "part", should_stop=lambda: len(taken) == 12 or taken.append(1) or False,
+        **QUICK,
+    )  # fmt: skip
+    assert part.stopped
+    assert part.record.steps == 12
+    assert not (tmp_path / "part" / "report.json").exists()
+    rest = resume_pretraining(tmp_path / "part")
+    assert not rest.stopped
+    assert rest.record.steps == 12
+
+
+def test_logs_of_a_killed_pretraining_are_cut_at_the_checkpoint(made, tmp_path):
+    pretrain("-", tmp_path / "run", should_stop=after(6), **QUICK)
+    log = EventLog(tmp_path / "run" / "tensorboard")
+    for step in (7, 8, 9):
+        log.add({"held_out": -1.0}, step)
+    resume_pretraining(tmp_path / "run")
+    steps = [
+        event.step
+        for path in sorted((tmp_path / "run" / "tensorboard").iterdir())
+        for event in EventFileLoader(str(path)).Load()
+        if event.HasField("summary")
+    ]
+    assert steps == sorted(steps)
+    assert all(value > 0 for _, value in logged(tmp_path / "run", "held_out"))
 
 
 def logged(run, name):

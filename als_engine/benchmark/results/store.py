@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +45,7 @@ from als_engine.benchmark.results.schema import (
     run_of,
 )
 from als_engine.errors import ALSError, StoreError
+from als_engine.interrupts import uninterrupted
 
 __all__ = ["SeedMean", "Store", "StoreWriter"]
 
@@ -81,7 +81,7 @@ class StoreWriter:
         self._process = context.Process(
             target=serve, args=(theirs, self.path), name="als-store-writer"
         )
-        with _no_interruption():
+        with uninterrupted(signal.SIGTERM):
             self._process.start()
         theirs.close()  # Else its end would stay open when the process dies.
         try:
@@ -186,17 +186,6 @@ class StoreWriter:
             "what was stored before is safe: do the same again (in a script, put the code that "
             'opens it under `if __name__ == "__main__":`)'
         )
-
-
-@contextmanager
-def _no_interruption() -> Iterator[None]:
-    """A process that is started in it does not hear Ctrl-C before it has chosen to ignore it."""
-    resource_tracker.ensure_running()  # Else it is started now, and unblocks what is blocked here.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,14 @@ from pydantic import ValidationError
 
 from als_engine.agent import Progress
 from als_engine.envs.sb3 import learner_vec_env
-from als_engine.errors import ArgumentError
+from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.files import write_text
+from als_engine.safe_files import is_file
 from als_engine.saving import (
     NOT_SAVED,
+    RECORD,
     AgentRecord,
+    OpenedAgent,
     load_agent,
     make_agent,
     open_agent,
@@ -21,12 +25,13 @@ from als_engine.saving import (
 )
 from als_plugins.adaptation.channel import Channel
 from als_plugins.adaptation.folder import Folder
-from als_plugins.adaptation.opening import open_channel
+from als_plugins.adaptation.lines import RecordedChannel
+from als_plugins.adaptation.opening import absolute, open_channel
 from als_plugins.adaptation.records import FIRST, MAX_ROUNDS, Job, Round, State
 from als_plugins.adaptation.rounds import Adapted, Listeners, Rounds
 from als_plugins.learners.sb3 import SB3Learner
 
-__all__ = ["Adapted", "adapt", "read_adaptation", "resume_adaptation"]
+__all__ = ["Adapted", "adapt", "finished_adaptation", "read_adaptation", "resume_adaptation"]
 
 OnProgress = Callable[[Progress], None]
 OnRound = Callable[[Round], None]
@@ -71,33 +76,26 @@ def adapt(
         SavedFileError: the agent or the feedback cannot be read, or the folder not be written.
     """
     opened = open_agent(agent_folder, scenario, arguments, settings.pop("observers", None))
-    if opened.record is None or not isinstance(opened.agent, SB3Learner):
-        raise ArgumentError(
-            f'"{agent_folder}" cannot be adapted: name the folder of an agent that `als train` made'
-        )
-    spoken = feedback if isinstance(feedback, str) else "none" if feedback is None else "channel"
+    spoken = "none" if feedback is None else "channel"
+    if isinstance(feedback, str):
+        spoken = absolute(feedback)
     given = {"observers": opened.observers, "steps": steps, "feedback": spoken, **settings}
-    given |= {"agent": str(agent_folder), "scenario": opened.scenario}
+    given |= {"agent": str(Path(agent_folder).resolve()), "scenario": opened.scenario}
     given |= {"arguments": dict(opened.arguments), "drift": None if drift is None else dict(drift)}
     job = _job(given)
     _check_drift(job)
-    learner = _learner(job, opened.record)
-    learner.policy.load_state_dict(opened.agent.policy.state_dict())
+    learner = _learner(job, opened)
     where = Folder(folder)
     # Mistakes in the feedback are found before anything is written.
     channel = None if _is_live(job.feedback) else _channel(job, feedback, where)
-    where.begin(job)
-    record = AgentRecord(
-        agent=opened.record.agent,
-        scenario=job.scenario,
-        arguments={k: v for k, v in job.arguments.items() if k not in NOT_SAVED},
-        observers=job.observers,
-        training=opened.record.training,
-    )
-    where.save_snapshot(FIRST, learner, record)
-    channel = channel or _channel(job, feedback, where)
-    run = Rounds(where, job, learner, record, channel, Listeners(on_progress, on_round))
-    return run.run(State())
+    with where.new(job.model_dump_json(indent=2) + "\n"):
+        if isinstance(channel, RecordedChannel):
+            write_text(where.events, channel.text)
+        record = _record(job, opened)
+        where.save_snapshot(FIRST, learner, record)
+        channel = channel or _channel(job, feedback, where)
+        run = Rounds(where, job, learner, record, channel, Listeners(on_progress, on_round))
+        return run.run(State())
 
 
 def resume_adaptation(
@@ -123,17 +121,29 @@ def resume_adaptation(
         ArgumentError: it has come to its end already.
     """
     where = Folder(folder)
-    job = where.job()
-    state = where.state() or State()
-    if state.round >= job.rounds and where.agent.exists():
-        raise ArgumentError(f"{folder} has come to its end: all {job.rounds} rounds are done")
-    agent, first = load_agent(where.snapshot(FIRST))
-    assert isinstance(agent, SB3Learner)
-    if job.feedback == "channel" and feedback is None:
-        raise ArgumentError(f"{folder} was begun with a channel of the caller's: pass it again")
-    channel = _channel(job, feedback or job.feedback, where)
-    run = Rounds(where, job, agent, first, channel, Listeners(on_progress, on_round))
-    return run.run(state)
+    with where.going_on():
+        job = where.job()
+        state = where.state() or State()
+        if state.round >= job.rounds and where.agent.exists():
+            raise ArgumentError(f"{folder} has come to its end: all {job.rounds} rounds are done")
+        if job.feedback == "channel" and feedback is None:
+            raise ArgumentError(f"{folder} was begun with a channel of the caller's: pass it again")
+        agent, first = _begun(where, job)
+        channel = feedback or _channel(job, job.feedback, where, again=True)
+        run = Rounds(where, job, agent, first, channel, Listeners(on_progress, on_round))
+        return run.run(state)
+
+
+def finished_adaptation(folder: Path | str) -> State | None:
+    """What an adaptation came to; None where there is more to do.
+
+    Raises:
+        SavedFileError: there is no adaptation in the folder, or it is damaged.
+    """
+    where = Folder(folder)
+    job, state = where.job(), where.state()
+    done = state is not None and state.round >= job.rounds and where.agent.is_dir()
+    return state if done else None
 
 
 def read_adaptation(folder: Path | str) -> Job:
@@ -191,14 +201,47 @@ def _check_drift(job: Job) -> None:
         )
 
 
-def _learner(job: Job, record: AgentRecord) -> SB3Learner:
-    """The agent's own learner, with a small and constant rate."""
+def _begun(where: Folder, job: Job) -> tuple[SB3Learner, AgentRecord]:
+    """The first snapshot; it is made where a run was killed before it had one."""
+    if not is_file(where.snapshot(FIRST) / RECORD):
+        opened = open_agent(Path(job.agent), job.scenario, job.arguments, job.observers)
+        where.save_snapshot(FIRST, _learner(job, opened), _record(job, opened))
+    agent, record = load_agent(where.snapshot(FIRST))
+    if not isinstance(agent, SB3Learner):
+        raise SavedFileError(f"{where.snapshot(FIRST)} is no agent that can be adapted")
+    return agent, record
+
+
+def _record(job: Job, opened: OpenedAgent) -> AgentRecord:
+    """What is saved with every snapshot."""
+    assert opened.record is not None
+    return AgentRecord(
+        agent=opened.record.agent,
+        scenario=job.scenario,
+        arguments={k: v for k, v in job.arguments.items() if k not in NOT_SAVED},
+        observers=job.observers,
+        training=opened.record.training,
+    )
+
+
+def _learner(job: Job, opened: OpenedAgent) -> SB3Learner:
+    """The agent's own learner, with its weights and a small and constant rate.
+
+    Raises:
+        ArgumentError: it is no agent that can be adapted.
+    """
+    record = opened.record
+    if record is None or not isinstance(opened.agent, SB3Learner):
+        raise ArgumentError(
+            f'"{job.agent}" cannot be adapted: name the folder of an agent that `als train` made'
+        )
     config = {**record.config, "learning_rate": job.learning_rate, "anneal": False}
     if job.task_weight == 0.0:
         # People judge actions with their consequences in mind: what follows is in it already.
         config["gamma"] = NEARSIGHTED
     made = make_agent(record.agent, job.scenario, job.arguments, config)
     assert isinstance(made, SB3Learner)
+    made.policy.load_state_dict(opened.agent.policy.state_dict())
     return made
 
 
@@ -206,12 +249,17 @@ def _is_live(text: str) -> bool:
     return text.partition(":")[0].partition(",")[0] == "live"
 
 
-def _channel(job: Job, feedback: str | Channel | None, folder: Folder) -> Channel | None:
+def _channel(
+    job: Job, feedback: str | Channel | None, folder: Folder, *, again: bool = False
+) -> Channel | None:
+    """The channel that was asked for; `again` where the folder says it, and not the caller."""
     if feedback is None or feedback in _SILENT:
         return None
     if not isinstance(feedback, str):
         return feedback
-    channel = open_channel(feedback, seed=job.seed, folder=folder.path)
+    if again and is_file(folder.events):
+        return RecordedChannel(folder.events)
+    channel = open_channel(feedback, seed=job.seed, folder=folder.path, make=not again)
     if channel.asks_expert:
         _check_expert(job)
     return channel

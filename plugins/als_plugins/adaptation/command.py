@@ -109,11 +109,14 @@ def _begin(agent: str | None, out: Path | None, given: dict[str, Any]) -> Adapte
 
 def _resume(agent: str | None, out: Path | None, given: dict[str, Any]) -> Adapted:
     from als_plugins.adaptation.adapt import read_adaptation, resume_adaptation
+    from als_plugins.adaptation.opening import absolute
 
     if out is None:
         raise ArgumentError("--resume needs --out, the folder of the adaptation")
     job = read_adaptation(out).model_dump()
-    asked = {**given, "agent": agent} if agent is not None else given
+    asked = {**given, "agent": str(Path(agent).resolve())} if agent is not None else given
+    if "feedback" in asked:
+        asked["feedback"] = absolute(asked["feedback"])
     for name, value in asked.items():
         if job.get(name) != value:
             raise ArgumentError(

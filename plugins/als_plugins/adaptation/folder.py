@@ -4,6 +4,7 @@
 - `state.json`: how far it has come: the rounds so far and which snapshots count
 - `snapshots/`: saved agents with the state of their training: the first, the current, the best
 - `feedback.safetensors`: what predicts the feedback
+- `events.jsonl`: a copy of recorded feedback
 - `agent/`: the best agent, once it is done
 - `log.jsonl`, `progress.csv`, `adaptation.svg`: the rounds for people, made anew from the state
 """
@@ -16,9 +17,9 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from als_engine.errors import SavedFileError
-from als_engine.files import make_folder, replacing, write_text
-from als_engine.safe_files import read_tensors, replace_folder, write_tensors
+from als_engine.files import replacing, write_text
+from als_engine.run_folder import RunFolder
+from als_engine.safe_files import is_file, read_tensors, replace_folder, write_tensors
 from als_engine.saving import AgentRecord, read_model, write_agent
 from als_plugins.adaptation.chart import adaptation_chart
 from als_plugins.adaptation.credit import Credit
@@ -31,31 +32,18 @@ __all__ = ["Folder"]
 JOB: Final = "adaptation.json"
 STATE: Final = "state.json"
 FEEDBACK: Final = "feedback.safetensors"
+EVENTS: Final = "events.jsonl"
 
 
-class Folder:
+class Folder(RunFolder):
     """Writes and reads it; everything is replaced whole."""
 
     def __init__(self, path: Path | str) -> None:
         """Takes where it is, or will be."""
-        self.path = Path(path)
+        owns = ("agent", "snapshots", STATE, FEEDBACK, EVENTS, "log.jsonl", "adaptation.svg")
+        super().__init__(path, JOB, "an adaptation", owns)
         self.agent, self._snapshots = self.path / "agent", self.path / "snapshots"
-
-    def begin(self, job: Job) -> None:
-        """Makes the folder.
-
-        Raises:
-            SavedFileError: it cannot be made, or holds something.
-        """
-        if (self.path / JOB).exists():
-            raise SavedFileError(
-                f"{self.path} holds an adaptation: go on with it by --resume, "
-                "or name another folder"
-            )
-        make_folder(self.path)
-        if any(self.path.iterdir()):
-            raise SavedFileError(f"{self.path} holds other files: name a new or empty folder")
-        write_text(self.path / JOB, job.model_dump_json(indent=2) + "\n")
+        self.events = self.path / EVENTS
 
     def job(self) -> Job:
         """What was asked for.
@@ -63,13 +51,22 @@ class Folder:
         Raises:
             SavedFileError: there is no adaptation here.
         """
-        if not (self.path / JOB).exists():
-            raise SavedFileError(f"there is no adaptation in {self.path} to go on with")
-        return read_model(self.path / JOB, Job)
+        self.require()
+        return read_model(self.record, Job)
+
+    @property
+    def has_come(self) -> bool:
+        """Whether there is something in it to go on from."""
+        return is_file(self.path / STATE)
+
+    def cut_logs(self) -> None:
+        """Writes the logs as the state has them."""
+        if (state := self.state()) is not None:
+            self._write_logs(state)
 
     def state(self) -> State | None:
         """How far it has come; None before the first evaluation."""
-        if not (self.path / STATE).exists():
+        if not is_file(self.path / STATE):
             return None
         return read_model(self.path / STATE, State)
 
@@ -80,7 +77,7 @@ class Folder:
     def training_of(self, name: str) -> Path | None:
         """A snapshot to take up the training from; None for the first, which has no optimizer."""
         path = self.snapshot(name)
-        return path if (path / TRAINING).exists() else None
+        return path if is_file(path / TRAINING) else None
 
     def save_snapshot(self, name: str, learner: SB3Learner, record: AgentRecord) -> None:
         """Writes a snapshot; with the state of the training, when there is one."""
@@ -92,19 +89,22 @@ class Folder:
 
         replace_folder(self.snapshot(name), fill)
 
-    def save_state(self, state: State, credit: Credit | None, drift_at: int | None) -> None:
+    def save_state(self, state: State, credit: Credit | None) -> None:
         """Writes how far it has come, and removes snapshots that count no more."""
         if credit is not None:
             with replacing(self.path / FEEDBACK) as path:
                 write_tensors(path, credit.tensors())
         write_text(self.path / STATE, state.model_dump_json() + "\n")
-        lines = [line.model_dump_json() for line in state.rounds]
-        write_text(self.path / "log.jsonl", "".join(f"{line}\n" for line in lines))
-        write_text(self.path / "progress.csv", _table(state.rounds))
-        write_text(self.path / "adaptation.svg", adaptation_chart(state.rounds, drift_at))
+        self._write_logs(state)
         for old in self._snapshots.iterdir():
             if old.name not in {FIRST, state.current, state.best}:
                 shutil.rmtree(old, ignore_errors=True)
+
+    def _write_logs(self, state: State) -> None:
+        lines = [line.model_dump_json() for line in state.rounds]
+        write_text(self.path / "log.jsonl", "".join(f"{line}\n" for line in lines))
+        write_text(self.curve, _table(state.rounds))
+        write_text(self.path / "adaptation.svg", adaptation_chart(state.rounds, state.drift_at))
 
     def restore_credit(self, credit: Credit) -> None:
         """Reads what predicts the feedback.

@@ -38,6 +38,8 @@ class RecordedChannel:
 
     asks_expert = False
     delay = DELAY
+    text: str
+    """What the file holds."""
 
     def __init__(self, path: Path) -> None:
         """Reads the whole file.
@@ -47,7 +49,9 @@ class RecordedChannel:
         """
         self._path = path
         self._events: list[tuple[int, int, Event]] = []  # (step, line, event)
-        for number, line in enumerate(read_bytes(path, MAX_FILE).splitlines(), 1):
+        data = read_bytes(path, MAX_FILE)
+        self.text = data.decode("utf-8", "replace")
+        for number, line in enumerate(data.splitlines(), 1):
             if line.strip():
                 event = _parse(line, f"{path}, line {number}")
                 if event.step is None:
@@ -103,12 +107,13 @@ class LiveChannel:
     asks_expert = False
     delay = DELAY
 
-    def __init__(self, path: Path, pace: float = 0.0) -> None:
-        """Opens the file, which is made when it is not there.
+    def __init__(self, path: Path, pace: float = 0.0, make: bool = True) -> None:
+        """Opens the file.
 
         Args:
             path: a file or a FIFO. What a file holds already is old and not read.
             pace: wall-clock steps a second, so that people can follow; 0 for as fast as it goes.
+            make: whether it is made when it is not there.
 
         Raises:
             SavedFileError: it cannot be opened.
@@ -117,9 +122,15 @@ class LiveChannel:
         self._rest = b""
         self._skipping = False
         self._pause, self._due = (1.0 / pace if pace else 0.0), 0.0
+        if not make and not path.exists():
+            raise SavedFileError(f"there is no {path}, where feedback came from: make it first")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK, 0o600)
+            if make:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            if path.exists() and not (path.is_file() or path.is_fifo()):
+                raise SavedFileError(f"{path} is neither a file nor a FIFO")  # Not even opened.
+            flags = os.O_RDONLY | os.O_NONBLOCK | (os.O_CREAT if make else 0)
+            self._file = os.open(path, flags, 0o600)
             mode = os.fstat(self._file).st_mode
             if not stat.S_ISFIFO(mode) and not stat.S_ISREG(mode):
                 os.close(self._file)

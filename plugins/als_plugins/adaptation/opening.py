@@ -14,10 +14,12 @@ from als_plugins.adaptation.channel import Channel
 from als_plugins.adaptation.lines import LiveChannel, RecordedChannel
 from als_plugins.adaptation.teacher import SimulatedTeacher, Teaching
 
-__all__ = ["open_channel"]
+__all__ = ["absolute", "open_channel"]
 
 
-def open_channel(text: str, *, seed: int = 0, folder: Path | None = None) -> Channel:
+def open_channel(
+    text: str, *, seed: int = 0, folder: Path | None = None, make: bool = True
+) -> Channel:
     """Makes a channel from what is written on a command line.
 
     Args:
@@ -25,6 +27,8 @@ def open_channel(text: str, *, seed: int = 0, folder: Path | None = None) -> Cha
             path of a file of events.
         seed: of a simulated teacher.
         folder: where `live` without a path looks for `feedback.jsonl`.
+        make: whether a live file elsewhere is made when it is missing; not where its path comes
+            from somebody's file.
 
     Raises:
         ArgumentError: it is none of these, or a value is not allowed.
@@ -41,13 +45,24 @@ def open_channel(text: str, *, seed: int = 0, folder: Path | None = None) -> Cha
         if not path and folder is None:
             raise ArgumentError('feedback "live" needs a file or a folder: use live:PATH')
         where = Path(path) if path else Path(folder or ".") / "feedback.jsonl"
-        return LiveChannel(where, pace=live.pace)
+        return LiveChannel(where, pace=live.pace, make=make or not path)
     if not Path(text).exists():
         hint = did_you_mean(kind, ("simulated", "live"))
         raise ArgumentError(
             f'feedback "{text}" is no file{hint or ";"} use simulated:NOISE, live or a file'
         )
     return RecordedChannel(Path(text))
+
+
+def absolute(text: str) -> str:
+    """The same channel with a path that means the same from everywhere."""
+    kind, colon, rest = text.partition(":")
+    if kind == "simulated" or text in ("none", "frozen", "channel"):
+        return text
+    if kind.partition(",")[0] == "live":
+        path, comma, options = rest.partition(",")
+        return f"{kind}{colon}{Path(path).resolve()}{comma}{options}" if path else text
+    return str(Path(text).resolve())
 
 
 class _Live(Model):

@@ -25,7 +25,7 @@ class Job(Model):
     """What was asked for.
 
     Attributes:
-        agent: the folder of the agent, for people to read: its weights are in the first snapshot.
+        agent: the folder of the agent; once there is a first snapshot, its weights are there.
         scenario, arguments, observers: where it acts.
         feedback: "none", "frozen", or as `als_plugins.adaptation.opening.open_channel` takes it;
             "channel" for one that was passed as an object.
@@ -141,3 +141,14 @@ class State(Model):
     phase: int = Field(default=0, ge=0)
     seconds: float = Field(default=0.0, ge=0.0)
     rounds: list[Round] = Field(default_factory=list, max_length=2 * MAX_ROUNDS)
+
+    @property
+    def drift_at(self) -> int | None:
+        """The steps after which the world changed, as far as the log goes."""
+        before = [line.steps for line in self.rounds if not line.drifted]
+        return before[-1] if before and len(before) < len(self.rounds) else None
+
+    @property
+    def rolled_back(self) -> int:
+        """How many rounds were undone."""
+        return sum(line.outcome == "rolled back" for line in self.rounds)

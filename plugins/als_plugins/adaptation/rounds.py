@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 from als_engine.agent import Progress, Training
-from als_engine.checkpoints import interruptible
 from als_engine.envs.sb3 import WorldsVecEnv, learner_vec_env
 from als_engine.evaluation.protocol import Evaluation
+from als_engine.interrupts import interruptible
 from als_engine.saving import AgentRecord, TrainingRecord, save_agent
 from als_plugins.adaptation.channel import Channel
 from als_plugins.adaptation.credit import Credit
@@ -112,18 +112,20 @@ class Rounds:
             self.channel.open(job.worlds, job.observers, state.channel_step)
             self._credit = self._new_credit(state)
         self._earlier = state.seconds
-        try:
-            with interruptible() as interrupted:
+        with interruptible() as interrupted:
+            try:
                 if not state.rounds:
                     state = self._first(state)
                 while state.round < job.rounds and not stopped:
                     state, stopped = self._round(state, interrupted)
-        finally:
-            if self._env is not None:
-                self._env.close()
-            if self.channel is not None:
-                self.channel.close()
-        return self._finish(state, stopped)
+            finally:
+                if self._env is not None:
+                    self._env.close()
+                if self.channel is not None:
+                    self.channel.close()
+            if stopped:
+                interrupted.answered()
+            return self._finish(state, stopped)
 
     # -- rounds -----------------------------------------------------------------------------------
 
@@ -357,7 +359,7 @@ class Rounds:
             }
         )
         if save:
-            self.folder.save_state(state, self._credit, _drift_at(state))
+            self.folder.save_state(state, self._credit)
         self._listeners.on_round(line)
         return state
 
@@ -381,12 +383,6 @@ class Rounds:
         return Adapted(
             self.folder.path, self.job.split, self.learner, record, tuple(state.rounds), stopped
         )
-
-
-def _drift_at(state: State) -> int | None:
-    """The steps after which the world changed, as far as the log goes."""
-    before = [line.steps for line in state.rounds if not line.drifted]
-    return before[-1] if before and len(before) < len(state.rounds) else None
 
 
 def _spoken(found: Evaluation) -> str:

@@ -20,7 +20,13 @@ from pydantic import Field, JsonValue
 
 from als_engine.errors import ArgumentError, SavedFileError, unknown
 from als_engine.registry import registry
-from als_engine.safe_files import read_tensors, recover_folder, replace_folder, write_tensors
+from als_engine.safe_files import (
+    is_file,
+    read_tensors,
+    replace_folder,
+    standing,
+    write_tensors,
+)
 from als_engine.saving import Model, Name, read_model, versions
 from als_plugins.encoders.base import Encoder
 
@@ -208,9 +214,8 @@ def load_encoder(
 
 
 def _find(folder: Path) -> Path:
-    for place in (folder, folder / "encoder"):
-        recover_folder(place)
-        if (place / RECORD).exists():
+    for place in (standing(folder), standing(folder / "encoder")):
+        if is_file(place / RECORD) and (place == folder or not place.is_symlink()):
             return place
     raise SavedFileError(f"{folder} is not a saved encoder: it has no {RECORD}")
 

@@ -2,12 +2,16 @@
 
 HDF5 keeps every episode apart, which is what other people's tools expect and far too slow for
 reading batches at random. So the first reader writes the same numbers once more, one `.npy` file
-for each sensor, beside which it keeps mean and deviation; later ones map the files into memory. A
-cache that does not belong to the episodes beside it is made anew.
+for each sensor, beside which it keeps mean and deviation; later ones map the files into memory.
+
+A cache counts where it was made and nowhere else: it says of the episodes' file, and of each of its
+own, how large it was and when it was last changed, by the kernel's clock, which nobody can set. One
+that came with somebody's dataset, was edited, or belongs to other episodes is made anew.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,9 +22,17 @@ from urllib.parse import quote
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from als_engine.errors import SavedFileError
-from als_engine.safe_files import read_tensors, replace_folder, write_tensors
+from als_engine.safe_files import (
+    inside,
+    is_file,
+    read_tensors,
+    replace_folder,
+    sync,
+    write_tensors,
+)
 from als_engine.saving import Model, read_model
 from als_plugins.experience import episodes as files
 from als_plugins.experience.records import SensorRecord, SourceRecord, data_file, part_of
@@ -29,24 +41,39 @@ __all__ = ["Moments", "SourceArrays", "open_source"]
 
 RECORD: Final = "cache.json"
 STATISTICS: Final = "statistics.safetensors"
+COUNTED: Final = ("lengths", "levels")
 
 OnStep = Callable[[int, int], None]
 
 
+class Stamp(Model):
+    """By what a file is known that nobody has touched.
+
+    Attributes:
+        size: bytes.
+        modified: nanoseconds; anybody can set it.
+        changed: nanoseconds, of any change, of `modified` too; the kernel sets it.
+    """
+
+    size: int
+    modified: int
+    changed: int
+
+
 class CacheRecord(Model):
-    """What `cache.json` holds: which episodes the arrays were made from.
+    """What `cache.json` holds: which episodes the arrays were made from, and the arrays.
 
     Attributes:
         format: the version of this format.
-        size, time: of the file of episodes, bytes and nanoseconds.
-        episodes, steps: how many there are.
+        source: the file of episodes.
+        record: a digest of what the dataset says of them.
+        files: the cache's own, by name.
     """
 
-    format: Literal[1] = 1
-    size: int
-    time: int
-    episodes: int
-    steps: int
+    format: Literal[2] = 2
+    source: Stamp
+    record: str
+    files: dict[str, Stamp] = Field(max_length=1_000)
 
 
 @dataclass(frozen=True)
@@ -115,40 +142,32 @@ def open_source(folder: Path, record: SourceRecord, on_step: OnStep) -> SourceAr
             for the arrays.
     """
     data = data_file(folder, record.id)
-    try:
-        status = data.stat()
-    except OSError:
+    if not is_file(data):
         raise SavedFileError(
             f"{data} is missing: collect {record.scenario} again, or get a whole copy"
-        ) from None
-    wanted = CacheRecord(
-        size=status.st_size,
-        time=status.st_mtime_ns,
-        episodes=record.episodes,
-        steps=record.steps,
-    )
-    cache = folder / "cache" / record.id.removeprefix("als/")
-    found = _open(cache, record, wanted)
+        )
+    cache = inside(folder, "cache", record.id.removeprefix("als/"))
+    found = _open(cache, data, record)
     if found is None:
-        replace_folder(cache, lambda new: _build(data, record, wanted, new, on_step))
-        found = _open(cache, record, wanted)
+        replace_folder(cache, lambda new: _build(data, record, new, on_step))
+        found = _open(cache, data, record)
         if found is None:
             raise SavedFileError(f"{cache} cannot be read back: is the disk all right?")
     return found
 
 
-def _open(cache: Path, record: SourceRecord, wanted: CacheRecord) -> SourceArrays | None:
-    """Maps the arrays; None where they are missing, stale or damaged."""
+def _open(cache: Path, data: Path, record: SourceRecord) -> SourceArrays | None:
+    """Maps the arrays; None where they are missing, stale, damaged, or from elsewhere."""
     try:
-        if read_model(cache / RECORD, CacheRecord) != wanted:
+        if read_model(cache / RECORD, CacheRecord) != _described(cache, data, record):
             return None
         arrays = {
-            name: _map(cache, name, dtype, (wanted.steps, *shape))
+            name: _map(cache, name, dtype, (record.steps, *shape))
             for name, (dtype, shape) in files.layout(record).items()
         }
-        shape = (wanted.episodes,)
-        lengths, levels = (_map(cache, name, "int64", shape) for name in ("lengths", "levels"))
-        if int(lengths.sum()) != wanted.steps or (lengths < 1).any():
+        shape = (record.episodes,)
+        lengths, levels = (_map(cache, name, "int64", shape) for name in COUNTED)
+        if int(lengths.sum()) != record.steps or (lengths < 1).any():
             return None
         statistics = read_tensors(cache / STATISTICS, like=_like(record))
     except (SavedFileError, ValueError, OSError):
@@ -161,8 +180,34 @@ def _open(cache: Path, record: SourceRecord, wanted: CacheRecord) -> SourceArray
     return SourceArrays(record, arrays, lengths, levels, moments)
 
 
+def _described(cache: Path, data: Path, record: SourceRecord) -> CacheRecord:
+    """What a cache that can be trusted says.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: something is no file.
+    """
+    names = [*map(_file_name, (*files.layout(record), *COUNTED)), STATISTICS]
+    return CacheRecord(
+        source=_stamp(data),
+        record=hashlib.sha256(record.model_dump_json().encode()).hexdigest(),
+        files={name: _stamp(cache / name) for name in names},
+    )
+
+
+def _stamp(path: Path) -> Stamp:
+    if not is_file(path):
+        raise ValueError(path)
+    status = path.lstat()
+    return Stamp(size=status.st_size, modified=status.st_mtime_ns, changed=status.st_ctime_ns)
+
+
+def _file_name(array: str) -> str:
+    return f"{quote(array, safe='')}.npy"
+
+
 def _map(cache: Path, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    path = cache / f"{quote(name, safe='')}.npy"
+    path = cache / _file_name(name)
     if 0 in shape:  # An empty file cannot be mapped.
         array = np.load(path, allow_pickle=False)
     else:
@@ -179,11 +224,9 @@ def _like(record: SourceRecord) -> dict[str, NDArray[Any]]:
     return found
 
 
-def _build(
-    data: Path, record: SourceRecord, wanted: CacheRecord, new: Path, on_step: OnStep
-) -> None:
+def _build(data: Path, record: SourceRecord, new: Path, on_step: OnStep) -> None:
     """Writes the arrays of one source into a new folder."""
-    described = files.layout(record)
+    layout = files.layout(record)
     lengths, levels = np.zeros((2, record.episodes), np.int64)
     moments = {
         key: Moments(0, np.zeros(sensor.shape), np.zeros(sensor.shape))
@@ -193,7 +236,7 @@ def _build(
         file = stack.enter_context(files.episode_file(data))
         outputs = {
             name: stack.enter_context(_array_file(new, name, dtype, (record.steps, *shape)))
-            for name, (dtype, shape) in described.items()
+            for name, (dtype, shape) in layout.items()
         }
         for i, (group, steps) in enumerate(_groups(file, record)):
             lengths[i], levels[i] = steps, files.read_attribute(group, "level")
@@ -204,14 +247,17 @@ def _build(
                 if learnt_from and sensor != name:
                     moments[sensor] += Moments.of(values)
             on_step(i + 1, record.episodes)
-    for name, array in (("lengths", lengths), ("levels", levels)):
+    for name, array in zip(COUNTED, (lengths, levels), strict=True):
         np.save(new / f"{name}.npy", array)
     count = int(lengths[[part_of(int(level)) == "train" for level in levels]].sum())
     statistics: dict[str, NDArray[Any]] = {"count": np.array(count, np.int64)}
     for key, found in moments.items():
         statistics[f"{key}.mean"], statistics[f"{key}.squares"] = found.mean, found.squares
     write_tensors(new / STATISTICS, statistics)
-    (new / RECORD).write_text(wanted.model_dump_json() + "\n", encoding="utf-8")
+    for path in new.iterdir():
+        sync(path)  # A file system may settle its times only then.
+    described = _described(new, data, record)
+    (new / RECORD).write_text(described.model_dump_json() + "\n", encoding="utf-8")
 
 
 def _groups(file: h5py.File, record: SourceRecord) -> Iterator[tuple[h5py.Group, int]]:
@@ -274,7 +320,7 @@ def _array_file(folder: Path, name: str, dtype: str, shape: Sequence[int]) -> IO
 
     Written and not mapped: a full disk is then an error that can be told, not a signal.
     """
-    file = (folder / f"{quote(name, safe='')}.npy").open("wb")
+    file = (folder / _file_name(name)).open("wb")
     header = {
         "descr": np.lib.format.dtype_to_descr(np.dtype(dtype)),
         "fortran_order": False,

@@ -7,8 +7,6 @@ where it stopped.
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -25,6 +23,8 @@ from als_engine.checks import at_least_one
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError, PhysicsError, SavedFileError
 from als_engine.files import make_folder
+from als_engine.locking import LOCK
+from als_engine.run_folder import claimed
 from als_engine.saving import versions
 from als_engine.simulation import simulate
 from als_plugins.experience.policies import Policies
@@ -209,7 +209,7 @@ def _begin(folder: Path) -> DatasetRecord:
     """
     if (folder / RECORD).exists():
         return read_dataset(folder)
-    if any(path.name not in (UNFINISHED, _LOCK) for path in folder.iterdir()):
+    if any(path.name not in (UNFINISHED, LOCK) for path in folder.iterdir()):
         raise SavedFileError(
             f"{folder} holds other files: name a new or empty folder, or a dataset"
         )
@@ -218,28 +218,16 @@ def _begin(folder: Path) -> DatasetRecord:
     return empty
 
 
-_LOCK: Final = ".lock"
-
-
 @contextmanager
 def _claimed(folder: Path) -> Iterator[None]:
-    """Keeps other processes from collecting into the same folder; a killed one lets go of it.
+    """Keeps other processes from collecting into the same folder, which may be somebody else's.
 
     Raises:
-        SavedFileError: another one does, or the folder cannot be written.
+        SavedFileError: another one does, the folder cannot be written, or there are links in it.
     """
     make_folder(folder)
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SavedFileError(
-                f"another process is collecting into {folder}: wait for it, or name another folder"
-            ) from None
+    with claimed(folder):
         yield
-    finally:
-        os.close(descriptor)
 
 
 class _Runner:

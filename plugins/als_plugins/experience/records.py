@@ -23,6 +23,7 @@ from pydantic import Field, JsonValue, field_validator
 
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.files import write_text
+from als_engine.safe_files import inside
 from als_engine.saving import Model, Name, read_model
 from als_engine.task import Split, split_of
 
@@ -200,8 +201,12 @@ def source_id(scenario: str, policy: str, identity: dict[str, Any]) -> str:
 
 
 def data_file(folder: Path, source: str) -> Path:
-    """Where a source's episodes are."""
-    return folder / "minari" / source / "data" / "main_data.hdf5"
+    """Where a source's episodes are.
+
+    Raises:
+        SavedFileError: there is a link on the way.
+    """
+    return inside(folder, "minari", *source.split("/"), "data", "main_data.hdf5")
 
 
 def part_of(level: int) -> str:

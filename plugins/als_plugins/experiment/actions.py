@@ -11,12 +11,14 @@ from gymnasium.spaces import Dict
 from pydantic import JsonValue
 
 from als_engine.agent import Progress
-from als_engine.checkpoints import interruptible
 from als_engine.errors import SavedFileError
 from als_engine.evaluation.protocol import Evaluation, evaluate, normalise, reference
 from als_engine.evaluation.statistics import Interval
-from als_engine.saving import load_agent, open_agent, spaces
-from als_engine.training import read_job, resume_training, train_agent
+from als_engine.interrupts import interruptible
+from als_engine.safe_files import is_file
+from als_engine.saving import AgentRecord, load_agent, open_agent, spaces
+from als_engine.training import JOB as TRAINING
+from als_engine.training import finished_training, resume_training, train_agent
 from als_plugins.experiment.config import Experiment
 
 __all__ = ["ACTIONS", "Context"]
@@ -98,12 +100,11 @@ def pretrain(context: Context, reporter: Reporter) -> Summary:
             batch=stage.batch,
             learning_rate=stage.learning_rate,
             seed=context.experiment.seed,
-            resume=folder.exists(),
+            resume=True,
             on_progress=lambda progress: reporter(progress.step, progress.steps),
             should_stop=interrupted,
         )
-    if done.stopped:
-        raise KeyboardInterrupt
+    # Stopped, it does not come here: `interruptible` raises what was not answered.
     return {"steps": done.record.steps, "loss": done.record.loss}
 
 
@@ -131,9 +132,7 @@ def train(context: Context, reporter: Reporter) -> Summary:
     def show(progress: Progress) -> None:
         reporter(progress.steps, progress.total)
 
-    try:
-        read_job(folder)
-    except SavedFileError:
+    if not is_file(folder / TRAINING):
         trained = train_agent(
             experiment.scenario,
             stage.agent,
@@ -146,12 +145,19 @@ def train(context: Context, reporter: Reporter) -> Summary:
             config=config,
             on_progress=show,
         )
+    elif (record := finished_training(folder)) is not None:
+        return _trained(record)
     else:
         trained = resume_training(folder, on_progress=show)
     if trained.stopped:
         raise KeyboardInterrupt
-    record = trained.record.training
-    assert record is not None
+    return _trained(trained.record)
+
+
+def _trained(agent: AgentRecord) -> Summary:
+    record = agent.training
+    if record is None:
+        raise SavedFileError("the agent's record does not say how it was trained")
     return {"steps": record.steps, "return": record.mean_return, "seconds": record.seconds}
 
 
@@ -164,7 +170,8 @@ def has_agent(context: Context) -> bool:
 def adapt(context: Context, reporter: Reporter) -> Summary:
     """Goes on with the agent by feedback."""
     from als_plugins.adaptation.adapt import adapt as adapt_agent
-    from als_plugins.adaptation.adapt import read_adaptation, resume_adaptation
+    from als_plugins.adaptation.adapt import finished_adaptation, resume_adaptation
+    from als_plugins.adaptation.folder import JOB as ADAPTATION
 
     experiment, folder = context.experiment, context.folder / "adaptation"
     stage = experiment.adapt
@@ -173,9 +180,7 @@ def adapt(context: Context, reporter: Reporter) -> Summary:
     def show(progress: Progress) -> None:
         reporter(progress.steps, progress.total)
 
-    try:
-        read_adaptation(folder)
-    except SavedFileError:
+    if not is_file(folder / ADAPTATION):
         adapted = adapt_agent(
             context.folders["train"] / "training",
             experiment.scenario,
@@ -186,6 +191,8 @@ def adapt(context: Context, reporter: Reporter) -> Summary:
             seed=experiment.seed,
             on_progress=show,
         )
+    elif (state := finished_adaptation(folder)) is not None:
+        return {"rounds": len(state.rounds), "rolled back": state.rolled_back}
     else:
         adapted = resume_adaptation(folder, on_progress=show)
     if adapted.stopped:

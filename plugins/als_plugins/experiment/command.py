@@ -11,7 +11,9 @@ from als_engine.cli.console import Table, say, show
 from als_engine.texts import command
 
 if TYPE_CHECKING:
-    from als_plugins.experiment.stages import Done
+    from collections.abc import Iterable
+
+    from als_plugins.experiment.stages import Done, Stage
 
 __all__ = ["run"]
 
@@ -28,6 +30,8 @@ def run(experiment: File, out: Out, check: Check = False) -> None:
     Example: als run benchmarks/experiments/tag.toml --out runs/tag
     """
     from als_engine.files import make_folder
+    from als_engine.leftovers import remove_leftovers
+    from als_engine.locking import locked
     from als_engine.quiet import import_physics
     from als_plugins.experiment.checks import check_ids
     from als_plugins.experiment.config import read_experiment
@@ -41,8 +45,21 @@ def run(experiment: File, out: Out, check: Check = False) -> None:
             say(f"{stage.name:9} {'done' if stage.done() else 'to do'}  {stage.folder}")
         return
     make_folder(out)
+    with locked(out):
+        remove_leftovers(out)
+        done = _run_stages(plan(asked, out), experiment, out)
+    if done is not None and done.stage == "evaluate":
+        _print_table(done.summary)
+
+
+def _run_stages(stages: Iterable[Stage], experiment: Path, out: Path) -> Done | None:
+    """Runs what has not been done; returns the last stage.
+
+    Raises:
+        typer.Exit: it was interrupted.
+    """
     done: Done | None = None
-    for stage in plan(asked, out):
+    for stage in stages:
         done = stage.done()
         if done is not None:
             say(f"{stage.name:9} was done  {_line(done.summary)}")
@@ -57,8 +74,7 @@ def run(experiment: File, out: Out, check: Check = False) -> None:
             say(f"Stopped in {stage.name}. Go on with: {again}", error=True)
             raise typer.Exit(_INTERRUPTED) from None
         say(f"{stage.name:9} done      {_line(done.summary)}")
-    if done is not None and done.stage == "evaluate":
-        _print_table(done.summary)
+    return done
 
 
 def _line(summary: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from pydantic import JsonValue
 
 from als_engine.errors import ALSError
 from als_engine.files import write_text
+from als_engine.leftovers import unfinished
+from als_engine.run_folder import tidy
+from als_engine.safe_files import inside, is_file
 from als_engine.saving import Model, read_model
 from als_plugins.experiment.config import Experiment
 
@@ -67,7 +71,7 @@ class Stage:
 
     def done(self) -> Done | None:
         """What came of it, when it has been finished and its output is still there."""
-        if not (self.folder / DONE).is_file():
+        if not is_file(self.folder / DONE):
             return None
         try:
             return read_model(self.folder / DONE, Done) if self.valid() else None
@@ -75,13 +79,18 @@ class Stage:
             return None
 
     def run(self, reporter: Reporter) -> Done:
-        """Does what is left to do; what was finished and cannot be read any more is done anew."""
-        if (self.folder / DONE).is_file():
-            damaged = self.folder.with_name(f".{self.folder.name}.damaged")
+        """Does what is left to do; what was finished and cannot be read any more is done anew.
+
+        Raises:
+            SavedFileError: there are links in what is gone on with, or it cannot be written.
+        """
+        if is_file(self.folder / DONE):
             # In one go: a half of it without `done.json` would look like something to go on with.
-            shutil.rmtree(damaged, ignore_errors=True)
+            damaged = unfinished(self.folder)
             self.folder.rename(damaged)
             shutil.rmtree(damaged, ignore_errors=True)
+        elif os.path.lexists(self.folder):
+            tidy(inside(self.folder.parent, self.folder.name))
         done = Done(stage=self.name, settings=self.settings, summary=self.act(reporter))
         write_text(self.folder / DONE, done.model_dump_json(indent=2) + "\n")
         return done

@@ -10,6 +10,7 @@ import stable_baselines3
 from gymnasium.spaces import Box, Discrete
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from als_plugins.learners.hyperparameters import (
     ActorCriticParameters,
@@ -32,6 +33,41 @@ from als_plugins.learners.shared_encoder import (
 )
 
 __all__ = ["DDPG", "DQN", "QRDQN", "SAC", "TD3", "AttentionDDPG"]
+
+
+class Patient(OffPolicyAlgorithm):
+    """Learns from a buffer of `learning_starts` transitions, also when it goes on with a training.
+
+    SB3 counts the steps that a training has taken in all, and the buffer begins empty when it is
+    taken up again: its first updates would come from a handful of transitions that look alike.
+    """
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """Updates the networks, once there is enough to learn from."""
+        buffer = self.replay_buffer
+        assert buffer is not None
+        if buffer.full or buffer.size() * buffer.n_envs >= self.learning_starts:
+            super().train(gradient_steps, batch_size)
+
+
+class PatientDQN(Patient, stable_baselines3.DQN):
+    """DQN that waits for its buffer."""
+
+
+class PatientQRDQN(Patient, sb3_contrib.QRDQN):
+    """QRDQN that waits for its buffer."""
+
+
+class PatientSAC(Patient, SharingSAC):
+    """SAC that waits for its buffer."""
+
+
+class PatientDDPG(Patient, SharingDDPG):
+    """DDPG that waits for its buffer."""
+
+
+class PatientTD3(Patient, SharingTD3):
+    """TD3 that waits for its buffer."""
 
 
 class OffPolicy(SB3Learner):
@@ -60,7 +96,7 @@ class DQN(OffPolicy):
     """Deep Q-network (Mnih et al. 2015)."""
 
     id = "dqn"
-    algorithm: ClassVar[type[BaseAlgorithm]] = stable_baselines3.DQN
+    algorithm: ClassVar[type[BaseAlgorithm]] = PatientDQN
     parameters_class: ClassVar[type[Hyperparameters]] = DQNParameters
     parameters: DQNParameters
     action_spaces = (Discrete,)
@@ -78,7 +114,7 @@ class QRDQN(DQN):
     """Quantile-regression DQN (Dabney et al. 2018)."""
 
     id = "qrdqn"
-    algorithm = sb3_contrib.QRDQN
+    algorithm = PatientQRDQN
     parameters_class = QRDQNParameters
     parameters: QRDQNParameters
 
@@ -103,7 +139,7 @@ class SAC(ActorCritic):
     """Soft actor-critic (Haarnoja et al. 2018)."""
 
     id = "sac"
-    algorithm: ClassVar[type[BaseAlgorithm]] = SharingSAC
+    algorithm: ClassVar[type[BaseAlgorithm]] = PatientSAC
     parameters_class: ClassVar[type[Hyperparameters]] = SACParameters
     parameters: SACParameters
 
@@ -120,7 +156,7 @@ class DDPG(ActorCritic):
     """Deep deterministic policy gradient (Lillicrap et al. 2016)."""
 
     id = "ddpg"
-    algorithm: ClassVar[type[BaseAlgorithm]] = SharingDDPG
+    algorithm: ClassVar[type[BaseAlgorithm]] = PatientDDPG
     parameters_class: ClassVar[type[Hyperparameters]] = DDPGParameters
     parameters: DDPGParameters
 
@@ -148,7 +184,7 @@ class TD3(DDPG):
     """Twin delayed DDPG (Fujimoto et al. 2018)."""
 
     id = "td3"
-    algorithm = SharingTD3
+    algorithm = PatientTD3
     parameters_class = TD3Parameters
     parameters: TD3Parameters
 

@@ -43,6 +43,7 @@ class SB3Learner(Learner):
     """Wraps one algorithm; subclasses say which, and how its hyperparameters are handed over."""
 
     bears_missing_sensors: ClassVar[bool] = True
+    paths = ("pretrained",)
     id: ClassVar[str]
     algorithm: ClassVar[type[BaseAlgorithm]]
     parameters_class: ClassVar[type[Hyperparameters]]

@@ -108,7 +108,7 @@ def pretrain(
     given = {name: value for name, value in given.items() if value is not None}
     # One thread is as fast for networks of this size, and its sums are the same everywhere.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from als_engine.checkpoints import interruptible
+    from als_engine.interrupts import interruptible
     from als_plugins.pretraining.objectives import parse_weights
     from als_plugins.pretraining.pretrain import pretrain as begin
     from als_plugins.pretraining.pretrain import resume_pretraining
@@ -117,22 +117,25 @@ def pretrain(
         given["objectives"] = parse_weights(objectives)
     with interruptible() as interrupted, _bar() as show_progress:
         if resume:
-            _check_unchanged(out, dataset, given)
-            made = resume_pretraining(out, on_progress=show_progress, should_stop=interrupted)
+            _check_unchanged(out, given)
+            made = resume_pretraining(
+                out, dataset=dataset, on_progress=show_progress, should_stop=interrupted
+            )
         elif dataset is None:
             raise ArgumentError("name a dataset; `als collect` makes one")
         else:
             made = begin(dataset, out, on_progress=show_progress, should_stop=interrupted, **given)
+        if made.stopped:
+            interrupted.answered()
     _report(made, out)
 
 
-def _check_unchanged(out: Path, dataset: Path | None, given: dict[str, Any]) -> None:
+def _check_unchanged(out: Path, given: dict[str, Any]) -> None:
     """Checks that what is asked for together with --resume is what was begun."""
     from als_plugins.pretraining.job import read_job
 
     job: Job = read_job(out)
-    asked = {**given, **({"dataset": str(dataset.resolve())} if dataset else {})}
-    for name, value in asked.items():
+    for name, value in given.items():
         if getattr(job, name) != value:
             raise ArgumentError(
                 f"{out} was begun with {name}={getattr(job, name)}, which --resume cannot change"

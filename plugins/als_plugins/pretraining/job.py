@@ -9,19 +9,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import Field, JsonValue
 
-from als_engine.checkpoints import Checkpoints, abandon
 from als_engine.errors import SavedFileError
-from als_engine.files import make_folder, write_text
-from als_engine.safe_files import read_bytes
+from als_engine.files import write_text
+from als_engine.run_folder import RunFolder
+from als_engine.safe_files import is_file, read_bytes
 from als_engine.saving import MAX_RECORD, Model, read_model
+from als_plugins.experience.records import RECORD as DATASET
 
-__all__ = ["Job", "PretrainingFolder", "read_job"]
+__all__ = ["Job", "PretrainingFolder", "digest_of", "read_job"]
 
 JOB: Final = "pretraining.json"
 REPORT: Final = "report.json"
@@ -32,6 +34,7 @@ class Job(Model):
 
     Attributes:
         dataset: its folder.
+        collected: a digest of what is in it; another folder with the same is as good.
         encoder: registered id.
         config: the encoder's arguments.
         sensors: the observation keys it is to read; None for all of the dataset.
@@ -47,6 +50,7 @@ class Job(Model):
     """
 
     dataset: str
+    collected: str | None = None
     encoder: str = "attention"
     config: dict[str, JsonValue] = Field(default_factory=dict)
     sensors: list[str] | None = None
@@ -62,47 +66,22 @@ class Job(Model):
     device: str = Field(default="auto", pattern="^(auto|cpu|cuda)$")
 
 
-class PretrainingFolder:
+class PretrainingFolder(RunFolder):
     """The folder of a pretraining."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.encoder, self.logs = path / "encoder", path / "tensorboard"
-        self.checkpoints = Checkpoints(path / "checkpoints")
-
-    @property
-    def begun(self) -> bool:
-        """Whether there is a pretraining in it."""
-        return (self.path / JOB).exists()
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, JOB, "a pretraining")
+        self.encoder = self.path / "encoder"
 
     @property
     def finished(self) -> bool:
         """Whether it has come to its end."""
-        return (self.path / REPORT).exists() and self.encoder.exists()
+        return is_file(self.path / REPORT) and self.encoder.is_dir()
 
-    def begin(self, job: Job) -> None:
-        """Makes the folder.
-
-        Raises:
-            SavedFileError: it cannot be made, or holds something.
-        """
-        if self.begun:
-            raise SavedFileError(
-                f"{self.path} holds a pretraining: go on with it by --resume, "
-                "or name another folder"
-            )
-        make_folder(self.path)
-        if any(self.path.iterdir()):
-            raise SavedFileError(f"{self.path} holds other files: name a new or empty folder")
-        try:
-            write_text(self.path / JOB, job.model_dump_json(indent=2) + "\n")
-        except SavedFileError:
-            self.abandon()
-            raise
-
-    def abandon(self) -> None:
-        """Removes what was written, where there is no checkpoint that would make it worth it."""
-        abandon(self.path, self.checkpoints, (JOB, self.logs.name))
+    def job(self) -> Job:
+        """What was asked for."""
+        self.require()
+        return read_model(self.record, Job)
 
     def check(self, job: Job) -> None:
         """Checks that what was begun here is this.
@@ -110,13 +89,30 @@ class PretrainingFolder:
         Raises:
             SavedFileError: it is something else.
         """
-        begun = read_job(self.path).model_dump()
+        begun = self.job().model_dump()
+        same = {"device", "dataset", "collected"} if self._same_data(job) else {"device"}
         for name, value in job.model_dump().items():
-            if name != "device" and begun[name] != value:
+            if name not in same and begun[name] != value:
                 raise SavedFileError(
                     f"{self.path} was begun with {name}={begun[name]}, not {value}: "
                     "name another folder"
                 )
+
+    def on(self, dataset: Path | str) -> Job:
+        """What was asked for, on a dataset that may have been moved.
+
+        Raises:
+            SavedFileError: there is no pretraining here, or other experience in the dataset.
+        """
+        begun = self.job()
+        where = {"dataset": str(Path(dataset).resolve()), "collected": digest_of(dataset)}
+        moved = begun.model_copy(update=where)
+        self.check(moved)
+        return moved
+
+    def _same_data(self, job: Job) -> bool:
+        begun = self.job()
+        return begun.dataset == job.dataset or begun.collected == job.collected is not None
 
     def write_report(self, report: dict[str, Any]) -> None:
         """Writes `report.json`."""
@@ -137,13 +133,18 @@ class PretrainingFolder:
         return found
 
 
+def digest_of(dataset: Path | str) -> str | None:
+    """Which dataset it is, wherever it lies; None where there is none in the folder."""
+    path = Path(dataset) / DATASET
+    if not is_file(path):
+        return None
+    return hashlib.sha256(read_bytes(path, MAX_RECORD)).hexdigest()
+
+
 def read_job(folder: Path | str) -> Job:
     """What the pretraining in a folder was asked for.
 
     Raises:
         SavedFileError: there is none in the folder.
     """
-    path = Path(folder) / JOB
-    if not path.exists():
-        raise SavedFileError(f"there is no pretraining in {folder} to go on with")
-    return read_model(path, Job)
+    return PretrainingFolder(folder).job()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import torch
 from pydantic import ValidationError
 
-from als_engine.errors import ALSError, ArgumentError
+from als_engine.errors import ArgumentError
 from als_plugins.encoders.saving import PretrainingRecord, read_encoder_record, save_encoder
 from als_plugins.experience.dataset import open_experience
 from als_plugins.pretraining.group import joined
-from als_plugins.pretraining.job import Job, PretrainingFolder, read_job
+from als_plugins.pretraining.job import Job, PretrainingFolder, digest_of
 from als_plugins.pretraining.objectives import check_weights
 from als_plugins.pretraining.report import make_report
 from als_plugins.pretraining.trainer import Trainer
@@ -126,6 +127,7 @@ def pretrain(
     try:
         job = Job(
             dataset=str(Path(dataset).resolve()),
+            collected=digest_of(dataset),
             encoder=encoder,
             config=dict(config or {}),
             sensors=None if sensors is None else list(sensors),
@@ -144,7 +146,7 @@ def pretrain(
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"]))
         raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
-    place = PretrainingFolder(Path(folder))
+    place = PretrainingFolder(folder)
     if resume and place.begun:
         place.check(job)
         return _run(job, place, True, on_progress, should_stop)
@@ -154,16 +156,25 @@ def pretrain(
 def resume_pretraining(
     folder: Path | str,
     *,
+    dataset: Path | str | None = None,
     on_progress: OnProgress = lambda progress: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Pretrained:
     """Goes on with the pretraining in a folder, to the bit as if it had never been stopped.
 
+    Args:
+        folder: of the pretraining.
+        dataset: where its dataset is now; None for where it was.
+        on_progress: as for `pretrain`.
+        should_stop: as for `pretrain`.
+
     Raises:
-        SavedFileError: there is none, or its newest checkpoint is damaged.
+        SavedFileError: there is none, its newest checkpoint is damaged, or the dataset holds
+            something else.
     """
-    place = PretrainingFolder(Path(folder))
-    return _run(read_job(folder), place, True, on_progress, should_stop)
+    place = PretrainingFolder(folder)
+    job = place.job() if dataset is None else place.on(dataset)
+    return _run(job, place, True, on_progress, should_stop)
 
 
 def _run(
@@ -175,22 +186,19 @@ def _run(
 ) -> Pretrained:
     if resume and place.finished:
         return _finished(place)
-    with joined() as group, torch.random.fork_rng(devices=[]):
+    with joined() as group, torch.random.fork_rng(devices=[]), ExitStack() as held:
         trainer = Trainer(job, open_experience(job.dataset, job.sensors), group)
-        if group.leads and not resume:
-            place.begin(job)
+        if group.leads:
+            text = job.model_dump_json(indent=2) + "\n"
+            held.enter_context(place.going_on() if resume else place.new(text))
         group.told(0.0)  # The others wait until there is a folder.
         checkpoint = place.checkpoints.newest() if resume else None
         if checkpoint is not None:
             trainer.load(checkpoint)
         run = _Run(trainer, place, on_progress)
-        try:
-            stopped = run.train(should_stop)
-        except ALSError:
-            if group.leads:
-                place.abandon()
-            raise
-        if stopped:
+        stopped = run.train(should_stop)
+        # What is measured at the end takes a while; all that it needs is in the last checkpoint.
+        if group.told(float(stopped or should_stop())):
             return Pretrained(place.encoder, run.record(), {}, True)
         if group.leads:
             run.finish()
@@ -278,12 +286,12 @@ class _Run:
         return self._earlier + time.monotonic() - self._begun
 
     def _log(self) -> EventLog | None:
-        """The log, from which what a killed run wrote after its checkpoint is taken out."""
+        """The log; what a killed run wrote after its checkpoint has been taken out."""
         if not self.trainer.group.leads:
             return None
         from als_plugins.event_log import EventLog
 
-        return EventLog(self.place.logs, purge_step=self.trainer.counters.step + 1)
+        return EventLog(self.place.logs)
 
     def _write(self, log: EventLog | None, logged: Mapping[str, float]) -> None:
         step = self.trainer.counters.step
