@@ -16,6 +16,7 @@ _ERRNOS: Final = frozenset(
     (
         errno.ENOSPC,
         errno.EDQUOT,
+        errno.EFBIG,
         errno.EROFS,
         errno.EIO,
         errno.ENOMEM,
@@ -42,6 +43,8 @@ def machine_fault(error: BaseException) -> str:
         if isinstance(cause, OSError) and cause.errno in _ERRNOS:
             named = f": {cause.filename}" if cause.filename else ""
             return f"{cause.strerror}{named}"
+        if isinstance(cause, FileNotFoundError) and "temporary directory" in str(cause):
+            return str(cause.strerror)  # Of `tempfile`, where there is room in none.
         cause = cause.__cause__ or cause.__context__
     # It may have died of what it could not write, though it was promised the room.
     return _full() if isinstance(error, AgentFailure) else ""

@@ -104,3 +104,20 @@ def test_a_missing_file_is_said(tmp_path):
 def test_the_example_is_good():
     example = Path(__file__).parents[2] / "benchmarks" / "experiments" / "tag.toml"
     check_ids(read_experiment(example), example)
+
+
+def test_paths_in_a_file_mean_the_same_from_everywhere(tmp_path, monkeypatch):
+    policy = '[collect]\npolicy = "agents/mine"\n'
+    text = GOOD.replace("[collect]\n", policy) + '[adapt]\nsteps = 64\nfeedback = "said.jsonl"\n'
+    (tmp_path / "agents" / "mine").mkdir(parents=True)
+    (tmp_path / "said.jsonl").touch()
+    (tmp_path / "mix").mkdir()  # Ids win.
+    written(tmp_path, text)
+    (tmp_path / "elsewhere").mkdir()
+    for folder, name in ((tmp_path, "."), (tmp_path / "elsewhere", "..")):
+        monkeypatch.chdir(folder)
+        experiment = read_experiment(Path(name) / "experiment.toml")
+        assert experiment.path(experiment.collect.policy) == str(tmp_path / "agents" / "mine")
+        assert experiment.path(experiment.adapt.feedback) == str(tmp_path / "said.jsonl")
+        assert experiment.path("mix") == "mix"
+        assert experiment.path("not/there") == "not/there"

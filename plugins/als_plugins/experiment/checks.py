@@ -43,7 +43,7 @@ def check_ids(experiment: Experiment, path: Path) -> None:
         try:
             spec = registry.agent(experiment.train.agent)
             arguments = {"action_mode": spec.action_modes[0], **experiment.scenario_arguments}
-            make_agent(spec.id, experiment.scenario, arguments, experiment.train.config)
+            make_agent(spec.id, experiment.scenario, arguments, experiment.learner_config())
         except ALSError as error:
             raise named("train", error) from None
     if experiment.collect is not None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
 
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
@@ -142,6 +150,23 @@ class Experiment(_Table):
             raise ValueError("there is nothing to do: add [collect] or [train]")
         return self
 
+    _folder: Path = PrivateAttr(default_factory=Path)
+
+    def path(self, text: str) -> str:
+        """What the file names: an id as it is, a path from the folder of the file.
+
+        A path that is not there is taken as it stands: from where the command is given.
+        """
+        place = self._folder / text
+        return str(place) if not _is_id(text) and place.exists() else text
+
+    def learner_config(self) -> dict[str, Any]:
+        """Hyperparameters of the learner, with the path of a pretrained encoder as it is meant."""
+        config: dict[str, Any] = dict(self.train.config) if self.train else {}
+        if isinstance(given := config.get("pretrained"), str):
+            config["pretrained"] = self.path(given)
+        return config
+
     @property
     def scenario_arguments(self) -> dict[str, Any]:
         """What to make the scenario with."""
@@ -159,7 +184,7 @@ def read_experiment(path: Path | str) -> Experiment:
     path = Path(path)
     values, text = read_toml(path)
     try:
-        return Experiment.model_validate(values)
+        experiment = Experiment.model_validate(values)
     except ValidationError as error:
         errors = error.errors(include_url=False)
         # A misspelt key is missing under its right name too; the wrong one says more.
@@ -167,6 +192,16 @@ def read_experiment(path: Path | str) -> Experiment:
         keys = [str(part) for part in first["loc"]]
         message = first["msg"].removeprefix("Value error, ")
         raise ArgumentError(f"{path}: {_where(text, keys)}{_in_words(message)}") from None
+    experiment._folder = path.resolve().parent
+    return experiment
+
+
+def _is_id(text: str) -> bool:
+    """Whether it means the same wherever the file lies."""
+    from als_engine.registry import registry
+
+    known = ("mix", "turns", "none", "frozen", *(spec.id for spec in registry.agents()))
+    return text in known or text.startswith("simulated:")
 
 
 def _in_words(message: str) -> str:
