@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.agent import Agent
+from als_engine.checks import MAX_SEED, whole_number
 from als_engine.errors import ArgumentError, unknown
 from als_engine.sensors.base import Setup
 from als_engine.sensors.camera import Camera, third_person
@@ -83,7 +84,7 @@ class Film:
             seeds: of the world.
             on_step: called after every step.
         """
-        for seed in seeds:
+        for seed in [whole_number("seed", seed, 0, MAX_SEED) for seed in seeds]:
             yield from self._episode(seed, on_step)
 
     def _episode(self, seed: int, on_step: Callable[[], None]) -> Iterator[Picture]:

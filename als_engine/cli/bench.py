@@ -11,6 +11,7 @@ from als_engine.cli import bench_bundle, bench_export
 from als_engine.cli.bars import bench_bar
 from als_engine.cli.console import Column, Table, say, show, spinner
 from als_engine.errors import MachineError
+from als_engine.cli.limits import MAX_EPISODES, MAX_WORKERS
 
 __all__ = ["app", "cores"]
 
@@ -35,8 +36,12 @@ Agents = Annotated[
 Entries = Annotated[
     list[str] | None, typer.Option("--only", metavar="ENTRY", help="Only this entry; repeatable.")
 ]
-Seeds = Annotated[int | None, typer.Option(help="Training seeds; by default the suite's.", min=1)]
-Workers = Annotated[int, typer.Option(help="Tasks at once; by default one for each core.", min=0)]
+Seeds = Annotated[
+    int | None, typer.Option(help="Training seeds; by default the suite's.", min=1, max=1000)
+]
+Workers = Annotated[
+    int, typer.Option(help="Tasks at once; by default one for each core.", min=0, max=MAX_WORKERS)
+]
 Executor = Annotated[str, typer.Option(help="Who does the work: local or ray.")]
 StoreFile = Annotated[Path | None, typer.Option("--store", help="By default runs/SUITE.sqlite.")]
 
@@ -107,7 +112,8 @@ def run(
 
 @app.command()
 def calibrate(
-    suite: Suite, episodes: Annotated[int, typer.Option(help="For each mean.", min=1)] = 1000
+    suite: Suite,
+    episodes: Annotated[int, typer.Option(help="For each mean.", min=1, max=MAX_EPISODES)] = 1000,
 ) -> None:
     """Measure what counts as 0 and 1 in each entry of a suite, as lines for its file.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from als_engine.cli.console import say
+from als_engine.cli.limits import MAX_EPISODES, MAX_WORKERS
 from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
@@ -19,10 +20,18 @@ _BROKEN = 1
 
 def check(
     id: Annotated[str, typer.Argument(help="The scenario, such as ALS/Tag-v0.", metavar="ID")],
-    levels: Annotated[int, typer.Option(help="Levels of each split that are compared.")] = 32,
-    episodes: Annotated[int, typer.Option(help="Episodes of each split for the expert.")] = 16,
-    steps: Annotated[int, typer.Option(help="Steps for which two runs are compared.")] = 100,
-    workers: Annotated[int, typer.Option(help="Processes that must equal one; 1: none.")] = 2,
+    levels: Annotated[
+        int, typer.Option(help="Levels of each split that are compared.", min=1, max=10000)
+    ] = 32,
+    episodes: Annotated[
+        int, typer.Option(help="Episodes of each split for the expert.", min=1, max=MAX_EPISODES)
+    ] = 16,
+    steps: Annotated[
+        int, typer.Option(help="Steps for which two runs are compared.", min=1, max=1000000)
+    ] = 100,
+    workers: Annotated[
+        int, typer.Option(help="Processes that must equal one; 1: none.", min=1, max=MAX_WORKERS)
+    ] = 2,
     only: Annotated[
         list[str] | None, typer.Option(help="A check to run; can be repeated. All by default.")
     ] = None,

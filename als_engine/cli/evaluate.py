@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.console import Column, Table, say, say_json, show, spinner
+from als_engine.cli.limits import MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import parse_pairs
 
@@ -23,17 +24,25 @@ Agent = Annotated[
 On = Annotated[
     str | None, typer.Option(metavar="ID", help="The scenario; by default the saved agent's own.")
 ]
-Episodes = Annotated[int, typer.Option(help="How many episodes.")]
+Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1, max=MAX_EPISODES)]
 Split = Annotated[
     str, typer.Option(help="Where levels come from: test to report, validation to choose, train.")
 ]
-Seed = Annotated[int, typer.Option(help="Of the first episode.")]
+Seed = Annotated[int, typer.Option(help="Of the first episode.", min=0, max=MAX_SEED)]
 Worlds = Annotated[
-    int, typer.Option(help="Worlds run at once; makes no difference to the result.", min=1)
+    int,
+    typer.Option(
+        help="Worlds run at once; makes no difference to the result.", min=1, max=MAX_WORLDS
+    ),
 ]
 Observers = Annotated[
     int | None,
-    typer.Option("--drive", help="Avatars that the agent drives; by default as trained, or 1."),
+    typer.Option(
+        "--drive",
+        help="Avatars that the agent drives; by default as trained, or 1.",
+        min=1,
+        max=MAX_AVATARS,
+    ),
 ]
 Sensors = Annotated[str | None, typer.Option(help="Observation keys, if others than saved.")]
 Arg = Annotated[

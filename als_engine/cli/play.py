@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.console import BAR, OF, Column, Table, live, say, show
+from als_engine.cli.limits import MAX_AVATARS, MAX_EPISODES, MAX_SEED
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import parse_pairs
@@ -27,17 +28,21 @@ def play(
     out: Annotated[
         Path | None, typer.Option(help="The video, .gif or .mp4; by default <name>.gif.")
     ] = None,
-    episodes: Annotated[int, typer.Option(help="How many episodes.", min=1)] = 1,
+    episodes: Annotated[int, typer.Option(help="How many episodes.", min=1, max=MAX_EPISODES)] = 1,
     view: Annotated[
         str, typer.Option(help="From outside, through the avatar's eyes, or both: third|first|both")
     ] = "third",
     split: Annotated[
         str, typer.Option(help="Where levels are drawn from: train|validation|test")
     ] = REPORTING,
-    seed: Annotated[int, typer.Option(help="Seed of the first episode; +1 for each.", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the first episode; +1 for each.", min=0, max=MAX_SEED)
+    ] = 0,
     drive: Annotated[
         int | None,
-        typer.Option(help="How many avatars the agent drives; by default the first.", min=1),
+        typer.Option(
+            help="How many avatars the agent drives; by default the first.", min=1, max=MAX_AVATARS
+        ),
     ] = None,
     arg: Annotated[
         list[str] | None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from als_engine.cli.console import say, spinner
+from als_engine.cli.limits import MAX_EPISODES, MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS
 from als_engine.registry import registry
 from als_engine.texts import command
 
@@ -42,10 +43,17 @@ VIDEO: Final = "trained.gif"
 Curve = list[tuple[float, float]]
 
 Out = Annotated[Path, typer.Option(help="The folder for the report and the trained agent.")]
-Steps = Annotated[int, typer.Option(help="Environment steps to train for.", min=1)]
-Episodes = Annotated[int, typer.Option(help="Test episodes for each agent.", min=2)]
-Seed = Annotated[int, typer.Option(help="Of the learner, the worlds and the episodes.", min=0)]
-Worlds = Annotated[int, typer.Option(help="Worlds that are stepped at once.", min=1)]
+Steps = Annotated[int, typer.Option(help="Environment steps to train for.", min=1, max=MAX_STEPS)]
+Episodes = Annotated[
+    int, typer.Option(help="Test episodes for each agent.", min=2, max=MAX_EPISODES)
+]
+Seed = Annotated[
+    int,
+    typer.Option(help="Of the learner, the worlds and the episodes.", min=0, max=MAX_TRAINING_SEED),
+]
+Worlds = Annotated[
+    int, typer.Option(help="Worlds that are stepped at once.", min=1, max=MAX_WORLDS)
+]
 
 
 def quickstart(

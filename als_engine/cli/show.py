@@ -11,6 +11,7 @@ import typer
 
 from als_engine.cli.console import Table, say, show_markdown
 from als_engine.cli.console import show as show_table
+from als_engine.cli.limits import MAX_LEVEL
 from als_engine.options import parse_pairs
 from als_engine.registry import registry
 
@@ -27,7 +28,10 @@ def show(
         Path | None, typer.Option(help="Where the picture goes; by default <name>.png.")
     ] = None,
     level: Annotated[
-        int | None, typer.Option(help="The level in the picture; 10000 and more are test levels.")
+        int | None,
+        typer.Option(
+            help="The level in the picture; 10000 and more are test levels.", min=0, max=MAX_LEVEL
+        ),
     ] = None,
     arg: Annotated[
         list[str] | None,

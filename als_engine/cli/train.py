@@ -9,6 +9,7 @@ import typer
 
 from als_engine.cli.bars import number, training_bar
 from als_engine.cli.console import say
+from als_engine.cli.limits import MAX_AVATARS, MAX_STEPS, MAX_TRAINING_SEED, MAX_WORKERS, MAX_WORLDS
 from als_engine.errors import ArgumentError
 from als_engine.options import parse_pairs
 from als_engine.texts import command
@@ -28,15 +29,30 @@ Agent = Annotated[
     str | None, typer.Option(help="The learner, by default ppo; `als plugins` lists them.")
 ]
 Steps = Annotated[
-    int | None, typer.Option(help="Environment steps over all avatars; by default 100000.")
+    int | None,
+    typer.Option(
+        help="Environment steps over all avatars; by default 100000.", min=1, max=MAX_STEPS
+    ),
 ]
-Worlds = Annotated[int | None, typer.Option(help="Worlds stepped at once; by default 16.")]
-Workers = Annotated[int | None, typer.Option(help="Processes that step them; by default 1.")]
+Worlds = Annotated[
+    int | None, typer.Option(help="Worlds stepped at once; by default 16.", min=1, max=MAX_WORLDS)
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Processes that step them; by default 1.", min=1, max=MAX_WORKERS)
+]
 Observers = Annotated[
     int | None,
-    typer.Option("--drive", help="Avatars of each world that learn, sharing one policy; 1."),
+    typer.Option(
+        "--drive",
+        help="Avatars of each world that learn, sharing one policy; 1.",
+        min=1,
+        max=MAX_AVATARS,
+    ),
 ]
-Seed = Annotated[int | None, typer.Option(help="Of the learner and the worlds; by default 0.")]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Of the learner and the worlds; by default 0.", min=0, max=MAX_TRAINING_SEED),
+]
 Out = Annotated[
     Path | None, typer.Option(help="Folder for everything that is written; by default runs/...")
 ]
@@ -50,7 +66,10 @@ Arg = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
 ]
-Every = Annotated[int | None, typer.Option(help="Steps between checkpoints; by default 50000.")]
+Every = Annotated[
+    int | None,
+    typer.Option(help="Steps between checkpoints; by default 50000.", min=1, max=MAX_STEPS),
+]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda; by default auto.")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the training in --out from its checkpoint.")

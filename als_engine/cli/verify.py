@@ -9,6 +9,7 @@ import typer
 
 from als_engine.cli import verify_execute
 from als_engine.cli.console import say
+from als_engine.cli.limits import MAX_EPISODES, MAX_WORKERS
 
 __all__ = ["verify"]
 
@@ -17,7 +18,9 @@ Suite = Annotated[
     str | None,
     typer.Option(help="A TOML file; by default the installed suite that the bundle names."),
 ]
-Workers = Annotated[int, typer.Option(help="Processes; by default one for each core.", min=0)]
+Workers = Annotated[
+    int, typer.Option(help="Processes; by default one for each core.", min=0, max=MAX_WORKERS)
+]
 StoreFile = Annotated[
     Path | None,
     typer.Option("--store", metavar="FILE", help="Where to keep what holds, and the verdict."),
@@ -31,7 +34,11 @@ Secret = Annotated[
 ]
 Episodes = Annotated[
     int | None,
-    typer.Option(help="With --execute: of each unit; by default the suite's. Fewer are not kept."),
+    typer.Option(
+        help="With --execute: of each unit; by default the suite's. Fewer are not kept.",
+        min=1,
+        max=MAX_EPISODES,
+    ),
 ]
 Unconfined = Annotated[
     bool, typer.Option("--unconfined", help="With --execute: trust the agents. Does not rank.")

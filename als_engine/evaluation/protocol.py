@@ -17,8 +17,8 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from als_engine.agent import Agent
+from als_engine.checks import MAX_SEED, at_least_one, whole_number
 from als_engine.envs.batch import Batch
-from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
 from als_engine.evaluation.statistics import Interval, mean_interval
 from als_engine.saving import make_agent
@@ -141,8 +141,8 @@ def evaluate(
         UnknownIdError: there is no such scenario.
         ArgumentError: an argument is unknown or its value is not allowed.
     """
-    if isinstance(episodes, bool) or not isinstance(episodes, int) or episodes < 1:
-        raise ArgumentError(f"episodes must be a whole number of at least 1, got {episodes!r}")
+    episodes = at_least_one("episodes", episodes)
+    seed = whole_number("seed", seed, 0, MAX_SEED)
     given = dict(arguments or {})
     simulation = simulate(
         scenario, min(num_worlds, episodes), observers, **{**given, "split": split}

@@ -9,6 +9,7 @@ import typer
 
 from als_engine.cli.bars import training_bar
 from als_engine.cli.console import say
+from als_engine.cli.limits import MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS
 from als_engine.errors import ArgumentError, unknown
 from als_engine.options import parse_pairs
 from als_engine.texts import command
@@ -36,7 +37,10 @@ Feedback = Annotated[
         "live[:PATH][,pace=FPS], none or frozen; by default simulated:0.1.",
     ),
 ]
-Steps = Annotated[int | None, typer.Option(help="Steps over all avatars; by default 100000.")]
+Steps = Annotated[
+    int | None,
+    typer.Option(help="Steps over all avatars; by default 100000.", min=1, max=1000000000),
+]
 Out = Annotated[Path | None, typer.Option(help="Folder for everything; by default runs/...")]
 Drift = Annotated[
     list[str] | None,
@@ -50,10 +54,21 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Such as task_weight=0 or learning_rate=1e-5."),
 ]
-Every = Annotated[int | None, typer.Option(help="Steps of a round; by default 8192.")]
-Episodes = Annotated[int | None, typer.Option(help="Of each evaluation; by default 32.")]
-Worlds = Annotated[int | None, typer.Option(help="Worlds stepped at once; by default 16.")]
-Seed = Annotated[int | None, typer.Option(help="Of learner, worlds and teacher; by default 0.")]
+Every = Annotated[
+    int | None, typer.Option(help="Steps of a round; by default 8192.", min=1, max=MAX_STEPS)
+]
+Episodes = Annotated[
+    int | None, typer.Option(help="Of each evaluation; by default 32.", min=2, max=10000)
+]
+Worlds = Annotated[
+    int | None, typer.Option(help="Worlds stepped at once; by default 16.", min=1, max=MAX_WORLDS)
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        help="Of learner, worlds and teacher; by default 0.", min=0, max=MAX_TRAINING_SEED
+    ),
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the adaptation in --out.")]
 
 

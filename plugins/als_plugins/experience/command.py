@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.console import BAR, LEFT, live, say, spinner
+from als_engine.cli.limits import MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS
 from als_engine.options import parse_pairs
 from als_engine.texts import command
 
@@ -21,7 +22,7 @@ __all__ = ["collect", "show"]
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The scenario; `als list` shows them.")]
 Out = Annotated[Path, typer.Option(metavar="DATASET", help="Folder: new, empty, or a dataset.")]
-Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1)]
+Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1, max=MAX_EPISODES)]
 Policy = Annotated[str, typer.Option(help="random, expert, mix, turns, or a saved agent's folder.")]
 Sensors = Annotated[
     str | None,
@@ -31,11 +32,16 @@ Arg = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
 ]
-Seed = Annotated[int, typer.Option(help="Of the first episode.", min=0)]
+Seed = Annotated[int, typer.Option(help="Of the first episode.", min=0, max=MAX_SEED)]
 Worlds = Annotated[
-    int, typer.Option(help="Worlds run at once; makes no difference to the episodes.", min=1)
+    int,
+    typer.Option(
+        help="Worlds run at once; makes no difference to the episodes.", min=1, max=MAX_WORLDS
+    ),
 ]
-Observers = Annotated[int, typer.Option("--drive", help="Avatars that the policy drives.", min=1)]
+Observers = Annotated[
+    int, typer.Option("--drive", help="Avatars that the policy drives.", min=1, max=MAX_AVATARS)
+]
 Split = Annotated[str, typer.Option(help="Where levels come from: train, validation or test.")]
 Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The folder of a dataset.")]
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from als_engine.cli.console import BAR, OF, live, say
+from als_engine.cli.limits import MAX_SEED
 from als_engine.options import parse_pairs
 
 __all__ = ["explain"]
@@ -17,7 +18,7 @@ On = Annotated[
     str | None, typer.Option(metavar="ID", help="The scenario; by default the agent's own.")
 ]
 Episodes = Annotated[int, typer.Option(help="How many episodes are played.", min=1, max=100)]
-Seed = Annotated[int, typer.Option(help="Of the first episode.")]
+Seed = Annotated[int, typer.Option(help="Of the first episode.", min=0, max=MAX_SEED)]
 Steps = Annotated[int, typer.Option(help="At most so many of each episode.", min=1, max=2_000)]
 Decisions = Annotated[int, typer.Option(help="How many decisions are taken apart.", min=1, max=20)]
 Out = Annotated[Path, typer.Option(help="Folder for the animation and the page.")]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from als_engine.checks import MAX_SEED, at_least_one, whole_number
 from als_engine.evaluation.splits import REPORTING
 from als_engine.saving import NOT_SAVED, open_agent
 from als_engine.sensors.camera import third_person
@@ -98,6 +99,8 @@ def record(
         ArgumentError: the agent has no network, or does not fit the scenario.
         SavedFileError: there is no such agent.
     """
+    seed = whole_number("seed", seed, 0, MAX_SEED)
+    episodes, steps = at_least_one("episodes", episodes), at_least_one("steps", steps)
     given = dict(arguments or {})
     for_agent = {name: value for name, value in given.items() if name not in NOT_SAVED}
     opened = open_agent(reference, scenario, for_agent)

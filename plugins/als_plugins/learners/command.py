@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from als_engine.cli.console import Column, Table, say, show, spinner
+from als_engine.cli.limits import MAX_EPISODES, MAX_SEED
 from als_engine.evaluation.splits import CHOOSING
 from als_engine.options import parse_pairs
 
@@ -27,12 +28,14 @@ Across = Annotated[
     str | None, typer.Option("--x", metavar="TERM", help="A term of the reward; the first one.")
 ]
 Up = Annotated[str | None, typer.Option("--y", metavar="TERM", help="Another one; the second one.")]
-Points = Annotated[int, typer.Option(help="Choices of weights, both ends included.")]
-Episodes = Annotated[int, typer.Option(help="For each of them.")]
+Points = Annotated[
+    int, typer.Option(help="Choices of weights, both ends included.", min=2, max=10000)
+]
+Episodes = Annotated[int, typer.Option(help="For each of them.", min=1, max=MAX_EPISODES)]
 Split = Annotated[
     str, typer.Option(help="Where levels come from: validation to choose weights, test to report.")
 ]
-Seed = Annotated[int, typer.Option(help="Of the first episode.")]
+Seed = Annotated[int, typer.Option(help="Of the first episode.", min=0, max=MAX_SEED)]
 Arg = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),

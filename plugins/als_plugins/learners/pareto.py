@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.checks import whole_number
 from als_engine.errors import ArgumentError, unknown
 from als_engine.evaluation.protocol import Evaluation, evaluate
 from als_engine.evaluation.splits import CHOOSING
@@ -94,8 +95,7 @@ def pareto(
     if not isinstance(agent, MultiObjective):
         raise ArgumentError("only multi-objective agents take weights: train one first")
     x, y = _axes(agent.terms, x, y)
-    if points < 2:
-        raise ArgumentError(f"points must be at least 2, got {points}")
+    points = whole_number("points", points, 2)
     found = []
     for share in np.linspace(0.0, 1.0, points).tolist():
         weights = dict.fromkeys(agent.terms, 1.0)

@@ -12,6 +12,7 @@ import typer
 
 from als_engine.cli.bars import STEPS
 from als_engine.cli.console import BAR, LEFT, Table, live, say, show
+from als_engine.cli.limits import MAX_STEPS, MAX_TRAINING_SEED
 from als_engine.errors import ArgumentError
 from als_engine.options import parse_pairs
 from als_engine.texts import command
@@ -48,18 +49,36 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="An argument of the encoder."),
 ]
-Steps = Annotated[int | None, typer.Option(help="Gradient steps at most; by default 2000.")]
-Batch = Annotated[int | None, typer.Option(help="Windows in a step; by default 64.")]
-Rate = Annotated[
-    float | None, typer.Option("--learning-rate", help="At its highest; by default 0.001.")
+Steps = Annotated[
+    int | None, typer.Option(help="Gradient steps at most; by default 2000.", min=1, max=MAX_STEPS)
 ]
-Seed = Annotated[int | None, typer.Option(help="Of weights, order and masks; by default 0.")]
+Batch = Annotated[
+    int | None, typer.Option(help="Windows in a step; by default 64.", min=2, max=65536)
+]
+Rate = Annotated[
+    float | None,
+    typer.Option("--learning-rate", help="At its highest; by default 0.001.", min=0.0, max=1.0),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Of weights, order and masks; by default 0.", min=0, max=MAX_TRAINING_SEED),
+]
 Patience = Annotated[
     int | None,
-    typer.Option(help="Evaluations without a lower held-out loss until it ends; by default 10."),
+    typer.Option(
+        help="Evaluations without a lower held-out loss until it ends; by default 10.",
+        min=1,
+        max=MAX_STEPS,
+    ),
 ]
-Evaluate = Annotated[int | None, typer.Option(help="Steps between evaluations; by default 100.")]
-Every = Annotated[int | None, typer.Option(help="Steps between checkpoints; by default 500.")]
+Evaluate = Annotated[
+    int | None,
+    typer.Option(help="Steps between evaluations; by default 100.", min=1, max=MAX_STEPS),
+]
+Every = Annotated[
+    int | None,
+    typer.Option(help="Steps between checkpoints; by default 500.", min=1, max=MAX_STEPS),
+]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda; by default auto.")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the pretraining in --out, exactly.")
