@@ -77,7 +77,7 @@ def main() -> None:
             warnings.showwarning = _show_warning
             registry.start()
             command = typer.main.get_command(build_app())
-            _show_help_as_it_stands(command)
+            _harden(command)
             code = command(prog_name="als", standalone_mode=False)
     except KeyboardInterrupt:
         code = _INTERRUPTED
@@ -92,15 +92,29 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _show_help_as_it_stands(command: Any) -> None:
-    """Makes what is odd in the help of a command, and of those in it, visible.
+def _harden(command: Any) -> None:
+    """Shows the help of a command as it stands, and refuses empty words; so for those in it.
 
-    Click prints it itself, in UTF-8 where the terminal has ASCII.
+    Click prints help itself, in UTF-8 where the terminal has ASCII. An empty path is the working
+    directory to Python, which nobody means: it comes of a variable that is not set.
     """
     get_help = command.get_help
     command.get_help = lambda context: console.fitting(get_help(context))
+    for parameter in command.params:
+        parameter.process_value = _refusing_empty(parameter)
     for each in getattr(command, "commands", {}).values():
-        _show_help_as_it_stands(each)
+        _harden(each)
+
+
+def _refusing_empty(parameter: Any) -> Callable[[Any, Any], Any]:
+    process = parameter.process_value
+
+    def processed(context: Any, value: Any) -> Any:
+        if value == "" or (isinstance(value, list | tuple) and "" in value):
+            raise typer.BadParameter("it is empty", context, parameter)
+        return process(context, value)
+
+    return processed
 
 
 def _one_line(error: Exception) -> str | None:

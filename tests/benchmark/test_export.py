@@ -12,7 +12,7 @@ from als_command import als
 from store_rows import RUN, chunk, fill, unit
 
 from als_engine.benchmark.results import export as export_module
-from als_engine.benchmark.results.export import COLUMNS, export
+from als_engine.benchmark.results.export import COLUMNS, _write_csv, export
 from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.errors import ArgumentError, PluginError, SavedFileError
 
@@ -192,3 +192,12 @@ def test_a_copy_as_sqlite_is_a_store_with_the_same_rows(filled: Path, tmp_path: 
         one = tmp_path / "one.csv", tmp_path / "other.csv"
         export(copy, one[0]), export(store, one[1])
     assert one[0].read_bytes() == one[1].read_bytes()
+
+
+def test_csv_has_no_cell_that_begins_a_formula(tmp_path: Path) -> None:
+    """Names come from other people's stores; numbers stay numbers, also negative ones."""
+    rows = [("run", "=1+1", "@cmd", "+x", -3, 0, -1.5, '{"a": -1}')]
+    _write_csv(tmp_path / "out.csv", iter([rows]))
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        written = list(csv.reader(file))[1]
+    assert written == ["run", "'=1+1", "'@cmd", "'+x", "-3", "0", "-1.5", '{"a": -1}']

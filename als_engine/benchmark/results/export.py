@@ -18,6 +18,7 @@ from als_engine.benchmark.records import RunRecord, Unit
 from als_engine.benchmark.results.store import Store
 from als_engine.errors import ArgumentError, PluginError, unknown
 from als_engine.files import replacing
+from als_engine.texts import cell
 
 __all__ = ["COLUMNS", "export"]
 
@@ -113,7 +114,7 @@ def _write_csv(path: Path, batches: Rows) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for batch in batches:
-            writer.writerows(batch)
+            writer.writerows([cell(value) for value in row] for row in batch)
 
 
 def _write_parquet(path: Path, batches: Rows) -> None:

@@ -21,6 +21,7 @@ from als_engine.files import replacing, write_text
 from als_engine.run_folder import RunFolder
 from als_engine.safe_files import is_file, read_tensors, replace_folder, write_tensors
 from als_engine.saving import AgentRecord, read_model, write_agent
+from als_engine.texts import cell
 from als_plugins.adaptation.chart import adaptation_chart
 from als_plugins.adaptation.credit import Credit
 from als_plugins.adaptation.records import FIRST, Job, Round, State
@@ -125,6 +126,9 @@ def _table(rounds: list[Round]) -> str:
     table.writeheader()
     for line in rounds:
         table.writerow(
-            {k: round(v, 5) if isinstance(v, float) else v for k, v in line.model_dump().items()}
+            {
+                name: round(value, 5) if isinstance(value, float) else cell(value)
+                for name, value in line.model_dump().items()
+            }
         )
     return text.getvalue()
