@@ -10,8 +10,8 @@ import typer
 from als_engine.cli import bench_bundle, bench_export
 from als_engine.cli.bars import bench_bar
 from als_engine.cli.console import Column, Table, say, show, spinner
-from als_engine.errors import MachineError
 from als_engine.cli.limits import MAX_EPISODES, MAX_WORKERS
+from als_engine.errors import MachineError
 
 __all__ = ["app", "cores"]
 
