@@ -24,7 +24,6 @@ from als_engine.agent import Agent
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.registry import registry
 from als_engine.safe_files import is_file, read_bytes, replace_folder, standing
-from als_engine.simulation import simulate
 
 __all__ = [
     "AgentRecord",
@@ -142,6 +141,8 @@ def spaces(
         UnknownIdError: there is no such scenario.
         ArgumentError: an argument is unknown or its value is not allowed.
     """
+    from als_engine.simulation import simulate  # Whoever only reads agents needs no worlds.
+
     simulation = simulate(scenario, num_worlds=1, observers=1, **arguments)
     simulation.close()
     return simulation.observation_space, simulation.action_space

@@ -67,7 +67,6 @@ def verify(
 
     import_physics()  # Before anything else loads it, and it says so.
     from als_engine.benchmark.checking.adoption import adopt
-    from als_engine.benchmark.checking.bundle import Bundle
     from als_engine.benchmark.checking.verify import verify as check
     from als_engine.benchmark.results.store import StoreWriter
     from als_engine.benchmark.suites import find_suite
@@ -89,11 +88,12 @@ def verify(
         for note in verdict.notes():
             say(note)
         raise typer.Exit(1)
-    opened = Bundle.open(bundle)
+    checked = verdict.opened
+    assert checked is not None
     if store is not None:
         with StoreWriter(store) as writer:
-            adopt(opened, writer)
+            adopt(checked, writer)
     if execute:
         verify_execute.execute(
-            bundle, opened, kept, episodes, workers or cores(), store, unconfined
+            bundle, checked, kept, episodes, workers or cores(), store, unconfined
         )

@@ -72,6 +72,7 @@ def execute(
         found = execute_bundle(
             folder,
             secret,
+            checked=bundle,
             store=store,
             episodes=episodes,
             workers=workers,

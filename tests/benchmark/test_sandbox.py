@@ -7,6 +7,7 @@ none of these tests passes because the attempt was made wrongly.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
@@ -29,7 +30,13 @@ from learn_worlds import ID, learn
 
 from als_engine.benchmark.sandbox.agent import AgentFailure, Limits, SandboxedAgent
 from als_engine.benchmark.sandbox.channel import one_line
-from als_engine.benchmark.sandbox.confinement import Confinement, confinement, readable
+from als_engine.benchmark.sandbox.confinement import (
+    Confinement,
+    confinement,
+    readable,
+    walls,
+    world_modules,
+)
 from als_engine.benchmark.sandbox.syscalls import MACHINES, filter_program
 from als_engine.errors import ArgumentError, UnknownIdError
 from als_engine.evaluation.protocol import evaluate
@@ -44,8 +51,10 @@ pytestmark = [
 
 FREE = Confinement(0, False, "")
 QUICK = Limits(seconds_per_act=3.0, memory_bytes=1 << 30, scratch_bytes=32 << 20)
+PATIENT = Limits(seconds_per_act=90.0, memory_bytes=4 << 30, scratch_bytes=32 << 20)
 ROWS = 2
 REPOSITORY = Path(__file__).parents[2]
+CHILD = REPOSITORY / "als_engine" / "benchmark" / "sandbox" / "child.py"
 
 
 def sandboxed(agent: str, **config: Any) -> SandboxedAgent:
@@ -88,6 +97,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             "tmp_file": f"/tmp/{own}",
             "shm_file": f"/dev/shm/{own}",
             "repository": str(REPOSITORY / own),
+            "simulation": str(REPOSITORY / "als_engine" / "simulation.py"),
+            "physics": importlib.util.find_spec("pybullet").origin,  # type: ignore[union-attr]
+            "expert": str(REPOSITORY / "scenarios" / "als_scenarios" / "game" / "tag.py"),
+            "shared": np.__file__,
             "tcp": tcp.getsockname(),
             "socket": f"{short}/socket",
             "abstract": f"\0{own}",
@@ -101,7 +114,7 @@ def burgle(place: dict[str, Any], force: Confinement | None) -> tuple[dict[str, 
     strays = [Path(place[k]) for k in ("home_file", "tmp_file", "shm_file", "repository")]
     outcomes, changed = {}, set()
     with SandboxedAgent(
-        None, "hostile/burglar", ID, {}, {"place": json.dumps(place)}, limits=QUICK, force=force
+        None, "hostile/burglar", ID, {}, {"place": json.dumps(place)}, limits=PATIENT, force=force
     ) as agent:
         for name in hostile_agents.attempts(place):
             shutil.rmtree(outside)
@@ -213,6 +226,12 @@ CALLS = {
     "ptrace": ((101, 117), (), REFUSED),
     "io_uring_setup": ((425, 425), (), REFUSED),
     "fchmodat": ((268, 53), (), REFUSED),
+    "open a file": ((257, 56), (0, 0, 0x80000), ALLOWED),
+    "a file without a name": ((257, 56), (0, 0, 0x410002), REFUSED),
+    "openat2": ((437, 437), (), MISSING),
+    "flock": ((73, 32), (3, 2), REFUSED),
+    "lock a part": ((72, 25), (3, 6), REFUSED),
+    "setresuid": ((117, 147), (0,), REFUSED),
     "nfsservctl, the last of the list": ((180, 42), (), REFUSED),
     "fchmodat2, newer than the list": ((452, 452), (), MISSING),
     "kill itself": ((62, 129), (OWN,), ALLOWED),
@@ -249,6 +268,132 @@ def test_a_secret_among_installed_code_would_be_found(tmp_path: Path) -> None:
     assert not readable(REPOSITORY / "secret")
     assert not readable(tmp_path / "secret")
     assert not readable(Path.home() / "secret")
+
+
+# What it can neither read nor import
+
+
+def test_worlds_are_hidden_from_agents_but_not_agents_from_themselves() -> None:
+    plain = world_modules("als_plugins.learners.on_policy:PPO")
+    assert {"als_engine.simulation", "als_engine.physics", "pybullet", "mujoco"} <= {*plain}
+    assert {"als_scenarios", "acme_worlds"} <= {*plain}
+    # A package of agents and scenarios: only the modules of its scenarios.
+    own = world_modules("als_scenarios.agents:Agent")
+    assert "als_scenarios" not in own
+    assert "als_scenarios.game.tag" in own
+    assert "acme_worlds" not in world_modules("acme_worlds:Agent")
+
+
+ALL_AGENTS = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("child", sys.argv[1])
+child = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(child)
+sys.meta_path.insert(0, child._Refused(sys.argv[2].split(",")))
+from als_engine.registry import registry
+for spec in (*registry.agents(), *registry.encoders()):
+    registry.load(spec)
+    print(spec.id)
+print(sorted({name.partition(".")[0] for name in sys.modules} & {"pybullet", "als_scenarios"}))
+"""
+
+
+@pytest.mark.timeout(300)  # It imports every library that an agent needs.
+def test_every_registered_agent_can_be_made_where_worlds_cannot() -> None:
+    pytest.importorskip("torch")
+    hidden = [name for name in world_modules("als_plugins:Any") if name != "acme_worlds"]
+    done = subprocess.run(
+        [sys.executable, "-c", ALL_AGENTS, CHILD, ",".join(hidden)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ppo" in done.stdout
+    assert done.stdout.endswith("[]\n")
+
+
+# What is counted where the kernel does not count it
+
+
+@pytest.mark.parametrize(
+    ("misdeed", "line"),
+    [
+        ("starts many threads", "the agent had more than 64 threads"),
+        ("writes without names", "the agent wrote more than 16 MiB or 2000 files"),
+        ("maps without names", "the agent wrote more than 16 MiB or 2000 files"),
+        ("writes many", "the agent wrote more than 16 MiB or 2000 files"),
+    ],
+)
+def test_where_the_kernel_bounds_nothing_it_is_watched(misdeed, line, monkeypatch) -> None:
+    def unbounded(*arguments: Any) -> dict[str, Any]:
+        return {**walls(*arguments), "quota": None}
+
+    monkeypatch.setattr("als_engine.benchmark.sandbox.agent.walls", unbounded)
+    limits = Limits(seconds_per_act=60.0, memory_bytes=8 << 30, scratch_bytes=16 << 20)
+    config = {"act": misdeed, "after": 0}
+    with SandboxedAgent(None, "hostile/vandal", ID, {}, config, limits=limits) as agent:
+        observation = look(agent)
+        with pytest.raises(AgentFailure, match=line):
+            agent.act(observation)
+
+
+BOUND = """
+import importlib.util, json, os, sys, threading, time
+spec = importlib.util.spec_from_file_location("child", sys.argv[1])
+child = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(child)
+os.chdir(sys.argv[2])
+if sys.argv[3] == "nobody" and os.getuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    child._prctl(4, 1)  # As it is where nobody has changed: its /proc/self is its own.
+bounded = child.bound(sys.argv[2], threads=8, bytes=1 << 20, files=50)
+child._drop_capabilities()
+count = 0
+try:
+    for count in range(100):
+        threading.Thread(target=time.sleep, args=(30,), daemon=True).start()
+except RuntimeError:
+    pass
+size = 0
+try:
+    with open("file", "wb", buffering=0) as file:
+        os.unlink("file")
+        while size < 4 << 20:
+            size += file.write(bytes(1 << 16))
+except OSError:
+    pass
+print(json.dumps([bounded, count, size]), flush=True)
+os._exit(0)
+"""
+
+
+@pytest.mark.parametrize("user", ["root", "nobody"])
+def test_the_kernel_bounds_threads_and_disk(user: str, tmp_path: Path) -> None:
+    if user == "root" and not ROOT:
+        pytest.skip("only root can be root")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        place = Path(folder) / "scratch"
+        place.mkdir()
+        os.chown(place, *((65534, 65534) if user == "nobody" and ROOT else (-1, -1)))
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", BOUND, CHILD, str(place), user],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        bounded, threads, size = json.loads(done.stdout)
+        missing = {"threads", "disk"} - {*bounded}
+        if missing:
+            pytest.skip(f"this kernel gives {user} no bound on {' and '.join(sorted(missing))}")
+        assert threads < 8
+        assert size <= 1 << 20
+        assert list(place.iterdir()) == []
 
 
 # What it may do

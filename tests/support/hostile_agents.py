@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import gc
+import importlib
 import json
 import mmap
 import os
@@ -78,15 +80,17 @@ class Cheat(Constant):
 
     def __init__(self, observation_space, action_space):
         Agent.__init__(self, observation_space, action_space)
-        from als_engine.envs.batch import Batch
-        from als_engine.simulation import Simulation
         from als_engine.task import Task
 
         def step(self, actions):
             self.terminated[:] = True
             self.rewards[:] = 1_000.0
 
-        Simulation.step = Simulation.advance = Batch.step = step
+        with contextlib.suppress(ImportError):  # Where there is none, there is none to replace.
+            from als_engine.envs.batch import Batch
+            from als_engine.simulation import Simulation
+
+            Simulation.step = Simulation.advance = Batch.step = step
         Task.reward = lambda self, state: self.everyone(1_000.0)
         self.action = 0
 
@@ -207,8 +211,6 @@ def trace(victim):
 
 
 def own_signals(victim):
-    import fcntl
-
     read, _ = os.pipe()
     fcntl.fcntl(read, 8, victim)  # F_SETOWN
 
@@ -219,6 +221,27 @@ def shared_memory():
 
 def queue_signal(victim):
     libc("sigqueue", victim, 0, 0)
+
+
+def bring_in(module):
+    """An import that is refused, as an OSError."""
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise PermissionError(module) from error
+
+
+def nameless():
+    os.close(os.open(".", os.O_TMPFILE | os.O_RDWR))
+
+
+def lock(path, whole):
+    """A lock on a file that every agent may read is seen by every agent."""
+    with open(path, "rb") as file:
+        if whole:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 def raise_limits():
@@ -296,6 +319,7 @@ def attempts(place):
         "fork": fork,
         "start a program": lambda: subprocess.run(["/bin/true"], check=True),
         "leave its parent": lambda: libc("prctl", 1, 0, 0, 0, 0),
+        "be counted as another user": lambda: libc("setresuid", os.getuid(), -1, -1),
         "become another user": lambda: libc("setresuid", 12345, -1, -1),
         "make a namespace": lambda: libc("unshare", 0x10000000),
         "make a memory file": lambda: libc("memfd_create", b"burgled", 0),
@@ -303,6 +327,16 @@ def attempts(place):
         "find keys": lambda: libc("syscall", 250, 0, -3, 1, 0, 0),
         "use io_uring": lambda: libc("syscall", 425, 1, bytes(120)),
         "raise its limits": raise_limits,
+        "import the simulation": lambda: bring_in("als_engine.simulation"),
+        "import the physics": lambda: bring_in("pybullet"),
+        "import an expert": lambda: bring_in("als_scenarios.game.tag"),
+        "read the simulation": lambda: Path(place["simulation"]).read_bytes(),
+        "read the physics": lambda: Path(place["physics"]).read_bytes(),
+        "read an expert": lambda: Path(place["expert"]).read_bytes(),
+        "make a file without a name": nameless,
+        "lock a file of everybody's": lambda: lock(place["shared"], True),
+        "lock a part of a file of everybody's": lambda: lock(place["shared"], False),
+        "be notified of others' files": lambda: os.close(libc("inotify_init1", 0)),
     }
 
 
@@ -374,6 +408,39 @@ def map_much():
         kept.append(mmap.mmap(-1, 64 << 20))
 
 
+def crowd():
+    """Three thousand threads, or as many as there may be."""
+    try:
+        for _ in range(3_000):
+            threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    except RuntimeError as error:
+        raise RuntimeError(f"{threading.active_count()} threads") from error
+    time.sleep(60)
+
+
+def unnamed():
+    """Files that nobody finds, since they have no name any more."""
+    kept = []
+    for _ in range(60):
+        kept.append(open("file", "wb"))  # noqa: SIM115 - It is to stay open.
+        os.unlink("file")
+        kept[-1].write(bytes(1 << 20))
+        kept[-1].flush()
+    time.sleep(60)
+
+
+def mapped():
+    """Files that have neither a name nor a descriptor."""
+    kept = []
+    for _ in range(60):
+        with open("file", "w+b") as file:
+            os.unlink("file")
+            file.write(bytes(1 << 20))
+            file.flush()
+            kept.append(mmap.mmap(file.fileno(), 0))
+    time.sleep(60)
+
+
 def spin():
     while True:
         pass
@@ -413,6 +480,9 @@ ACTS = {
     "writes much": lambda rows: big(),
     "writes many": lambda rows: many(),
     "digs deep": lambda rows: deep(),
+    "starts many threads": lambda rows: crowd(),
+    "writes without names": lambda rows: unnamed(),
+    "maps without names": lambda rows: mapped(),
     "floods": lambda rows: flood(),
     "hangs up": lambda rows: (os.close(int(sys.argv[2])), time.sleep(60)),
     "calls as i386": lambda rows: i386(),

@@ -175,6 +175,6 @@ def _trained(trainings: list[tuple[Unit, TrainedAgent]]) -> str:
         for unit, trained in trainings
     )
     return (
-        '<details class="card"><summary>Every training: budget, time, attempts</summary>'
+        '<details class="card"><summary>Every training, as claimed: steps, time, attempts</summary>'
         f"{table('sortable', heads, lines)}</details>"
     )

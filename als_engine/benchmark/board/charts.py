@@ -104,6 +104,7 @@ def learning_curves(board: Board, store: Store, entry: SuiteEntry) -> str:
     lines = [Interval(n, n, value, value, value) for n, value in yardsticks if value is not None]
     drawing = band_chart(series, lines, "environment steps", "training return")
     caption = (
+        "As claimed: nobody can replay a training. "
         "Mean return of the last training episodes: interquartile mean over training seeds, with "
         "its 95% interval. Dashed: what counts as 0 and as 1."
     )

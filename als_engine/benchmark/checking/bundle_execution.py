@@ -32,6 +32,7 @@ def execute_bundle(
     folder: Path,
     secret: bytes,
     *,
+    checked: Bundle | None = None,
     store: Path | None = None,
     episodes: int | None = None,
     workers: int = 1,
@@ -44,6 +45,8 @@ def execute_bundle(
     Args:
         folder: the bundle.
         secret: the board's.
+        checked: the bundle as it was verified; nothing else is executed, whatever is in the folder
+            by now. None opens it.
         store: where each unit is kept when it is done, as part of a run that ranks; what is there
             already is not done again.
         episodes: for each unit; by default as many as the suite has.
@@ -56,13 +59,13 @@ def execute_bundle(
         The units in the bundle's order.
 
     Raises:
-        SavedFileError: the bundle cannot be read.
+        SavedFileError: the bundle cannot be read, or is another one than was checked.
         ArgumentError: more episodes than the suite has, or none; or they are to be kept, and are
             fewer than the suite has, or of agents that were not confined.
         ConfinementError: the kernel refused to confine an agent.
         StoreError: the store cannot be written, or has this bundle with another secret.
     """
-    bundle = Bundle.open(folder)
+    bundle = checked or Bundle.open(folder)
     suite = bundle.suite
     count = suite.episodes if episodes is None else episodes
     if not 1 <= count <= suite.episodes:

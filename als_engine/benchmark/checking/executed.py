@@ -16,6 +16,7 @@ from als_engine.benchmark.checking.bundle import Bundle
 from als_engine.benchmark.checking.execution import Execution
 from als_engine.benchmark.checking.manifest import UnitRecord
 from als_engine.benchmark.identity import YARDSTICKS
+from als_engine.benchmark.provenance import machine
 from als_engine.benchmark.records import TIERS, RunRecord, Unit
 from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.benchmark.sandbox.confinement import Confinement
@@ -86,7 +87,7 @@ class ExecutedRun:
             suite=manifest.suite,
             code=manifest.code,
             versions=manifest.versions,
-            machine=manifest.machine,
+            machine=machine(),  # Where they were played: here.
             tier=EXECUTED,
             bundle=bundle.hash,
         )

@@ -61,11 +61,14 @@ class Verdict:
         bundle: its hash.
         manifest: what it claims; None when it could not be read.
         refusals: what does not hold, one line each; empty when all does.
+        opened: what was checked; None when it could not be read. Whoever goes on with the bundle
+            takes this and opens no folder again: what it gives are the bytes that were checked.
     """
 
     bundle: str
     manifest: Manifest | None
     refusals: tuple[str, ...]
+    opened: Bundle | None = None
 
     @property
     def holds(self) -> bool:
@@ -120,7 +123,7 @@ def verify(
     refusals = list(_claims(bundle.manifest, suite))
     if not refusals:
         refusals = _in_processes(folder, bundle, workers, on_progress)
-    return Verdict(bundle.hash, bundle.manifest, tuple(refusals))
+    return Verdict(bundle.hash, bundle.manifest, tuple(refusals), bundle)
 
 
 def verify_bundle(
@@ -156,7 +159,7 @@ def verify_bundle(
         finally:
             if stage is None:
                 used.close()
-    return Verdict(bundle.hash, manifest, tuple(refusals))
+    return Verdict(bundle.hash, manifest, tuple(refusals), bundle)
 
 
 # -- what is claimed ----------------------------------------------------------------------------

@@ -40,6 +40,7 @@ from als_engine.benchmark.sandbox.confinement import (
     confinement,
     import_path,
     walls,
+    world_modules,
 )
 from als_engine.errors import ArgumentError
 from als_engine.registry import registry
@@ -48,13 +49,9 @@ from als_engine.saving import RECORD, AgentRecord, spaces
 __all__ = ["AgentFailure", "Limits", "SandboxedAgent"]
 
 _CHILD: Final = Path(__file__).with_name("child.py")
-_INHERITED: Final = (
-    "ALS_DISABLE_PLUGINS",
-    "ALS_PLUGINS",
-    "ALS_STRICT_PLUGINS",
-    "LD_LIBRARY_PATH",
-)
-"""All that the agent's process gets of the environment; none of it is secret."""
+_INHERITED: Final = ("ALS_DISABLE_PLUGINS", "ALS_PLUGINS", "LD_LIBRARY_PATH")
+"""All that the agent's process gets of the environment; none of it is secret. Not whether plugins
+are loaded strictly: those of scenarios cannot be in there."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +64,7 @@ class Limits:
         seconds: for everything together, as far as we wait for it.
         memory_bytes: of address space, libraries included.
         scratch_bytes: of files.
+        threads: at once.
     """
 
     seconds_per_act: float = 10.0
@@ -74,6 +72,7 @@ class Limits:
     seconds: float = 3_600.0
     memory_bytes: int = 8 << 30
     scratch_bytes: int = 256 << 20
+    threads: int = 64
 
     def as_rlimits(self) -> dict[str, int]:
         """What the kernel enforces."""
@@ -85,6 +84,15 @@ class Limits:
             "RLIMIT_FSIZE": self.scratch_bytes,
             "RLIMIT_NOFILE": 256,
             "RLIMIT_CORE": 0,
+            "RLIMIT_MSGQUEUE": 0,
+        }
+
+    def as_quota(self) -> dict[str, int]:
+        """What is bounded otherwise; see `child.bound`."""
+        return {
+            "threads": self.threads,
+            "bytes": self.scratch_bytes,
+            "files": scratch.MAX_FILES,
         }
 
 
@@ -129,7 +137,7 @@ class SandboxedAgent(Agent):
             ConfinementError: the kernel refused to confine it.
             AgentFailure: it did not start.
         """
-        registry.agent(agent_id)
+        spec = registry.agent(agent_id)
         saved = _saved_config(files or {})
         super().__init__(*spaces(scenario, arguments), **(saved or config or {}))
         self.limits = limits or Limits()
@@ -140,6 +148,8 @@ class SandboxedAgent(Agent):
         self._handle = 0
         self._left = self.limits.seconds
         self._counted = 0.0
+        self._bounded: frozenset[str] = frozenset()
+        self._hidden_modules = world_modules(spec.agent) if self.force.landlock else []
         folder = scratch.make_folder()
         self._scratch = folder / "scratch"
         self._channel = Channel()
@@ -253,8 +263,15 @@ class SandboxedAgent(Agent):
             (agent / name).write_bytes(content)
         job = {
             "walls": walls(
-                self.force, self._process.pid, self._scratch, agent, self.limits.as_rlimits()
+                self.force,
+                self._process.pid,
+                self._scratch,
+                agent,
+                self.limits.as_rlimits(),
+                self.limits.as_quota(),
+                self._hidden_modules,
             ),
+            "hidden": self._hidden_modules,
             "path": import_path(),
             "spaces": pickle.dumps((self.observation_space, self.action_space)).hex(),
             "agent": agent_id,
@@ -263,9 +280,10 @@ class SandboxedAgent(Agent):
         }
         # It answers twice: nothing of the agent's has been imported before the first one.
         try:
-            self._ask(job, seconds=self.limits.seconds_to_start)
+            answer = self._ask(job, seconds=self.limits.seconds_to_start)
         except AgentFailure as error:
             raise ConfinementError(str(error)) from error
+        self._bounded = frozenset(answer["bounded"])
         self._check_walls()
         self._ask(None, seconds=self.limits.seconds_to_start)
 
@@ -288,7 +306,7 @@ class SandboxedAgent(Agent):
         *,
         seconds: float | None = None,
     ) -> Any:
-        """One question and its answer: the actions where `rows` are asked for, else nothing."""
+        """One question and its answer: the actions where `rows` are asked for, else the header."""
         began = time.monotonic()
         allowed = self.limits.seconds_per_act if seconds is None else seconds
         deadline = began + min(allowed, self._left)
@@ -298,7 +316,7 @@ class SandboxedAgent(Agent):
             if message is not None:
                 self._channel.send(message, arrays, deadline, self._watch)
             header = self._channel.header(deadline, self._watch)
-            actions = None if rows is None else self._actions(header, rows, deadline)
+            answer = header if rows is None else self._actions(header, rows, deadline)
             self._watch()
         except TimeoutError:
             self.close()
@@ -312,7 +330,7 @@ class SandboxedAgent(Agent):
             self.close()
             raise
         self._left -= time.monotonic() - began
-        return actions
+        return answer
 
     def _actions(self, header: Mapping[str, Any], rows: int, deadline: float) -> NDArray[Any]:
         """Reads the actions that a header announces, and holds them against the space."""
@@ -336,12 +354,17 @@ class SandboxedAgent(Agent):
         return actions.astype(space.dtype, copy=False)
 
     def _watch(self) -> None:
-        """Measures the scratch folder, at most four times a second."""
+        """Measures what the kernel does not bound here, at most four times a second."""
         now = time.monotonic()
         if now - self._counted < 0.25:
             return
         self._counted = now
-        if not scratch.fits(self._scratch, self.limits.scratch_bytes):
+        if "threads" not in self._bounded and scratch.threads(self.pid) > self.limits.threads:
+            raise AgentFailure(f"the agent had more than {self.limits.threads} threads")
+        if "disk" in self._bounded:
+            return
+        unnamed = scratch.unnamed_bytes(self.pid, self._scratch)
+        if not scratch.fits(self._scratch, self.limits.scratch_bytes - unnamed):
             most = self.limits.scratch_bytes >> 20
             raise AgentFailure(f"the agent wrote more than {most} MiB or {scratch.MAX_FILES} files")
 

@@ -26,6 +26,10 @@ _CAPABILITIES: Final = 64
 _CAPABILITY_VERSION: Final = 0x20080522
 _SIGKILL: Final = 9
 _LENGTH: Final = struct.Struct("<I")
+_NEWNS, _NEWIPC, _NEWUSER = 0x20000, 0x08000000, 0x10000000
+_NOSUID, _NODEV, _NOEXEC, _REC, _PRIVATE = 2, 4, 8, 0x4000, 0x40000
+_NOBODYS: Final = range(40_000, 60_000)
+"""Ids of users that nobody has, where root is to be counted as somebody else."""
 
 _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -66,16 +70,22 @@ class _Pipe:
 # -- the walls ------------------------------------------------------------------------------------
 
 
-def confine(walls: dict[str, Any]) -> None:
+def confine(walls: dict[str, Any]) -> list[str]:
     """Puts up what `als_engine.benchmark.sandbox.confinement` has planned; there is no way back.
 
     Args:
-        walls: `parent` (pid), `limits` (name of RLIMIT_* to value), `capabilities` (whether they
-            are kept), `landlock` (attr, rules) or None, `seccomp` (a hexadecimal program) or None.
+        walls: `parent` (pid), `scratch` (a folder), `limits` (name of RLIMIT_* to value), `quota`
+            (see `bound`) or None, `capabilities` (whether they are kept), `landlock` (attr, rules)
+            or None, `seccomp` (a hexadecimal program) or None.
+
+    Returns:
+        What `bound` has bounded.
 
     Raises:
         OSError: the kernel refused.
     """
+    # First: a new namespace takes the signal back that is asked for next.
+    bounded = bound(walls["scratch"], **walls["quota"]) if walls["quota"] else []
     _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
     if os.getppid() != walls["parent"]:
         os._exit(0)  # It died before it could be noticed.
@@ -90,6 +100,50 @@ def confine(walls: dict[str, Any]) -> None:
         _landlock(**walls["landlock"])
     if walls["seccomp"] is not None:
         _seccomp(bytes.fromhex(walls["seccomp"]))
+    return bounded
+
+
+def bound(scratch: str, threads: int, bytes: int, files: int) -> list[str]:
+    """Lets the kernel count what has no limit of its own, as far as it can be had here.
+
+    Files lie in a file system of their own, in memory, whose size and number of files are fixed:
+    so they count whether they have a name or not. Threads count for a user whom nobody else is: in
+    a namespace of ours, or, for root, an id that nobody has.
+
+    Returns:
+        "disk" and "threads", where they are bounded; whoever started us has to count the others.
+    """
+    found = []
+    user, group = os.geteuid(), os.getegid()
+    apart = _LIBC.unshare(_NEWNS | _NEWIPC) == 0
+    mapped = not apart and _LIBC.unshare(_NEWNS | _NEWIPC | _NEWUSER) == 0
+    if mapped:
+        maps = {"uid_map": f"{user} {user} 1", "setgroups": "deny", "gid_map": f"{group} {group} 1"}
+        try:
+            for name, text in maps.items():
+                descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY)
+                os.write(descriptor, text.encode())
+                os.close(descriptor)
+        except OSError:
+            pass  # Some systems let nobody do this; threads count in the namespace all the same.
+    if apart or mapped:
+        options = f"size={bytes},nr_inodes={files},mode=700".encode()
+        flags = _NOSUID | _NODEV | _NOEXEC
+        if (
+            _LIBC.mount(None, b"/", None, _REC | _PRIVATE, None) == 0
+            and _LIBC.mount(b"tmpfs", os.fsencode(scratch), b"tmpfs", flags, options) == 0
+        ):
+            os.chdir(scratch)
+            found.append("disk")
+    somebody = user == 0 and not mapped
+    if somebody:
+        number = _NOBODYS.start + os.getpid() % len(_NOBODYS)
+        somebody = _LIBC.setresuid(number, -1, -1) == 0
+    if somebody or mapped:
+        resource.setrlimit(resource.RLIMIT_NPROC, (threads, threads))
+        if somebody or user != 0:  # Root in a namespace may be root outside, whom no limit binds.
+            found.append("threads")
+    return found
 
 
 def _drop_capabilities() -> None:
@@ -137,6 +191,17 @@ def _check(result: int, what: str) -> int:
 
 
 # -- the agent ------------------------------------------------------------------------------------
+
+
+class _Refused:
+    """Says in one line why a module cannot be imported; that it cannot, Landlock sees to."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if any(name == each or name.startswith(f"{each}.") for each in self.names):
+            raise ImportError(f"{name} cannot be imported by an agent: it makes or moves worlds")
 
 
 class _Host:
@@ -197,12 +262,13 @@ def main() -> None:
     pipe = _Pipe(int(sys.argv[1]), int(sys.argv[2]))
     job = pipe.receive()
     try:
-        confine(job["walls"])
+        bounded = confine(job["walls"])
     except OSError as error:
         pipe.send({"error": f"the kernel refused {error}"})
         return
-    pipe.send({})
+    pipe.send({"bounded": bounded})
     try:
+        sys.meta_path.insert(0, _Refused(job["hidden"]))
         host = _Host(job)
         pipe.send({})
         while True:

@@ -25,8 +25,17 @@ from typing import Any, Final
 
 from als_engine.benchmark.sandbox.syscalls import MACHINES, filter_program
 from als_engine.errors import ALSError
+from als_engine.registry import registry
 
-__all__ = ["Confinement", "ConfinementError", "confinement", "import_path", "readable", "walls"]
+__all__ = [
+    "Confinement",
+    "ConfinementError",
+    "confinement",
+    "import_path",
+    "readable",
+    "walls",
+    "world_modules",
+]
 
 _LANDLOCK_CREATE: Final = 444
 _LANDLOCK_VERSION: Final = 1
@@ -59,6 +68,18 @@ _SYSTEM: Final = (
     "/proc/self/maps",
     "/proc/self/status",
 )
+
+
+_WORLDS: Final = (
+    "als_engine.simulation",
+    "als_engine.physics",
+    "pybullet",
+    "pybullet_data",
+    "pybullet_utils",
+    "mujoco",
+    "mujoco_py",
+)
+"""Modules that make worlds move: an agent is shown worlds and steps none of its own with them."""
 
 
 class ConfinementError(ALSError, RuntimeError):
@@ -112,8 +133,31 @@ def confinement() -> Confinement:
     return Confinement(max(abi, 0), filters and machine in MACHINES, machine)
 
 
+def world_modules(agent: str) -> list[str]:
+    """What an agent can neither import nor read: physics, the simulation and the scenarios.
+
+    Of the package that the agent itself is in, only the modules of scenarios.
+
+    Args:
+        agent: `"module:Class"`.
+    """
+    module = agent.partition(":")[0]
+    found = set(_WORLDS)
+    for scenario in registry.scenarios():
+        task = scenario.task.partition(":")[0]
+        package = task.partition(".")[0]
+        found.add(task if package == module.partition(".")[0] else package)
+    return sorted(name for name in found if not f"{module}.".startswith(f"{name}."))
+
+
 def walls(
-    force: Confinement, pid: int, scratch: Path, agent: Path, limits: dict[str, int]
+    force: Confinement,
+    pid: int,
+    scratch: Path,
+    agent: Path,
+    limits: dict[str, int],
+    quota: dict[str, int],
+    hidden: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The plan that `child.confine` carries out, JSON-able.
 
@@ -123,12 +167,17 @@ def walls(
         scratch: the only folder that it may write to.
         agent: a folder that it may read besides what is installed.
         limits: name of an `RLIMIT_*` to its value.
+        quota: most `threads`, and `bytes` and `files` of the scratch folder.
+        hidden: modules that it may neither import nor read.
     """
     return {
         "parent": os.getpid(),
+        "scratch": str(scratch),
         "limits": limits,
         "capabilities": force.landlock == 0 and not force.seccomp,
-        "landlock": _landlock(force.landlock, scratch, agent) if force.landlock else None,
+        # Without the filter nothing would keep what is bounded here.
+        "quota": quota if force.seccomp else None,
+        "landlock": _landlock(force.landlock, scratch, agent, hidden) if force.landlock else None,
         "seccomp": filter_program(force.machine, pid).hex() if force.seccomp else None,
     }
 
@@ -139,7 +188,7 @@ def readable(path: Path) -> bool:
     return any(path.is_relative_to(place) for place, right in _places() if right & _READ)
 
 
-def _landlock(abi: int, scratch: Path, agent: Path) -> dict[str, Any]:
+def _landlock(abi: int, scratch: Path, agent: Path, hidden: Sequence[str]) -> dict[str, Any]:
     handled = (1 << _RIGHTS[min(abi, _NEWEST_FILES)]) - 1
     attr = [handled]
     if abi >= 4:
@@ -147,7 +196,8 @@ def _landlock(abi: int, scratch: Path, agent: Path) -> dict[str, Any]:
     if abi >= 6:
         attr.append(_ABSTRACT_SOCKETS_AND_SIGNALS)
     everything = handled & ~(_EXECUTE | _DEVICES | _IOCTL)
-    rules = [(str(place), right) for place, right in _places()]
+    kept = frozenset(_files_of(hidden))
+    rules = [(str(p), r) for place, right in _places() for p, r in _without(place, right, kept)]
     rules += [
         ("/dev/null", _READ | _WRITE),
         (str(agent), _READ | _LIST),
@@ -178,6 +228,36 @@ def _places() -> Iterator[tuple[Path, int]]:
         for child in sorted(folder.iterdir()):
             if _is_importable(child):
                 yield child.resolve(), _READ | (_LIST if child.is_dir() else 0)
+
+
+def _files_of(modules: Sequence[str]) -> Iterator[Path]:
+    """Where modules lie, compiled or not, in every folder that they might be imported from."""
+    roots = {Path(entry).resolve() for entry in import_path()}
+    for place in {
+        Path(name).resolve()
+        for name in (*_LIBRARIES, "/usr/local/lib", sys.prefix, sys.base_prefix)
+    }:
+        for pattern in ("lib*/python3*/*-packages", "python3*/*-packages"):
+            roots |= {folder.resolve() for folder in place.glob(pattern)}
+    for module in modules:
+        *parents, name = module.split(".")
+        for root in roots:
+            folder = root.joinpath(*parents)
+            for pattern in (name, f"{name}.*", f"__pycache__/{name}.*"):
+                yield from (path.resolve() for path in folder.glob(pattern))
+
+
+def _without(place: Path, right: int, kept: frozenset[Path]) -> Iterator[tuple[Path, int]]:
+    """The rules for a place that leave out some of what lies in it."""
+    place = place if str(place).startswith("/proc") else place.resolve()
+    if any(place.is_relative_to(each) for each in kept):
+        return
+    if not right & _READ or not any(each.is_relative_to(place) for each in kept):
+        yield place, right
+        return
+    yield place, _LIST  # By name, as imports look around; a rule for a folder is one for all in it.
+    for child in place.iterdir():
+        yield from _without(child, right if child.is_dir() else right & ~_LIST, kept)
 
 
 def import_path() -> list[str]:

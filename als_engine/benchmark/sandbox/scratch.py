@@ -6,13 +6,14 @@ import fcntl
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-__all__ = ["MAX_FILES", "fits", "make_folder", "remove"]
+__all__ = ["MAX_FILES", "fits", "make_folder", "remove", "threads", "unnamed_bytes"]
 
 MAX_FILES: Final = 2_000
 """More files and folders than this are too many, however small."""
@@ -78,10 +79,39 @@ def _open_folder(entry: os.DirEntry[str]) -> bool:
     return True
 
 
+def threads(pid: int) -> int:
+    """How many threads a process has; 0 when it is gone."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith("Threads:"):
+                return int(line.split()[1])
+    return 0
+
+
+def unnamed_bytes(pid: int, folder: Path) -> int:
+    """How much of a folder's disk a process holds in files that have no name any more."""
+    held: dict[int, int] = {}
+    with suppress(OSError):
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            with suppress(OSError):  # It has just been closed.
+                status = os.stat(entry.path)
+                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                    held[status.st_ino] = status.st_blocks * 512
+        for line in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8").splitlines():
+            # A file that is mapped needs no descriptor: "begin-end perms offset dev inode path".
+            span, _, _, _, inode, *path = line.split(maxsplit=5)
+            if path and path[0].startswith(str(folder)) and path[0].endswith("(deleted)"):
+                begin, end = (int(word, 16) for word in span.split("-"))
+                held.setdefault(int(inode), end - begin)
+    return sum(held.values())
+
+
 def fits(folder: Path, most: int) -> bool:
     """Whether what lies in a folder is small enough; follows no link."""
     size = count = 0
     places = [str(folder)]
+    if most < 0:
+        return False
     while places:
         try:
             with os.scandir(places.pop()) as entries:

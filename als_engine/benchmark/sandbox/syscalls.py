@@ -74,6 +74,18 @@ _DENIED: Final[dict[str, tuple[int | None, int | None]]] = {
     "ioprio_set": (251, 30),
     "migrate_pages": (256, 238),
     "move_pages": (279, 239),
+    # What is counted for one user is to be counted for that one.
+    "setuid": (105, 146),
+    "setgid": (106, 144),
+    "setreuid": (113, 145),
+    "setregid": (114, 143),
+    "setgroups": (116, 159),
+    "setresuid": (117, 147),
+    "setresgid": (119, 149),
+    "setfsuid": (122, 151),
+    "setfsgid": (123, 152),
+    # A lock on a file that two may read is seen by both.
+    "flock": (73, 32),
     # New processes: with none there is none to be left over. Threads are clones, see below.
     "fork": (57, None),
     "vfork": (58, None),
@@ -162,12 +174,16 @@ _DENIED: Final[dict[str, tuple[int | None, int | None]]] = {
 
 _CLONE, _CLONE3 = (56, 220), (435, 435)
 _KILL, _TGKILL = (62, 129), (234, 131)
+# A file that never has a name; `openat2` would hide its flags from a filter.
+_OPEN, _OPENAT, _OPENAT2 = (2, -1), (257, 56), (437, 437)  # -1: there is none.
+_O_TMPFILE: Final = 0x400000
 _PRLIMIT64, _PRCTL, _FCNTL, _IOCTL = (302, 261), (157, 167), (72, 25), (16, 29)
 
 _CLONE_THREAD: Final = 0x10000
 _PR_SET_PDEATHSIG: Final = 1
-# F_SETOWN, F_SETSIG, F_SETOWN_EX: a descriptor that sends signals to whom one likes.
-_FCNTL_SIGNALS: Final = (8, 10, 15)
+# F_SETOWN, F_SETSIG, F_SETOWN_EX: a descriptor that sends signals to whom one likes. Locks of both
+# kinds, leases and F_NOTIFY: what another sees of a file that both may read.
+_FCNTL_REFUSED: Final = (8, 10, 15, 5, 6, 7, 36, 37, 38, 1024, 1025, 1026)
 # TIOCSTI types on a terminal; FIOASYNC, FIOSETOWN and SIOCSPGRP are F_SETOWN by another name.
 _IOCTL_SIGNALS: Final = (0x5412, 0x5452, 0x8901, 0x8902)
 
@@ -202,10 +218,14 @@ def filter_program(machine: str, pid: int) -> bytes:
     code += _call(_CLONE[column], [_argument(0), (_BITS, 1, 0, _CLONE_THREAD), *deny])
     for call in (_KILL, _TGKILL):
         code += _call(call[column], [_argument(0), (_EQUAL, 1, 0, pid), *deny])
+    code += _call(_OPENAT2[column], missing)
+    for call, flags in ((_OPEN, 1), (_OPENAT, 2)):
+        if call[column] >= 0:
+            code += _call(call[column], [_argument(flags), (_BITS, 0, 1, _O_TMPFILE), *deny])
     own = [_argument(0), (_EQUAL, 2, 0, 0), (_EQUAL, 1, 0, pid), *deny]
     code += _call(_PRLIMIT64[column], own)
     code += _call(_PRCTL[column], _refuse(0, (_PR_SET_PDEATHSIG,)))
-    code += _call(_FCNTL[column], _refuse(1, _FCNTL_SIGNALS))
+    code += _call(_FCNTL[column], _refuse(1, _FCNTL_REFUSED))
     code += _call(_IOCTL[column], _refuse(1, _IOCTL_SIGNALS))
     for numbers in _DENIED.values():
         number = numbers[column]
