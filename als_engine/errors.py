@@ -17,11 +17,13 @@ __all__ = [
     "CopyError",
     "LayoutError",
     "MachineError",
+    "NoExpertError",
     "PhysicsError",
     "PluginError",
     "ResetNeededError",
     "SavedFileError",
     "StoreError",
+    "TaskError",
     "UnexpectedArgumentError",
     "UnknownIdError",
     "WorkerError",
@@ -64,6 +66,14 @@ class ActionError(ALSError, ValueError):
 
 class LayoutError(ALSError, ValueError):
     """A layout that cannot be built: a full room, overlapping walls, a spawn inside a prop."""
+
+
+class TaskError(ALSError, ValueError):
+    """A task's answer with a wrong shape or type, or with numbers that are not finite."""
+
+
+class NoExpertError(ALSError, NotImplementedError):
+    """A scenario whose task has no expert was asked for the expert's actions."""
 
 
 class SavedFileError(ALSError, ValueError):

@@ -18,12 +18,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine import interaction
+from als_engine.answers import Answers
 from als_engine.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.avatar import Codec, Commands, drive
 from als_engine.checks import at_least_one, check_seed, one_of, whole_number
 from als_engine.errors import (
     ArgumentError,
     LayoutError,
+    NoExpertError,
     PhysicsError,
     ResetNeededError,
     unexpected,
@@ -155,6 +157,8 @@ class Simulation(DeepCopied, Owner):
             max_episode_steps=max_episode_steps,
             first_world=first_world,
         )
+        self._answers = Answers(scenario, type(task).__name__, self.state)
+        self._stepped = False
         self._make_sensors(sensors, _frame(frame_size), _is_flag("flatten", flatten))
         self._state_vector = StateVector(self.state)
         self.rewards: FloatArray = np.zeros((self.num_worlds, self.num_avatars))
@@ -384,11 +388,11 @@ class Simulation(DeepCopied, Owner):
         state.step += 1
         task.after_step(state)
         running = ~(self.terminated | self.truncated) if registry.listens_to_episodes else None
-        self.terminated[:] = task.terminated(state)
+        self.terminated[:] = self._answers.flags(task.terminated(state), "terminated")
         # Both may be true in one step, as with Gymnasium's own TimeLimit: what an algorithm asks
         # is whether it terminated.
         self.truncated[:] = state.step >= state.max_episode_steps
-        self._reward()
+        self._reward(must_be_finite=broken is None)
         # A world that ended before is told of once, though it may be stepped on until its reset.
         if running is not None and (ended := (self.terminated | self.truncated) & running).any():
             self._report_episodes(ended)
@@ -423,15 +427,31 @@ class Simulation(DeepCopied, Owner):
             return error
         return None
 
-    def _reward(self) -> None:
+    def _reward(self, must_be_finite: bool) -> None:
+        """Asks for the reward; where physics has broken, that is what is wrong, and is said."""
+        answers = self._answers
         if self.has_terms:
-            terms = self.task.reward_terms(self.state)
-            for i, name in enumerate(self.reward_names):
-                self.terms[..., i] = terms[name]
+            terms = answers.terms(self.task.reward_terms(self.state), self.reward_names)
+            for i, values in enumerate(terms.values()):
+                self.terms[..., i] = values
             self.rewards[:] = add_terms(terms)
         else:
-            self.rewards[:] = self.task.reward(self.state)
+            self.rewards[:] = answers.reward(self.task.reward(self.state))
+        if must_be_finite:
+            answers.finite("reward", self.rewards)
+            if not self._stepped:
+                self._stepped = True
+                self.check_metrics()
         self.returns += self.rewards
+
+    def check_metrics(self) -> None:
+        """Refuses metrics that are not finite; asked at the first step, and by `als check` at all.
+
+        Raises:
+            TaskError: names the metric.
+        """
+        for name, values in self.metrics().items():
+            self._answers.finite(f'metrics["{name}"]', values)
 
     def observe(self) -> None:
         """Lets every sensor write `observations` anew."""
@@ -469,8 +489,9 @@ class Simulation(DeepCopied, Owner):
         Numbers are bool, int64 or float64, whatever the task's own arrays are, so that every view
         gives the same type.
         """
-        success = self.task.success(self.state)
-        metrics = {"success": success, "level": self.state.level, **self.task.metrics(self.state)}
+        success = self._answers.flags(self.task.success(self.state), "success")
+        own = self._answers.metrics(self.task.metrics(self.state))
+        metrics = {"success": success, "level": self.state.level, **own}
         return {name: _widest(values) for name, values in metrics.items()}
 
     def named_terms(self, avatar: int) -> dict[str, float]:
@@ -481,11 +502,19 @@ class Simulation(DeepCopied, Owner):
         return dict(zip(map(term_key, self.reward_names), values, strict=True))
 
     def expert_actions(self) -> NDArray[Any]:
-        """What the task's expert does now, (worlds, observers, ...) as `action_space` has it."""
+        """What the task's expert does now, (worlds, observers, ...) as `action_space` has it.
+
+        Raises:
+            NoExpertError: the task has none.
+        """
         who = np.zeros((self.num_worlds, self.num_avatars), np.bool_)
         who[:, : self.observers] = True
         self._expert_commands.clear()
-        self.task.expert(self.state, who, self._expert_commands)
+        try:
+            self.task.expert(self.state, who, self._expert_commands)
+        except NotImplementedError as error:
+            reason = str(error) or f"{type(self.task).__name__} has no expert"
+            raise NoExpertError(f"{self.scenario}: {reason}") from None
         return self.codec.encode(self._expert_commands, self.observers)
 
     def use(self, observations: Mapping[str, NDArray[Any]]) -> None:

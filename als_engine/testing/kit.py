@@ -30,6 +30,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "autoreset": replay.autoreset,
     "workers": replay.workers,
     "time-limit": replay.time_limit,
+    "answers": play.answers,
     "pure": play.pure,
     "terms": play.terms,
     "sensors": play.sensors,

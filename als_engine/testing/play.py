@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from als_engine.avatar import ACTION_MODES
 from als_engine.envs.vector import VectorEnv
+from als_engine.errors import TaskError
 from als_engine.sensors import SENSORS
 from als_engine.simulation import Simulation
 from als_engine.task import add_terms
@@ -84,6 +85,24 @@ def _same(one: Any, two: Any) -> bool:
 
 def _digests(simulation: Simulation) -> list[bytes]:
     return [simulation.state.digest(world) for world in range(simulation.num_worlds)]
+
+
+def answers(case: Case) -> Iterator[str]:
+    """Rewards, terminations and metrics have their shapes and are finite at every step."""
+    simulation = case.simulate(2)
+    try:
+        simulation.reset([_SEED, _SEED + 1])
+        player = Player(_SEED)
+        for _ in range(case.options.steps):
+            simulation.advance(player.act(simulation))
+            simulation.check_metrics()
+            ended = simulation.terminated | simulation.truncated
+            if ended.any():
+                simulation.reset(worlds=ended)
+    except TaskError as error:
+        yield str(error)
+    finally:
+        simulation.close()
 
 
 def terms(case: Case) -> Iterator[str]:

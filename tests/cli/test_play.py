@@ -8,7 +8,10 @@ import imageio.v3 as imageio
 import numpy as np
 import pytest
 from als_command import als
+from learn_worlds import NO_EXPERT, learn  # noqa: F401
 from PIL import Image
+
+pytestmark = pytest.mark.usefixtures("learn")
 
 SHORT = ["--arg", "max_episode_steps=12"]
 
@@ -51,6 +54,13 @@ def test_it_prints_each_episodes_level_steps_and_return(tmp_path: Path) -> None:
     assert 10_000 <= int(level) < 20_000
     again = als(*words, *SHORT)
     assert again.out == result.out
+
+
+def test_an_expert_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.gif"
+    result = als("play", NO_EXPERT, "--agent", "expert", "--out", path, *SHORT)
+    assert (result.code, result.err) == (2, f"Error: {NO_EXPERT}: Faulty has no expert\n")
+    assert not path.exists()
 
 
 def test_the_views_show_different_things(tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ __all__ = [
     "Good",
     "GreedyRewards",
     "HotSensor",
+    "LateMetric",
+    "LateNan",
     "LazyExpert",
     "LostTerms",
     "Moody",
@@ -83,6 +85,17 @@ class NoSections(Reach):
 
     A room with a flag.
     """
+
+
+class LateNan(Good):
+    def reward(self, state):
+        return super().reward(state) + self.everyone(np.where(state.step == 5, np.nan, 0.0))
+
+
+class LateMetric(Good):
+    def metrics(self, state):
+        walked = np.where(state.step == 5, np.inf, state["walked"])
+        return {**super().metrics(state), "walked": walked}
 
 
 class Moody(Good):

@@ -66,7 +66,7 @@ class Site:
             env=self.environment(**environment),
             capture_output=True,
             encoding="utf-8",
-            timeout=110,
+            timeout=290,
         )
 
     def ids(self, code: str = "import als_engine", **environment: str) -> set[str]:

@@ -14,6 +14,7 @@ from als_engine.benchmark.contestants import Contestant
 from als_engine.benchmark.records import Unit
 from als_engine.benchmark.standings import Standing, Standings
 from als_engine.benchmark.tasks import Seat, open_seat
+from als_engine.registry import registry
 from als_engine.saving import RECORD, AgentRecord
 from als_engine.simulation import simulate
 from als_engine.video import write_video
@@ -51,13 +52,18 @@ def film_agent(
         try:
             trained = store.training(Unit(row.run, entry.name, row.agent, seed))
             files = trained.files if trained else {}
-            if files or row.is_yardstick:
+            if files or row.is_yardstick or _is_scripted(row):
                 return _film(path, file, row, entry, files, seed)
         # Whatever an agent trips over, the board is written without its film.
         except Exception as error:
             reason = printable(" ".join(str(error).split())[:200]) or type(error).__name__
             path.unlink(missing_ok=True)
     return reason
+
+
+def _is_scripted(row: Standing) -> bool:
+    """Whether it is an agent that does not learn, of which there is nothing to keep in a folder."""
+    return bool(row.player) and not registry.agent(row.player).trainable
 
 
 def _middle_seed(row: Standing, entry: str) -> int:
@@ -87,7 +93,7 @@ def _film(
         film = Film(sim, agent)
         frames = write_video(path, islice(film.episodes([0]), MAX_FRAMES))
         level = int(sim.state.level[0])
-    trained = "" if row.is_yardstick else f", training seed {seed}"
+    trained = f", training seed {seed}" if files else ""
     where = f"{entry.name}, level {level} of the {entry.split} split{trained}"
     if not film.takes:
         return Filmed(file, f"{where}. The first {frames} steps.")
@@ -99,6 +105,8 @@ def _film(
 def _contestant(row: Standing, files: Mapping[str, bytes]) -> tuple[Contestant, dict[str, Any]]:
     """Who plays, and the scenario's arguments that come with it."""
     if not files:
-        return Contestant(row.agent, row.agent), {}
+        played = row.player or row.agent
+        modes = registry.agent(played).action_modes
+        return Contestant(row.label, played), {"action_mode": modes[0]}
     record = AgentRecord.model_validate_json(files[RECORD])
     return Contestant(row.label, record.agent, config=record.config), record.arguments
