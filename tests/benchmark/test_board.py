@@ -22,8 +22,10 @@ from als_engine.benchmark.records import TrainedAgent, Unit
 from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.benchmark.standings import read_standings
 from als_engine.errors import SavedFileError
+from als_engine.hookspecs import hookimpl
+from als_engine.registry import registry
 from als_engine.saving import AgentRecord, make_agent, save_agent
-from als_engine.specs import SuiteEntry, SuiteSpec
+from als_engine.specs import AgentSpec, SuiteEntry, SuiteSpec
 
 NASTY = "x<script>window.stolen=1</script><img src=x onerror=window.stolen=1>\"'&"
 
@@ -155,8 +157,14 @@ def frames_of(path: Path) -> int:
         return int(film.n_frames)  # type: ignore[attr-defined]
 
 
+class Walkers:
+    @hookimpl
+    def als_agents(self) -> list[AgentSpec]:
+        return [AgentSpec("acme/walker", "als_engine.agent:RandomAgent")]
+
+
 def test_agents_are_filmed_on_a_held_out_level(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.setattr(films, "MAX_FRAMES", 60)
     entry = SUITE.entries[1]
@@ -167,9 +175,15 @@ def test_agents_are_filmed_on_a_held_out_level(
     record = AgentRecord(agent="q-learning", scenario=entry.scenario, arguments=arguments)
     save_agent(agent, tmp_path / "saved", record)
     saved = {path.name: path.read_bytes() for path in (tmp_path / "saved").iterdir()}
+    scripted = registry.add(Walkers(), "acme-walker")
+    request.addfinalizer(lambda: registry.remove(scripted))
     with StoreWriter(tmp_path / "film.sqlite") as writer:
         writer.add_run(run)
         maker = Maker(writer)
+        # An agent that does not learn has no folder in the store; it is filmed by what was run.
+        unit = Unit(run.key, entry.name, "mine", 0)
+        maker.claim(unit, "acme/walker")
+        writer.add_chunk(unit, a_chunk([0.3] * 20, np.random.default_rng(0)))
         for agent in ("expert", "random"):
             maker.add(run, agent)
         for seed, total in enumerate([0.5, 0.2, 0.8]):
@@ -184,7 +198,7 @@ def test_agents_are_filmed_on_a_held_out_level(
     board = write(tmp_path / "film.sqlite", tmp_path / "board").parent
     frames = {path.stem: frames_of(path) for path in (board / "films").iterdir()}
     # Pillow joins pictures that are the same: those that show how an episode ended.
-    assert set(frames) == {"expert", "random", "ppo"}
+    assert set(frames) == {"expert", "random", "ppo", "mine"}
     assert frames["random"] > 40
     pages = {name: html.unescape(text) for name, text in texts(board).items()}
     level = re.search(r"level (1\d{4}) of the test split", pages["agents/ppo.html"])
