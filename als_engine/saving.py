@@ -135,14 +135,19 @@ class OpenedAgent:
 def spaces(
     scenario: str, arguments: Mapping[str, Any]
 ) -> tuple[gymnasium.spaces.Dict, gymnasium.Space[Any]]:
-    """One avatar's observation space and action space; opens no physics.
+    """The spaces of an agent of ours: one avatar's; opens no physics.
 
     Raises:
         UnknownIdError: there is no such scenario.
-        ArgumentError: an argument is unknown or its value is not allowed.
+        ArgumentError: an argument is unknown or its value is not allowed; `flatten` is not.
     """
     from als_engine.simulation import simulate  # Whoever only reads agents needs no worlds.
 
+    if arguments.get("flatten"):
+        raise ArgumentError(
+            "flatten is for clients that want a Box: agents here read observations by name, "
+            "so leave it out"
+        )
     simulation = simulate(scenario, num_worlds=1, observers=1, **arguments)
     simulation.close()
     return simulation.observation_space, simulation.action_space

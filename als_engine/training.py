@@ -285,7 +285,7 @@ def _train(
     checkpoint: Path | None,
     on_progress: OnProgress,
 ) -> Trained:
-    from als_engine.envs.sb3 import learner_vec_env
+    from als_engine.envs.sb3 import sb3_vec_env
 
     earlier = _seconds(checkpoint)
     begun = time.monotonic()
@@ -320,7 +320,7 @@ def _train(
     with interruptible() as interrupted:
         with uninterrupted():
             arguments: dict[str, Any] = job.arguments
-            env = learner_vec_env(
+            env = sb3_vec_env(
                 job.scenario,
                 job.worlds,
                 observers=job.observers,

@@ -55,13 +55,6 @@ def sb3_vec_env(
     return WorldsVecEnv(id, num_worlds, observers, workers, seed, render_mode, arguments)
 
 
-def learner_vec_env(id: str | ScenarioSpec, num_worlds: int = 1, **given: Any) -> WorldsVecEnv:
-    """As `sb3_vec_env`, for our own learners: a flat observation is a Dict of one key, too."""
-    env = sb3_vec_env(id, num_worlds, **given)
-    env.keep_names()
-    return env
-
-
 _OF_ROWS: Final = {
     "expert_action": "expert_actions",
     "np_random": "_np_randoms",
@@ -107,7 +100,6 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         self._actions: NDArray[Any] | None = None
         # Whether an exception has come between the worlds' step and the sums that are kept here.
         self._broken = False
-        self._named = False
         self.num_envs = num_worlds * self.observers
         self._generators = Generators(num_worlds)
         self._attributes = Attributes(self, self.num_envs, _OF_ROWS)
@@ -140,11 +132,6 @@ class WorldsVecEnv(DeepCopied, VecEnv):
 
     def _for_rows(self, of_worlds: Any) -> list[Any]:
         return [of_worlds[row // self.observers] for row in range(self.num_envs)]
-
-    def keep_names(self) -> None:
-        """Gives observations as a Dict also with `flatten=True`, for our own learners."""
-        self._named = True
-        self.observation_space = deepcopy(self.worlds.simulation.observation_space)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seeds the worlds for the next reset: world `i` with `seed + i`."""
@@ -254,7 +241,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
             infos[world * self.observers + avatar] = {
                 **metrics,
                 "is_success": metrics["success"],
-                "terminal_observation": self._plain(
+                "terminal_observation": plain(
                     {
                         key: array[world, avatar].copy()
                         for key, array in worlds.final_observations.items()
@@ -285,16 +272,13 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         return self.worlds.terms.reshape(self.num_envs, -1)
 
     def _rows(self, observations: Arrays) -> Arrays:
-        rows: Arrays = self._plain(
+        rows: Arrays = plain(
             {
                 key: array.reshape(self.num_envs, *array.shape[2:]).copy()
                 for key, array in observations.items()
             }
         )
         return rows
-
-    def _plain(self, observation: Arrays) -> Any:
-        return observation if self._named else plain(observation)
 
     @property
     def state_space(self) -> gymnasium.spaces.Box:

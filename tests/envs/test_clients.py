@@ -9,6 +9,7 @@ from pathlib import Path
 import gymnasium as gym
 import numpy as np
 import pytest
+from als_command import als
 from gymnasium.spaces import flatten, flatten_space
 from gymnasium.wrappers import FlattenObservation
 
@@ -228,6 +229,18 @@ def test_flat_observations_of_ended_episodes_and_of_workers(make):
 def test_flat_observations_need_a_sensor():
     with pytest.raises(ArgumentError, match="flatten needs a sensor"):
         SingleEnv(TAG, sensors=[], flatten=True)
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "collect"])
+def test_our_own_agents_refuse_flat_observations_in_one_line(command, tmp_path):
+    told = {
+        "train": ["train", TAG, "--agent", "ppo", "--steps", "64", "--out", tmp_path / "run"],
+        "evaluate": ["evaluate", "random", "--on", TAG, "--episodes", "2"],
+        "collect": ["collect", TAG, "--policy", "random", "--out", tmp_path / "data"],
+    }[command]
+    result = als(*told, "--arg", "flatten=true")
+    assert result.code
+    assert "flatten is for clients that want a Box" in " ".join(result.err.split())
 
 
 # -- the state of the world ----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from als_engine.agent import Progress
-from als_engine.envs.sb3 import learner_vec_env
+from als_engine.envs.sb3 import sb3_vec_env
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.files import write_text
 from als_engine.safe_files import is_file
@@ -272,7 +272,7 @@ def _check_expert(job: Job) -> None:
         ArgumentError: the scenario has no expert.
     """
     arguments: dict[str, Any] = job.arguments
-    env = learner_vec_env(job.scenario, 1, observers=job.observers, seed=0, **arguments)
+    env = sb3_vec_env(job.scenario, 1, observers=job.observers, seed=0, **arguments)
     try:
         env.reset()
         env.expert_actions()

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from als_engine.agent import Progress, Training
-from als_engine.envs.sb3 import WorldsVecEnv, learner_vec_env
+from als_engine.envs.sb3 import WorldsVecEnv, sb3_vec_env
 from als_engine.evaluation.protocol import Evaluation
 from als_engine.interrupts import interruptible
 from als_engine.saving import AgentRecord, TrainingRecord, save_agent
@@ -257,7 +257,7 @@ class Rounds:
             if self._env is not None:
                 self._env.close()
             self._world = self._world_of(number)
-            self._env = learner_vec_env(
+            self._env = sb3_vec_env(
                 self.job.scenario,
                 self.job.worlds,
                 observers=self.job.observers,
