@@ -109,7 +109,7 @@ def _print(found: Standings) -> None:
 def _overall(found: Standings) -> Table:
     table = _table("", "agent", "tier", "score", "gap", "seeds")
     parts = [_part(row) for row in found.rows]
-    for row, part, after in zip(found.rows, parts, [*parts[1:], None], strict=True):
+    for row, part, after in zip(found.rows, parts, [*parts[1:], None], strict=False):
         table.row(
             _rank(row),
             "\n".join((row.label, *_remarks(row))),

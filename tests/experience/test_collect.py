@@ -17,6 +17,7 @@ from experience_worlds import BANG, DEBT, FEVER, NO_EXPERT, WALK, trail  # noqa:
 
 import als_engine  # noqa: F401 - registers the scenarios
 from als_engine.errors import ArgumentError, SavedFileError, UnknownIdError
+from als_engine.locking import locked
 from als_engine.simulation import simulate
 from als_plugins.experience.collect import collect
 from als_plugins.experience.records import data_file, part_of, read_dataset
@@ -362,13 +363,10 @@ def test_other_peoples_files_are_left_alone(tmp_path: Path) -> None:
 
 
 def test_two_processes_do_not_collect_into_one_folder(tmp_path: Path) -> None:
-    import fcntl
-
     collect(WALK, tmp_path, episodes=1, arguments=SMALL)
-    with (tmp_path / ".lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(SavedFileError, match="another process is writing to"):
-            collect(WALK, tmp_path, episodes=2, arguments=SMALL)
+    with locked(tmp_path), pytest.raises(SavedFileError, match="another process is writing to"):
+        collect(WALK, tmp_path, episodes=2, arguments=SMALL)
+    assert collect(WALK, tmp_path, episodes=2, arguments=SMALL).new == 1
 
 
 def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
