@@ -42,13 +42,18 @@ class Owner:
         """Makes this process the owner."""
         self._owner = os.getpid()
 
+    @property
+    def is_owner(self) -> bool:
+        """Whether this is the process that made the handles."""
+        return self._owner == os.getpid()
+
     def check_owner(self) -> None:
         """Refuses to go on where the handles were not made.
 
         Raises:
             CopyError: this process was forked from the one that made them.
         """
-        if self._owner != os.getpid():
+        if not self.is_owner:
             raise CopyError(
                 f"these worlds belong to process {self._owner}, from which this one was forked: "
                 "make the environment in the process that uses it"

@@ -85,6 +85,14 @@ class _Loaded(NamedTuple):
     point: EntryPoint | None
 
 
+class Added(NamedTuple):
+    """What `Registry.add` was given, to add it in another process too."""
+
+    plugin: Plugin
+    hooks: object
+    namespaces: tuple[str, ...]
+
+
 class Registry:
     """Everything that the installed plugins offer.
 
@@ -98,6 +106,8 @@ class Registry:
         self._started = False
         self._plugins: list[Plugin] = []
         self._hooks: list[_Loaded] = []
+        # What `add` has added: a worker process, which finds what is installed, must be told of it.
+        self.added: list[Added] = []
         self._waiting: list[tuple[Plugin, EntryPoint]] = []
         self._entries: dict[type[Spec], dict[str, _Entry]] = {kind: {} for kind in _KINDS}
         self._namespaces = Namespaces()
@@ -218,11 +228,13 @@ class Registry:
             self._namespaces.declare(plugin.distribution, namespace, plugin.distribution)
         self._admit(plugin, lambda: hooks)
         self._plugins.append(plugin)
+        self.added.append(Added(plugin, hooks, tuple(namespaces)))
         return plugin
 
     def remove(self, plugin: Plugin) -> None:
         """Takes back what `add` has added; Gymnasium goes on knowing its scenarios."""
         self._plugins.remove(plugin)
+        self.added = [added for added in self.added if added.plugin is not plugin]
         for entries in self._entries.values():
             for name in [name for name, entry in entries.items() if entry.plugin is plugin]:
                 del entries[name]

@@ -6,27 +6,20 @@ the function raised; one whose process died raises `WorkerError`, and the next t
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
 from typing import Any, Final, Protocol, TypeVar
 
 from als_engine.benchmark.tasks import attempt
 from als_engine.errors import ArgumentError, MachineError, WorkerError, unknown
-from als_engine.interrupts import uninterrupted
-from als_engine.quiet import import_physics
+from als_engine.processes import Failure, Process
 
 __all__ = ["EXECUTORS", "Executor", "LocalExecutor", "make_executor"]
 
 EXECUTORS: Final = ("local", "ray")
-
-_PR_SET_PDEATHSIG: Final = 1
 
 T = TypeVar("T")
 
@@ -73,7 +66,7 @@ class LocalExecutor:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="als-bench")
         self._own = threading.local()
         self._lock = threading.Lock()
-        self._processes: list[BaseProcess] = []
+        self._processes: list[Process] = []
         self._closed = False
 
     def submit(self, task: Callable[..., T], *arguments: Any) -> Future[T]:
@@ -88,16 +81,16 @@ class LocalExecutor:
                 process.kill()
         self._threads.shutdown(cancel_futures=True)
         for process in self._processes:
-            process.join()
+            process.close()
 
     def _do(self, task: Callable[..., T], *arguments: Any) -> T:
         try:
-            pipe, process = self._worker()
+            process = self._worker()
         except OSError as error:
             raise MachineError(f"no process can be started: {error.strerror}") from None
         try:
-            pipe.send((task, arguments))
-            worked, answer = pipe.recv()
+            process.pipe.send((task, arguments))
+            answer = process.pipe.recv()
         except (EOFError, OSError):
             process.join()
             self._own.worker = None
@@ -106,45 +99,28 @@ class LocalExecutor:
                     "the worker process was killed: is there enough memory?"
                 ) from None
             raise WorkerError(f"the worker process died with code {process.exitcode}") from None
+        if isinstance(answer, Failure):
+            answer.throw()
+        worked, result = answer
         if not worked:
-            raise answer
-        result: T = answer
-        return result
+            raise result
+        done: T = result
+        return done
 
-    def _worker(self) -> tuple[Connection, BaseProcess]:
+    def _worker(self) -> Process:
         """This thread's process."""
         if getattr(self._own, "worker", None) is None:
-            context = multiprocessing.get_context("spawn")
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_work, args=(theirs,), daemon=False)
             with self._lock:
                 if self._closed:
                     raise WorkerError("the run is over")
-                with uninterrupted():
-                    process.start()
-                self._processes.append(process)
-            theirs.close()
-            self._own.worker = ours, process
-        worker: tuple[Connection, BaseProcess] = self._own.worker
+                self._own.worker = Process(_work)
+                self._processes.append(self._own.worker)
+        worker: Process = self._own.worker
         return worker
 
 
 def _work(pipe: Connection) -> None:
     """What a worker process does until its parent is gone."""
-    # Ctrl-C goes to every process of a terminal; the parent says what becomes of us. It was blocked
-    # from the start: a process that is still importing would print a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _die_with_parent()
-    import_physics()  # A task's module may import it as soon as the task arrives.
     while True:
-        try:
-            task, arguments = pipe.recv()
-        except (EOFError, OSError):
-            return
+        task, arguments = pipe.recv()
         pipe.send(attempt(task, arguments))
-
-
-def _die_with_parent() -> None:
-    """Even where the parent is killed, nobody goes on working for it."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

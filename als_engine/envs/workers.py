@@ -1,21 +1,24 @@
 """A batch of worlds spread over processes, which write into shared memory.
 
-PyBullet holds the interpreter's lock, so a second core needs a second process. Processes are
-spawned, never forked; each steps its own contiguous part of the worlds. Commands travel through
-pipes, arrays never do. A process that dies closes its pipe, which the parent sees at once.
+PyBullet holds the interpreter's lock, so a second core needs a second process. Each steps its own
+contiguous part of the worlds. Commands travel through pipes, arrays never do. A process that dies
+closes its pipe, which the parent sees at once.
+
+An exchange that is broken off, by Ctrl-C or an exception of a signal handler's, may leave half a
+message or a late answer in a pipe. So a pool whose last exchange did not end does nothing but
+`reset`, which starts new processes, and `close`. That is also the way out when a process hangs.
 """
 
 from __future__ import annotations
 
-import multiprocessing
+import mmap
 import os
-import pickle
-import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+import tempfile
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -24,18 +27,20 @@ from numpy.typing import ArrayLike, NDArray
 from als_engine.arrays import BoolArray
 from als_engine.avatar import Commands, as_array
 from als_engine.envs.batch import Arrays, Batch, buffer_shapes, rewards_of
-from als_engine.errors import ALSError, ArgumentError, ResetNeededError, WorkerError
+from als_engine.errors import ArgumentError, PhysicsError, ResetNeededError, WorkerError
+from als_engine.ownership import Owner
+from als_engine.processes import Failure, Process
+from als_engine.registry import registry
 from als_engine.simulation import Simulation, simulate
 from als_engine.specs import ScenarioSpec
 
 _ALIGNMENT = 64
-_GRACE = 5.0
-_HINT = 'in a script, put the code that makes it under `if __name__ == "__main__":`'
 
 Shapes = dict[str, dict[str, tuple[tuple[int, ...], Any]]]
+Message = tuple[Any, ...]
 
 
-class WorkerPool:
+class WorkerPool(Owner):
     """Worlds in several processes, with the face of a `Batch`; see `Worlds`."""
 
     def __init__(
@@ -53,19 +58,24 @@ class WorkerPool:
             ArgumentError: there are more workers than worlds.
             WorkerError: a process did not start.
         """
+        super().__init__()
         if workers > num_worlds:
             raise ArgumentError(f"workers must be 1 to num_envs={num_worlds}, got {workers}")
-        # One world in this process, for its spaces; it needs a reset to know its metrics.
-        self.simulation = simulate(scenario, 1, observers, **arguments)
+        spec = scenario if isinstance(scenario, ScenarioSpec) else registry.scenario(scenario)
+        # One world in this process, for its spaces; it needs a reset to know its metrics. What it
+        # compiles, the workers find in the cache.
+        self.simulation = simulate(spec, 1, observers, **arguments)
         self.simulation.reset([0])
+        self.simulation.observe()
         shapes = buffer_shapes(self.simulation)
         action = ((self.simulation.observers, *(self.simulation.action_space.shape or ())),)
         shapes["actions"] = {"actions": (*action, self.simulation.action_space.dtype)}
         self.simulation.close()
 
-        context = multiprocessing.get_context("spawn")
-        memory = context.RawArray("B", _size(shapes, num_worlds))
-        arrays = _views(memory, shapes, num_worlds, 0, num_worlds)
+        size = _size(shapes, num_worlds)
+        self._memory = _shared_memory(size)
+        self._free = weakref.finalize(self, os.close, self._memory)
+        arrays = _views(mmap.mmap(self._memory, size), shapes, num_worlds, 0, num_worlds)
         self.observations, self.metrics = arrays["observations"], arrays["metrics"]
         self.final_observations = arrays["final_observations"]
         self.final_metrics = arrays["final_metrics"]
@@ -75,30 +85,40 @@ class WorkerPool:
         self.truncated = arrays["results"]["truncated"]
         self._actions = arrays["actions"]["actions"]
         self._check = Commands(num_worlds, self.simulation.num_avatars)
+        self._autoreset = autoreset
+        # Which worlds may be stepped; and whether the last exchange with the workers did not end.
+        self._ready: BoolArray = np.zeros(num_worlds, np.bool_)
+        self._torn, self._closed = True, False
 
         edges = [num_worlds * i // workers for i in range(workers + 1)]
         self._parts = [slice(low, high) for low, high in pairwise(edges)]
-        self._processes: list[Any] = []
-        self._pipes: list[Connection] = []
-        cores, arguments = _cores(workers), dict(arguments)
-        for i, part in enumerate(self._parts):
-            ours, theirs = context.Pipe()
-            job = (memory, shapes, num_worlds, part.start, part.stop)
-            process = context.Process(
-                target=_work,
-                args=(theirs, job, scenario, observers, autoreset.value, arguments, cores[i]),
-                name=f"als-worker-{i}",
-                daemon=True,
-            )
-            process.start()
-            theirs.close()  # Else its end would stay open when the process dies.
-            self._processes.append(process)
-            self._pipes.append(ours)
+        memory = (self._memory, size, shapes, num_worlds)
+        self._job = (memory, spec, observers, autoreset.value, dict(arguments))
+        self._processes: list[Process] = []
         try:
-            self._answers()
-        except Exception:
+            self._start()
+        except BaseException:
             self.close()
             raise
+
+    def _start(self) -> None:
+        """Starts the processes, in place of those that there are."""
+        self._end_processes()
+        self._torn = True
+        for part, core in zip(self._parts, _cores(len(self._parts)), strict=True):
+            self._processes.append(
+                Process(
+                    _work,
+                    *self._job,
+                    part,
+                    core,
+                    specs=[self._job[1]],
+                    descriptors=[self._memory],
+                )
+            )
+        answers = [self._answer(i) for i in range(len(self._parts))]
+        _throw_first(answers)
+        self._torn = False
 
     def reset(
         self,
@@ -106,96 +126,149 @@ class WorkerPool:
         worlds: BoolArray | None = None,
         level: int | None = None,
     ) -> None:
-        """Starts new episodes in all worlds, or in those of a mask."""
-        for i, part in enumerate(self._parts):
-            mask = None if worlds is None else worlds[part]
-            self._send(i, ("reset", list(seeds)[part], mask, level))
-        self._answers()
+        """Starts new episodes in all worlds, or in those of a mask.
+
+        After an exchange that was broken off it starts new processes, whose worlds draw anew where
+        they get no seed.
+        """
+        self._check_open()
+        if self._torn:
+            self._ready[:] = False
+            self._start()
+        which = slice(None) if worlds is None else worlds
+        self._ready[which] = False
+        seeds = list(seeds)
+        masks = [None if worlds is None else worlds[part] for part in self._parts]
+        _throw_first(
+            self._ask(
+                (i, ("reset", seeds[part], masks[i], level)) for i, part in enumerate(self._parts)
+            )
+        )
+        self._ready[which] = True
 
     def step(self, actions: ArrayLike) -> None:
-        """Advances every world."""
+        """Advances every world, or none where this is refused.
+
+        Raises:
+            ActionError: an action is not in the action space; nothing has changed.
+            ResetNeededError: a world is not reset, or its last step broke off in the middle.
+        """
+        self._check_whole()
+        if not self._ready.all():
+            raise ResetNeededError(
+                f"call reset() before step(): world {self._ready.argmin()} is not reset, or its "
+                "last step or reset broke off in the middle"
+            )
+        if self._autoreset is AutoresetMode.DISABLED:
+            ended = self.terminated | self.truncated
+            if ended.any():
+                raise ResetNeededError(
+                    f"the episode of world {ended.argmax()} has ended: call reset()"
+                )
         array = as_array(actions)
-        kinds = "iu" if self._actions.dtype.kind in "iu" else "fiu"
-        if array.shape != self._actions.shape or array.dtype.kind not in kinds:
-            # Fails, with the message that one process gives.
-            self.simulation.codec.decode(array, self._check, self.simulation.observers)
-        with np.errstate(over="ignore"):  # An infinite value is refused by its worker.
+        # All of them, before any worker takes a step.
+        self.simulation.codec.decode(array, self._check, self.simulation.observers)
+        with np.errstate(over="ignore"):  # One that is clipped may be larger than float32 holds.
             self._actions[:] = array
-        for i in range(len(self._parts)):
-            self._send(i, ("step",))
-        self._answers()
+        self._ready[:] = False
+        answers = self._ask((i, ("step",)) for i in range(len(self._parts)))
+        errors = [answer.error for answer in answers if isinstance(answer, Failure)]
+        # Beside a world whose physics broke the others are whole; a task's error is everybody's.
+        broken = [error for error in errors if isinstance(error, PhysicsError)]
+        if broken == errors:
+            self._ready[:] = True
+            for error in broken:
+                self._ready[list(error.worlds)] = False
+        _throw_first(answers)
 
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...)."""
-        for i in range(len(self._parts)):
-            self._send(i, ("expert",))
-        return np.concatenate(self._answers())
+        return self._ask_all("expert")
 
     def state(self) -> NDArray[np.float32]:
         """The worlds' state vectors, (worlds, numbers)."""
-        for i in range(len(self._parts)):
-            self._send(i, ("state",))
-        return np.concatenate(self._answers())
+        return self._ask_all("state")
 
     def render(self, world: int = 0) -> NDArray[np.uint8]:
         """A third-person picture of one world."""
+        self._check_whole()
         worker = next(i for i, part in enumerate(self._parts) if part.start <= world < part.stop)
-        self._send(worker, ("render", world - self._parts[worker].start))
-        picture: NDArray[np.uint8] = self._answer(worker)
+        answers = self._ask([(worker, ("render", world - self._parts[worker].start))])
+        _throw_first(answers)
+        picture: NDArray[np.uint8] = answers[0]
         return picture
 
     def close(self) -> None:
         """Ends the processes; one that does not end by itself is killed."""
-        for pipe in self._pipes:
-            with suppress(OSError):  # It may be dead already.
-                pipe.send(("close",))
-            pipe.close()
+        self._closed = True
+        self._end_processes()
+        self._free()
+
+    def _end_processes(self) -> None:
         for process in self._processes:
-            process.join(_GRACE)
-            if process.is_alive():
-                process.kill()
-                process.join()
-        self._pipes, self._processes = [], []
+            process.pipe.close()  # First of all: they end at the same time.
+        for process in self._processes:
+            if self._torn and self.is_owner:
+                process.kill()  # It may hang, and there is nothing to wait for.
+            process.close()
+        self._processes = []
 
-    def _send(self, worker: int, message: tuple[Any, ...]) -> None:
-        if not self._pipes:
+    def _check_open(self) -> None:
+        self.check_owner()
+        if self._closed:
             raise ResetNeededError("the environment is closed; make a new one")
-        try:
-            self._pipes[worker].send(message)
-        except OSError:
-            raise self._dead(worker) from None
 
-    def _answers(self) -> list[Any]:
-        """Every worker's answer; all are read before an error is raised, so none is left over."""
-        results, errors = [], []
-        for i in range(len(self._parts)):
+    def _check_whole(self) -> None:
+        self._check_open()
+        if self._torn:
+            raise ResetNeededError(
+                "the last call was interrupted, or a worker has died: call reset(), which starts "
+                "new workers, or close()"
+            )
+
+    def _ask_all(self, question: str) -> NDArray[Any]:
+        """What every worker answers about its worlds, put together."""
+        self._check_whole()
+        answers = self._ask((i, (question,)) for i in range(len(self._parts)))
+        _throw_first(answers)
+        return np.concatenate(answers)
+
+    def _ask(self, messages: Iterable[tuple[int, Message]]) -> list[Any]:
+        """Sends messages to workers and returns their answers, some of which may be failures."""
+        asked = []
+        self._torn = True
+        for worker, message in messages:
+            asked.append(worker)
             try:
-                results.append(self._answer(i))
-            except Exception as error:
-                errors.append(error)
-        if errors:
-            raise errors[0]
-        return results
+                self._processes[worker].pipe.send(message)
+            except OSError as error:
+                raise self._dead(worker, error) from None
+        answers = [self._answer(worker) for worker in asked]
+        self._torn = False
+        return answers
 
     def _answer(self, worker: int) -> Any:
         try:
-            result = self._pipes[worker].recv()
-        except (EOFError, OSError):
-            raise self._dead(worker) from None
-        if isinstance(result, _Failure):
-            # What is wrong with the user's own arguments needs no traceback of ours.
-            user_error = isinstance(result.error, ALSError)
-            raise result.error from (None if user_error else _RemoteTraceback(result.traceback))
-        return result
+            return self._processes[worker].pipe.recv()
+        except (EOFError, OSError) as error:
+            raise self._dead(worker, error) from None
 
-    def _dead(self, worker: int) -> WorkerError:
-        process = self._processes[worker]
-        process.join(_GRACE)
-        part = self._parts[worker]
+    def _dead(self, worker: int, error: Exception) -> Exception:
+        """What an error of a worker's pipe means: its end, or the error that it is."""
+        process, part = self._processes[worker], self._parts[worker]
+        if not process.has_died(error):
+            return error
         return WorkerError(
             f"worker {worker} (worlds {part.start} to {part.stop - 1}) died with exit code "
-            f"{process.exitcode}; close the environment and make a new one ({_HINT})"
+            f"{process.exitcode}: call reset(), which starts new workers, or close()"
         )
+
+
+def _throw_first(answers: Iterable[Any]) -> None:
+    """Raises the first failure among some answers."""
+    for answer in answers:
+        if isinstance(answer, Failure):
+            answer.throw()
 
 
 def _cores(workers: int) -> list[int | None]:
@@ -213,27 +286,29 @@ def _cores(workers: int) -> list[int | None]:
 
 def _work(
     pipe: Connection,
-    job: tuple[Any, Shapes, int, int, int],
-    scenario: str | ScenarioSpec,
+    memory: tuple[int, int, Shapes, int],
+    spec: ScenarioSpec,
     observers: int | None,
     autoreset: str,
     arguments: dict[str, Any],
+    part: slice,
     core: int | None,
 ) -> None:
-    """What a worker process does until it is told to stop, or its parent is gone."""
+    """What a worker process does until its parent closes the pipe, or is gone."""
     if core is not None:
         os.sched_setaffinity(0, {core})
-    memory, shapes, num_worlds, low, high = job
-    arrays = _views(memory, shapes, num_worlds, low, high)
+    descriptor, size, shapes, num_worlds = memory
+    arrays = _views(mmap.mmap(descriptor, size), shapes, num_worlds, part.start, part.stop)
+    os.close(descriptor)
     actions = arrays.pop("actions")["actions"]
     try:
         simulation: Simulation = simulate(
-            scenario, high - low, observers, first_world=low, **arguments
+            spec, part.stop - part.start, observers, first_world=part.start, **arguments
         )
         batch = Batch(simulation, AutoresetMode(autoreset), arrays)
         pipe.send(None)
     except Exception as error:
-        pipe.send(_Failure(*_portable(error)))
+        Failure.of(error).send(pipe)
         return
     commands: dict[str, Callable[..., Any]] = {
         "reset": batch.reset,
@@ -242,40 +317,25 @@ def _work(
         "state": batch.state,
         "render": batch.render,
     }
-    try:
-        while (message := pipe.recv())[0] != "close":
-            try:
-                pipe.send(commands[message[0]](*message[1:]))
-            except Exception as error:
-                pipe.send(_Failure(*_portable(error)))
-    except (EOFError, OSError, KeyboardInterrupt):
-        pass  # The parent is gone, or will close us.
-    batch.close()
+    while True:
+        name, *rest = pipe.recv()
+        try:
+            answer = commands[name](*rest)
+        except Exception as error:
+            Failure.of(error).send(pipe)
+        else:
+            pipe.send(answer)
 
 
-class _Failure(NamedTuple):
-    """What a worker answers when a command has failed."""
-
-    error: Exception
-    traceback: str
-
-
-class _RemoteTraceback(Exception):  # noqa: N818 - It is shown as a cause, never raised.
-    """A worker's traceback as text: what the error in the parent shows as its cause."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
-
-
-def _portable(error: Exception) -> tuple[Exception, str]:
-    """The error itself where it can be sent, else its text; and its traceback."""
-    text = traceback.format_exc()
-    try:
-        if type(pickle.loads(pickle.dumps(error))) is type(error):
-            return error, text
-    except Exception:  # A class that is defined in a function, an argument that is a lock, ...
-        pass
-    return WorkerError(f"a worker failed: {type(error).__name__}: {error}"), text
+def _shared_memory(size: int) -> int:
+    """A descriptor of memory that several processes map; it is freed with the last of them."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("als-worlds")
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.ftruncate(descriptor, size)
+    return descriptor
 
 
 def _size(shapes: Shapes, num_worlds: int) -> int:

@@ -14,10 +14,12 @@ from typing import Any, Final
 
 import llvmlite.binding as llvm
 import numpy as np
-import pybullet
 from numba import types
 
 from als_engine.errors import ALSError
+from als_engine.quiet import import_physics
+
+pybullet = import_physics()
 
 _HANDLE: Final = types.intp
 _INT: Final = types.int32

@@ -11,9 +11,11 @@ from typing import Final
 
 import numba
 import numpy as np
-import pybullet
 
 from als_engine.physics import bullet_api as api
+from als_engine.quiet import import_physics
+
+pybullet = import_physics()
 
 BASE: Final = -1
 """The link number of a body itself: none of ours has others."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -17,7 +16,6 @@ from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
 
 from als_engine.envs.vector import VectorEnv
-from als_engine.envs.workers import _RemoteTraceback
 from als_engine.errors import (
     ActionError,
     ArgumentError,
@@ -26,6 +24,7 @@ from als_engine.errors import (
     ResetNeededError,
     WorkerError,
 )
+from als_engine.processes import _RemoteTraceback
 
 WORLDS, SEED = 4, 7
 STAY = np.zeros(WORLDS, np.int64)
@@ -142,10 +141,16 @@ def test_an_impossible_layout_names_scenario_and_level(faulty):
 
 
 def test_a_worker_that_cannot_start_leaves_no_process():
-    before = set(multiprocessing.active_children())
+    before = children()
     with pytest.raises(ValueError, match="not in a worker"):
-        make(FAULTY, faults={"start": 0})
-    assert set(multiprocessing.active_children()) <= before
+        make(FAULTY, faults={"start": os.getpid()})
+    assert children() <= before
+
+
+def children():
+    """The processes that this one has started."""
+    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
+    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
 
 
 def test_a_killed_worker_is_a_clear_error_within_ten_seconds_and_close_returns():
@@ -173,10 +178,9 @@ def test_no_worker_outlives_a_parent_that_is_killed(tmp_path):
         f"sys.path.insert(0, {str(Path(__file__).parents[1] / 'support')!r})\n"
         "from acme_worlds import REACH\n"
         "from als_engine.envs.vector import VectorEnv\n"
-        "if __name__ == '__main__':\n"
-        "    env = VectorEnv(REACH, 2, 2)\n"
-        "    print('pids', *[p.pid for p in env.worlds._processes], flush=True)\n"
-        "    time.sleep(600)\n"
+        "env = VectorEnv(REACH, 2, 2)\n"
+        "print('pids', *[p.pid for p in env.worlds._processes], flush=True)\n"
+        "time.sleep(600)\n"
     )
     parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
     try:

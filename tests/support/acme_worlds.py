@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 from typing import ClassVar
 
 import numpy as np
@@ -95,13 +95,13 @@ class Faulty(Reach):
 
     Args:
         faults: kind of fault to the level that has it: "layout", "physics", "key". The fault
-            "start" keeps every worker process from starting.
+            "start" is the only process in which it starts.
     """
 
     def __init__(self, num_avatars=1, faults=()):
         super().__init__(num_avatars)
         self.faults = dict(faults)
-        if "start" in self.faults and multiprocessing.parent_process() is not None:
+        if os.getpid() != self.faults.get("start", os.getpid()):
             raise ValueError("not in a worker")
 
     def layout(self, rng, level):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import math
-import signal
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -43,9 +42,6 @@ def serve(pipe: Connection, path: Path) -> None:
     An answer is None, or the error that the caller is to raise. Errors of any other kind are bugs:
     they end the process with their traceback.
     """
-    # Ctrl-C reaches every process of a terminal. This one ends when its parent has: by the pipe.
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, signal.SIG_IGN)
     with suppress(EOFError, OSError):  # The parent is gone.
         try:
             writer = _Writer(path)

@@ -7,13 +7,11 @@ written idempotently, so that an interrupted run may do again whatever it is not
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,7 +43,7 @@ from als_engine.benchmark.results.schema import (
     run_of,
 )
 from als_engine.errors import ALSError, StoreError
-from als_engine.interrupts import uninterrupted
+from als_engine.processes import Failure, Process
 
 __all__ = ["SeedMean", "Store", "StoreWriter"]
 
@@ -74,16 +72,14 @@ class StoreWriter:
         """
         self.path = path.absolute()
         self._lock = threading.Lock()
-        context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        # Python waits for its processes when it ends: the pipe has to be closed before that.
-        self._finalizer = Finalize(self, self._pipe.close, exitpriority=100)
-        self._process = context.Process(
-            target=serve, args=(theirs, self.path), name="als-store-writer"
+        # It ends when its pipe does, not sooner: what it was given is written first.
+        self._process = Process(
+            serve,
+            self.path,
+            blocked=(signal.SIGINT, signal.SIGTERM),
+            watched=False,
+            patience=PATIENCE,
         )
-        with uninterrupted(signal.SIGTERM):
-            self._process.start()
-        theirs.close()  # Else its end would stay open when the process dies.
         try:
             self._answer()
         except BaseException:
@@ -142,11 +138,7 @@ class StoreWriter:
 
     def close(self) -> None:
         """Ends the process, once it has written what it was given."""
-        self._finalizer()
-        self._process.join(PATIENCE)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        self._process.close()
 
     def __enter__(self) -> StoreWriter:
         """Returns the writer, which the end of the block closes."""
@@ -157,34 +149,36 @@ class StoreWriter:
 
     def _call(self, method: str, *arguments: object) -> None:
         with self._lock:
-            if self._pipe.closed:
+            if self._process.pipe.closed:
                 raise StoreError(f'"{self.path}" is closed; open it again')
             try:
                 with suppress(BrokenPipeError):  # It has died: the answer says so.
-                    self._pipe.send((method, arguments))
+                    self._process.pipe.send((method, arguments))
                 self._answer()
             except ALSError:
                 raise
             # After Ctrl-C, half a request may be on its way: nothing can follow it.
             except BaseException:
-                self._finalizer()
+                self._process.pipe.close()
                 raise
 
     def _answer(self) -> None:
         try:
-            error = self._pipe.recv()
-        except (EOFError, OSError):
+            answer = self._process.pipe.recv()
+        except (EOFError, OSError) as error:
+            if not self._process.has_died(error):
+                raise
             raise self._dead() from None
-        if error is not None:
-            raise error
+        if isinstance(answer, Failure):
+            answer.throw()
+        if answer is not None:
+            raise answer
 
     def _dead(self) -> StoreError:
-        self._finalizer()
-        self._process.join(PATIENCE)
+        self._process.close()
         return StoreError(
             f'the process that writes "{self.path}" has died (exit code {self._process.exitcode}); '
-            "what was stored before is safe: do the same again (in a script, put the code that "
-            'opens it under `if __name__ == "__main__":`)'
+            "what was stored before is safe: do the same again"
         )
 
 
