@@ -5,15 +5,14 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final, SupportsIndex, cast
+from typing import SupportsIndex, cast
 
 import numpy as np
 
 from als_engine.errors import ArgumentError, unknown
+from als_engine.limits import LIMITS, MAX_SEED
 
 __all__ = ["MAX_SEED", "at_least_one", "check_seed", "one_of", "whole_number"]
-
-MAX_SEED: Final = 2**64 - 1
 
 
 def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
@@ -28,12 +27,16 @@ def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
 
 
 def at_least_one(name: str, value: int) -> int:
-    """Returns a count.
+    """Returns a count, which is at most what `limits.LIMITS` has for one of this name.
 
     Raises:
-        ArgumentError: it is not a whole number of at least 1.
+        ArgumentError: it is not a whole number of at least 1, or more than the limit.
     """
-    return whole_number(name, value, 1)
+    number = whole_number(name, value, 1)
+    most = LIMITS.get(name, number)
+    if number > most:
+        raise ArgumentError(f"{name} must be a whole number of at most {most}, got {number}")
+    return number
 
 
 def check_seed(seed: int | None) -> int | None:

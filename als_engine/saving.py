@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 
 from als_engine.agent import Agent
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
+from als_engine.limits import MAX_SEED, OBSERVERS, STEPS
 from als_engine.registry import registry
 from als_engine.safe_files import is_file, read_bytes, replace_folder, standing
 
@@ -74,8 +75,8 @@ class TrainingRecord(Model):
         mean_return, success: over the last hundred episodes; None when none had ended.
     """
 
-    steps: int = Field(ge=0)
-    seed: int
+    steps: int = Field(ge=0, le=STEPS)
+    seed: int = Field(ge=0, le=MAX_SEED)
     seconds: float = Field(ge=0)
     mean_return: float | None = None
     success: float | None = None
@@ -100,7 +101,7 @@ class AgentRecord(Model):
     agent: Name
     scenario: Name
     arguments: dict[Name, JsonValue] = Field(default_factory=dict, max_length=50)
-    observers: int = Field(default=1, ge=1, le=1_000)
+    observers: int = Field(default=1, ge=1, le=OBSERVERS)
     config: dict[Name, JsonValue] = Field(default_factory=dict, max_length=200)
     versions: dict[Name, Annotated[str, Field(max_length=100)]] = Field(
         default_factory=dict, max_length=50
@@ -260,9 +261,14 @@ def read_model(path: Path, model: type[_ModelT]) -> _ModelT:
     try:
         return model.model_validate_json(read_bytes(path, MAX_RECORD))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise SavedFileError(f"{path}: {where + ': ' if where else ''}{first['msg']}") from None
+        # The number that is too large, but no stranger's text.
+        number = isinstance(first["input"], (int, float)) and "limit" not in first["type"]
+        got = f", got {first['input']!r:.40}" if number else ""
+        raise SavedFileError(
+            f"{path}: {where + ': ' if where else ''}{first['msg']}{got}"
+        ) from None
 
 
 def open_agent(

@@ -7,6 +7,7 @@ buffers. When a world's episode ends is decided here; when it is reset is decide
 from __future__ import annotations
 
 import inspect
+import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ from als_engine.errors import (
 )
 from als_engine.flat import FLAT, FlatObservations, StateVector
 from als_engine.layout import Layout
+from als_engine.limits import check_memory
 from als_engine.ownership import DeepCopied, Owner, refuse_copy
 from als_engine.physics.base import Physics
 from als_engine.registry import registry
@@ -44,6 +46,9 @@ from als_engine.task import LEVELS, Behaviour, Split, Task, add_terms, split_of
 
 SUBSTEPS: Final = 4
 MAX_FRAME: Final = 1024
+
+_WORLD_BYTES: Final = 1 << 18
+"""What a world takes beside its observations, about: its state, and Bullet's client."""
 
 Background = str | Mapping[str, str] | None
 
@@ -200,6 +205,11 @@ class Simulation(DeepCopied, Owner):
         self._sensors = make_sensors(chosen, setup, self.task.extra_sensors, offered)
         spaces = {key: space for sensor in self._sensors for key, space in sensor.spaces().items()}
         named = gymnasium.spaces.Dict({key: spaces[key] for key in sorted(spaces)})
+        one = sum(math.prod(s.shape or ()) * s.dtype.itemsize for s in spaces.values() if s.dtype)
+        check_memory(
+            f"{self.num_worlds} worlds with these sensors",
+            self.num_worlds * (_WORLD_BYTES + 2 * self.observers * one),
+        )
         self._flat = FlatObservations(named) if flatten else None
         self._parts = self._allocate(named) if flatten else {}
         self.observation_space = (

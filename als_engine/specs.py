@@ -19,6 +19,7 @@ from typing import Any
 
 from als_engine.containment import caught, contained, describe
 from als_engine.errors import ArgumentError, PluginError, unknown
+from als_engine.limits import LIMITS, SEEDS, UNITS
 
 __all__ = [
     "ACTION_MODES",
@@ -102,7 +103,7 @@ class ScenarioSpec(Spec):
         _check("\n" not in self.summary, self, "summary", "one line")
         _match(_REFERENCE, self, "task", '"module:Class"')
         for name in ("max_episode_steps", "num_avatars", "min_avatars", "max_avatars"):
-            _check(_is_count(getattr(self, name)), self, name, "a whole number of at least 1")
+            _check_count(self, name)
         in_range = self.min_avatars <= self.num_avatars <= self.max_avatars
         _check(in_range, self, "num_avatars", f"from {self.min_avatars} to {self.max_avatars}")
         _check(isinstance(self.family, str), self, "family", "a string")
@@ -238,7 +239,7 @@ class SuiteEntry:
             object.__setattr__(self, name, _json_copy(self, name))
         _check(self.split in SPLITS, self, "split", f"one of {', '.join(SPLITS)}")
         for name in ("observers", "steps"):
-            _check(_is_count(getattr(self, name)), self, name, "a whole number of at least 1")
+            _check_count(self, name)
         for name in ("random", "expert"):
             value = getattr(self, name)
             is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -292,13 +293,21 @@ class SuiteSpec(Spec):
         given = self.entries
         is_list = isinstance(given, (tuple, list)) and bool(given)
         _check(is_list, self, "entries", "one or more entries")
+        if len(given) > SEEDS:
+            raise ArgumentError(f"SuiteSpec: {self.id} has {len(given)} entries, at most {SEEDS}")
         entries = tuple(e if isinstance(e, SuiteEntry) else _entry(self, e) for e in given)
         object.__setattr__(self, "entries", entries)
         names = [entry.name for entry in entries]
         _check(len(set(names)) == len(names), self, "entries", "of different names")
         _freeze_names(self, "agents")
         for name in ("seeds", "episodes"):
-            _check(_is_count(getattr(self, name)), self, name, "a whole number of at least 1")
+            _check_count(self, name)
+        units = len(entries) * len(self.agents) * self.seeds
+        if units > UNITS:
+            raise ArgumentError(
+                f"SuiteSpec: {self.id} has {units} units (entries x agents x seeds), "
+                f"at most {UNITS}"
+            )
 
 
 @dataclass(frozen=True)
@@ -365,9 +374,13 @@ def load_object(reference: str, hint: str = "", distribution: str = "als-engine"
     raise PluginError(f'cannot load "{reference}"{whose}: {reason}') from error
 
 
-def _is_count(value: object) -> bool:
+def _check_count(spec: Spec | SuiteEntry, name: str) -> None:
+    """Checks a field that counts something, against `LIMITS` too."""
+    value, most = getattr(spec, name), LIMITS[name]
     # bool is an int; True episodes is a mistake all the same.
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    _check(is_whole and value >= 1, spec, name, "a whole number of at least 1")
+    _check(value <= most, spec, name, f"a whole number of at most {most}")
 
 
 def _check(holds: bool, spec: Spec | SuiteEntry, name: str, expected: str) -> None:

@@ -24,6 +24,7 @@ from pydantic import Field, JsonValue, ValidationError
 from als_engine.agent import Learner, Progress, Training
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.interrupts import interruptible, uninterrupted
+from als_engine.limits import OBSERVERS, STEPS, WORKERS, WORLDS
 from als_engine.registry import registry
 from als_engine.run_folder import RunFolder
 from als_engine.run_logs import Curve
@@ -74,14 +75,14 @@ class Job(Model):
 
     scenario: str
     agent: str = "ppo"
-    steps: int = Field(ge=1)
-    worlds: int = Field(default=16, ge=1, le=100_000)
-    workers: int = Field(default=1, ge=1, le=1_000)
-    observers: int = Field(default=1, ge=1, le=1_000)
+    steps: int = Field(ge=1, le=STEPS)
+    worlds: int = Field(default=16, ge=1, le=WORLDS)
+    workers: int = Field(default=1, ge=1, le=WORKERS)
+    observers: int = Field(default=1, ge=1, le=OBSERVERS)
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
     config: dict[str, JsonValue] = Field(default_factory=dict)
-    checkpoint_every: int = Field(default=50_000, ge=1)
+    checkpoint_every: int = Field(default=50_000, ge=1, le=STEPS)
     device: str = "auto"
 
 

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final, Protocol, TypeVar
 
 from als_engine.benchmark.tasks import attempt
+from als_engine.checks import at_least_one
 from als_engine.errors import ArgumentError, MachineError, WorkerError, unknown
 from als_engine.processes import Failure, Process
 
@@ -62,7 +63,7 @@ class LocalExecutor:
 
     def __init__(self, workers: int) -> None:
         """Starts nothing; a process starts with its first task."""
-        self.workers = workers
+        self.workers = workers = at_least_one("workers", workers)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="als-bench")
         self._own = threading.local()
         self._lock = threading.Lock()

@@ -28,6 +28,7 @@ from als_engine.arrays import BoolArray
 from als_engine.avatar import Commands, as_array
 from als_engine.envs.batch import Arrays, Batch, buffer_shapes, rewards_of
 from als_engine.errors import ArgumentError, PhysicsError, ResetNeededError, WorkerError
+from als_engine.limits import check_memory
 from als_engine.ownership import Owner
 from als_engine.processes import Failure, Process
 from als_engine.registry import registry
@@ -35,6 +36,7 @@ from als_engine.simulation import Simulation, simulate
 from als_engine.specs import ScenarioSpec
 
 _ALIGNMENT = 64
+_PROCESS_BYTES = 100 << 20  # Python with Numba and PyBullet, about.
 
 Shapes = dict[str, dict[str, tuple[tuple[int, ...], Any]]]
 Message = tuple[Any, ...]
@@ -73,6 +75,8 @@ class WorkerPool(Owner):
         self.simulation.close()
 
         size = _size(shapes, num_worlds)
+        check_memory(f"{num_worlds} worlds with these sensors", size)
+        check_memory(f"{workers} workers", workers * _PROCESS_BYTES)
         self._memory = _shared_memory(size)
         self._free = weakref.finalize(self, os.close, self._memory)
         arrays = _views(mmap.mmap(self._memory, size), shapes, num_worlds, 0, num_worlds)

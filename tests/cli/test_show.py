@@ -59,7 +59,7 @@ def test_without_a_name_the_picture_goes_to_the_current_folder(
             "num_avatars must be a whole number from 2 to 8, got 99",
         ),
         (["ALS/Tag-v0", "--arg", "role=a", "--arg", "role=b"], '"role" is given twice'),
-        (["ALS/Tag-v0", "--level", "-1"], "level must be a whole number from 0 to 19999, got -1"),
+        (["ALS/Tag-v0", "--level", "-1"], "level must be a whole number from 0 to 29999, got -1"),
         (["ALS/Tag-v0", "--picture", "world.tiff"], "a picture ends in .png, .jpg or .webp"),
         (["ALS/Tag-v0", "--picture", "/dev/null/x.png"], 'cannot write "/dev/null/x.png"'),
     ],

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue, ValidationError
 
 from als_engine.benchmark.claims import canonical_json, digest_of, origin_of
 from als_engine.errors import SavedFileError
+from als_engine.limits import EPISODES, MAX_NUMBER, MAX_SEED, OBSERVERS, STEPS
 from als_engine.saving import Model, Name
 from als_engine.specs import SuiteEntry
 from als_engine.task import Split
@@ -46,7 +47,7 @@ Config = Annotated[dict[Name, JsonValue], Field(max_length=200)]
 class FileRecord(Model):
     """A file of the bundle: its length in bytes and its hash."""
 
-    bytes: int = Field(ge=0)
+    bytes: int = Field(ge=0, le=MAX_NUMBER)
     sha256: Sha256
 
 
@@ -79,11 +80,13 @@ class TrainingClaims(Model):
         curve: (environment steps, mean training return) points.
     """
 
-    steps: int = Field(ge=0)
-    budget: int = Field(ge=1)
+    steps: int = Field(ge=0, le=STEPS)
+    budget: int = Field(ge=1, le=STEPS)
     seconds: float = Field(ge=0)
-    attempts: int = Field(ge=1)
-    curve: Annotated[tuple[tuple[int, float], ...], Field(max_length=10_000)]
+    attempts: int = Field(ge=1, le=STEPS)
+    curve: Annotated[
+        tuple[tuple[Annotated[int, Field(ge=0, le=STEPS)], float], ...], Field(max_length=10_000)
+    ]
 
 
 class Scores(Model):
@@ -115,15 +118,15 @@ class UnitRecord(Model):
 
     entry: Label
     agent: Label
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, le=MAX_SEED)
     scenario: Name
     arguments: Config
     split: Split
-    observers: int = Field(ge=1, le=1_000)
+    observers: int = Field(ge=1, le=OBSERVERS)
     player: PlayerRecord
     partner: PlayerRecord | None
-    first_seed: int = Field(ge=0)
-    episodes: int = Field(ge=1, le=1_000_000)
+    first_seed: int = Field(ge=0, le=MAX_SEED)
+    episodes: int = Field(ge=1, le=EPISODES)
     scores: Scores
     training: TrainingClaims | None
     log: Path
@@ -139,7 +142,7 @@ class Failure(Model):
 
     entry: Label
     agent: Label
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, le=MAX_SEED)
     reason: Annotated[str, Field(max_length=1_000)]
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from numpy.typing import NDArray
 from pydantic import Field
 
+from als_engine.limits import STEPS
 from als_engine.saving import Model
 
 __all__ = ["DELAY", "Channel", "Delay", "Event", "Moment"]
@@ -38,7 +39,7 @@ class Event(Model):
 
     world: int = Field(ge=0, lt=1_000_000)
     avatar: int = Field(default=0, ge=0, lt=1_000)
-    step: int | None = Field(default=None, ge=0)
+    step: int | None = Field(default=None, ge=0, le=STEPS)
     value: float = Field(ge=-1.0, le=1.0)
 
 

@@ -28,7 +28,7 @@ from stable_baselines3.common.preprocessing import maybe_transpose, preprocess_o
 from stable_baselines3.common.utils import obs_as_tensor
 from torch import Tensor, nn
 
-from als_engine.errors import ArgumentError
+from als_engine.errors import ArgumentError, SavedFileError
 from als_plugins.adaptation.channel import STEP, Delay
 
 __all__ = ["Agreement", "Credit"]
@@ -152,7 +152,13 @@ class Credit:
         }
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Takes what `tensors` gave, with the same names and shapes."""
+        """Takes what `tensors` gave, with the same names and shapes.
+
+        Raises:
+            SavedFileError: means of squares, or a count, are below 0.
+        """
+        if min(*arrays["agreement"][[0, 1, 3]], arrays["spread"][0]) < 0:
+            raise SavedFileError("what predicts the feedback has means of squares below 0")
         for part, network in (("value", self.value), ("usual", self.usual)):
             network.load_state_dict(
                 {name: torch.tensor(arrays[f"{part}.{name}"]) for name in network.state_dict()}

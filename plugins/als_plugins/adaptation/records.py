@@ -7,6 +7,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, JsonValue, field_validator
 
 from als_engine.evaluation.splits import CHOOSING, for_choosing
+from als_engine.limits import OBSERVERS, STEPS, WORLDS
 from als_engine.saving import Model
 from als_engine.task import Split
 
@@ -47,13 +48,13 @@ class Job(Model):
     agent: str
     scenario: str
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
-    observers: int = Field(default=1, ge=1, le=1_000)
+    observers: int = Field(default=1, ge=1, le=OBSERVERS)
     feedback: str = Field(default="simulated:0.1", min_length=1, max_length=4_000)
     drift: dict[str, JsonValue] | None = None
     steps: int = Field(ge=1, le=1_000_000_000)
-    worlds: int = Field(default=16, ge=1, le=100_000)
+    worlds: int = Field(default=16, ge=1, le=WORLDS)
     seed: int = Field(default=0, ge=0, lt=1 << 31)
-    evaluate_every: int = Field(default=8_192, ge=1)
+    evaluate_every: int = Field(default=8_192, ge=1, le=STEPS)
     episodes: int = Field(default=32, ge=2, le=10_000)
     split: Split = CHOOSING
     margin: float = Field(default=0.05, ge=0.0, le=10.0)
@@ -97,8 +98,8 @@ class Round(Model):
         message: all of that for people.
     """
 
-    round: int = Field(ge=0)
-    steps: int = Field(ge=0)
+    round: int = Field(ge=0, le=MAX_ROUNDS)
+    steps: int = Field(ge=0, le=STEPS)
     drifted: bool = False
     outcome: Outcome
     mean: float
@@ -109,7 +110,7 @@ class Round(Model):
     difference_low: float = 0.0
     difference_high: float = 0.0
     best: float
-    events: int = Field(default=0, ge=0)
+    events: int = Field(default=0, ge=0, le=STEPS)
     praise: float = 0.0
     trust: float = 0.0
     weight: float = 0.0
@@ -130,15 +131,15 @@ class State(Model):
         rounds: the log.
     """
 
-    round: int = Field(default=0, ge=0)
-    steps: int = Field(default=0, ge=0)
-    channel_step: int = Field(default=0, ge=0)
+    round: int = Field(default=0, ge=0, le=MAX_ROUNDS)
+    steps: int = Field(default=0, ge=0, le=STEPS)
+    channel_step: int = Field(default=0, ge=0, le=STEPS)
     current: Snapshot = "0000"
     best: Snapshot = "0000"
-    timesteps: dict[Snapshot, Annotated[int, Field(ge=0)]] = Field(
+    timesteps: dict[Snapshot, Annotated[int, Field(ge=0, le=STEPS)]] = Field(
         default_factory=lambda: {"0000": 0}
     )
-    phase: int = Field(default=0, ge=0)
+    phase: int = Field(default=0, ge=0, le=MAX_ROUNDS)
     seconds: float = Field(default=0.0, ge=0.0)
     rounds: list[Round] = Field(default_factory=list, max_length=2 * MAX_ROUNDS)
 

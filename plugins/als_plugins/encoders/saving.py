@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from als_engine.errors import ArgumentError, SavedFileError, unknown
+from als_engine.limits import MAX_SEED, STEPS
 from als_engine.registry import registry
 from als_engine.safe_files import (
     is_file,
@@ -61,9 +62,9 @@ class PretrainingRecord(Model):
 
     scenarios: list[Name] = Field(max_length=1_000)
     objectives: dict[Name, float] = Field(max_length=50)
-    steps: int = Field(ge=0)
-    samples: int = Field(ge=0)
-    seed: int
+    steps: int = Field(ge=0, le=STEPS)
+    samples: int = Field(ge=0, le=STEPS)
+    seed: int = Field(ge=0, le=MAX_SEED)
     seconds: float = Field(ge=0)
     loss: float | None = None
 

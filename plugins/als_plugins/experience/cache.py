@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Literal
+from typing import IO, Annotated, Any, Final, Literal
 from urllib.parse import quote
 
 import h5py
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from als_engine.errors import SavedFileError
+from als_engine.limits import MAX_NUMBER
 from als_engine.safe_files import (
     inside,
     is_file,
@@ -55,9 +56,9 @@ class Stamp(Model):
         changed: nanoseconds, of any change, of `modified` too; the kernel sets it.
     """
 
-    size: int
-    modified: int
-    changed: int
+    size: Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+    modified: Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+    changed: Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 
 
 class CacheRecord(Model):
@@ -207,14 +208,16 @@ def _file_name(array: str) -> str:
 
 
 def _map(cache: Path, name: str, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    path = cache / _file_name(name)
-    if 0 in shape:  # An empty file cannot be mapped.
-        array = np.load(path, allow_pickle=False)
-    else:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    if array.dtype != np.dtype(dtype) or array.shape != shape or not array.flags.c_contiguous:
-        raise ValueError(name)
-    return np.asarray(array)
+    with (cache / _file_name(name)).open("rb") as file:
+        if np.lib.format.read_magic(file) != (1, 0):
+            raise ValueError(name)
+        # What it says of itself is compared before anything is mapped or read for it.
+        declared, fortran, kind = np.lib.format.read_array_header_1_0(file)
+        if kind != np.dtype(dtype) or declared != shape or fortran:
+            raise ValueError(name)
+        if 0 in shape:  # An empty file cannot be mapped.
+            return np.zeros(shape, dtype)
+        return np.asarray(np.memmap(file, dtype, "r", file.tell(), shape))
 
 
 def _like(record: SourceRecord) -> dict[str, NDArray[Any]]:
@@ -227,7 +230,9 @@ def _like(record: SourceRecord) -> dict[str, NDArray[Any]]:
 def _build(data: Path, record: SourceRecord, new: Path, on_step: OnStep) -> None:
     """Writes the arrays of one source into a new folder."""
     layout = files.layout(record)
-    lengths, levels = np.zeros((2, record.episodes), np.int64)
+    # They grow with what is there: how many there should be is only what the record says.
+    lengths: list[int] = []
+    levels: list[int] = []
     moments = {
         key: Moments(0, np.zeros(sensor.shape), np.zeros(sensor.shape))
         for key, sensor in record.observations.items()
@@ -239,17 +244,19 @@ def _build(data: Path, record: SourceRecord, new: Path, on_step: OnStep) -> None
             for name, (dtype, shape) in layout.items()
         }
         for i, (group, steps) in enumerate(_groups(file, record)):
-            lengths[i], levels[i] = steps, files.read_attribute(group, "level")
-            learnt_from = part_of(int(levels[i])) == "train"
+            lengths.append(steps)
+            levels.append(files.read_attribute(group, "level"))
+            learnt_from = part_of(levels[i]) == "train"
             for name, values in _read_episode(group, steps, record):
                 outputs[name].write(np.ascontiguousarray(values).data.cast("B"))
                 sensor = name.removeprefix("observations/")
                 if learnt_from and sensor != name:
                     moments[sensor] += Moments.of(values)
             on_step(i + 1, record.episodes)
-    for name, array in zip(COUNTED, (lengths, levels), strict=True):
-        np.save(new / f"{name}.npy", array)
-    count = int(lengths[[part_of(int(level)) == "train" for level in levels]].sum())
+    for name, numbers in zip(COUNTED, (lengths, levels), strict=True):
+        np.save(new / f"{name}.npy", np.array(numbers, np.int64))
+    pairs = zip(lengths, levels, strict=True)
+    count = sum(length for length, level in pairs if part_of(level) == "train")
     statistics: dict[str, NDArray[Any]] = {"count": np.array(count, np.int64)}
     for key, found in moments.items():
         statistics[f"{key}.mean"], statistics[f"{key}.squares"] = found.mean, found.squares

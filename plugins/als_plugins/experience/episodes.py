@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.errors import SavedFileError
+from als_engine.limits import ARRAY
 from als_plugins.experience.records import SourceRecord
 
 __all__ = [
@@ -190,6 +191,9 @@ def read_array(group: h5py.Group, name: str, dtype: str, shape: tuple[int, ...])
     # First the type: nothing of an object type, which may be a reference or a pickle, is read.
     if here.dtype != np.dtype(dtype) or here.shape != shape:
         raise SavedFileError(f"{where} is {here.dtype} {here.shape}, and should be {dtype} {shape}")
+    if here.size * here.dtype.itemsize > ARRAY:
+        size = here.size * here.dtype.itemsize
+        raise SavedFileError(f"{where} has {size} bytes; at most {ARRAY} are read")
     plan = here.id.get_create_plist()
     if here.is_virtual or here.external or plan.get_nfilters():
         raise SavedFileError(f"{where} is not stored as plain numbers in the file")

@@ -23,6 +23,7 @@ from pydantic import Field, JsonValue, field_validator
 
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.files import write_text
+from als_engine.limits import EPISODES, MAX_NUMBER, OBSERVERS, STEPS
 from als_engine.safe_files import inside
 from als_engine.saving import Model, Name, read_model
 from als_engine.task import Split, split_of
@@ -49,7 +50,7 @@ _MAX_VALUES: Final = 1 << 24
 _BOUNDS_APART: Final = 4_096
 """Bounds are kept value by value up to this many values."""
 
-Bound = int | float | None
+Bound = Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)] | float | None
 Type = Literal["bool", "int8", "uint8", "int16", "uint16", "int32", "int64", "float32", "float64"]
 
 
@@ -61,7 +62,7 @@ class SensorRecord(Model):
         low, high: one number for all values, or one for each; None where there is no bound.
     """
 
-    shape: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(max_length=8)]
+    shape: Annotated[tuple[Annotated[int, Field(ge=1, le=_MAX_VALUES)], ...], Field(max_length=8)]
     dtype: Type
     low: Bound | Annotated[list[Bound], Field(max_length=_BOUNDS_APART)]
     high: Bound | Annotated[list[Bound], Field(max_length=_BOUNDS_APART)]
@@ -133,20 +134,27 @@ class SourceRecord(Model):
     arguments: dict[Name, JsonValue] = Field(default_factory=dict, max_length=50)
     policy: Annotated[str, Field(min_length=1, max_length=1_000)]
     agent: str | None = Field(default=None, max_length=100)
-    observers: int = Field(default=1, ge=1, le=1_000)
+    observers: int = Field(default=1, ge=1, le=OBSERVERS)
     split: Split = "train"
     seed: int = Field(default=0, ge=0, lt=1 << 31)
-    attempted: int = Field(default=0, ge=0)
-    episodes: int = Field(default=0, ge=0)
-    steps: int = Field(default=0, ge=0)
-    left_out: dict[Annotated[str, Field(max_length=300)], Annotated[int, Field(ge=1)]] = Field(
-        default_factory=dict, max_length=200
-    )
+    attempted: int = Field(default=0, ge=0, le=EPISODES)
+    episodes: int = Field(default=0, ge=0, le=EPISODES * OBSERVERS)
+    steps: int = Field(default=0, ge=0, le=STEPS)
+    left_out: dict[
+        Annotated[str, Field(max_length=300)], Annotated[int, Field(ge=1, le=EPISODES)]
+    ] = Field(default_factory=dict, max_length=200)
     observations: dict[Name, SensorRecord] = Field(min_length=1, max_length=100)
     actions: ActionRecord | SensorRecord
     versions: dict[Name, Annotated[str, Field(max_length=100)]] = Field(
         default_factory=dict, max_length=50
     )
+
+    @field_validator("observations")
+    @classmethod
+    def _not_huge(cls, sensors: dict[str, SensorRecord]) -> dict[str, SensorRecord]:
+        if sum(math.prod(sensor.shape) for sensor in sensors.values()) > _MAX_VALUES:
+            raise ValueError(f"have more than {_MAX_VALUES} values")
+        return sensors
 
 
 class DatasetRecord(Model):

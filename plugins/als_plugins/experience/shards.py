@@ -24,6 +24,7 @@ from pydantic import Field
 
 from als_engine.errors import SavedFileError
 from als_engine.files import write_text
+from als_engine.limits import ARRAY, EPISODES, MAX_NUMBER, OBSERVERS
 from als_engine.saving import Model, read_model
 from als_plugins.experience.episodes import MAX_STEPS, Episode, layout
 from als_plugins.experience.records import SourceRecord
@@ -50,18 +51,18 @@ class Entry(Model):
         steps, terminated, attributes: as in `Episode`.
     """
 
-    episode: int = Field(ge=0)
-    avatar: int = Field(ge=0)
-    offset: int = Field(ge=0)
+    episode: int = Field(ge=0, le=EPISODES)
+    avatar: int = Field(ge=0, le=OBSERVERS)
+    offset: int = Field(ge=0, le=ARRAY)
     steps: int = Field(ge=1, le=MAX_STEPS)
     terminated: bool
-    attributes: dict[str, int | str]
+    attributes: dict[str, Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)] | str]
 
 
 class LeftOut(Model):
     """An episode that cannot be used, and why."""
 
-    episode: int = Field(ge=0)
+    episode: int = Field(ge=0, le=EPISODES)
     reason: Annotated[str, Field(max_length=300)]
 
 
@@ -252,6 +253,10 @@ class Shards:
     def _map(self, data: Path) -> mmap.mmap:
         if data not in self._mapped:
             with data.open("rb") as file:
+                size = os.fstat(file.fileno()).st_size
+                # All of it is put into memory: a sparse file would be without end.
+                if size > ARRAY:
+                    raise ValueError(f"{size} bytes; at most {ARRAY} are read")
                 self._mapped[data] = mmap.mmap(
                     file.fileno(), 0, flags=mmap.MAP_SHARED | _AT_ONCE, prot=mmap.PROT_READ
                 )

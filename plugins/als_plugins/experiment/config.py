@@ -17,6 +17,7 @@ from pydantic import (
 
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
+from als_engine.limits import EPISODES, STEPS, WORKERS, WORLDS
 from als_engine.task import Split
 from als_engine.toml_files import read_toml
 
@@ -31,7 +32,8 @@ __all__ = [
 ]
 
 Id = Annotated[str, Field(min_length=1, max_length=100)]
-Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Count = Annotated[int, Field(ge=1, le=STEPS)]
+Episodes = Annotated[int, Field(ge=1, le=EPISODES)]
 Values = Annotated[dict[str, JsonValue], Field(max_length=100)]
 
 
@@ -51,7 +53,7 @@ class CollectStage(_Table):
     """
 
     policy: Id = "mix"
-    episodes: Count
+    episodes: Episodes
     scenarios: Annotated[list[Id], Field(max_length=100)] = []
 
 
@@ -88,8 +90,8 @@ class TrainStage(_Table):
 
     agent: Id = "ppo"
     steps: Count
-    worlds: Annotated[int, Field(ge=1, le=100_000)] = 16
-    workers: Annotated[int, Field(ge=1, le=1_000)] = 1
+    worlds: Annotated[int, Field(ge=1, le=WORLDS)] = 16
+    workers: Annotated[int, Field(ge=1, le=WORKERS)] = 1
     tuning: Literal["full", "frozen", "lora"] = "full"
     config: Values = {}
 
@@ -116,7 +118,7 @@ class EvaluateStage(_Table):
         split: where their levels come from: "test", the one that nothing was chosen by, or another.
     """
 
-    episodes: Count = 100
+    episodes: Episodes = 100
     split: Split = REPORTING
 
 
@@ -191,6 +193,8 @@ def read_experiment(path: Path | str) -> Experiment:
         first = min(errors, key=lambda found: found["type"] != "extra_forbidden")
         keys = [str(part) for part in first["loc"]]
         message = first["msg"].removeprefix("Value error, ")
+        if isinstance(first["input"], int):
+            message = f"{message}, got {first['input']!r:.40}"
         raise ArgumentError(f"{path}: {_where(text, keys)}{_in_words(message)}") from None
     experiment._folder = path.resolve().parent
     return experiment

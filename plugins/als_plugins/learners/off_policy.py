@@ -12,6 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.noise import NormalActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
+from als_engine.limits import check_memory
 from als_plugins.learners.hyperparameters import (
     ActorCriticParameters,
     AttentionDDPGParameters,
@@ -83,8 +84,10 @@ class OffPolicy(SB3Learner):
             int(np.prod(space.shape or (1,))) * np.dtype(space.dtype).itemsize
             for space in self.observation_space.spaces.values()
         ]
+        kept = parameters.buffer_for(2 * sum(sizes))
+        check_memory(f"{self.id}: a buffer_size of {kept} transitions", 2 * kept * sum(sizes))
         return {
-            "buffer_size": parameters.buffer_for(2 * sum(sizes)),
+            "buffer_size": kept,
             "learning_starts": parameters.learning_starts,
             "train_freq": parameters.train_freq,
             "gradient_steps": parameters.updates_for(rows),

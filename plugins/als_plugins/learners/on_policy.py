@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import stable_baselines3
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from als_engine.limits import check_memory
 from als_plugins.learners.hyperparameters import (
     Hyperparameters,
     PPOParameters,
@@ -32,8 +34,12 @@ class PPO(SB3Learner):
             "n_epochs", "gae_lambda", "clip_range", "ent_coef", "vf_coef", "max_grad_norm",
             "target_kl",
         }  # fmt: skip
+        steps = self.parameters.steps_for(rows)
+        # Stable-Baselines3 keeps observations as float32.
+        values = sum(math.prod(space.shape or ()) for space in self.network_space().values())
+        check_memory(f"{self.id}: {steps} steps of {rows} rows", 4 * steps * rows * values)
         return {
-            "n_steps": self.parameters.steps_for(rows),
+            "n_steps": steps,
             **self.parameters.model_dump(include=names),
         }
 

@@ -95,7 +95,7 @@ def pareto(
     if not isinstance(agent, MultiObjective):
         raise ArgumentError("only multi-objective agents take weights: train one first")
     x, y = _axes(agent.terms, x, y)
-    points = whole_number("points", points, 2)
+    points = whole_number("points", points, 2, 1_000)
     found = []
     for share in np.linspace(0.0, 1.0, points).tolist():
         weights = dict.fromkeys(agent.terms, 1.0)

@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor
 
 from als_engine.errors import SavedFileError
+from als_engine.limits import STEPS
 from als_engine.safe_files import read_tensors, write_tensors
 from als_engine.saving import Model, read_model
 from als_plugins.optimizer_state import expected_arrays, optimizer_arrays, restore_optimizer
@@ -41,11 +42,11 @@ class Counters(Model):
     """
 
     format: Literal[1] = 1
-    step: int = Field(default=0, ge=0)
+    step: int = Field(default=0, ge=0, le=STEPS)
     seconds: float = Field(default=0.0, ge=0)
     best: float | None = None
-    best_step: int = Field(default=0, ge=0)
-    waited: int = Field(default=0, ge=0)
+    best_step: int = Field(default=0, ge=0, le=STEPS)
+    waited: int = Field(default=0, ge=0, le=STEPS)
 
 
 def write_checkpoint(

@@ -18,6 +18,7 @@ from pydantic import Field, JsonValue
 
 from als_engine.errors import SavedFileError
 from als_engine.files import write_text
+from als_engine.limits import STEPS
 from als_engine.run_folder import RunFolder
 from als_engine.safe_files import is_file, read_bytes
 from als_engine.saving import MAX_RECORD, Model, read_model
@@ -55,14 +56,14 @@ class Job(Model):
     config: dict[str, JsonValue] = Field(default_factory=dict)
     sensors: list[str] | None = None
     objectives: dict[str, float] = Field(default_factory=lambda: {"masked": 1.0})
-    steps: int = Field(default=2_000, ge=1)
+    steps: int = Field(default=2_000, ge=1, le=STEPS)
     batch: int = Field(default=64, ge=2, le=1 << 16)
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     seed: int = Field(default=0, ge=0, lt=1 << 31)
-    patience: int = Field(default=10, ge=1)
-    evaluate_every: int = Field(default=100, ge=1)
-    checkpoint_every: int = Field(default=500, ge=1)
+    patience: int = Field(default=10, ge=1, le=STEPS)
+    evaluate_every: int = Field(default=100, ge=1, le=STEPS)
+    checkpoint_every: int = Field(default=500, ge=1, le=STEPS)
     device: str = Field(default="auto", pattern="^(auto|cpu|cuda)$")
 
 

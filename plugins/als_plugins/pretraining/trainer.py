@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
+from als_engine.limits import check_memory
 from als_plugins.encoders.base import Encoder
 from als_plugins.encoders.saving import make_encoder
 from als_plugins.pretraining.batches import Order, clip_of, clips, seed_of
@@ -99,6 +100,13 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         length = max(objective.length for objective in objectives.values())
         ends = any(objective.ends for objective in objectives.values())
+        spaces = experience.observation_space.values()
+        values = sum(math.prod(space.shape or ()) for space in spaces)
+        # Networks read float32.
+        check_memory(
+            f"batch={job.batch}: so many windows of {length} steps",
+            4 * job.batch * (length + 1) * values,
+        )
         self.windows = experience.part("train").windows(length, ends)
         self.held_out = experience.part("validation").windows(length, ends)
         self.order = Order(len(self.windows), self._batch(length), job.seed)
