@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from als_engine.agent import Agent
 from als_engine.checks import MAX_SEED, whole_number
 from als_engine.errors import ArgumentError, unknown
+from als_engine.seeding import row_seeds
 from als_engine.sensors.base import Setup
 from als_engine.sensors.camera import Camera, third_person
 from als_engine.simulation import Simulation
@@ -92,7 +93,7 @@ class Film:
         simulation.reset([seed])
         simulation.observe()
         rows = np.ones(simulation.observers, np.bool_)
-        memory = agent.restart(None, rows, [seed + i for i in range(simulation.observers)])
+        memory = agent.restart(None, rows, row_seeds(seed, simulation.observers))
         picture = self.picture()
         while not (simulation.terminated[0] or simulation.truncated[0]):
             yield picture

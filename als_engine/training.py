@@ -42,6 +42,7 @@ from als_engine.saving import (
     spaces,
     write_agent,
 )
+from als_engine.seeding import Generators, spread
 
 __all__ = [
     "Job",
@@ -316,9 +317,12 @@ def _train(
     def report(progress: Progress) -> None:
         if log is not None:
             log.add(progress, earlier + time.monotonic() - begun)
-        on_progress(progress)
+        # It is called by the clock, and whatever it draws is no part of the training.
+        with generators.outside():
+            on_progress(progress)
 
-    with interruptible() as interrupted:
+    generators = Generators(spread("generators in training", job.seed))
+    with generators, interruptible() as interrupted:
         with uninterrupted():
             arguments: dict[str, Any] = job.arguments
             env = sb3_vec_env(
@@ -328,6 +332,9 @@ def _train(
                 workers=job.workers,
                 **arguments,
             )
+        # A training that is taken up again meets new levels, not those of its beginning.
+        env.spread_for("training", 0 if checkpoint is None else int(checkpoint.name))
+        env.seed(job.seed)
         try:
             progress = learner.learn(
                 env,

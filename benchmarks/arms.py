@@ -123,7 +123,7 @@ def pretrained(setting: str, seed: int) -> Path:
             folder / "experience",
             policy=chosen.policy,
             episodes=chosen.episodes,
-            seed=1_000_000 * (seed + 1),
+            seed=seed,
             arguments=chosen.arguments,
         )
         pretrain(

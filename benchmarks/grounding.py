@@ -71,7 +71,7 @@ def _experience(policy: str, episodes: int, split: str = "train") -> Experience:
         folder,
         policy=policy,
         episodes=episodes,
-        seed=1_000_000,
+        seed=0,
         split=split,
         arguments=CHOSEN.arguments,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
 
 from als_engine.benchmark.identity import YARDSTICKS
 from als_engine.evaluation.protocol import evaluate
@@ -11,9 +10,6 @@ from als_engine.saving import make_agent
 from als_engine.specs import SuiteEntry, SuiteSpec
 
 __all__ = ["calibrate"]
-
-SEED: Final = 1_000_000
-"""Far from the seeds of evaluations: a yardstick is no competitor that meets the same levels."""
 
 
 def calibrate(
@@ -37,9 +33,10 @@ def calibrate(
                 entry.scenario,
                 episodes,
                 split=entry.split,
-                seed=SEED,
                 observers=entry.observers,
                 arguments=arguments,
+                # A yardstick is no competitor that meets the same levels.
+                use="calibration",
                 on_episode=on_episode,
             )
             means.append(round(float(found.returns.mean()), 4))

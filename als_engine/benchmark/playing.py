@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -13,12 +14,13 @@ from als_engine.agent import Agent
 from als_engine.benchmark.records import EVALUATION_SEED, Chunk, EpisodeResult
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError
-from als_engine.evaluation.protocol import ROW_SEEDS, Runner
+from als_engine.evaluation.protocol import Runner
 from als_engine.evaluation.recording import Recorder
+from als_engine.seeding import row_seeds, spread
 from als_engine.simulation import Simulation, simulate
 from als_engine.specs import SuiteEntry
 
-__all__ = ["NUM_WORLDS", "Stage", "play", "replay"]
+__all__ = ["NUM_WORLDS", "Stage", "play", "replay", "world_seeds"]
 
 NUM_WORLDS: Final = 16
 """Worlds that run at once; makes no difference to the result of an agent that acts in each row
@@ -26,6 +28,11 @@ by itself, as all deterministic ones and `random` do."""
 
 OWN: Final = ("success", "level")
 """Metrics that have a field of their own in `EpisodeResult`."""
+
+
+def world_seeds(seed: int) -> Callable[[int], int]:
+    """What the world of an episode is reset with, by the episode's number."""
+    return partial(spread, "benchmark", seed)
 
 
 class Stage:
@@ -92,7 +99,7 @@ def play(
         entry: of the suite.
         episodes: their numbers within the unit, one after the other.
         split: "train", "validation" or "test": where the levels come from.
-        seed: episode `i` is the world reset with `seed + i`.
+        seed: episode `i` is the world reset with `world_seeds(seed)(i)`.
         arguments: all keyword arguments of the scenario: the entry's, and the agent's sensors.
         origin: what the hash chains come from: see `claims.origin_of`.
         num_worlds: how many run at once.
@@ -115,10 +122,10 @@ def play(
             {**arguments, "split": split},
             level_key,
         )
-        agent.seed(seed + episodes.start)
+        agent.seed(spread("agent in benchmark", seed, episodes.start))
         recorder = Recorder(simulation, origin)
         batch = Batch(simulation, AutoresetMode.DISABLED)
-        runner = Runner(batch, agent, episodes, seed, recorder, scored)
+        runner = Runner(batch, agent, episodes, world_seeds(seed), recorder, scored)
         runner.run(entry.deterministic, on_episode)
     return _chunk(runner, episodes, seed)
 
@@ -143,7 +150,7 @@ def replay(
         entry: of the suite.
         chunk: what is claimed; its numbers may be anything.
         split: as in `play`.
-        seed: of episode 0.
+        seed: as in `play`.
         arguments: of the scenario, complete.
         origin: as in `play`.
         num_worlds: how many run at once; need not be as many as when it was recorded.
@@ -175,10 +182,10 @@ def replay(
         )
         if odd := _odd_actions(chunk, simulation):
             return [odd]
-        agent = _Replayed(simulation, chunk, seed)
+        agent = _Replayed(simulation, chunk)
         recorder = Recorder(simulation, origin)
         batch = Batch(simulation, AutoresetMode.DISABLED)
-        runner = Runner(batch, agent, episodes, seed, recorder, scored)
+        runner = Runner(batch, agent, episodes, world_seeds(seed), recorder, scored)
         try:
             runner.run(True, on_episode)
         except ALSError as error:
@@ -188,12 +195,13 @@ def replay(
 
 
 def _chunk(runner: Runner, episodes: range, seed: int) -> Chunk:
+    seed_of = world_seeds(seed)
     logs = [runner.logs[i] for i in range(len(episodes))]
     metrics = {n: values for n, values in sorted(runner.metrics.items()) if n not in OWN}
     results = tuple(
         EpisodeResult(
             episode=episode,
-            seed=seed + episode,
+            seed=seed_of(episode),
             level=int(runner.metrics["level"][i]),
             length=int(runner.lengths[i]),
             total=float(runner.returns[i]),
@@ -211,14 +219,15 @@ def _chunk(runner: Runner, episodes: range, seed: int) -> Chunk:
 class _Replayed(Agent):
     """Does in every row what a log says."""
 
-    def __init__(self, simulation: Simulation, chunk: Chunk, seed: int) -> None:
+    def __init__(self, simulation: Simulation, chunk: Chunk) -> None:
         super().__init__(simulation.observation_space, simulation.action_space)
         self._actions = chunk.actions
         lengths = np.array([result.length for result in chunk.results])
         self._last = np.cumsum(lengths) - 1
         self._start = self._last - lengths + 1
         self._observers = simulation.observers
-        self._seed = seed + chunk.results[0].episode
+        first = [row_seeds(result.seed, 1)[0] for result in chunk.results]
+        self._place = {seed: place for place, seed in enumerate(first)}
         # Where in the log each world is.
         self._at = np.zeros(simulation.num_worlds, np.int64)
         self._end = np.zeros(simulation.num_worlds, np.int64)
@@ -233,7 +242,7 @@ class _Replayed(Agent):
 
     def restart(self, state: Any, rows: NDArray[np.bool_], seeds: Any = None) -> Any:
         worlds = np.flatnonzero(rows[:: self._observers])
-        begun = [seed // ROW_SEEDS - self._seed for seed in seeds[:: self._observers]]
+        begun = [self._place[seed] for seed in seeds[:: self._observers]]
         self._at[worlds], self._end[worlds] = self._start[begun], self._last[begun]
         return None
 
@@ -250,11 +259,12 @@ def _odd_numbers(chunk: Chunk, seed: int) -> str:
     results = chunk.results
     if not results:
         return "there are no episodes"
+    seed_of = world_seeds(seed)
     for expected, result in enumerate(results, results[0].episode):
         if result.episode != expected:
             return f"episode {result.episode} stands where episode {expected} should"
-        if result.seed != seed + expected:
-            return f"episode {expected} has the seed {result.seed}, not {seed + expected}"
+        if result.seed != (right := seed_of(expected)):
+            return f"episode {expected} has the seed {result.seed}, not {right}"
         if result.length < 1:
             return f"episode {expected} has {result.length} steps"
     steps = sum(result.length for result in results)

@@ -100,7 +100,7 @@ class PlayTask:
         seats: one agent for all avatars that are driven, or two, of which the first one counts.
         entry, arguments: where they play; `arguments` are complete.
         episodes: their numbers.
-        seed: of episode 0.
+        seed: as in `playing.play`.
         origin: what the hash chains begin with.
         level_key: of the levels; None for those that everybody knows.
     """

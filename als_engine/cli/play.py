@@ -13,6 +13,7 @@ from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import parse_pairs
 from als_engine.registry import registry
+from als_engine.seeding import spread
 
 if TYPE_CHECKING:
     from als_engine.film import Film, Take
@@ -36,7 +37,7 @@ def play(
         str, typer.Option(help="Where levels are drawn from: train|validation|test")
     ] = REPORTING,
     seed: Annotated[
-        int, typer.Option(help="Seed of the first episode; +1 for each.", min=0, max=MAX_SEED)
+        int, typer.Option(help="Another one gives other episodes.", min=0, max=MAX_SEED)
     ] = 0,
     drive: Annotated[
         int | None,
@@ -57,9 +58,10 @@ def play(
     check_suffix(path)
     arguments = {"split": split, **parse_pairs(arg)}
     film = _film(spec.id, agent, arguments, drive, view)
+    seeds = [spread("playing", seed, episode) for episode in range(episodes)]
     total = episodes * (arguments.get("max_episode_steps") or spec.max_episode_steps)
     with live("{task.fields[what]}", BAR, OF, total=total, what=f"{agent} in {id}") as update:
-        frames = film.episodes(range(seed, seed + episodes), lambda: update(advance=1))
+        frames = film.episodes(seeds, lambda: update(advance=1))
         write_video(path, frames)
         update(completed=total)
     _print_table(film.takes)

@@ -16,6 +16,7 @@ import typer
 from als_engine.cli.console import say, spinner
 from als_engine.cli.limits import MAX_EPISODES, MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS
 from als_engine.registry import registry
+from als_engine.seeding import spread
 from als_engine.texts import command
 
 if TYPE_CHECKING:
@@ -176,7 +177,8 @@ def _film(trained: Trained, path: Path, seed: int) -> str:
     simulation = simulate(SCENARIO, 1, record.observers, **arguments)
     film = Film(simulation, trained.agent)
     try:
-        write_video(path, film.episodes(range(seed, seed + FILMED)))
+        seeds = [spread("evaluation", seed, episode) for episode in range(FILMED)]
+        write_video(path, film.episodes(seeds))
     finally:
         simulation.close()
     won = sum(bool(take.metrics["success"]) for take in film.takes)

@@ -85,7 +85,7 @@ def execute(
     force = found[0].execution.force
     how = f"confined by {force}" if force.complete else "NOT confined: this does not rank"
     say(f"executed: {len(found)} unit{'s' * (len(found) != 1)}, {how}")
-    say(f"seeds: episode i is the world that is reset with {seed} + i")
+    say(f'seeds: episode i is the world that is reset with spread("benchmark", {seed}, i)')
     for one in found:
         say(f"level key of {one.unit.name}: {one.level_key:032x}")
     if store is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
+from functools import partial
 from typing import Any, Final
 
 import gymnasium
@@ -23,6 +24,7 @@ from als_engine.envs.window import check_render_mode
 from als_engine.errors import ActionError, ArgumentError, ResetNeededError
 from als_engine.flat import plain, plain_space
 from als_engine.ownership import DeepCopied
+from als_engine.seeding import spread
 from als_engine.simulation import check_arguments, term_key
 from als_engine.specs import ScenarioSpec
 
@@ -113,6 +115,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
             plain_space(simulation.observation_space),
             deepcopy(simulation.action_space),
         )
+        self._spread: tuple[Callable[..., int], tuple[int, ...]] | None = None
         self.metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 15}
         if seed is not None:
             self.seed(seed)
@@ -133,9 +136,21 @@ class WorldsVecEnv(DeepCopied, VecEnv):
     def _for_rows(self, of_worlds: Any) -> list[Any]:
         return [of_worlds[row // self.observers] for row in range(self.num_envs)]
 
+    def spread_for(self, use: str, *at: int) -> None:
+        """From now on `seed(s)` gives world `i` the seed `spread(use, s, *at, i)`.
+
+        For runs: a learner seeds its environment with its own seed, and Stable-Baselines3 does so
+        by itself, so that the seeds of two trainings would overlap.
+        """
+        self._spread = partial(spread, use), at
+
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Seeds the worlds for the next reset: world `i` with `seed + i`."""
-        seeds = spread_seeds(seed, self.num_worlds)
+        """Seeds the worlds for the next reset: world `i` with `seed + i`; see `spread_for`."""
+        if self._spread is None or seed is None:
+            seeds = spread_seeds(seed, self.num_worlds)
+        else:
+            of, at = self._spread
+            seeds = [of(seed, *at, world) for world in range(self.num_worlds)]
         self._seeds = list(np.repeat(np.array(seeds, object), self.observers))
         return self._seeds
 

@@ -1,7 +1,7 @@
 """Evaluates an agent on a fixed set of episodes, and puts it between random and expert.
 
-Episode `i` is the world reset with `seed + i`, whichever world runs it and however many run at
-once. What an agent gets out of it therefore depends on the agent alone.
+Episode `i` is the world reset with `spread("evaluation", seed, i)`, whichever world runs it and
+however many run at once. What an agent gets out of it therefore depends on the agent alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
@@ -22,13 +23,13 @@ from als_engine.envs.batch import Batch
 from als_engine.evaluation.splits import REPORTING
 from als_engine.evaluation.statistics import Interval, mean_interval
 from als_engine.saving import make_agent
+from als_engine.seeding import Generators, row_seeds, spread
 from als_engine.simulation import simulate
 
 if TYPE_CHECKING:
     from als_engine.evaluation.recording import Log, Recorder
 
 __all__ = [
-    "ROW_SEEDS",
     "Evaluation",
     "Normalized",
     "Reference",
@@ -38,9 +39,6 @@ __all__ = [
     "reference",
 ]
 
-ROW_SEEDS: Final = 1_009
-"""More than there are avatars: rows of different worlds never share a seed."""
-
 Floats = NDArray[np.float64]
 
 
@@ -49,7 +47,7 @@ class Evaluation:
     """What an agent did in a fixed set of episodes.
 
     Attributes:
-        scenario, arguments, observers, split, seed: which episodes.
+        scenario, arguments, observers, split, seed, use: which episodes.
         returns: (episodes,), the mean over the avatars that the agent drove.
         lengths: (episodes,), steps.
         metrics: the scenario's, at the end of each episode, (episodes,); `success` among them.
@@ -65,6 +63,7 @@ class Evaluation:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     observers: int = 1
     terms: Mapping[str, Floats] = field(default_factory=dict)
+    use: str = "evaluation"
 
     @property
     def episodes(self) -> int:
@@ -120,6 +119,7 @@ def evaluate(
     observers: int = 1,
     arguments: Mapping[str, Any] | None = None,
     deterministic: bool = True,
+    use: str = "evaluation",
     on_episode: Callable[[int], None] = lambda ended: None,
 ) -> Evaluation:
     """Runs an agent through `episodes` episodes.
@@ -129,12 +129,13 @@ def evaluate(
         scenario: the id.
         episodes: how many.
         split: where the levels come from. Report on "test"; choose by "validation".
-        seed: of episode 0.
+        seed: another one gives other episodes.
         num_worlds: how many run at once; makes no difference to the result of an agent that acts
             in each row by itself, as all deterministic ones and `random` do.
         observers: how many avatars of each world the agent drives; background drives the others.
         arguments: keyword arguments of the scenario.
         deterministic: the best action instead of a sampled one.
+        use: what the episodes are for; the same seed gives other ones for another use.
         on_episode: called with the number of episodes that have ended.
 
     Raises:
@@ -147,10 +148,18 @@ def evaluate(
     simulation = simulate(
         scenario, min(num_worlds, episodes), observers, **{**given, "split": split}
     )
+    generators = Generators(spread(f"generators in {use}", seed))
+
+    def told(ended: int) -> None:
+        with generators.outside():
+            on_episode(ended)
+
     try:
-        agent.seed(seed)
-        runner = Runner(Batch(simulation, AutoresetMode.DISABLED), agent, range(episodes), seed)
-        runner.run(deterministic, on_episode)
+        with generators:
+            agent.seed(spread(f"agent in {use}", seed))
+            batch = Batch(simulation, AutoresetMode.DISABLED)
+            runner = Runner(batch, agent, range(episodes), partial(spread, use, seed))
+            runner.run(deterministic, told)
     finally:
         simulation.close()
     return Evaluation(
@@ -162,6 +171,7 @@ def evaluate(
         metrics=runner.metrics,
         arguments=given,
         observers=observers,
+        use=use,
         terms=dict(zip(simulation.reward_names, runner.terms.T, strict=True)),
     )
 
@@ -180,7 +190,7 @@ class Runner:
         batch: Batch,
         agent: Agent,
         episodes: range,
-        seed: int,
+        seed_of: Callable[[int], int],
         recorder: Recorder | None = None,
         scored: int | None = None,
     ) -> None:
@@ -190,11 +200,11 @@ class Runner:
             batch: the worlds.
             agent: made for them.
             episodes: their numbers, one after the other.
-            seed: of episode 0.
+            seed_of: what the world of an episode is reset with, by the episode's number.
             recorder: of these worlds, to write down what happens.
             scored: how many avatars of those that are driven count, the first ones; None for all.
         """
-        self.batch, self.agent, self._seed = batch, agent, seed + episodes.start
+        self.batch, self.agent, self._seed_of = batch, agent, seed_of
         self.recorder, self._first, self.episodes = recorder, episodes.start, len(episodes)
         simulation = batch.simulation
         self.num_worlds, self.observers = simulation.num_worlds, simulation.observers
@@ -236,21 +246,22 @@ class Runner:
     def _begin(self, state: Any, free: NDArray[np.bool_]) -> Any:
         which = np.flatnonzero(free).tolist()
         seeds: list[int | None] = [None] * self.num_worlds
-        begun, row_seeds = [], []
+        begun: list[int] = []
+        rows: list[int] = []
         for world in which:
             episode = self._next if self._next < self.episodes else -1
             self._running[world] = episode
             self._next += 1
             # A world without a task goes round with the others; what it does counts for nothing.
-            world_seed = self._seed + max(episode, 0)
+            world_seed = self._seed_of(self._first + max(episode, 0))
             seeds[world] = world_seed
             begun.append(world_seed)
-            row_seeds += [world_seed * ROW_SEEDS + avatar for avatar in range(self.observers)]
+            rows += row_seeds(world_seed, self.observers)
         self.batch.reset(seeds, free)
         if self.recorder is not None:
             numbers = self._first + np.maximum(self._running[which], 0)
             self.recorder.begin(which, begun, numbers.tolist())
-        return self.agent.restart(state, np.repeat(free, self.observers), row_seeds)
+        return self.agent.restart(state, np.repeat(free, self.observers), rows)
 
     def _count(self) -> None:
         busy = self._running >= 0
@@ -290,8 +301,9 @@ def reference(evaluation: Evaluation) -> Reference:
     # What the agent perceives makes no difference to those who do not look, except in time.
     arguments = {**evaluation.arguments, "sensors": ["proprioception"]}
     episodes, observers = evaluation.episodes, evaluation.observers
-    scenario, split, seed = evaluation.scenario, evaluation.split, evaluation.seed
-    key = json.dumps([scenario, split, seed, episodes, observers, arguments], sort_keys=True)
+    scenario, split = evaluation.scenario, evaluation.split
+    seed, use = evaluation.seed, evaluation.use
+    key = json.dumps([scenario, split, seed, use, episodes, observers, arguments], sort_keys=True)
     if key not in _references:
 
         def run(id: str) -> Evaluation:
@@ -303,6 +315,7 @@ def reference(evaluation: Evaluation) -> Reference:
                 seed=seed,
                 observers=observers,
                 arguments=arguments,
+                use=use,
             )
 
         expert: Evaluation | None

@@ -23,6 +23,7 @@ from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.benchmark.sandbox.confinement import Confinement, confinement
 from als_engine.cli.verify_execute import prepare
 from als_engine.errors import ALSError, ArgumentError, StoreError
+from als_engine.seeding import spread
 
 pytestmark = [
     pytest.mark.skipif(not confinement().complete, reason=str(confinement())),
@@ -85,12 +86,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
 def test_the_seeds_come_of_the_bundle_and_the_secret_and_are_told(place: Place) -> None:
     bundle = Bundle.open(place.folder / "bundle").hash
     seed = secret_seed(SECRET, bundle)
-    assert f"seeds: episode i is the world that is reset with {seed} + i" in place.printed
+    told = f'seeds: episode i is the world that is reset with spread("benchmark", {seed}, i)'
+    assert told in place.printed
     with Store(place.folder / "board.sqlite") as store:
         for unit in store.units(place.run):
             if "vandal" not in unit.agent:
                 found = [result.seed for result in store.episodes(unit)]
-                assert found == [seed + i for i in range(EPISODES)]
+                assert found == [spread("benchmark", seed, i) for i in range(EPISODES)]
 
 
 def test_each_unit_has_levels_of_its_own_and_their_key_is_told(place: Place) -> None:

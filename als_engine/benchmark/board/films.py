@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from als_engine.benchmark.board.parts import Filmed, number
 from als_engine.benchmark.cells import printable
 from als_engine.benchmark.contestants import Contestant
-from als_engine.benchmark.records import Unit
+from als_engine.benchmark.playing import world_seeds
+from als_engine.benchmark.records import EVALUATION_SEED, Unit
 from als_engine.benchmark.standings import Standing, Standings
 from als_engine.benchmark.tasks import Seat, open_seat
 from als_engine.registry import registry
@@ -91,7 +92,9 @@ def _film(
         ) as sim,
     ):
         film = Film(sim, agent)
-        frames = write_video(path, islice(film.episodes([0]), MAX_FRAMES))
+        frames = write_video(
+            path, islice(film.episodes([world_seeds(EVALUATION_SEED)(0)]), MAX_FRAMES)
+        )
         level = int(sim.state.level[0])
     trained = f", training seed {seed}" if files else ""
     where = f"{entry.name}, level {level} of the {entry.split} split{trained}"

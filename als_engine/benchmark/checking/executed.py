@@ -16,6 +16,7 @@ from als_engine.benchmark.checking.bundle import Bundle
 from als_engine.benchmark.checking.execution import Execution
 from als_engine.benchmark.checking.manifest import UnitRecord
 from als_engine.benchmark.identity import YARDSTICKS
+from als_engine.benchmark.playing import world_seeds
 from als_engine.benchmark.provenance import machine
 from als_engine.benchmark.records import TIERS, RunRecord, Unit
 from als_engine.benchmark.results.store import Store, StoreWriter
@@ -71,7 +72,7 @@ class ExecutedRun:
 
         Args:
             bundle: that was verified.
-            seed: of episode 0.
+            seed: the one of `secret_seed`.
             level_keys: of the bundle's units.
             store: where it is.
             writer: of the same file.
@@ -80,7 +81,7 @@ class ExecutedRun:
             StoreError: the store cannot be written.
         """
         manifest = bundle.manifest
-        self._bundle, self._seed, self._keys = bundle, seed, level_keys
+        self._bundle, self._seed_of, self._keys = bundle, world_seeds(seed), level_keys
         self._store, self._writer = store, writer
         self.record = RunRecord(
             key=run_key(bundle),
@@ -115,7 +116,7 @@ class ExecutedRun:
             results = [result for chunk in chunks for result in chunk.results]
             claims = self._store.claims(where)
             ours = claims is None or claims == claims_when_executed(self._bundle, unit, key)
-            if not ours or any(r.seed != self._seed + r.episode for r in results):
+            if not ours or any(r.seed != self._seed_of(r.episode) for r in results):
                 raise StoreError(
                     f"{self._store.path} has run {self.record.key} with another secret"
                 )
@@ -180,7 +181,7 @@ def _details(executed: Sequence[Executed]) -> Iterator[tuple[str, str]]:
         own = [one for one in executed if one.unit.agent == agent]
         results = [r for one in own for chunk in one.execution.chunks for r in chunk.results]
         failed = sum(bool(one.execution.failure) for one in own)
-        seeds = f", seeds from {min(r.seed for r in results)}" if results else ""
+        seeds = f", episode 0 with seed {results[0].seed}" if results else ""
         yield (
             agent,
             f"{len(results)} episodes of {len(own)} unit{'s' * (len(own) != 1)} executed{seeds}"

@@ -84,7 +84,7 @@ def read_secret(path: Path) -> bytes:
 
 
 def secret_seed(secret: bytes, bundle: str) -> int:
-    """The seed of episode 0 for a bundle, up to 62 bits; known to whoever has the secret.
+    """The seed of a bundle's execution, up to 62 bits; known to whoever has the secret.
 
     Args:
         secret: the board's.

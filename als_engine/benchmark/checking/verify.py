@@ -30,7 +30,7 @@ from als_engine.benchmark.identity import (
     why_mislabelled,
     why_no_label,
 )
-from als_engine.benchmark.playing import NUM_WORLDS, Stage, replay
+from als_engine.benchmark.playing import NUM_WORLDS, Stage, replay, world_seeds
 from als_engine.benchmark.provenance import machine, run_record
 from als_engine.benchmark.records import EVALUATION_SEED
 from als_engine.errors import ALSError, SavedFileError
@@ -220,7 +220,7 @@ def _unit_claims(unit: UnitRecord, entry: SuiteEntry, suite: SuiteSpec) -> Itera
         ("scenario", unit.scenario, entry.scenario),
         ("split", unit.split, entry.split),
         ("observers", unit.observers, 2 if paired else entry.observers),
-        ("first seed", unit.first_seed, EVALUATION_SEED),
+        ("first seed", unit.first_seed, world_seeds(EVALUATION_SEED)(0)),
         ("budget", unit.training.budget if unit.training else entry.steps, entry.steps),
     ):
         if claimed != wanted:
@@ -325,7 +325,6 @@ def _unit(
             _seated(entry, unit),
             chunk,
             split=unit.split,
-            seed=unit.first_seed,
             arguments=unit.arguments,
             origin=bundle.manifest.origin(unit),
             scored=None if unit.partner is None else 1,

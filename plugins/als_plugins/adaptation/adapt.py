@@ -272,7 +272,9 @@ def _check_expert(job: Job) -> None:
         ArgumentError: the scenario has no expert.
     """
     arguments: dict[str, Any] = job.arguments
-    env = sb3_vec_env(job.scenario, 1, observers=job.observers, seed=0, **arguments)
+    env = sb3_vec_env(job.scenario, 1, observers=job.observers, **arguments)
+    env.spread_for("checking the expert")
+    env.seed(job.seed)
     try:
         env.reset()
         env.expert_actions()

@@ -29,6 +29,7 @@ from stable_baselines3.common.utils import obs_as_tensor
 from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.seeding import Generators, spread
 from als_plugins.adaptation.channel import STEP, Delay
 
 __all__ = ["Agreement", "Credit"]
@@ -71,10 +72,10 @@ class Credit:
         self._space: Any = policy.observation_space
         self._actions = action_space
         self.delays = np.arange(round(delay[0] / STEP), round(delay[1] / STEP) + 1)
+        seed = spread("credit", seed)
         self._rng = np.random.default_rng(seed)
         features, width = self._encoder.features_dim, _width(action_space)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with Generators(seed):
             self.value = _network(features + width)
             self.usual = _network(features)
         parameters = [*self.value.parameters(), *self.usual.parameters()]

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from als_engine.agent import Agent
 from als_engine.evaluation.protocol import Evaluation, evaluate
 from als_engine.evaluation.splits import for_choosing
 from als_engine.evaluation.statistics import Interval, mean_interval
 
-__all__ = ["FIRST_EPISODE", "Examiner", "Verdict", "compare"]
-
-FIRST_EPISODE: Final = 1_000_000
-"""The seed of the first episode: `als evaluate` begins with 0, so these are others."""
+__all__ = ["Examiner", "Verdict", "compare"]
 
 
 @dataclass(frozen=True)
@@ -57,11 +54,12 @@ class Examiner:
     """
 
     def __init__(
-        self, scenario: str, observers: int, *, split: str, episodes: int, worlds: int
+        self, scenario: str, observers: int, *, split: str, seed: int, episodes: int, worlds: int
     ) -> None:
         """Takes what to evaluate on."""
         self._scenario, self._observers = scenario, observers
-        self._split, self._episodes, self._worlds = split, episodes, worlds
+        self._split, self._seed = split, seed
+        self._episodes, self._worlds = episodes, worlds
         self._known: dict[tuple[str, str], Evaluation] = {}
 
     def examine(
@@ -75,7 +73,8 @@ class Examiner:
                 self._scenario,
                 self._episodes,
                 split=self._split,
-                seed=FIRST_EPISODE,
+                seed=self._seed,
+                use="examining",
                 num_worlds=self._worlds,
                 observers=self._observers,
                 arguments=arguments,

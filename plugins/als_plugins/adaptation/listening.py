@@ -72,7 +72,7 @@ class FeedbackRewards(VecEnvWrapper):
         again for ever.
         """
         torch.manual_seed(self._round_seed)
-        np.random.seed(self._round_seed)  # noqa: NPY002 - SB3 draws from it
+        np.random.seed(self._round_seed % (1 << 32))  # noqa: NPY002 - SB3 draws from it
         self._observation = self.venv.reset()
         return self._observation
 

@@ -19,13 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from als_engine.agent import Progress, Training
 from als_engine.envs.sb3 import WorldsVecEnv, sb3_vec_env
 from als_engine.evaluation.protocol import Evaluation
 from als_engine.interrupts import interruptible
 from als_engine.saving import AgentRecord, TrainingRecord, save_agent
+from als_engine.seeding import spread
 from als_plugins.adaptation.channel import Channel
 from als_plugins.adaptation.credit import Credit
 from als_plugins.adaptation.folder import Folder
@@ -96,6 +95,7 @@ class Rounds:
             job.scenario,
             job.observers,
             split=job.split,
+            seed=job.seed,
             episodes=job.episodes,
             worlds=min(job.worlds, 16),
         )
@@ -219,7 +219,7 @@ class Rounds:
     def _learn(self, state: State, number: int, interrupted: Callable[[], bool]) -> Progress:
         job, before = self.job, self._timesteps(state.current, state)
         env = self._environment(state, number)
-        seed = int(np.random.SeedSequence([job.seed, number]).generate_state(1)[0]) >> 2
+        seed = spread("adaptation", job.seed, number)
         if self._wrapped is not None:
             self._wrapped.begin(self._weight(state, number), seed)
         resume = self.folder.training_of(state.current)
@@ -263,6 +263,7 @@ class Rounds:
                 observers=self.job.observers,
                 **self._arguments(number),
             )
+            self._env.spread_for("adaptation")
             if self.channel is not None and self._credit is not None:
                 self._wrapped = FeedbackRewards(
                     self._env,

@@ -12,12 +12,10 @@ from pydantic import ConfigDict, Field, model_validator
 
 from als_engine.errors import ArgumentError
 from als_engine.saving import Model
+from als_engine.seeding import spread
 from als_plugins.adaptation.channel import DELAY, STEP, Delay, Event, Moment
 
 __all__ = ["SimulatedTeacher", "Teaching"]
-
-_STREAM: Final = 7
-"""Goes into the seeds of the teacher's draws: the worlds use the same numbers."""
 
 _USUAL: Final = 0.02
 """How fast a teacher gets used to an avatar: the weight of a new distance in the usual one."""
@@ -68,7 +66,7 @@ class SimulatedTeacher:
         """Gives every avatar a teacher."""
         self._observers = observers
         self._rngs = [
-            np.random.default_rng([self._seed, _STREAM, world, avatar, first_step])
+            np.random.default_rng(spread("teacher", self._seed, world, avatar, first_step))
             for world in range(worlds)
             for avatar in range(observers)
         ]

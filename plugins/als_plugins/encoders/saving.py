@@ -29,6 +29,7 @@ from als_engine.safe_files import (
     write_tensors,
 )
 from als_engine.saving import Model, Name, read_model, versions
+from als_engine.seeding import Generators
 from als_plugins.encoders.base import Encoder
 
 __all__ = [
@@ -199,7 +200,9 @@ def load_encoder(
                 f"use sensors={known}, or some of these"
             )
     try:
-        encoder = make_encoder(record.encoder, observation_space, record.config)
+        # Its weights are drawn first, and then replaced.
+        with Generators(0):
+            encoder = make_encoder(record.encoder, observation_space, record.config)
     except ArgumentError as error:
         raise SavedFileError(f"{folder / RECORD}: {error}") from error
     wanted = _arrays(encoder)

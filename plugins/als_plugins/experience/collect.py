@@ -1,8 +1,8 @@
 """Collects experience: runs a policy through a scenario's levels and keeps all that avatars sense.
 
-Episode i is the world reset with `seed + i`, whichever world runs it and however many run at once,
-so a dataset does not depend on how it was collected, and an interrupted collecting goes on exactly
-where it stopped.
+Episode i is the world reset with `spread("collecting", seed, i)`, whichever world runs it and
+however many run at once, so a dataset does not depend on how it was collected, and an interrupted
+collecting goes on exactly where it stopped.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from als_engine.files import make_folder
 from als_engine.locking import LOCK
 from als_engine.run_folder import claimed
 from als_engine.saving import versions
+from als_engine.seeding import row_seeds, spread
 from als_engine.simulation import simulate
 from als_plugins.experience.policies import Policies
 from als_plugins.experience.recorder import Recorder, broken
@@ -45,9 +46,6 @@ from als_plugins.experience.together import put_together
 __all__ = ["Collected", "Progress", "collect"]
 
 UNFINISHED: Final = ".collecting"
-
-_ROW_SEEDS: Final = 1_009
-"""More than there are avatars: rows of different worlds never share a seed."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +107,7 @@ def collect(
         policy: "random", "expert", "mix" (the expert in even episodes, random in odd ones),
             "turns" (both in every episode, see `policies`), or the folder or id of another agent.
         episodes: how many; each gives one for every observer.
-        seed: of episode 0.
+        seed: another one gives other episodes.
         worlds: how many run at once; makes no difference to the episodes.
         observers: avatars of each world that the policy drives; background drives the others.
         split: "train", "validation" or "test": where levels are drawn from.
@@ -251,7 +249,7 @@ class _Runner:
         """Runs all episodes; what is finished is on the disk however this ends."""
         if not self._todo:
             return
-        self._policies.begin(self, self._seed)
+        self._policies.begin(self, spread("agent in collecting", self._seed))
         everywhere = np.ones(self._worlds, np.bool_)
         try:
             self._next(everywhere)
@@ -298,7 +296,7 @@ class _Runner:
         for world in np.flatnonzero(ended & self._kept).tolist():
             number = int(self._episode[world])
             attributes: dict[str, int | str] = {
-                "seed": self._seed + number,
+                "seed": self._world_seed(number),
                 "episode": number,
                 "split": self._batch.simulation.split,
                 "policy": self._policies.name(number),
@@ -324,16 +322,20 @@ class _Runner:
         if self._kept.any():
             self._reset(free)
 
+    def _world_seed(self, number: int) -> int:
+        """What the world of an episode is reset with."""
+        return spread("collecting", self._seed, number)
+
     def _reset(self, which: NDArray[np.bool_]) -> None:
-        seeds = (self._seed + self._episode).tolist()
+        seeds = [self._world_seed(number) for number in self._episode.tolist()]
         self._batch.reset(seeds, which)
         self._recorder.restart(which)
         self._policies.restart(
             np.repeat(which, self._observers),
             [
-                seeds[world] * _ROW_SEEDS + avatar
+                seed
                 for world in np.flatnonzero(which).tolist()
-                for avatar in range(self._observers)
+                for seed in row_seeds(seeds[world], self._observers)
             ],
         )
 

@@ -121,7 +121,7 @@ class SourceRecord(Model):
         agent: a digest of the agent's files; None for a policy without files.
         observers: avatars of each world that acted; each makes an episode of its own.
         split: where the levels come from.
-        seed: of episode 0; episode i has seed + i.
+        seed: of the collecting; episode i has `spread("collecting", seed, i)`.
         attempted: episodes of worlds that were run.
         episodes, steps: kept, of single avatars.
         left_out: why to how many episodes of worlds were left out.

@@ -58,7 +58,7 @@ def explain(
         scenario: where it plays; by default where it was trained.
         folder: where to write.
         episodes: how many are played.
-        seed: of the first.
+        seed: another one gives other episodes.
         steps: at most so many of each.
         decisions: how many are asked about: the surest of so many stretches of the first episode.
         arguments: of the scenario, on top of the saved ones.

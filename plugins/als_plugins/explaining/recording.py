@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from als_engine.checks import MAX_SEED, at_least_one, whole_number
 from als_engine.evaluation.splits import REPORTING
 from als_engine.saving import NOT_SAVED, open_agent
+from als_engine.seeding import row_seeds, spread
 from als_engine.sensors.camera import third_person
 from als_engine.simulation import simulate
 from als_plugins.explaining.attributions import Question, saliency
@@ -90,7 +91,7 @@ def record(
         reference: folder of a saved agent.
         scenario: where it plays; by default where it was trained.
         episodes: how many.
-        seed: of the first.
+        seed: another one gives other episodes.
         steps: at most so many of each.
         arguments: of the scenario, on top of the saved ones.
         on_step: called after every step.
@@ -110,7 +111,7 @@ def record(
     camera = _Recorder(simulation, opened.agent, decider, steps, on_step)
     try:
         for episode in range(episodes):
-            camera.episode(episode, seed + episode)
+            camera.episode(episode, spread("explaining", seed, episode))
         return Recording(
             opened.scenario,
             simulation.action_names,
@@ -150,7 +151,7 @@ class _Recorder:
         simulation.reset([seed])
         simulation.observe()
         rows = np.ones(simulation.observers, np.bool_)
-        state = agent.restart(None, rows, [seed + i for i in range(simulation.observers)])
+        state = agent.restart(None, rows, row_seeds(seed, simulation.observers))
         for step in range(self._steps):
             seen = {key: array[0].copy() for key, array in simulation.observations.items()}
             before = state and tuple(part[:, :1].copy() for part in state)

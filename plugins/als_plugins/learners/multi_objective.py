@@ -27,6 +27,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from als_engine.agent import Observation, Training
 from als_engine.errors import ArgumentError, unknown
+from als_engine.seeding import spread
 from als_plugins.learners.hyperparameters import Hyperparameters, PPOParameters, Share
 from als_plugins.learners.on_policy import PPO
 
@@ -34,9 +35,6 @@ __all__ = ["KEY", "MultiObjective", "WeightedRewards"]
 
 KEY: Final = "weights"
 """The observation key of the weights."""
-
-_STREAM: Final = 2
-"""Goes into the seed of the weights' generator: worlds and learner use the same number."""
 
 _EPISODES: Final = 256
 """Ended episodes from which it is told how far returns lie apart."""
@@ -140,10 +138,10 @@ class MultiObjective(PPO):
         self._weighted = WeightedRewards(env, training, self.parameters)
         return super().around(self._weighted, training)
 
-    def begin_at(self, steps: int) -> None:
+    def begin_at(self, seed: int, steps: int) -> None:
         """Goes on with the weights as wide as they were."""
         assert self._weighted is not None
-        self._weighted.steps = steps
+        self._weighted.begin_at(seed, steps)
 
     def policy_arguments(self) -> dict[str, Any]:
         """What the network is built from; the weights go past the encoder."""
@@ -185,13 +183,12 @@ class WeightedRewards(VecEnvWrapper):
         self.spread: NDArray[np.float64] = np.ones(self._count)
         self._returns: deque[list[float]] = deque(maxlen=_EPISODES)
         self._factor: NDArray[np.float64] = np.ones(env.num_envs)
-        self.steps = 0
-        self._rng = np.random.default_rng([training.seed, _STREAM])
+        self.begin_at(training.seed, 0)
 
-    def seed(self, seed: int | None = None) -> Sequence[int | None]:
-        """Seeds the weights and the worlds."""
-        self._rng = np.random.default_rng(None if seed is None else [seed, _STREAM])
-        return self.venv.seed(seed)
+    def begin_at(self, seed: int, steps: int) -> None:
+        """Begins, or goes on after so many steps; seeds what the weights are drawn with."""
+        self.steps = steps
+        self._rng = np.random.default_rng(spread("weights", seed, steps))
 
     def reset(self) -> VecEnvObs:
         """Starts an episode with new weights in every row."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -24,6 +24,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from als_engine.agent import Learner, Observation, Progress, Training
 from als_engine.errors import ArgumentError
 from als_engine.safe_files import read_tensors, write_tensors
+from als_engine.seeding import Generators, spread
 from als_plugins.encoders.saving import read_encoder_record
 from als_plugins.learners.extractor import EncoderExtractor, channels_first
 from als_plugins.learners.hyperparameters import Hyperparameters, parse
@@ -70,6 +71,9 @@ class SB3Learner(Learner):
         if not observation_space.spaces:
             raise ArgumentError(f"{self.id} needs at least one sensor to learn from")
         super().__init__(observation_space, action_space, **self.parameters.model_dump())
+        # What it draws when it acts, and what its training draws.
+        self._acting = Generators(spread("agent", 0))
+        self._training = Generators(spread("learner", 0))
         self._policy: BasePolicy | None = None
         self._model: BaseAlgorithm | None = None
 
@@ -84,17 +88,18 @@ class SB3Learner(Learner):
     def policy(self) -> BasePolicy:
         """The network."""
         if self._policy is None:
-            self._policy = self.algorithm.policy_aliases[self.policy_name](
-                channels_first(self.network_space()),
-                self.action_space,
-                self._learning_rate,
-                **self.policy_arguments(),
-            )
+            with Generators(spread("weights", 0)):
+                self._policy = self.algorithm.policy_aliases[self.policy_name](
+                    channels_first(self.network_space()),
+                    self.action_space,
+                    self._learning_rate,
+                    **self.policy_arguments(),
+                )
         return self._policy
 
     def seed(self, seed: int) -> None:
-        """Seeds torch, which samples the actions."""
-        torch.manual_seed(seed)
+        """Seeds what the actions are sampled with."""
+        self._acting = Generators(seed)
 
     def act(
         self, observation: Observation, state: Any = None, deterministic: bool = True
@@ -111,7 +116,7 @@ class SB3Learner(Learner):
             raise ArgumentError(f"{self.id} needs at least one of these sensors: {known}")
         read = self.network_space().spaces
         seen = {key: array for key, array in observation.items() if key in read}
-        with self._threads():
+        with self._threads(), nullcontext() if deterministic else self._acting:
             return self._act(seen, state, deterministic)
 
     def _act(
@@ -158,12 +163,18 @@ class SB3Learner(Learner):
     def save_training(self, folder: Path) -> None:
         """Writes optimizers, counters and random states; a replay buffer is not kept."""
         assert self._model is not None
-        write_training_state(self._model, folder)
+        with self._training:
+            write_training_state(self._model, folder)
 
     # -- learning ---------------------------------------------------------------------------------
 
     def learn(self, env: VecEnv, training: Training) -> Progress:
         """Trains; a learner that has weights goes on from them."""
+        self._training = Generators(_learner_seed(training.seed))
+        with self._training:
+            return self._learn(env, training)
+
+    def _learn(self, env: VecEnv, training: Training) -> Progress:
         seen = self.around(env, training)
         model = self._build(seen, training)
         if training.resume is not None:
@@ -172,9 +183,10 @@ class SB3Learner(Learner):
             model.policy.load_state_dict(self._policy.state_dict())
         if training.resume is not None:
             read_training_state(model, training.resume)
-            self.begin_at(model.num_timesteps)
-            # The worlds begin anew; with the first seeds they would show the first levels again.
-            seen.seed(training.seed + model.num_timesteps)
+            self.begin_at(training.seed, model.num_timesteps)
+            self.action_space.seed(_learner_seed(training.seed, model.num_timesteps))
+        # Stable-Baselines3 has seeded them with the learner's seed.
+        seen.seed(training.seed)
         self._model, self._policy = model, model.policy
         model.set_logger(logger(training.logs))
         reporter = Reporter(training, getattr(env, "observers", 1))
@@ -198,8 +210,8 @@ class SB3Learner(Learner):
         scale = self.parameters.reward_scale
         return env if scale == 1.0 else ScaledRewards(env, scale)
 
-    def begin_at(self, steps: int) -> None:
-        """Is told how far a training has come that is taken up again."""
+    def begin_at(self, seed: int, steps: int) -> None:
+        """Is told the seed of a training that is taken up again, and how far it has come."""
 
     log_interval: ClassVar[int] = 1
     """Updates between two entries in the log, or episodes for those with a replay buffer."""
@@ -265,7 +277,7 @@ class SB3Learner(Learner):
                 gamma=self.parameters.gamma,
                 batch_size=self.parameters.batch_size,
                 policy_kwargs=self.policy_arguments(),
-                seed=training.seed,
+                seed=_learner_seed(training.seed),
                 device=_device(training.device),
                 **self.algorithm_arguments(env.num_envs),
             )
@@ -296,6 +308,11 @@ def _resolved(parameters: Hyperparameters) -> tuple[Hyperparameters, str | None]
         "encoder": record.encoder, "encoder_config": dict(record.config), "pretrained": None
     }  # fmt: skip
     return parameters.model_copy(update=changes), folder
+
+
+def _learner_seed(seed: int, steps: int = 0) -> int:
+    """Of everything that a learner draws; NumPy's old generator takes no more than 32 bits."""
+    return spread("learner", seed, steps) % (1 << 32)
 
 
 def _device(name: str) -> torch.device | str:

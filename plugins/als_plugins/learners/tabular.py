@@ -23,6 +23,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from als_engine.agent import Learner, Observation, Progress, Training
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.safe_files import read_tensors, write_tensors
+from als_engine.seeding import spread
 from als_plugins.learners.discretisation import MAX_CELLS, Borders, Discretisation, Tiles
 from als_plugins.learners.hyperparameters import Rate, Share, parse
 from als_plugins.learners.reporter import PAUSE, logger
@@ -107,16 +108,11 @@ class QLearning(Learner):
 
     # -- acting -----------------------------------------------------------------------------------
 
-    def seed(self, seed: int) -> None:
-        """Starts the random actions anew."""
-        self._rng = np.random.default_rng(seed)
-
     def act(
         self, observation: Observation, state: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
-        """The best action for every row; a random one now and then if not deterministic."""
-        epsilon = 0.0 if deterministic else self.parameters.epsilon_end
-        return self._choose(self.index(observation), epsilon), None
+        """The best action for every row: random ones are a part of learning alone."""
+        return self._choose(self.index(observation), 0.0), None
 
     def _choose(self, states: Integers, epsilon: float) -> Integers:
         best: Integers = self.table[states].argmax(axis=1)
@@ -170,12 +166,11 @@ class QLearning(Learner):
 
     def learn(self, env: VecEnv, training: Training) -> Progress:
         """Trains; a table that is there already is gone on from."""
-        self._steps, self._rng = 0, np.random.default_rng(training.seed)
+        self._steps, self._rng = 0, np.random.default_rng(spread("learner", training.seed))
         if training.resume is not None:
             self.load_weights(training.resume)
             self._load_training(training.resume)
-        # The worlds begin anew; with the first seeds they would show the first levels again.
-        env.seed(training.seed + self._steps)
+        env.seed(training.seed)
         record = _Record(training, getattr(env, "observers", 1))
         states = self.index(_arrays(env.reset()))
         actions = self._choose(states, self._epsilon(training))

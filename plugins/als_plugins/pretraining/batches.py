@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from als_engine.seeding import spread
 from als_plugins.pretraining.group import Group
 from als_plugins.pretraining.objectives import Clip
 
 if TYPE_CHECKING:
     from als_plugins.experience.dataset import Window, Windows
 
-__all__ = ["Order", "clip_of", "clips", "seed_of"]
+__all__ = ["Order", "clip_of", "clips"]
 
 AHEAD: Final = 2
 
@@ -37,7 +38,7 @@ class Order:
         """The windows of a step, (batch,); what is left over at an epoch's end is left out."""
         epoch, place = divmod(step, self.windows // self.batch)
         if epoch != self._epoch:
-            rng = np.random.default_rng([self.seed, epoch])
+            rng = np.random.default_rng(spread("pretraining order", self.seed, epoch))
             self._epoch, self._permutation = epoch, rng.permutation(self.windows)
         return self._permutation[place * self.batch :][: self.batch]
 
@@ -68,7 +69,7 @@ def clips(
                 if ended.is_set():
                     return
                 chosen = order(step)[group.rank * share :][:share]
-                seed = seed_of(order.seed, step)
+                seed = spread("pretraining masks", order.seed, step)
                 put(clip_of(windows.take(chosen), seed, group, device))
         except BaseException as error:  # It belongs to whoever waits for the batch.
             put(error)
@@ -99,8 +100,3 @@ def clip_of(window: Window, seed: int, group: Group, device: torch.device) -> Cl
         group=group,
         last={key: tensor(array) for key, array in window.last.items()},
     )
-
-
-def seed_of(*numbers: int) -> int:
-    """One seed out of several numbers."""
-    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))

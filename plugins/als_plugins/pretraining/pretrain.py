@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import torch
 from pydantic import ValidationError
 
 from als_engine.errors import ArgumentError
+from als_engine.seeding import Generators, spread
 from als_plugins.encoders.saving import PretrainingRecord, read_encoder_record, save_encoder
 from als_plugins.experience.dataset import open_experience
 from als_plugins.pretraining.group import joined
@@ -186,7 +186,13 @@ def _run(
 ) -> Pretrained:
     if resume and place.finished:
         return _finished(place)
-    with joined() as group, torch.random.fork_rng(devices=[]), ExitStack() as held:
+    generators = Generators(spread("pretraining", job.seed))
+
+    def told(progress: PretrainProgress) -> None:
+        with generators.outside():
+            on_progress(progress)
+
+    with joined() as group, generators, ExitStack() as held:
         trainer = Trainer(job, open_experience(job.dataset, job.sensors), group)
         if group.leads:
             text = job.model_dump_json(indent=2) + "\n"
@@ -195,7 +201,7 @@ def _run(
         checkpoint = place.checkpoints.newest() if resume else None
         if checkpoint is not None:
             trainer.load(checkpoint)
-        run = _Run(trainer, place, on_progress)
+        run = _Run(trainer, place, told)
         stopped = run.train(should_stop)
         # What is measured at the end takes a while; all that it needs is in the last checkpoint.
         if group.told(float(stopped or should_stop())):

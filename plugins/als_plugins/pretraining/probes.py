@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from als_engine.seeding import spread
 from als_plugins.encoders.base import Encoder
 from als_plugins.encoders.stems import Form, form_of
 from als_plugins.pretraining.batches import clip_of
@@ -142,7 +143,9 @@ def _sample(
     windows = experience.part(part).windows(1)
     if len(windows) < FEWEST:
         return None
-    chosen = np.sort(np.random.default_rng([seed, most]).permutation(len(windows))[:most])
+    chosen = np.sort(
+        np.random.default_rng(spread("probes", seed, most)).permutation(len(windows))[:most]
+    )
     made: dict[str, list[Any]] = {name: [] for name in inputs}
     labels: dict[str, list[Any]] = {}
     for begin in range(0, len(chosen), CHUNK):

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from als_engine.seeding import Generators, spread
 from als_engine.sensors.tokenizer import TOLD, VOCABULARY_SIZE, encode
 from als_plugins.encoders.base import Encoder
 from als_plugins.encoders.saving import make_encoder
 from als_plugins.encoders.stems import Form, form_of
-from als_plugins.pretraining.batches import clip_of, seed_of
+from als_plugins.pretraining.batches import clip_of
 from als_plugins.pretraining.group import Group
 from als_plugins.pretraining.objectives.contrast import fingerprints
 from als_plugins.pretraining.objectives.crossmodal import Crossmodal
@@ -92,8 +93,7 @@ def lines(report: dict[str, Any]) -> list[tuple[str, str, str, str]]:
 def _random(trainer: Trainer) -> Encoder:
     """The same encoder as it would be without pretraining."""
     job, experience = trainer.job, trainer.experience
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(job.seed, 1))
+    with Generators(spread("pretraining report", job.seed)):
         encoder = make_encoder(job.encoder, experience.observation_space, job.config)
     encoder.standardise(experience.statistics)
     return encoder.to(trainer.device).eval()

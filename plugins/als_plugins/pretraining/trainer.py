@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
 from als_engine.limits import check_memory
+from als_engine.seeding import spread
 from als_plugins.encoders.base import Encoder
 from als_plugins.encoders.saving import make_encoder
-from als_plugins.pretraining.batches import Order, clip_of, clips, seed_of
+from als_plugins.pretraining.batches import Order, clip_of, clips
 from als_plugins.pretraining.checkpoint import Counters, read_checkpoint, write_checkpoint
 from als_plugins.pretraining.group import Group
 from als_plugins.pretraining.job import Job
@@ -29,7 +30,6 @@ __all__ = ["Network", "Trainer", "held_out_clips"]
 WARM_UP: Final = 0.05  # of the steps
 STEEPEST: Final = 1.0  # the norm that gradients are clipped to
 HELD_OUT: Final = 512  # windows at most that the held-out loss is a mean over
-_HELD_OUT_SEED: Final = 7
 
 
 class Network(nn.Module):
@@ -85,7 +85,7 @@ class Trainer:
         """
         self.job, self.experience, self.group = job, experience, group or Group()
         self.device = _device(job.device)
-        torch.manual_seed(seed_of(job.seed))
+        torch.manual_seed(spread("pretraining", job.seed))
         encoder = make_encoder(job.encoder, experience.observation_space, job.config)
         objectives = make_objectives(job.objectives, encoder, experience.action_space)
         encoder.standardise(experience.statistics)
@@ -131,7 +131,7 @@ class Trainer:
         """
         step = self.counters.step
         # For dropout; what objectives draw comes from the clip.
-        torch.manual_seed(seed_of(self.job.seed, step, self.group.rank))
+        torch.manual_seed(spread("pretraining dropout", self.job.seed, step, self.group.rank))
         self.network.train()
         for group in self.optimizer.param_groups:
             group["lr"] = rate = self._rate(step)
@@ -235,11 +235,11 @@ class Trainer:
 
 def held_out_clips(windows: Windows, batch: int, device: torch.device) -> Iterable[Clip]:
     """The same held-out windows with the same masks, whenever they are asked for."""
-    rng = np.random.default_rng(_HELD_OUT_SEED)
+    rng = np.random.default_rng(spread("pretraining held out", 0))
     chosen = rng.permutation(len(windows))[:HELD_OUT]
     for begin in range(0, len(chosen), batch):
         window = windows.take(chosen[begin : begin + batch])
-        yield clip_of(window, seed_of(_HELD_OUT_SEED, begin), Group(), device)
+        yield clip_of(window, spread("pretraining held out", 0, begin), Group(), device)
 
 
 def _device(name: str) -> torch.device:
