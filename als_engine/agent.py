@@ -115,8 +115,10 @@ class Progress:
         steps: environment steps so far, over all rows.
         total: how many there will be.
         episodes: ended so far, since the training was begun or taken up again.
-        mean_return: over the last hundred episodes; NaN before the first.
-        success: the part of the same episodes that succeeded; NaN before the first.
+        mean_return: over the last hundred episodes, in the order in which they began; NaN until
+            all that began at first have ended, since those that end early would speak for all.
+            `train_agent` fills it in, whatever the learner says.
+        success: the part of the same episodes that succeeded, and NaN as long.
     """
 
     steps: int

@@ -7,7 +7,7 @@ They hold no colours and no fonts of their own: the page's style sheet colours t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -93,27 +93,32 @@ def curve_chart(
         x_title: what stands under the chart.
         y_title: what stands above the vertical axis.
     """
-    shown = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)] or [(0.0, 0.0)]
+    shown = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
     levels = [y for _, y in shown] + [reference.mean for reference in references]
-    right = shown[-1][0] if shown[-1][0] > 0 else 1.0
-    across, up = ticks(0.0, right, 4), ticks(min(levels), max(levels))
+    right = shown[-1][0] if shown and shown[-1][0] > 0 else 1.0
+    across, up = ticks(0.0, right, 4), ticks(min(levels, default=0.0), max(levels, default=0.0))
     plane = Plane((0.0, right), (up[0], up[-1]), _CURVE_HEIGHT)
     parts = [open_drawing(_CURVE_HEIGHT, f"{y_title} over {x_title}")]
     parts += [plane.across(y) + plane.y_label(y) for y in up]
     parts += [plane.x_label(x) for x in across if x <= right]
     for reference in references:
         # The name stands at the end at which the curve is farther away.
-        first, last = (abs(shown[i][1] - reference.mean) for i in (0, -1))
-        parts.append(plane.reference(reference, at_start=first > last))
-    path = " ".join(f"{plane.x(x):.1f},{plane.y(y):.1f}" for x, y in shown)
-    foot = plane.y(up[0])
-    area = f"{plane.x(shown[0][0]):.1f},{foot:.1f} {path} {plane.x(shown[-1][0]):.1f},{foot:.1f}"
-    parts.append(f'<polygon class="area trained" points="{area}"/>')
-    parts.append(f'<polyline class="curve trained" points="{path}"/>')
-    x, y = shown[-1]
-    parts.append(f'<circle class="dot trained" cx="{plane.x(x):.1f}" cy="{plane.y(y):.1f}" r="4"/>')
+        ends = [abs(shown[i][1] - reference.mean) for i in (0, -1)] if shown else [0.0, 0.0]
+        parts.append(plane.reference(reference, at_start=ends[0] > ends[1]))
+    if shown:
+        parts += _curve(plane, shown, plane.y(up[0]))
     parts.append(label((_LEFT + WIDTH - _RIGHT) / 2, _CURVE_HEIGHT - 8, x_title, "middle"))
     return "".join(parts) + "</svg>"
+
+
+def _curve(plane: Plane, shown: Sequence[tuple[float, float]], foot: float) -> Iterator[str]:
+    """The line through some points, with the area under it and a dot at its end."""
+    path = " ".join(f"{plane.x(x):.1f},{plane.y(y):.1f}" for x, y in shown)
+    area = f"{plane.x(shown[0][0]):.1f},{foot:.1f} {path} {plane.x(shown[-1][0]):.1f},{foot:.1f}"
+    yield f'<polygon class="area trained" points="{area}"/>'
+    yield f'<polyline class="curve trained" points="{path}"/>'
+    x, y = shown[-1]
+    yield f'<circle class="dot trained" cx="{plane.x(x):.1f}" cy="{plane.y(y):.1f}" r="4"/>'
 
 
 def interval_chart(intervals: Sequence[Interval], x_title: str) -> str:

@@ -10,7 +10,6 @@ single environment with the seed `s + i`.
 
 from __future__ import annotations
 
-import operator
 import random
 import sys
 import zlib
@@ -20,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from als_engine.errors import ArgumentError
+from als_engine.checks import whole_number
 
 __all__ = ["Generators", "row_seeds", "spread"]
 
@@ -39,12 +38,7 @@ def spread(use: str, seed: int, *at: int) -> int:
     Raises:
         ArgumentError: the seed is no whole number, or negative.
     """
-    try:
-        root = operator.index(seed)
-    except TypeError:
-        root = -1
-    if root < 0:
-        raise ArgumentError(f"seed must be a whole number of at least 0, got {seed!r}")
+    root = whole_number("seed", seed, 0)
     parts = np.random.SeedSequence(root, spawn_key=(zlib.crc32(use.encode()), *at))
     return int(parts.generate_state(1, np.uint64)[0]) >> 2
 

@@ -15,7 +15,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -309,12 +309,23 @@ def _train(
         return record.model_copy(update={"training": training})
 
     def save_checkpoint(progress: Progress) -> None:
+        progress = counted(progress)
         if run is not None:
             run.save_checkpoint(learner, recorded(progress), progress)
 
     log = None if run is None else _Log(run)
 
+    def counted(progress: Progress) -> Progress:
+        recent = env.recent
+        return replace(
+            progress,
+            episodes=recent.episodes,
+            mean_return=recent.mean_return,
+            success=recent.success,
+        )
+
     def report(progress: Progress) -> None:
+        progress = counted(progress)
         if log is not None:
             log.add(progress, earlier + time.monotonic() - begun)
         # It is called by the clock, and whatever it draws is no part of the training.
@@ -352,6 +363,7 @@ def _train(
             )
         finally:
             env.close()
+        progress = counted(progress)
         stopped = interrupted() and progress.steps < job.steps
         if stopped:
             interrupted.answered()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -154,7 +155,7 @@ def _train(setting: str, arm: str, seed: int) -> dict[str, Any]:
 
     def note(progress: Progress) -> None:
         late = not curve or progress.steps - curve[-1][0] >= chosen.steps / 60
-        if progress.episodes >= 20 and (late or progress.steps >= chosen.steps):
+        if math.isfinite(progress.mean_return) and (late or progress.steps >= chosen.steps):
             curve.append([progress.steps, round(progress.mean_return, 4)])
 
     folder = WORK / f"{setting}-{seed}" / f"agent-{arm}"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -147,7 +148,7 @@ def run_one(name: str, seed: int) -> int:
 
     def note(progress: Any) -> None:
         due = not curve or progress.steps - curve[-1][0] >= run.steps / 20
-        if due and progress.episodes:
+        if due and math.isfinite(progress.mean_return):
             curve.append((progress.steps, round(progress.mean_return, 2)))
 
     trained = train_agent(

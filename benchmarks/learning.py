@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -91,7 +92,8 @@ def train(name: str, steps: int | None, episodes: int, seed: int) -> dict[str, A
 
         def show(progress: Progress) -> None:
             bar.update(task, completed=progress.steps)
-            if progress.episodes and (not curve or progress.steps - curve[-1][0] >= budget / 100):
+            due = not curve or progress.steps - curve[-1][0] >= budget / 100
+            if due and math.isfinite(progress.mean_return):
                 curve.append((progress.steps, progress.mean_return, progress.success))
 
         trained = train_agent(

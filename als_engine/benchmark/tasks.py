@@ -6,6 +6,7 @@ gives the same bits. What a training leaves on the disk goes with its temporary 
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -128,7 +129,8 @@ def train_task(task: TrainTask) -> TrainedAgent:
     def note(progress: Progress) -> None:
         apart = entry.steps / CURVE_POINTS
         late = not curve or progress.steps - curve[-1][0] >= apart
-        if progress.episodes >= MIN_EPISODES and (late or progress.steps >= entry.steps):
+        known = progress.episodes >= MIN_EPISODES and not math.isnan(progress.mean_return)
+        if known and (late or progress.steps >= entry.steps):
             curve.append((progress.steps, round(progress.mean_return, 6)))
 
     with temporary_folder("als-bench") as folder:

@@ -119,7 +119,8 @@ def _train(steps: int, seed: int, worlds: int) -> tuple[Curve, Trained]:
             bar(progress)
             _tell(progress, seen)
             seen = progress.steps
-            if not curve or progress.steps - curve[-1][0] >= steps / 200:
+            late = not curve or progress.steps - curve[-1][0] >= steps / 200
+            if late and not math.isnan(progress.mean_return):
                 curve.append((float(progress.steps), progress.mean_return))
 
         trained = train_agent(

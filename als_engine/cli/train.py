@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -180,10 +181,11 @@ def _report(trained: Trained, folder: Path) -> None:
     speed = ""
     if trained.record.training is not None and trained.seconds > 0:
         speed = f" in {trained.seconds:,.0f} s"
-    say(
-        f"Trained {progress.steps:,} steps{speed}: return {number(progress.mean_return)}, "
-        f"success {number(progress.success, percent=True)} over the last episodes."
-    )
+    found = "too few episodes have ended to say how good it is"
+    if not math.isnan(progress.mean_return):
+        success = number(progress.success, percent=True)
+        found = f"return {number(progress.mean_return)}, success {success} over the last episodes"
+    say(f"Trained {progress.steps:,} steps{speed}: {found}.")
     say(f"Saved to {folder}. See how good it is: {command('als', 'evaluate', folder)}")
 
 

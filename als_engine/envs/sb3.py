@@ -19,6 +19,7 @@ from als_engine.avatar import as_array
 from als_engine.checks import at_least_one
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays
+from als_engine.envs.recent import Recent
 from als_engine.envs.vector import make_worlds, spread_seeds
 from als_engine.envs.window import check_render_mode
 from als_engine.errors import ActionError, ArgumentError, ResetNeededError
@@ -78,6 +79,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
     Attributes:
         reward_names: the terms that the reward is the sum of.
         terms: (rows, terms), what they were in the last step.
+        recent: mean return and success of the episodes that have ended lately.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         self.reward_names = self.worlds.reward_names
         self._term_returns: FloatArray = np.zeros_like(self.worlds.terms)
         self._lengths = np.zeros(num_worlds, np.int64)
+        self.recent = Recent(num_worlds)
         super().__init__(
             num_worlds * self.observers,
             # Copies: SB3 changes a space in place where it turns pictures round.
@@ -171,6 +174,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         self._generators.seed(seeds, range(self.num_worlds))
         for world in range(self.num_worlds):
             self._note_reset(world)
+        self.recent.reset()
         self._reset_seeds()
         self._reset_options()
         self._returns[:] = self._term_returns[:] = 0.0
@@ -239,6 +243,8 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         self._term_returns += worlds.terms
         self._lengths += 1
         ended = worlds.terminated | worlds.truncated
+        success = worlds.final_metrics["success"]
+        self.recent.step(ended, self._returns.mean(axis=1), success)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for world in np.flatnonzero(ended).tolist():
             self._close_episode(world, infos)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from numbers import Real
 from pathlib import Path
@@ -16,9 +15,10 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from als_engine.agent import Progress, Training
+from als_engine.envs.recent import Recent
 from als_plugins.event_log import EventLog
 
-__all__ = ["PAUSE", "Reporter", "ScaledRewards", "logger"]
+__all__ = ["PAUSE", "Reporter", "ScaledRewards", "logger", "progress", "recent_of"]
 
 PAUSE: Final = 0.2
 """Seconds between two reports: often enough for a progress bar."""
@@ -27,31 +27,21 @@ PAUSE: Final = 0.2
 class Reporter(BaseCallback):
     """Calls what the caller of a training has asked for."""
 
-    def __init__(self, training: Training, observers: int) -> None:
-        """Reports to a training whose worlds have so many rows each."""
+    def __init__(self, training: Training, recent: Recent) -> None:
+        """Reports to a training what its environment counts."""
         super().__init__()
-        self.training, self.observers = training, observers
-        self._ended_rows = 0
+        self.training, self.recent = training, recent
         self._reported = 0.0
         self._checkpoint_at = 0
 
     def progress(self, model: BaseAlgorithm) -> Progress:
         """How far it has come."""
-        returns = [info["r"] for info in model.ep_info_buffer or ()]
-        successes = list(model.ep_success_buffer or ())
-        return Progress(
-            steps=model.num_timesteps,
-            total=self.training.steps,
-            episodes=self._ended_rows // self.observers,
-            mean_return=float(np.mean(returns)) if returns else math.nan,
-            success=float(np.mean(successes)) if successes else math.nan,
-        )
+        return progress(model.num_timesteps, self.training, self.recent)
 
     def _on_training_start(self) -> None:
         self._checkpoint_at = self.num_timesteps + self.training.checkpoint_every
 
     def _on_step(self) -> bool:
-        self._ended_rows += int(np.count_nonzero(self.locals["dones"]))
         if time.monotonic() - self._reported >= PAUSE:
             self._reported = time.monotonic()
             self.training.on_progress(self.progress(self.model))
@@ -65,6 +55,17 @@ class Reporter(BaseCallback):
 
     def _on_training_end(self) -> None:
         self.training.on_progress(self.progress(self.model))
+
+
+def recent_of(env: VecEnv) -> Recent:
+    """What a training's environment, made by `sb3_vec_env` and maybe wrapped, counts."""
+    recent: Recent = env.get_attr("recent", 0)[0]
+    return recent
+
+
+def progress(steps: int, training: Training, recent: Recent) -> Progress:
+    """How far a training has come."""
+    return Progress(steps, training.steps, recent.episodes, recent.mean_return, recent.success)
 
 
 class ScaledRewards(VecEnvWrapper):

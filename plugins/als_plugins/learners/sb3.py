@@ -28,7 +28,7 @@ from als_engine.seeding import Generators, spread
 from als_plugins.encoders.saving import read_encoder_record
 from als_plugins.learners.extractor import EncoderExtractor, channels_first
 from als_plugins.learners.hyperparameters import Hyperparameters, parse
-from als_plugins.learners.reporter import Reporter, ScaledRewards, logger
+from als_plugins.learners.reporter import Reporter, ScaledRewards, logger, recent_of
 from als_plugins.learners.training_state import read_training_state, write_training_state
 
 __all__ = ["SB3Learner"]
@@ -189,7 +189,7 @@ class SB3Learner(Learner):
         seen.seed(training.seed)
         self._model, self._policy = model, model.policy
         model.set_logger(logger(training.logs))
-        reporter = Reporter(training, getattr(env, "observers", 1))
+        reporter = Reporter(training, recent_of(env))
         left = training.steps - model.num_timesteps
         if left > 0:
             first = training.resume is None

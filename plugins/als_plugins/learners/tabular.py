@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final
 
@@ -26,7 +25,7 @@ from als_engine.safe_files import read_tensors, write_tensors
 from als_engine.seeding import spread
 from als_plugins.learners.discretisation import MAX_CELLS, Borders, Discretisation, Tiles
 from als_plugins.learners.hyperparameters import Rate, Share, parse
-from als_plugins.learners.reporter import PAUSE, logger
+from als_plugins.learners.reporter import PAUSE, logger, progress, recent_of
 
 __all__ = ["QLearning", "Sarsa", "TabularParameters"]
 
@@ -171,7 +170,7 @@ class QLearning(Learner):
             self.load_weights(training.resume)
             self._load_training(training.resume)
         env.seed(training.seed)
-        record = _Record(training, getattr(env, "observers", 1))
+        record = _Record(training, env)
         states = self.index(_arrays(env.reset()))
         actions = self._choose(states, self._epsilon(training))
         while self._steps < training.steps and not training.should_stop():
@@ -185,7 +184,7 @@ class QLearning(Learner):
             targets = rewards + self.parameters.gamma * value
             self._update(states, actions, targets, self._rate(training))
             states, actions = then, next_actions
-            record.step(self, infos, ended)
+            record.step(self, env.num_envs)
         return record.close(self._steps)
 
     def _value_of(self, states: Integers, actions: Integers) -> Floats:
@@ -233,28 +232,22 @@ class Sarsa(QLearning):
 class _Record:
     """Progress, checkpoints and logs along a training."""
 
-    def __init__(self, training: Training, observers: int) -> None:
-        self._training, self._observers = training, observers
-        self._returns: deque[float] = deque(maxlen=100)
-        self._successes: deque[bool] = deque(maxlen=100)
-        self._ended_rows, self._reported, self._logged = 0, 0.0, 0
+    def __init__(self, training: Training, env: VecEnv) -> None:
+        self._training, self._recent = training, recent_of(env)
+        self._reported, self._logged = 0.0, 0
         self._checkpoint_at: int | None = None
         self._logger = logger(training.logs)
 
-    def step(self, learner: QLearning, infos: list[dict[str, Any]], ended: NDArray[Any]) -> None:
+    def step(self, learner: QLearning, rows: int) -> None:
         """Notes what one step of all rows has brought."""
         training, steps = self._training, learner._steps
-        for row in np.flatnonzero(ended).tolist():
-            self._returns.append(infos[row]["episode"]["r"])
-            self._successes.append(infos[row]["is_success"])
-            self._ended_rows += 1
         if time.monotonic() - self._reported >= PAUSE:
             self._reported = time.monotonic()
             training.on_progress(self._progress(steps))
         if steps - self._logged >= _LOG_EVERY:
             self._log(learner)
         if self._checkpoint_at is None:
-            self._checkpoint_at = steps + training.checkpoint_every - len(ended)
+            self._checkpoint_at = steps + training.checkpoint_every - rows
         # The last steps end with a saved agent anyway.
         if self._checkpoint_at <= steps < training.steps:
             self._checkpoint_at = steps + training.checkpoint_every
@@ -268,18 +261,12 @@ class _Record:
         return progress
 
     def _progress(self, steps: int) -> Progress:
-        return Progress(
-            steps=steps,
-            total=self._training.steps,
-            episodes=self._ended_rows // self._observers,
-            mean_return=float(np.mean(self._returns)) if self._returns else math.nan,
-            success=float(np.mean(self._successes)) if self._successes else math.nan,
-        )
+        return progress(steps, self._training, self._recent)
 
     def _log(self, learner: QLearning) -> None:
         self._logged = learner._steps
         progress = self._progress(learner._steps)
-        if self._returns:
+        if not math.isnan(progress.mean_return):
             self._logger.record("rollout/ep_rew_mean", progress.mean_return)
             self._logger.record("rollout/success_rate", progress.success)
         self._logger.record("train/epsilon", learner._epsilon(self._training))
