@@ -28,7 +28,6 @@ docs: $(READY)  ## Build the documentation into site/.
 
 images: $(READY)  ## Draw the README's pictures anew, after `make quickstart`.
 	$(BIN)/python docs/scripts/readme_images.py
-	$(BIN)/python docs/scripts/board_image.py
 
 clean:  ## Remove the environment and everything that was built.
 	rm -rf .venv build dist site quickstart-report .mypy_cache .pytest_cache .ruff_cache \

@@ -11,18 +11,31 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Agent", "ExpertAgent", "ExpertSource", "Learner", "Progress", "RandomAgent", "Training"]
+__all__ = [
+    "Acting",
+    "Agent",
+    "ExpertAgent",
+    "ExpertSource",
+    "Learner",
+    "Progress",
+    "RandomAgent",
+    "Training",
+    "acting",
+]
 
 Observation = Mapping[str, NDArray[Any]]
 
 _AGENT_STREAM: Final = 1
 """Goes into the seed of every row's generator: the worlds use the same numbers as seeds."""
+
+
+Acting = Literal["sampled", "best"]
 
 
 class ExpertSource(Protocol):
@@ -38,10 +51,12 @@ class Agent(ABC):
     Attributes:
         observation_space, action_space: of one avatar.
         config: the JSON-able arguments that made it, written to `agent.json`.
+        samples: whether its policy is a distribution that its actions are drawn from.
         bears_missing_sensors: whether it acts where only some of its sensors are there.
         paths: the names of arguments that are files or folders. A checkpoint needs none of them.
     """
 
+    samples: ClassVar[bool] = False
     bears_missing_sensors: ClassVar[bool] = False
     paths: ClassVar[tuple[str, ...]] = ()
 
@@ -105,6 +120,20 @@ class Agent(ABC):
         Raises:
             SavedFileError: it is not what this agent would have written.
         """
+
+
+def acting(agent: Agent, deterministic: bool = False) -> Acting:
+    """How an agent acts where it is evaluated, benchmarked or shown: the one rule for all.
+
+    It acts by the policy that it has learnt. A policy that is a distribution is sampled from, as it
+    was in training; any other gives its best action. What a learner adds to explore (an epsilon,
+    noise) is a part of its training and of nothing else.
+
+    Args:
+        agent: who acts.
+        deterministic: whether somebody asks for the best action of a distribution as well.
+    """
+    return "sampled" if agent.samples and not deterministic else "best"
 
 
 @dataclass(frozen=True)
@@ -175,6 +204,8 @@ class Learner(Agent):
 
 class RandomAgent(Agent):
     """Draws from the action space, evenly; every row from a generator of its own."""
+
+    samples = True
 
     def __init__(
         self,

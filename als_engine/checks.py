@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
-from typing import SupportsIndex, cast
+from typing import Final, SupportsIndex, cast
 
 import numpy as np
 
 from als_engine.errors import ArgumentError, unknown
 from als_engine.limits import LIMITS, MAX_SEED
 
-__all__ = ["MAX_SEED", "at_least_one", "check_seed", "one_of", "whole_number"]
+__all__ = ["MAX_SEED", "at_least_one", "check_seed", "check_undecided", "one_of", "whole_number"]
+
+_DECIDED: Final = frozenset(
+    ("scenario", "num_worlds", "worlds", "workers", "first_world", "observers", "seed", "split",
+     "level", "level_key", "physics", "render_mode")
+)  # fmt: skip
 
 
 def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
@@ -46,6 +51,28 @@ def check_seed(seed: int | None) -> int | None:
         ArgumentError: it is not a whole number from 0 to 2**64 - 1.
     """
     return None if seed is None else whole_number("seed", seed, 0, MAX_SEED)
+
+
+def check_undecided(who: str, arguments: Collection[str], **options: str) -> None:
+    """Refuses arguments of a scenario that whoever runs it decides by itself.
+
+    Taken in silence, they would be overruled, or what is said about the result would not be true.
+
+    Args:
+        who: decides, such as "evaluate".
+        arguments: the names that somebody has given.
+        options: how each name that can be chosen is chosen; "" for an argument that is allowed.
+
+    Raises:
+        ArgumentError: one is decided already; the message names it, and the option if there is one.
+    """
+    for name in arguments:
+        how = options.get(name)
+        if name in _DECIDED and how != "":
+            instead = f": use {how}" if how else ""
+            raise ArgumentError(
+                f'"{name}" cannot be an argument of the scenario, since {who} decides it{instead}'
+            )
 
 
 def whole_number(name: str, value: object, low: int, high: int | None = None) -> int:

@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.agent import Agent
+from als_engine.agent import Agent, acting
 from als_engine.checks import MAX_SEED, whole_number
 from als_engine.errors import ArgumentError, unknown
-from als_engine.seeding import row_seeds
+from als_engine.seeding import row_seeds, spread
 from als_engine.sensors.base import Setup
 from als_engine.sensors.camera import Camera, third_person
 from als_engine.simulation import Simulation
@@ -93,12 +93,13 @@ class Film:
         simulation.reset([seed])
         simulation.observe()
         rows = np.ones(simulation.observers, np.bool_)
+        agent.seed(spread("agent in a film", seed))
         memory = agent.restart(None, rows, row_seeds(seed, simulation.observers))
         picture = self.picture()
         while not (simulation.terminated[0] or simulation.truncated[0]):
             yield picture
             seen = {key: array[0] for key, array in simulation.observations.items()}
-            actions, memory = agent.act(seen, memory)
+            actions, memory = agent.act(seen, memory, acting(agent) == "best")
             simulation.step(np.asarray(actions)[None])
             picture = self.picture()
             on_step()

@@ -21,6 +21,7 @@ import gymnasium
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
 from als_engine.agent import Agent
+from als_engine.checks import check_undecided
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.limits import MAX_SEED, OBSERVERS, STEPS
 from als_engine.registry import registry
@@ -295,6 +296,10 @@ def open_agent(
         SavedFileError: the folder is no saved agent.
     """
     given = dict(arguments or {})
+    check_undecided(
+        "the command", given, split="--split", seed="--seed", num_worlds="--worlds",
+        worlds="--worlds", observers="--drive", scenario="--on",
+    )  # fmt: skip
     found = registry.agent_or_path(reference)
     if isinstance(found, str):
         return _open_registered(found, scenario, given, observers)

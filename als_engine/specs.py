@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from als_engine.checks import check_undecided
 from als_engine.containment import caught, contained, describe
 from als_engine.errors import ArgumentError, PluginError, unknown
 from als_engine.limits import LIMITS, SEEDS, UNITS
@@ -204,8 +205,8 @@ class SuiteEntry:
         random: Mean return of random actions, frozen: 0 on the normalized scale.
         expert: Mean return of the scenario's expert, frozen: 1 on the normalized scale.
         cross_play: Whether agents are also paired with one another here, two avatars in one world.
-        deterministic: Whether agents give their best action; otherwise those whose policy is a
-            distribution sample from it, as they did while they were learning.
+        deterministic: Whether all agents give their best action; otherwise they act as
+            `als_engine.agent.acting` says.
     """
 
     scenario: str
@@ -218,7 +219,7 @@ class SuiteEntry:
     random: float | None = None
     expert: float | None = None
     cross_play: bool = False
-    deterministic: bool = True
+    deterministic: bool = False
 
     @property
     def id(self) -> str:
@@ -237,6 +238,10 @@ class SuiteEntry:
         _match(_ENTRY_NAME, self, "name", "letters, digits, spaces and -_./(),; at most 80")
         for name in ("arguments", "held_out"):
             object.__setattr__(self, name, _json_copy(self, name))
+            check_undecided(
+                "the entry", getattr(self, name), split="its field", observers="its field",
+                scenario="its field",
+            )  # fmt: skip
         _check(self.split in SPLITS, self, "split", f"one of {', '.join(SPLITS)}")
         for name in ("observers", "steps"):
             _check_count(self, name)

@@ -22,6 +22,7 @@ from typing import Any, Final
 from pydantic import Field, JsonValue, ValidationError
 
 from als_engine.agent import Learner, Progress, Training
+from als_engine.checks import check_undecided
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.interrupts import interruptible, uninterrupted
 from als_engine.limits import OBSERVERS, STEPS, WORKERS, WORLDS
@@ -148,6 +149,10 @@ def train_agent(
         ArgumentError: an argument or hyperparameter is not allowed.
         SavedFileError: the folder cannot be written or holds something already.
     """
+    check_undecided(
+        "training", arguments or {}, seed="--seed", num_worlds="--worlds", worlds="--worlds",
+        workers="--workers", observers="--drive",
+    )  # fmt: skip
     spec = registry.agent(agent)
     if not spec.trainable:
         learners = ", ".join(spec.id for spec in registry.agents() if spec.trainable)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -94,6 +94,12 @@ def evaluate(
         print_table(agent, found, normalized)
 
 
+ACTIONS: Final = {
+    "sampled": "drawn from the agent's policy, as in training",
+    "best": "the best ones, without exploration",
+}
+
+
 def print_table(agent: str, found: Evaluation, normalized: Normalized | None) -> None:
     from als_engine.evaluation.protocol import reference
 
@@ -109,6 +115,7 @@ def print_table(agent: str, found: Evaluation, normalized: Normalized | None) ->
         table.row("expert", *_cells(yardsticks.expert, "1"), style="dim")
     show(table)
     say("Brackets: 95% confidence intervals, by bootstrap.", style="dim")
+    say(f"Actions: {ACTIONS[found.acting]}.", style="dim")
 
 
 def _cells(found: Evaluation, score: str) -> list[str]:
@@ -136,6 +143,7 @@ def _as_dict(agent: str, found: Evaluation, normalized: Normalized | None) -> di
         "split": found.split,
         "seed": found.seed,
         "episodes": found.episodes,
+        "acting": found.acting,
         "return": asdict(found.mean_return),
         "normalized": None if normalized is None else asdict(normalized),
         "success": asdict(found.success),

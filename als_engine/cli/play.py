@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from als_engine.checks import check_undecided
 from als_engine.cli.console import BAR, OF, Column, Table, live, say, show
 from als_engine.cli.limits import MAX_AVATARS, MAX_EPISODES, MAX_SEED
 from als_engine.errors import ArgumentError
@@ -56,7 +57,9 @@ def play(
     spec = registry.scenario(id)
     path = out or Path(f"{id.partition('/')[2]}.gif")
     check_suffix(path)
-    arguments = {"split": split, **parse_pairs(arg)}
+    given = parse_pairs(arg)
+    check_undecided("play", given, split="--split", seed="--seed", observers="--drive", level="")
+    arguments = {"split": split, **given}
     film = _film(spec.id, agent, arguments, drive, view)
     seeds = [spread("playing", seed, episode) for episode in range(episodes)]
     total = episodes * (arguments.get("max_episode_steps") or spec.max_episode_steps)

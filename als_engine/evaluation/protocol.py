@@ -17,8 +17,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from als_engine.agent import Agent
-from als_engine.checks import MAX_SEED, at_least_one, whole_number
+from als_engine.agent import Acting, Agent, acting
+from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
 from als_engine.envs.batch import Batch
 from als_engine.evaluation.splits import REPORTING
 from als_engine.evaluation.statistics import Interval, mean_interval
@@ -52,6 +52,7 @@ class Evaluation:
         lengths: (episodes,), steps.
         metrics: the scenario's, at the end of each episode, (episodes,); `success` among them.
         terms: name to (episodes,), the return of each term of the reward.
+        acting: how the agent chose its actions.
     """
 
     scenario: str
@@ -64,6 +65,7 @@ class Evaluation:
     observers: int = 1
     terms: Mapping[str, Floats] = field(default_factory=dict)
     use: str = "evaluation"
+    acting: Acting = "best"
 
     @property
     def episodes(self) -> int:
@@ -118,7 +120,7 @@ def evaluate(
     num_worlds: int = 16,
     observers: int = 1,
     arguments: Mapping[str, Any] | None = None,
-    deterministic: bool = True,
+    deterministic: bool = False,
     use: str = "evaluation",
     on_episode: Callable[[int], None] = lambda ended: None,
 ) -> Evaluation:
@@ -134,7 +136,7 @@ def evaluate(
             in each row by itself, as all deterministic ones and `random` do.
         observers: how many avatars of each world the agent drives; background drives the others.
         arguments: keyword arguments of the scenario.
-        deterministic: the best action instead of a sampled one.
+        deterministic: the best action where the rule of `acting` would sample one.
         use: what the episodes are for; the same seed gives other ones for another use.
         on_episode: called with the number of episodes that have ended.
 
@@ -145,6 +147,10 @@ def evaluate(
     episodes = at_least_one("episodes", episodes)
     seed = whole_number("seed", seed, 0, MAX_SEED)
     given = dict(arguments or {})
+    check_undecided(
+        "evaluation", given, split="--split", seed="--seed", num_worlds="--worlds",
+        worlds="--worlds", observers="--drive",
+    )  # fmt: skip
     simulation = simulate(
         scenario, min(num_worlds, episodes), observers, **{**given, "split": split}
     )
@@ -159,7 +165,7 @@ def evaluate(
             agent.seed(spread(f"agent in {use}", seed))
             batch = Batch(simulation, AutoresetMode.DISABLED)
             runner = Runner(batch, agent, range(episodes), partial(spread, use, seed))
-            runner.run(deterministic, told)
+            runner.run(acting(agent, deterministic) == "best", told)
     finally:
         simulation.close()
     return Evaluation(
@@ -172,6 +178,7 @@ def evaluate(
         arguments=given,
         observers=observers,
         use=use,
+        acting=acting(agent, deterministic),
         terms=dict(zip(simulation.reward_names, runner.terms.T, strict=True)),
     )
 

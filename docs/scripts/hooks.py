@@ -14,12 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import cli_page
 import scenario_pages
 
-from als_engine.benchmark.board.pages import write_board
-from als_engine.benchmark.results.store import Store
-from als_engine.benchmark.standings import read_standings
 from als_engine.registry import registry
-
-BASELINES = Path(__file__).parents[2] / "benchmarks" / "results" / "core.sqlite"
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -38,9 +33,3 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fills in the reference of the commands."""
     return cli_page.insert_commands(markdown)
-
-
-def on_post_build(config: Any) -> None:
-    """Writes the board of the baselines, from the results that lie in the repository."""
-    with Store(BASELINES) as store:
-        write_board(Path(config["site_dir"]) / "board", store, read_standings(store), films=False)

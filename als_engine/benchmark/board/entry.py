@@ -67,7 +67,9 @@ def _settings(entry: SuiteEntry) -> str:
         ("return of the expert, 1", number(entry.expert)),
     ]
     avatars = ("avatars driven", str(entry.observers))
-    return facts([("scenario", entry.scenario), *yardsticks, avatars, *given, *held])
+    sampled = "sampled where the policy is a distribution, the best ones elsewhere"
+    actions = ("actions", "the best ones" if entry.deterministic else sampled)
+    return facts([("scenario", entry.scenario), *yardsticks, avatars, actions, *given, *held])
 
 
 def _table(board: Board, entry: SuiteEntry) -> str:

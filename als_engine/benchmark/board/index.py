@@ -119,6 +119,8 @@ group shares its rank; the first whose interval lies wholly below begins the nex
 itself, on seeds that nobody knew before. <span class="badge replayed">replayed</span>: every
 episode was simulated again from its seed and its actions.
 <span class="badge claimed">claimed</span>: somebody says so.</p>
+<p><b>Actions</b>: a policy that is a distribution is sampled from, as it was in training; any other
+gives its best action. Nobody explores. An entry that asks all for their best action says so.</p>
 </div>"""
 
 

@@ -242,7 +242,10 @@ class _Host:
             self.buffers = [memoryview(a).cast("B") for a in self.arrays.values() if a.nbytes]
         pipe.read_into(list(self.buffers))
         state = self.state if message["state"] else None
-        actions, self.state = self.agent.act(self.arrays, state, message["deterministic"])
+        from als_engine.agent import acting
+
+        best = acting(self.agent, message["deterministic"]) == "best"
+        actions, self.state = self.agent.act(self.arrays, state, best)
         actions = np.asarray(actions, order="C")
         return {"shape": actions.shape, "dtype": actions.dtype.str}, actions.tobytes()
 

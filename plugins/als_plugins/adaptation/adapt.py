@@ -9,6 +9,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from als_engine.agent import Progress
+from als_engine.checks import check_undecided
 from als_engine.envs.sb3 import sb3_vec_env
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.files import write_text
@@ -75,6 +76,11 @@ def adapt(
         ArgumentError: an argument is not allowed, or drift would change what the agent perceives.
         SavedFileError: the agent or the feedback cannot be read, or the folder not be written.
     """
+    for given_arguments in (arguments or {}, drift or {}):
+        check_undecided(
+            "adaptation", given_arguments, seed="--seed", num_worlds="--worlds",
+            worlds="--worlds", observers="--set observers=N", split="--set split=NAME",
+        )  # fmt: skip
     opened = open_agent(agent_folder, scenario, arguments, settings.pop("observers", None))
     spoken = "none" if feedback is None else "channel"
     if isinstance(feedback, str):
@@ -191,7 +197,7 @@ def _check_drift(job: Job) -> None:
         return
     if not job.drift:
         raise ArgumentError("drift: name an argument that changes")
-    for name in ("split", "sensors", "action_mode", "num_worlds", "observers", "workers"):
+    for name in ("sensors", "action_mode"):
         if name in job.drift:
             raise ArgumentError(f'drift: "{name}" cannot change')
     before = spaces(job.scenario, job.arguments)

@@ -19,7 +19,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from als_engine.checks import MAX_SEED, at_least_one, whole_number
+from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError, PhysicsError, SavedFileError
 from als_engine.files import make_folder
@@ -127,8 +127,10 @@ def collect(
     episodes, worlds = at_least_one("episodes", episodes), at_least_one("worlds", worlds)
     seed = whole_number("seed", seed, 0, MAX_SEED)
     given = dict(arguments or {})
-    if "split" in given:
-        raise ArgumentError("name the split itself, not as an argument of the scenario")
+    check_undecided(
+        "collecting", given, split="--split", seed="--seed", num_worlds="--worlds",
+        worlds="--worlds", observers="--drive",
+    )  # fmt: skip
     policies = Policies(policy, scenario, given, observers)
     simulation = simulate(
         scenario, min(worlds, episodes), observers, **{**policies.arguments, "split": split}

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from als_engine.checks import MAX_SEED, at_least_one, whole_number
+from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
 from als_engine.evaluation.splits import REPORTING
 from als_engine.saving import NOT_SAVED, open_agent
 from als_engine.seeding import row_seeds, spread
@@ -103,6 +103,7 @@ def record(
     seed = whole_number("seed", seed, 0, MAX_SEED)
     episodes, steps = at_least_one("episodes", episodes), at_least_one("steps", steps)
     given = dict(arguments or {})
+    check_undecided("explaining", given, seed="--seed", scenario="--on", level="")
     for_agent = {name: value for name, value in given.items() if name not in NOT_SAVED}
     opened = open_agent(reference, scenario, for_agent)
     decider = Decider(opened.agent, reference)

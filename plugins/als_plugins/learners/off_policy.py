@@ -75,6 +75,7 @@ class OffPolicy(SB3Learner):
     """Learners with a replay buffer, which begins empty when a training is taken up again."""
 
     parameters: OffPolicyParameters
+    samples = False
     log_interval = 20
 
     def algorithm_arguments(self, rows: int) -> dict[str, Any]:
@@ -142,6 +143,7 @@ class SAC(ActorCritic):
     """Soft actor-critic (Haarnoja et al. 2018)."""
 
     id = "sac"
+    samples = True
     algorithm: ClassVar[type[BaseAlgorithm]] = PatientSAC
     parameters_class: ClassVar[type[Hyperparameters]] = SACParameters
     parameters: SACParameters

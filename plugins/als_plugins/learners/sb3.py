@@ -43,6 +43,7 @@ bit whatever the other rows are, and an evaluation does not depend on how many w
 class SB3Learner(Learner):
     """Wraps one algorithm; subclasses say which, and how its hyperparameters are handed over."""
 
+    samples: ClassVar[bool] = True
     bears_missing_sensors: ClassVar[bool] = True
     paths = ("pretrained",)
     id: ClassVar[str]
