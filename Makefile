@@ -40,6 +40,7 @@ $(READY): pyproject.toml constraints.txt
 	  echo "Making .venv with $$python"; "$$python" -m venv --clear .venv; }
 	@echo "Installing ALS Engine into .venv; the first time this takes a few minutes"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[all]'
+	@$(BIN)/als warm
 	@touch $@
 
 SUITS := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 11))

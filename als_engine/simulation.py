@@ -23,6 +23,7 @@ from als_engine.answers import Answers
 from als_engine.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.avatar import Codec, Commands, drive
 from als_engine.checks import at_least_one, check_seed, one_of, whole_number
+from als_engine.compiling import announce
 from als_engine.errors import (
     ArgumentError,
     LayoutError,
@@ -118,6 +119,7 @@ class Simulation(DeepCopied, Owner):
             ArgumentError: an argument is not allowed; the message says what is.
         """
         super().__init__()
+        announce()
         self.scenario, self.task = scenario, task
         self.num_worlds = at_least_one("num_worlds", num_worlds)
         self.num_avatars = task.num_avatars

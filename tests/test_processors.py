@@ -32,3 +32,6 @@ def test_a_generic_processor_gives_the_recorded_states_and_observations(tmp_path
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[-1]) == golden.recorded()
+    # It takes half a minute, of which one line tells.
+    assert done.stderr.count("Compiling for this machine, once") == 1
+    assert len(done.stderr.splitlines()) == 1

@@ -26,6 +26,7 @@ from als_engine.cli import quickstart as quickstart_command
 from als_engine.cli import show as show_command
 from als_engine.cli import train as train_command
 from als_engine.cli import verify as verify_command
+from als_engine.cli import warm as warm_command
 from als_engine.errors import ALSError
 from als_engine.registry import registry
 
@@ -43,6 +44,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "verify": verify_command.verify,
     "check": check_command.check,
     "plugins": plugins_command.plugins,
+    "warm": warm_command.warm,
 }
 
 _USER_ERROR = 2

@@ -1,0 +1,43 @@
+"""`als warm`: compiles the kernels, so that the first environment does not wait for them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from als_engine.cli.console import say
+from als_engine.registry import registry
+
+__all__ = ["warm"]
+
+
+def warm() -> None:
+    """Compile the kernels for this machine, so that the first run does not wait for them.
+
+    Plays a few steps of every scenario with every sensor. What is compiled stays on the disk.
+    """
+    import numpy as np
+
+    from als_engine.errors import NoExpertError
+    from als_engine.sensors import SENSORS
+    from als_engine.simulation import simulate
+    from als_engine.specs import ACTION_MODES
+
+    began = time.monotonic()
+    for spec in registry.scenarios():
+        for mode in ACTION_MODES:
+            simulation = simulate(spec, sensors=[*SENSORS], action_mode=mode)
+            try:
+                simulation.reset([0])
+                simulation.observe()
+                simulation.render()
+                action = np.asarray(simulation.action_space.sample())
+                for _ in range(3):
+                    simulation.step(
+                        np.broadcast_to(action, (1, simulation.observers, *action.shape))
+                    )
+                with contextlib.suppress(NoExpertError):
+                    simulation.step(simulation.expert_actions())
+            finally:
+                simulation.close()
+    say(f"The kernels are compiled ({time.monotonic() - began:.0f} s).")
