@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from pydantic import Field, JsonValue, ValidationError
 
-from als_engine.agent import Learner, Progress, Training
+from als_engine.agent import Agent, Learner, Progress, Training
 from als_engine.checks import check_undecided
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.interrupts import interruptible, uninterrupted
@@ -275,9 +275,27 @@ def _learner(job: Job, checkpoint: Path | None = None) -> Learner:
         made, record = load_agent(checkpoint)
         if (record.agent, record.scenario) != (job.agent, job.scenario):
             raise SavedFileError(f"{checkpoint} is not a checkpoint of this training")
+        _check_same_config(job, made, checkpoint)
     if not isinstance(made, Learner):
         raise ArgumentError(f'"{job.agent}" is marked as trainable, but is no Learner')
     return made
+
+
+def _check_same_config(job: Job, made: Agent, checkpoint: Path) -> None:
+    """Refuses hyperparameters that a checkpoint was not made with, which would count for nothing.
+
+    Raises:
+        ArgumentError: one of them is unknown, or its value is not allowed.
+        SavedFileError: the checkpoint has another value.
+    """
+    # What was read from a path is in the checkpoint, and the path may be gone.
+    given = {name: value for name, value in job.config.items() if name not in made.paths}
+    asked = make_agent(job.agent, job.scenario, _kept(job.arguments), given)
+    if given.keys() != job.config.keys():
+        return
+    for name in given:
+        if asked.config.get(name) != made.config.get(name):
+            raise SavedFileError(f"{checkpoint} was made with another {name} than {JOB} says")
 
 
 def _kept(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -377,6 +377,6 @@ def test_a_training_is_never_begun_over_another(tmp_path):
 
 
 def test_a_trained_agent_can_be_opened_from_its_run(tmp_path):
-    trained(folder=tmp_path / "run", arguments={**SENSED, "split": "train", "reach": 0.4})
+    trained(folder=tmp_path / "run", arguments={**SENSED, "reach": 0.4})
     opened = open_agent(str(tmp_path / "run"))
     assert opened.arguments == {**SENSED, "reach": 0.4, "action_mode": "discrete"}

@@ -124,6 +124,47 @@ def test_a_training_cannot_be_resumed_with_a_number_that_fills_the_machine(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("where", ["training.json", "checkpoint", "training.json alone"])
+@pytest.mark.parametrize(
+    ("config", "line"),
+    [
+        ({"net_arch": [HUGE]}, "ppo: net_arch: .* less than or equal to 2048"),
+        ({"rollout": HUGE}, "ppo: rollout: .* less than or equal to"),
+        ({"batch_size": HUGE}, "ppo: batch_size: .* less than or equal to"),
+    ],
+)
+def test_a_training_cannot_be_resumed_with_hyperparameters_that_fill_the_machine(
+    run: Path, tmp_path: Path, where: str, config: dict[str, Any], line: str
+) -> None:
+    """Wherever they stand: a checkpoint's own count, and those of `training.json` without one."""
+    copy = shutil.copytree(run, tmp_path / "run")
+    job = {**json.loads((copy / "training.json").read_text()), "steps": 1_000}
+    checkpoint = next((copy / "checkpoints").iterdir())
+    if where == "checkpoint":
+        record = json.loads((checkpoint / "agent.json").read_text())
+        record["config"].update(config)
+        (checkpoint / "agent.json").write_text(json.dumps(record))
+    else:
+        job["config"].update(config)
+    if where == "training.json alone":
+        shutil.rmtree(copy / "checkpoints")
+    (copy / "training.json").write_text(json.dumps(job))
+    with pytest.raises(ALSError, match=line) as caught:
+        resume_training(copy)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_training_is_not_resumed_with_other_hyperparameters_in_silence(
+    run: Path, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(run, tmp_path / "run")
+    job = {**json.loads((copy / "training.json").read_text()), "steps": 1_000}
+    job["config"]["net_arch"] = [16]
+    (copy / "training.json").write_text(json.dumps(job))
+    with pytest.raises(SavedFileError, match="was made with another net_arch"):
+        resume_training(copy)
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [

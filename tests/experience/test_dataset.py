@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,15 @@ def test_windows_are_all_runs_of_steps_and_hold_what_was_collected(
                 np.testing.assert_array_equal(values[row], infos[key][run])
             np.testing.assert_array_equal(taken.actions[row], actions[run])
             np.testing.assert_array_equal(taken.rewards[row], rewards[run])
+
+
+def test_the_code_on_the_page_reads_windows(walks: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "experience.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert code.count('"data/tag"') == 1
+    names: dict[str, Any] = {}
+    exec(code.replace('"data/tag"', repr(str(walks))), names)
+    assert {len(values) for values in names["window"].observation.values()} == {64}
 
 
 def test_batches_hold_every_window_once(walks: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
@@ -42,6 +43,18 @@ def explained(tmp_path_factory, learn):
     folder = tmp_path_factory.mktemp("explained")
     agent = saved(folder / "agent")
     return explain(agent, folder=folder / "out", steps=6, decisions=2)
+
+
+def test_the_code_on_the_page_explains_decisions(tmp_path, capsys):
+    page = (Path(__file__).parents[2] / "docs" / "explain.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    for path in ("runs/tag", "explained"):
+        assert code.count(f'"{path}"') == 1
+        code = code.replace(f'"{path}"', repr(str(tmp_path / path)))
+    saved(tmp_path / "runs" / "tag", sensors=["entities", "proprioception"])
+    exec(code, {})
+    printed = capsys.readouterr().out
+    assert len(re.findall(r"^  [+-]\d+\.\d{4}  (?:entities|proprioception): ", printed, re.M)) >= 5
 
 
 def test_attention_is_one_at_every_step_and_is_the_encoders_own(explained):
