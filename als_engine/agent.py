@@ -11,11 +11,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
+
+from als_engine.seeding import RowGenerators
 
 __all__ = [
     "Acting",
@@ -30,10 +32,6 @@ __all__ = [
 ]
 
 Observation = Mapping[str, NDArray[Any]]
-
-_AGENT_STREAM: Final = 1
-"""Goes into the seed of every row's generator: the worlds use the same numbers as seeds."""
-
 
 Acting = Literal["sampled", "best"]
 
@@ -51,7 +49,8 @@ class Agent(ABC):
     Attributes:
         observation_space, action_space: of one avatar.
         config: the JSON-able arguments that made it, written to `agent.json`.
-        samples: whether its policy is a distribution that its actions are drawn from.
+        samples: whether its policy is a distribution that its actions are drawn from; it draws in
+            each row with the seed that `restart` gives the row.
         bears_missing_sensors: whether it acts where only some of its sensors are there.
         paths: the names of arguments that are files or folders. A checkpoint needs none of them.
     """
@@ -218,24 +217,21 @@ class RandomAgent(Agent):
 
     def seed(self, seed: int) -> None:
         """Starts the draws of rows that are given no seed of their own anew."""
-        self._rng = np.random.default_rng([seed, _AGENT_STREAM])
+        self._rows = RowGenerators(seed)
 
     def act(
         self, observation: Observation, state: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
         """Draws an action for every row; "deterministic" makes no difference."""
         rows = len(next(iter(observation.values())))
-        generators = self._rng.spawn(rows) if state is None else state
+        generators = self._rows.of(state, rows)
         return self._draw(generators), generators
 
     def restart(
         self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
     ) -> Any:
         """Gives rows that begin a new generator."""
-        generators = self._rng.spawn(len(rows)) if state is None else list(state)
-        for row, seed in zip(np.flatnonzero(rows).tolist(), seeds or (), strict=False):
-            generators[row] = np.random.default_rng([seed, _AGENT_STREAM])
-        return generators
+        return self._rows.restarted(state, rows, seeds)
 
     def _draw(self, generators: Sequence[np.random.Generator]) -> NDArray[Any]:
         space = self.action_space

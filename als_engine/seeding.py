@@ -13,18 +13,22 @@ from __future__ import annotations
 import random
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from als_engine.checks import whole_number
 
-__all__ = ["Generators", "row_seeds", "spread"]
+__all__ = ["Generators", "RowGenerators", "row_seeds", "spread"]
 
 _ROWS: Final = 1_009
 """More than there are avatars: rows of different worlds never share a seed."""
+
+_AGENT_STREAM: Final = 1
+"""Goes into the seed of every row's generator: the worlds use the same numbers as seeds."""
 
 
 def spread(use: str, seed: int, *at: int) -> int:
@@ -46,6 +50,41 @@ def spread(use: str, seed: int, *at: int) -> int:
 def row_seeds(world_seed: int, observers: int) -> list[int]:
     """The seeds of a world's rows, for agents that draw in each row by itself."""
     return [world_seed * _ROWS + avatar for avatar in range(observers)]
+
+
+class RowGenerators:
+    """A generator for each row of an agent that draws: what happens in a row depends on its seed.
+
+    How many other rows there are, and what is drawn in them, makes no difference to it.
+    """
+
+    def __init__(self, seed: int) -> None:
+        """Takes the seed of the rows that are given none of their own."""
+        self._spare = np.random.default_rng([seed, _AGENT_STREAM])
+
+    def of(
+        self, generators: Sequence[np.random.Generator] | None, rows: int
+    ) -> list[np.random.Generator]:
+        """The rows' generators, made now where there are none yet."""
+        return self._spare.spawn(rows) if generators is None else list(generators)
+
+    def restarted(
+        self,
+        generators: Sequence[np.random.Generator] | None,
+        rows: NDArray[np.bool_],
+        seeds: Sequence[int] | None,
+    ) -> list[np.random.Generator]:
+        """The rows' generators, new ones where a row begins and has a seed.
+
+        Args:
+            generators: what the last call of `of` or `restarted` returned, or None.
+            rows: (rows,), which ones begin.
+            seeds: one for each row that begins, or None.
+        """
+        found = self.of(generators, len(rows))
+        for row, seed in zip(np.flatnonzero(rows).tolist(), seeds or (), strict=False):
+            found[row] = np.random.default_rng([seed, _AGENT_STREAM])
+        return found
 
 
 class Generators:

@@ -8,13 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.agent import Agent, ExpertSource, Observation
+from als_engine.agent import Agent, ExpertSource, Observation, acting
 
 __all__ = ["Pair"]
 
 
 class Pair(Agent):
-    """Rows come world by world, two for each: the first agent's avatar, then the second's."""
+    """Rows come world by world, two for each: the first agent's avatar, then the second's.
+
+    Attributes:
+        samples: true; each of the two acts by the rule for itself.
+    """
+
+    samples = True
 
     def __init__(self, first: Agent, second: Agent) -> None:
         """Takes two agents for the same spaces."""
@@ -37,7 +43,11 @@ class Pair(Agent):
         """Asks both and puts their actions together again."""
         states = state or (None, None)
         acted = [
-            agent.act({key: a[turn::2] for key, a in observation.items()}, own, deterministic)
+            agent.act(
+                {key: a[turn::2] for key, a in observation.items()},
+                own,
+                acting(agent, deterministic) == "best",
+            )
             for turn, (agent, own) in enumerate(zip(self.agents, states, strict=True))
         ]
         (first, one), (second, other) = acted

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from als_engine.agent import Agent
+from als_engine.agent import Agent, acting
 from als_engine.benchmark.records import EVALUATION_SEED, Chunk, EpisodeResult
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError
@@ -24,7 +24,7 @@ __all__ = ["NUM_WORLDS", "Stage", "play", "replay", "world_seeds"]
 
 NUM_WORLDS: Final = 16
 """Worlds that run at once; makes no difference to the result of an agent that acts in each row
-by itself, as all deterministic ones and `random` do."""
+by itself, as all of ours do: see `Agent.restart`."""
 
 OWN: Final = ("success", "level")
 """Metrics that have a field of their own in `EpisodeResult`."""
@@ -126,7 +126,7 @@ def play(
         recorder = Recorder(simulation, origin)
         batch = Batch(simulation, AutoresetMode.DISABLED)
         runner = Runner(batch, agent, episodes, world_seeds(seed), recorder, scored)
-        runner.run(entry.deterministic, on_episode)
+        runner.run(acting(agent, entry.deterministic) == "best", on_episode)
     return _chunk(runner, episodes, seed)
 
 

@@ -133,7 +133,7 @@ def evaluate(
         split: where the levels come from. Report on "test"; choose by "validation".
         seed: another one gives other episodes.
         num_worlds: how many run at once; makes no difference to the result of an agent that acts
-            in each row by itself, as all deterministic ones and `random` do.
+            in each row by itself, as all of ours do: see `Agent.restart`.
         observers: how many avatars of each world the agent drives; background drives the others.
         arguments: keyword arguments of the scenario.
         deterministic: the best action where the rule of `acting` would sample one.

@@ -65,7 +65,7 @@ def test_an_evaluation_and_a_recording_see_the_same(name, mode):
     arguments = {**ARGUMENTS, "action_mode": mode}
     chunk = played(range(6), arguments=arguments, name=name)
     agent = make_agent(name, ID, arguments)
-    found = evaluate(agent, ID, 6, arguments=arguments)
+    found = evaluate(agent, ID, 6, arguments=arguments, use="benchmark")
     assert [result.total for result in chunk.results] == found.returns.tolist()
     assert [result.length for result in chunk.results] == found.lengths.tolist()
     assert [result.success for result in chunk.results] == found.metrics["success"].tolist()
@@ -297,6 +297,8 @@ def test_an_agent_of_any_number_type_is_logged_in_the_spaces_own():
 
 def test_an_entry_says_whether_agents_sample_their_actions():
     class Listener(Stroller):
+        samples = True
+
         def act(self, observation, state=None, deterministic=True):
             asked.add(deterministic)
             return super().act(observation, state)

@@ -429,13 +429,16 @@ def test_a_network_plays_the_same_in_there(tmp_path: Path) -> None:
     from als_engine.saving import AgentRecord, save_agent
 
     arguments = {"action_mode": "continuous", "sensors": ["proprioception"]}
-    agent = make_agent("ppo", ID, arguments, {"net_arch": [8]})
+    agent = make_agent("ppo", ID, arguments, {"net_arch": [16]})
     save_agent(agent, tmp_path / "agent", AgentRecord(agent="ppo", scenario=ID))
     files = {path.name: path.read_bytes() for path in (tmp_path / "agent").iterdir()}
-    outside = evaluate(agent, ID, 4, arguments=arguments, num_worlds=2)
+    outside = evaluate(agent, ID, 4, arguments=arguments, num_worlds=2, deterministic=True)
     with SandboxedAgent(files, "ppo", ID, arguments, agent.config) as inside:
-        found = evaluate(inside, ID, 4, arguments=arguments, num_worlds=2)
-    assert np.array_equal(found.returns, outside.returns)
+        best = evaluate(inside, ID, 4, arguments=arguments, num_worlds=2, deterministic=True)
+        one, many = (evaluate(inside, ID, 4, arguments=arguments, num_worlds=n) for n in (1, 3))
+    assert np.array_equal(best.returns, outside.returns)
+    assert np.array_equal(one.metrics["walked"], many.metrics["walked"])
+    assert not np.array_equal(one.metrics["walked"], best.metrics["walked"])
 
 
 def test_its_state_stays_in_there() -> None:

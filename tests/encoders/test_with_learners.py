@@ -149,7 +149,7 @@ def test_the_learners_memory_and_the_encoders_say_the_same(tmp_path):
     state, last = None, None
     for observation in seen:
         _, state = agent.act(observation, state)
-        last = state[0][0]
+        last = state.memory[0][0]
     whole = {key: torch.as_tensor(np.stack([s[key] for s in seen], 1)) for key in seen[0]}
     assert np.allclose(last, made.sequence(whole)[:, -1].detach().numpy(), atol=1e-5)
 

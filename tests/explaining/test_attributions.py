@@ -77,7 +77,7 @@ def test_a_recurrent_learners_memory_counts():
     decider = Decider(agent)
     _, state = agent.act(observation)
     actions, _ = agent.act(observation, state)
-    with_memory, without = decider(rows, state), decider(rows)
+    with_memory, without = decider(rows, state.memory), decider(rows)
     assert not torch.allclose(with_memory, without)
     assert int(with_memory.argmax()) == int(actions[0])
 

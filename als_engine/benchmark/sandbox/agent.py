@@ -104,7 +104,11 @@ class SandboxedAgent(Agent):
     Attributes:
         force: what its process is confined by.
         pid: of its process.
+        samples: true for all, so that it is asked for samples; the process knows its agent, and
+            gives the best action where that one has no distribution.
     """
+
+    samples = True
 
     def __init__(
         self,

@@ -49,8 +49,9 @@ def compare(after: Evaluation, before: Evaluation, margin: float) -> Verdict:
 class Examiner:
     """Evaluates on a fixed set of held-out episodes, which are not those of `als evaluate`.
 
-    The agent takes its best action, so the same weights in the same world always do the same:
-    what was measured once need not be run again.
+    The agent acts as everywhere else (`als_engine.agent.acting`); what it draws follows from the
+    seed of the episodes, so the same weights in the same world always do the same: what was
+    measured once need not be run again.
     """
 
     def __init__(

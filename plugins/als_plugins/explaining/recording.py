@@ -155,7 +155,7 @@ class _Recorder:
         state = agent.restart(None, rows, row_seeds(seed, simulation.observers))
         for step in range(self._steps):
             seen = {key: array[0].copy() for key, array in simulation.observations.items()}
-            before = state and tuple(part[:, :1].copy() for part in state)
+            before = state.memory and tuple(part[:, :1].copy() for part in state.memory)
             outside = third_person(simulation.state, 0, *OUTSIDE)
             actions, state = agent.act(seen, state)
             simulation.step(np.asarray(actions)[None])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -24,11 +24,12 @@ from stable_baselines3.common.vec_env import VecEnv
 from als_engine.agent import Learner, Observation, Progress, Training
 from als_engine.errors import ArgumentError
 from als_engine.safe_files import read_tensors, write_tensors
-from als_engine.seeding import Generators, spread
+from als_engine.seeding import Generators, RowGenerators, spread
 from als_plugins.encoders.saving import read_encoder_record
 from als_plugins.learners.extractor import EncoderExtractor, channels_first
 from als_plugins.learners.hyperparameters import Hyperparameters, parse
 from als_plugins.learners.reporter import Reporter, ScaledRewards, logger, recent_of
+from als_plugins.learners.rows import RowStates, draw
 from als_plugins.learners.training_state import read_training_state, write_training_state
 
 __all__ = ["SB3Learner"]
@@ -73,7 +74,7 @@ class SB3Learner(Learner):
             raise ArgumentError(f"{self.id} needs at least one sensor to learn from")
         super().__init__(observation_space, action_space, **self.parameters.model_dump())
         # What it draws when it acts, and what its training draws.
-        self._acting = Generators(spread("agent", 0))
+        self._rows = RowGenerators(spread("agent", 0))
         self._training = Generators(spread("learner", 0))
         self._policy: BasePolicy | None = None
         self._model: BaseAlgorithm | None = None
@@ -99,13 +100,13 @@ class SB3Learner(Learner):
         return self._policy
 
     def seed(self, seed: int) -> None:
-        """Seeds what the actions are sampled with."""
-        self._acting = Generators(seed)
+        """Seeds the samples of rows that are given no seed of their own."""
+        self._rows = RowGenerators(seed)
 
     def act(
         self, observation: Observation, state: Any = None, deterministic: bool = True
     ) -> tuple[NDArray[Any], Any]:
-        """Chooses an action for every row; the state is that of an LSTM, or None.
+        """Chooses an action for every row; the state is a `RowStates`.
 
         Sensors may be missing, as long as one is there; others than the agent's are not looked at.
 
@@ -117,34 +118,51 @@ class SB3Learner(Learner):
             raise ArgumentError(f"{self.id} needs at least one of these sensors: {known}")
         read = self.network_space().spaces
         seen = {key: array for key, array in observation.items() if key in read}
-        with self._threads(), nullcontext() if deterministic else self._acting:
-            return self._act(seen, state, deterministic)
+        before = RowStates() if state is None else state
+        generators = before.generators
+        if self.samples and not deterministic:
+            rows = len(next(iter(observation.values())))
+            generators = self._rows.of(generators, rows)
+        with self._threads():
+            actions, memory = self._act(
+                seen, before.memory, None if deterministic or not self.samples else generators
+            )
+        return actions, RowStates(memory, generators)
 
     def _act(
-        self, observation: Observation, state: Any, deterministic: bool
-    ) -> tuple[NDArray[Any], Any]:
+        self,
+        observation: Observation,
+        memory: tuple[NDArray[Any], ...] | None,
+        generators: Sequence[np.random.Generator] | None,
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
+        """The best actions, or with generators sampled ones, and what an LSTM remembers."""
         rows = len(next(iter(observation.values())))
-        actions, states = [], []
+        actions, memories = [], []
         for low in range(0, rows, CHUNK):
             count = min(CHUNK, rows - low)
             part = {key: _filled(array[low : low + count]) for key, array in observation.items()}
-            before = state and tuple(_filled(s[:, low : low + count], axis=1) for s in state)
-            chosen, after = self.policy.predict(part, before, None, deterministic)
+            before = memory and tuple(_filled(m[:, low : low + count], axis=1) for m in memory)
+            chosen, after = self.policy.predict(part, before, None, True)
+            if generators is not None:
+                chosen = draw(self.policy, generators[low : low + count], CHUNK)
             actions.append(chosen[:count])
-            states.append(after and tuple(s[:, :count] for s in after))
-        if states[0] is None:
+            memories.append(after and tuple(m[:, :count] for m in after))
+        if memories[0] is None:
             return np.concatenate(actions), None
         return np.concatenate(actions), tuple(
-            np.concatenate(parts, axis=1) for parts in zip(*states, strict=True)
+            np.concatenate(parts, axis=1) for parts in zip(*memories, strict=True)
         )
 
     def restart(
         self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
     ) -> Any:
-        """Empties the memory of rows that begin."""
-        for memory in state or ():
+        """Empties the memory of rows that begin, and draws in them with their seeds."""
+        before = RowStates() if state is None else state
+        for memory in before.memory or ():
             memory[:, rows] = 0.0
-        return state
+        if not self.samples or (seeds is None and before.generators is None):
+            return before
+        return RowStates(before.memory, self._rows.restarted(before.generators, rows, seeds))
 
     # -- saving -----------------------------------------------------------------------------------
 

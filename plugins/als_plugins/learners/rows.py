@@ -1,0 +1,73 @@
+"""What an SB3 policy keeps for its rows between two steps, and how it draws in each by itself.
+
+SB3 samples with torch's global generator, for all rows at once: what is drawn in a row would depend
+on how many others there are. Here every row has a generator of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3.common.distributions import (
+    CategoricalDistribution,
+    DiagGaussianDistribution,
+    SquashedDiagGaussianDistribution,
+)
+from stable_baselines3.common.policies import BasePolicy
+
+__all__ = ["RowStates", "draw"]
+
+
+@dataclass(frozen=True)
+class RowStates:
+    """How the rows of an agent are.
+
+    Attributes:
+        memory: of an LSTM, its parts (layers, rows, size); None where there is nothing yet.
+        generators: one for each row, to sample with; None where nothing has been sampled yet.
+    """
+
+    memory: tuple[NDArray[Any], ...] | None = None
+    generators: Sequence[np.random.Generator] | None = None
+
+
+def draw(policy: BasePolicy, generators: Sequence[np.random.Generator], rows: int) -> NDArray[Any]:
+    """Draws from the distributions that the policy found in its last call of `predict`.
+
+    Args:
+        policy: of PPO or SAC.
+        generators: of the first rows.
+        rows: that went through the network; those without a generator get an action as well.
+
+    Returns:
+        (rows, ...), within the action space.
+    """
+    # SB3 fills this object in at every call. An actor of SAC has it, or the policy itself.
+    found: Any = getattr(policy, "actor", policy)
+    found = found.action_dist
+    if isinstance(found, CategoricalDistribution):
+        sums = found.distribution.probs.double().cpu().numpy().cumsum(axis=1)
+        even = np.zeros((rows, 1))
+        even[: len(generators), 0] = [generator.random() for generator in generators]
+        chosen = (sums <= even * sums[:, -1:]).sum(axis=1)
+        index: NDArray[np.int64] = np.minimum(chosen, sums.shape[1] - 1)
+        return index
+    assert isinstance(found, DiagGaussianDistribution)
+    mean, deviation = found.distribution.mean, found.distribution.stddev
+    noise = np.zeros(mean.shape, np.float32)
+    for row, generator in enumerate(generators):
+        noise[row] = generator.standard_normal(mean.shape[1])
+    drawn = mean + deviation * torch.as_tensor(noise, device=mean.device)
+    if isinstance(found, SquashedDiagGaussianDistribution):
+        drawn = torch.tanh(drawn)
+    space: Any = policy.action_space
+    actions: NDArray[np.float32] = drawn.detach().cpu().numpy().reshape(-1, *space.shape)
+    if policy.squash_output:
+        actions = policy.unscale_action(actions)
+    inside: NDArray[np.float32] = np.clip(actions, space.low, space.high)
+    return inside
