@@ -323,7 +323,7 @@ def test_other_learners_are_adapted_too(name, tmp_path):
 
 def test_worse_means_clearly_worse(agents):
     opened = open_agent(str(agents / "finder"))
-    found = evaluate(opened.agent, ID, 16, arguments=opened.arguments)
+    found = evaluate(opened.agent, ID, 16, split="validation", arguments=opened.arguments)
     rng = np.random.default_rng(0)
 
     def shifted(by, spread):
@@ -424,7 +424,7 @@ def test_the_command_says_what_it_did_and_goes_on(agents, tmp_path):
         (["random", "--on", ID], "cannot be adapted"),
         (["nowhere/at-all"], "there is no folder nowhere/at-all"),
         (["AGENT", "--on", "Adapt/Fine-v0"], ID),
-        (["AGENT", "--steps", "0"], "steps: "),
+        (["AGENT", "--steps", "0"], "--steps"),
         (["AGENT", "--feedback", "simulated:2"], "noise: "),
         (["AGENT", "--feedback", "words.jsonl"], '"words.jsonl" is no file'),
         (["AGENT", "--drift", "bearing"], "--drift takes key=value"),
