@@ -30,7 +30,6 @@ from als_engine.registry import registry
 from als_engine.run_folder import RunFolder
 from als_engine.run_logs import Curve
 from als_engine.saving import (
-    NOT_SAVED,
     AgentRecord,
     Model,
     TrainingRecord,
@@ -149,10 +148,7 @@ def train_agent(
         ArgumentError: an argument or hyperparameter is not allowed.
         SavedFileError: the folder cannot be written or holds something already.
     """
-    check_undecided(
-        "training", arguments or {}, seed="--seed", num_worlds="--worlds", worlds="--worlds",
-        workers="--workers", observers="--drive",
-    )  # fmt: skip
+    _check_undecided(arguments or {})
     spec = registry.agent(agent)
     if not spec.trainable:
         learners = ", ".join(spec.id for spec in registry.agents() if spec.trainable)
@@ -209,11 +205,13 @@ def resume_training(
         on_progress: called a few times a second.
 
     Raises:
+        ArgumentError: what was asked for is not allowed, or was reached already.
         SavedFileError: there is no training in the folder, or it is damaged.
     """
     run = _Folder(folder)
     with run.going_on():
         saved = run.job()
+        _check_undecided(saved.arguments)
         changes = {"steps": steps, "workers": workers, "device": device}
         job = saved.model_copy(update={k: v for k, v in changes.items() if v is not None})
         checkpoint = run.checkpoints.newest()
@@ -263,6 +261,14 @@ def absolute(agent: str, config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _check_undecided(arguments: Mapping[str, Any]) -> None:
+    """Refuses arguments of the scenario that training decides, such as the split, by name."""
+    check_undecided(
+        "training", arguments, seed="--seed", num_worlds="--worlds", worlds="--worlds",
+        workers="--workers", observers="--drive",
+    )  # fmt: skip
+
+
 def _text(job: Job) -> str:
     return job.model_dump_json(indent=2) + "\n"
 
@@ -270,7 +276,7 @@ def _text(job: Job) -> str:
 def _learner(job: Job, checkpoint: Path | None = None) -> Learner:
     """A learner as it was asked for; from a checkpoint, which holds all that it was made from."""
     if checkpoint is None:
-        made = make_agent(job.agent, job.scenario, _kept(job.arguments), job.config)
+        made = make_agent(job.agent, job.scenario, job.arguments, job.config)
     else:
         made, record = load_agent(checkpoint)
         if (record.agent, record.scenario) != (job.agent, job.scenario):
@@ -290,17 +296,12 @@ def _check_same_config(job: Job, made: Agent, checkpoint: Path) -> None:
     """
     # What was read from a path is in the checkpoint, and the path may be gone.
     given = {name: value for name, value in job.config.items() if name not in made.paths}
-    asked = make_agent(job.agent, job.scenario, _kept(job.arguments), given)
+    asked = make_agent(job.agent, job.scenario, job.arguments, given)
     if given.keys() != job.config.keys():
         return
     for name in given:
         if asked.config.get(name) != made.config.get(name):
             raise SavedFileError(f"{checkpoint} was made with another {name} than {JOB} says")
-
-
-def _kept(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that are saved with the agent: not on which levels it was trained."""
-    return {name: value for name, value in arguments.items() if name not in NOT_SAVED}
 
 
 def _train(
@@ -317,7 +318,7 @@ def _train(
     record = AgentRecord(
         agent=job.agent,
         scenario=job.scenario,
-        arguments=_kept(job.arguments),
+        arguments=job.arguments,
         observers=job.observers,
     )
 

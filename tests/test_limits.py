@@ -109,6 +109,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, learn: str) -> Path:
         ({"arguments": {"frame_size": 100_000}}, "frame_size must be"),
         ({"arguments": {"max_episode_steps": HUGE}}, f"max_episode_steps .*at most .*, got {HUGE}"),
         ({"arguments": {"num_avatars": 100_000}}, "num_avatars must be a whole number from 1 to 4"),
+        ({"arguments": {"num_worlds": HUGE}}, '"num_worlds" cannot be an argument'),
+        ({"arguments": {"workers": HUGE}}, '"workers" cannot be an argument'),
     ],
 )
 def test_a_training_cannot_be_resumed_with_a_number_that_fills_the_machine(
