@@ -192,8 +192,10 @@ def test_a_device_that_is_not_there_is_one_line():
     ("name", "mode"),
     [("ppo", "discrete"), ("ppo", "continuous"), ("recurrent-ppo", "continuous")],
 )
-def test_a_row_is_the_same_to_the_last_bit_whatever_the_others_are(name, mode):
-    agent = make_agent(name, ID, {"action_mode": mode, "sensors": ["proprioception", "touch"]})
+@pytest.mark.parametrize("layers", [[64, 64], [11, 3]])
+def test_a_row_is_the_same_to_the_last_bit_whatever_the_others_are(name, mode, layers):
+    arguments = {"action_mode": mode, "sensors": ["proprioception", "touch"]}
+    agent = make_agent(name, ID, arguments, {"net_arch": layers})
     rows = 2 * CHUNK + 5
     first, second = seen(agent, rows, 1), seen(agent, rows, 2)
     action, state = agent.act(first)

@@ -26,7 +26,7 @@ SAMPLING = [
 
 def made(name, mode):
     arguments = {"action_mode": mode, "sensors": ["proprioception"]}
-    agent = make_agent(name, ID, arguments, {"net_arch": [16]})
+    agent = make_agent(name, ID, arguments, {"net_arch": [8]})
     generator = torch.Generator().manual_seed(1)
     for parameter in agent.policy.parameters():
         torch.nn.init.normal_(parameter, std=0.3, generator=generator)

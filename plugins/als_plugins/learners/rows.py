@@ -1,12 +1,13 @@
-"""What an SB3 policy keeps for its rows between two steps, and how it draws in each by itself.
+"""What an SB3 policy keeps for its rows between two steps, and how it acts in each by itself.
 
 SB3 samples with torch's global generator, for all rows at once: what is drawn in a row would depend
-on how many others there are. Here every row has a generator of its own.
+on how many others there are. Here every row has a generator of its own. A matrix product of all
+rows adds up in another order in some of them: here every row has a product of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +20,9 @@ from stable_baselines3.common.distributions import (
     SquashedDiagGaussianDistribution,
 )
 from stable_baselines3.common.policies import BasePolicy
+from torch.overrides import TorchFunctionMode
 
-__all__ = ["RowStates", "draw"]
+__all__ = ["RowStates", "RowWise", "draw"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,32 @@ class RowStates:
 
     memory: tuple[NDArray[Any], ...] | None = None
     generators: Sequence[np.random.Generator] | None = None
+
+
+class RowWise(TorchFunctionMode):
+    """Inside, linear layers give a row the same bits wherever it stands among the others."""
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Calls the function, or what stands in for it."""
+        if function is torch.nn.functional.linear:
+            return _linear(*args, **(kwargs or {}))
+        return function(*args, **(kwargs or {}))
+
+
+def _linear(
+    input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
+) -> torch.Tensor:
+    """As `torch.nn.functional.linear`, with a product for each row, all of one shape."""
+    rows = input.reshape(len(input), -1, input.shape[-1])
+    product = torch.bmm(rows, weight.t().expand(len(input), -1, -1))
+    found = product.reshape(*input.shape[:-1], len(weight))
+    return found if bias is None else found + bias
 
 
 def draw(policy: BasePolicy, generators: Sequence[np.random.Generator], rows: int) -> NDArray[Any]:

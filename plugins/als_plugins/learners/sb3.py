@@ -29,7 +29,7 @@ from als_plugins.encoders.saving import read_encoder_record
 from als_plugins.learners.extractor import EncoderExtractor, channels_first
 from als_plugins.learners.hyperparameters import Hyperparameters, parse
 from als_plugins.learners.reporter import Reporter, ScaledRewards, logger, recent_of
-from als_plugins.learners.rows import RowStates, draw
+from als_plugins.learners.rows import RowStates, RowWise, draw
 from als_plugins.learners.training_state import read_training_state, write_training_state
 
 __all__ = ["SB3Learner"]
@@ -142,7 +142,8 @@ class SB3Learner(Learner):
             count = min(CHUNK, rows - low)
             part = {key: _filled(array[low : low + count]) for key, array in observation.items()}
             before = memory and tuple(_filled(m[:, low : low + count], axis=1) for m in memory)
-            chosen, after = self.policy.predict(part, before, None, True)
+            with RowWise():
+                chosen, after = self.policy.predict(part, before, None, True)
             if generators is not None:
                 chosen = draw(self.policy, generators[low : low + count], CHUNK)
             actions.append(chosen[:count])
