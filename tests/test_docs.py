@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import shlex
 import subprocess
@@ -85,29 +86,35 @@ def test_local_links_lead_somewhere() -> None:
                 assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
 
-@pytest.mark.parametrize("path", ["README.md", "docs/index.md"])
-def test_the_code_runs(path: str) -> None:
-    text = (ROOT / path).read_text(encoding="utf-8")
-    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    names: dict[str, Any] = {}
-    # The same code for less: fewer worlds, in this process, and hardly any training.
-    less = {
-        "100_000": "16",
-        "num_envs=64, workers=2": "num_envs=2",
-        "num_worlds=16": "num_worlds=2",
-    }
-    for block in blocks[:3]:
-        for much, little in less.items():
-            block = block.replace(much, little)
-        if "stable_baselines3" in block:
-            pytest.importorskip("stable_baselines3", reason="the extra `learn` is not installed")
-            block = block.replace(
-                '"MultiInputPolicy", venv', '"MultiInputPolicy", venv, n_steps=16'
-            )
-        exec(block, names)
-    assert names["info"]["level"] < 10_000
-    for env in ("env", "envs", "penv", "venv"):
-        names[env].close()
+def _from_python(path: str) -> list[str]:
+    """The Python that a page shows, but for the plugin, which is a package of its own."""
+    text = (ROOT / path).read_text(encoding="utf-8").partition("## A scenario of your own")[0]
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_readme_and_the_first_page_show_the_same_code() -> None:
+    assert len(_from_python("README.md")) == 3
+    assert _from_python("docs/index.md") == _from_python("README.md")
+
+
+@pytest.mark.timeout(300)
+def test_the_code_runs_as_it_stands_in_a_plain_script_and_visibly_learns(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3", reason="the extra `learn` is not installed")
+    code = "\n".join(_from_python("README.md"))
+    assert "__main__" not in code
+    # The one thing that is not as it stands: a shorter training.
+    assert code.count("100_000") == 1
+    script = tmp_path / "script.py"
+    script.write_text(code.replace("100_000", "20_000"), encoding="utf-8")
+    # Warnings are errors: a page that shows code that warns is wrong.
+    words = [sys.executable, "-W", "error::UserWarning", str(script)]
+    # One thread, since the tests beside this one have the other processors.
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        words, cwd=tmp_path, env=alone, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > -1.2  # Of random actions, -1.8 with an interval of 0.3 around it.
 
 
 def _commands_shown() -> list[tuple[str, str]]:

@@ -219,6 +219,10 @@ def test_a_folder_from_somebody_else_makes_no_files_outside_of_it(agents, tmp_pa
     (run / "adaptation.json").write_text(job.replace('"live"', '"live:/dev/zero"'))
     with pytest.raises(SavedFileError, match="/dev/zero is neither a file nor a FIFO"):
         resume_adaptation(run)
+    for changed in ({"arguments": {"split": "test"}}, {"drift": {"num_worlds": 9}}):
+        (run / "adaptation.json").write_text(json.dumps({**json.loads(job), **changed}))
+        with pytest.raises(ArgumentError, match="cannot be an argument of the scenario"):
+            resume_adaptation(run)
     for name in ("snapshots", "agent", "state.json"):
         (run / "adaptation.json").write_text(job)
         (tmp_path / "b").mkdir()

@@ -76,11 +76,7 @@ def adapt(
         ArgumentError: an argument is not allowed, or drift would change what the agent perceives.
         SavedFileError: the agent or the feedback cannot be read, or the folder not be written.
     """
-    for given_arguments in (arguments or {}, drift or {}):
-        check_undecided(
-            "adaptation", given_arguments, seed="--seed", num_worlds="--worlds",
-            worlds="--worlds", observers="--set observers=N", split="--set split=NAME",
-        )  # fmt: skip
+    _check_undecided(arguments, drift)
     opened = open_agent(agent_folder, scenario, arguments, settings.pop("observers", None))
     spoken = "none" if feedback is None else "channel"
     if isinstance(feedback, str):
@@ -129,6 +125,7 @@ def resume_adaptation(
     where = Folder(folder)
     with where.going_on():
         job = where.job()
+        _check_undecided(job.arguments, job.drift)
         state = where.state() or State()
         if state.round >= job.rounds and where.agent.exists():
             raise ArgumentError(f"{folder} has come to its end: all {job.rounds} rounds are done")
@@ -185,6 +182,15 @@ def _job(values: dict[str, Any]) -> Job:
     if job.task_weight == 0.0 and job.feedback == "none":
         raise ArgumentError("task_weight: without feedback there is nothing else to learn from")
     return job
+
+
+def _check_undecided(*given: Mapping[str, Any] | None) -> None:
+    """Refuses arguments of the scenario that adaptation decides, such as the split, by name."""
+    for arguments in given:
+        check_undecided(
+            "adaptation", arguments or {}, seed="--seed", num_worlds="--worlds",
+            worlds="--worlds", observers="--set observers=N", split="--set split=NAME",
+        )  # fmt: skip
 
 
 def _check_drift(job: Job) -> None:
