@@ -278,7 +278,9 @@ def main() -> None:
                 threading.Thread(target=_watch, args=(job.parent,), daemon=True).start()
             vars(sys.modules[_MAIN]).update(pickle.loads(job.objects))
             for plugin in job.plugins:
-                registry.add(*pickle.loads(plugin))
+                hooks, *others = pickle.loads(plugin)
+                if not registry.has(hooks):  # What is installed as well has been found.
+                    registry.add(hooks, *others)
             function, arguments = pickle.loads(job.work)
         except (EOFError, ConnectionError):
             raise

@@ -231,6 +231,11 @@ class Registry:
         self.added.append(Added(plugin, hooks, tuple(namespaces)))
         return plugin
 
+    def has(self, hooks: object) -> bool:
+        """Whether a plugin with these hooks is loaded."""
+        self.start(strict=False)
+        return any(loaded.hooks is hooks for loaded in self._hooks)
+
     def remove(self, plugin: Plugin) -> None:
         """Takes back what `add` has added; Gymnasium goes on knowing its scenarios."""
         self._plugins.remove(plugin)

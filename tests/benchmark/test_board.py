@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browser import chromium, contrast, opened
+from hostile_world import hostile
 from made_results import SUITE, Maker, a_chunk, a_run, an_agent, make_store
 from PIL import Image
 
@@ -22,10 +23,10 @@ from als_engine.benchmark.records import TrainedAgent, Unit
 from als_engine.benchmark.results.store import Store, StoreWriter
 from als_engine.benchmark.standings import read_standings
 from als_engine.errors import SavedFileError
-from als_engine.hookspecs import hookimpl
-from als_engine.registry import registry
 from als_engine.saving import AgentRecord, make_agent, save_agent
-from als_engine.specs import AgentSpec, SuiteEntry, SuiteSpec
+from als_engine.specs import SuiteEntry, SuiteSpec
+
+__all__ = ["hostile"]
 
 NASTY = "x<script>window.stolen=1</script><img src=x onerror=window.stolen=1>\"'&"
 
@@ -157,14 +158,9 @@ def frames_of(path: Path) -> int:
         return int(film.n_frames)  # type: ignore[attr-defined]
 
 
-class Walkers:
-    @hookimpl
-    def als_agents(self) -> list[AgentSpec]:
-        return [AgentSpec("acme/walker", "als_engine.agent:RandomAgent")]
-
-
+@pytest.mark.usefixtures("hostile")
 def test_agents_are_filmed_on_a_held_out_level(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(films, "MAX_FRAMES", 60)
     entry = SUITE.entries[1]
@@ -175,14 +171,12 @@ def test_agents_are_filmed_on_a_held_out_level(
     record = AgentRecord(agent="q-learning", scenario=entry.scenario, arguments=arguments)
     save_agent(agent, tmp_path / "saved", record)
     saved = {path.name: path.read_bytes() for path in (tmp_path / "saved").iterdir()}
-    scripted = registry.add(Walkers(), "acme-walker")
-    request.addfinalizer(lambda: registry.remove(scripted))
     with StoreWriter(tmp_path / "film.sqlite") as writer:
         writer.add_run(run)
         maker = Maker(writer)
         # An agent that does not learn has no folder in the store; it is filmed by what was run.
         unit = Unit(run.key, entry.name, "mine", 0)
-        maker.claim(unit, "acme/walker")
+        maker.claim(unit, "hostile/constant")
         writer.add_chunk(unit, a_chunk([0.3] * 20, np.random.default_rng(0)))
         for agent in ("expert", "random"):
             maker.add(run, agent)

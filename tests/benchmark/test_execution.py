@@ -27,7 +27,7 @@ from als_engine.benchmark.checking.execution import (
     secret_seed,
 )
 from als_engine.benchmark.contestants import Contestant
-from als_engine.benchmark.playing import replay
+from als_engine.benchmark.playing import replay, world_seeds
 from als_engine.benchmark.sandbox.agent import Limits
 from als_engine.benchmark.sandbox.confinement import Confinement, ConfinementError, confinement
 from als_engine.benchmark.tasks import PlayTask, Seat
@@ -186,7 +186,7 @@ def test_its_seeds_are_secret_and_can_be_repeated_by_whoever_knows_the_seed() ->
     found = run("random", episodes=5)
     again = run("random", episodes=5)
     assert found.ranks
-    assert [r.seed for r in found.chunks[0].results] == [SEED + i for i in range(5)]
+    assert [r.seed for r in found.chunks[0].results] == [world_seeds(SEED)(i) for i in range(5)]
     for name in ("actions", "rewards", "chain"):
         assert np.array_equal(getattr(found.chunks[0], name), getattr(again.chunks[0], name))
     arguments = {"split": "test", "seed": SEED, "arguments": {}, "origin": ORIGIN}
