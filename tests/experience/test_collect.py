@@ -16,8 +16,9 @@ import pytest
 from experience_worlds import BANG, DEBT, FEVER, NO_EXPERT, WALK, trail  # noqa: F401
 
 import als_engine  # noqa: F401 - registers the scenarios
-from als_engine.errors import ArgumentError, SavedFileError, UnknownIdError
+from als_engine.errors import ArgumentError, SavedFileError, TaskError, UnknownIdError
 from als_engine.locking import locked
+from als_engine.seeding import spread
 from als_engine.simulation import simulate
 from als_plugins.experience.collect import collect
 from als_plugins.experience.records import data_file, part_of, read_dataset
@@ -72,8 +73,9 @@ def test_an_episode_is_the_world_reset_with_its_seed(tmp_path: Path) -> None:
     file = h5py.File(data_file(tmp_path, collected.source.id))
     for i in range(3):
         group = file[f"episode_{i}"]
-        assert group.attrs["seed"] == 5 + i
-        simulation.reset([5 + i])
+        seed = spread("collecting", 5, i)
+        assert group.attrs["seed"] == seed
+        simulation.reset([seed])
         simulation.observe()
         assert group.attrs["level"] == simulation.state.level[0]
         for step, action in enumerate(group["actions"]):
@@ -125,7 +127,7 @@ def test_minari_lists_loads_and_splits_the_dataset(
         first = {key: array[0] for key, array in episode.observations.items()}
         assert dataset.observation_space.contains(first)
         (metadata,) = dataset.storage.get_episode_metadata([number])
-        assert metadata["seed"] == number
+        assert metadata["seed"] == spread("collecting", 0, number)
         assert metadata["split"] == "train"
         assert (episode.infos["level"] == metadata["level"]).all()
     sizes = [half.total_episodes for half in minari.split_dataset(dataset, [4, 2], seed=0)]
@@ -254,8 +256,8 @@ def test_broken_episodes_are_left_out_and_counted(
 ) -> None:
     simulation = simulate(scenario, 1)
     levels = []
-    for seed in range(12):
-        simulation.reset([seed])
+    for i in range(12):
+        simulation.reset([spread("collecting", 0, i)])
         levels.append(int(simulation.state.level[0]))
     simulation.close()
     good = [level for level in levels if level % 3]
@@ -269,6 +271,15 @@ def test_broken_episodes_are_left_out_and_counted(
         assert [found[f"episode_{i}@level"] for i in range(len(good))] == good
     assert_same(tmp_path / "5", tmp_path / "12")
     assert collect(scenario, folder, episodes=12).new == 0
+
+
+def test_a_task_that_answers_with_a_wrong_shape_is_an_error_not_a_broken_episode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experience_worlds.Walk.reward", lambda task, state: np.zeros(3))
+    with pytest.raises(TaskError, match=r"^Trail/Walk-v0, level \d+, step 1: Walk\.reward must be"):
+        collect(WALK, tmp_path, episodes=3, worlds=3, arguments=SMALL)
+    assert read_dataset(tmp_path).sources == []
 
 
 def test_parts_are_by_level_and_never_train_on_the_evaluation_split() -> None:

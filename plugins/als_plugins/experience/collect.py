@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
 from als_engine.envs.batch import Batch
-from als_engine.errors import ALSError, ArgumentError, PhysicsError, SavedFileError
+from als_engine.errors import ALSError, ArgumentError, PhysicsError, SavedFileError, TaskError
 from als_engine.files import make_folder
 from als_engine.locking import LOCK
 from als_engine.run_folder import claimed
@@ -122,6 +122,7 @@ def collect(
         ArgumentError: an argument is not allowed.
         SavedFileError: the folder cannot be written, or holds something else; what it held is as
             it was.
+        TaskError: the task answers with a wrong shape or type, or a metric that is not finite.
     """
     folder = Path(folder)
     episodes, worlds = at_least_one("episodes", episodes), at_least_one("worlds", worlds)
@@ -286,7 +287,13 @@ class _Runner:
         try:
             self._batch.step(actions.reshape(self._worlds, self._observers, *actions.shape[1:]))
         except PhysicsError as error:
-            self._abandon(error)
+            self._abandon(error.world, "the physics broke", error)
+            return np.zeros(self._worlds, np.bool_)
+        except TaskError as error:
+            is_finite = np.isfinite(self._batch.simulation.rewards).all(1)
+            if is_finite.all():
+                raise  # A wrong shape, say: no episode would go better.
+            self._abandon(int(is_finite.argmin()), "the reward is not finite", error)
             return np.zeros(self._worlds, np.bool_)
         self._recorder.act(actions, self.rows(self._batch.rewards))
         self.steps += int(self._kept.sum())
@@ -341,12 +348,12 @@ class _Runner:
             ],
         )
 
-    def _abandon(self, error: PhysicsError) -> None:
-        """Leaves out the episode whose physics broke; the others, stopped half-way, begin anew."""
-        bad = int(self._episode[error.world])
+    def _abandon(self, world: int, reason: str, error: ALSError) -> None:
+        """Leaves out the episode that broke; the others, stopped half-way, begin anew."""
+        bad = int(self._episode[world])
         if not (self._kept & (self._episode == bad)).any():
             raise error  # Nothing would be different the next time.
-        self._shards.leave_out(bad, "the physics broke")
+        self._shards.leave_out(bad, reason)
         free = self._episode == bad
         self._kept[free] = False
         for world in np.flatnonzero(free).tolist():
