@@ -30,7 +30,7 @@ from als_engine.cli import warm as warm_command
 from als_engine.errors import ALSError
 from als_engine.registry import registry
 
-__all__ = ["build_app", "main"]
+__all__ = ["build_app", "build_command", "main"]
 
 # In the order in which `als --help` shows them: name -> function.
 _COMMANDS: dict[str, Callable[..., None]] = {
@@ -70,6 +70,13 @@ def build_app() -> typer.Typer:
     return app
 
 
+def build_command() -> Any:
+    """Returns the command line as click runs it."""
+    command = typer.main.get_command(build_app())
+    _harden(command)
+    return command
+
+
 def main() -> None:
     """Runs `als`. A user's error is one line and exit code 2; `ALS_DEBUG=1` shows the traceback."""
     console.prepare()
@@ -78,9 +85,7 @@ def main() -> None:
             # A plugin's warning is for people: one line, without a file name and a line of code.
             warnings.showwarning = _show_warning
             registry.start()
-            command = typer.main.get_command(build_app())
-            _harden(command)
-            code = command(prog_name="als", standalone_mode=False)
+            code = build_command()(prog_name="als", standalone_mode=False)
     except KeyboardInterrupt:
         code = _INTERRUPTED
     except Exception as error:

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from als_command import als
 
-from als_engine.cli.app import build_app
+from als_engine.cli import app
 
 
 def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -25,7 +24,8 @@ def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, A
         yield from commands(each, (*words, name))
 
 
-FOUND = dict(commands(typer.main.get_command(build_app())))
+COMMAND = app.build_command()
+FOUND = dict(commands(COMMAND))
 
 
 def kind(parameter: Any) -> Any:
@@ -45,6 +45,8 @@ def test_a_bad_value_is_one_line(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    # Built once: that takes far longer than to read a command line, and there are hundreds here.
+    monkeypatch.setattr(app, "build_command", lambda: COMMAND)
     arguments = [p for p in FOUND[name].params if p.param_type_name == "argument"]
     for parameter in FOUND[name].params:
         if kind(parameter) is bool:

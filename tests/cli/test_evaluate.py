@@ -91,7 +91,7 @@ def test_without_an_expert_the_scale_is_left_out():
         (["ppo", "--on", ID], "has to be trained first"),
         (["runs/nothing"], "there is no folder runs/nothing"),
         (["/tmp"], "is not a saved agent"),
-        (["random", "--on", ID, "--episodes", "0"], "episodes must be"),
+        (["random", "--on", ID, "--episodes", "0"], "--episodes"),
         (["random", "--on", ID, "--split", "tset"], 'did you mean "test"'),
         (["random", "--on", ID, "--arg", "reech=1"], '"reach"'),
         (["random", "--on", ID, "--arg", "reach"], "key=value"),
