@@ -5,6 +5,9 @@ And those of the benchmarks, whose hand-written physics the engine's is held aga
 A process computes in one thread: two of the suite's on two cores would else wait for each other's
 after every operation of torch, and a second's training took minutes.
 
+Hypothesis looks at what is true, never at how long it takes: the first example of a kernel may
+compile it, on a machine that does something else.
+
 Ctrl-C reaches what the tests start, also where they run in the background of a shell, which has it
 ignored.
 """
@@ -16,6 +19,8 @@ import signal
 import sys
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 for name in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{name}_NUM_THREADS", "1")
 
@@ -24,3 +29,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 TESTS = Path(__file__).parent
 sys.path[:0] = [str(TESTS / "support"), str(TESTS.parent / "benchmarks")]
+
+settings.register_profile(
+    "untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
