@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import time
 from contextlib import suppress
@@ -28,7 +29,8 @@ def announce() -> None:
 
     Kernels that come from Numba's cache are not compiled, and nothing is said.
     """
-    event.register(_KIND, _Listener())  # type: ignore[no-untyped-call]
+    if not os.environ.get("ALS_NO_NOTICES"):
+        event.register(_KIND, _Listener())  # type: ignore[no-untyped-call]
 
 
 def _say(line: str) -> None:

@@ -86,7 +86,7 @@ def contained(
                 streams = stack.enter_context(_own_streams(who, divert))
                 stack.enter_context(_kept_state())
                 stack.enter_context(handlers)
-                if patience is not None:
+                if patience is not None and not os.environ.get("ALS_NO_NOTICES"):
                     line = f"plugin {who} is still {doing} after {patience:g} s"
                     stack.enter_context(alarm(patience, lambda: streams.say(line)))
             try:

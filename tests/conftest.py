@@ -24,6 +24,9 @@ from hypothesis import HealthCheck, settings
 for name in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{name}_NUM_THREADS", "1")
 
+# How long things take on a busy machine is no part of what a test expects on stderr.
+os.environ.setdefault("ALS_NO_NOTICES", "1")
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

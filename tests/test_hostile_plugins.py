@@ -312,7 +312,7 @@ def test_a_real_interrupt_ends_us_and_a_slow_import_is_named_meanwhile(site: Sit
     )
     process = subprocess.Popen(
         [sys.executable, "-c", "import als_engine; print('went on')"],
-        env=site.environment(),
+        env=site.environment(ALS_NO_NOTICES=""),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

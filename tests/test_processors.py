@@ -26,7 +26,7 @@ PLAIN = {
 def test_a_generic_processor_gives_the_recorded_states_and_observations(tmp_path):
     if golden.physics() not in golden.FILE.read_text():
         pytest.skip(f"nothing is recorded for {golden.physics()}")
-    environment = {**os.environ, **PLAIN, "NUMBA_CACHE_DIR": str(tmp_path)}
+    environment = {**os.environ, **PLAIN, "ALS_NO_NOTICES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, golden.__file__], capture_output=True, text=True, env=environment
     )
