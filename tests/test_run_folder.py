@@ -11,8 +11,11 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import pytest
 from als_command import als
@@ -171,7 +174,6 @@ def test_a_training_never_goes_on_through_a_link(name: str, copy: Path, tmp_path
     assert {path: path.stat().st_mtime_ns for path in kept.rglob("*")} == before
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("kind", ["fifo", "socket"])
 @pytest.mark.parametrize("name", ["progress.csv", "training.json", "tensorboard/events.out"])
 def test_a_training_never_waits_for_what_is_no_file(kind: str, name: str, copy: Path) -> None:
@@ -181,7 +183,6 @@ def test_a_training_never_waits_for_what_is_no_file(kind: str, name: str, copy: 
         resume_training(copy, steps=256)
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
 @pytest.mark.parametrize("name", ["agent.json", "weights.safetensors"])
 def test_an_agent_is_read_from_files_alone(kind: str, name: str, copy: Path) -> None:
@@ -321,30 +322,44 @@ def test_reading_an_agent_changes_nothing_even_where_a_write_was_killed(copy: Pa
 # Killed at any moment
 
 
-def forked(work: Callable[[], int]) -> int:
-    """A process that does this, and nothing of ours afterwards; its number."""
-    process = os.fork()
-    if process == 0:
-        code = 99
-        try:
-            code = work()
-        finally:
-            os._exit(code)
-    return process
+class Forked:
+    """A process that does this, and nothing of ours afterwards; it does not outlive its block."""
+
+    def __init__(self, work: Callable[[], int]) -> None:
+        self.number = os.fork()
+        if self.number == 0:
+            code = 99
+            try:
+                code = work()
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(code)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with suppress(ProcessLookupError, ChildProcessError):
+            self.end(signal.SIGKILL)
+
+    def wait_until(self, happened: Callable[[], bool]) -> None:
+        """Waits for what it does; fails at once where it has ended without."""
+        while not happened():
+            options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            assert os.waitid(os.P_PID, self.number, options) is None, "the process has ended"
+            time.sleep(0.01)
+
+    def end(self, number: signal.Signals) -> int:
+        """Sends it a signal; returns its exit code, as `subprocess` does."""
+        os.kill(self.number, number)
+        return os.waitstatus_to_exitcode(os.waitpid(self.number, 0)[1])
 
 
 def newest(folder: Path) -> int:
     """The steps of the newest checkpoint, -1 for none."""
     names = [p.name for p in (folder / "checkpoints").glob("*") if p.name.isdecimal()]
     return max(map(int, names), default=-1)
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    """Waits for what another process does."""
-    until = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.002)
 
 
 def test_a_training_that_is_killed_again_and_again_goes_on_and_leaves_nothing(
@@ -361,11 +376,10 @@ def test_a_training_that_is_killed_again_and_again_goes_on_and_leaves_nothing(
 
     for _ in range(6):
         before = newest(folder)
-        process = forked(train)
-        wait_until(lambda before=before: newest(folder) > before)  # type: ignore[misc]
-        time.sleep(draw.uniform(0.0, 0.3))
-        os.kill(process, signal.SIGKILL)
-        assert os.waitpid(process, 0)[1] == signal.SIGKILL
+        with Forked(train) as process:
+            process.wait_until(lambda before=before: newest(folder) > before)  # type: ignore[misc]
+            time.sleep(draw.uniform(0.0, 0.3))
+            assert process.end(signal.SIGKILL) == -signal.SIGKILL
     last = newest(folder)
     done = resume_training(folder, steps=last + 64)
     assert done.progress.steps >= last + 64
@@ -387,14 +401,13 @@ def test_a_second_als_train_on_the_same_folder_gets_one_line(learn: str, tmp_pat
         (tmp_path / "said").write_text(result.err)
         return int(str(result.code))
 
-    process = forked(first)
-    wait_until(lambda: newest(folder) > 0)
-    second = als("train", "--resume", "--out", folder)
+    with Forked(first) as process:
+        process.wait_until(lambda: newest(folder) > 0)
+        second = als("train", "--resume", "--out", folder)
+        assert process.end(signal.SIGINT) == 130
     assert second.code == 2
     assert second.err.startswith(f"Error: another process is writing to {folder}: wait for it")
     assert second.err.count("\n") == 1
-    os.kill(process, signal.SIGINT)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
     assert f"als train --resume --out {folder}" in (tmp_path / "said").read_text()
 
 

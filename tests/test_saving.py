@@ -152,9 +152,10 @@ def fill(folder):
     for name in "abc":
         (folder / name).write_text(str(number) * 2_000)
 
-print("ready", flush=True)
 for number in range(100_000):
     replace_folder(Path(sys.argv[1]), fill)
+    if number == 0:
+        print("ready", flush=True)
 """
 
 

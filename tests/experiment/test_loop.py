@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from als_command import als as in_process
@@ -17,6 +18,9 @@ from als_command import als as in_process
 from als_engine.locking import locked
 from als_plugins.experiment.config import read_experiment
 from als_plugins.experiment.stages import DONE, plan
+
+# The first test of each worker waits for a whole loop of five commands, and some for two more.
+pytestmark = pytest.mark.timeout(400)
 
 LOOP = """
 scenario = "ALS/Tag-v0"
@@ -48,16 +52,18 @@ episodes = 4
 """
 
 
-def als(*arguments: str, folder: Path) -> subprocess.Popen[str]:
-    program = "from als_engine.cli import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+PROGRAM = [sys.executable, "-c", "from als_engine.cli import main; main()"]
+GIVEN: dict[str, Any] = {
+    "stdout": subprocess.PIPE,
+    "stderr": subprocess.PIPE,
+    "text": True,
+    "env": {**os.environ, "OMP_NUM_THREADS": "1"},
+}
+
+
+def als(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs `als` in a process of its own; it does not outlive the test."""
+    return subprocess.run([*PROGRAM, *arguments], cwd=folder, check=False, **GIVEN)
 
 
 def written(folder: Path, steps: int) -> Path:
@@ -71,10 +77,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a loop that went through."""
     folder = tmp_path_factory.mktemp("loop")
     run = als("run", str(written(folder, 128)), "--out", "out", folder=folder)
-    out, error = run.communicate(timeout=240)
-    assert run.returncode == 0, error
-    assert all(stage in out for stage in ("collect", "pretrain", "train", "adapt", "evaluate"))
-    assert "expert" in out
+    assert run.returncode == 0, run.stderr
+    assert all(
+        stage in run.stdout for stage in ("collect", "pretrain", "train", "adapt", "evaluate")
+    )
+    assert "expert" in run.stdout
     return folder
 
 
@@ -132,14 +139,12 @@ def test_what_is_done_is_not_done_again_and_a_change_does_only_what_depends_on_i
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in (done / "out").glob(f"*/{DONE}")}
     again = als("run", "loop-128.toml", "--out", "out", folder=done)
-    out, error = again.communicate(timeout=120)
-    assert again.returncode == 0, error
-    assert out.count("was done") == 5
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("was done") == 5
     written(done, 192)
     changed = als("run", "loop-192.toml", "--out", "out", folder=done)
-    out, error = changed.communicate(timeout=240)
-    assert changed.returncode == 0, error
-    assert out.count("was done") == 2  # Experience and encoder do not depend on it.
+    assert changed.returncode == 0, changed.stderr
+    assert changed.stdout.count("was done") == 2  # Experience and encoder do not depend on it.
     after = {path: path.stat().st_mtime_ns for path in (done / "out").glob(f"*/{DONE}")}
     assert before.items() <= after.items()
     assert len(after) == 8
@@ -163,9 +168,8 @@ def test_a_stage_whose_output_is_damaged_is_done_again(done: Path) -> None:
         "evaluate": True,
     }
     again = als("run", "loop-128.toml", "--out", "out", folder=done)
-    out, error = again.communicate(timeout=240)
-    assert again.returncode == 0, error
-    assert out.count("was done") == 3
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.count("was done") == 3
     stages = plan(experiment, done / "out")
     assert all(stage.done() is not None for stage in stages)
     assert not list((done / "out").glob(".*"))
@@ -174,18 +178,19 @@ def test_a_stage_whose_output_is_damaged_is_done_again(done: Path) -> None:
 @pytest.mark.slow
 def test_ctrl_c_stops_a_stage_and_the_same_command_goes_on(tmp_path: Path) -> None:
     path = written(tmp_path, 200_000)
-    run = als("run", path.name, "--out", "out", folder=tmp_path)
-    deadline = time.monotonic() + 90
-    while not list((tmp_path / "out").glob("train-*/training/progress.csv")):
-        assert run.poll() is None, run.communicate()[1]
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    run.send_signal(signal.SIGINT)
-    _, error = run.communicate(timeout=60)
+    run = subprocess.Popen([*PROGRAM, "run", path.name, "--out", "out"], cwd=tmp_path, **GIVEN)
+    try:
+        while not list((tmp_path / "out").glob("train-*/training/progress.csv")):
+            assert run.poll() is None, run.communicate()[1]
+            time.sleep(0.1)
+        run.send_signal(signal.SIGINT)
+        _, error = run.communicate()
+    finally:
+        run.kill()
+        run.wait()
     assert run.returncode == 130
     assert "Stopped in train. Go on with: als run" in error
     (checkpoint, *_) = (tmp_path / "out").glob("train-*/training/checkpoints/*")
     check = als("run", path.name, "--out", "out", "--check", folder=tmp_path)
-    out, _ = check.communicate(timeout=60)
-    assert out.count(" done ") == 2
+    assert check.stdout.count(" done ") == 2
     assert int(checkpoint.name) > 0
