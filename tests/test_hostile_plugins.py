@@ -90,7 +90,7 @@ RUDE = {
     "prints": "import os\nprint('[1, 2] hello')\nos.write(1, b'from C\\n')",
     "keeps": "import sys\nkept = sys.stdout",
     "moves": "import os\nos.chdir('/')",
-    "signals": "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nsignal.alarm(1)\n"
+    "signals": "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nsignal.alarm(100)\n"
     "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])",
     "seeds": "import random, numpy\nrandom.seed(1)\nnumpy.random.seed(1)\n"
     "numpy.seterr(all='raise')",
@@ -317,13 +317,14 @@ def test_a_real_interrupt_ends_us_and_a_slow_import_is_named_meanwhile(site: Sit
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert process.stderr is not None
+    named = "plugin acme-slow is still being imported after 1 s"
+    assert any(named in line for line in process.stderr)
     _until((site.folder / "began").exists)
-    time.sleep(1.5)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
     assert out == ""
-    assert "plugin acme-slow is still being imported after 1 s" in err
     # Whoever interrupts a hang is not made to wait for it again.
     limited = {"ALS_PLUGIN_TIMEOUT": "0.5"}
     second = site.run("import als_engine; print('goes on')", **limited)
@@ -359,7 +360,7 @@ def test_a_package_that_ends_the_process_is_named_and_left_out(
     (site.folder / "acme.py").write_text(offers("als_agents", "[]") + "# mended\n")
     mended = site.als("plugins", "--strict")
     assert mended.returncode == 0, mended.stderr
-    assert "acme" not in mended.stderr
+    assert "left out" not in mended.stderr
 
 
 def test_commands_that_end_the_process_are_left_out(site: Site) -> None:

@@ -46,9 +46,12 @@ class Site:
         (info / "entry_points.txt").write_text(f"[als_engine]\nmain = {entry}\n{metadata}\n")
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What the processes see: the folder, and a cache of their own."""
-        cache = str(self.folder / "cache")
-        return {**os.environ, "PYTHONPATH": str(self.folder), "XDG_CACHE_HOME": cache, **more}
+        """What the processes see: the folder, and a cache of their own.
+
+        On a busy machine a plugin that is looked at alone may take its time.
+        """
+        own = {"PYTHONPATH": str(self.folder), "XDG_CACHE_HOME": str(self.folder / "cache")}
+        return {**os.environ, **own, "ALS_PLUGIN_TIMEOUT": "100", **more}
 
     def run(self, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs code in a fresh process."""
