@@ -230,7 +230,6 @@ def test_a_cache_whose_episodes_were_edited_is_never_used(copied: Path) -> None:
     assert (taken(copied)["rewards"] == 7.0).all()
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("name", ["actions.npy", "cache.json", "statistics.safetensors"])
 @pytest.mark.parametrize("kind", ["link", "fifo"])
 def test_a_cache_with_links_and_pipes_is_made_anew(
@@ -250,7 +249,6 @@ def test_a_cache_with_links_and_pipes_is_made_anew(
     assert (arrays / name).is_file()
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("where", ["cache", "cache/*", "minari", "minari/als/*/data/*.hdf5"])
 def test_a_dataset_is_never_read_or_written_through_a_link(
     where: str, copied: Path, tmp_path: Path
