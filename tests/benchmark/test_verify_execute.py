@@ -114,9 +114,9 @@ def test_the_executed_run_ranks_and_the_replayed_one_does_not(place: Place) -> N
         assert tiers[place.run] == ("executed", bundle)
         verdicts = {agent: (tier, detail) for agent, tier, _, detail in store.verdicts(place.run)}
     assert verdicts["q-learning"][0] == "executed"
-    assert re.search(
-        r"6 episodes of 1 unit executed, seeds from \d+; Landlock", verdicts["random"][1]
-    )
+    seeds = r"executed, episode 0 with seed \d+; "
+    assert re.search(seeds + "Landlock", verdicts["q-learning"][1])
+    assert re.search(seeds + "a yardstick, which nothing confines", verdicts["random"][1])
     table = als_process("leaderboard", "--store", place.folder / "board.sqlite", env=place.env)
     assert re.search(r"\(1\)\*\s+q-learning\s+executed", table)
 
