@@ -337,6 +337,7 @@ def test_a_real_interrupt_ends_us_and_a_slow_import_is_named_meanwhile(site: Sit
     assert "left out" in third.stderr
 
 
+@pytest.mark.timeout(300)  # It starts seven processes, one after the other.
 @pytest.mark.parametrize(
     ("end", "how"), [("os._exit(0)", "exit code 0"), ("os.abort()", "SIGABRT")]
 )
