@@ -122,8 +122,8 @@ def test_levels_meet_patients_of_their_own_split_and_in_time_all_of_them(split: 
     assert len(met) >= 0.99 * len(patients().of(split))
 
 
-def test_measurements_are_standardised_by_the_training_patients_alone() -> None:
-    train = patients().of("train")
+def test_measurements_are_standardised_without_the_test_patients() -> None:
+    train = patients().of("train", "validation")
     inside = np.abs(patients().standard[train]) < CLIP
     raw = patients().measurements
     expected = (raw - raw[train].mean(0)) / raw[train].std(0)
@@ -138,8 +138,9 @@ def test_the_frozen_model_is_what_the_training_patients_give() -> None:
 def test_the_model_never_sees_a_held_out_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     real = patients()
     standard, malignant = real.standard.copy(), real.malignant.copy()
-    standard[real.test], malignant[real.test] = -standard[real.test], ~malignant[real.test]
-    spoilt = records.Patients(real.measurements, standard, malignant, real.test)
+    test = real.of("test")
+    standard[test], malignant[test] = -standard[test], ~malignant[test]
+    spoilt = records.Patients(real.measurements, standard, malignant, real.split)
     before = fit_model()
     monkeypatch.setattr(records, "patients", lambda: spoilt)
     np.testing.assert_array_equal(fit_model(), before)
@@ -301,7 +302,7 @@ def test_no_reward_gives_the_truth_away_before_the_decision(
 
     before = rewards()
     real = patients()
-    lie = records.Patients(real.measurements, real.standard, ~real.malignant, real.test)
+    lie = records.Patients(real.measurements, real.standard, ~real.malignant, real.split)
     monkeypatch.setattr("als_scenarios.medical.diagnosis.patients", lambda: lie)
     assert rewards() == before
 
