@@ -206,13 +206,10 @@ def load_encoder(
     except ArgumentError as error:
         raise SavedFileError(f"{folder / RECORD}: {error}") from error
     wanted = _arrays(encoder)
-    for key, space in observation_space.spaces.items():
-        if list(space.shape or ()) != record.sensors[key]:
-            raise SavedFileError(
-                f'the encoder in {folder} does not fit: "{key}" is {space.shape} here, and it was '
-                f"made for {record.sensors}"
-            )
-    tensors = read_tensors(folder / WEIGHTS, wanted, others=True)
+    try:
+        tensors = read_tensors(folder / WEIGHTS, wanted, others=True)
+    except SavedFileError as error:
+        raise SavedFileError(f"{error}; the encoder was made for {record.sensors}") from error
     encoder.load_state_dict({name: torch.tensor(tensors[name]) for name in wanted})
     return encoder, record
 
