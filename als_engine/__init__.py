@@ -13,8 +13,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from als_engine import errors
-from als_engine.hookspecs import hookimpl
-from als_engine.specs import (
+from als_engine.plugins.hookspecs import hookimpl
+from als_engine.plugins.specs import (
     AgentSpec,
     EncoderSpec,
     EpisodeRecord,
@@ -25,15 +25,24 @@ from als_engine.specs import (
 )
 
 if TYPE_CHECKING:
-    from als_engine.agent import Agent, Learner
+    from als_engine.agents.agent import Agent, Learner
     from als_engine.envs.parallel import parallel_env
     from als_engine.envs.sb3 import sb3_vec_env
-    from als_engine.layout import Box, Cylinder, Layout, Prop, Sign, SoundSource, Spawn, Sphere
-    from als_engine.room import Room
     from als_engine.sensors import Sensor
     from als_engine.simulation import Simulation
-    from als_engine.state import Quantity, WorldState
     from als_engine.task import Behaviour, Role, Task
+    from als_engine.world.layout import (
+        Box,
+        Cylinder,
+        Layout,
+        Prop,
+        Sign,
+        SoundSource,
+        Spawn,
+        Sphere,
+    )
+    from als_engine.world.room import Room
+    from als_engine.world.state import Quantity, WorldState
 
 __version__ = "0.1.0"
 
@@ -72,24 +81,24 @@ __all__ = [
 
 # Name -> the module that it is imported from at its first use (PEP 562).
 _LAZY = {
-    "Agent": "als_engine.agent",
+    "Agent": "als_engine.agents.agent",
     "Behaviour": "als_engine.task",
-    "Box": "als_engine.layout",
-    "Cylinder": "als_engine.layout",
-    "Layout": "als_engine.layout",
-    "Learner": "als_engine.agent",
-    "Prop": "als_engine.layout",
-    "Quantity": "als_engine.state",
+    "Box": "als_engine.world.layout",
+    "Cylinder": "als_engine.world.layout",
+    "Layout": "als_engine.world.layout",
+    "Learner": "als_engine.agents.agent",
+    "Prop": "als_engine.world.layout",
+    "Quantity": "als_engine.world.state",
     "Role": "als_engine.task",
-    "Room": "als_engine.room",
+    "Room": "als_engine.world.room",
     "Sensor": "als_engine.sensors",
-    "Sign": "als_engine.layout",
+    "Sign": "als_engine.world.layout",
     "Simulation": "als_engine.simulation",
-    "SoundSource": "als_engine.layout",
-    "Spawn": "als_engine.layout",
-    "Sphere": "als_engine.layout",
+    "SoundSource": "als_engine.world.layout",
+    "Spawn": "als_engine.world.layout",
+    "Sphere": "als_engine.world.layout",
     "Task": "als_engine.task",
-    "WorldState": "als_engine.state",
+    "WorldState": "als_engine.world.state",
     "parallel_env": "als_engine.envs.parallel",
     "sb3_vec_env": "als_engine.envs.sb3",
 }
@@ -110,7 +119,7 @@ def __dir__() -> list[str]:
 
 
 # Last of all: a plugin that is loaded now imports this module, and has to find everything in it.
-from als_engine import registration as _registration  # noqa: E402
+from als_engine.plugins import registration as _registration  # noqa: E402
 
 # The `als` command imports this package before its own error handling can run, so there it is
 # `main()` that raises a strict failure, as one line.

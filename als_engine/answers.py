@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.errors import TaskError
-from als_engine.state import WorldState
+from als_engine.world.state import WorldState
 
 __all__ = ["Answers"]
 

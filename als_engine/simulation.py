@@ -18,12 +18,10 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine import interaction
 from als_engine.answers import Answers
-from als_engine.arrays import NOTHING, BoolArray, FloatArray
-from als_engine.avatar import Codec, Commands, drive
+from als_engine.bodies import interaction
+from als_engine.bodies.avatar import Codec, Commands, drive
 from als_engine.checks import at_least_one, check_seed, one_of, whole_number
-from als_engine.compiling import announce
 from als_engine.errors import (
     ArgumentError,
     LayoutError,
@@ -33,17 +31,19 @@ from als_engine.errors import (
     unexpected,
     unknown,
 )
-from als_engine.flat import FLAT, FlatObservations, StateVector
-from als_engine.layout import Layout
 from als_engine.limits import check_memory
-from als_engine.ownership import DeepCopied, Owner, refuse_copy
 from als_engine.physics.base import Physics
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
+from als_engine.plugins.specs import SPLITS, EpisodeRecord, ScenarioSpec
 from als_engine.sensors import make_sensors
 from als_engine.sensors.base import Setup
-from als_engine.specs import SPLITS, EpisodeRecord, ScenarioSpec
-from als_engine.state import WorldState
+from als_engine.sensors.flat import FLAT, FlatObservations, StateVector
+from als_engine.system.compiling import announce
+from als_engine.system.ownership import DeepCopied, Owner, refuse_copy
 from als_engine.task import LEVELS, Behaviour, Split, Task, add_terms, split_of
+from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
+from als_engine.world.layout import Layout
+from als_engine.world.state import WorldState
 
 SUBSTEPS: Final = 4
 MAX_FRAME: Final = 1024
@@ -702,7 +702,7 @@ def _widest(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _bullet(num_worlds: int) -> Physics:
-    from als_engine.physics.bullet import Bullet
+    from als_engine.physics.bullet.backend import Bullet
 
     return Bullet(num_worlds, SUBSTEPS)
 

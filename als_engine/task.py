@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.arrays import Body, BoolArray, FloatArray
 from als_engine.errors import ArgumentError
-from als_engine.layout import Layout
-from als_engine.state import Quantity, WorldState
+from als_engine.world.arrays import Body, BoolArray, FloatArray
+from als_engine.world.layout import Layout
+from als_engine.world.state import Quantity, WorldState
 
 if TYPE_CHECKING:
-    from als_engine.avatar import Commands
+    from als_engine.bodies.avatar import Commands
     from als_engine.sensors.base import Sensor
 
 Split = Literal["train", "validation", "test"]
@@ -151,7 +151,7 @@ class Task(ABC):
 
     def behaviours(self) -> Mapping[str, Behaviour]:
         """The scripted behaviours that can drive background avatars, by name."""
-        from als_engine.avatar import nobody
+        from als_engine.bodies.avatar import nobody
 
         return {"idle": Behaviour(nobody)}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from als_engine.agent import Progress
+from als_engine.agents.agent import Progress
 
 WORK = Path("runs") / "evidence"
 """Datasets, encoders and agents; may be deleted, and is made again from the seeds."""
@@ -144,7 +144,7 @@ def pretrained(setting: str, seed: int) -> Path:
 
 
 def _train(setting: str, arm: str, seed: int) -> dict[str, Any]:
-    from als_engine.training import train_agent
+    from als_engine.agents.training import train_agent
 
     chosen, config = SETTINGS[setting], {**SETTINGS[setting].config, **ARMS[arm]}
     if "tuning" in config:
@@ -205,8 +205,8 @@ def _adapt(setting: str, arm: str, seed: int) -> dict[str, Any]:
 
 def _evaluated(folder: Path, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Return, normalised return and success on held-out levels."""
+    from als_engine.agents.saving import open_agent
     from als_engine.evaluation.protocol import evaluate, normalise
-    from als_engine.saving import open_agent
 
     opened = open_agent(str(folder), arguments=arguments)
     # Sampled, as in training: so early, the mean of a continuous policy has not learnt yet to do

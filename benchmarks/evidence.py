@@ -74,7 +74,7 @@ def run_one(setting: str, arm: str, seed: int) -> int:
     """Makes one run and writes its file."""
     from arms import run
 
-    from als_engine.files import write_text
+    from als_engine.system.files import write_text
 
     result = run(setting, arm, seed)
     write_text(path_of(setting, arm, seed), json.dumps(result) + "\n")

@@ -149,9 +149,9 @@ def _places(entities: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _named(entities: NDArray[np.float32], text: NDArray[np.integer]) -> NDArray[np.intp]:
     """The row of the thing that has the colour and the shape in the text; -1 out of sight."""
-    from als_engine.layout import rgb
     from als_engine.sensors.entity_rows import COLUMNS
     from als_engine.sensors.tokenizer import encode
+    from als_engine.world.layout import rgb
     from als_scenarios.education.vocabulary import COLORS, SHAPES
 
     def said(words: Any) -> NDArray[np.intp]:

@@ -14,15 +14,21 @@ import numpy as np
 import pybullet as bullet
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
-from als_engine.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE, BoolArray, FloatArray, IntArray
 from als_engine.errors import PhysicsError
-from als_engine.physics import kernels
-from als_engine.physics.bullet import SUBSTEP
-from als_engine.physics.kernels import WALL
-from als_engine.physics.worlds import GRAVITY
+from als_engine.geometry import portable_math as pmath
+from als_engine.physics.bullet.backend import SUBSTEP, kernels
+from als_engine.physics.bullet.kernels import WALL
+from als_engine.physics.bullet.worlds import GRAVITY
 from als_engine.simulation import Simulation, simulate
-from als_engine.state import WorldState
+from als_engine.world.arrays import (
+    NOTHING,
+    SHAPE_BOX,
+    SHAPE_SPHERE,
+    BoolArray,
+    FloatArray,
+    IntArray,
+)
+from als_engine.world.state import WorldState
 
 
 def simulate_by_hand(scenario: str, num_worlds: int, **arguments: Any) -> Simulation:

@@ -139,9 +139,9 @@ def run_missing(names: list[str], jobs: int) -> int:
 
 def run_one(name: str, seed: int) -> int:
     """Makes one run and writes its file."""
+    from als_engine.agents.training import train_agent
     from als_engine.evaluation.protocol import evaluate, reference
-    from als_engine.files import write_text
-    from als_engine.training import train_agent
+    from als_engine.system.files import write_text
 
     run = RUNS[name]
     curve: list[tuple[int, float]] = []

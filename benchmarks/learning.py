@@ -80,9 +80,9 @@ def train(name: str, steps: int | None, episodes: int, seed: int) -> dict[str, A
     """Trains and evaluates one run; returns what goes into its file."""
     from rich.progress import Progress as Bar
 
-    from als_engine.agent import Progress
+    from als_engine.agents.agent import Progress
+    from als_engine.agents.training import train_agent
     from als_engine.evaluation.protocol import evaluate, reference
-    from als_engine.training import train_agent
 
     run = RUNS[name]
     budget = steps or run.steps

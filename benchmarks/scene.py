@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from als_engine import Box, Layout, Prop, Room, ScenarioSpec, Task, hookimpl
-from als_engine.arrays import BoolArray, FloatArray
-from als_engine.avatar import Commands
-from als_engine.registry import registry
-from als_engine.state import WorldState
+from als_engine.bodies.avatar import Commands
+from als_engine.plugins.registry import registry
 from als_engine.task import Behaviour
+from als_engine.world.arrays import BoolArray, FloatArray
+from als_engine.world.state import WorldState
 
 WALLS, CRATES = 20, 6
 

@@ -15,8 +15,8 @@ from als_engine.evaluation.statistics import (
     interquartile_interval,
     interquartile_mean,
 )
-from als_engine.report_style import CHART_STYLE, LIGHT
-from als_engine.series_chart import SERIES_STYLE, Series, band_chart, standalone
+from als_engine.reports.series_chart import SERIES_STYLE, Series, band_chart, standalone
+from als_engine.reports.style import CHART_STYLE, LIGHT
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "evidence.md"

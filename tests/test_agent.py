@@ -8,9 +8,9 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 from learn_worlds import ID, learn
 
-from als_engine.agent import ExpertAgent, RandomAgent
+from als_engine.agents.agent import ExpertAgent, RandomAgent
+from als_engine.agents.saving import make_agent, open_agent
 from als_engine.errors import ArgumentError, SavedFileError, UnknownIdError
-from als_engine.saving import make_agent, open_agent
 
 __all__ = ["learn"]
 

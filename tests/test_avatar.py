@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from als_engine.avatar import (
+from als_engine.bodies.avatar import (
     CONTINUOUS_ACTIONS,
     DISCRETE_ACTIONS,
     HAND_PICK_UP,
@@ -22,8 +22,8 @@ from als_engine.avatar import (
     drive,
 )
 from als_engine.errors import ActionError, ArgumentError
-from als_engine.layout import Layout, Prop, Spawn, Sphere
-from als_engine.state import NOTHING, Body, WorldState
+from als_engine.world.layout import Layout, Prop, Spawn, Sphere
+from als_engine.world.state import NOTHING, Body, WorldState
 
 SAID = ("yes", "no", "help")
 UNIT = st.floats(-1, 1, width=32)

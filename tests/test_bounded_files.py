@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from als_engine.errors import SavedFileError
-from als_engine.safe_files import (
+from als_engine.system.safe_files import (
     MAX_TENSORS,
     read_bytes,
     read_tensors,

@@ -15,7 +15,7 @@ import als_engine
 from als_engine import errors
 from als_engine.cli import app as cli
 from als_engine.cli import main
-from als_engine.registry import Plugin, registry
+from als_engine.plugins.registry import Plugin, registry
 
 
 class Result:

@@ -8,9 +8,9 @@ import pytest
 from als_command import als
 from learn_worlds import ID, learn
 
+from als_engine.agents.training import resume_training, train_agent
 from als_engine.errors import ArgumentError
-from als_engine.specs import SuiteEntry
-from als_engine.training import resume_training, train_agent
+from als_engine.plugins.specs import SuiteEntry
 
 __all__ = ["learn"]
 

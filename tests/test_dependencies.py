@@ -88,10 +88,10 @@ for name in {modules!r}:
     if name not in {sorted(NEED_LEARN)!r} and not name.endswith("__main__"):
         importlib.import_module(name.removesuffix(".__init__"))
 from als_engine.cli.app import build_app
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 build_app()
 print([plugin.error for plugin in registry.failures()])
-from als_engine.benchmark.suites import find_suite
+from als_bench.suites import find_suite
 print(find_suite("smoke").id)
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=110)

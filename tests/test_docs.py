@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from als_engine.cli.app import build_app
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 from als_engine.simulation import ARGUMENTS
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,8 @@ import pytest
 from learn_worlds import ID, NO_EXPERT, learn
 from scipy import stats
 
-from als_engine.agent import Agent
+from als_engine.agents.agent import Agent
+from als_engine.agents.saving import make_agent
 from als_engine.envs.single import SingleEnv
 from als_engine.errors import ArgumentError, UnknownIdError
 from als_engine.evaluation.protocol import evaluate, normalise, reference
@@ -18,7 +19,6 @@ from als_engine.evaluation.statistics import (
     interquartile_mean,
     mean_interval,
 )
-from als_engine.saving import make_agent
 from als_engine.seeding import row_seeds, spread
 
 __all__ = ["learn"]

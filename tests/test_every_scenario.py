@@ -13,10 +13,10 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 import als_engine  # noqa: F401 - registers the scenarios
-from als_engine.registry import registry
+from als_engine.conformance import CHECKS, check_scenario
+from als_engine.plugins.registry import registry
 from als_engine.simulation import simulate
 from als_engine.task import LEVELS
-from als_engine.testing import CHECKS, check_scenario
 
 IDS = [spec.id for spec in registry.scenarios()]
 SMALL = {"levels": 6, "episodes": 4, "steps": 16}

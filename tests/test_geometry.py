@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from als_engine.arrays import Body
 from als_engine.errors import ArgumentError
-from als_engine.geometry import SKIN, visible
-from als_engine.layout import Box, Layout, Prop, Sphere
-from als_engine.state import WorldState
+from als_engine.geometry.sight import SKIN, visible
+from als_engine.world.arrays import Body
+from als_engine.world.layout import Box, Layout, Prop, Sphere
+from als_engine.world.state import WorldState
 
 WALL = Prop(Box(0.2, 4.0, 3.0), (2.0, 0.0))
 

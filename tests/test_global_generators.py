@@ -10,10 +10,10 @@ import pytest
 import torch
 from learn_worlds import ID, learn
 
+from als_engine.agents.saving import load_agent, make_agent
+from als_engine.agents.training import resume_training, train_agent
 from als_engine.evaluation.protocol import evaluate
-from als_engine.saving import load_agent, make_agent
 from als_engine.seeding import Generators
-from als_engine.training import resume_training, train_agent
 from als_plugins.adaptation.adapt import adapt
 from als_plugins.experience.collect import collect
 

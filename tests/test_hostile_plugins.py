@@ -113,7 +113,7 @@ def state():
         os.fstat(0).st_ino, os.fstat(1).st_ino, os.fstat(2).st_ino,
     ))
 from importlib.metadata import entry_points
-import gymnasium, als_engine.hookspecs
+import gymnasium, als_engine.plugins.hookspecs
 """
 
 
@@ -122,9 +122,9 @@ def _report(site: Site) -> dict[str, Any]:
     code = (
         # Gymnasium and what it needs change a few of these when they are imported: before that.
         "import gymnasium, pluggy\n"
-        + PROBE.replace("import gymnasium, als_engine.hookspecs\n", "")
+        + PROBE.replace("import gymnasium, als_engine.plugins.hookspecs\n", "")
         + "before = state()\n"
-        "from als_engine.registry import registry\n"
+        "from als_engine.plugins.registry import registry\n"
         "after = state()\n"
         "failed = {p.distribution: p.error for p in registry.failures()}\n"
         "seen = [id for id in gymnasium.registry if '/' in id]\n"
@@ -278,7 +278,7 @@ def test_a_class_that_cannot_be_imported_is_one_line_with_its_package(site: Site
     files["acme.py"] = offers("als_agents", f"[{', '.join(specs)}]")
     site.install("acme", files, "acme")
     code = (
-        "from als_engine.registry import registry\n"
+        "from als_engine.plugins.registry import registry\n"
         "from als_engine.errors import PluginError\n"
         f"for name in {list(bad)}:\n"
         "    try:\n"
@@ -382,7 +382,9 @@ def test_a_package_that_was_only_killed_goes_on(site: Site) -> None:
     process.kill()
     process.wait()
     (site.folder / "slow").unlink()
-    code = "from als_engine.registry import registry; print(registry.agent('acme/walker').id)"
+    code = (
+        "from als_engine.plugins.registry import registry; print(registry.agent('acme/walker').id)"
+    )
     result = site.run(code)
     assert (result.stdout, "left out" in result.stderr) == ("acme/walker\n", False)
     assert not list(site.folder.rglob("*.trying"))
@@ -405,7 +407,9 @@ def test_starts_at_the_same_time_do_not_mistake_one_another_for_dead(site: Site)
 
 def test_a_cache_folder_that_cannot_be_written_is_done_without(site: Site) -> None:
     _install(site, "acme", offers("als_agents", "[AgentSpec('acme/walker', 'a:B')]"))
-    code = "from als_engine.registry import registry; print(registry.agent('acme/walker').id)"
+    code = (
+        "from als_engine.plugins.registry import registry; print(registry.agent('acme/walker').id)"
+    )
     assert site.run(code, XDG_CACHE_HOME=os.devnull).stdout == "acme/walker\n"
 
 

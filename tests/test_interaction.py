@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from rooms import World
 
-from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_USE
-from als_engine.interaction import REACH, REACH_ANGLE
-from als_engine.layout import Box, Layout, Prop, Spawn, Sphere
+from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_USE
+from als_engine.bodies.interaction import REACH, REACH_ANGLE
+from als_engine.world.layout import Box, Layout, Prop, Spawn, Sphere
 
 RADIUS = 0.25  # Of an avatar.
 

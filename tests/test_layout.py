@@ -8,7 +8,7 @@ import math
 import pytest
 
 from als_engine.errors import LayoutError
-from als_engine.layout import (
+from als_engine.world.layout import (
     Box,
     Cylinder,
     Layout,

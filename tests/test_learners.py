@@ -12,14 +12,14 @@ import torch
 from learn_worlds import ID, learn
 
 from als_engine import sb3_vec_env
-from als_engine.agent import Training
+from als_engine.agents.agent import Training
+from als_engine.agents.saving import load_agent, make_agent, open_agent
+from als_engine.agents.training import read_job, resume_training, train_agent
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
-from als_engine.registry import registry
-from als_engine.safe_files import read_tensors, write_tensors
-from als_engine.saving import load_agent, make_agent, open_agent
+from als_engine.plugins.registry import registry
 from als_engine.sensors import SENSORS
-from als_engine.training import read_job, resume_training, train_agent
+from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.learners.hyperparameters import DQNParameters, PPOParameters
 from als_plugins.learners.sb3 import CHUNK
 from als_plugins.learners.training_state import read_training_state

@@ -17,15 +17,15 @@ from pydantic import BaseModel
 
 import als_engine
 import als_plugins
+from als_bench.suites import read_suite
 from als_engine import sb3_vec_env
-from als_engine.benchmark.suites import read_suite
+from als_engine.agents.saving import make_agent
+from als_engine.agents.training import resume_training, train_agent
 from als_engine.envs.vector import VectorEnv
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
 from als_engine.limits import EPISODES, STEPS, WORKERS, WORLDS, check_memory, memory
-from als_engine.saving import make_agent
 from als_engine.simulation import simulate
-from als_engine.training import resume_training, train_agent
 from als_plugins.experience.collect import collect
 from als_plugins.experience.dataset import open_experience
 from als_plugins.experiment.config import read_experiment

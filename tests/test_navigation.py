@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from als_engine import furniture
-from als_engine.arrays import Body
-from als_engine.avatar import Codec, Commands, drive
-from als_engine.building import grid_of_rooms
+from als_engine.bodies.avatar import Codec, Commands, drive
 from als_engine.errors import ArgumentError
-from als_engine.layout import Box, Cylinder, Layout, Prop, Spawn
 from als_engine.navigation import Navigator, face, reached, steer
-from als_engine.room import Door, Room
-from als_engine.state import WorldState
+from als_engine.world import furniture
+from als_engine.world.arrays import Body
+from als_engine.world.building import grid_of_rooms
+from als_engine.world.layout import Box, Cylinder, Layout, Prop, Spawn
+from als_engine.world.room import Door, Room
+from als_engine.world.state import WorldState
 
 seeds = st.integers(0, 2**32 - 1)
 STEP = 0.08
@@ -376,7 +376,7 @@ def office(seed: int) -> Layout:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_in_the_real_physics_two_cross_an_office_through_its_doors(mode):
-    from als_engine.physics.bullet import Bullet
+    from als_engine.physics.bullet.backend import Bullet
 
     layouts = [office(seed) for seed in range(3)]
     state, physics = worlds_of(layouts), Bullet(len(layouts))

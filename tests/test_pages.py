@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from als_engine.chart import Interval, curve_chart, interval_chart
-from als_engine.report import Report, Row, render
+from als_engine.reports.chart import Interval, curve_chart, interval_chart
+from als_engine.reports.training import Report, Row, render
 
 ODD = "</title></style><script>x()</script><img src=x onerror=x()>\"'&\x1b[2J\0\u202e"
 

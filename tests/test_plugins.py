@@ -15,11 +15,11 @@ import gymnasium
 import pytest
 from installed import BUNDLED, Site
 
-from als_engine import hookspecs
 from als_engine.errors import PluginError, UnknownIdError
-from als_engine.hookspecs import hookimpl
-from als_engine.registry import Registry, registry
-from als_engine.specs import (
+from als_engine.plugins import hookspecs
+from als_engine.plugins.hookspecs import hookimpl
+from als_engine.plugins.registry import Registry, registry
+from als_engine.plugins.specs import (
     AgentSpec,
     EncoderSpec,
     EpisodeRecord,
@@ -171,7 +171,9 @@ def test_a_broken_plugin_is_kept_with_its_reason_and_hurts_nobody(
 
 def test_an_unknown_id_points_to_plugins_that_failed(site: Site) -> None:
     site.install("acme", {"acme.py": "1 / 0"}, "acme")
-    code = "from als_engine.registry import registry; registry.scenario('Acme/FetchKettle-v0')"
+    code = (
+        "from als_engine.plugins.registry import registry; registry.scenario('Acme/FetchKettle-v0')"
+    )
     last = site.run(code).stderr.strip().splitlines()[-1]
     assert 'unknown scenario "Acme/FetchKettle-v0"' in last
     assert "(1 plugin failed to load: see `als plugins`)" in last
@@ -226,7 +228,7 @@ def test_an_id_that_gymnasium_has_already_is_not_overwritten(site: Site) -> None
     code = (
         f"import gymnasium; gymnasium.register({KETTLE!r}, entry_point='other:Env'); "
         f"import als_engine; print(gymnasium.spec({KETTLE!r}).entry_point); "
-        "from als_engine.registry import registry; print(registry.failures()[0].error)"
+        "from als_engine.plugins.registry import registry; print(registry.failures()[0].error)"
     )
     assert site.run(code).stdout.splitlines() == [
         "other:Env",
@@ -257,7 +259,9 @@ def test_strict_raises_the_first_failure(kitchen: Site) -> None:
     result = kitchen.run("import als_engine", ALS_STRICT_PLUGINS="1")
     assert result.returncode == 1
     assert result.stderr.strip().endswith("plugin zeta: ZeroDivisionError: division by zero")
-    result = kitchen.run("from als_engine.registry import registry; registry.start(strict=True)")
+    result = kitchen.run(
+        "from als_engine.plugins.registry import registry; registry.start(strict=True)"
+    )
     assert "plugin zeta: ZeroDivisionError" in result.stderr
 
 
@@ -371,7 +375,7 @@ def test_every_scenario_is_a_gymnasium_spec_that_goes_to_json_and_back(id: str) 
     [
         "import pettingzoo, als_engine",
         "import als_engine; als_engine.parallel_env('ALS/Tag-v0').close(); import pettingzoo",
-        "import als_engine, pettingzoo; als_engine.registration.register_with_pettingzoo()",
+        "import als_engine, pettingzoo; als_engine.plugins.registration.register_with_pettingzoo()",
     ],
 )
 def test_pettingzoo_knows_the_scenarios(site: Site, code: str) -> None:

@@ -10,7 +10,7 @@ import numba
 import numpy as np
 import pytest
 
-from als_engine import portable_math as pmath
+from als_engine.geometry import portable_math as pmath
 
 RNG = np.random.default_rng(0)
 ANGLES = np.concatenate(

@@ -24,7 +24,7 @@ print(sorted(envs.reset(seed=0)[1]["level"].tolist()), flush=True)
 OWN = """
 import numpy as np
 from als_engine import Layout, ScenarioSpec, Spawn, Task, hookimpl
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 from als_engine.envs.vector import VectorEnv
 
 PAY = 0.25
@@ -71,8 +71,8 @@ print(venv.step(np.zeros(4, np.int64))[1].shape)
 EXECUTOR = """
 from pathlib import Path
 import tempfile
-from als_engine.benchmark.executors import LocalExecutor
-from als_engine.benchmark.results.store import StoreWriter
+from als_bench.running.executors import LocalExecutor
+from als_bench.results.store import StoreWriter
 
 with tempfile.TemporaryDirectory() as folder, StoreWriter(Path(folder) / "it.sqlite"):
     executor = LocalExecutor(1)
@@ -129,7 +129,7 @@ def test_the_readme_s_workers_run_in_a_plain_script_and_never_see_ctrl_c(tmp_pat
         process.wait()
     assert errors.count("Traceback") == 1
     assert errors.rstrip().endswith("KeyboardInterrupt")
-    assert "als_engine/processes.py" not in errors.partition("Traceback")[0]
+    assert "als_engine/envs/processes.py" not in errors.partition("Traceback")[0]
     deadline = time.monotonic() + 60
     while any(Path(f"/proc/{pid}").exists() for pid in members) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from als_command import als
 
-from als_engine.benchmark.contestants import find_contestant
-from als_engine.benchmark.suites import find_suite
+from als_bench.contestants import find_contestant
+from als_bench.suites import find_suite
+from als_engine.agents.saving import AgentRecord, make_agent, open_agent, save_agent
 from als_engine.errors import ArgumentError, SavedFileError, UnknownIdError
-from als_engine.references import resolve
-from als_engine.registry import registry
-from als_engine.saving import AgentRecord, make_agent, open_agent, save_agent
+from als_engine.plugins.references import resolve
+from als_engine.plugins.registry import registry
 from als_plugins.experience.policies import Policies
 
 TAG = "ALS/Tag-v0"

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from browser import chromium, contrast
 
-from als_engine.chart import Interval, curve_chart, interval_chart, ticks
-from als_engine.report import Report, Row, render, write_report
-from als_engine.video import write_video
+from als_engine.render.video import write_video
+from als_engine.reports.chart import Interval, curve_chart, interval_chart, ticks
+from als_engine.reports.training import Report, Row, render, write_report
 
 NASTY = "<script>alert('x')</script> & \"quotes\" $title ${style}"
 

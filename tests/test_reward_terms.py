@@ -7,7 +7,7 @@ import pytest
 from acme_worlds import REACH
 
 from als_engine import ScenarioSpec, sb3_vec_env
-from als_engine.agent import RandomAgent
+from als_engine.agents.agent import RandomAgent
 from als_engine.envs.parallel import ParallelWorld
 from als_engine.envs.single import SingleEnv
 from als_engine.envs.vector import VectorEnv

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from als_engine import furniture
-from als_engine.building import grid_of_rooms
 from als_engine.errors import LayoutError
-from als_engine.layout import Box, Layout, Prop
-from als_engine.room import SIDES, Door, Room, corridor
+from als_engine.world import furniture
+from als_engine.world.building import grid_of_rooms
+from als_engine.world.layout import Box, Layout, Prop
+from als_engine.world.room import SIDES, Door, Room, corridor
 
 SLACK = 1e-6
 sizes = st.floats(2.0, 12.0)

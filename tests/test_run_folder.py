@@ -22,16 +22,16 @@ from als_command import als
 from learn_worlds import ID, learn
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+from als_engine.agents.run_folder import RunFolder
+from als_engine.agents.run_logs import Curve, cut_curve, cut_events
+from als_engine.agents.saving import load_agent
+from als_engine.agents.training import finished_training, read_job, resume_training, train_agent
 from als_engine.errors import ArgumentError, SavedFileError
-from als_engine.files import replacing, write_text
-from als_engine.interrupts import interruptible
-from als_engine.leftovers import remove_leftovers, unfinished
-from als_engine.locking import LOCK, locked
-from als_engine.run_folder import RunFolder
-from als_engine.run_logs import Curve, cut_curve, cut_events
-from als_engine.safe_files import check_folder, replace_folder
-from als_engine.saving import load_agent
-from als_engine.training import finished_training, read_job, resume_training, train_agent
+from als_engine.system.files import replacing, write_text
+from als_engine.system.interrupts import interruptible
+from als_engine.system.leftovers import remove_leftovers, unfinished
+from als_engine.system.locking import LOCK, locked
+from als_engine.system.safe_files import check_folder, replace_folder
 from als_plugins.event_log import EventLog
 
 __all__ = ["learn"]
@@ -97,7 +97,7 @@ def events_of(folder: Path) -> list[int]:
 HOLD = """
 import sys, time
 from pathlib import Path
-from als_engine.locking import locked
+from als_engine.system.locking import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -476,7 +476,7 @@ def test_a_resumed_off_policy_learner_waits_for_its_buffer(learn: str, tmp_path:
 def test_a_training_from_a_pretrained_encoder_goes_on_without_it(
     learn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from als_engine.saving import spaces
+    from als_engine.agents.saving import spaces
     from als_plugins.encoders.saving import make_encoder, save_encoder
 
     monkeypatch.chdir(tmp_path)

@@ -19,10 +19,7 @@ import torch
 from learn_worlds import ID, learn
 from safetensors.numpy import load_file, save
 
-from als_engine import safe_files
-from als_engine.errors import SavedFileError
-from als_engine.safe_files import read_tensors, recover_folder, replace_folder, write_tensors
-from als_engine.saving import (
+from als_engine.agents.saving import (
     AgentRecord,
     TrainingRecord,
     load_agent,
@@ -30,6 +27,9 @@ from als_engine.saving import (
     open_agent,
     save_agent,
 )
+from als_engine.errors import SavedFileError
+from als_engine.system import safe_files
+from als_engine.system.safe_files import read_tensors, recover_folder, replace_folder, write_tensors
 
 __all__ = ["learn"]
 
@@ -146,7 +146,7 @@ def test_a_write_that_was_killed_between_its_renames_is_mended(agent, saved):
 WRITER = """
 import sys
 from pathlib import Path
-from als_engine.safe_files import replace_folder
+from als_engine.system.safe_files import replace_folder
 
 def fill(folder):
     for name in "abc":

@@ -10,15 +10,15 @@ import typer.main
 from als_command import als
 from learn_worlds import ID, TRADE, learn
 
-from als_engine.benchmark.contestants import find_contestants
-from als_engine.benchmark.suites import find_suite
-from als_engine.benchmark.tasks import TrainTask, train_task
+from als_bench.contestants import find_contestants
+from als_bench.running.tasks import TrainTask, train_task
+from als_bench.suites import find_suite
+from als_engine.agents.training import resume_training, train_agent
 from als_engine.cli.app import build_app
 from als_engine.envs.sb3 import sb3_vec_env
 from als_engine.errors import ArgumentError
 from als_engine.seeding import spread
 from als_engine.simulation import Simulation
-from als_engine.training import resume_training, train_agent
 
 __all__ = ["learn"]
 

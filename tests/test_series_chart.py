@@ -7,9 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from als_engine.chart import Interval
-from als_engine.report_style import CHART_STYLE, LIGHT
-from als_engine.series_chart import (
+from als_engine.reports.chart import Interval
+from als_engine.reports.series_chart import (
     SERIES_STYLE,
     Heat,
     Series,
@@ -18,6 +17,7 @@ from als_engine.series_chart import (
     series_kind,
     standalone,
 )
+from als_engine.reports.style import CHART_STYLE, LIGHT
 
 NASTY = "<script>alert('x')</script> & \"quotes\""
 SVG = "{http://www.w3.org/2000/svg}"

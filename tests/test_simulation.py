@@ -8,8 +8,8 @@ from acme_worlds import FAULTY, REACH, level_of
 
 from als_engine.errors import ArgumentError, LayoutError, PhysicsError, ResetNeededError
 from als_engine.simulation import simulate
-from als_engine.state import NOTHING
 from als_engine.task import LEVELS, split_of
+from als_engine.world.state import NOTHING
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from als_engine.errors import ALSError, ArgumentError, PhysicsError, PluginError, did_you_mean
-from als_engine.specs import (
+from als_engine.plugins.specs import (
     AgentSpec,
     EncoderSpec,
     ScenarioSpec,
@@ -142,9 +142,9 @@ def test_the_namespace_is_what_stands_before_the_slash() -> None:
 
 
 def test_loading_says_in_one_line_what_is_missing() -> None:
-    assert load_object("als_engine.specs:ScenarioSpec") is ScenarioSpec
+    assert load_object("als_engine.plugins.specs:ScenarioSpec") is ScenarioSpec
     with pytest.raises(PluginError, match="has no attribute 'Missing'"):
-        load_object("als_engine.specs:Missing")
+        load_object("als_engine.plugins.specs:Missing")
 
 
 def test_the_extra_to_install_is_named_for_a_missing_library_alone(

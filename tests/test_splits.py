@@ -14,9 +14,9 @@ from acme_worlds import Reach
 
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import CHOOSING, REPORTING, for_choosing
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
+from als_engine.plugins.specs import SPLITS
 from als_engine.simulation import Simulation, simulate
-from als_engine.specs import SPLITS
 from als_engine.task import LEVELS, Behaviour, split_of
 
 ROOT = Path(__file__).parents[1]
@@ -102,9 +102,9 @@ REPORTS = {
     "als_engine/cli/quickstart.py": "the film of a finished training",
     "als_engine/evaluation/protocol.py": "the default of evaluate(), which returns figures",
     "als_engine/evaluation/splits.py": "its definition, and the refusal to choose by it",
-    "als_engine/specs.py": "the default of a suite's entry: a board reports",
+    "als_engine/plugins/specs.py": "the default of a suite's entry: a board reports",
     "als_engine/task.py": "its levels",
-    "als_engine/testing/content.py": "the checks that it shares nothing with the others",
+    "als_engine/conformance/content.py": "the checks that it shares nothing with the others",
     "benchmarks/grounding.py": "the figures of a finished pretraining",
     "benchmarks/learning.py": "what evaluate() has played, in the file of figures",
     "benchmarks/measuring/evaluation.py": "how fast episodes are played",

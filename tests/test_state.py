@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from als_engine.arrays import NOTHING, Body
 from als_engine.errors import ArgumentError, LayoutError
-from als_engine.layout import Box, Cylinder, Layout, Prop, Sign, SoundSource, Spawn
-from als_engine.state import Quantity, WorldState
+from als_engine.world.arrays import NOTHING, Body
+from als_engine.world.layout import Box, Cylinder, Layout, Prop, Sign, SoundSource, Spawn
+from als_engine.world.state import Quantity, WorldState
 
 WORLDS, AVATARS = 3, 2
 

@@ -9,9 +9,9 @@ import pytest
 
 from als_engine import ScenarioSpec, hookimpl
 from als_engine.cli import main
+from als_engine.conformance import CHECKS, ConformanceError, check_scenario
 from als_engine.errors import ArgumentError, UnknownIdError
-from als_engine.registry import registry
-from als_engine.testing import CHECKS, ConformanceError, check_scenario
+from als_engine.plugins.registry import registry
 
 FAST = {"levels": 4, "episodes": 2, "steps": 8, "random_at_most": 1.0}
 GOOD = "Rule/Good-v0"

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from als_engine.errors import ArgumentError
-from als_engine.video import Picture, write_video
+from als_engine.render.video import Picture, write_video
 
 
 def a_ball_rolls(count: int = 10, height: int = 60, width: int = 80) -> Iterator[Picture]:

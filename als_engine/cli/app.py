@@ -14,21 +14,18 @@ from typing import Annotated, Any, TextIO
 import typer
 
 import als_engine
-from als_engine.cli import bench as bench_command
 from als_engine.cli import check as check_command
 from als_engine.cli import console
 from als_engine.cli import evaluate as evaluate_command
-from als_engine.cli import leaderboard as leaderboard_command
 from als_engine.cli import list as list_command
 from als_engine.cli import play as play_command
 from als_engine.cli import plugins as plugins_command
 from als_engine.cli import quickstart as quickstart_command
 from als_engine.cli import show as show_command
 from als_engine.cli import train as train_command
-from als_engine.cli import verify as verify_command
 from als_engine.cli import warm as warm_command
 from als_engine.errors import ALSError
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 
 __all__ = ["build_app", "build_command", "main"]
 
@@ -40,8 +37,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "play": play_command.play,
     "train": train_command.train,
     "evaluate": evaluate_command.evaluate,
-    "leaderboard": leaderboard_command.leaderboard,
-    "verify": verify_command.verify,
     "check": check_command.check,
     "plugins": plugins_command.plugins,
     "warm": warm_command.warm,
@@ -65,7 +60,6 @@ def build_app() -> typer.Typer:
     app.callback(invoke_without_command=True)(_options)
     for name, command in _COMMANDS.items():
         app.command(name)(command)
-    app.add_typer(bench_command.app, name="bench")
     registry.add_commands(app)
     return app
 

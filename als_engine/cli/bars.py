@@ -1,4 +1,4 @@
-"""The live lines of trainings, benchmarks and whatever is counted."""
+"""The live lines of trainings and of whatever is counted."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from als_engine.cli.console import BAR, ELAPSED, LEFT, live
+from als_engine.cli.console import BAR, LEFT, live
 
 if TYPE_CHECKING:
-    from als_engine.agent import Progress
-    from als_engine.benchmark.runner import RunProgress
+    from als_engine.agents.agent import Progress
 
-__all__ = ["STEPS", "bench_bar", "counting_bar", "number", "training_bar"]
+__all__ = ["STEPS", "counting_bar", "number", "training_bar"]
 
 STEPS: Final = "{task.completed:,.0f} / {task.total:,.0f} steps"
 
@@ -48,33 +47,6 @@ def training_bar(total: int = 0) -> Iterator[Callable[[Progress], None]]:
                 speed=f"{speedometer.read(progress.steps):,.0f}",
                 reward=number(progress.mean_return),
                 success=number(progress.success, percent=True),
-            )
-
-        yield show
-
-
-@contextmanager
-def bench_bar() -> Iterator[Callable[[RunProgress], None]]:
-    """A live line of a benchmark: environment steps, episodes, time left, what was done last.
-
-    Yields:
-        What to call with the run's progress.
-    """
-    columns = (
-        BAR,
-        "{task.percentage:3.0f}%  {task.fields[episodes]} episodes",
-        ELAPSED,
-        LEFT,
-        "{task.fields[doing]}",
-    )
-    with live(*columns, period=600, episodes="-", doing="") as update:
-
-        def show(progress: RunProgress) -> None:
-            update(
-                completed=progress.done,
-                total=progress.total,
-                episodes=f"{progress.episodes:,} / {progress.all_episodes:,}",
-                doing=progress.doing,
             )
 
         yield show

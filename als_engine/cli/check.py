@@ -11,7 +11,7 @@ from als_engine.cli.limits import MAX_EPISODES, MAX_WORKERS
 from als_engine.options import parse_pairs
 
 if TYPE_CHECKING:
-    from als_engine.testing import Result
+    from als_engine.conformance import Result
 
 __all__ = ["check"]
 
@@ -44,8 +44,8 @@ def check(
     ] = None,
 ) -> None:
     """Check that a scenario keeps every promise; exit code 1 when it breaks one."""
-    from als_engine.quiet import import_physics
-    from als_engine.testing import Options, examine
+    from als_engine.conformance import Options, examine
+    from als_engine.system.quiet import import_physics
 
     arguments = parse_pairs(arg)
     import_physics()

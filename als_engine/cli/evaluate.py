@@ -68,10 +68,10 @@ def evaluate(
 
     Example: als evaluate runs/tag --episodes 200
     """
+    from als_engine.agents.saving import open_agent
     from als_engine.evaluation.protocol import evaluate as run
     from als_engine.evaluation.protocol import normalise
-    from als_engine.quiet import import_physics
-    from als_engine.saving import open_agent
+    from als_engine.system.quiet import import_physics
 
     import_physics()
     given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
@@ -133,7 +133,7 @@ def _interval(interval: Interval) -> str:
 
 
 def _as_dict(agent: str, found: Evaluation, normalized: Normalized | None) -> dict[str, Any]:
-    from als_engine.saving import finite
+    from als_engine.agents.saving import finite
 
     return {
         "agent": agent,

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from als_engine.cli.console import Column, Table, say, say_json, show
-from als_engine.registry import registry
-from als_engine.specs import ScenarioSpec
+from als_engine.plugins.registry import registry
+from als_engine.plugins.specs import ScenarioSpec
 
 __all__ = ["list_scenarios"]
 

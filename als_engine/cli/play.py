@@ -13,11 +13,11 @@ from als_engine.cli.limits import MAX_AVATARS, MAX_EPISODES, MAX_SEED
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import parse_pairs
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 from als_engine.seeding import spread
 
 if TYPE_CHECKING:
-    from als_engine.film import Film, Take
+    from als_engine.evaluation.film import Film, Take
 
 __all__ = ["play"]
 
@@ -52,7 +52,7 @@ def play(
     ] = None,
 ) -> None:
     """Let an agent play and write a GIF or an MP4 of it."""
-    from als_engine.video import check_suffix, write_video
+    from als_engine.render.video import check_suffix, write_video
 
     spec = registry.scenario(id)
     path = out or Path(f"{id.partition('/')[2]}.gif")
@@ -75,12 +75,12 @@ def _film(
     scenario: str, agent: str, arguments: dict[str, Any], drive: int | None, view: str
 ) -> Film:
     """Opens agent and world, and leaves the camera running."""
-    from als_engine.quiet import import_physics
-    from als_engine.saving import NOT_SAVED, open_agent
+    from als_engine.agents.saving import NOT_SAVED, open_agent
     from als_engine.simulation import simulate
+    from als_engine.system.quiet import import_physics
 
     import_physics()
-    from als_engine.film import Film
+    from als_engine.evaluation.film import Film
 
     for_agent = {name: value for name, value in arguments.items() if name not in NOT_SAVED}
     opened = open_agent(agent, scenario, for_agent, drive, fewer_sensors=True)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from als_engine.cli.console import Table, say, show
-from als_engine.discovery import Plugin
-from als_engine.registry import registry
+from als_engine.plugins.discovery import Plugin
+from als_engine.plugins.registry import registry
 
 __all__ = ["plugins"]
 

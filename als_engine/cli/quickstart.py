@@ -15,14 +15,14 @@ import typer
 
 from als_engine.cli.console import say, spinner
 from als_engine.cli.limits import MAX_EPISODES, MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 from als_engine.seeding import spread
 from als_engine.texts import command
 
 if TYPE_CHECKING:
-    from als_engine.agent import Progress
+    from als_engine.agents.agent import Progress
+    from als_engine.agents.training import Trained
     from als_engine.evaluation.protocol import Evaluation
-    from als_engine.training import Trained
 
 __all__ = ["quickstart"]
 
@@ -65,10 +65,10 @@ def quickstart(
     worlds: Worlds = 16,
 ) -> None:
     """Train an avatar to play tag, compare it with random and expert, and write a report."""
+    from als_engine.agents.saving import save_agent
     from als_engine.cli import list as list_command
-    from als_engine.files import make_folder
-    from als_engine.quiet import import_physics
-    from als_engine.saving import save_agent
+    from als_engine.system.files import make_folder
+    from als_engine.system.quiet import import_physics
 
     registry.scenario(SCENARIO)
     make_folder(out)
@@ -91,8 +91,8 @@ def quickstart(
     with _timed(seconds, "video"):
         caption = _film(trained, out / VIDEO, seed)
 
-    from als_engine.cli.quickstart_page import Outcome, build_report
-    from als_engine.report import write_report
+    from als_engine.reports.quickstart import Outcome, build_report
+    from als_engine.reports.training import write_report
 
     again = _command(out, steps, episodes, seed, worlds)
     outcome = Outcome(out, again, record, curve, found, VIDEO, caption, seconds)
@@ -107,8 +107,8 @@ def _train(steps: int, seed: int, worlds: int) -> tuple[Curve, Trained]:
     Raises:
         KeyboardInterrupt: it was stopped; `main` says so.
     """
+    from als_engine.agents.training import train_agent
     from als_engine.cli.bars import training_bar
-    from als_engine.training import train_agent
 
     curve: Curve = []
     seen = 0
@@ -168,10 +168,10 @@ def _evaluate(trained: Trained, episodes: int, seed: int) -> Evaluation:
 
 def _film(trained: Trained, path: Path, seed: int) -> str:
     """Films the first test episodes, whatever happens in them; returns the caption."""
+    from als_engine.evaluation.film import Film
     from als_engine.evaluation.splits import REPORTING
-    from als_engine.film import Film
+    from als_engine.render.video import write_video
     from als_engine.simulation import simulate
-    from als_engine.video import write_video
 
     record = trained.record
     arguments: dict[str, Any] = {**record.arguments, "split": REPORTING}

@@ -13,11 +13,11 @@ from als_engine.cli.console import Table, say, show_markdown
 from als_engine.cli.console import show as show_table
 from als_engine.cli.limits import MAX_LEVEL
 from als_engine.options import parse_pairs
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 
 if TYPE_CHECKING:
+    from als_engine.plugins.specs import ScenarioSpec
     from als_engine.simulation import Simulation
-    from als_engine.specs import ScenarioSpec
 
 __all__ = ["arguments_of", "save_picture", "show"]
 
@@ -39,8 +39,8 @@ def show(
     ] = None,
 ) -> None:
     """Show a scenario: spaces, arguments, description, and a picture in a file."""
-    from als_engine.quiet import import_physics
     from als_engine.simulation import simulate
+    from als_engine.system.quiet import import_physics
 
     spec = registry.scenario(id)
     arguments = parse_pairs(arg)
@@ -67,7 +67,7 @@ def save_picture(simulation: Simulation, path: Path, seed: int = 0) -> None:
     from PIL import Image
 
     from als_engine.errors import ArgumentError
-    from als_engine.files import replacing
+    from als_engine.system.files import replacing
 
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
         raise ArgumentError(f'"{path}": a picture ends in .png, .jpg or .webp')

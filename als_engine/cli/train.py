@@ -16,7 +16,7 @@ from als_engine.options import parse_pairs
 from als_engine.texts import command
 
 if TYPE_CHECKING:
-    from als_engine.training import Trained
+    from als_engine.agents.training import Trained
 
 __all__ = ["train"]
 
@@ -122,8 +122,8 @@ def _begin(
     config: dict[str, Any],
     others: dict[str, Any],
 ) -> tuple[Trained, Path]:
-    from als_engine.quiet import import_physics
-    from als_engine.training import train_agent
+    from als_engine.agents.training import train_agent
+    from als_engine.system.quiet import import_physics
 
     import_physics()
 
@@ -142,8 +142,8 @@ def _begin(
 def _resume(
     out: Path | None, asked: dict[str, Any], variable: dict[str, Any]
 ) -> tuple[Trained, Path]:
-    from als_engine.quiet import import_physics
-    from als_engine.training import absolute, read_job, resume_training
+    from als_engine.agents.training import absolute, read_job, resume_training
+    from als_engine.system.quiet import import_physics
 
     import_physics()
 

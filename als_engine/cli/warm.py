@@ -6,7 +6,7 @@ import contextlib
 import time
 
 from als_engine.cli.console import say
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 
 __all__ = ["warm"]
 
@@ -19,9 +19,9 @@ def warm() -> None:
     import numpy as np
 
     from als_engine.errors import NoExpertError
+    from als_engine.plugins.specs import ACTION_MODES
     from als_engine.sensors import SENSORS
     from als_engine.simulation import simulate
-    from als_engine.specs import ACTION_MODES
 
     began = time.monotonic()
     for spec in registry.scenarios():

@@ -12,10 +12,10 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.arrays import BoolArray, FloatArray
 from als_engine.errors import ActionError, PhysicsError, ResetNeededError
-from als_engine.ownership import DeepCopied
 from als_engine.simulation import Simulation
+from als_engine.system.ownership import DeepCopied
+from als_engine.world.arrays import BoolArray, FloatArray
 
 Arrays = dict[str, NDArray[Any]]
 

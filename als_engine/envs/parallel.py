@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from als_engine.avatar import as_array
+from als_engine.bodies.avatar import as_array
 from als_engine.envs.attributes import Generators
 from als_engine.envs.window import Window, check_render_mode
 from als_engine.errors import ActionError, ResetNeededError, unknown
-from als_engine.flat import plain, plain_space
-from als_engine.ownership import DeepCopied
-from als_engine.registration import register_with_pettingzoo
+from als_engine.plugins.registration import register_with_pettingzoo
+from als_engine.plugins.specs import ScenarioSpec
+from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, simulate
-from als_engine.specs import ScenarioSpec
+from als_engine.system.ownership import DeepCopied
 
 Observation = dict[str, NDArray[Any]]
 

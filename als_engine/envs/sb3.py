@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from als_engine.arrays import FloatArray
-from als_engine.avatar import as_array
+from als_engine.bodies.avatar import as_array
 from als_engine.checks import at_least_one
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays
@@ -23,11 +22,12 @@ from als_engine.envs.recent import Recent
 from als_engine.envs.vector import make_worlds, spread_seeds
 from als_engine.envs.window import check_render_mode
 from als_engine.errors import ActionError, ArgumentError, ResetNeededError
-from als_engine.flat import plain, plain_space
-from als_engine.ownership import DeepCopied
+from als_engine.plugins.specs import ScenarioSpec
 from als_engine.seeding import spread
+from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, term_key
-from als_engine.specs import ScenarioSpec
+from als_engine.system.ownership import DeepCopied
+from als_engine.world.arrays import FloatArray
 
 
 def sb3_vec_env(

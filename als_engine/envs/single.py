@@ -13,14 +13,14 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
-from als_engine.avatar import as_array
+from als_engine.bodies.avatar import as_array
 from als_engine.checks import check_seed
 from als_engine.envs.window import Window, check_render_mode
 from als_engine.errors import ResetNeededError
-from als_engine.flat import plain, plain_space
-from als_engine.ownership import DeepCopied
+from als_engine.plugins.specs import ScenarioSpec
+from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, simulate
-from als_engine.specs import ScenarioSpec
+from als_engine.system.ownership import DeepCopied
 
 # Named arrays; with `flatten=True` one array.
 Observation = dict[str, NDArray[Any]]

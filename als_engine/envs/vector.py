@@ -13,8 +13,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from als_engine.arrays import BoolArray, FloatArray
-from als_engine.avatar import as_array
+from als_engine.bodies.avatar import as_array
 from als_engine.checks import MAX_SEED, at_least_one, check_seed, whole_number
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays, Batch, Worlds
@@ -22,10 +21,11 @@ from als_engine.envs.single import with_limit
 from als_engine.envs.window import check_render_mode
 from als_engine.envs.workers import WorkerPool
 from als_engine.errors import ActionError, ArgumentError, unknown
-from als_engine.flat import plain, plain_space
-from als_engine.ownership import DeepCopied
+from als_engine.plugins.specs import ScenarioSpec
+from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, simulate, term_key
-from als_engine.specs import ScenarioSpec
+from als_engine.system.ownership import DeepCopied
+from als_engine.world.arrays import BoolArray, FloatArray
 
 
 def make_worlds(

@@ -24,16 +24,16 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.arrays import BoolArray
-from als_engine.avatar import Commands, as_array
+from als_engine.bodies.avatar import Commands, as_array
 from als_engine.envs.batch import Arrays, Batch, buffer_shapes, rewards_of
+from als_engine.envs.processes import Failure, Process
 from als_engine.errors import ArgumentError, PhysicsError, ResetNeededError, WorkerError
 from als_engine.limits import check_memory
-from als_engine.ownership import Owner
-from als_engine.processes import Failure, Process
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
+from als_engine.plugins.specs import ScenarioSpec
 from als_engine.simulation import Simulation, simulate
-from als_engine.specs import ScenarioSpec
+from als_engine.system.ownership import Owner
+from als_engine.world.arrays import BoolArray
 
 _ALIGNMENT = 64
 _PROCESS_BYTES = 100 << 20  # Python with Numba and PyBullet, about.

@@ -17,9 +17,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.physics.bullet_api import copy_bytes
+from als_engine.physics.bullet.api import copy_bytes
 from als_engine.simulation import Simulation
-from als_engine.state import WorldState
+from als_engine.world.state import WorldState
 
 __all__ = ["Log", "Recorder", "action_log_type"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from als_engine.errors import ArgumentError, unknown
-from als_engine.specs import SPLITS
+from als_engine.plugins.specs import SPLITS
 
 __all__ = ["CHOOSING", "REPORTING", "for_choosing"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from als_engine.arrays import FloatArray
-from als_engine.state import WorldState
+from als_engine.world.arrays import FloatArray
+from als_engine.world.state import WorldState
 
 
 class Physics(Protocol):

@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Final
 
 from als_engine.errors import ArgumentError, PluginError, unknown
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
+from als_engine.plugins.specs import SensorSpec, load_object
 from als_engine.sensors.base import Sensor, Setup
-from als_engine.specs import SensorSpec, load_object
 
 __all__ = ["SENSORS", "Sensor", "Setup", "make_sensors"]
 

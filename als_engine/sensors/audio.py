@@ -12,14 +12,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
-from als_engine.geometry import EYE_HEIGHT, crossings, gather_walls, new_boxes
-from als_engine.layout import SOUND_BANDS
+from als_engine.geometry import portable_math as pmath
+from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
 from als_engine.sensors.base import Sensor, Setup
+from als_engine.world.layout import SOUND_BANDS
 
 if TYPE_CHECKING:
-    from als_engine.arrays import BoolArray, FloatArray, IntArray
-    from als_engine.state import WorldState
+    from als_engine.world.arrays import BoolArray, FloatArray, IntArray
+    from als_engine.world.state import WorldState
 
 BAND_CENTERS: Final = np.ldexp(62.5, np.arange(SOUND_BANDS))  # hertz
 FOOTSTEPS: Final = 0.05 * np.array([0.5, 1.0, 0.6, 0.3, 0.1, 0.05, 0.0, 0.0])  # per metre a second

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import gymnasium
 
-    from als_engine.state import WorldState
+    from als_engine.world.state import WorldState
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,13 +14,14 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
 from als_engine.errors import ArgumentError
-from als_engine.sensors import backdrop, raster, render, scene
+from als_engine.geometry import portable_math as pmath
+from als_engine.render import backdrop, raster, scene
+from als_engine.render import pictures as render
 from als_engine.sensors.base import Sensor, Setup
 
 if TYPE_CHECKING:
-    from als_engine.state import WorldState
+    from als_engine.world.state import WorldState
 
 MAX_DEPTH = render.MAX_DEPTH
 NUM_KINDS = 8

@@ -13,7 +13,7 @@ from als_engine.sensors.base import Sensor
 from als_engine.sensors.entity_rows import COLUMNS, ROWS, fill_rows
 
 if TYPE_CHECKING:
-    from als_engine.state import WorldState
+    from als_engine.world.state import WorldState
 
 __all__ = ["COLUMNS", "ROWS", "Entities"]
 

@@ -9,11 +9,11 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
-from als_engine.geometry import EYE_HEIGHT, crossings, gather_walls, new_boxes
+from als_engine.geometry import portable_math as pmath
+from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
 
 if TYPE_CHECKING:
-    from als_engine.arrays import BoolArray, FloatArray
+    from als_engine.world.arrays import BoolArray, FloatArray
 
 COLUMNS: Final = (
     "present",

@@ -11,14 +11,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
-from als_engine.geometry import EYE_HEIGHT, crossings, gather_walls, new_boxes
+from als_engine.geometry import portable_math as pmath
+from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
 from als_engine.sensors.base import Sensor, Setup
 from als_engine.sensors.tokenizer import HEARD, READ, TOLD, VOCABULARY_SIZE, encoded
 
 if TYPE_CHECKING:
-    from als_engine.arrays import BoolArray, FloatArray, IntArray
-    from als_engine.state import WorldState
+    from als_engine.world.arrays import BoolArray, FloatArray, IntArray
+    from als_engine.world.state import WorldState
 
 LENGTH: Final = 64
 MOST_TOLD: Final = 40  # tokens of an instruction, so that room is left for what happens

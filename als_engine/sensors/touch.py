@@ -10,12 +10,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
+from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
 
 if TYPE_CHECKING:
-    from als_engine.arrays import BoolArray, FloatArray, IntArray
-    from als_engine.state import WorldState
+    from als_engine.world.arrays import BoolArray, FloatArray, IntArray
+    from als_engine.world.state import WorldState
 
 COLUMNS: Final = (
     *(f"pressure_{sector}" for sector in range(8)),

@@ -10,7 +10,7 @@ import numpy as np
 from replay import record
 
 from als_engine.envs.vector import VectorEnv
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 from measuring.timing import Measure, Stopwatch, compared, in_turns, seconds
 from measuring.worlds import RING, STATE, random_actions, reset_batch, stepping
 

@@ -18,10 +18,10 @@ def evaluating(repeats: int, episodes: int = 64, worlds: int = 16) -> list[Measu
     alone makes as many world steps with the same actions in the native vector environment, and
     resets as many worlds.
     """
-    from als_engine.agent import Agent
-    from als_engine.benchmark.playing import Stage, play, replay
-    from als_engine.saving import spaces
-    from als_engine.specs import SuiteEntry
+    from als_bench.running.playing import Stage, play, replay
+    from als_engine.agents.agent import Agent
+    from als_engine.agents.saving import spaces
+    from als_engine.plugins.specs import SuiteEntry
 
     class Forward(Agent):
         def act(self, observation: Any, state: Any = None, deterministic: bool = True) -> Any:
@@ -62,7 +62,7 @@ def sandboxed(repeats: int, worlds: int = 16, steps: int = 100) -> list[Measure]
 
     The agent draws them at random; stepping alone knows them beforehand.
     """
-    from als_engine.benchmark.sandbox.agent import SandboxedAgent
+    from als_bench.sandbox.agent import SandboxedAgent
 
     arguments = {"sensors": list(STATE)}
     env = gymnasium.make_vec("ALS/Tag-v0", num_envs=worlds, **arguments)

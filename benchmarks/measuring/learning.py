@@ -20,8 +20,8 @@ from measuring.timing import Measure, Stopwatch, compared, in_turns, median_rati
 def training_share(repeats: int, steps: int = 256) -> list[Measure]:
     """The share of PPO's time that the environment takes, with pictures and attention."""
     from als_engine import sb3_vec_env
-    from als_engine.agent import Training
-    from als_engine.saving import make_agent
+    from als_engine.agents.agent import Training
+    from als_engine.agents.saving import make_agent
 
     arguments = {"sensors": ["rgb", "proprioception"]}
     config = {"encoder": "attention", "rollout": steps, "batch_size": 64}
@@ -52,7 +52,7 @@ def collecting(repeats: int, episodes: int = 96, steps: int = 80) -> list[Measur
     Both make 16 worlds and run as many random episodes of the same levels in them; stepping alone
     knows the actions beforehand and keeps nothing.
     """
-    from als_engine.saving import spaces
+    from als_engine.agents.saving import spaces
     from als_plugins.experience.collect import collect
 
     arguments = {"max_episode_steps": steps}

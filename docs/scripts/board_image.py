@@ -13,9 +13,9 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from als_engine.benchmark.board.pages import write_board
-from als_engine.benchmark.results.store import Store
-from als_engine.benchmark.standings import read_standings
+from als_bench.board.pages import write_board
+from als_bench.results.store import Store
+from als_bench.standings import read_standings
 
 BASELINES = Path("runs") / "core.sqlite"
 IMAGE = Path(__file__).parents[1] / "images" / "board.png"

@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from als_engine.saving import AgentRecord, make_agent, save_agent
+from als_engine.agents.saving import AgentRecord, make_agent, save_agent
+from als_engine.render.video import write_video
 from als_engine.simulation import simulate
-from als_engine.video import write_video
 from als_plugins.explaining.panels import frames
 from als_plugins.explaining.recording import record
 

@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import cli_page
 import scenario_pages
 
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 
 
 def on_files(files: Files, config: Any) -> Files:

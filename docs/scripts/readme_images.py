@@ -10,11 +10,11 @@ import numpy as np
 import scenario_pages
 from PIL import Image
 
-from als_engine.film import Film
-from als_engine.registry import registry
-from als_engine.saving import open_agent
+from als_engine.agents.saving import open_agent
+from als_engine.evaluation.film import Film
+from als_engine.plugins.registry import registry
+from als_engine.render.video import Picture, write_video
 from als_engine.simulation import simulate
-from als_engine.video import Picture, write_video
 
 IMAGES = Path(__file__).parents[1] / "images"
 TRAINED = Path("quickstart-report/agent")

@@ -7,9 +7,9 @@ import io
 from collections.abc import Sequence
 
 from als_engine.cli.show import arguments_of
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
+from als_engine.plugins.specs import ScenarioSpec
 from als_engine.simulation import simulate
-from als_engine.specs import ScenarioSpec
 
 SECTIONS = (
     "Description",

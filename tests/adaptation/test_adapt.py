@@ -16,11 +16,11 @@ from adapt_worlds import ID, NO_EXPERT, find
 from als_command import als
 
 from als_engine import hookimpl
+from als_engine.agents.saving import load_agent, make_agent, open_agent
+from als_engine.agents.training import train_agent
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
-from als_engine.registry import registry
-from als_engine.saving import load_agent, make_agent, open_agent
-from als_engine.training import train_agent
+from als_engine.plugins.registry import registry
 from als_plugins.adaptation import plugin
 from als_plugins.adaptation.adapt import adapt, finished_adaptation, resume_adaptation
 from als_plugins.adaptation.channel import DELAY, Event

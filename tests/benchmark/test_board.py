@@ -17,14 +17,14 @@ from hostile_world import hostile
 from made_results import SUITE, Maker, a_chunk, a_run, an_agent, make_store
 from PIL import Image
 
-from als_engine.benchmark.board import films, pages
-from als_engine.benchmark.board.pages import write_board
-from als_engine.benchmark.records import TrainedAgent, Unit
-from als_engine.benchmark.results.store import Store, StoreWriter
-from als_engine.benchmark.standings import read_standings
+from als_bench.board import films, pages
+from als_bench.board.pages import write_board
+from als_bench.records import TrainedAgent, Unit
+from als_bench.results.store import Store, StoreWriter
+from als_bench.standings import read_standings
+from als_engine.agents.saving import AgentRecord, make_agent, save_agent
 from als_engine.errors import SavedFileError
-from als_engine.saving import AgentRecord, make_agent, save_agent
-from als_engine.specs import SuiteEntry, SuiteSpec
+from als_engine.plugins.specs import SuiteEntry, SuiteSpec
 
 __all__ = ["hostile"]
 

@@ -12,17 +12,17 @@ import pytest
 from als_command import als
 from made_bundles import close
 
-from als_engine.benchmark.checking.bundle import Bundle, write_bundle
-from als_engine.benchmark.checking.manifest import MANIFEST, MAX_MANIFEST, SEAL
-from als_engine.benchmark.checking.verify import verify, verify_bundle
-from als_engine.benchmark.claims import canonical_json, claims_of, origin_of, player_claims
-from als_engine.benchmark.playing import play
-from als_engine.benchmark.provenance import run_record
-from als_engine.benchmark.records import TrainedAgent, Unit
-from als_engine.benchmark.results.store import Store, StoreWriter
-from als_engine.benchmark.suites import read_suite
+from als_bench.checking.bundle import Bundle, write_bundle
+from als_bench.checking.manifest import MANIFEST, MAX_MANIFEST, SEAL
+from als_bench.checking.verify import verify, verify_bundle
+from als_bench.claims import canonical_json, claims_of, origin_of, player_claims
+from als_bench.provenance import run_record
+from als_bench.records import TrainedAgent, Unit
+from als_bench.results.store import Store, StoreWriter
+from als_bench.running.playing import play
+from als_bench.suites import read_suite
+from als_engine.agents.saving import AgentRecord, make_agent, save_agent
 from als_engine.errors import SavedFileError, StoreError
-from als_engine.saving import AgentRecord, make_agent, save_agent
 
 SUITE = """
 id = "tagging"
@@ -352,7 +352,7 @@ def test_a_suite_that_is_not_installed_is_named(home):
 
 
 def test_another_processor_is_offered_as_an_explanation(home, tmp_path, monkeypatch):
-    from als_engine.benchmark.checking import verify as module
+    from als_bench.checking import verify as module
 
     here = {**module.machine(), "processor": "an abacus"}
     monkeypatch.setattr(module, "machine", lambda: here)

@@ -9,11 +9,11 @@ import pytest
 from learn_worlds import learn
 from made_bundles import SUITE, Stages, honest
 
-from als_engine.benchmark.checking.adoption import adopt
-from als_engine.benchmark.checking.bundle import Bundle
-from als_engine.benchmark.checking.bundle_execution import execute_bundle
-from als_engine.benchmark.checking.verify import verify
-from als_engine.benchmark.results.store import Store, StoreWriter
+from als_bench.checking.adoption import adopt
+from als_bench.checking.bundle import Bundle
+from als_bench.checking.bundle_execution import execute_bundle
+from als_bench.checking.verify import verify
+from als_bench.results.store import Store, StoreWriter
 from als_engine.errors import SavedFileError
 
 __all__ = ["learn"]

@@ -16,8 +16,7 @@ import pytest
 from hostile_world import hostile
 from learn_worlds import ID, learn
 
-from als_engine.benchmark.cells import normalised
-from als_engine.benchmark.checking.execution import (
+from als_bench.checking.execution import (
     Execution,
     check_hidden,
     execute,
@@ -26,14 +25,15 @@ from als_engine.benchmark.checking.execution import (
     require_confinement,
     secret_seed,
 )
-from als_engine.benchmark.contestants import Contestant
-from als_engine.benchmark.playing import replay, world_seeds
-from als_engine.benchmark.sandbox.agent import Limits
-from als_engine.benchmark.sandbox.confinement import Confinement, ConfinementError, confinement
-from als_engine.benchmark.tasks import PlayTask, Seat
+from als_bench.contestants import Contestant
+from als_bench.running.cells import normalised
+from als_bench.running.playing import replay, world_seeds
+from als_bench.running.tasks import PlayTask, Seat
+from als_bench.sandbox.agent import Limits
+from als_bench.sandbox.confinement import Confinement, ConfinementError, confinement
 from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.plugins.specs import SuiteEntry
 from als_engine.simulation import Simulation
-from als_engine.specs import SuiteEntry
 
 __all__ = ["hostile", "learn"]
 
@@ -249,7 +249,7 @@ def test_an_agent_that_was_free_is_not_ranked() -> None:
 def test_a_machine_that_cannot_confine_says_what_is_missing(
     force: Confinement, missing: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("als_engine.benchmark.checking.execution.confinement", lambda: force)
+    monkeypatch.setattr("als_bench.checking.execution.confinement", lambda: force)
     with pytest.raises(ConfinementError, match=missing):
         require_confinement()
 

@@ -11,9 +11,9 @@ import pytest
 from als_command import als
 from store_rows import RUN, chunk, fill, unit
 
-from als_engine.benchmark.results import export as export_module
-from als_engine.benchmark.results.export import COLUMNS, _write_csv, export
-from als_engine.benchmark.results.store import Store, StoreWriter
+from als_bench.results import export as export_module
+from als_bench.results.export import COLUMNS, _write_csv, export
+from als_bench.results.store import Store, StoreWriter
 from als_engine.errors import ArgumentError, PluginError, SavedFileError
 
 parquet = pytest.importorskip("pyarrow.parquet")

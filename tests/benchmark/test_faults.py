@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from bench_runs import command, installed, rows_of, write_suite
 
-from als_engine.benchmark.faults import machine_fault
-from als_engine.benchmark.results.store import Store
-from als_engine.benchmark.sandbox.agent import AgentFailure
-from als_engine.benchmark.sandbox.confinement import ConfinementError
-from als_engine.benchmark.tasks import attempt
+from als_bench.results.store import Store
+from als_bench.running.faults import machine_fault
+from als_bench.running.tasks import attempt
+from als_bench.sandbox.agent import AgentFailure
+from als_bench.sandbox.confinement import ConfinementError
 from als_engine.errors import ArgumentError, MachineError, SavedFileError, WorkerError
-from als_engine.files import write_text
-from als_engine.leftovers import remove_leftovers, temporary_folder
+from als_engine.system.files import write_text
+from als_engine.system.leftovers import remove_leftovers, temporary_folder
 
 
 def full() -> None:
@@ -130,7 +130,7 @@ def test_a_run_on_a_full_disk_scores_nobody_and_goes_on_when_there_is_room(tmp_p
 
 HOLD = """
 import sys, time
-from als_engine.leftovers import temporary_folder
+from als_engine.system.leftovers import temporary_folder
 with temporary_folder("als-test") as folder:
     (folder / "deep").mkdir()
     print(folder, flush=True)

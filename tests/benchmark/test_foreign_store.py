@@ -12,7 +12,7 @@ import pytest
 from als_command import als
 from made_results import make_store
 
-from als_engine.benchmark.results.store import Store
+from als_bench.results.store import Store
 from als_engine.errors import ALSError
 
 TABLES = {

@@ -8,15 +8,15 @@ from learn_worlds import ID, learn
 from made_bundles import SUITE, Stages, honest, opened, sealed
 from made_results import a_chunk, a_run, claims_about
 
-from als_engine.benchmark.checking.adoption import adopt
-from als_engine.benchmark.checking.bundle import Bundle
-from als_engine.benchmark.checking.verify import _labels, _one_agent_each, verify_bundle
-from als_engine.benchmark.contestants import Contestant, find_contestant, find_contestants
-from als_engine.benchmark.records import Unit
-from als_engine.benchmark.results.store import Store, StoreWriter
-from als_engine.benchmark.tasks import Seat, open_seat
+from als_bench.checking.adoption import adopt
+from als_bench.checking.bundle import Bundle
+from als_bench.checking.verify import _labels, _one_agent_each, verify_bundle
+from als_bench.contestants import Contestant, find_contestant, find_contestants
+from als_bench.records import Unit
+from als_bench.results.store import Store, StoreWriter
+from als_bench.running.tasks import Seat, open_seat
+from als_engine.agents.saving import AgentRecord, make_agent, save_agent
 from als_engine.errors import ALSError, ArgumentError, StoreError
-from als_engine.saving import AgentRecord, make_agent, save_agent
 
 __all__ = ["learn"]
 

@@ -22,9 +22,9 @@ from made_bundles import (
     sealed,
 )
 
-from als_engine.benchmark.checking.bundle import Bundle
-from als_engine.benchmark.checking.manifest import MANIFEST, SEAL
-from als_engine.benchmark.checking.verify import verify_bundle
+from als_bench.checking.bundle import Bundle
+from als_bench.checking.manifest import MANIFEST, SEAL
+from als_bench.checking.verify import verify_bundle
 from als_engine.errors import SavedFileError
 
 __all__ = ["learn"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from als_engine.benchmark.contestants import find_contestant, find_contestants
-from als_engine.benchmark.plan import CHUNK, chunks, plan
+from als_bench.contestants import find_contestant, find_contestants
+from als_bench.running.plan import CHUNK, chunks, plan
 from als_engine.errors import ArgumentError, SavedFileError, UnknownIdError
-from als_engine.specs import SuiteEntry, SuiteSpec
+from als_engine.plugins.specs import SuiteEntry, SuiteSpec
 
 TAG = {"sensors": ["entities", "proprioception"]}
 SUITE = SuiteSpec(

@@ -9,14 +9,14 @@ import pytest
 from learn_worlds import ID, NO_EXPERT, learn
 from made_bundles import Stroller
 
-from als_engine.benchmark.playing import Stage, play, replay
+from als_bench.running.playing import Stage, play, replay
+from als_engine.agents.saving import make_agent, spaces
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
 from als_engine.evaluation.recording import Recorder
-from als_engine.registry import registry
-from als_engine.saving import make_agent, spaces
+from als_engine.plugins.registry import registry
+from als_engine.plugins.specs import SuiteEntry
 from als_engine.simulation import simulate
-from als_engine.specs import SuiteEntry
 
 __all__ = ["learn"]
 

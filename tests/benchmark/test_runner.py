@@ -23,7 +23,7 @@ from bench_runs import (
     write_suite,
 )
 
-from als_engine.benchmark.results.store import Store
+from als_bench.results.store import Store
 from als_engine.errors import StoreError
 
 AGENTS = ("--agent", "random", "--agent", "expert", "--agent", "learn/habit")

@@ -28,19 +28,19 @@ from hostile_agents import DENIED, DONE
 from hostile_world import hostile
 from learn_worlds import ID, learn
 
-from als_engine.benchmark.sandbox.agent import AgentFailure, Limits, SandboxedAgent
-from als_engine.benchmark.sandbox.channel import one_line
-from als_engine.benchmark.sandbox.confinement import (
+from als_bench.sandbox.agent import AgentFailure, Limits, SandboxedAgent
+from als_bench.sandbox.channel import one_line
+from als_bench.sandbox.confinement import (
     Confinement,
     confinement,
     readable,
     walls,
     world_modules,
 )
-from als_engine.benchmark.sandbox.syscalls import MACHINES, filter_program
+from als_bench.sandbox.syscalls import MACHINES, filter_program
+from als_engine.agents.saving import make_agent
 from als_engine.errors import ArgumentError, UnknownIdError
 from als_engine.evaluation.protocol import evaluate
-from als_engine.saving import make_agent
 
 __all__ = ["hostile", "learn"]
 
@@ -290,7 +290,7 @@ spec = importlib.util.spec_from_file_location("child", sys.argv[1])
 child = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(child)
 sys.meta_path.insert(0, child._Refused(sys.argv[2].split(",")))
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 for spec in (*registry.agents(), *registry.encoders()):
     registry.load(spec)
     print(spec.id)
@@ -329,7 +329,7 @@ def test_where_the_kernel_bounds_nothing_it_is_watched(misdeed, line, monkeypatc
     def unbounded(*arguments: Any) -> dict[str, Any]:
         return {**walls(*arguments), "quota": None}
 
-    monkeypatch.setattr("als_engine.benchmark.sandbox.agent.walls", unbounded)
+    monkeypatch.setattr("als_bench.sandbox.agent.walls", unbounded)
     limits = Limits(seconds_per_act=60.0, memory_bytes=8 << 30, scratch_bytes=16 << 20)
     config = {"act": misdeed, "after": 0}
     with SandboxedAgent(None, "hostile/vandal", ID, {}, config, limits=limits) as agent:
@@ -426,7 +426,7 @@ def test_it_may_write_into_its_scratch_folder_and_start_threads() -> None:
 
 def test_a_network_plays_the_same_in_there(tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    from als_engine.saving import AgentRecord, save_agent
+    from als_engine.agents.saving import AgentRecord, save_agent
 
     arguments = {"action_mode": "continuous", "sensors": ["proprioception"]}
     agent = make_agent("ppo", ID, arguments, {"net_arch": [16]})
@@ -495,7 +495,7 @@ def test_nothing_is_left_of_one_that_is_forgotten(tmp_path, monkeypatch) -> None
 
 SLEEPER = """
 import sys, time
-from als_engine.benchmark.sandbox.agent import SandboxedAgent
+from als_bench.sandbox.agent import SandboxedAgent
 agent = SandboxedAgent(None, "random", "ALS/Tag-v0", {"sensors": ["proprioception"]})
 print(agent.pid, flush=True)
 time.sleep(600)

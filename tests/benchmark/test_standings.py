@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from als_engine.benchmark.cells import Results, decimals
-from als_engine.benchmark.records import RunRecord, Unit
-from als_engine.benchmark.results.store import SeedMean, Store, StoreWriter
-from als_engine.benchmark.standings import Standing, Standings, read_standings, standings
+from als_bench.records import RunRecord, Unit
+from als_bench.results.store import SeedMean, Store, StoreWriter
+from als_bench.running.cells import Results, decimals
+from als_bench.standings import Standing, Standings, read_standings, standings
 from als_engine.errors import ALSError
 from als_engine.evaluation.statistics import interquartile_interval
-from als_engine.specs import SuiteEntry, SuiteSpec
+from als_engine.plugins.specs import SuiteEntry, SuiteSpec
 
 SUITE = SuiteSpec(
     id="two",

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from store_rows import RUN, check_whole, chunk, fill, result, trained, unit
 
-from als_engine.benchmark.records import Chunk, Unit
-from als_engine.benchmark.results.schema import APPLICATION
-from als_engine.benchmark.results.store import Store, StoreWriter
+from als_bench.records import Chunk, Unit
+from als_bench.results.schema import APPLICATION
+from als_bench.results.store import Store, StoreWriter
 from als_engine.errors import StoreError
 
 NUMBERS = count()

@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from store_rows import RUN, check_whole, chunk, fill, result, trained, unit, write_on, write_some
 
-from als_engine.benchmark.results import schema as store_schema
-from als_engine.benchmark.results.export import export
-from als_engine.benchmark.results.store import Store, StoreWriter
+from als_bench.results import schema as store_schema
+from als_bench.results.export import export
+from als_bench.results.store import Store, StoreWriter
 from als_engine.errors import SavedFileError, StoreError
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -129,7 +129,7 @@ def test_ctrl_c_while_the_writer_starts_leaves_no_process_and_no_noise_of_its(
     path = tmp_path / "results.sqlite"
     script = (
         "import sys, pathlib\n"
-        "from als_engine.benchmark.results.store import StoreWriter\n"
+        "from als_bench.results.store import StoreWriter\n"
         "print('ready', flush=True)\n"
         f"with StoreWriter(pathlib.Path({str(path)!r})) as writer:\n"
         "    input()\n"

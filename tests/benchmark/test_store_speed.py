@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from store_rows import RUN
 
-from als_engine.benchmark.results.store import Store, StoreWriter
+from als_bench.results.store import Store, StoreWriter
 
 UNITS, EPISODES = 200, 5_000
 

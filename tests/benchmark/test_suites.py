@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from als_engine.benchmark.suites import check_suite, find_suite, read_suite
+from als_bench.suites import check_suite, find_suite, read_suite
 from als_engine.errors import ArgumentError, SavedFileError, UnknownIdError
-from als_engine.registry import registry
-from als_engine.specs import SuiteSpec
+from als_engine.plugins.registry import registry
+from als_engine.plugins.specs import SuiteSpec
 
 BUNDLED = ("core", "generalisation", "smoke", "social")
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "suites"

@@ -14,14 +14,14 @@ import pytest
 from bench_runs import als_process, command, installed, write_suite
 from hostile_world import install
 
-from als_engine.benchmark.checking.bundle import Bundle
-from als_engine.benchmark.checking.bundle_execution import execute_bundle
-from als_engine.benchmark.checking.executed import Executed, ExecutedRun
-from als_engine.benchmark.checking.execution import Execution, secret_seed
-from als_engine.benchmark.records import Unit
-from als_engine.benchmark.results.store import Store, StoreWriter
-from als_engine.benchmark.sandbox.confinement import Confinement, confinement
-from als_engine.cli.verify_execute import prepare
+from als_bench.checking.bundle import Bundle
+from als_bench.checking.bundle_execution import execute_bundle
+from als_bench.checking.executed import Executed, ExecutedRun
+from als_bench.checking.execution import Execution, secret_seed
+from als_bench.commands.verify_execute import prepare
+from als_bench.records import Unit
+from als_bench.results.store import Store, StoreWriter
+from als_bench.sandbox.confinement import Confinement, confinement
 from als_engine.errors import ALSError, ArgumentError, StoreError
 from als_engine.seeding import spread
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from als_engine.agent import Progress
+from als_engine.agents.agent import Progress
 from als_engine.cli.bars import training_bar
 from als_engine.cli.console import spinner
 

@@ -8,8 +8,8 @@ import pytest
 from als_command import als
 from learn_worlds import ID, NO_EXPERT, learn
 
+from als_engine.agents.saving import AgentRecord, make_agent, save_agent
 from als_engine.evaluation.protocol import evaluate
-from als_engine.saving import AgentRecord, make_agent, save_agent
 
 __all__ = ["learn"]
 

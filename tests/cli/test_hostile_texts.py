@@ -166,7 +166,7 @@ def test_a_process_in_another_locale(locale: dict[str, str], tmp_path: Path) -> 
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from als_engine.saving import AgentRecord, make_agent, save_agent\n"
+        "from als_engine.agents.saving import AgentRecord, make_agent, save_agent\n"
         "agent = make_agent('random', 'ALS/Tag-v0')\n"
         "odd = {'x': 'd\\xe9\\u2713'}\n"
         "record = AgentRecord(agent='random', scenario='ALS/Tag-v0', arguments=odd)\n"

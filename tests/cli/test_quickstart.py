@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from als_command import Result, als
 
-from als_engine.chart import Interval
-from als_engine.cli.quickstart_page import judge
-from als_engine.registry import registry
-from als_engine.saving import load_agent
+from als_engine.agents.saving import load_agent
+from als_engine.plugins.registry import registry
+from als_engine.reports.chart import Interval
+from als_engine.reports.quickstart import judge
 
 
 @pytest.fixture(scope="module")

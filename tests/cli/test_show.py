@@ -10,7 +10,7 @@ import pytest
 from als_command import als
 from PIL import Image
 
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 from als_engine.simulation import ARGUMENTS
 
 IDS = [spec.id for spec in registry.scenarios()]

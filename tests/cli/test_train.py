@@ -15,8 +15,8 @@ import pytest
 from als_command import als
 from learn_worlds import ID, learn, site
 
-from als_engine.saving import load_agent
-from als_engine.training import read_job
+from als_engine.agents.saving import load_agent
+from als_engine.agents.training import read_job
 
 __all__ = ["learn"]
 

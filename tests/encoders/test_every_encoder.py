@@ -11,7 +11,7 @@ import torch
 from gymnasium.spaces import Box
 
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 from als_plugins.encoders.saving import load_encoder, make_encoder, save_encoder
 
 ENCODERS = [spec.id for spec in registry.encoders()]

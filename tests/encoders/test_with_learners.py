@@ -9,12 +9,12 @@ import torch
 from learn_worlds import ID, learn
 
 from als_engine import sb3_vec_env
-from als_engine.agent import Training
+from als_engine.agents.agent import Training
+from als_engine.agents.saving import load_agent, make_agent
+from als_engine.agents.training import train_agent
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
-from als_engine.registry import registry
-from als_engine.saving import load_agent, make_agent
-from als_engine.training import train_agent
+from als_engine.plugins.registry import registry
 from als_plugins.encoders.saving import make_encoder, save_encoder
 
 __all__ = ["learn"]

@@ -18,8 +18,8 @@ from als_engine.envs.sb3 import sb3_vec_env
 from als_engine.envs.single import SingleEnv
 from als_engine.envs.vector import VectorEnv
 from als_engine.errors import ActionError, ArgumentError, ResetNeededError
-from als_engine.registration import aec_env
-from als_engine.registry import registry
+from als_engine.plugins.registration import aec_env
+from als_engine.plugins.registry import registry
 from als_engine.simulation import simulate
 
 TAG = "ALS/Tag-v0"

@@ -12,7 +12,7 @@ from pettingzoo.utils.conversions import parallel_to_aec
 import als_engine
 from als_engine.envs.parallel import parallel_env
 from als_engine.envs.single import SingleEnv
-from als_engine.registration import aec_env
+from als_engine.plugins.registration import aec_env
 
 TAG = "ALS/Tag-v0"
 SMALL = {"sensors": ["proprioception"], "max_episode_steps": 25}

@@ -9,9 +9,9 @@ import pytest
 from als_command import als
 from learn_worlds import ID, learn
 
-from als_engine.agent import RandomAgent, acting
+from als_engine.agents.agent import RandomAgent, acting
+from als_engine.agents.saving import make_agent
 from als_engine.envs.recent import Recent
-from als_engine.saving import make_agent
 
 __all__ = ["learn"]
 

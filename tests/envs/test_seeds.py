@@ -13,7 +13,7 @@ from als_engine.envs.sb3 import sb3_vec_env
 from als_engine.envs.single import SingleEnv
 from als_engine.envs.vector import VectorEnv
 from als_engine.errors import ALSError, ArgumentError
-from als_engine.registration import aec_env
+from als_engine.plugins.registration import aec_env
 from als_engine.simulation import simulate
 
 VIEWS = ["single", "vector", "workers", "parallel", "aec", "sb3", "simulation"]

@@ -10,7 +10,7 @@ from gymnasium.wrappers import OrderEnforcing, TimeLimit
 
 import als_engine
 from als_engine.envs.single import SingleEnv
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 
 TAG = "ALS/Tag-v0"
 REGISTERED = registry.scenario(TAG).max_episode_steps
@@ -48,7 +48,7 @@ def clocks(kind: str, limit: int | None):
         else:
             registration = pytest.importorskip("pettingzoo.env_registry.registration")
             given.pop("max_episode_steps", None)
-            als_engine.registration.register_with_pettingzoo()
+            als_engine.plugins.registration.register_with_pettingzoo()
             env = registration.make("parallel", TAG, max_cycles=limit, **given)
         env.reset(seed=0)
         first = env.agents[0]

@@ -16,7 +16,7 @@ from als_engine.envs.sb3 import sb3_vec_env
 from als_engine.envs.single import SingleEnv
 from als_engine.envs.vector import VectorEnv
 from als_engine.errors import ArgumentError, ResetNeededError
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 
 SEED = 3
 

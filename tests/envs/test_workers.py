@@ -15,6 +15,7 @@ from acme_worlds import FAULTY, REACH, level_of
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AutoresetMode
 
+from als_engine.envs.processes import _RemoteTraceback
 from als_engine.envs.vector import VectorEnv
 from als_engine.errors import (
     ActionError,
@@ -24,7 +25,6 @@ from als_engine.errors import (
     ResetNeededError,
     WorkerError,
 )
-from als_engine.processes import _RemoteTraceback
 
 WORLDS, SEED = 4, 7
 STAY = np.zeros(WORLDS, np.int64)

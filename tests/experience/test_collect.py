@@ -17,9 +17,9 @@ from experience_worlds import BANG, DEBT, FEVER, NO_EXPERT, WALK, trail  # noqa:
 
 import als_engine  # noqa: F401 - registers the scenarios
 from als_engine.errors import ArgumentError, SavedFileError, TaskError, UnknownIdError
-from als_engine.locking import locked
 from als_engine.seeding import spread
 from als_engine.simulation import simulate
+from als_engine.system.locking import locked
 from als_plugins.experience.collect import collect
 from als_plugins.experience.records import data_file, part_of, read_dataset
 

@@ -9,7 +9,7 @@ import pytest
 from als_command import als
 from experience_worlds import BANG, FEVER, NO_EXPERT, WALK, trail  # noqa: F401
 
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 from als_engine.sensors import SENSORS
 from als_plugins.experience import plugin as experience
 from als_plugins.experience.records import read_dataset

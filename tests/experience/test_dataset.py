@@ -168,7 +168,7 @@ def test_continuous_actions_come_back(tmp_path: Path) -> None:
 def test_spaces_come_back_as_the_scenario_has_them(tmp_path: Path) -> None:
     every = ["rgb", "depth", "semantic", "audio", "text", "touch", "proprioception", "entities"]
     collect(WALK, tmp_path, episodes=1, arguments={**SMALL, "sensors": every})
-    from als_engine.saving import spaces
+    from als_engine.agents.saving import spaces
 
     observations, actions = spaces(WALK, {**SMALL, "sensors": every})
     assert open_experience(tmp_path).observation_space == observations

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from als_command import als as in_process
 
-from als_engine.locking import locked
+from als_engine.system.locking import locked
 from als_plugins.experiment.config import read_experiment
 from als_plugins.experiment.stages import DONE, plan
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from learn_worlds import ID, learn
 
+from als_engine.agents.saving import make_agent
 from als_engine.errors import ArgumentError
-from als_engine.saving import make_agent
 from als_plugins.explaining.attributions import Question, attribute, saliency
 from als_plugins.explaining.checks import delete, randomised
 from als_plugins.explaining.decisions import Decider

@@ -14,8 +14,8 @@ from browser import chromium, opened
 from learn_worlds import ID, learn
 from typer.testing import CliRunner
 
+from als_engine.agents.saving import AgentRecord, make_agent, save_agent
 from als_engine.errors import ArgumentError, SavedFileError
-from als_engine.saving import AgentRecord, make_agent, save_agent
 from als_plugins.explaining import plugin
 from als_plugins.explaining.explain import explain
 from als_plugins.explaining.page import signed
@@ -109,7 +109,7 @@ def test_the_same_again_is_the_same_to_the_last_bit(explained, tmp_path):
 def test_every_set_of_sensors_can_be_drawn(tmp_path, name, encoder, sensors):
     mode = "continuous" if name in ("sac", "td3") else "discrete"
     if encoder == "attention-cnn":
-        from als_engine.registry import registry
+        from als_engine.plugins.registry import registry
 
         if not any(spec.id == encoder for spec in registry.encoders()):
             pytest.skip("this encoder is not installed")

@@ -11,11 +11,11 @@ from als_command import als
 from learn_worlds import ID, TRADE, learn
 
 from als_engine import sb3_vec_env
-from als_engine.agent import Training
+from als_engine.agents.agent import Training
+from als_engine.agents.saving import load_agent, make_agent, open_agent
+from als_engine.agents.training import resume_training, train_agent
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
-from als_engine.saving import load_agent, make_agent, open_agent
-from als_engine.training import resume_training, train_agent
 from als_plugins.learners.multi_objective import KEY, MultiObjectiveParameters, WeightedRewards
 from als_plugins.learners.pareto import non_dominated, pareto
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from learn_worlds import ID, learn
 
+from als_engine.agents.saving import make_agent
+from als_engine.agents.training import train_agent
 from als_engine.errors import ArgumentError
-from als_engine.saving import make_agent
-from als_engine.training import train_agent
 from als_plugins.learners.extractor import SHIFT, shifted
 
 __all__ = ["learn"]

@@ -7,8 +7,8 @@ import pytest
 import torch
 from learn_worlds import ID, learn
 
-from als_engine.benchmark.pairing import Pair
-from als_engine.saving import make_agent
+from als_bench.running.pairing import Pair
+from als_engine.agents.saving import make_agent
 
 __all__ = ["learn"]
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 from learn_worlds import ID, learn
 
+from als_engine.agents.saving import load_agent, make_agent, open_agent
+from als_engine.agents.training import train_agent
 from als_engine.errors import ArgumentError
-from als_engine.registry import registry
-from als_engine.saving import load_agent, make_agent, open_agent
-from als_engine.training import train_agent
+from als_engine.plugins.registry import registry
 from als_plugins.explaining.decisions import Decider
 
 __all__ = ["learn"]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from learn_worlds import ID, learn
 
+from als_engine.agents.saving import load_agent, make_agent, spaces
+from als_engine.agents.training import resume_training, train_agent
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate, normalise
-from als_engine.saving import load_agent, make_agent, spaces
 from als_engine.sensors.entities import COLUMNS
-from als_engine.training import resume_training, train_agent
 from als_plugins.learners.discretisation import Discretisation, Tiles
 from als_plugins.learners.tabular import QLearning
 
@@ -173,7 +173,7 @@ def test_a_truncated_episode_goes_on_in_value_and_a_terminated_one_does_not():
     agent = make_agent("q-learning", ID, SENSED, FLAG)
     assert isinstance(agent, QLearning)
     agent.table[:] = 5.0
-    from als_engine.agent import Training
+    from als_engine.agents.agent import Training
 
     last = {key: array[0] for key, array in row().items()}
     ended = {"terminal_observation": last}

@@ -9,12 +9,14 @@ import pytest
 from bodies import pose_of_prop, throw_avatar
 from rooms import World, messy, play
 
-from als_engine.arrays import Body
-from als_engine.avatar import HAND_PICK_UP
+from als_engine.bodies.avatar import HAND_PICK_UP
 from als_engine.errors import ALSError, PhysicsError
-from als_engine.layout import Box, Cylinder, Layout, Prop, Spawn, Sphere
-from als_engine.physics import bullet, bullet_api, bullet_calls
+from als_engine.physics.bullet.backend import api as bullet_api
+from als_engine.physics.bullet.backend import backend as bullet
+from als_engine.physics.bullet.backend import calls as bullet_calls
 from als_engine.simulation import simulate
+from als_engine.world.arrays import Body
+from als_engine.world.layout import Box, Cylinder, Layout, Prop, Spawn, Sphere
 
 FAR_AWAY = Spawn((-20.0, -20.0))
 

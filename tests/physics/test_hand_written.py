@@ -11,8 +11,8 @@ from hand_written import HandWritten, simulate_by_hand
 from rooms import World, messy, play
 
 from als_engine.errors import PhysicsError
-from als_engine.physics.bullet import Bullet
-from als_engine.registry import registry
+from als_engine.physics.bullet.backend import Bullet
+from als_engine.plugins.registry import registry
 from als_engine.simulation import simulate
 
 SEEDS = (1, 2, 3)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from bodies import put_avatar
 
-from als_engine.layout import check_sign_text, rgb
 from als_engine.simulation import Simulation, simulate
 from als_engine.task import LEVELS
+from als_engine.world.layout import check_sign_text, rgb
 from als_scenarios.medical import clinic
 from als_scenarios.medical import patients as records
 from als_scenarios.medical.clinic import BENIGN, DESKS, MALIGNANT

@@ -9,9 +9,9 @@ import pytest
 from bodies import put_avatar
 
 from als_engine.errors import ArgumentError
-from als_engine.layout import rgb
 from als_engine.simulation import Simulation, simulate
 from als_engine.task import LEVELS
+from als_engine.world.layout import rgb
 from als_scenarios.game.obstacles import gather, hidden
 from als_scenarios.game.tag import CHASER, EVADER, HEAD_START, OUT_COLOR, REWARDS, Tag
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from als_engine.arrays import Body
-from als_engine.layout import Box, Cylinder, Layout, Prop, Sign, SoundSource, Spawn, Sphere
 from als_engine.sensors import Setup, make_sensors
-from als_engine.state import WorldState
+from als_engine.world.arrays import Body
+from als_engine.world.layout import Box, Cylinder, Layout, Prop, Sign, SoundSource, Spawn, Sphere
+from als_engine.world.state import WorldState
 
 UTTERANCES = ("yes", "no", "help", "wait")
 WORDS = ("", "stop", "take the red cup", "seven plus five", "a" * 90)

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from als_engine.geometry import EYE_HEIGHT
-from als_engine.layout import Box, Prop, SoundSource, Spawn
+from als_engine.geometry.sight import EYE_HEIGHT
 from als_engine.sensors.audio import LOUD, QUIET, voices
+from als_engine.world.layout import Box, Prop, SoundSource, Spawn
 
 EAR = EYE_HEIGHT * 1.7
 FLAT = (1.0,) * 8

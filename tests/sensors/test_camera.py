@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from als_engine.arrays import Body
 from als_engine.errors import ArgumentError
-from als_engine.layout import Box, Cylinder, Layout, Prop, Sign, Spawn, Sphere
+from als_engine.render.font import GLYPHS
 from als_engine.sensors.base import Setup
 from als_engine.sensors.camera import EYE_HEIGHT, MAX_DEPTH, PITCH, Camera, third_person
-from als_engine.sensors.font import GLYPHS
-from als_engine.state import WorldState
+from als_engine.world.arrays import Body
+from als_engine.world.layout import Box, Cylinder, Layout, Prop, Sign, Spawn, Sphere
+from als_engine.world.state import WorldState
 
 ALL = ("rgb", "depth", "semantic")
 SKY, GROUND, WALL, FIXED, MOVABLE, PORTABLE, SIGN, AVATAR = range(8)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from als_engine.layout import Prop, Spawn, Sphere
 from als_engine.sensors.proprioception import COLUMNS
+from als_engine.world.layout import Prop, Spawn, Sphere
 
 
 def feel(observe, state):

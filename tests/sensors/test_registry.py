@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from als_engine.errors import ArgumentError, PluginError
+from als_engine.plugins.specs import SensorSpec
 from als_engine.sensors import SENSORS, Sensor, Setup, make_sensors
-from als_engine.specs import SensorSpec
 
 SETUP = Setup(num_worlds=2, num_avatars=3, observers=3)
 

@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from als_engine.layout import Box, Prop, Sign, SoundSource, Spawn
 from als_engine.sensors import Setup, make_sensors
 from als_engine.sensors.text import LENGTH, MOST_TOLD
 from als_engine.sensors.tokenizer import TOLD, decode, encode
+from als_engine.world.layout import Box, Prop, Sign, SoundSource, Spawn
 
 SIGN = Sign("exit\nleft", (4, 0, 1.5), math.pi)
 

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from als_engine import ScenarioSpec, Sensor, SensorSpec, Task, hookimpl
-from als_engine.layout import Layout
-from als_engine.registry import registry
-from als_engine.state import WorldState
+from als_engine.plugins.registry import registry
+from als_engine.world.layout import Layout
+from als_engine.world.state import WorldState
 
 
 class Compass(Sensor):

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from als_engine.layout import Prop, Sphere
 from als_engine.sensors.touch import COLUMNS
+from als_engine.world.layout import Prop, Sphere
 
 BALLS = {f"ball {i}": Prop(Sphere(0.1), (5 + i, 5), mass=10, portable=True) for i in range(3)}
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from als_engine import Box, Layout, Prop, Quantity, Room, ScenarioSpec, Spawn, Sphere, Task
-from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN
+from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN
 from als_engine.task import Behaviour, add_terms
 
 

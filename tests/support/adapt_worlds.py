@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from als_engine import Box, Layout, Prop, Quantity, Room, ScenarioSpec, Spawn, Task, hookimpl
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 
 ID = "Adapt/Find-v0"
 NO_EXPERT = "Adapt/NoExpert-v0"

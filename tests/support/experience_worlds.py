@@ -13,8 +13,8 @@ from acme_worlds import Reach
 from broken_worlds import Thermometer
 
 from als_engine import Layout, Prop, ScenarioSpec, Spawn, Sphere, hookimpl
-from als_engine.layout import Box, Sign, SoundSource
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
+from als_engine.world.layout import Box, Sign, SoundSource
 
 WALK, NO_EXPERT = "Trail/Walk-v0", "Trail/NoExpert-v0"
 FEVER, DEBT, BANG, TALK = "Trail/Fever-v0", "Trail/Debt-v0", "Trail/Bang-v0", "Trail/Talk-v0"

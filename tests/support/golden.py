@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 from als_engine.simulation import simulate
 
 FILE = Path(__file__).parents[1] / "golden.json"

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from als_engine import Learner
-from als_engine.agent import Progress
-from als_engine.safe_files import read_tensors, write_tensors
-from als_engine.saving import WEIGHTS
+from als_engine.agents.agent import Progress
+from als_engine.agents.saving import WEIGHTS
+from als_engine.system.safe_files import read_tensors, write_tensors
 
 
 class Habit(Learner):

@@ -9,7 +9,7 @@ from pathlib import Path
 import hostile_agents
 import pytest
 
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 
 
 def install(folder: Path) -> None:

@@ -84,7 +84,7 @@ class Site:
     def failures(self, **environment: str) -> dict[str, str]:
         """Returns the failure of each distribution, in one line."""
         code = (
-            "import json; from als_engine.registry import registry; "
+            "import json; from als_engine.plugins.registry import registry; "
             "print(json.dumps({p.distribution: p.error for p in registry.failures()}))"
         )
         result = self.run(code, **environment)

@@ -14,7 +14,7 @@ import gymnasium
 import pytest
 
 from als_engine import AgentSpec, ScenarioSpec, hookimpl
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 
 ID = "Learn/Reach-v0"
 NO_EXPERT = "Learn/NoExpert-v0"

@@ -12,17 +12,17 @@ import json
 import numpy as np
 from learn_worlds import ID, NO_EXPERT, TRADE
 
+from als_bench.checking.bundle import Source, assemble
+from als_bench.checking.manifest import MANIFEST, SEAL
+from als_bench.claims import canonical_json, claims_of, digest_of, origin_of
+from als_bench.claims import player_claims as player
+from als_bench.provenance import run_record
+from als_bench.records import Unit
+from als_bench.running.playing import Stage, play
 from als_engine import SuiteSpec
-from als_engine.agent import Agent
-from als_engine.benchmark.checking.bundle import Source, assemble
-from als_engine.benchmark.checking.manifest import MANIFEST, SEAL
-from als_engine.benchmark.claims import canonical_json, claims_of, digest_of, origin_of
-from als_engine.benchmark.claims import player_claims as player
-from als_engine.benchmark.playing import Stage, play
-from als_engine.benchmark.provenance import run_record
-from als_engine.benchmark.records import Unit
-from als_engine.safe_files import pack_tensors, unpack_tensors
-from als_engine.saving import spaces
+from als_engine.agents.agent import Agent
+from als_engine.agents.saving import spaces
+from als_engine.system.safe_files import pack_tensors, unpack_tensors
 
 EPISODES = 3
 STEPS = 12

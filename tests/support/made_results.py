@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from als_engine.benchmark.claims import claims_of, player_claims
-from als_engine.benchmark.identity import options_of
-from als_engine.benchmark.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
-from als_engine.benchmark.results.store import StoreWriter
-from als_engine.specs import SuiteEntry, SuiteSpec
+from als_bench.claims import claims_of, player_claims
+from als_bench.identity import options_of
+from als_bench.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
+from als_bench.results.store import StoreWriter
+from als_engine.plugins.specs import SuiteEntry, SuiteSpec
 
 ENTITIES = {"sensors": ["entities", "proprioception"]}
 SUITE = SuiteSpec(

@@ -11,8 +11,8 @@ import pytest
 from acme_worlds import Reach
 
 from als_engine import ScenarioSpec, SuiteEntry, SuiteSpec, hookimpl
-from als_engine.discovery import Plugin
-from als_engine.registry import registry
+from als_engine.plugins.discovery import Plugin
+from als_engine.plugins.registry import registry
 
 ID = "Odd/Reach-v0"
 ODD = "[/home] acme[learn] [bold]b[/bold] :smile: <i>&\x1b[31m\x1b]0;owned\x07\r\u202e\x00 µ×✓日"

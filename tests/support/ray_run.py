@@ -11,10 +11,10 @@ from pathlib import Path
 import ray
 from ray.cluster_utils import Cluster
 
-from als_engine.benchmark.contestants import find_contestants
-from als_engine.benchmark.runner import RunProgress, run_suite
-from als_engine.benchmark.suites import find_suite
-from als_engine.cli.leaderboard import print_table
+from als_bench.commands.leaderboard import print_table
+from als_bench.contestants import find_contestants
+from als_bench.running.runner import RunProgress, run_suite
+from als_bench.suites import find_suite
 
 KILLED_AT = 90
 """Episodes that are stored by then: both machines are at work."""

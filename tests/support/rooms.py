@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from als_engine import interaction
-from als_engine.arrays import NOTHING, Body
-from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, Commands, drive
-from als_engine.layout import Box, Cylinder, Layout, Prop, Spawn, Sphere
+from als_engine.bodies import interaction
+from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, Commands, drive
 from als_engine.physics.base import Physics
-from als_engine.physics.bullet import Bullet
-from als_engine.state import WorldState
+from als_engine.physics.bullet.backend import Bullet
+from als_engine.world.arrays import NOTHING, Body
+from als_engine.world.layout import Box, Cylinder, Layout, Prop, Spawn, Sphere
+from als_engine.world.state import WorldState
 
 SUBSTEPS = 4
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from als_engine.benchmark.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
-from als_engine.benchmark.results.schema import row_of
-from als_engine.benchmark.results.store import Store, StoreWriter
+from als_bench.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
+from als_bench.results.schema import row_of
+from als_bench.results.store import Store, StoreWriter
 
 RUN = RunRecord(
     key="core-3f9a0c12",

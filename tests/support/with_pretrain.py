@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from als_engine.cli import main
-from als_engine.registry import registry
+from als_engine.plugins.registry import registry
 from als_plugins.pretraining import plugin
 
 

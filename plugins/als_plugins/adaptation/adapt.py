@@ -8,13 +8,8 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from als_engine.agent import Progress
-from als_engine.checks import check_undecided
-from als_engine.envs.sb3 import sb3_vec_env
-from als_engine.errors import ArgumentError, SavedFileError
-from als_engine.files import write_text
-from als_engine.safe_files import is_file
-from als_engine.saving import (
+from als_engine.agents.agent import Progress
+from als_engine.agents.saving import (
     NOT_SAVED,
     RECORD,
     AgentRecord,
@@ -24,6 +19,11 @@ from als_engine.saving import (
     open_agent,
     spaces,
 )
+from als_engine.checks import check_undecided
+from als_engine.envs.sb3 import sb3_vec_env
+from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.system.files import write_text
+from als_engine.system.safe_files import is_file
 from als_plugins.adaptation.channel import Channel
 from als_plugins.adaptation.folder import Folder
 from als_plugins.adaptation.lines import RecordedChannel

@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol
 from numpy.typing import NDArray
 from pydantic import Field
 
+from als_engine.agents.saving import Model
 from als_engine.limits import STEPS
-from als_engine.saving import Model
 
 __all__ = ["DELAY", "Channel", "Delay", "Event", "Moment"]
 

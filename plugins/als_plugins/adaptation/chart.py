@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from als_engine.chart import ticks, with_minus
+from als_engine.reports.chart import ticks, with_minus
 from als_engine.texts import escape
 
 if TYPE_CHECKING:

@@ -91,7 +91,7 @@ def adapt(
 
     Example: als adapt runs/tag --feedback simulated:0.1 --drift background=corner --out runs/tag-2
     """
-    from als_engine.quiet import import_physics
+    from als_engine.system.quiet import import_physics
 
     import_physics()
     named: dict[str, Any] = {"steps": steps, "evaluate_every": evaluate_every, "episodes": episodes}

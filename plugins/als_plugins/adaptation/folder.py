@@ -17,10 +17,10 @@ import shutil
 from pathlib import Path
 from typing import Final
 
-from als_engine.files import replacing, write_text
-from als_engine.run_folder import RunFolder
-from als_engine.safe_files import is_file, read_tensors, replace_folder, write_tensors
-from als_engine.saving import AgentRecord, read_model, write_agent
+from als_engine.agents.run_folder import RunFolder
+from als_engine.agents.saving import AgentRecord, read_model, write_agent
+from als_engine.system.files import replacing, write_text
+from als_engine.system.safe_files import is_file, read_tensors, replace_folder, write_tensors
 from als_engine.texts import cell
 from als_plugins.adaptation.chart import adaptation_chart
 from als_plugins.adaptation.credit import Credit

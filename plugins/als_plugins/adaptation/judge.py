@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from als_engine.agent import Agent
+from als_engine.agents.agent import Agent
 from als_engine.evaluation.protocol import Evaluation, evaluate
 from als_engine.evaluation.splits import for_choosing
 from als_engine.evaluation.statistics import Interval, mean_interval
@@ -49,7 +49,7 @@ def compare(after: Evaluation, before: Evaluation, margin: float) -> Verdict:
 class Examiner:
     """Evaluates on a fixed set of held-out episodes, which are not those of `als evaluate`.
 
-    The agent acts as everywhere else (`als_engine.agent.acting`); what it draws follows from the
+    The agent acts as everywhere else (see `acting`); what it draws follows from the
     seed of the episodes, so the same weights in the same world always do the same: what was
     measured once need not be run again.
     """

@@ -17,7 +17,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from als_engine.errors import SavedFileError
-from als_engine.safe_files import read_bytes
+from als_engine.system.safe_files import read_bytes
 from als_plugins.adaptation.channel import DELAY, Event, Moment
 
 __all__ = ["LiveChannel", "RecordedChannel"]

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from als_engine.agent import Progress, Training
+from als_engine.agents.agent import Progress, Training
+from als_engine.agents.saving import AgentRecord, TrainingRecord, save_agent
 from als_engine.envs.sb3 import WorldsVecEnv, sb3_vec_env
 from als_engine.evaluation.protocol import Evaluation
-from als_engine.interrupts import interruptible
-from als_engine.saving import AgentRecord, TrainingRecord, save_agent
 from als_engine.seeding import spread
+from als_engine.system.interrupts import interruptible
 from als_plugins.adaptation.channel import Channel
 from als_plugins.adaptation.credit import Credit
 from als_plugins.adaptation.folder import Folder

@@ -18,18 +18,18 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
+from als_engine.agents.saving import Model, Name, read_model, versions
 from als_engine.errors import ArgumentError, SavedFileError, unknown
 from als_engine.limits import MAX_SEED, STEPS
-from als_engine.registry import registry
-from als_engine.safe_files import (
+from als_engine.plugins.registry import registry
+from als_engine.seeding import Generators
+from als_engine.system.safe_files import (
     is_file,
     read_tensors,
     replace_folder,
     standing,
     write_tensors,
 )
-from als_engine.saving import Model, Name, read_model, versions
-from als_engine.seeding import Generators
 from als_plugins.encoders.base import Encoder
 
 __all__ = [

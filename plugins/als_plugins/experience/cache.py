@@ -24,9 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from als_engine.agents.saving import Model, read_model
 from als_engine.errors import SavedFileError
 from als_engine.limits import MAX_NUMBER
-from als_engine.safe_files import (
+from als_engine.system.safe_files import (
     inside,
     is_file,
     read_tensors,
@@ -34,7 +35,6 @@ from als_engine.safe_files import (
     sync,
     write_tensors,
 )
-from als_engine.saving import Model, read_model
 from als_plugins.experience import episodes as files
 from als_plugins.experience.records import SensorRecord, SourceRecord, data_file, part_of
 

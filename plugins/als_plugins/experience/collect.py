@@ -19,15 +19,15 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from als_engine.agents.run_folder import claimed
+from als_engine.agents.saving import versions
 from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError, PhysicsError, SavedFileError, TaskError
-from als_engine.files import make_folder
-from als_engine.locking import LOCK
-from als_engine.run_folder import claimed
-from als_engine.saving import versions
 from als_engine.seeding import row_seeds, spread
 from als_engine.simulation import simulate
+from als_engine.system.files import make_folder
+from als_engine.system.locking import LOCK
 from als_plugins.experience.policies import Policies
 from als_plugins.experience.recorder import Recorder, broken
 from als_plugins.experience.records import (

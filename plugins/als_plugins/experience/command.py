@@ -62,7 +62,7 @@ def collect(
 
     Example: als collect ALS/Classroom-v0 --policy mix --episodes 500 --out data/classroom
     """
-    from als_engine.quiet import import_physics
+    from als_engine.system.quiet import import_physics
     from als_plugins.experience.collect import collect as run
 
     import_physics()
@@ -87,7 +87,7 @@ def collect(
 
 def _every_sensor(scenario: str, arguments: dict[str, Any]) -> list[str]:
     """The scenario's own and all of the engine's."""
-    from als_engine.saving import spaces
+    from als_engine.agents.saving import spaces
     from als_engine.sensors import SENSORS
 
     return list(dict.fromkeys([*spaces(scenario, arguments)[0].spaces, *SENSORS]))

@@ -19,12 +19,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.geometry import EYE_HEIGHT, crossings, gather_walls, new_boxes
+from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
 from als_engine.sensors.entity_rows import SIGHT
 from als_engine.sensors.text import HEARING_RANGE, sign_in_view
 
 if TYPE_CHECKING:
-    from als_engine.state import WorldState
+    from als_engine.world.state import WorldState
 
 __all__ = ["Labels"]
 

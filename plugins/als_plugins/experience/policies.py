@@ -10,9 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.agent import Agent, ExpertSource
+from als_engine.agents.agent import Agent, ExpertSource
+from als_engine.agents.saving import open_agent, spaces
 from als_engine.errors import ArgumentError
-from als_engine.saving import open_agent, spaces
 
 __all__ = ["MIX", "SWITCH", "TURNS", "Policies"]
 

@@ -17,7 +17,7 @@ from typing import Any
 import gymnasium
 import h5py
 
-from als_engine.safe_files import replace_folder
+from als_engine.system.safe_files import replace_folder
 from als_plugins.experience import episodes as files
 from als_plugins.experience.records import SourceRecord, data_file
 from als_plugins.experience.shards import Shards

@@ -10,15 +10,15 @@ from typing import Any
 from gymnasium.spaces import Dict
 from pydantic import JsonValue
 
-from als_engine.agent import Progress
+from als_engine.agents.agent import Progress
+from als_engine.agents.saving import AgentRecord, load_agent, open_agent, spaces
+from als_engine.agents.training import JOB as TRAINING
+from als_engine.agents.training import finished_training, resume_training, train_agent
 from als_engine.errors import SavedFileError
 from als_engine.evaluation.protocol import Evaluation, evaluate, normalise, reference
 from als_engine.evaluation.statistics import Interval
-from als_engine.interrupts import interruptible
-from als_engine.safe_files import is_file
-from als_engine.saving import AgentRecord, load_agent, open_agent, spaces
-from als_engine.training import JOB as TRAINING
-from als_engine.training import finished_training, resume_training, train_agent
+from als_engine.system.interrupts import interruptible
+from als_engine.system.safe_files import is_file
 from als_plugins.experiment.config import Experiment
 
 __all__ = ["ACTIONS", "Context"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from als_engine.agents.saving import spaces
 from als_engine.errors import ALSError, ArgumentError
-from als_engine.registry import registry
-from als_engine.saving import spaces
+from als_engine.plugins.registry import registry
 from als_plugins.experiment.config import Experiment
 
 __all__ = ["check_ids"]
@@ -38,7 +38,7 @@ def check_ids(experiment: Experiment, path: Path) -> None:
         except ALSError as error:
             raise named("pretrain.encoder", error) from None
     if experiment.train is not None:
-        from als_engine.saving import make_agent
+        from als_engine.agents.saving import make_agent
 
         try:
             spec = registry.agent(experiment.train.agent)

@@ -29,10 +29,10 @@ def run(experiment: File, out: Out, check: Check = False) -> None:
 
     Example: als run benchmarks/experiments/tag.toml --out runs/tag
     """
-    from als_engine.files import make_folder
-    from als_engine.leftovers import remove_leftovers
-    from als_engine.locking import locked
-    from als_engine.quiet import import_physics
+    from als_engine.system.files import make_folder
+    from als_engine.system.leftovers import remove_leftovers
+    from als_engine.system.locking import locked
+    from als_engine.system.quiet import import_physics
     from als_plugins.experiment.checks import check_ids
     from als_plugins.experiment.config import read_experiment
     from als_plugins.experiment.stages import plan

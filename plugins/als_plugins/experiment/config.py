@@ -18,8 +18,8 @@ from pydantic import (
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
 from als_engine.limits import EPISODES, STEPS, WORKERS, WORLDS
+from als_engine.system.toml_files import read_toml
 from als_engine.task import Split
-from als_engine.toml_files import read_toml
 
 __all__ = [
     "AdaptStage",
@@ -202,7 +202,7 @@ def read_experiment(path: Path | str) -> Experiment:
 
 def _is_id(text: str) -> bool:
     """Whether it means the same wherever the file lies."""
-    from als_engine.registry import registry
+    from als_engine.plugins.registry import registry
 
     known = ("mix", "turns", "none", "frozen", *(spec.id for spec in registry.agents()))
     return text in known or text.startswith("simulated:")

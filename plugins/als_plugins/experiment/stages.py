@@ -19,12 +19,12 @@ from typing import Any, Final
 
 from pydantic import JsonValue
 
+from als_engine.agents.run_folder import tidy
+from als_engine.agents.saving import Model, read_model
 from als_engine.errors import ALSError
-from als_engine.files import write_text
-from als_engine.leftovers import unfinished
-from als_engine.run_folder import tidy
-from als_engine.safe_files import inside, is_file
-from als_engine.saving import Model, read_model
+from als_engine.system.files import write_text
+from als_engine.system.leftovers import unfinished
+from als_engine.system.safe_files import inside, is_file
 from als_plugins.experiment.config import Experiment
 
 __all__ = ["DONE", "Done", "Reporter", "Stage", "plan"]

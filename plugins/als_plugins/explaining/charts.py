@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from als_engine.chart import ticks, with_minus
+from als_engine.reports.chart import ticks, with_minus
 
 if TYPE_CHECKING:
     from als_plugins.explaining.checks import Deletion

@@ -42,7 +42,7 @@ def explain(
 
     Example: als explain runs/classroom --on ALS/Classroom-v0 --out explained
     """
-    from als_engine.quiet import import_physics
+    from als_engine.system.quiet import import_physics
 
     import_physics()
     from als_plugins.explaining.explain import explain as run

@@ -11,7 +11,7 @@ from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 from torch import Tensor
 
-from als_engine.agent import Agent
+from als_engine.agents.agent import Agent
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.base import Encoder
 from als_plugins.learners.extractor import channels_first

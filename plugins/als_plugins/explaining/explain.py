@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from als_engine.files import write_text
+from als_engine.render.video import write_video
+from als_engine.system.files import write_text
 from als_engine.texts import command
-from als_engine.video import write_video
 from als_plugins.explaining.attributions import Question, attribute
 from als_plugins.explaining.checks import delete, randomised
 from als_plugins.explaining.page import Decision, render

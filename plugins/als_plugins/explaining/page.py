@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from als_engine.chart import with_minus
-from als_engine.report_style import STYLE
-from als_engine.saving import versions
+from als_engine.agents.saving import versions
+from als_engine.reports.chart import with_minus
+from als_engine.reports.style import STYLE
 from als_engine.texts import escape
 from als_plugins.encoders.stems import Form, form_of
 from als_plugins.explaining import drawing

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from als_engine.agents.saving import NOT_SAVED, open_agent
 from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
 from als_engine.evaluation.splits import REPORTING
-from als_engine.saving import NOT_SAVED, open_agent
 from als_engine.seeding import row_seeds, spread
 from als_engine.sensors.camera import third_person
 from als_engine.simulation import simulate

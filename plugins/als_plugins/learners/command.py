@@ -61,9 +61,9 @@ def pareto(
 
     Example: als pareto runs/diagnosis --x diagnosis --y panels --out front
     """
-    from als_engine.files import write_text
-    from als_engine.quiet import import_physics
-    from als_engine.saving import open_agent
+    from als_engine.agents.saving import open_agent
+    from als_engine.system.files import write_text
+    from als_engine.system.quiet import import_physics
     from als_plugins.learners.pareto import pareto as run
     from als_plugins.learners.pareto_chart import front_chart
 

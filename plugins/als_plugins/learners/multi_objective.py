@@ -25,7 +25,7 @@ from pydantic import Field
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from als_engine.agent import Observation, Training
+from als_engine.agents.agent import Observation, Training
 from als_engine.errors import ArgumentError, unknown
 from als_engine.seeding import spread
 from als_plugins.learners.hyperparameters import Hyperparameters, PPOParameters, Share

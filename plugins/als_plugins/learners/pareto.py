@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.agents.saving import OpenedAgent
 from als_engine.checks import whole_number
 from als_engine.errors import ArgumentError, unknown
 from als_engine.evaluation.protocol import Evaluation, evaluate
 from als_engine.evaluation.splits import CHOOSING
 from als_engine.evaluation.statistics import Interval, mean_interval
-from als_engine.saving import OpenedAgent
 from als_plugins.learners.multi_objective import MultiObjective
 
 __all__ = ["Front", "Point", "non_dominated", "pareto"]

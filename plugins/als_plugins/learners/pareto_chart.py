@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from als_engine.chart import Mark, scatter_chart
+from als_engine.reports.chart import Mark, scatter_chart
 from als_plugins.learners.pareto import Front, Point
 
 __all__ = ["front_chart"]

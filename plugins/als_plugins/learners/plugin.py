@@ -46,12 +46,12 @@ def als_agents() -> list[AgentSpec]:
     return [
         AgentSpec(
             id="random",
-            agent="als_engine.agent:RandomAgent",
+            agent="als_engine.agents.agent:RandomAgent",
             summary="Uniformly random actions: 0 on the normalized scale.",
         ),
         AgentSpec(
             id="expert",
-            agent="als_engine.agent:ExpertAgent",
+            agent="als_engine.agents.agent:ExpertAgent",
             summary="The scenario's own expert, which sees everything: 1 on the normalized scale.",
         ),
         *(

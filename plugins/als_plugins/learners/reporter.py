@@ -14,7 +14,7 @@ from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from als_engine.agent import Progress, Training
+from als_engine.agents.agent import Progress, Training
 from als_engine.envs.recent import Recent
 from als_plugins.event_log import EventLog
 

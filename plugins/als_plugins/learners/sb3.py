@@ -21,10 +21,10 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
-from als_engine.agent import Learner, Observation, Progress, Training
+from als_engine.agents.agent import Learner, Observation, Progress, Training
 from als_engine.errors import ArgumentError
-from als_engine.safe_files import read_tensors, write_tensors
 from als_engine.seeding import Generators, RowGenerators, spread
+from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.encoders.saving import read_encoder_record
 from als_plugins.learners.extractor import EncoderExtractor, channels_first
 from als_plugins.learners.hyperparameters import Hyperparameters, parse

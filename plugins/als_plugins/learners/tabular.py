@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from stable_baselines3.common.vec_env import VecEnv
 
-from als_engine.agent import Learner, Observation, Progress, Training
+from als_engine.agents.agent import Learner, Observation, Progress, Training
 from als_engine.errors import ArgumentError, SavedFileError
-from als_engine.safe_files import read_tensors, write_tensors
 from als_engine.seeding import spread
+from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.learners.discretisation import MAX_CELLS, Borders, Discretisation, Tiles
 from als_plugins.learners.hyperparameters import Rate, Share, parse
 from als_plugins.learners.reporter import PAUSE, logger, progress, recent_of

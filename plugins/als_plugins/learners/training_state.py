@@ -19,7 +19,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 
 from als_engine.errors import SavedFileError
 from als_engine.limits import STEPS
-from als_engine.safe_files import read_tensors, write_tensors
+from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.optimizer_state import expected_arrays, optimizer_arrays, restore_optimizer
 
 __all__ = ["read_training_state", "write_training_state"]

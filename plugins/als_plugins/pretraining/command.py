@@ -127,7 +127,7 @@ def pretrain(
     given = {name: value for name, value in given.items() if value is not None}
     # One thread is as fast for networks of this size, and its sums are the same everywhere.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from als_engine.interrupts import interruptible
+    from als_engine.system.interrupts import interruptible
     from als_plugins.pretraining.objectives import parse_weights
     from als_plugins.pretraining.pretrain import pretrain as begin
     from als_plugins.pretraining.pretrain import resume_pretraining

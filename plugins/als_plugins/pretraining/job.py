@@ -16,12 +16,12 @@ from typing import Any, Final
 
 from pydantic import Field, JsonValue
 
+from als_engine.agents.run_folder import RunFolder
+from als_engine.agents.saving import MAX_RECORD, Model, read_model
 from als_engine.errors import SavedFileError
-from als_engine.files import write_text
 from als_engine.limits import STEPS
-from als_engine.run_folder import RunFolder
-from als_engine.safe_files import is_file, read_bytes
-from als_engine.saving import MAX_RECORD, Model, read_model
+from als_engine.system.files import write_text
+from als_engine.system.safe_files import is_file, read_bytes
 from als_plugins.experience.records import RECORD as DATASET
 
 __all__ = ["Job", "PretrainingFolder", "digest_of", "read_job"]

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
-from als_engine.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.errors import ArgumentError
-from als_engine.layout import Layout
+from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, reached
-from als_engine.state import Quantity, WorldState
 from als_engine.task import Behaviour, Role, Task, split_of
+from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
+from als_engine.world.layout import Layout
+from als_engine.world.state import Quantity, WorldState
 from als_scenarios.education.arithmetic import LARGEST, Arithmetic, wording
 from als_scenarios.education.lesson import MAX_PADS, QUESTIONS, STAND, Lesson
 from als_scenarios.education.schoolroom import PAD_COLORS, PAD_RADIUS, Schoolroom
 from als_scenarios.education.stride import stride
 
 if TYPE_CHECKING:
-    from als_engine.avatar import Commands
+    from als_engine.bodies.avatar import Commands
     from als_engine.sensors.base import Sensor
 
 RIGHT_ANSWER: Final = 1.0

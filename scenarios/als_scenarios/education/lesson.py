@@ -9,13 +9,13 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
+from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
 from als_scenarios.education.arithmetic import LARGEST, LARGEST_ANSWER, OPERATORS
 
 if TYPE_CHECKING:
-    from als_engine.arrays import FloatArray
-    from als_engine.state import WorldState
+    from als_engine.world.arrays import FloatArray
+    from als_engine.world.state import WorldState
 
 QUESTIONS: Final = 10
 """How many questions a lesson has."""

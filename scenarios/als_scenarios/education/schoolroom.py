@@ -8,10 +8,10 @@ from typing import Final
 
 import numpy as np
 
-from als_engine import portable_math as pmath
-from als_engine.furniture import desk, shelf
-from als_engine.layout import Box, Color, Cylinder, Prop, Sign, SoundSource, Spawn
-from als_engine.room import Room
+from als_engine.geometry import portable_math as pmath
+from als_engine.world.furniture import desk, shelf
+from als_engine.world.layout import Box, Color, Cylinder, Prop, Sign, SoundSource, Spawn
+from als_engine.world.room import Room
 
 PAD_RADIUS: Final = 0.6
 PAD_COLORS: Final = ("red", "yellow", "green", "blue", "purple", "orange")

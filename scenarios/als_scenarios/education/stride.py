@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from als_engine import portable_math as pmath
-from als_engine.arrays import BoolArray, FloatArray
-from als_engine.state import WorldState
+from als_engine.geometry import portable_math as pmath
+from als_engine.world.arrays import BoolArray, FloatArray
+from als_engine.world.state import WorldState
 
 if TYPE_CHECKING:
-    from als_engine.avatar import Commands
+    from als_engine.bodies.avatar import Commands
 
 _TURN: Final = 0.9  # Radians off course from which it turns,
 _ENOUGH: Final = 0.35  # and off which it is still turning when it stops: braking does the rest.

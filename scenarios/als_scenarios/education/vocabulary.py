@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine import Box, Cylinder, Layout, Prop, Quantity, Room, Spawn, Sphere, Task, WorldState
-from als_engine import portable_math as pmath
-from als_engine.arrays import NOTHING, BoolArray, FloatArray
-from als_engine.avatar import Commands
+from als_engine.bodies.avatar import Commands
 from als_engine.errors import ArgumentError
+from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, steer
 from als_engine.task import Split, add_terms, split_of
+from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
 
 __all__ = ["COLORS", "SHAPES", "Vocabulary", "named_in"]
 

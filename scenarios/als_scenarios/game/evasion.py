@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numba
 import numpy as np
 
-from als_engine import portable_math as pmath
+from als_engine.geometry import portable_math as pmath
 from als_scenarios.game.obstacles import near, run
 
 if TYPE_CHECKING:
-    from als_engine.arrays import BoolArray, FloatArray
-    from als_engine.state import WorldState
+    from als_engine.world.arrays import BoolArray, FloatArray
+    from als_engine.world.state import WorldState
 
 DIRECTIONS: Final = 16
 SKIN: Final = 0.05

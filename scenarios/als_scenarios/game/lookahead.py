@@ -14,13 +14,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
+from als_engine.geometry import portable_math as pmath
 from als_scenarios.game.obstacles import free_step, near
 
 if TYPE_CHECKING:
-    from als_engine.arrays import BoolArray, FloatArray
-    from als_engine.avatar import Commands
-    from als_engine.state import WorldState
+    from als_engine.bodies.avatar import Commands
+    from als_engine.world.arrays import BoolArray, FloatArray
+    from als_engine.world.state import WorldState
 
 HORIZON: Final = 36
 """Steps of a future."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from als_engine import portable_math as pmath
-from als_engine.arrays import SHAPE_BOX
+from als_engine.geometry import portable_math as pmath
+from als_engine.world.arrays import SHAPE_BOX
 
 if TYPE_CHECKING:
-    from als_engine.arrays import FloatArray
-    from als_engine.state import WorldState
+    from als_engine.world.arrays import FloatArray
+    from als_engine.world.state import WorldState
 
 
 def gather(state: WorldState) -> FloatArray:

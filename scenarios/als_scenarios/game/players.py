@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
-from als_engine.arrays import BoolArray, FloatArray, IntArray
+from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, steer
-from als_engine.state import WorldState
 from als_engine.task import Behaviour, Split
+from als_engine.world.arrays import BoolArray, FloatArray, IntArray
+from als_engine.world.state import WorldState
 from als_scenarios.game import lookahead
 from als_scenarios.game.evasion import Style, escape, shelter
 from als_scenarios.game.obstacles import gather
 
 if TYPE_CHECKING:
-    from als_engine.avatar import Commands
+    from als_engine.bodies.avatar import Commands
 
 CHASER_PACE: Final = 0.42
 EVADER_PACE: Final = 0.6

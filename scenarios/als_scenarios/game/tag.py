@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import furniture
-from als_engine import portable_math as pmath
-from als_engine.arrays import Body, BoolArray, FloatArray
 from als_engine.errors import ArgumentError, unknown
-from als_engine.layout import Box, Layout, Prop, Spawn
-from als_engine.layout import rgb as color_of
-from als_engine.room import Room
-from als_engine.state import Quantity, WorldState
+from als_engine.geometry import portable_math as pmath
 from als_engine.task import Behaviour, Role, Task, add_terms
+from als_engine.world import furniture
+from als_engine.world.arrays import Body, BoolArray, FloatArray
+from als_engine.world.layout import Box, Layout, Prop, Spawn
+from als_engine.world.layout import rgb as color_of
+from als_engine.world.room import Room
+from als_engine.world.state import Quantity, WorldState
 from als_scenarios.game.players import Players
 
 if TYPE_CHECKING:
-    from als_engine.avatar import Commands
+    from als_engine.bodies.avatar import Commands
 
 ROLES: Final = ("chaser", "evader")
 CHASER: Final = Body(speed=2.2, color="red")

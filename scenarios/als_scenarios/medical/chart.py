@@ -14,7 +14,7 @@ from als_scenarios.medical.clinic import DOCTOR
 from als_scenarios.medical.patients import CLIP, NUM_FEATURES, PANEL_OF_FEATURE, patients
 
 if TYPE_CHECKING:
-    from als_engine.state import WorldState
+    from als_engine.world.state import WorldState
 
 
 class Chart(Sensor):

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
-from als_engine import portable_math as pmath
-from als_engine.arrays import FloatArray
-from als_engine.layout import Box, Layout, Prop, Sign, Spawn
-from als_engine.room import Room
-from als_engine.state import WorldState
+from als_engine.geometry import portable_math as pmath
+from als_engine.world.arrays import FloatArray
+from als_engine.world.layout import Box, Layout, Prop, Sign, Spawn
+from als_engine.world.room import Room
+from als_engine.world.state import WorldState
 from als_scenarios.medical.patients import NUM_PANELS, PANELS
 
 if TYPE_CHECKING:
-    from als_engine.arrays import BoolArray, IntArray
-    from als_engine.avatar import Commands
+    from als_engine.bodies.avatar import Commands
     from als_engine.navigation import Navigator
+    from als_engine.world.arrays import BoolArray, IntArray
 
 LENGTH, DEPTH = 6.8, 3.0
 """Of the hall, metres: the patient lies in the west, the desks stand in the east."""

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
-from als_engine.arrays import NOTHING, Body, BoolArray, FloatArray, IntArray
-from als_engine.avatar import HAND_USE
-from als_engine.interaction import REACH, REACH_ANGLE
-from als_engine.layout import Layout
+from als_engine.bodies.avatar import HAND_USE
+from als_engine.bodies.interaction import REACH, REACH_ANGLE
+from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, face
 from als_engine.sensors.base import Sensor
-from als_engine.state import Quantity, WorldState
 from als_engine.task import Behaviour, Role, Task, add_terms, split_of
+from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray, IntArray
+from als_engine.world.layout import Layout
+from als_engine.world.state import Quantity, WorldState
 from als_scenarios.medical import clinic
 from als_scenarios.medical.chart import Chart
 from als_scenarios.medical.clinic import BENIGN, DOCTOR, MALIGNANT
@@ -33,7 +33,7 @@ from als_scenarios.medical.patients import (
 )
 
 if TYPE_CHECKING:
-    from als_engine.avatar import Commands
+    from als_engine.bodies.avatar import Commands
 
 UNDECIDED, SAID_BENIGN, SAID_MALIGNANT = range(3)
 CONFIDENT: Final = 0.97

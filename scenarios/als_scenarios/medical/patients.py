@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
+from als_engine.geometry import portable_math as pmath
 from als_engine.task import Split
 
 NUM_FEATURES: Final = 30

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine import Layout, Task
-from als_engine import portable_math as pmath
-from als_engine.arrays import Body, BoolArray, FloatArray
-from als_engine.avatar import Commands
+from als_engine.bodies.avatar import Commands
+from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
-from als_engine.state import Quantity, WorldState
 from als_engine.task import Behaviour, Role, Split, add_terms
+from als_engine.world.arrays import Body, BoolArray, FloatArray
+from als_engine.world.state import Quantity, WorldState
 from als_scenarios.office.delivery_couriers import EXPERT, Couriers, Style
 from als_scenarios.office.delivery_floor import (
     BACK_DOOR_Y,

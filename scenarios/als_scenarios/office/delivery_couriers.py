@@ -15,12 +15,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
-from als_engine.arrays import NOTHING, BoolArray
-from als_engine.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, Commands
-from als_engine.interaction import REACH, REACH_ANGLE
+from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, Commands
+from als_engine.bodies.interaction import REACH, REACH_ANGLE
+from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, face
-from als_engine.state import WorldState
+from als_engine.world.arrays import NOTHING, BoolArray
+from als_engine.world.state import WorldState
 from als_scenarios.office.delivery_floor import (
     CRATE,
     CRATE_SIZE,

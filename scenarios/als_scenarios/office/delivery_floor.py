@@ -16,9 +16,9 @@ import numba
 import numpy as np
 
 from als_engine import Box, Layout, Prop, Sign, SoundSource, Spawn
-from als_engine import portable_math as pmath
-from als_engine.furniture import desk, parcel, plant, shelf
+from als_engine.geometry import portable_math as pmath
 from als_engine.task import LEVELS, Split, split_of
+from als_engine.world.furniture import desk, parcel, plant, shelf
 
 PARCEL_COLORS: Final = ("red", "orange", "yellow", "green", "blue", "purple")
 DESK_WORDS: Final = ("one", "two", "three", "four", "five", "six")

@@ -11,9 +11,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine import portable_math as pmath
+from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
-from als_engine.state import WorldState
+from als_engine.world.state import WorldState
 from als_scenarios.office.delivery_couriers import can_pick, in_back, nearest_desk
 from als_scenarios.office.delivery_floor import (
     CRATE,

@@ -1,0 +1,269 @@
+"""Agents act on observations; learners are agents that can be trained.
+
+Arrays are batch-first: a row is one avatar of one world. How an agent is saved is described in
+`als_engine.agents.saving`; nothing that it saves can run code.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.seeding import RowGenerators
+
+__all__ = [
+    "Acting",
+    "Agent",
+    "ExpertAgent",
+    "ExpertSource",
+    "Learner",
+    "Progress",
+    "RandomAgent",
+    "Training",
+    "acting",
+]
+
+Observation = Mapping[str, NDArray[Any]]
+
+Acting = Literal["sampled", "best"]
+
+
+class ExpertSource(Protocol):
+    """An environment that can say what its scenario's expert would do."""
+
+    def expert_actions(self) -> NDArray[Any]:
+        """One action for each row."""
+
+
+class Agent(ABC):
+    """A policy for one observation space and one action space.
+
+    Attributes:
+        observation_space, action_space: of one avatar.
+        config: the JSON-able arguments that made it, written to `agent.json`.
+        samples: whether its policy is a distribution that its actions are drawn from; it draws in
+            each row with the seed that `restart` gives the row.
+        bears_missing_sensors: whether it acts where only some of its sensors are there.
+        paths: the names of arguments that are files or folders. A checkpoint needs none of them.
+    """
+
+    samples: ClassVar[bool] = False
+    bears_missing_sensors: ClassVar[bool] = False
+    paths: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space[Any],
+        **config: Any,
+    ) -> None:
+        """Keeps the spaces and the configuration.
+
+        A subclass takes its own keyword arguments and passes on what it made of them.
+
+        Raises:
+            ArgumentError: an argument is unknown, or the agent cannot act in these spaces.
+        """
+        self.observation_space = observation_space
+        self.action_space = action_space
+        self.config = config
+
+    def attach(self, env: ExpertSource) -> None:
+        """Called with the environment that it is about to act in; only experts look at it."""
+
+    def seed(self, seed: int) -> None:
+        """Seeds whatever is random in the agent."""
+
+    @abstractmethod
+    def act(
+        self, observation: Observation, state: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """Chooses an action for every row.
+
+        Args:
+            observation: key to (rows, ...).
+            state: what the last call or `restart` returned; None when all rows begin an episode.
+            deterministic: the best action instead of a sampled one.
+
+        Returns:
+            Actions (rows, ...) and the state for the next call.
+        """
+
+    def restart(
+        self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
+    ) -> Any:
+        """The state with some rows at an episode's beginning; for recurrent and random agents.
+
+        Args:
+            state: what the last call returned, or None.
+            rows: (rows,), which ones begin.
+            seeds: one for each row that begins. An agent that draws from them acts in a row in the
+                same way whatever the other rows do.
+        """
+        return state
+
+    def save_weights(self, folder: Path) -> None:
+        """Writes `weights.safetensors` into a folder; an agent without weights writes nothing."""
+
+    def load_weights(self, folder: Path) -> None:
+        """Reads what `save_weights` wrote.
+
+        Raises:
+            SavedFileError: it is not what this agent would have written.
+        """
+
+
+def acting(agent: Agent, deterministic: bool = False) -> Acting:
+    """How an agent acts where it is evaluated, benchmarked or shown: the one rule for all.
+
+    It acts by the policy that it has learnt. A policy that is a distribution is sampled from, as it
+    was in training; any other gives its best action. What a learner adds to explore (an epsilon,
+    noise) is a part of its training and of nothing else.
+
+    Args:
+        agent: who acts.
+        deterministic: whether somebody asks for the best action of a distribution as well.
+    """
+    return "sampled" if agent.samples and not deterministic else "best"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come.
+
+    Attributes:
+        steps: environment steps so far, over all rows.
+        total: how many there will be.
+        episodes: ended so far, since the training was begun or taken up again.
+        mean_return: over the last hundred episodes, in the order in which they began; NaN until
+            all that began at first have ended, since those that end early would speak for all.
+            `train_agent` fills it in, whatever the learner says.
+        success: the part of the same episodes that succeeded, and NaN as long.
+    """
+
+    steps: int
+    total: int
+    episodes: int = 0
+    mean_return: float = math.nan
+    success: float = math.nan
+
+
+@dataclass(frozen=True)
+class Training:
+    """What `Learner.learn` is asked to do. Folders are the caller's business, except for logs.
+
+    Attributes:
+        steps: environment steps in all, over all rows.
+        seed: of the learner and the worlds.
+        logs: where TensorBoard logs go; None for nowhere.
+        resume: a checkpoint's folder, whose weights and training state to go on from.
+        device: "auto", "cpu" or "cuda".
+        checkpoint_every: steps between calls of `on_checkpoint`.
+        on_checkpoint: called when `save_weights` and `save_training` can be called.
+        on_progress: called every now and then.
+        should_stop: asked at every step; a learner that hears True stops there.
+    """
+
+    steps: int
+    seed: int = 0
+    logs: Path | None = None
+    resume: Path | None = None
+    device: str = "auto"
+    checkpoint_every: int = 50_000
+    on_checkpoint: Callable[[Progress], None] = lambda progress: None
+    on_progress: Callable[[Progress], None] = lambda progress: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+class Learner(Agent):
+    """An agent that can be trained."""
+
+    @abstractmethod
+    def learn(self, env: Any, training: Training) -> Progress:
+        """Trains on an SB3 `VecEnv`, as `als_engine.sb3_vec_env` makes it.
+
+        Returns:
+            How far it came; fewer steps than asked for when it was told to stop.
+        """
+
+    def save_training(self, folder: Path) -> None:
+        """Writes what going on from here needs beside the weights; nothing that can run code.
+
+        Only called from `Training.on_checkpoint` and after `learn`.
+        """
+
+
+class RandomAgent(Agent):
+    """Draws from the action space, evenly; every row from a generator of its own."""
+
+    samples = True
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space[Any],
+    ) -> None:
+        """Takes no configuration."""
+        super().__init__(observation_space, action_space)
+        self.seed(0)
+
+    def seed(self, seed: int) -> None:
+        """Starts the draws of rows that are given no seed of their own anew."""
+        self._rows = RowGenerators(seed)
+
+    def act(
+        self, observation: Observation, state: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """Draws an action for every row; "deterministic" makes no difference."""
+        rows = len(next(iter(observation.values())))
+        generators = self._rows.of(state, rows)
+        return self._draw(generators), generators
+
+    def restart(
+        self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
+    ) -> Any:
+        """Gives rows that begin a new generator."""
+        return self._rows.restarted(state, rows, seeds)
+
+    def _draw(self, generators: Sequence[np.random.Generator]) -> NDArray[Any]:
+        space = self.action_space
+        if isinstance(space, gymnasium.spaces.Discrete):
+            actions = int(space.n)
+            first = int(space.start)
+            return np.array([first + int(rng.integers(actions)) for rng in generators])
+        assert isinstance(space, gymnasium.spaces.Box)
+        return np.stack([rng.uniform(space.low, space.high) for rng in generators]).astype(
+            space.dtype
+        )
+
+
+class ExpertAgent(Agent):
+    """The scenario's own expert, which sees everything: the yardstick, not a competitor."""
+
+    _env: ExpertSource
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space[Any],
+    ) -> None:
+        """Takes no configuration."""
+        super().__init__(observation_space, action_space)
+
+    def attach(self, env: ExpertSource) -> None:
+        """Takes the environment to ask."""
+        self._env = env
+
+    def act(
+        self, observation: Observation, state: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """Asks the environment."""
+        return self._env.expert_actions(), None

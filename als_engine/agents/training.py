@@ -1,0 +1,449 @@
+"""Trains a registered learner on a scenario, so that neither Ctrl-C nor a full disk costs much.
+
+A training has a folder:
+
+- `training.json`: what was asked for, and all that going on needs to know
+- `agent/`: the trained agent, once there is one
+- `checkpoints/<steps>/`: saved agents with the state of their training, the last two of them
+- `progress.csv`: the learning curve
+- `tensorboard/`: the learner's own logs
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import Field, JsonValue, ValidationError
+
+from als_engine.agents.agent import Agent, Learner, Progress, Training
+from als_engine.agents.run_folder import RunFolder
+from als_engine.agents.run_logs import Curve
+from als_engine.agents.saving import (
+    AgentRecord,
+    Model,
+    TrainingRecord,
+    finite,
+    load_agent,
+    make_agent,
+    read_model,
+    read_record,
+    save_agent,
+    spaces,
+    write_agent,
+)
+from als_engine.checks import check_undecided
+from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.limits import OBSERVERS, STEPS, WORKERS, WORLDS
+from als_engine.plugins.registry import registry
+from als_engine.seeding import Generators, spread
+from als_engine.system.interrupts import interruptible, uninterrupted
+
+__all__ = [
+    "Job",
+    "Trained",
+    "absolute",
+    "finished_training",
+    "read_job",
+    "resume_training",
+    "train_agent",
+]
+
+JOB: Final = "training.json"
+COLUMNS: Final = ("steps", "seconds", "episodes", "mean_return", "success")
+
+OnProgress = Callable[[Progress], None]
+
+
+class Job(Model):
+    """What was asked for; kept as `training.json`.
+
+    Attributes:
+        scenario, agent: registered ids.
+        steps: environment steps in all, over all rows.
+        worlds, workers, observers: as for `als_engine.sb3_vec_env`.
+        seed: of the learner and the worlds.
+        arguments: of the scenario.
+        config: hyperparameters.
+        checkpoint_every: steps.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    scenario: str
+    agent: str = "ppo"
+    steps: int = Field(ge=1, le=STEPS)
+    worlds: int = Field(default=16, ge=1, le=WORLDS)
+    workers: int = Field(default=1, ge=1, le=WORKERS)
+    observers: int = Field(default=1, ge=1, le=OBSERVERS)
+    seed: int = Field(default=0, ge=0, lt=1 << 31)
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    config: dict[str, JsonValue] = Field(default_factory=dict)
+    checkpoint_every: int = Field(default=50_000, ge=1, le=STEPS)
+    device: str = "auto"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of a training.
+
+    Attributes:
+        agent: as far as it came.
+        record: what was, or would be, saved with it.
+        progress: how far it came.
+        seconds: of wall-clock time, of this run alone.
+        folder: the saved agent; None when none was to be saved, or it was stopped.
+        stopped: by Ctrl-C, after saving a checkpoint.
+    """
+
+    agent: Learner
+    record: AgentRecord
+    progress: Progress
+    seconds: float
+    folder: Path | None
+    stopped: bool
+
+
+def train_agent(
+    scenario: str,
+    agent: str = "ppo",
+    *,
+    steps: int,
+    folder: Path | str | None = None,
+    worlds: int = 16,
+    workers: int = 1,
+    observers: int = 1,
+    seed: int = 0,
+    arguments: Mapping[str, Any] | None = None,
+    config: Mapping[str, Any] | None = None,
+    checkpoint_every: int = 50_000,
+    device: str = "auto",
+    on_progress: OnProgress = lambda progress: None,
+) -> Trained:
+    """Trains a new agent.
+
+    Args:
+        scenario: its id.
+        agent: the learner's id.
+        steps: environment steps, over all rows.
+        folder: a new or empty folder for everything that is written; None writes nothing.
+        worlds: how many are stepped at once.
+        workers: processes that step them.
+        observers: avatars of each world that learn, sharing one policy; the scenario's background
+            drives the others.
+        seed: of the learner and the worlds.
+        arguments: keyword arguments of the scenario. `action_mode` is the learner's preferred one
+            unless it is given.
+        config: hyperparameters.
+        checkpoint_every: steps between checkpoints.
+        device: "auto", "cpu" or "cuda".
+        on_progress: called a few times a second.
+
+    Raises:
+        UnknownIdError: there is no such scenario or agent.
+        ArgumentError: an argument or hyperparameter is not allowed.
+        SavedFileError: the folder cannot be written or holds something already.
+    """
+    _check_undecided(arguments or {})
+    spec = registry.agent(agent)
+    if not spec.trainable:
+        learners = ", ".join(spec.id for spec in registry.agents() if spec.trainable)
+        raise ArgumentError(f'"{agent}" does not learn; these do: {learners}')
+    given = {"action_mode": spec.action_modes[0], **(arguments or {})}
+    if given["action_mode"] not in spec.action_modes:
+        modes = " or ".join(f'action_mode="{mode}"' for mode in spec.action_modes)
+        raise ArgumentError(f'{agent} needs {modes}, got "{given["action_mode"]}"')
+    # Written out, so that a scenario may change its default and saved agents go on working.
+    given["sensors"] = list(spaces(scenario, given)[0].spaces)
+    try:
+        job = Job(
+            scenario=scenario,
+            agent=agent,
+            steps=steps,
+            worlds=worlds,
+            workers=workers,
+            observers=observers,
+            seed=seed,
+            arguments=given,
+            config=dict(config or {}),
+            checkpoint_every=checkpoint_every,
+            device=device,
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
+    learner = _learner(job)
+    job = job.model_copy(update={"config": absolute(agent, job.config)})
+    run = None if folder is None else _Folder(folder)
+    with nullcontext() if run is None else run.new(_text(job)):
+        return _train(job, learner, run, None, on_progress)
+
+
+def resume_training(
+    folder: Path | str,
+    *,
+    steps: int | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    on_progress: OnProgress = lambda progress: None,
+) -> Trained:
+    """Goes on with a training from its newest checkpoint.
+
+    Network, optimizers, counters and random states are as they were. The worlds begin new episodes,
+    and a replay buffer is filled anew.
+
+    Args:
+        folder: of the training.
+        steps: environment steps in all, when it is to be longer or shorter than planned.
+        workers: processes, when it is to have others than before.
+        device: when it is to be another than before.
+        on_progress: called a few times a second.
+
+    Raises:
+        ArgumentError: what was asked for is not allowed, or was reached already.
+        SavedFileError: there is no training in the folder, or it is damaged.
+    """
+    run = _Folder(folder)
+    with run.going_on():
+        saved = run.job()
+        _check_undecided(saved.arguments)
+        changes = {"steps": steps, "workers": workers, "device": device}
+        job = saved.model_copy(update={k: v for k, v in changes.items() if v is not None})
+        checkpoint = run.checkpoints.newest()
+        if checkpoint is not None and int(checkpoint.name) >= job.steps:
+            raise ArgumentError(
+                f"{folder} has come {int(checkpoint.name)} steps, as far as it was to go: "
+                "give a larger number of steps to go on"
+            )
+        learner = _learner(job, checkpoint)
+        if job != saved:
+            run.write_record(_text(job))
+        return _train(job, learner, run, checkpoint, on_progress)
+
+
+def finished_training(folder: Path | str) -> AgentRecord | None:
+    """The record of what a training came to; None where there is more to do.
+
+    Raises:
+        SavedFileError: there is no training in the folder, or it is damaged.
+    """
+    run = _Folder(folder)
+    job, checkpoint = run.job(), run.checkpoints.newest()
+    if checkpoint is None or int(checkpoint.name) < job.steps or not run.agent.is_dir():
+        return None
+    return read_record(run.agent)
+
+
+def read_job(folder: Path | str) -> Job:
+    """What the training in a folder was asked for.
+
+    Raises:
+        SavedFileError: there is no training in the folder.
+    """
+    return _Folder(folder).job()
+
+
+def absolute(agent: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters whose paths mean the same from everywhere.
+
+    Raises:
+        UnknownIdError: there is no such agent.
+    """
+    made = registry.load(registry.agent(agent))
+    return {
+        name: str(Path(value).resolve()) if name in made.paths and isinstance(value, str) else value
+        for name, value in config.items()
+    }
+
+
+def _check_undecided(arguments: Mapping[str, Any]) -> None:
+    """Refuses arguments of the scenario that training decides, such as the split, by name."""
+    check_undecided(
+        "training", arguments, seed="--seed", num_worlds="--worlds", worlds="--worlds",
+        workers="--workers", observers="--drive",
+    )  # fmt: skip
+
+
+def _text(job: Job) -> str:
+    return job.model_dump_json(indent=2) + "\n"
+
+
+def _learner(job: Job, checkpoint: Path | None = None) -> Learner:
+    """A learner as it was asked for; from a checkpoint, which holds all that it was made from."""
+    if checkpoint is None:
+        made = make_agent(job.agent, job.scenario, job.arguments, job.config)
+    else:
+        made, record = load_agent(checkpoint)
+        if (record.agent, record.scenario) != (job.agent, job.scenario):
+            raise SavedFileError(f"{checkpoint} is not a checkpoint of this training")
+        _check_same_config(job, made, checkpoint)
+    if not isinstance(made, Learner):
+        raise ArgumentError(f'"{job.agent}" is marked as trainable, but is no Learner')
+    return made
+
+
+def _check_same_config(job: Job, made: Agent, checkpoint: Path) -> None:
+    """Refuses hyperparameters that a checkpoint was not made with, which would count for nothing.
+
+    Raises:
+        ArgumentError: one of them is unknown, or its value is not allowed.
+        SavedFileError: the checkpoint has another value.
+    """
+    # What was read from a path is in the checkpoint, and the path may be gone.
+    given = {name: value for name, value in job.config.items() if name not in made.paths}
+    asked = make_agent(job.agent, job.scenario, job.arguments, given)
+    if given.keys() != job.config.keys():
+        return
+    for name in given:
+        if asked.config.get(name) != made.config.get(name):
+            raise SavedFileError(f"{checkpoint} was made with another {name} than {JOB} says")
+
+
+def _train(
+    job: Job,
+    learner: Learner,
+    run: _Folder | None,
+    checkpoint: Path | None,
+    on_progress: OnProgress,
+) -> Trained:
+    from als_engine.envs.sb3 import sb3_vec_env
+
+    earlier = _seconds(checkpoint)
+    begun = time.monotonic()
+    record = AgentRecord(
+        agent=job.agent,
+        scenario=job.scenario,
+        arguments=job.arguments,
+        observers=job.observers,
+    )
+
+    def recorded(progress: Progress) -> AgentRecord:
+        training = TrainingRecord(
+            steps=progress.steps,
+            seed=job.seed,
+            seconds=round(earlier + time.monotonic() - begun, 1),
+            mean_return=finite(progress.mean_return),
+            success=finite(progress.success),
+        )
+        return record.model_copy(update={"training": training})
+
+    def save_checkpoint(progress: Progress) -> None:
+        progress = counted(progress)
+        if run is not None:
+            run.save_checkpoint(learner, recorded(progress), progress)
+
+    log = None if run is None else _Log(run)
+
+    def counted(progress: Progress) -> Progress:
+        recent = env.recent
+        return replace(
+            progress,
+            episodes=recent.episodes,
+            mean_return=recent.mean_return,
+            success=recent.success,
+        )
+
+    def report(progress: Progress) -> None:
+        progress = counted(progress)
+        if log is not None:
+            log.add(progress, earlier + time.monotonic() - begun)
+        # It is called by the clock, and whatever it draws is no part of the training.
+        with generators.outside():
+            on_progress(progress)
+
+    generators = Generators(spread("generators in training", job.seed))
+    with generators, interruptible() as interrupted:
+        with uninterrupted():
+            arguments: dict[str, Any] = job.arguments
+            env = sb3_vec_env(
+                job.scenario,
+                job.worlds,
+                observers=job.observers,
+                workers=job.workers,
+                **arguments,
+            )
+        # A training that is taken up again meets new levels, not those of its beginning.
+        env.spread_for("training", 0 if checkpoint is None else int(checkpoint.name))
+        env.seed(job.seed)
+        try:
+            progress = learner.learn(
+                env,
+                Training(
+                    steps=job.steps,
+                    seed=job.seed,
+                    logs=None if run is None else run.logs,
+                    resume=checkpoint,
+                    device=job.device,
+                    checkpoint_every=job.checkpoint_every,
+                    on_checkpoint=save_checkpoint,
+                    on_progress=report,
+                    should_stop=interrupted,
+                ),
+            )
+        finally:
+            env.close()
+        progress = counted(progress)
+        stopped = interrupted() and progress.steps < job.steps
+        if stopped:
+            interrupted.answered()
+        saved = recorded(progress)
+        if run is not None:
+            if not stopped:
+                saved = save_agent(learner, run.agent, saved)
+            run.save_checkpoint(learner, saved, progress)
+    where = None if run is None or stopped else run.agent
+    return Trained(learner, saved, progress, time.monotonic() - begun, where, stopped)
+
+
+class _Folder(RunFolder):
+    """The folder of a training."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, JOB, "a training", owns=["agent"])
+        self.agent = self.path / "agent"
+
+    def job(self) -> Job:
+        """What was asked for."""
+        self.require()
+        return read_model(self.record, Job)
+
+    def save_checkpoint(self, learner: Learner, record: AgentRecord, progress: Progress) -> None:
+        """Writes a checkpoint, then removes all but the last two."""
+
+        def fill(folder: Path) -> None:
+            write_agent(learner, folder, record)
+            learner.save_training(folder)
+
+        self.checkpoints.save(progress.steps, fill)
+
+
+class _Log:
+    """Adds points to a learning curve, about once a second; goes on from what is in it."""
+
+    def __init__(self, run: _Folder) -> None:
+        self._curve = Curve(run.curve, COLUMNS)
+        last = self._curve.last
+        self._episodes = int(last[2]) if last and last[2].isdecimal() else 0
+        self._logged = -math.inf
+
+    def add(self, progress: Progress, seconds: float) -> None:
+        """Adds a point, if it is time for one."""
+        if seconds - self._logged < 1.0 and progress.steps < progress.total:
+            return
+        self._logged = seconds
+        row = [progress.steps, round(seconds, 1), self._episodes + progress.episodes]
+        row += [round(progress.mean_return, 4), round(progress.success, 4)]
+        self._curve.add(row)
+
+
+def _seconds(checkpoint: Path | None) -> float:
+    """How long a training has taken before."""
+    if checkpoint is None:
+        return 0.0
+    record = read_record(checkpoint)
+    return record.training.seconds if record.training else 0.0

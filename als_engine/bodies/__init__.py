@@ -1,0 +1,1 @@
+"""Avatars: how actions become forces, and what hands and voices do."""

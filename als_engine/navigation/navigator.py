@@ -1,0 +1,340 @@
+"""Ways around obstacles, for every avatar of every world at once: experts and background walkers.
+
+A `Navigator` says which way to walk, `steer` turns that into commands. Nothing here is random, and
+what is cached never changes a result. Lengths are metres, angles radians.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from als_engine.errors import ArgumentError
+from als_engine.geometry import portable_math as pmath
+from als_engine.navigation.pathfinding import BUCKETS, FAR, direct, look_up, refresh
+from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
+from als_engine.world.state import WorldState
+
+if TYPE_CHECKING:
+    from als_engine.bodies.avatar import Commands
+
+__all__ = ["Navigator", "face", "reached", "steer"]
+
+MAX_CELLS: Final = 1 << 20
+
+_PASS_WEIGHT: Final = 1.5
+_ON_COURSE: Final = 0.22
+"""Who turns by no more, and no faster, than this walks on instead of stopping to turn."""
+
+_SIDE_GAP: Final = 0.1
+_FORESIGHT: Final = 0.35
+"""How far ahead an approaching avatar is seen to come, seconds."""
+
+
+def reached(state: WorldState, goals: ArrayLike, within: float = 0.3) -> BoolArray:
+    """Whether avatars are at most `within` metres from their goals, (worlds, avatars, 2)."""
+    away = state.avatars.position[..., :2] - _as_goals(state, goals)
+    return pmath.hypot(away[..., 0], away[..., 1]) <= within
+
+
+class Navigator:
+    """Finds ways around the walls and fixed props of all worlds of a state.
+
+    Passages narrower than `2 * clearance + cell` may count as closed.
+
+    Attributes:
+        state: the worlds.
+        cell: edge of a grid cell, metres.
+        clearance: how far the middle of an avatar keeps from obstacles, metres.
+        arrive: how near to its goal an avatar has arrived, metres.
+    """
+
+    def __init__(
+        self,
+        state: WorldState,
+        cell: float = 0.25,
+        clearance: float = 0.3,
+        blockers: Sequence[str] = (),
+        arrive: float = 0.1,
+    ) -> None:
+        """Makes a navigator that has seen no world yet: call `refresh` after each reset.
+
+        Args:
+            state: the worlds.
+            cell: see above.
+            clearance: see above.
+            blockers: props that count as obstacles although they can be moved, where they stand
+                when `refresh` is called.
+            arrive: see above.
+
+        Raises:
+            ArgumentError: a blocker's name is unknown, or a measure is not positive.
+        """
+        if not (cell > 0 and clearance > 0 and arrive > 0):
+            raise ArgumentError(
+                f"cell, clearance and arrive must be above 0, got {cell}, {clearance}, {arrive}"
+            )
+        self.state, self.cell, self.clearance, self.arrive = state, cell, clearance, arrive
+        self._movable: BoolArray = np.zeros(len(state.props.names), np.bool_)
+        self._movable[[state.prop(name) for name in blockers]] = True
+        worlds, avatars = state.num_worlds, state.num_avatars
+        self._origin: FloatArray = np.zeros((worlds, 2))
+        self._size: IntArray = np.zeros((worlds, 2), np.int32)
+        self._blocked: BoolArray = np.zeros((worlds, 0), np.bool_)
+        # Of each obstacle: x, y, cos, sin, half extents, radius; walls come first.
+        self._things: FloatArray = np.zeros((worlds, 0, 7))
+        self._counts: IntArray = np.zeros((worlds, 2), np.int32)
+        self._field: IntArray = np.zeros((worlds, avatars, 0), np.int32)
+        self._goal_cell: NDArray[np.int64] = np.full((worlds, avatars), -1, np.int64)
+        self._goal: FloatArray = np.zeros((worlds, avatars, 2))
+        self._bucket: IntArray = np.zeros((BUCKETS, 0), np.int32)
+
+    def refresh(self, worlds: ArrayLike | None = None) -> None:
+        """Looks at some worlds anew: after their reset, or when a blocker has been moved.
+
+        Args:
+            worlds: indices or a mask; None for all.
+
+        Raises:
+            ArgumentError: a world is too large for cells of this size.
+        """
+        state = self.state
+        which = np.arange(state.num_worlds) if worlds is None else np.asarray(worlds)
+        if which.dtype == np.bool_:
+            which = np.flatnonzero(which)
+        if not which.size:
+            return
+        bounds = state.bounds[which]
+        edge = math.ceil(self.clearance / self.cell) + 2  # Leaves a way around the outside.
+        self._origin[which] = bounds[:, :2] - edge * self.cell
+        size = np.ceil((bounds[:, 2:] - bounds[:, :2]) / self.cell) + 2 * edge
+        if size.prod(axis=1).max() > MAX_CELLS:
+            world = which[int(size.prod(axis=1).argmax())]
+            raise ArgumentError(f"world {world} is too large for cells of {self.cell} metres")
+        self._size[which] = size
+        self._make_room(int(size.prod(axis=1).max()))
+        walls, props = state.walls, state.props
+        refresh(
+            which.astype(np.int64), self.cell, self.clearance, float(state.bodies.height.max()),
+            walls.count, walls.position, walls.half, walls.cos, walls.sin,
+            props.position, props.orientation, props.half, props.shape, props.mass,
+            props.present & props.solid & (props.holder == NOTHING), self._movable,
+            self._origin, self._size, self._blocked, self._things, self._counts, self._goal_cell,
+        )  # fmt: skip
+
+    def _make_room(self, cells: int) -> None:
+        things = self.state.walls.position.shape[1] + len(self.state.props.names)
+        if things > self._things.shape[1]:
+            grown = np.zeros((self.state.num_worlds, things, 7))
+            grown[:, : self._things.shape[1]] = self._things
+            self._things = grown
+        old = self._blocked.shape[1]
+        if cells > old:
+            shape = (*self._goal_cell.shape, cells)
+            blocked = np.zeros((self.state.num_worlds, cells), np.bool_)
+            blocked[:, :old] = self._blocked
+            field = np.full(shape, FAR, np.int32)
+            field[..., :old] = self._field
+            self._blocked, self._field = blocked, field
+            self._bucket = np.zeros((BUCKETS, cells), np.int32)
+
+    def blocked(self, points: ArrayLike) -> BoolArray:
+        """Whether points (worlds, ..., 2) are in blocked cells: (worlds, ...)."""
+        where = np.asarray(points, np.float64)
+        flat = np.ascontiguousarray(where).reshape(self.state.num_worlds, -1, 2)
+        out: BoolArray = np.zeros(flat.shape[:2], np.bool_)
+        look_up(flat, self.cell, self._origin, self._size, self._blocked, out)
+        return out.reshape(where.shape[:-1])
+
+    def direction(self, goals: ArrayLike, who: BoolArray | None = None) -> FloatArray:
+        """Which way to walk now.
+
+        Args:
+            goals: (worlds, avatars, 2), or (worlds, 2) for all avatars of a world; NaN for none.
+                A goal inside an obstacle leads to the nearest free place on its side of the wall.
+            who: (worlds, avatars), the avatars that ask; None for all.
+
+        Returns:
+            (worlds, avatars, 2): unit vectors in the world's frame, shorter within the last 0.6
+            metres; zero where an avatar has arrived or has no goal. Where there is no way at all
+            they point straight at the goal.
+        """
+        state = self.state
+        out: FloatArray = np.zeros((state.num_worlds, state.num_avatars, 2))
+        everyone = np.ones(out.shape[:2], np.bool_) if who is None else who
+        direct(
+            state.avatars.position, _as_goals(state, goals), everyone, self.cell, self.clearance,
+            self.arrive, self._origin, self._size, self._blocked, self._things, self._counts,
+            self._field, self._goal_cell, self._goal, self._bucket, out,
+        )  # fmt: skip
+        return out
+
+    def walk(
+        self,
+        goals: ArrayLike,
+        commands: Commands,
+        who: BoolArray,
+        speed: ArrayLike = 1.0,
+        avoid: ArrayLike = 0.4,
+    ) -> FloatArray:
+        """Lets avatars walk to their goals: `direction`, then `steer`; returns the directions."""
+        directions = self.direction(goals, who)
+        steer(self.state, directions, commands, who, speed, avoid)
+        return directions
+
+
+def steer(
+    state: WorldState,
+    directions: ArrayLike,
+    commands: Commands,
+    who: BoolArray,
+    speed: ArrayLike = 1.0,
+    avoid: ArrayLike = 0.4,
+) -> None:
+    """Turns avatars towards a direction and moves them along it, past each other.
+
+    The turn is as fast as still allows to stop at the right angle. An avatar faces where it goes,
+    but steps aside, to its right, for one that comes straight at it; where there is no room to
+    pass, the one of the higher number steps back.
+
+    Args:
+        state: the worlds.
+        directions: (worlds, avatars, 2) in the world's frame, at most of length 1; zero to stop.
+        commands: `move` and `turn` are written.
+        who: (worlds, avatars), the avatars that are steered.
+        speed: fraction of full speed, for all or (worlds, avatars).
+        avoid: how near, skin to skin, another avatar is walked around, metres, for all or
+            (worlds, avatars); 0 for one that wants to meet the others.
+    """
+    shape = commands.turn.shape
+    _steer(
+        np.ascontiguousarray(directions, np.float64),
+        who,
+        np.broadcast_to(np.asarray(speed, np.float64), shape),
+        np.broadcast_to(np.asarray(avoid, np.float64), shape),
+        state.avatars.position, state.avatars.velocity, state.avatars.heading,
+        state.avatars.turn_rate, state.bodies.radius, state.bodies.speed, state.bodies.turn_speed,
+        state.bodies.turn_acceleration, state.time_step, commands.move, commands.turn,
+    )  # fmt: skip
+
+
+def face(state: WorldState, points: ArrayLike, commands: Commands, who: BoolArray) -> FloatArray:
+    """Lets avatars stand and turn towards points, (worlds, avatars, 2) or (worlds, 2).
+
+    Returns:
+        (worlds, avatars): how far they still have to turn, 0 to pi.
+    """
+    away = _as_goals(state, points) - state.avatars.position[..., :2]
+    length = np.maximum(pmath.hypot(away[..., 0], away[..., 1]), 1e-9)[..., None]
+    steer(state, away / length, commands, who, 0.0, 0.0)
+    angle = pmath.atan2(away[..., 1], away[..., 0]) - state.avatars.heading
+    return np.abs((angle + np.pi) % (2 * np.pi) - np.pi)
+
+
+def _as_goals(state: WorldState, goals: ArrayLike) -> FloatArray:
+    array = np.asarray(goals, np.float64)
+    shape = (state.num_worlds, state.num_avatars, 2)
+    if array.shape == (state.num_worlds, 2):
+        array = array[:, None]
+    elif array.shape != shape:
+        raise ArgumentError(f"goals have shape {array.shape}, expected {shape} or {shape[::2]}")
+    return np.ascontiguousarray(np.broadcast_to(array, shape))
+
+
+# -- commands -------------------------------------------------------------------------------------
+
+
+@numba.njit(cache=True, nogil=True)
+def _steer(  # type: ignore[no-untyped-def]
+    directions, who, speed, avoid, position, velocity, heading, turn_rate, radius, top_speed,
+    turn_speed, turn_acceleration, dt, move, turn,
+):  # fmt: skip
+    worlds, avatars = turn.shape
+    for w in range(worlds):
+        for a in range(avatars):
+            if not who[w, a]:
+                continue
+            dx, dy = directions[w, a, 0], directions[w, a, 1]
+            length = min(1.0, math.sqrt(dx * dx + dy * dy))
+            move[w, a, 0] = move[w, a, 1] = turn[w, a] = 0.0
+            if length < 1e-9:
+                continue
+            dx, dy = dx / length, dy / length
+            angle = pmath.atan2(dy, dx) - heading[w, a]
+            angle -= 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
+            turn[w, a] = _turn(angle, turn_rate[w, a], turn_speed[a], turn_acceleration[a] * dt, dt)
+            if speed[w, a] <= 0.0:
+                continue
+            ahead = max(0.0, pmath.cos(angle))
+            pace = length * speed[w, a] * ahead * ahead
+            # Faster or slower than that by as much as the body is too slow or too fast now: so
+            # discrete actions, which know only full speed, stop in time as well.
+            now = (dx * velocity[w, a, 0] + dy * velocity[w, a, 1]) / top_speed[a]
+            pace = min(1.0, max(0.0, 2.0 * pace - now)) if pace > 0.0 else 0.0
+            x, y = dx * pace, dy * pace
+            if avoid[w, a] > 0.0:
+                x, y = _give_way(
+                    a, x, y, dx, dy, avoid[w, a], who[w], directions[w], position[w], velocity[w],
+                    radius,
+                )  # fmt: skip
+            cos, sin = pmath.cos(heading[w, a]), pmath.sin(heading[w, a])
+            move[w, a, 0], move[w, a, 1] = cos * x + sin * y, cos * y - sin * x
+
+
+@numba.njit(cache=True, nogil=True)
+def _turn(angle, turn_rate, turn_speed, gain, dt):  # type: ignore[no-untyped-def]
+    """The share of full turn speed with which to turn by `angle`; `gain` is what a step can change.
+
+    The fastest rate from which braking by `gain` a step ends at the angle:
+    |angle| = dt * rate * (rate + gain) / (2 * gain).
+    """
+    rate = 0.5 * gain * (math.sqrt(1.0 + 8.0 * abs(angle) / (gain * dt)) - 1.0)
+    share = min(1.0, rate / turn_speed)
+    if abs(angle) < _ON_COURSE and abs(turn_rate) < _ON_COURSE:
+        share = min(share, 0.5)
+    # The discrete turn, always at full speed, ends at a quarter: time to brake.
+    if share < math.copysign(turn_rate, turn_rate * angle) / turn_speed - 1e-3:
+        share = min(share, 0.25)
+    return math.copysign(share, angle)
+
+
+@numba.njit(cache=True, nogil=True)
+def _give_way(a, x, y, dx, dy, avoid, who, directions, position, velocity, radius):  # type: ignore[no-untyped-def]
+    """Bends a velocity (x, y) along (dx, dy) past the avatars in the way.
+
+    Two who come straight at each other both keep to their right; when they meet all the same,
+    the one of the higher number steps back.
+    """
+    bend, back_x, back_y = 0.0, 0.0, 0.0
+    for b in range(radius.shape[0]):
+        if b == a:
+            continue
+        ox, oy = position[b, 0] - position[a, 0], position[b, 1] - position[a, 1]
+        away = math.sqrt(ox * ox + oy * oy) + 1e-9
+        ahead, left = dx * ox + dy * oy, dx * oy - dy * ox
+        touch = radius[a] + radius[b]
+        vx, vy = velocity[a, 0] - velocity[b, 0], velocity[a, 1] - velocity[b, 1]
+        closing = max(0.0, (vx * ox + vy * oy) / away)
+        gap = away - touch - _FORESIGHT * closing
+        if gap >= avoid or ahead <= 0.0 or abs(left) > touch + _SIDE_GAP:
+            continue
+        near = min(1.0, 1.0 - gap / avoid)
+        bend += near * (-1.0 if left >= -0.05 else 1.0)
+        if b < a:
+            bx, by = (directions[b] if who[b] else velocity[b])[:2]
+            towards = -(bx * ox + by * oy) / away
+            if towards > 0.3:
+                step = min(1.0, max(0.0, 1.2 * (1.0 - (away - touch) / avoid)))
+                back_x, back_y = back_x - step * ox / away, back_y - step * oy / away
+            else:
+                x, y = x * (1.0 - 0.5 * near), y * (1.0 - 0.5 * near)
+    keep = max(0.0, 1.0 - math.sqrt(back_x * back_x + back_y * back_y))
+    length = math.sqrt(x * x + y * y)
+    bend *= _PASS_WEIGHT
+    scale = keep * length / math.sqrt(1.0 + bend * bend)
+    return scale * (dx - bend * dy) + back_x, scale * (dy + bend * dx) + back_y

@@ -1,0 +1,1 @@
+"""Bullet as the physics: PyBullet's own C functions, called from kernels."""

@@ -1,0 +1,1 @@
+"""Plugins: the hooks, the specs that they return, the registry and its discovery."""

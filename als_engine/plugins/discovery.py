@@ -1,0 +1,251 @@
+"""How plugins are found: the entry points, what the environment allows, and half-imported modules.
+
+Gymnasium loads no plugins of its own, so `import als_engine` does it. That has one trap. When a
+third party's module is imported first, it is that module which imports `als_engine`, and we find
+its entry point while it is still running: the module is in `sys.modules`, but its hooks are not in
+the module yet. Asking it then would find nothing, and pluggy would say nothing. So a module that is
+still being imported is left alone, and asked in the moment in which its import is over.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.machinery import ModuleSpec
+from importlib.metadata import Distribution, EntryPoint, distributions
+from typing import Any, Literal
+
+from als_engine.plugins.specs import Spec
+
+__all__ = [
+    "BUNDLED",
+    "Installed",
+    "Namespaces",
+    "Plugin",
+    "PluginSettings",
+    "call_when_imported",
+    "find_installed",
+    "half_imported",
+    "normalized",
+]
+
+BUNDLED = "als-engine"  # The distribution that this file belongs to.
+
+
+@dataclass
+class Plugin:
+    """One entry point: where it comes from and what became of it.
+
+    Attributes:
+        distribution: Normalized name of the distribution, as pip shows it.
+        version: The distribution's version.
+        name: The entry point's name.
+        module: What the entry point names.
+        status: `waiting` is a plugin whose module was only half imported when it was found.
+        specs: What it offers, once it is loaded.
+        error: Why it failed, or is disabled, in one line.
+        traceback: The whole traceback of the failure.
+    """
+
+    distribution: str
+    version: str
+    name: str
+    module: str
+    status: Literal["loaded", "failed", "disabled", "waiting"] = "waiting"
+    specs: list[Spec] = field(default_factory=list)
+    error: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class PluginSettings:
+    """What the environment says about plugins. The bundled ones are always loaded.
+
+    Attributes:
+        disabled: `ALS_DISABLE_PLUGINS=1`: no third party's plugin is loaded.
+        allowed: `ALS_PLUGINS="acme-kitchen,other"`: only these are; None allows all of them.
+        strict: `ALS_STRICT_PLUGINS=1`: the first failure is raised and not only kept.
+    """
+
+    disabled: bool = False
+    allowed: frozenset[str] | None = None
+    strict: bool = False
+
+    @classmethod
+    def from_environment(cls) -> PluginSettings:
+        """Reads the variables; an empty one counts as not set."""
+        names = [name for name in os.environ.get("ALS_PLUGINS", "").split(",") if name.strip()]
+        allowed = frozenset(normalized(name.strip()) for name in names) if names else None
+        return cls(_is_on("ALS_DISABLE_PLUGINS"), allowed, _is_on("ALS_STRICT_PLUGINS"))
+
+    def why_not(self, distribution: str) -> str:
+        """Returns why a distribution's plugins are not to be loaded, or `''` when they are."""
+        if distribution == BUNDLED:
+            return ""
+        if self.disabled:
+            return "ALS_DISABLE_PLUGINS is set"
+        if self.allowed is not None and distribution not in self.allowed:
+            return "ALS_PLUGINS does not name it"
+        return ""
+
+
+class Namespaces:
+    """Who may offer ids in which namespace.
+
+    A namespace belongs to the distributions that declare it, in the entry-point group
+    `als_engine.namespaces`, where each names the owner: `Acme = "acme_kitchen"`. Several that name
+    the same owner share it. One that nobody declares is open to everyone, so that nobody takes it
+    from anybody by coming first.
+    """
+
+    def __init__(self) -> None:
+        # Folded, so that nobody can pass for someone else by writing `als/`.
+        self._claims: dict[str, dict[str, str]] = {"als": {BUNDLED: BUNDLED}}
+
+    def declare(self, distribution: str, namespace: str, owner: str) -> None:
+        """Notes that a distribution declares a namespace, for itself or for a common owner."""
+        claims = self._claims.setdefault(namespace.casefold(), {})
+        if BUNDLED not in claims:
+            claims[distribution] = normalized(owner)
+
+    def why_not(self, distribution: str, namespace: str) -> str:
+        """Returns why a distribution may not offer ids in a namespace, or `''` when it may."""
+        claims = self._claims.get(namespace.casefold(), {})
+        if not claims:
+            return ""
+        if distribution not in claims:
+            return f'the namespace "{namespace}/" belongs to {", ".join(sorted(claims))}'
+        if others := sorted(d for d, owner in claims.items() if owner != claims[distribution]):
+            return (
+                f'the namespace "{namespace}/" is declared by {distribution} and by '
+                f"{', '.join(others)}, for different owners: uninstall one, or name those that "
+                "you trust in ALS_PLUGINS"
+            )
+        return ""
+
+
+@dataclass
+class Installed:
+    """What the installed distributions bring.
+
+    Attributes:
+        plugins: the bundled ones first, then in alphabetical order.
+        declared: distribution, namespace and owner of each declaration.
+        broken: distributions whose entry points cannot be read.
+    """
+
+    plugins: list[tuple[Plugin, EntryPoint]] = field(default_factory=list)
+    declared: list[tuple[str, str, str]] = field(default_factory=list)
+    broken: list[Plugin] = field(default_factory=list)
+
+
+def find_installed(group: str) -> Installed:
+    """Finds the installed entry points of `group` and of `group.namespaces`."""
+    found, seen = Installed(), set[str]()
+    for distribution in distributions():
+        try:
+            text = distribution.read_text("entry_points.txt") or ""
+            if group not in text:  # Reading a name can take longer than reading the entry points.
+                continue
+        except (OSError, ValueError):
+            continue
+        name, version = _name_of(distribution)
+        if name in seen:  # Hidden by one that comes earlier on the path.
+            continue
+        seen.add(name)
+        try:
+            points = list(distribution.entry_points)
+        except Exception as error:
+            reason = f"its entry_points.txt cannot be read: {type(error).__name__}: {error}"
+            found.broken.append(Plugin(name, version, "", "", "failed", error=reason))
+            continue
+        for point in points:
+            if point.group == group:
+                found.plugins.append((Plugin(name, version, point.name, point.value), point))
+            elif point.group == f"{group}.namespaces":
+                found.declared.append((name, point.name, point.value))
+    # The order of sys.path is nobody's choice; what is listed and who comes first must not
+    # depend on it.
+    found.plugins.sort(key=lambda item: (item[0].distribution != BUNDLED, _place(item[0])))
+    return found
+
+
+def normalized(distribution: str) -> str:
+    """Returns a distribution's name in its one canonical spelling (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def half_imported(reference: str) -> str:
+    """Returns the module that is still being imported, if an import of `reference` would meet one.
+
+    Args:
+        reference: `"package.module"` or `"package.module:name"`; the packages around the module
+            count too, since the module may import from them.
+
+    Returns:
+        The outermost such module's name, or `''` when all is well.
+    """
+    parts = reference.partition(":")[0].strip().split(".")
+    for end in range(1, len(parts) + 1):
+        name = ".".join(parts[:end])
+        if getattr(_spec_of(name), "_initializing", False):
+            return name
+    return ""
+
+
+def call_when_imported(name: str, callback: Callable[[], None]) -> None:
+    """Calls back as soon as the module `name`, which is being imported now, is whole.
+
+    When the import fails there is nothing to call back for.
+    """
+    spec = _spec_of(name)
+    # A loader may bring a spec class of its own. Then the registry's next lookup has to do.
+    if type(spec) is ModuleSpec:
+        spec.__class__ = _WatchedSpec
+        spec.__dict__["callback"] = callback
+
+
+class _WatchedSpec(ModuleSpec):
+    """The spec of a module that is being imported; it notices the end of that import.
+
+    Python has no public hook for that moment, but the import system itself marks it: it sets
+    `_initializing` on the spec to False as its last act. (`gymnasium.make` looks its registry up
+    without asking anyone, so waiting for the next lookup in our registry would be too late.)
+    """
+
+    @property
+    def _initializing(self) -> bool:
+        return bool(self.__dict__["_initializing"])
+
+    @_initializing.setter
+    def _initializing(self, value: bool) -> None:
+        self.__dict__["_initializing"] = value
+        if value:
+            return
+        callback: Callable[[], None] = self.__dict__.pop("callback")
+        self.__class__ = ModuleSpec  # type: ignore[assignment]
+        if self.name in sys.modules:  # A module whose import failed has been taken out again.
+            callback()
+
+
+def _spec_of(name: str) -> Any:
+    return getattr(sys.modules.get(name), "__spec__", None)
+
+
+def _name_of(distribution: Distribution) -> tuple[str, str]:
+    """Name and version; metadata that somebody has written by hand may lack either."""
+    try:
+        return normalized(distribution.name or "unknown"), distribution.version or ""
+    except Exception:
+        return "unknown", ""
+
+
+def _place(plugin: Plugin) -> tuple[str, str]:
+    return plugin.distribution, plugin.name
+
+
+def _is_on(variable: str) -> bool:
+    return os.environ.get(variable, "").strip().lower() not in ("", "0", "false", "no", "off")

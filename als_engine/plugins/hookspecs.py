@@ -1,0 +1,60 @@
+"""The whole plugin surface: seven hooks. A plugin implements those it needs, marked `@hookimpl`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from als_engine.plugins.specs import (
+    AgentSpec,
+    EncoderSpec,
+    EpisodeRecord,
+    ScenarioSpec,
+    SensorSpec,
+    SuiteSpec,
+)
+
+if TYPE_CHECKING:
+    import typer
+
+PROJECT = "als_engine"  # The pluggy project, and the entry-point group that plugins are found in.
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def als_scenarios() -> Iterable[ScenarioSpec]:  # type: ignore[empty-body]
+    """Returns the scenarios that the plugin offers."""
+
+
+@hookspec
+def als_sensors() -> Iterable[SensorSpec]:  # type: ignore[empty-body]
+    """Returns the sensors that the plugin offers to every scenario."""
+
+
+@hookspec
+def als_agents() -> Iterable[AgentSpec]:  # type: ignore[empty-body]
+    """Returns the agents and learners that the plugin offers."""
+
+
+@hookspec
+def als_encoders() -> Iterable[EncoderSpec]:  # type: ignore[empty-body]
+    """Returns the observation encoders that the plugin offers."""
+
+
+@hookspec
+def als_suites() -> Iterable[SuiteSpec]:  # type: ignore[empty-body]
+    """Returns the benchmark suites that the plugin offers."""
+
+
+@hookspec
+def als_commands(app: typer.Typer) -> None:
+    """Adds commands to the `als` command line, with `app.command()` or `app.add_typer()`."""
+
+
+@hookspec
+def als_episode_end(record: EpisodeRecord) -> None:
+    """Is told of every episode that ends, in the process in which it ends."""

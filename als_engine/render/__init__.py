@@ -1,0 +1,1 @@
+"""Pictures: the scene, the rasteriser, the views of it, and videos."""

@@ -1,0 +1,258 @@
+"""From scenes to pictures: draws all primitives, writes on the boards, adds fog and stores pixels.
+
+Numba looks for changes in a kernel's own file only: after an edit in `scene`, `raster`, `stage`
+or `backdrop`, delete the `__pycache__` of this folder.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+
+from __future__ import annotations
+
+import numpy as np
+
+from als_engine.render.backdrop import aim, background
+from als_engine.render.raster import (
+    EDGE,
+    HALF,
+    ONE,
+    ZERO,
+    fill_box,
+    fill_round,
+    find,
+)
+from als_engine.render.scene import (
+    BOARD,
+    BOX,
+    NOBODY,
+    SIGN,
+    inlined,
+    inner,
+    kernel,
+)
+from als_engine.render.stage import cast_shadow, stage
+
+MAX_DEPTH = 20.0
+
+FAR = np.float32(MAX_DEPTH)
+# Under this height surfaces darken, down to this share of their light at the floor.
+CREASE_SLOPE, CREASE_LIGHT = np.float32(0.5), np.float32(0.78)
+CLEAREST = np.float32(0.45)
+FINEST = np.float32(0.05)
+# A pixel of a board whose text is still to be painted.
+MARK = np.int32(127 << 24)
+
+
+@inlined
+def _ink(sums, u, v):
+    """Ink above and to the left of a point, texels: exact between the texels' corners, too."""
+    u = min(max(u, ZERO), np.float32(sums.shape[1] - 1.001))
+    v = min(max(v, ZERO), np.float32(sums.shape[0] - 1.001))
+    i, j = int(u), int(v)
+    a, b = u - np.float32(i), v - np.float32(j)
+    top = np.float32(sums[j, i]) * (ONE - a) + np.float32(sums[j, i + 1]) * a
+    low = np.float32(sums[j + 1, i]) * (ONE - a) + np.float32(sums[j + 1, i + 1]) * a
+    return top * (ONE - b) + low * b
+
+
+@inlined
+def _mix(paper, ink, share):
+    mixed = SIGN << 24
+    for shift in range(0, 24, 8):
+        a, b = np.float32((paper >> shift) & 255), np.float32((ink >> shift) & 255)
+        mixed |= int(a + (b - a) * share + HALF) << shift
+    return mixed
+
+
+@inner
+def _write_board(buffers, near, first, end, paint, board, sums):
+    """Paints the text where the board's front has been marked, averaged over the pixel."""
+    s, color, ramp, local = buffers.s, buffers.color, buffers.ramp, buffers.local
+    paper, ink = int(paint[0]), int(paint[6])
+    wide, tall, ku, kv = board[0], board[1], board[2], board[3]
+    front = 0
+    while front < near and buffers.face[front] != 0:
+        front += 1
+    if front == near:
+        return
+    sx, sy = buffers.plane[front, 1], buffers.plane[front, 2]
+    for y in range(np.uint64(first), np.uint64(end)):
+        low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
+        if low > high:
+            continue
+        for x in range(np.uint64(low), np.uint64(high) + np.uint64(1)):
+            if color[y, x] != MARK:
+                continue
+            t = ONE / s[y, x]
+            dy = (local[1, 1] + local[2, 1] * ramp[x] + local[3, 1] * ramp[y]) * t
+            dz = (local[1, 2] + local[2, 2] * ramp[x] + local[3, 2] * ramp[y]) * t
+            u = wide * HALF + (local[0, 1] + dy) * ku
+            v = tall * HALF - (local[0, 2] + dz) * kv
+            # p = e + d t moves by (d' - d t s') t per pixel: as far as the average goes.
+            fu = (abs(local[2, 1] - dy * sx) + abs(local[3, 1] - dy * sy)) * t * ku
+            fv = (abs(local[2, 2] - dz * sx) + abs(local[3, 2] - dz * sy)) * t * kv
+            fu, fv = max(fu, FINEST), max(fv, FINEST)
+            share = ZERO
+            if u + fu > ZERO and u - fu < wide and v + fv > ZERO and v - fv < tall:
+                u0, u1, v0, v1 = u - fu * HALF, u + fu * HALF, v - fv * HALF, v + fv * HALF
+                share = _ink(sums, u1, v1) - _ink(sums, u0, v1) - _ink(sums, u1, v0)
+                share = min(max((share + _ink(sums, u0, v0)) / (fu * fv), ZERO), ONE)
+            color[y, x] = _mix(paper, ink, share)
+
+
+@inlined
+def _draw(buffers, scene, w, viewer, floor, eye, axes, tan_x, height, width):
+    """Draws one world, without what belongs to the viewer, into the buffers."""
+    tan_y = tan_x * np.float32(height) / np.float32(width)
+    background(buffers, eye, axes, height, width)
+    if floor[2] > floor[0]:
+        stage(buffers, floor, eye, axes, height, width)
+        for i in range(scene.size[w]):
+            cast_shadow(
+                buffers, scene.form[w, i], scene.center[w, i], scene.frame[w, i], eye, axes,
+                tan_x, tan_y, height, width,
+            )  # fmt: skip
+    for i in range(scene.size[w]):
+        if scene.owner[w, i] == viewer:
+            continue
+        frame, paint, form = scene.frame[w, i], scene.paint[w, i], scene.form[w, i]
+        first, end, near = find(
+            buffers, scene.center[w, i], frame, scene.reach[w, i], eye, axes, tan_x, tan_y,
+            height, width,
+        )  # fmt: skip
+        if first >= end:
+            continue
+        rule = scene.rule[w, i]
+        if form in (BOX, BOARD):
+            paper = paint[0]
+            if form == BOARD:
+                paint[0] = MARK
+            fill_box(buffers, near, first, end, paint)
+            paint[0] = paper
+        else:
+            fill_round(buffers, first, end, form, frame, paint, rule)
+        if form == BOARD:
+            _write_board(buffers, near, first, end, paint, scene.board[w, i], scene.ink[w, rule])
+
+
+@inlined
+def _fade(buffers, eye, axes, haze, height, width):
+    """Adds fog and the darkening near the floor to the packed colours."""
+    s, color, fog = buffers.s, buffers.color, buffers.fog
+    ez = np.float32(eye[2])
+    for y in range(height):
+        dz = axes[3, 2] + axes[5, 2] * np.float32(y)
+        fr, fg, fb = fog[y, 0], fog[y, 1], fog[y, 2]
+        for x in range(width):
+            t = ONE / s[y, x]
+            crease = CREASE_LIGHT + CREASE_SLOPE * abs(ez + dz * t)
+            crease = CREASE_LIGHT if crease < CREASE_LIGHT else crease
+            crease = ONE if crease > ONE else crease
+            clear = ONE - haze * t
+            clear = CLEAREST if clear < CLEAREST else clear
+            gain, lost = crease * clear, ONE - clear
+            c = color[y, x]
+            r = np.int32(np.float32(np.uint8(c)) * gain + fr * lost)
+            g = np.int32(np.float32(np.uint8(c >> 8)) * gain + fg * lost)
+            b = np.int32(np.float32(np.uint8(c >> 16)) * gain + fb * lost)
+            color[y, x] = np.int32(r | (g << 8) | (b << 16) | (c & 0x7F000000))
+
+
+@inlined
+def store_color(buffers, eye, axes, haze, height, width, rgb):
+    """Writes the finished colours, 8 bits a channel."""
+    _fade(buffers, eye, axes, haze, height, width)
+    color = buffers.color
+    for y in range(height):
+        for x in range(width):
+            c = color[y, x]
+            rgb[y, 3 * x] = np.uint8(c)
+            rgb[y, 3 * x + 1] = np.uint8(c >> 8)
+            rgb[y, 3 * x + 2] = np.uint8(c >> 16)
+
+
+@inlined
+def store_depth(buffers, height, width, depth):
+    """Metres along the view axis, at most MAX_DEPTH."""
+    s = buffers.s
+    for y in range(height):
+        for x in range(width):
+            t = ONE / s[y, x]
+            depth[y, x] = t if t < FAR else FAR
+
+
+@inlined
+def store_kind(buffers, height, width, semantic):
+    """The kinds."""
+    color = buffers.color
+    for y in range(height):
+        for x in range(width):
+            semantic[y, x] = np.uint8((color[y, x] >> 24) & 7)
+
+
+@kernel
+def render(
+    scene,
+    buffers,
+    position,
+    heading,
+    lift,
+    views,
+    own,
+    pitch,
+    tan_x,
+    haze,
+    floor,
+    height,
+    width,
+    wanted,
+    rgb,
+    depth,
+    kinds,
+):
+    """Takes pictures of every world.
+
+    Args:
+        scene: what to draw.
+        buffers: where to draw it.
+        position: (worlds, at least views, 3) of the cameras, metres.
+        heading: theirs, radians.
+        lift: (at least views,), added to their height.
+        views: how many there are in a world.
+        own: whether what avatar `a` owns is left out of view `a`.
+        pitch: radians, up.
+        tan_x: tangent of half the horizontal field of view.
+        floor: (4,) corners of a stage with shadows, metres; none where it is empty.
+        haze: the share of the light that fog takes per metre.
+        height: pixels.
+        width: pixels.
+        wanted: 1 for colour + 2 for depth + 4 for kinds.
+        rgb: (worlds, views, height, 3 * width), filled if wanted.
+        depth: (worlds, views, height, width), filled if wanted.
+        kinds: (worlds, views, height, width), filled if wanted.
+    """
+    eye, axes = buffers.eye, buffers.axes
+    for w in range(scene.size.shape[0]):
+        for a in range(views):
+            eye[0], eye[1] = position[w, a, 0], position[w, a, 1]
+            eye[2] = position[w, a, 2] + lift[a]
+            aim(axes, heading[w, a], pitch, tan_x, height, width)
+            viewer = np.int64(a) if own else NOBODY - 1
+            _draw(buffers, scene, w, viewer, floor, eye, axes, tan_x, height, width)
+            if wanted & 2:
+                store_depth(buffers, height, width, depth[w, a])
+            if wanted & 4:
+                store_kind(buffers, height, width, kinds[w, a])
+            if wanted & 1:
+                store_color(buffers, eye, axes, haze, height, width, rgb[w, a])
+
+
+@kernel
+def halve(fine, coarse):
+    """Averages squares of four pixels, (2 h, 6 w) to (h, w, 3)."""
+    for y in range(coarse.shape[0]):
+        for x in range(coarse.shape[1]):
+            for k in range(3):
+                i = 6 * x + k
+                total = int(fine[2 * y, i]) + int(fine[2 * y, i + 3])
+                total += int(fine[2 * y + 1, i]) + int(fine[2 * y + 1, i + 3])
+                coarse[y, x, k] = np.uint8((total + 2) >> 2)

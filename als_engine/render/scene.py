@@ -1,0 +1,359 @@
+"""What the camera draws: one world's walls, props, signs and avatars as primitives.
+
+A primitive is a unit box, ball or upright cylinder in a frame of its own. `Scene.frame` holds the
+rows that take a world vector into that frame, axis by axis divided by the half extent, so that
+every box is the cube |x|, |y|, |z| <= 1 and every ball, flattened or not, is the unit ball.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from als_engine.geometry import portable_math as pmath
+from als_engine.render.font import FIRST, GLYPHS, HEIGHT, LAST, WIDTH
+from als_engine.world.layout import SIGN_COLUMNS, SIGN_ROWS
+
+if TYPE_CHECKING:
+    from als_engine.world.state import WorldState
+
+# Kinds, as the `semantic` observation has them.
+NOTHING, GROUND, WALL, FIXED, MOVABLE, PORTABLE, SIGN, AVATAR = map(np.int64, range(8))
+
+# Forms; the first three are the state's codes for the shapes of props.
+BOX, BALL, CYLINDER, BOARD = map(np.int64, range(4))
+NOBODY = np.int64(-1)
+
+# A pixel has the same bits on every processor: no flag of `fastmath` lets a sum be reordered, or a
+# product and a sum be rounded as one.
+_OPTIONS: Any = {
+    "nogil": True,
+    # Nothing here allocates; counting references would cost half of a picture's time.
+    "_nrt": False,
+    "error_model": "numpy",
+    "fastmath": {"nnan", "ninf", "nsz"},
+}
+kernel: Any = njit(cache=True, **_OPTIONS)
+"""Compiles what Python calls."""
+_WITHIN: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+inner: Any = njit(**_OPTIONS, **_WITHIN)
+"""Compiles what kernels call; it is kept on disk as a part of them."""
+inlined: Any = njit(forceinline=True, **_OPTIONS, **_WITHIN)
+"""Likewise, where a call would cost more than the work: a tuple of arrays is seven words each."""
+
+CELL_WIDTH, CELL_HEIGHT = WIDTH + 1, HEIGHT + 2
+SUMS = (SIGN_ROWS * CELL_HEIGHT, SIGN_COLUMNS * CELL_WIDTH)
+
+# Towards the sun; what a surface sends back is AMBIENT + SUN * cosine, negative cosines included,
+# so that the faces in shade differ as well.
+LIGHT = np.array([-0.5, -0.22, 0.84], np.float32)
+AMBIENT, SUN = np.float32(0.72), np.float32(0.33)
+LIGHT_X, LIGHT_Y, LIGHT_Z = LIGHT
+
+
+def _avatar_color(r: int, g: int, b: int) -> np.int32:
+    return np.int32(r | g << 8 | b << 16 | AVATAR << 24)
+
+
+SKIN, HAIR = _avatar_color(224, 176, 142), _avatar_color(74, 54, 44)
+VISOR, STRIPE = _avatar_color(22, 26, 36), _avatar_color(250, 246, 230)
+
+# Where the second colour (visor, stripe) lies on an avatar's part: x > [0], |y| < [1],
+# [2] < z < [3]; the third (hair, trousers): [4] x + [5] z > [6]. All in the part's own frame.
+RULES = np.array(
+    [
+        [0.2, 0.36, -0.05, 1.1, 0.0, -1.0, 0.12],
+        [0.2, 0.36, -1.0, 0.8, 0.0, 0.0, 9.0],
+        [0.35, 0.8, -0.3, 0.32, -0.75, 0.66, 0.3],
+    ],
+    np.float32,
+)
+
+PARTS = len(RULES)
+# Of the body's height: half the height of each part and where its middle is; the head's radius.
+HALVES, LIFTS, HEAD = np.array([0.36, 0.11, 0.1]), np.array([0.36, 0.72, 0.9]), 0.1
+
+LAMP = np.float32(0.75)
+BOARD_HALF = 0.015
+"""Half the thickness of a sign, metres."""
+MARGINS = np.array([0.94, 0.88])
+"""The share of a board's width and height that its text may take."""
+
+
+class Scene(NamedTuple):
+    """The primitives of all worlds, (worlds, capacity, ...).
+
+    Attributes:
+        size: (worlds,), how many there are.
+        center: (…, 3), metres. frame: (…, 3, 3), see the module.
+        reach: radius of the ball around it, metres.
+        form: BOX, BALL, CYLINDER or BOARD. owner: the avatar that it is a part of, or -1.
+        paint: (…, 7) packed colours: of boxes the faces +x, -x, +y, -y, +z, -z as lit, then the ink
+            of boards; of the others the unlit first, second and third colour.
+        rule: row of `RULES` or index of the sign.
+        board: (…, 4) of a board's text: width and height in texels, texels per half width and per
+            half height.
+        glyphs: (worlds, signs, 4, 16), the texts that `ink` was made from.
+        ink: (worlds, signs, 36, 96), texels of ink above and to the left of each texel's corner.
+        half: (3,), tones: (parts, 3), to work in.
+    """
+
+    size: NDArray[np.int32]
+    center: NDArray[np.float64]
+    frame: NDArray[np.float32]
+    reach: NDArray[np.float32]
+    form: NDArray[np.int32]
+    owner: NDArray[np.int32]
+    paint: NDArray[np.int32]
+    rule: NDArray[np.int32]
+    board: NDArray[np.float32]
+    glyphs: NDArray[np.uint8]
+    ink: NDArray[np.uint16]
+    half: NDArray[np.float64]
+    tones: NDArray[np.int32]
+
+
+ALL = slice(None)
+
+
+def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
+    """An empty scene with room for that many primitives and signs in each world."""
+    shape = (worlds, capacity)
+    return Scene(
+        np.zeros(worlds, np.int32),
+        np.zeros((*shape, 3)),
+        np.zeros((*shape, 3, 3), np.float32),
+        np.zeros(shape, np.float32),
+        np.zeros(shape, np.int32),
+        np.zeros(shape, np.int32),
+        np.zeros((*shape, 7), np.int32),
+        np.zeros(shape, np.int32),
+        np.zeros((*shape, 4), np.float32),
+        np.zeros((worlds, signs, SIGN_ROWS, SIGN_COLUMNS), np.uint8),
+        np.zeros((worlds, signs, *SUMS), np.uint16),
+        np.zeros(3),
+        np.zeros((PARTS, 3), np.int32),
+    )
+
+
+def capacity(state: WorldState) -> int:
+    """How many primitives one world of this state can have, as large as its arrays are now."""
+    n: int = state.walls.heading.shape[1] + len(state.props.names) + len(state.signs.names)
+    return n + PARTS * state.num_avatars
+
+
+def fill(scene: Scene, state: WorldState, which: slice = ALL) -> None:
+    """Writes the primitives of some worlds, each world's walls first, in their order."""
+    w, p, s, a = state.walls, state.props, state.signs, state.avatars
+    scene.size[:] = 0
+    add_walls(
+        scene, w.count[which], w.position[which], w.half[which], w.cos[which], w.sin[which],
+        w.color[which],
+    )  # fmt: skip
+    if p.names:
+        add_props(
+            scene, p.present[which], p.position[which], p.orientation[which], p.half[which],
+            p.shape[which], p.color[which], p.mass[which], p.portable[which],
+        )  # fmt: skip
+    if s.names:
+        add_signs(
+            scene, s.present[which], s.position[which], s.heading[which], s.half[which],
+            s.paper[which], s.ink[which], s.glyphs[which], s.rows[which], s.columns[which], GLYPHS,
+        )  # fmt: skip
+    add_avatars(
+        scene, a.position[which], a.heading[which], a.color[which], state.bodies.radius,
+        state.bodies.height,
+    )  # fmt: skip
+
+
+@inlined
+def pack(r, g, b, kind):
+    """Red, green, blue (0 to 255, float32) and the kind in one int32."""
+    return np.int32(np.int32(r) | (np.int32(g) << 8) | (np.int32(b) << 16) | (kind << 24))
+
+
+@inlined
+def _pack_lit(color, kind, cosine):
+    """A colour, packed, as a face whose normal has this cosine with the sun shows it."""
+    shade = AMBIENT + SUN * np.float32(cosine)
+    top = np.float32(255.0)
+    r = min(np.float32(color[0]) * shade, top)
+    g = min(np.float32(color[1]) * shade, top)
+    b = min(np.float32(color[2]) * shade, top)
+    return pack(r, g, b, kind)
+
+
+@inlined
+def _place(scene, w, form, owner, rule, center, lift, half):
+    """Appends a primitive to a world; returns its index."""
+    i = scene.size[w]
+    scene.size[w] = i + 1
+    scene.center[w, i, 0], scene.center[w, i, 1] = center[0], center[1]
+    scene.center[w, i, 2] = center[2] + lift
+    scene.reach[w, i] = math.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])
+    scene.form[w, i], scene.owner[w, i], scene.rule[w, i] = form, owner, rule
+    return i
+
+
+@inlined
+def _turn(frame, cos, sin, half):
+    a, b = 1.0 / half[0], 1.0 / half[1]
+    frame[0, 0], frame[0, 1], frame[0, 2] = cos * a, sin * a, 0.0
+    frame[1, 0], frame[1, 1], frame[1, 2] = -sin * b, cos * b, 0.0
+    frame[2, 0], frame[2, 1], frame[2, 2] = 0.0, 0.0, 1.0 / half[2]
+
+
+@inlined
+def _orient(frame, q, half):
+    x, y, z, w = q[0], q[1], q[2], q[3]
+    a, b, c = 1.0 / half[0], 1.0 / half[1], 1.0 / half[2]
+    frame[0, 0] = (1.0 - 2.0 * (y * y + z * z)) * a
+    frame[0, 1] = 2.0 * (x * y + z * w) * a
+    frame[0, 2] = 2.0 * (x * z - y * w) * a
+    frame[1, 0] = 2.0 * (x * y - z * w) * b
+    frame[1, 1] = (1.0 - 2.0 * (x * x + z * z)) * b
+    frame[1, 2] = 2.0 * (y * z + x * w) * b
+    frame[2, 0] = 2.0 * (x * z + y * w) * c
+    frame[2, 1] = 2.0 * (y * z - x * w) * c
+    frame[2, 2] = (1.0 - 2.0 * (x * x + y * y)) * c
+
+
+@inlined
+def _paint_faces(paint, frame, half, color, kind):
+    for k in range(3):
+        cosine = frame[k, 0] * LIGHT_X + frame[k, 1] * LIGHT_Y + frame[k, 2] * LIGHT_Z
+        cosine = np.float32(cosine * half[k])
+        paint[2 * k] = _pack_lit(color, kind, cosine)
+        paint[2 * k + 1] = _pack_lit(color, kind, -cosine)
+
+
+@kernel
+def add_walls(scene, count, position, half, cos, sin, color):
+    """Appends the walls of all worlds."""
+    for w in range(count.shape[0]):
+        for j in range(count[w]):
+            i = _place(scene, w, BOX, NOBODY, BOX, position[w, j], 0.0, half[w, j])
+            frame = scene.frame[w, i]
+            _turn(frame, cos[w, j], sin[w, j], half[w, j])
+            _paint_faces(scene.paint[w, i], frame, half[w, j], color[w, j], WALL)
+
+
+@kernel
+def add_props(scene, present, position, orientation, half, form, color, mass, portable):
+    """Appends the props of all worlds that are present."""
+    for w in range(present.shape[0]):
+        for j in range(present.shape[1]):
+            if not present[w, j]:
+                continue
+            kind = FIXED if mass[w, j] <= 0.0 else MOVABLE
+            if portable[w, j]:
+                kind = PORTABLE
+            shape = np.int64(form[w, j])
+            i = _place(scene, w, shape, NOBODY, BOX, position[w, j], 0.0, half[w, j])
+            frame = scene.frame[w, i]
+            _orient(frame, orientation[w, j], half[w, j])
+            if shape == BOX:
+                _paint_faces(scene.paint[w, i], frame, half[w, j], color[w, j], kind)
+            else:
+                r, g, b = color[w, j, 0], color[w, j, 1], color[w, j, 2]
+                plain = pack(np.float32(r), np.float32(g), np.float32(b), kind)
+                for k in range(3):
+                    scene.paint[w, i, k] = plain
+
+
+@kernel
+def add_signs(scene, present, position, heading, half, paper, ink, glyphs, rows, columns, font):
+    """Appends the boards of all worlds and sums up the ink where a text has changed."""
+    size = scene.half
+    for w in range(present.shape[0]):
+        for j in range(present.shape[1]):
+            if not present[w, j]:
+                continue
+            size[0], size[1], size[2] = BOARD_HALF, half[w, j, 0], half[w, j, 1]
+            i = _place(scene, w, BOARD, NOBODY, j, position[w, j], 0.0, size)
+            frame = scene.frame[w, i]
+            cos, sin = pmath.cos(heading[w, j]), pmath.sin(heading[w, j])
+            _turn(frame, cos, sin, size)
+            _paint_faces(scene.paint[w, i], frame, size, paper[w, j], SIGN)
+            # A lamp shines on what is to be read.
+            scene.paint[w, i, 0] = _pack_lit(paper[w, j], SIGN, LAMP)
+            scene.paint[w, i, 6] = _pack_lit(ink[w, j], SIGN, LAMP)
+            wide = CELL_WIDTH * columns[w, j] - 1
+            tall = max(CELL_HEIGHT * rows[w, j] - 2, 1)
+            texel = min(size[1] * MARGINS[0] / wide, size[2] * MARGINS[1] / tall) * 2.0
+            board = scene.board[w, i]
+            board[0], board[1] = wide, tall
+            board[2], board[3] = size[1] / texel, size[2] / texel
+            if _copy_text(glyphs[w, j], scene.glyphs[w, j]):
+                _sum_ink(scene.glyphs[w, j], rows[w, j], columns[w, j], font, scene.ink[w, j])
+
+
+@kernel
+def add_avatars(scene, position, heading, color, radius, height):
+    """Appends the avatars of all worlds: trunk, shoulders, head."""
+    size, tones = scene.half, scene.tones
+    for w in range(heading.shape[0]):
+        for j in range(heading.shape[1]):
+            cos, sin = pmath.cos(heading[w, j]), pmath.sin(heading[w, j])
+            r = np.float32(color[w, j, 0])
+            g, b = np.float32(color[w, j, 1]), np.float32(color[w, j, 2])
+            dark = np.float32(0.5)
+            tones[0, 0] = tones[1, 0] = pack(r, g, b, AVATAR)
+            tones[0, 1] = tones[1, 1] = STRIPE
+            tones[0, 2] = tones[1, 2] = pack(r * dark, g * dark, b * dark, AVATAR)
+            tones[2, 0], tones[2, 1], tones[2, 2] = SKIN, VISOR, HAIR
+            for part in range(PARTS):
+                of_radius = part < 2
+                size[0] = 0.8 * radius[j] if of_radius else HEAD * height[j]
+                size[1] = radius[j] if of_radius else HEAD * height[j]
+                size[2] = HALVES[part] * height[j]
+                form = CYLINDER if part == 0 else BALL
+                lift = LIFTS[part] * height[j]
+                i = _place(scene, w, form, j, part, position[w, j], lift, size)
+                _turn(scene.frame[w, i], cos, sin, size)
+                for k in range(3):
+                    scene.paint[w, i, k] = tones[part, k]
+
+
+@inner
+def _copy_text(new, old):
+    """Copies a text; returns whether it has changed."""
+    changed = False
+    for row in range(SIGN_ROWS):
+        for column in range(SIGN_COLUMNS):
+            changed |= new[row, column] != old[row, column]
+            old[row, column] = new[row, column]
+    return changed
+
+
+@inner
+def _sum_ink(glyphs, rows, columns, font, sums):
+    for y in range(sums.shape[0]):
+        for x in range(sums.shape[1]):
+            sums[y, x] = 0
+    for row in range(rows):
+        length = 0
+        for column in range(columns):
+            if glyphs[row, column] != 0:
+                length = column + 1
+        # Every line stands in the middle.
+        left = (columns - length) * CELL_WIDTH // 2
+        for column in range(length):
+            code = glyphs[row, column]
+            if FIRST <= code <= LAST:
+                for y in range(HEIGHT):
+                    for x in range(WIDTH):
+                        sums[row * CELL_HEIGHT + y + 1, left + column * CELL_WIDTH + x + 1] = font[
+                            code - FIRST, y, x
+                        ]
+    for y in range(1, sums.shape[0]):
+        line = 0
+        for x in range(1, sums.shape[1]):
+            line += sums[y, x]
+            sums[y, x] = sums[y - 1, x] + line

@@ -1,0 +1,1 @@
+"""Pages and charts: curves, bars and the report of a training."""

@@ -1,0 +1,1 @@
+"""Files, locks, signals and handles: what the operating system lends."""

@@ -1,0 +1,323 @@
+"""The arrays of all worlds, by what they are about: avatars, props, walls, signs, sounds, events.
+
+The first axis is always the world, the second the avatar or the thing. Lengths are metres, angles
+radians, forces newtons. Positions are float64, so that a replay is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.geometry import portable_math as pmath
+from als_engine.world.layout import (
+    SIGN_COLUMNS,
+    SIGN_ROWS,
+    SOUND_BANDS,
+    Box,
+    Layout,
+    Prop,
+    Spawn,
+    Sphere,
+    check_sign_text,
+    rgb,
+)
+
+NOTHING: Final = -1
+"""What index arrays hold where there is nothing: no held prop, no utterance, no event."""
+
+TOUCH_SECTORS: Final = 8
+SHAPE_BOX, SHAPE_SPHERE, SHAPE_CYLINDER = 0, 1, 2
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int32]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An avatar's body: an upright capsule with a head.
+
+    Attributes:
+        radius, height: metres.
+        mass: kilograms.
+        speed: metres per second at full walk; sideways and backward it is 0.7 of that.
+        acceleration: metres per second squared; times the mass it bounds the push.
+        turn_speed, turn_acceleration: radians per second (squared).
+        color: of the clothes.
+    """
+
+    radius: float = 0.25
+    height: float = 1.7
+    mass: float = 60.0
+    speed: float = 2.0
+    acceleration: float = 8.0
+    turn_speed: float = 2.5
+    turn_acceleration: float = 12.0
+    color: str | tuple[int, int, int] = "blue"
+
+
+class Bodies:
+    """What `Body` says, as arrays (avatars,): the same in every world."""
+
+    def __init__(self, bodies: Sequence[Body]) -> None:
+        def column(name: str) -> FloatArray:
+            return np.array([getattr(body, name) for body in bodies], np.float64)
+
+        self.radius, self.height, self.mass = column("radius"), column("height"), column("mass")
+        self.speed, self.acceleration = column("speed"), column("acceleration")
+        self.turn_speed = column("turn_speed")
+        self.turn_acceleration = column("turn_acceleration")
+
+
+class Arrays:
+    """Named arrays that are hashed and reset together."""
+
+    def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        """Yields (name, array) in the order of definition."""
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray):
+                yield name, value
+
+
+class Avatars(Arrays):
+    """Every avatar of every world; arrays are (worlds, avatars, ...) unless said otherwise.
+
+    Attributes:
+        position: (…, 3) of the feet. velocity: (…, 3), metres per second.
+        heading: radians. turn_rate: radians per second.
+        held: index of the held prop or NOTHING.
+        utterance: index of what was said in this step or NOTHING.
+        touch: (…, 8) contact force per body sector, newtons; sector 0 is straight ahead, then
+            counter-clockwise.
+        touches_prop: (…, props), touches_avatar: (…, avatars), touches_wall: contacts of this step.
+        touching: any of them.
+        color: (…, 3) uint8.
+    """
+
+    def __init__(self, num_worlds: int, bodies: Sequence[Body], num_props: int) -> None:
+        shape = (num_worlds, len(bodies))
+        self.position: FloatArray = np.zeros((*shape, 3))
+        self.velocity: FloatArray = np.zeros((*shape, 3))
+        self.heading: FloatArray = np.zeros(shape)
+        self.turn_rate: FloatArray = np.zeros(shape)
+        self.held: IntArray = np.full(shape, NOTHING, np.int32)
+        self.utterance: IntArray = np.full(shape, NOTHING, np.int32)
+        self.touch: FloatArray = np.zeros((*shape, TOUCH_SECTORS))
+        self.touches_prop: BoolArray = np.zeros((*shape, num_props), np.bool_)
+        self.touches_avatar: BoolArray = np.zeros((*shape, len(bodies)), np.bool_)
+        self.touches_wall: BoolArray = np.zeros(shape, np.bool_)
+        self.touching: BoolArray = np.zeros(shape, np.bool_)
+        self.color: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+        self.color[:] = [rgb(body.color) for body in bodies]
+
+    def load(self, world: int, spawns: Sequence[Spawn | Sequence[float]]) -> None:
+        """Puts one world's avatars at their spawns, at rest and empty-handed."""
+        for name in ("position", "velocity", "turn_rate", "touch"):
+            getattr(self, name)[world] = 0.0
+        for name in ("touches_prop", "touches_avatar", "touches_wall", "touching"):
+            getattr(self, name)[world] = False
+        self.held[world] = self.utterance[world] = NOTHING
+        places = [spawn if isinstance(spawn, Spawn) else Spawn(spawn) for spawn in spawns]
+        self.position[world, :, :2] = [place.position[:2] for place in places]
+        self.heading[world] = [place.heading for place in places]
+
+
+class Props(Arrays):
+    """Every named prop; arrays are (worlds, props, ...), in the order of `names`.
+
+    Attributes:
+        position: (…, 3) of the centre. orientation: (…, 4) quaternion x, y, z, w.
+        velocity: (…, 3), from the change of position over the step.
+        present: it is in the world. holder: the avatar that carries it or NOTHING.
+        shape: SHAPE_BOX, SHAPE_SPHERE or SHAPE_CYLINDER. half: (…, 3) half extents.
+        color: (…, 3) uint8. mass: kilograms, 0 fixed. friction. portable, usable, solid: bool.
+    """
+
+    def __init__(self, num_worlds: int, names: Sequence[str]) -> None:
+        shape = (num_worlds, len(names))
+        self.names: tuple[str, ...] = tuple(names)
+        self.position: FloatArray = np.zeros((*shape, 3))
+        self.orientation: FloatArray = np.zeros((*shape, 4))
+        self.velocity: FloatArray = np.zeros((*shape, 3))
+        self.present: BoolArray = np.zeros(shape, np.bool_)
+        self.holder: IntArray = np.full(shape, NOTHING, np.int32)
+        self.shape: NDArray[np.uint8] = np.zeros(shape, np.uint8)
+        self.half: FloatArray = np.zeros((*shape, 3))
+        self.color: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+        self.mass: FloatArray = np.zeros(shape)
+        self.friction: FloatArray = np.zeros(shape)
+        self.portable: BoolArray = np.zeros(shape, np.bool_)
+        self.usable: BoolArray = np.zeros(shape, np.bool_)
+        self.solid: BoolArray = np.zeros(shape, np.bool_)
+
+    def load(self, world: int, props: Mapping[str, Prop]) -> None:
+        """Writes one world's props as the layout has them."""
+        if not props:
+            return
+        every = list(props.values())
+        self.position[world] = [prop.center for prop in every]
+        self.orientation[world] = [_quaternion(prop.heading) for prop in every]
+        self.velocity[world] = 0.0
+        self.holder[world] = NOTHING
+        self.shape[world] = [_shape_code(prop) for prop in every]
+        self.half[world] = [prop.shape.half for prop in every]
+        self.color[world] = [rgb(prop.color) for prop in every]
+        for name in ("present", "mass", "friction", "portable", "usable", "solid"):
+            getattr(self, name)[world] = [getattr(prop, name) for prop in every]
+
+
+class Walls(Arrays):
+    """Fixed boxes; arrays are (worlds, capacity, ...), of which `count[world]` are in use.
+
+    Attributes:
+        count: (worlds,). position, half: (…, 3). heading: radians.
+        cos, sin: of the heading. color: (…, 3) uint8.
+    """
+
+    def __init__(self, num_worlds: int, capacity: int) -> None:
+        shape = (num_worlds, capacity)
+        self.count: IntArray = np.zeros(num_worlds, np.int32)
+        self.position: FloatArray = np.zeros((*shape, 3))
+        self.half: FloatArray = np.zeros((*shape, 3))
+        self.heading: FloatArray = np.zeros(shape)
+        self.cos: FloatArray = np.ones(shape)
+        self.sin: FloatArray = np.zeros(shape)
+        self.color: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+
+    def load(self, world: int, walls: Sequence[Prop]) -> None:
+        """Writes one world's walls, enlarging every array when this world needs more room."""
+        n = len(walls)
+        if n > self.position.shape[1]:
+            self._grow(max(n, 2 * self.position.shape[1]))
+        self.count[world] = n
+        if n:
+            self.position[world, :n] = [wall.center for wall in walls]
+            self.half[world, :n] = [wall.shape.half for wall in walls]
+            self.heading[world, :n] = [wall.heading for wall in walls]
+            self.color[world, :n] = [rgb(wall.color) for wall in walls]
+        self.position[world, n:] = self.half[world, n:] = 0.0
+        self.heading[world, n:] = 0.0
+        self.color[world, n:] = 0
+        pmath.cos(self.heading[world], out=self.cos[world])
+        pmath.sin(self.heading[world], out=self.sin[world])
+
+    def _grow(self, capacity: int) -> None:
+        for name, old in list(self.arrays()):
+            if name != "count":
+                new = np.zeros((old.shape[0], capacity, *old.shape[2:]), old.dtype)
+                new[:, : old.shape[1]] = old
+                setattr(self, name, new)
+
+
+class Signs(Arrays):
+    """Named boards with text; arrays are (worlds, signs, ...).
+
+    Attributes:
+        position: (…, 3) of the centre. heading: the direction it faces. half: (…, 2) half width
+            and half height. present: bool. paper, ink: (…, 3) uint8.
+        glyphs: (…, 4, 16) character codes, 0 where empty. rows, columns: how many are in use.
+        text: lists of str, `text[world][sign]`.
+        version: (worlds,) goes up whenever a text of that world changes.
+    """
+
+    def __init__(self, num_worlds: int, names: Sequence[str]) -> None:
+        shape = (num_worlds, len(names))
+        self.names: tuple[str, ...] = tuple(names)
+        self.position: FloatArray = np.zeros((*shape, 3))
+        self.heading: FloatArray = np.zeros(shape)
+        self.half: FloatArray = np.zeros((*shape, 2))
+        self.present: BoolArray = np.ones(shape, np.bool_)
+        self.paper: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+        self.ink: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+        self.glyphs: NDArray[np.uint8] = np.zeros((*shape, SIGN_ROWS, SIGN_COLUMNS), np.uint8)
+        self.rows: IntArray = np.zeros(shape, np.int32)
+        self.columns: IntArray = np.zeros(shape, np.int32)
+        self.text: list[list[str]] = [[""] * len(names) for _ in range(num_worlds)]
+        self.version: NDArray[np.int64] = np.zeros(num_worlds, np.int64)
+
+    def load(self, world: int, layout: Layout) -> None:
+        """Writes one world's signs as the layout has them."""
+        for i, sign in enumerate(layout.signs.values()):
+            self.position[world, i] = sign.position
+            self.heading[world, i] = sign.heading
+            self.half[world, i] = (sign.width / 2, sign.height / 2)
+            self.paper[world, i] = rgb(sign.paper)
+            self.ink[world, i] = rgb(sign.ink)
+            self.present[world, i] = True
+            self.write(world, i, sign.text)
+
+    def write(self, world: int, sign: int, text: str) -> None:
+        """Puts a text on one world's sign."""
+        lines = check_sign_text(f"sign {self.names[sign]!r}", text)
+        glyphs = self.glyphs[world, sign]
+        glyphs[:] = 0
+        for row, line in enumerate(lines):
+            glyphs[row, : len(line)] = np.frombuffer(line.encode("ascii"), np.uint8)
+        self.rows[world, sign] = len(lines)
+        self.columns[world, sign] = max(1, *map(len, lines))
+        self.text[world][sign] = text
+        self.version[world] += 1
+
+
+class Sounds(Arrays):
+    """Named sound sources; arrays are (worlds, sounds, ...).
+
+    Attributes:
+        position: (…, 3). bands: (…, 8) emitted power. on: bool.
+        text: lists of str, `text[world][sound]`: what its voice says while it is on.
+        version: (worlds,) goes up whenever a text of that world changes.
+    """
+
+    def __init__(self, num_worlds: int, names: Sequence[str]) -> None:
+        shape = (num_worlds, len(names))
+        self.names: tuple[str, ...] = tuple(names)
+        self.position: FloatArray = np.zeros((*shape, 3))
+        self.bands: FloatArray = np.zeros((*shape, SOUND_BANDS))
+        self.on: BoolArray = np.zeros(shape, np.bool_)
+        self.text: list[list[str]] = [[""] * len(names) for _ in range(num_worlds)]
+        self.version: NDArray[np.int64] = np.zeros(num_worlds, np.int64)
+
+    def load(self, world: int, layout: Layout) -> None:
+        """Writes one world's sounds as the layout has them."""
+        for i, sound in enumerate(layout.sounds.values()):
+            self.position[world, i] = sound.position
+            self.bands[world, i] = sound.bands
+            self.on[world, i] = sound.on
+            self.text[world][i] = sound.text
+        self.version[world] += 1
+
+
+class Events(Arrays):
+    """What avatars did in this step; arrays are (worlds, avatars), NOTHING where nothing happened.
+
+    Attributes:
+        picked_up, put_down, used: index of the prop.
+        bumped: bool, a new contact with a wall, a prop or another avatar began in this step.
+    """
+
+    def __init__(self, num_worlds: int, num_avatars: int) -> None:
+        shape = (num_worlds, num_avatars)
+        self.picked_up: IntArray = np.full(shape, NOTHING, np.int32)
+        self.put_down: IntArray = np.full(shape, NOTHING, np.int32)
+        self.used: IntArray = np.full(shape, NOTHING, np.int32)
+        self.bumped: BoolArray = np.zeros(shape, np.bool_)
+
+    def clear(self, world: int | slice = slice(None)) -> None:
+        """Forgets the events."""
+        self.picked_up[world] = self.put_down[world] = self.used[world] = NOTHING
+        self.bumped[world] = False
+
+
+def _quaternion(heading: float) -> tuple[float, float, float, float]:
+    return (0.0, 0.0, float(pmath.sin(heading / 2)), float(pmath.cos(heading / 2)))
+
+
+def _shape_code(prop: Prop) -> int:
+    if isinstance(prop.shape, Box):
+        return SHAPE_BOX
+    return SHAPE_SPHERE if isinstance(prop.shape, Sphere) else SHAPE_CYLINDER

@@ -1,0 +1,388 @@
+"""The worlds as arrays: the first axis is always the world, the second the avatar or the thing.
+
+Tasks, sensors and scripted behaviours read these arrays; what a task may change while an episode
+runs it changes through the methods here, for the worlds it names. Lengths are metres, angles
+radians, forces newtons. Positions are float64, so that a replay is exact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from als_engine.errors import ArgumentError, LayoutError, unknown
+from als_engine.geometry import portable_math as pmath
+from als_engine.world.arrays import (
+    NOTHING,
+    SHAPE_BOX,
+    Avatars,
+    Bodies,
+    Body,
+    BoolArray,
+    Events,
+    FloatArray,
+    IntArray,
+    Props,
+    Signs,
+    Sounds,
+    Walls,
+)
+from als_engine.world.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """An array of a task's own, one entry per world: vital signs, open orders, the score.
+
+    Attributes:
+        shape: of one world's entry.
+        dtype: of the array.
+        initial: what a reset puts there, unless the layout's `quantities` say otherwise.
+    """
+
+    shape: tuple[int, ...] = ()
+    dtype: DTypeLike = np.float64
+    initial: ArrayLike = 0
+
+
+class WorldState:
+    """All worlds of one simulation.
+
+    Attributes:
+        avatars, props, walls, signs, sounds, events: the arrays, by what they are about.
+        instructions: `instructions[world][avatar]`, what each avatar was told.
+        instruction_version: (worlds,) goes up whenever an instruction of that world changes.
+        quantities: the task's own arrays by name; `state["score"]` is short for one.
+        bodies: the avatars' measures, (avatars,) arrays.
+        level: (worlds,) int64. step: (worlds,) int64 steps since reset. key: (worlds,) uint64, the
+            root of each world's in-episode randomness.
+        time_step: seconds per step. max_episode_steps: the time limit.
+        first_world: the number of world 0 in error messages.
+        utterances: what avatars can say.
+        bounds: (worlds, 4) x and y of the lower and the upper corner of the content.
+        behaviour: (worlds, avatars) index of the scripted behaviour that drives an avatar, NOTHING
+            for those that the caller drives.
+        moved: (worlds, props) bool; set when a prop was moved, shown, picked up or put
+            down, until the physics has taken it over.
+    """
+
+    def __init__(
+        self,
+        num_worlds: int,
+        bodies: Sequence[Body],
+        example: Layout,
+        quantities: Mapping[str, Quantity],
+        utterances: Sequence[str] = (),
+        time_step: float = 1 / 15,
+        max_episode_steps: int = 1_000,
+        first_world: int = 0,
+    ) -> None:
+        """Allocates the arrays; `example` is any layout of the scenario, for its names."""
+        self.num_worlds, self.num_avatars = num_worlds, len(bodies)
+        self.bodies = Bodies(bodies)
+        self.time_step, self.max_episode_steps = time_step, max_episode_steps
+        self.first_world = first_world
+        self.utterances = tuple(utterances)
+        self.avatars = Avatars(num_worlds, bodies, len(example.props))
+        self.props = Props(num_worlds, list(example.props))
+        self.walls = Walls(num_worlds, max(1, len(example.walls)))
+        self.signs = Signs(num_worlds, list(example.signs))
+        self.sounds = Sounds(num_worlds, list(example.sounds))
+        self.events = Events(num_worlds, len(bodies))
+        self.instructions = [[""] * len(bodies) for _ in range(num_worlds)]
+        self.instruction_version = np.zeros(num_worlds, np.int64)
+        self.declared = dict(quantities)
+        self.quantities: dict[str, NDArray[Any]] = {
+            name: np.zeros((num_worlds, *q.shape), q.dtype) for name, q in quantities.items()
+        }
+        self.level = np.zeros(num_worlds, np.int64)
+        self.step = np.zeros(num_worlds, np.int64)
+        self.key = np.zeros(num_worlds, np.uint64)
+        self.bounds = np.zeros((num_worlds, 4))
+        self.behaviour: IntArray = np.full((num_worlds, len(bodies)), NOTHING, np.int32)
+        self.moved: BoolArray = np.zeros((num_worlds, len(example.props)), np.bool_)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """The task's own array of that name, (worlds, ...)."""
+        return self.quantities[name]
+
+    def load(self, world: int, layout: Layout, level: int, key: int) -> None:
+        """Writes a layout into one world: the start of an episode.
+
+        Raises:
+            LayoutError: it cannot be built, or its names differ from the scenario's other levels.
+        """
+        layout.check(self.num_avatars)
+        for what, ours, theirs in (
+            ("props", self.props.names, layout.props),
+            ("signs", self.signs.names, layout.signs),
+            ("sounds", self.sounds.names, layout.sounds),
+        ):
+            if ours != tuple(theirs):
+                raise LayoutError(
+                    f"level {level} names the {what} {tuple(theirs)}, other levels {ours}: every "
+                    f"level needs the same names (use present=False for what a level lacks)"
+                )
+        self.level[world], self.step[world], self.key[world] = level, 0, key
+        self.walls.load(world, layout.walls)
+        self.props.load(world, layout.props)
+        self.signs.load(world, layout)
+        self.sounds.load(world, layout)
+        self.avatars.load(world, layout.spawns)
+        self.events.clear(world)
+        self.moved[world] = False
+        told = layout.instruction
+        self.instructions[world] = [told] * self.num_avatars if isinstance(told, str) else [*told]
+        self.instruction_version[world] += 1
+        for name in layout.quantities:
+            if name not in self.declared:
+                raise LayoutError(unknown("quantity", name, self.declared))
+        for name, quantity in self.declared.items():
+            self.quantities[name][world] = layout.quantities.get(name, quantity.initial)
+        self._check_spawns(world)
+        self._bound(world)
+
+    def _bound(self, world: int) -> None:
+        """Sets `bounds` to what the walls, the props and half a metre around the spawns cover."""
+        n, walls, props = self.walls.count[world], self.walls, self.props
+        cos, sin = np.abs(walls.cos[world, :n]), np.abs(walls.sin[world, :n])
+        half_x, half_y = walls.half[world, :n, 0], walls.half[world, :n, 1]
+        wall_reach = np.stack([cos * half_x + sin * half_y, sin * half_x + cos * half_y], -1)
+        prop_reach = pmath.hypot(props.half[world, :, 0], props.half[world, :, 1])[:, None]
+        centers = np.concatenate(
+            [
+                walls.position[world, :n, :2],
+                props.position[world, :, :2],
+                self.avatars.position[world, :, :2],
+            ]
+        )
+        reach = np.concatenate(
+            [wall_reach, np.repeat(prop_reach, 2, axis=1), np.full((self.num_avatars, 2), 0.5)]
+        )
+        self.bounds[world, :2] = (centers - reach).min(0)
+        self.bounds[world, 2:] = (centers + reach).max(0)
+
+    def _check_spawns(self, world: int) -> None:
+        """Refuses an avatar whose middle is inside a wall or a solid prop, or on another's."""
+        walls, props, n = self.walls, self.props, self.walls.count[world]
+        z, w = props.orientation[world, :, 2], props.orientation[world, :, 3]
+        prop_half = props.half[world].copy()
+        # The square inside a round prop is enough to tell.
+        prop_half[props.shape[world] != SHAPE_BOX, :2] *= 0.7
+        prop_half[~(props.present[world] & props.solid[world])] = 0.0
+        center = np.concatenate([walls.position[world, :n], props.position[world]])
+        half = np.concatenate([walls.half[world, :n], prop_half])
+        cos = np.concatenate([walls.cos[world, :n], 1 - 2 * z * z])
+        sin = np.concatenate([walls.sin[world, :n], 2 * z * w])
+        spawn = self.avatars.position[world]
+        x, y = np.moveaxis(spawn[:, None, :2] - center[None, :, :2], -1, 0)
+        inside = (np.abs(cos * x + sin * y) < half[:, 0]) & (np.abs(cos * y - sin * x) < half[:, 1])
+        low, high = center[:, 2] - half[:, 2], center[:, 2] + half[:, 2]
+        inside &= (low < self.bodies.height[:, None]) & (high > 0.1)
+        if inside.any():
+            avatar, thing = (int(i[0]) for i in np.nonzero(inside))
+            what = f"wall {thing}" if thing < n else f"prop {props.names[thing - n]!r}"
+            raise LayoutError(f"spawn {avatar} is inside {what}")
+        apart = pmath.hypot(*(spawn[:, None, :2] - spawn[None, :, :2]).transpose(2, 0, 1))
+        close = np.triu(apart < self.bodies.radius, 1)
+        if close.any():
+            one, other = (int(i[0]) for i in np.nonzero(close))
+            raise LayoutError(f"spawns {one} and {other} are in the same place")
+
+    # -- what a task may change while an episode runs -------------------------------------------
+
+    def write(self, sign: str, worlds: ArrayLike, texts: Sequence[str] | str) -> None:
+        """Puts new texts on a sign, in the worlds of a mask or of an index list."""
+        index = _index("sign", sign, self.signs.names)
+        for world, text in _per_world(self.which(worlds), texts):
+            self.signs.write(world, index, text)
+
+    def say(self, sound: str, worlds: ArrayLike, texts: Sequence[str] | str) -> None:
+        """Lets a sound source's voice say new texts; an empty text switches the source off."""
+        index = _index("sound", sound, self.sounds.names)
+        for world, text in _per_world(self.which(worlds), texts):
+            self.sounds.text[world][index] = text
+            self.sounds.on[world, index] = bool(text)
+            self.sounds.version[world] += 1
+
+    def instruct(
+        self, worlds: ArrayLike, texts: Sequence[str] | str, avatar: int | None = None
+    ) -> None:
+        """Tells one avatar, or all of them, something new."""
+        for world, text in _per_world(self.which(worlds), texts):
+            told = self.instructions[world]
+            if avatar is None:
+                told[:] = [text] * self.num_avatars
+            else:
+                told[avatar] = text
+            self.instruction_version[world] += 1
+
+    def move(
+        self, prop: str, worlds: ArrayLike, position: ArrayLike, heading: ArrayLike = 0.0
+    ) -> None:
+        """Puts a prop somewhere else, at rest: `position` is (3,) or one row for each world."""
+        index, which = _index("prop", prop, self.props.names), self.which(worlds)
+        self.props.position[which, index] = position
+        half_angle = np.broadcast_to(np.asarray(heading) / 2, which.shape)
+        self.props.orientation[which, index] = 0.0
+        self.props.orientation[which, index, 2] = pmath.sin(half_angle)
+        self.props.orientation[which, index, 3] = pmath.cos(half_angle)
+        self.props.velocity[which, index] = 0.0
+        self._release(which, index)
+        self.moved[which, index] = True
+
+    def show(self, prop: str, worlds: ArrayLike, present: bool = True) -> None:
+        """Takes a prop into the world or out of it."""
+        index, which = _index("prop", prop, self.props.names), self.which(worlds)
+        self.props.present[which, index] = present
+        if not present:
+            self._release(which, index)
+        self.moved[which, index] = True
+
+    def _release(self, worlds: NDArray[np.intp], prop: int) -> None:
+        holder = self.props.holder[worlds, prop]
+        held = holder != NOTHING
+        self.avatars.held[worlds[held], holder[held]] = NOTHING
+        self.props.holder[worlds, prop] = NOTHING
+
+    def which(self, worlds: ArrayLike) -> NDArray[np.intp]:
+        """The indices of the worlds that a mask, a list of indices or one index names.
+
+        Raises:
+            ArgumentError: the mask has another length, or there is no such world.
+        """
+        chosen = np.asarray(worlds)
+        if chosen.dtype == np.bool_:
+            if chosen.shape != (self.num_worlds,):
+                raise ArgumentError(
+                    f"a mask of {self.num_worlds} worlds has the shape {chosen.shape}"
+                )
+            return np.flatnonzero(chosen)
+        indices = np.atleast_1d(chosen).astype(np.intp)
+        if indices.size and not 0 <= indices.min() <= indices.max() < self.num_worlds:
+            raise ArgumentError(
+                f"worlds {indices.tolist()} are not all in 0 to {self.num_worlds - 1}"
+            )
+        return indices
+
+    # -- questions ------------------------------------------------------------------------------
+
+    def prop(self, name: str) -> int:
+        """The index of a prop.
+
+        Raises:
+            ArgumentError: there is none of that name.
+        """
+        return _index("prop", name, self.props.names)
+
+    def position(self, name: str) -> FloatArray:
+        """Where something is.
+
+        Returns:
+            (worlds, 3) for a prop, sign, sound or "avatar_2"; (worlds, avatars, 3) for "avatars".
+
+        Raises:
+            ArgumentError: there is nothing of that name.
+        """
+        if name == "avatars":
+            return self.avatars.position
+        number = name.removeprefix("avatar_")
+        if number != name and number.isdecimal() and int(number) < self.num_avatars:
+            return self.avatars.position[:, int(number)]
+        for group in (self.props, self.signs, self.sounds):
+            if name in group.names:
+                return group.position[:, group.names.index(name)]
+        known = ("avatars", *self.props.names, *self.signs.names, *self.sounds.names)
+        raise ArgumentError(unknown("thing", name, known))
+
+    def distance(self, one: str, other: str) -> FloatArray:
+        """Horizontal distance between centres, metres.
+
+        Returns:
+            (worlds,), or (worlds, avatars) where one of the two is "avatars".
+        """
+        a, b = self.position(one), self.position(other)
+        if a.ndim < b.ndim:
+            a = a[:, None]
+        elif b.ndim < a.ndim:
+            b = b[:, None]
+        return pmath.hypot(a[..., 0] - b[..., 0], a[..., 1] - b[..., 1])
+
+    def near(self, one: str, other: str, within: float) -> BoolArray:
+        """Whether two things are at most `within` metres apart; shapes as in `distance`."""
+        return self.distance(one, other) <= within
+
+    def touching(self, one: str, other: str) -> BoolArray:
+        """Contacts of this step; one of the two must be "avatars".
+
+        Returns:
+            (worlds, avatars) with a prop's name, (worlds, avatars, avatars) with "avatars".
+        """
+        if one != "avatars":
+            one, other = other, one
+        if one != "avatars":
+            raise ArgumentError(f'one of {one!r} and {other!r} must be "avatars"')
+        if other == "avatars":
+            return self.avatars.touches_avatar
+        return self.avatars.touches_prop[:, :, self.prop(other)]
+
+    def uniform(self, stream: int, shape: Sequence[int] = ()) -> FloatArray:
+        """Random numbers in [0, 1), (worlds, *shape).
+
+        Each is a fixed function of its world's key and step, of the `stream` number and of its
+        place in `shape`, so it never depends on how many worlds there are or on who else draws.
+        """
+        count = int(np.prod(shape, dtype=np.int64))
+        counter = (self.step.astype(np.uint64) << np.uint64(20)) + np.uint64(stream << 52)
+        seed = _splitmix(self.key + counter)
+        draws = _splitmix(seed[:, None] + np.arange(count, dtype=np.uint64)[None, :])
+        unit = (draws >> np.uint64(11)).astype(np.float64) * 2.0**-53
+        return unit.reshape(self.num_worlds, *shape)
+
+    def digest(self, world: int) -> bytes:
+        """A 16-byte hash of everything in one world, quantities included."""
+        state = hashlib.blake2b(digest_size=16)
+        walls = int(self.walls.count[world])
+        for group in (self.avatars, self.props, self.walls, self.signs, self.sounds, self.events):
+            for name, array in group.arrays():
+                if name == "version":
+                    continue
+                part = (
+                    array[world, :walls] if group is self.walls and array.ndim > 1 else array[world]
+                )
+                state.update(np.ascontiguousarray(part).tobytes())
+        for name in sorted(self.quantities):
+            state.update(np.ascontiguousarray(self.quantities[name][world]).tobytes())
+        for array in (self.level, self.step, self.key):
+            state.update(array[world].tobytes())
+        texts = [self.instructions[world], self.signs.text[world], self.sounds.text[world]]
+        state.update(repr(texts).encode())
+        return state.digest()
+
+
+def _splitmix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    # SplitMix64's finaliser (Steele, Lea and Flood 2014); the sum wraps around on purpose.
+    z = x + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def _index(kind: str, name: str, names: Sequence[str]) -> int:
+    if name not in names:
+        raise ArgumentError(unknown(kind, name, names))
+    return names.index(name)
+
+
+def _per_world(worlds: NDArray[np.intp], texts: Sequence[str] | str) -> Iterator[tuple[int, str]]:
+    """Pairs each world with its text; one text serves all."""
+    if isinstance(texts, str):
+        texts = [texts] * len(worlds)
+    if len(texts) != len(worlds):
+        raise ArgumentError(f"{len(texts)} texts for {len(worlds)} worlds")
+    return zip((int(world) for world in worlds), texts, strict=True)

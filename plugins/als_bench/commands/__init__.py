@@ -1,0 +1,1 @@
+"""The commands of the benchmark: `als bench`, `als leaderboard` and `als verify`."""

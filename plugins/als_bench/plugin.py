@@ -1,0 +1,32 @@
+"""The benchmark as a plugin: its commands, and the suites that lie in `benchmarks/suites/`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from als_engine import SuiteSpec, hookimpl
+
+if TYPE_CHECKING:
+    import typer
+
+HERE = Path(__file__).parent
+FOLDERS = (HERE / "files", HERE.parents[1] / "benchmarks" / "suites")  # A wheel has the first.
+
+
+@hookimpl
+def als_commands(app: typer.Typer) -> None:
+    """Adds `als bench`, `als leaderboard` and `als verify`."""
+    from als_bench.commands import bench, leaderboard, verify
+
+    app.add_typer(bench.app, name="bench")
+    app.command("leaderboard")(leaderboard.leaderboard)
+    app.command("verify")(verify.verify)
+
+
+@hookimpl
+def als_suites() -> list[SuiteSpec]:
+    """Offers smoke, core, generalisation and social."""
+    from als_bench.suites import read_suites
+
+    return next((found for folder in FOLDERS if (found := read_suites(folder))), [])

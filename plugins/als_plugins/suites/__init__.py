@@ -1,1 +1,0 @@
-"""The bundled benchmark suites, read from `benchmarks/suites/`."""
