@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -12,9 +14,28 @@ from als_engine.cli.console import BAR, LEFT, live
 if TYPE_CHECKING:
     from als_engine.agents.agent import Progress
 
-__all__ = ["STEPS", "counting_bar", "number", "training_bar"]
+__all__ = ["STEPS", "Speedometer", "counting_bar", "number", "training_bar"]
+
+_WINDOW: Final = 10.0
 
 STEPS: Final = "{task.completed:,.0f} / {task.total:,.0f} steps"
+
+
+class Speedometer:
+    """Steps a second over the last ten seconds."""
+
+    def __init__(self) -> None:
+        """Begins without an idea."""
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def read(self, steps: int) -> float:
+        """Takes note of how many steps there are by now, and says how fast they come."""
+        now = time.monotonic()
+        self._seen.append((now, steps))
+        while self._seen[0][0] < now - _WINDOW:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        return (steps - before) / (now - since) if now > since else 0.0
 
 
 @contextmanager
@@ -27,8 +48,6 @@ def training_bar(total: int = 0) -> Iterator[Callable[[Progress], None]]:
     Yields:
         What to call with the training's progress.
     """
-    from als_engine.cli.speed import Speedometer
-
     columns = (
         BAR,
         STEPS,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from als_engine.physics.bullet import calls as bullet_calls
 from als_engine.physics.bullet.backend import Bullet
-from als_engine.physics.bullet.backend import calls as bullet_calls
 from als_engine.simulation import Simulation
 
 

@@ -7,7 +7,7 @@ Three things make this exact and fast, each measured before it was chosen:
 - An avatar is an upright capsule of infinite rotational inertia. Forces, not velocities, move it,
   so its push is bounded; Bullet's own `numSubSteps` holds the force over the substeps in one call.
 - Kernels call Bullet's C functions, those that the pybullet module is made of, with no Python in
-  between. `worlds` holds the kernels, `bullet_calls` what one call of pybullet does, `bullet_api`
+  between. `worlds` holds the kernels, `calls` what one call of pybullet does, `api`
   the functions' declarations.
 """
 

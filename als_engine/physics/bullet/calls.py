@@ -12,7 +12,7 @@ from typing import Final
 import numba
 import numpy as np
 
-from als_engine.physics.bullet.backend import api
+from als_engine.physics.bullet import api
 from als_engine.system.quiet import import_physics
 
 pybullet = import_physics()
@@ -200,7 +200,7 @@ def read_body(client, number, pose, velocity):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def contacts_of(client, number):  # type: ignore[no-untyped-def]
-    """`getContactPoints(body)`: the contacts as an array of `bullet_api.CONTACT`; it is body A."""
+    """`getContactPoints(body)`: the contacts as an array of `api.CONTACT`; it is body A."""
     command = api.init_contacts(client)
     api.of_body(command, number)
     submit(client, command)

@@ -12,8 +12,8 @@ from typing import Final
 import numba
 import numpy as np
 
-from als_engine.physics.bullet.backend import api
-from als_engine.physics.bullet.backend import calls as bullet
+from als_engine.physics.bullet import api
+from als_engine.physics.bullet import calls as bullet
 from als_engine.physics.bullet.kernels import (
     WALL,
     feel,

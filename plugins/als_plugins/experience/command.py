@@ -117,7 +117,7 @@ def _summary(found: Collected) -> str:
 @contextmanager
 def _bar() -> Iterator[Callable[[Progress], None]]:
     """A live line: episodes, steps a second, time left."""
-    from als_engine.cli.speed import Speedometer
+    from als_engine.cli.bars import Speedometer
 
     columns = (
         BAR,

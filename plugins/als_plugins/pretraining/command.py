@@ -190,7 +190,7 @@ def _report(made: Pretrained, out: Path) -> None:
 @contextmanager
 def _bar() -> Iterator[Callable[[PretrainProgress], None]]:
     """A live line: steps, samples a second, losses, time left."""
-    from als_engine.cli.speed import Speedometer
+    from als_engine.cli.bars import Speedometer
 
     columns = (
         BAR,
