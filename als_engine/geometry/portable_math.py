@@ -8,7 +8,7 @@ everywhere. No `fastmath` flag may be used here.
 
 Each is a NumPy ufunc over float64 that kernels may call, too. Whatever reaches a state, an
 observation or a reward uses these; `make lint` refuses the ones of `math` and `numpy` there. Errors
-stay below two units in the last place (`tests/test_portable_math.py`).
+stay below two units in the last place (`tests/als_engine/geometry/test_portable_math.py`).
 
 Method: reduction to a small interval with a constant in two or three parts (Cody and Waite 1980),
 then the Taylor series, which converges there within float64.

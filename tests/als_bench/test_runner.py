@@ -1,0 +1,202 @@
+"""A run can be interrupted in any way and ends the same; who misbehaves fails alone."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench_runs import (
+    alive_in,
+    als_process,
+    check_whole,
+    command,
+    finish_or_kill,
+    installed,
+    kill_after,
+    rows_of,
+    wait_for,
+    write_suite,
+)
+from places import TESTS
+
+from als_bench.results.store import Store
+from als_engine.errors import StoreError
+
+AGENTS = ("--agent", "random", "--agent", "expert", "--agent", "learn/habit")
+UNITS, PAIRS = 2 * 3, 3 * 3
+
+KILLS = 50
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return installed(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.fixture(scope="module")
+def whole(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A run that nobody interrupted: its suite, beside its store, and the table."""
+    folder = tmp_path_factory.mktemp("whole")
+    suite = write_suite(folder)
+    table = als_process("bench", "run", suite, *AGENTS, "--store", folder / "it.sqlite", env=env)
+    return folder, table
+
+
+def test_every_unit_has_all_its_episodes_and_every_pair_is_there(whole) -> None:
+    folder, table = whole
+    rows = rows_of(folder / "it.sqlite")
+    assert len(rows) == 30 * (UNITS + PAIRS)
+    assert len({row[:4] for row in rows}) == len(rows)
+    assert {row[0] for row in rows} == {
+        "near",
+        "together",
+        *(f"together + {agent}" for agent in ("random", "expert", "learn/habit")),
+    }
+    assert "learn/habit" in table
+
+
+def test_the_same_command_again_does_nothing_and_prints_the_same(whole, env) -> None:
+    folder, table = whole
+    before = rows_of(folder / "it.sqlite")
+    store = folder / "it.sqlite"
+    again = als_process("bench", "run", folder / "walks.toml", *AGENTS, "--store", store, env=env)
+    assert again == table
+    assert rows_of(store) == before
+
+
+def test_two_runs_of_one_command_give_the_same_table_byte_for_byte(whole, env, tmp_path) -> None:
+    folder, table = whole
+    words = ("bench", "run", folder / "walks.toml", *AGENTS, "--store", tmp_path / "other.sqlite")
+    assert als_process(*words, "--workers", 1, env=env) == table
+    assert rows_of(tmp_path / "other.sqlite") == rows_of(folder / "it.sqlite")
+
+
+def test_more_agents_and_seeds_are_added_to_what_is_there(env, tmp_path) -> None:
+    suite, store = write_suite(tmp_path, episodes=4), tmp_path / "it.sqlite"
+    words = ("bench", "run", suite, "--only", "near", "--store", store)
+    als_process(*words, "--agent", "random", env=env)
+    before = rows_of(store)
+    als_process(*words, "--agent", "learn/habit", "--seeds", 2, env=env)
+    added = set(rows_of(store)) - set(before)
+    assert set(before) < set(rows_of(store))
+    assert {row[:3] for row in added} == {("near", "learn/habit", 0), ("near", "learn/habit", 1)}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_killed_fifty_times_it_loses_nothing_and_doubles_nothing(whole, env, tmp_path) -> None:
+    folder, table = whole
+    draw, kills, store = random.Random(4), 0, tmp_path / "0.sqlite"
+    words = ("bench", "run", folder / "walks.toml", *AGENTS, "--store")
+    expected, seen = rows_of(folder / "it.sqlite"), 0
+    while kills < KILLS:
+        code = kill_after(draw.uniform(0.8, 3.0), *words, store, env=env)
+        if code is not None:
+            assert code == 0
+            store = tmp_path / f"{kills}.sqlite"  # It had ended: the next one begins anew.
+            seen = 0
+            continue
+        kills += 1
+        if store.exists() and store.stat().st_size:
+            check_whole(store)
+            rows = rows_of(store)
+            assert set(rows) <= set(expected)
+            assert len(set(rows)) == len(rows)
+            assert len(rows) >= seen, "what was stored is gone"
+            seen = len(rows)
+    assert als_process(*words, store, env=env) == table
+    assert rows_of(store) == expected
+    check_whole(store)
+
+
+def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(whole, env, tmp_path) -> None:
+    folder, table = whole
+    store = tmp_path / "it.sqlite"
+    words = ("bench", "run", folder / "walks.toml", *AGENTS, "--store", store)
+    process = subprocess.Popen(
+        command(*words), env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+    def some_rows() -> bool:
+        try:
+            return bool(_count(store))
+        except StoreError:  # It is not there yet, or just being made.
+            return False
+
+    wait_for(some_rows)
+    # As a terminal does it: to the whole group.
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "The same command goes on" in said
+    assert "Traceback" not in said
+    wait_for(lambda: not alive_in(process.pid), 20)
+    assert als_process(*words, env=env) == table
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_ray_cluster_that_loses_a_machine_ends_with_the_same_table(whole, env, tmp_path) -> None:
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    folder, table = whole
+    script = TESTS / "support" / "ray_run.py"
+    agents = [word for word in AGENTS if word != "--agent"]
+    words = [sys.executable, script, folder / "walks.toml", tmp_path / "it.sqlite", *agents]
+    printed = finish_or_kill(300, words, env)
+    assert printed is not None, "it hung"
+    assert table in printed  # Ray itself has something to say of the machine that it lost.
+    assert rows_of(tmp_path / "it.sqlite") == rows_of(folder / "it.sqlite")
+
+
+def test_another_agent_under_a_name_that_is_taken_is_refused(env, tmp_path) -> None:
+    suite, store = write_suite(tmp_path, episodes=2), tmp_path / "it.sqlite"
+    words = ("bench", "run", suite, "--only", "near", "--store", store, "--agent")
+    als_process(*words, "mine=learn/habit:rate=0.2", env=env)
+    done = subprocess.run(
+        command(*words, "mine=learn/habit:rate=0.3"),
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(
+        '"mine" stands for another agent in this store: choose another name'
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["none"], 'unknown suite "none"'),
+        (["SUITE", "--agent", "pppo"], 'unknown agent "pppo"'),
+        (["SUITE", "--only", "nearer"], 'unknown entry "nearer"; did you mean "near"?'),
+        (["SUITE", "--executor", "cloud"], 'unknown executor "cloud"; allowed: local, ray'),
+        (["SUITE", "--agent", "learn/habit:rat=1"], "unexpected keyword argument 'rat'"),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing_behind(env, tmp_path, words, message) -> None:
+    suite, store = write_suite(tmp_path), tmp_path / "stores" / "it.sqlite"
+    said = subprocess.run(
+        command("bench", "run", *(suite if w == "SUITE" else w for w in words), "--store", store),
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 2, said.stdout
+    assert message in said.stderr
+    assert len(said.stderr.strip().splitlines()) == 1
+    assert not store.exists()
+
+
+def _count(store: Path) -> int:
+    with Store(store) as opened:
+        return sum(
+            len(opened.done(unit)) for run in opened.runs() for unit in opened.units(run.key)
+        )

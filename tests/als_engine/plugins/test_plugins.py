@@ -1,0 +1,408 @@
+"""Plugins come in by one door, fail alone, and never pass for one another.
+
+The plugins here are really installed: a module and a `*.dist-info` folder on the path of a fresh
+process, which is what `importlib.metadata` finds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import pytest
+from installed import BUNDLED, Site
+from places import ROOT
+
+from als_engine.errors import PluginError, UnknownIdError
+from als_engine.plugins import hookspecs
+from als_engine.plugins.hookspecs import hookimpl
+from als_engine.plugins.registry import Registry, registry
+from als_engine.plugins.specs import (
+    AgentSpec,
+    EncoderSpec,
+    EpisodeRecord,
+    ScenarioSpec,
+    SensorSpec,
+    SuiteEntry,
+    SuiteSpec,
+)
+
+DOCS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+KITCHEN = re.search(r"```python\n(.*?)```", DOCS, re.DOTALL)[1]  # type: ignore[index]
+HOOKS = sorted(name for name in dir(hookspecs) if name.startswith("als_"))
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+@pytest.fixture
+def kitchen(site: Site) -> Site:
+    site.install("acme-kitchen", {"acme_kitchen.py": KITCHEN}, "acme_kitchen")
+    return site
+
+
+@pytest.fixture
+def fresh() -> Registry:
+    """A registry of its own, with the installed plugins and nobody listening."""
+    registry = Registry()
+    registry.start()
+    return registry
+
+
+def scenario(id: str) -> str:
+    """The source of a module that offers one scenario."""
+    return (
+        "from als_engine import ScenarioSpec, hookimpl\n"
+        "@hookimpl\n"
+        "def als_scenarios():\n"
+        f"    return [ScenarioSpec(id={id!r}, task='some:Task', max_episode_steps=1)]\n"
+    )
+
+
+KETTLE = "Acme/FetchKettle-v0"
+
+
+# The import order
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import als_engine",
+        "import acme_kitchen",
+        "import acme_kitchen, als_engine",
+        "import als_engine, acme_kitchen",
+        "import gymnasium; gymnasium.make('als_engine:Acme/FetchKettle-v0', sensors=['touch'])",
+        "import acme_kitchen; import gymnasium; gymnasium.spec('Acme/FetchKettle-v0')",
+    ],
+)
+def test_a_plugin_is_found_whoever_is_imported_first(kitchen: Site, code: str) -> None:
+    assert kitchen.ids(code) == BUNDLED | {KETTLE}
+
+
+def test_the_plugin_of_the_documentation_runs(kitchen: Site) -> None:
+    code = (
+        "import acme_kitchen, gymnasium as gym\n"
+        "env = gym.make('Acme/FetchKettle-v0', sensors=['proprioception'])\n"
+        "observation, info = env.reset(seed=0)\n"
+        "env.step(env.action_space.sample())\n"
+        "env.close()\n"
+        "print(sorted(observation), info['success'])"
+    )
+    result = kitchen.run(code)
+    assert result.stdout.strip() == "['proprioception'] False", result.stderr
+
+
+def test_a_hook_may_use_what_its_module_defines_after_it(site: Site) -> None:
+    source = scenario(KETTLE).replace(f"{KETTLE!r}", "NAME") + f"NAME = {KETTLE!r}\n"
+    site.install("acme", {"acme.py": source}, "acme")
+    assert KETTLE in site.ids("import acme")
+
+
+def test_a_package_that_imports_als_engine_first_may_have_its_hooks_in_a_submodule(
+    site: Site,
+) -> None:
+    hooks = "from acme import NAME\n" + scenario(KETTLE).replace(f"{KETTLE!r}", "NAME")
+    package = f"import als_engine\nNAME = {KETTLE!r}\n"
+    site.install("acme", {"acme/__init__.py": package, "acme/hooks.py": hooks}, "acme.hooks")
+    assert KETTLE in site.ids("import acme")
+    assert site.failures() == {}
+
+
+def test_hooks_may_be_methods_of_an_object(site: Site) -> None:
+    source = (
+        "from als_engine import ScenarioSpec, hookimpl\n"
+        "class Hooks:\n"
+        "    @hookimpl\n"
+        "    def als_scenarios(self):\n"
+        f"        return [ScenarioSpec({KETTLE!r}, 'some:Task', 1)]\n"
+        "hooks = Hooks()\n"
+    )
+    site.install("acme", {"acme.py": source}, "acme:hooks")
+    assert KETTLE in site.ids("import acme")
+    assert KETTLE in site.ids("import als_engine")
+
+
+def test_a_module_that_fails_after_importing_us_leaves_us_whole(site: Site) -> None:
+    site.install("acme", {"acme.py": "import als_engine\nraise ValueError('no kettle')\n"}, "acme")
+    code = "try:\n    import acme\nexcept ValueError as error:\n    print(error)"
+    assert site.run(code).stdout.strip() == "no kettle"
+    assert site.ids(code.replace("print(error)", "pass")) == BUNDLED
+    assert site.failures() == {"acme": "ValueError: no kettle"}
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("source", "entry", "reason"),
+    [
+        ("raise ValueError('no\\nkettle')", "acme", "ValueError: no kettle"),
+        ("import sys; sys.exit(3)", "acme", "SystemExit: 3"),
+        ("import not_installed", "acme", "ModuleNotFoundError: No module named 'not_installed'"),
+        ("def (", "acme", "SyntaxError: invalid syntax"),
+        ("", "acme", "it has no hooks; is each of them marked with @hookimpl?"),
+        ("", "acme:hooks", "AttributeError: module 'acme' has no attribute 'hooks'"),
+        ("", "elsewhere", "ModuleNotFoundError: No module named 'elsewhere'"),
+        (
+            scenario(KETTLE).replace("als_scenarios", "als_scenario"),
+            "acme",
+            'unknown hook "als_scenario"; did you mean "als_scenarios"?',
+        ),
+        (scenario(KETTLE).replace("()", "(room)", 1), "acme", "Argument(s) {'room'} are declared"),
+        (scenario(KETTLE).replace("als_scenarios", "als_agents"), "acme", "must return AgentSpecs"),
+        (scenario(KETTLE).replace("'some:Task'", "'some'"), "acme", 'must be "module:Class"'),
+    ],
+)
+def test_a_broken_plugin_is_kept_with_its_reason_and_hurts_nobody(
+    kitchen: Site, source: str, entry: str, reason: str
+) -> None:
+    kitchen.install("acme", {"acme.py": source}, entry)
+    failures = kitchen.failures()
+    assert list(failures) == ["acme"]
+    assert reason in failures["acme"]
+    assert "\n" not in failures["acme"]
+    assert kitchen.ids() == BUNDLED | {KETTLE}
+
+
+def test_an_unknown_id_points_to_plugins_that_failed(site: Site) -> None:
+    site.install("acme", {"acme.py": "1 / 0"}, "acme")
+    code = (
+        "from als_engine.plugins.registry import registry; registry.scenario('Acme/FetchKettle-v0')"
+    )
+    last = site.run(code).stderr.strip().splitlines()[-1]
+    assert 'unknown scenario "Acme/FetchKettle-v0"' in last
+    assert "(1 plugin failed to load: see `als plugins`)" in last
+
+
+# Who may offer what
+
+
+def test_an_id_that_exists_twice_names_both_distributions(site: Site) -> None:
+    site.install("acme-one", {"one.py": scenario(KETTLE)}, "one")
+    site.install("acme-two", {"two.py": scenario(KETTLE)}, "two")
+    assert site.ids() == BUNDLED | {KETTLE}
+    (message,) = site.failures().values()
+    assert message == f'scenario "{KETTLE}" of acme-two exists already, from acme-one'
+
+
+@pytest.mark.parametrize("id", ["ALS/Mine-v0", "als/Mine-v0", "Als/Mine-v0"])
+def test_nobody_else_offers_anything_under_our_name(site: Site, id: str) -> None:
+    site.install("acme", {"acme.py": scenario(id)}, "acme")
+    assert site.ids() == BUNDLED
+    assert "belongs to als-engine" in site.failures()["acme"]
+
+
+def test_a_declared_namespace_belongs_to_its_distribution(fresh: Registry) -> None:
+    one, two, three = (
+        _offering(als_scenarios=[_scenario(f"Acme/{name}-v0")]) for name in ("One", "Two", "Three")
+    )
+    fresh.add(one, "acme", namespaces=["Acme"])
+    fresh.add(two, "Acme", name="second")
+    with pytest.raises(PluginError, match='"Acme/Three-v0" of zeta: the namespace "Acme/" belongs'):
+        fresh.add(three, "zeta")
+
+
+def test_a_refused_plugin_leaves_nothing_behind(fresh: Registry) -> None:
+    before = (fresh.scenarios(), fresh.agents(), len(fresh.plugins()))
+    told: list[EpisodeRecord] = []
+    hooks = _offering(
+        als_scenarios=[_scenario("Acme/Good-v0")],
+        als_agents=[AgentSpec("ppo", "acme:PPO")],
+        als_episode_end=told.append,
+    )
+    with pytest.raises(PluginError, match='agent "ppo" of acme exists already, from als-engine'):
+        fresh.add(hooks, "acme")
+    assert (fresh.scenarios(), fresh.agents(), len(fresh.plugins())) == before
+    fresh.episode_end(_record())
+    assert told == []
+    fresh.add(_offering(als_scenarios=[_scenario("Acme/Good-v0")]), "zeta")
+
+
+def test_an_id_that_gymnasium_has_already_is_not_overwritten(site: Site) -> None:
+    site.install("acme", {"acme.py": scenario(KETTLE)}, "acme")
+    code = (
+        f"import gymnasium; gymnasium.register({KETTLE!r}, entry_point='other:Env'); "
+        f"import als_engine; print(gymnasium.spec({KETTLE!r}).entry_point); "
+        "from als_engine.plugins.registry import registry; print(registry.failures()[0].error)"
+    )
+    assert site.run(code).stdout.splitlines() == [
+        "other:Env",
+        f'"{KETTLE}" is registered with Gymnasium already, as other:Env',
+    ]
+
+
+# The switches
+
+
+def test_the_off_switch_leaves_the_bundled_plugins_on(kitchen: Site) -> None:
+    kitchen.install("zeta", {"zeta.py": "raise SystemExit('was imported')"}, "zeta")
+    assert kitchen.ids(ALS_DISABLE_PLUGINS="1") == BUNDLED
+    assert kitchen.failures(ALS_DISABLE_PLUGINS="1") == {}
+    assert KETTLE in kitchen.ids(ALS_DISABLE_PLUGINS="0")
+
+
+def test_the_allow_list_names_distributions(kitchen: Site) -> None:
+    kitchen.install("zeta", {"zeta.py": scenario("Zeta/Other-v0")}, "zeta")
+    assert kitchen.ids(ALS_PLUGINS="") == BUNDLED | {KETTLE, "Zeta/Other-v0"}
+    assert kitchen.ids(ALS_PLUGINS="Acme_Kitchen, other") == BUNDLED | {KETTLE}
+    assert list(kitchen.failures(ALS_PLUGINS="zeta,other")) == ["other"]
+
+
+def test_strict_raises_the_first_failure(kitchen: Site) -> None:
+    assert kitchen.ids(ALS_STRICT_PLUGINS="1") == BUNDLED | {KETTLE}
+    kitchen.install("zeta", {"zeta.py": "1 / 0"}, "zeta")
+    result = kitchen.run("import als_engine", ALS_STRICT_PLUGINS="1")
+    assert result.returncode == 1
+    assert result.stderr.strip().endswith("plugin zeta: ZeroDivisionError: division by zero")
+    result = kitchen.run(
+        "from als_engine.plugins.registry import registry; registry.start(strict=True)"
+    )
+    assert "plugin zeta: ZeroDivisionError" in result.stderr
+
+
+# The hooks: one test each, by the hook's name
+
+
+def test_als_scenarios(fresh: Registry) -> None:
+    heard: list[str] = []
+    fresh.subscribe(lambda specs: heard.extend(spec.id for spec in specs))
+    assert set(heard) == BUNDLED
+    spec = _scenario("Acme/One-v0")
+    plugin = fresh.add(_offering(als_scenarios=[spec]), "acme")
+    assert fresh.scenario("Acme/One-v0") is spec
+    assert fresh.scenarios()[-1] is spec
+    assert heard[-1] == "Acme/One-v0"
+    assert (plugin.status, plugin.specs) == ("loaded", [spec])
+    with pytest.raises(UnknownIdError, match='unknown scenario "ALS/Clasroom-v0"; did you mean'):
+        fresh.scenario("ALS/Clasroom-v0")
+
+
+def test_als_agents(fresh: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "acme_walker.py").write_text("import not_installed")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    spec = AgentSpec("acme/walker", "acme_walker:Walker", needs=("walk",))
+    fresh.add(_offering(als_agents=[spec]), "acme-agents")
+    assert fresh.agent("acme/walker") is spec
+    with pytest.raises(PluginError, match=r'install it with: pip install "acme-agents\[walk\]"'):
+        fresh.load(spec)
+    with pytest.raises(UnknownIdError, match=r'unknown agent "pp0"; did you mean "ppo"\?'):
+        fresh.agent("pp0")
+
+
+def test_als_sensors(fresh: Registry) -> None:
+    spec = SensorSpec("acme/lidar", "acme.sensors:Lidar")
+    fresh.add(_offering(als_sensors=[spec]), "acme")
+    assert fresh.sensors() == [spec]
+
+
+def test_als_encoders(fresh: Registry) -> None:
+    spec = EncoderSpec("acme/cnn", "collections:OrderedDict")
+    fresh.add(_offering(als_encoders=(spec for _ in range(1))), "acme")
+    assert fresh.encoders()[-1] is spec
+    assert fresh.load(fresh.encoder("acme/cnn")).__name__ == "OrderedDict"
+    with pytest.raises(UnknownIdError, match=r'unknown encoder "vit"; allowed: .*acme/cnn'):
+        fresh.encoder("vit")
+
+
+def test_als_suites(fresh: Registry) -> None:
+    spec = SuiteSpec("acme/all", entries=(SuiteEntry("ALS/Tag-v0"), SuiteEntry("ALS/Classroom-v0")))
+    fresh.add(_offering(als_suites=[spec]), "acme")
+    assert fresh.suites()[-1] is spec
+    assert fresh.suite("acme/all") is spec
+
+
+def test_als_commands(site: Site) -> None:
+    source = (
+        "from als_engine import hookimpl\n"
+        "@hookimpl\n"
+        "def als_commands(app):\n"
+        "    @app.command()\n"
+        "    def kettle():\n"
+        "        print('whistles')\n"
+    )
+    site.install("acme", {"acme.py": source}, "acme")
+    broken = "from als_engine import hookimpl\n@hookimpl\ndef als_commands(app): app.no_such()\n"
+    site.install("zeta", {"zeta.py": broken}, "zeta")
+    code = "import sys; from als_engine.cli import main; sys.argv[1:] = ['kettle']; main()"
+    result = site.run(code)
+    assert (result.returncode, result.stdout.strip()) == (0, "whistles")
+    assert result.stderr.count("plugin zeta failed in als_commands and is called no more") == 1
+
+
+def test_als_episode_end(fresh: Registry) -> None:
+    assert not fresh.listens_to_episodes
+    told: list[EpisodeRecord] = []
+
+    def fail(record: EpisodeRecord) -> None:
+        raise OSError("disk is full")
+
+    fresh.add(_offering(als_episode_end=fail), "broken")
+    fresh.add(_offering(als_episode_end=told.append), "acme")
+    assert fresh.listens_to_episodes
+    with pytest.warns(RuntimeWarning, match="plugin broken failed in als_episode_end.*disk is ful"):
+        fresh.episode_end(_record())
+    fresh.episode_end(_record())
+    assert told == [_record(), _record()]
+    assert [plugin.distribution for plugin in fresh.failures()] == ["broken"]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_has_a_test_and_is_documented(hook: str) -> None:
+    assert f"test_{hook}" in globals()
+    assert f"`{hook}(" in DOCS
+    assert getattr(hookspecs, hook).__doc__
+
+
+# Gymnasium and PettingZoo
+
+
+@pytest.mark.parametrize("id", sorted(BUNDLED))
+def test_every_scenario_is_a_gymnasium_spec_that_goes_to_json_and_back(id: str) -> None:
+    spec = gymnasium.spec(id)
+    assert gymnasium.envs.registration.EnvSpec.from_json(spec.to_json()) == spec
+    assert spec.kwargs == {"scenario": id}
+    assert spec.vector_entry_point == "als_engine.envs.vector:VectorEnv"
+    assert spec.max_episode_steps == registry.scenario(id).max_episode_steps
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pettingzoo, als_engine",
+        "import als_engine; als_engine.parallel_env('ALS/Tag-v0').close(); import pettingzoo",
+        "import als_engine, pettingzoo; als_engine.plugins.registration.register_with_pettingzoo()",
+    ],
+)
+def test_pettingzoo_knows_the_scenarios(site: Site, code: str) -> None:
+    code += "\nfor kind in ('parallel', 'aec'): print(pettingzoo.spec(kind, 'ALS/Tag-v0').id)"
+    assert site.run(code).stdout.split() == ["ALS/Tag-v0"] * 2
+
+
+def _scenario(id: str) -> ScenarioSpec:
+    return ScenarioSpec(id=id, task="some:Task", max_episode_steps=1)
+
+
+def _record() -> EpisodeRecord:
+    return EpisodeRecord("ALS/Tag-v0", "test", 10_000, 7, (1.0, -1.0), True, {"success": 1.0})
+
+
+def _offering(**hooks: Any) -> object:
+    """A plugin object: a hook that gets a function is that function, else it returns the value."""
+
+    def returning(value: Any) -> Callable[[], Any]:
+        return lambda: value
+
+    def listening(function: Callable[[EpisodeRecord], None]) -> Callable[[EpisodeRecord], None]:
+        return lambda record: function(record)
+
+    plugin = type("Hooks", (), {})()
+    for name, value in hooks.items():
+        function = listening(value) if callable(value) else returning(value)
+        setattr(plugin, name, hookimpl(function))
+    return plugin

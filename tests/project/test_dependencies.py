@@ -1,0 +1,130 @@
+"""What is imported is declared, base code needs no extra, and users can install beside others."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+SOURCES = [ROOT / "als_engine", ROOT / "scenarios", ROOT / "plugins"]
+OURS = {"als_engine", "als_scenarios", "als_plugins"}
+NEED_LEARN = {"als_engine.envs.sb3"}
+"""Modules of the engine that are for an extra's users alone."""
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {_plain(re.split(r"[\s\[<>=!~;]", line, maxsplit=1)[0]) for line in requirements}
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+BASE = names(PROJECT["dependencies"])
+USERS = BASE.union(*(names(EXTRAS[extra]) for extra in ("learn", "human", "parquet", "ray")))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """The top-level names of the foreign packages that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        found: list[str] = []
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found = [node.module]
+        for name in found:
+            top = name.partition(".")[0]
+            if top not in sys.stdlib_module_names and top not in OURS:
+                yield top
+
+
+def test_every_import_is_declared() -> None:
+    owners = packages_distributions()
+    for source in SOURCES:
+        for path in source.rglob("*.py"):
+            for top in imports(path):
+                found = {_plain(owner) for owner in owners.get(top, [top])}
+                assert found & USERS, f"{path.relative_to(ROOT)} imports {top}, which is undeclared"
+
+
+def test_base_code_needs_no_extra() -> None:
+    """Every module of the engine, every plugin and the command line, with the extras hidden."""
+    owners = packages_distributions()
+    extras = {
+        top
+        for source in SOURCES
+        for path in source.rglob("*.py")
+        for top in imports(path)
+        if not {_plain(owner) for owner in owners.get(top, [top])} & BASE
+    }
+    modules = sorted(
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "als_engine").rglob("*.py")
+    )
+    code = f"""
+import importlib, sys
+class Hidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {sorted(extras)!r}:
+            raise ModuleNotFoundError(f"{{name}} is hidden", name=name)
+sys.meta_path.insert(0, Hidden())
+for name in {modules!r}:
+    if name not in {sorted(NEED_LEARN)!r} and not name.endswith("__main__"):
+        importlib.import_module(name.removesuffix(".__init__"))
+from als_engine.cli.app import build_app
+from als_engine.plugins.registry import registry
+build_app()
+print([plugin.error for plugin in registry.failures()])
+from als_bench.suites import find_suite
+print(find_suite("smoke").id)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=110)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == ["[]", "smoke"]
+
+
+BESIDE = [
+    ([], ["ray[rllib]"]),
+    (["learn"], ["rl-zoo3"]),
+    (["learn"], ["torchrl", "supersuit"]),
+    ([], ["skrl", "torch"]),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(
+    not os.environ.get("ALS_TEST_RESOLVING"),
+    reason="asks the package index: set ALS_TEST_RESOLVING=1 where there is one",
+)
+@pytest.mark.parametrize(("extras", "beside"), BESIDE, ids=lambda names: "-".join(names) or "base")
+def test_users_can_install_it_beside(extras: list[str], beside: list[str], tmp_path: Path) -> None:
+    """Pip finds versions of everything; nothing but metadata is downloaded."""
+    wanted = [*PROJECT["dependencies"], *(line for name in extras for line in EXTRAS[name])]
+    report = tmp_path / "report.json"
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+    command += ["--only-binary", ":all:", "--report", str(report), *wanted, *beside]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=580)
+    assert run.returncode == 0, run.stderr
+    installed = {
+        _plain(item["metadata"]["name"])
+        for item in json.loads(report.read_text("utf-8"))["install"]
+    }
+    assert BASE - {"tomli"} <= installed
+    assert names(beside) <= installed

@@ -1,0 +1,160 @@
+"""The documentation is true: its code runs, its pages name everything, its site asks nobody."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import typer
+from places import ROOT
+
+from als_engine.cli.app import build_app
+from als_engine.plugins.registry import registry
+from als_engine.simulation import ARGUMENTS
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SPECS = {spec.id: spec for spec in registry.scenarios()}
+
+
+def _script(name: str) -> ModuleType:
+    """A module of `docs/scripts`, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "scripts" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+pages, cli_page = _script("scenario_pages"), _script("cli_page")
+
+
+@pytest.mark.parametrize("id", SPECS)
+def test_every_scenario_is_described_in_the_fixed_sections(id: str) -> None:
+    text = pages.docstring(SPECS[id])
+    assert tuple(pages.sections(text)) == pages.SECTIONS
+    for section, following in zip(pages.SECTIONS, (*pages.SECTIONS[1:], None), strict=True):
+        body = text.split(f"## {section}\n")[1].split(f"## {following}\n")[0]
+        assert len(body.split()) > 2, f"{section} says next to nothing"
+
+
+@pytest.mark.parametrize("id", SPECS)
+def test_a_scenarios_page_has_its_sections_its_arguments_and_a_picture(id: str) -> None:
+    spec = SPECS[id]
+    page = pages.page(spec)
+    assert page.startswith(f"# {id}\n")
+    assert [title for title in pages.sections(page) if title in pages.SECTIONS] == [*pages.SECTIONS]
+    for name in ARGUMENTS:
+        assert f"| `{name}` |" in page
+    assert f"({pages.name_of(spec)}.png)" in page
+    assert f"]({pages.name_of(spec)}.md)" in pages.index([spec])
+    picture = pages.picture(spec, width=64)
+    assert picture.startswith(b"\x89PNG")
+    assert picture == pages.picture(spec, width=64)
+
+
+@pytest.mark.parametrize("id", SPECS)
+def test_the_readme_shows_every_scenario(id: str) -> None:
+    assert f"`{id}`" in README
+    assert f"docs/images/{pages.name_of(SPECS[id])}.png" in README
+
+
+def test_the_reference_names_every_command_and_option() -> None:
+    reference = cli_page.insert_commands((ROOT / "docs" / "cli.md").read_text(encoding="utf-8"))
+    group: Any = typer.main.get_command(build_app())
+    assert {name.partition(" ")[0] for name, _ in cli_page.commands()} == set(group.commands)
+    for name, command in cli_page.commands():
+        assert f"## als {name}\n" in reference
+        for parameter in command.params:
+            for option in parameter.opts:
+                assert option in reference or parameter.param_type_name == "argument"
+
+
+def test_local_links_lead_somewhere() -> None:
+    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+            generated = target.startswith("scenarios/")
+            if not generated and "://" not in target:
+                assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def _from_python(path: str) -> list[str]:
+    """The Python that a page shows, but for the plugin, which is a package of its own."""
+    text = (ROOT / path).read_text(encoding="utf-8").partition("## A scenario of your own")[0]
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_readme_and_the_first_page_show_the_same_code() -> None:
+    assert len(_from_python("README.md")) == 3
+    assert _from_python("docs/index.md") == _from_python("README.md")
+
+
+@pytest.mark.timeout(300)
+def test_the_code_runs_as_it_stands_in_a_plain_script_and_visibly_learns(tmp_path: Path) -> None:
+    pytest.importorskip("stable_baselines3", reason="the extra `learn` is not installed")
+    code = "\n".join(_from_python("README.md"))
+    assert "__main__" not in code
+    # The one thing that is not as it stands: a shorter training.
+    assert code.count("100_000") == 1
+    script = tmp_path / "script.py"
+    script.write_text(code.replace("100_000", "20_000"), encoding="utf-8")
+    # Warnings are errors: a page that shows code that warns is wrong.
+    words = [sys.executable, "-W", "error::UserWarning", str(script)]
+    # One thread, since the tests beside this one have the other processors.
+    alone = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        words, cwd=tmp_path, env=alone, capture_output=True, text=True, timeout=280
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) > -1.2  # Of random actions, -1.8 with an interval of 0.3 around it.
+
+
+def _commands_shown() -> list[tuple[str, str]]:
+    """Every `als` command in a block of the README and the docs, without what is said of it."""
+    found = []
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        for block in re.findall(r"```(?:text|bash)?\n(.*?)```", text, re.DOTALL):
+            for command in re.findall(r"^(?:torchrun .* --no-python )?(als [a-z].*)", block, re.M):
+                found.append((path.name, re.split(r" {2,}|#", command)[0].strip()))
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), _commands_shown())
+def test_every_command_in_the_docs_is_one(page: str, line: str) -> None:
+    command: Any = typer.main.get_command(build_app())
+    words = shlex.split(line)[1:]
+    while hasattr(command, "resolve_command"):
+        context = command.make_context("als", words[:1], resilient_parsing=True)
+        name, command, words = command.resolve_command(context, words)
+    command.make_context(name, words)  # Raises what the command would print.
+
+
+def test_the_readmes_plugin_is_the_one_in_the_guide() -> None:
+    guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    example = README.split("class FetchKettle")[1].split("@hookimpl")[0]
+    assert example in guide
+
+
+def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
+    pytest.importorskip("material", reason="mkdocs-material is not installed")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert built.returncode == 0, built.stderr
+    made = {str(page.relative_to(tmp_path)) for page in tmp_path.rglob("*.html")}
+    for spec in SPECS.values():
+        assert f"scenarios/{pages.name_of(spec)}/index.html" in made
+    loads = re.compile(r'<(?:script|link|img|iframe)\b[^>]*(?:src|href)="?(?:https?:)?//[^>]*>')
+    for page in tmp_path.rglob("*.html"):
+        assert not loads.findall(page.read_text(encoding="utf-8")), page
+    for sheet in tmp_path.rglob("*.css"):
+        assert not re.search(r"url\([\"']?https?:", sheet.read_text(encoding="utf-8")), sheet
+    assert not (tmp_path / "scripts").exists()
