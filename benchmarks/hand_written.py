@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from als_engine.errors import PhysicsError
 from als_engine.geometry import portable_math as pmath
-from als_engine.physics.bullet.backend import SUBSTEP, kernels
+from als_engine.physics.bullet import kernels
+from als_engine.physics.bullet.backend import SUBSTEP
 from als_engine.physics.bullet.kernels import WALL
 from als_engine.physics.bullet.worlds import GRAVITY
 from als_engine.simulation import Simulation, simulate

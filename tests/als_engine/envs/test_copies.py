@@ -23,7 +23,7 @@ from als_engine.envs.sb3 import sb3_vec_env
 from als_engine.envs.single import SingleEnv
 from als_engine.envs.vector import VectorEnv
 from als_engine.errors import ALSError, CopyError
-from als_engine.physics.bullet.backend import backend as bullet
+from als_engine.physics.bullet import backend as bullet
 from als_engine.simulation import simulate
 
 TRADE = ScenarioSpec(id="Acme/Trade-v0", task="acme_worlds:Trade", max_episode_steps=40)
