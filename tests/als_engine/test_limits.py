@@ -51,7 +51,7 @@ def models() -> Iterator[type[BaseModel]]:
     while todo:
         for model in todo.pop().__subclasses__():
             todo.append(model)
-            if model.__module__.partition(".")[0] in ("als_engine", "als_plugins"):
+            if model.__module__.partition(".")[0] in ("als_bench", "als_engine", "als_plugins"):
                 yield model
 
 

@@ -23,7 +23,7 @@ else:
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 SOURCES = [ROOT / "als_engine", ROOT / "scenarios", ROOT / "plugins"]
-OURS = {"als_engine", "als_scenarios", "als_plugins"}
+OURS = {"als_bench", "als_engine", "als_plugins", "als_scenarios"}
 NEED_LEARN = {"als_engine.envs.sb3"}
 """Modules of the engine that are for an extra's users alone."""
 
