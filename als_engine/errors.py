@@ -22,6 +22,7 @@ __all__ = [
     "PluginError",
     "ResetNeededError",
     "SavedFileError",
+    "SnapshotError",
     "StoreError",
     "TaskError",
     "UnexpectedArgumentError",
@@ -78,6 +79,10 @@ class NoExpertError(ALSError, NotImplementedError):
 
 class SavedFileError(ALSError, ValueError):
     """A file or folder that cannot be read or written, or holds something it should not."""
+
+
+class SnapshotError(ALSError, ValueError):
+    """A snapshot that is not of these worlds: of another scenario, argument, engine or number."""
 
 
 class StoreError(ALSError, RuntimeError):

@@ -18,6 +18,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from als_engine import snapshots
 from als_engine.answers import Answers
 from als_engine.bodies import interaction
 from als_engine.bodies.avatar import Codec, Commands, drive
@@ -43,6 +44,7 @@ from als_engine.system.ownership import DeepCopied, Owner, refuse_copy
 from als_engine.task import LEVELS, Behaviour, Split, Task, add_terms, split_of
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.world.layout import Layout
+from als_engine.world.snapshot import Snapshot
 from als_engine.world.state import WorldState
 
 SUBSTEPS: Final = 4
@@ -94,6 +96,7 @@ class Simulation(DeepCopied, Owner):
         max_episode_steps: int = 1_000,
         first_world: int = 0,
         physics: Callable[[int], Physics] | None = None,
+        task_arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """Allocates everything; the first `reset` builds the worlds.
 
@@ -114,6 +117,7 @@ class Simulation(DeepCopied, Owner):
             max_episode_steps: the time limit.
             first_world: the number of world 0 in error messages, when this is a part of a batch.
             physics: makes the physics for that many worlds; None for Bullet.
+            task_arguments: what the task was made with; a snapshot fits worlds of the same.
 
         Raises:
             ArgumentError: an argument is not allowed; the message says what is.
@@ -130,12 +134,12 @@ class Simulation(DeepCopied, Owner):
         self.split = one_of("split", split, SPLITS)
         self.level = _check_level(level)
         self.level_key: int | None = None
-        self._given = {
+        self.given: Mapping[str, Any] = {
             "scenario": scenario, "num_worlds": num_worlds, "observers": observers,
             "sensors": sensors, "frame_size": frame_size, "flatten": flatten,
             "action_mode": action_mode, "clip_actions": clip_actions,
             "split": split, "level": level, "background": background, "first_world": first_world,
-            "physics": physics,
+            "physics": physics, "task_arguments": dict(task_arguments or {}),
         }  # fmt: skip
 
         roles = task.roles()
@@ -143,7 +147,7 @@ class Simulation(DeepCopied, Owner):
             raise ArgumentError(f"{scenario} has {len(roles)} roles for {self.num_avatars} avatars")
         self.roles = tuple(role.name for role in roles)
         self.agents = _number(self.roles)
-        self._behaviours = dict(task.behaviours())
+        self.behaviours = dict(task.behaviours())
         self._background = self._check_background(background)
 
         clip = _is_flag("clip_actions", clip_actions)
@@ -180,11 +184,12 @@ class Simulation(DeepCopied, Owner):
         )
         self.terminated: BoolArray = np.zeros(self.num_worlds, np.bool_)
         self.truncated: BoolArray = np.zeros(self.num_worlds, np.bool_)
-        self._rngs: list[np.random.Generator | None] = [None] * self.num_worlds
+        self.generators: list[Any] = [None] * self.num_worlds
         self._drivers: list[tuple[Behaviour, BoolArray]] = []
         # Which worlds may be stepped: none that is in the middle of a step or a reset.
-        self._ready: BoolArray = np.zeros(self.num_worlds, np.bool_)
+        self.ready: BoolArray = np.zeros(self.num_worlds, np.bool_)
         self._make_physics = physics or _bullet
+        self.engine = "bullet" if physics is None else getattr(physics, "__name__", repr(physics))
         self._physics: Physics | None = None
         self._closed = False
 
@@ -255,30 +260,39 @@ class Simulation(DeepCopied, Owner):
         chosen = [None] * len(which) if seeds is None else [*map(check_seed, seeds)]
         if len(chosen) != len(which):
             raise ArgumentError(f"{len(chosen)} seeds for {len(which)} worlds")
-        if self._physics is None:
-            # Opening a client takes 45 ms: not before somebody wants to see a world.
-            self._physics = self._make_physics(self.num_worlds)
-            self.own()
+        self.open()
         # Until all is well: a layout that cannot be built leaves half a world behind.
-        self._ready[which] = False
+        self.ready[which] = False
         for world, seed in zip(which.tolist(), chosen, strict=True):
             self._reset_world(world, seed, level)
         self.rewards[which] = self.returns[which] = 0.0
         self.terms[which] = 0.0
         self.terminated[which] = self.truncated[which] = False
         self.task.after_reset(self.state, which)
+        self.find_drivers()
+        self.ready[which] = True
+
+    def open(self) -> Physics:
+        """The physics; it is opened when somebody first wants to see a world: that takes 45 ms."""
+        self.check_open()
+        if self._physics is None:
+            self._physics = self._make_physics(self.num_worlds)
+            self.own()
+        return self._physics
+
+    def find_drivers(self) -> None:
+        """Sees which behaviour drives whom."""
         self._drivers = [
             (behaviour, who)
-            for i, behaviour in enumerate(self._behaviours.values())
+            for i, behaviour in enumerate(self.behaviours.values())
             if (who := self.state.behaviour == i).any()
         ]
-        self._ready[which] = True
 
     def _reset_world(self, world: int, seed: int | None, level: int | None) -> None:
         assert self._physics is not None
-        rng = self._rngs[world]
+        rng = self.generators[world]
         if seed is not None or rng is None:
-            rng = self._rngs[world] = np.random.default_rng(seed)
+            rng = self.generators[world] = np.random.default_rng(seed)
         levels = LEVELS[self.split]
         drawn = int(rng.integers(levels.start, levels.stop))
         key = int(rng.integers(1 << 63))
@@ -316,7 +330,7 @@ class Simulation(DeepCopied, Owner):
     def _draw_background(self, level: int) -> NDArray[np.int32]:
         """Which behaviour drives each avatar in this level; NOTHING where the caller does."""
         rng = self._level_rng(level, 1)
-        names = list(self._behaviours)
+        names = list(self.behaviours)
         drawn = np.full(self.num_avatars, NOTHING, np.int32)
         for avatar in range(self.observers, self.num_avatars):
             role = self.roles[avatar]
@@ -331,7 +345,7 @@ class Simulation(DeepCopied, Owner):
 
     def _met(self, split: Split, role: str) -> list[str]:
         """The behaviours that a role can have in a split, by name."""
-        fits = {name: one for name, one in self._behaviours.items() if _can(one, role)}
+        fits = {name: one for name, one in self.behaviours.items() if _can(one, role)}
         met = [name for name, one in fits.items() if split in one.splits]
         # A task that holds nothing out for choosing has training's company there.
         return met or [name for name, one in fits.items() if "train" in one.splits]
@@ -346,20 +360,80 @@ class Simulation(DeepCopied, Owner):
             )
         names = [background] if isinstance(background, str) else list(background.values())
         for name in names:
-            if name not in self._behaviours:
-                raise ArgumentError(unknown("background", name, self._behaviours))
+            if name not in self.behaviours:
+                raise ArgumentError(unknown("background", name, self.behaviours))
         if isinstance(background, str):
             chosen = {
-                role: background for role in self.roles if _can(self._behaviours[background], role)
+                role: background for role in self.roles if _can(self.behaviours[background], role)
             }
         else:
             chosen = dict(background)
             for role, name in chosen.items():
                 if role not in self.roles:
                     raise ArgumentError(unknown("role", role, sorted(set(self.roles))))
-                if not _can(self._behaviours[name], role):
+                if not _can(self.behaviours[name], role):
                     raise ArgumentError(f"background {name!r} is not for the role {role!r}")
         return chosen
+
+    # -- snapshots ------------------------------------------------------------------------------
+
+    def snapshot(self, worlds: ArrayLike | None = None) -> Snapshot:
+        """The moment of some worlds, to be restored here, in a fork or in another process.
+
+        Args:
+            worlds: indices or a mask; None for all.
+
+        Raises:
+            ResetNeededError: a world is not reset, or its last step broke off in the middle.
+            PhysicsError: the physics cannot keep the moment; the message says why.
+        """
+        return snapshots.take(self, self._chosen(worlds))
+
+    def restore(self, snapshot: Snapshot, worlds: ArrayLike | None = None) -> None:
+        """Puts worlds back to a moment: from there on the same actions give the same bits.
+
+        Call `observe` to see them. With Bullet it takes about as long as the steps since the reset.
+
+        Args:
+            snapshot: of worlds of the same scenario and arguments, as many as are restored.
+            worlds: indices or a mask; None for all.
+
+        Raises:
+            SnapshotError: the snapshot does not fit; nothing has changed.
+            PhysicsError: the snapshot is damaged; nothing has changed.
+        """
+        self.check_open()
+        snapshots.restore(self, snapshot, self._chosen(worlds))
+
+    def fork(self, num_worlds: int, world: int = 0) -> Simulation:
+        """A simulation of its own of so many worlds, each at the moment of one world of this."""
+        return snapshots.fork(self, num_worlds, world)
+
+    def _chosen(self, worlds: ArrayLike | None) -> NDArray[np.intp]:
+        which = np.arange(self.num_worlds) if worlds is None else self.state.which(worlds)
+        if not which.size:
+            raise ArgumentError("no world is chosen")
+        return which
+
+    def open_physics(self, what: str, worlds: NDArray[np.intp]) -> Physics:
+        """The physics of worlds that are whole.
+
+        Raises:
+            ResetNeededError: one is not reset, or broke off in the middle; names `what`.
+        """
+        self.check_open()
+        if self._physics is None or not self.ready[worlds].all():
+            world = self.state.first_world + int(worlds[int(self.ready[worlds].argmin())])
+            raise ResetNeededError(
+                f"call reset() before {what}: world {world} is not reset, or its last step or "
+                "reset broke off in the middle"
+            )
+        return self._physics
+
+    def remake(self, task: Task, **changed: Any) -> Simulation:
+        """A simulation of the same arguments, not yet reset."""
+        given = {**self.given, "max_episode_steps": self.state.max_episode_steps, **changed}
+        return _remake(type(self), task, given, self.level_key, closed=False)
 
     # -- stepping -------------------------------------------------------------------------------
 
@@ -384,14 +458,14 @@ class Simulation(DeepCopied, Owner):
         half a step is never gone on from.
         """
         self.check_open()
-        if self._physics is None or not self._ready.all():
+        if self._physics is None or not self.ready.all():
             self._refuse_step()
         state, task, commands = self.state, self.task, self.commands
         if self._drivers:
             commands.clear()
         # First of all: a wrong action changes nothing.
         self.codec.decode(actions, commands, self.observers, state.first_world)
-        self._ready[:] = False
+        self.ready[:] = False
         for behaviour, who in self._drivers:
             behaviour.act(state, who, commands)
         drive(state, commands, self._force)
@@ -408,19 +482,19 @@ class Simulation(DeepCopied, Owner):
         # A world that ended before is told of once, though it may be stepped on until its reset.
         if running is not None and (ended := (self.terminated | self.truncated) & running).any():
             self._report_episodes(ended)
-        self._ready[:] = True
+        self.ready[:] = True
         if broken is not None:
-            self._ready[np.array(broken.worlds) - state.first_world] = False
+            self.ready[np.array(broken.worlds) - state.first_world] = False
             raise broken
 
     def spoil(self) -> None:
         """Lets no world be stepped before its reset: what the caller did with them broke off."""
-        self._ready[:] = False
+        self.ready[:] = False
 
     def _refuse_step(self) -> NoReturn:
-        if self._physics is None or all(rng is None for rng in self._rngs):
+        if self._physics is None or all(rng is None for rng in self.generators):
             raise ResetNeededError("call reset() before step()")
-        world = self.state.first_world + int(self._ready.argmin())
+        world = self.state.first_world + int(self.ready.argmin())
         raise ResetNeededError(
             f"call reset() before step(): world {world} is not reset, or its last step or reset "
             "broke off in the middle"
@@ -491,7 +565,7 @@ class Simulation(DeepCopied, Owner):
         words are not in it.
         """
         self.check_open()
-        if not self._ready.all():
+        if not self.ready.all():
             raise ResetNeededError("call reset() before state()")
         return self._state_vector.read(self.state)
 
@@ -542,7 +616,7 @@ class Simulation(DeepCopied, Owner):
         from als_engine.sensors.camera import third_person
 
         self.check_open()
-        if not self._ready[world]:
+        if not self.ready[world]:
             raise ResetNeededError("call reset() before render()")
         return third_person(self.state, world)
 
@@ -568,7 +642,7 @@ class Simulation(DeepCopied, Owner):
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self._physics is not None:
             refuse_copy("an environment that has been reset")
-        given = {**self._given, "max_episode_steps": self.state.max_episode_steps}
+        given = {**self.given, "max_episode_steps": self.state.max_episode_steps}
         return _remake, (type(self), self.task, given, self.level_key, self._closed)
 
     def _report_episodes(self, ended: BoolArray) -> None:
@@ -667,6 +741,7 @@ def simulate(
         num_worlds=num_worlds,
         observers=observers,
         first_world=first_world,
+        task_arguments={**spec.kwargs, **for_task},
         **arguments,
     )
 

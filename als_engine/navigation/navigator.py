@@ -7,16 +7,16 @@ what is cached never changes a result. Lengths are metres, angles radians.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.errors import ArgumentError
+from als_engine.errors import ArgumentError, SnapshotError
 from als_engine.geometry import portable_math as pmath
-from als_engine.navigation.pathfinding import BUCKETS, FAR, direct, look_up, refresh
+from als_engine.navigation.pathfinding import BUCKETS, FAR, direct, look_up, rasterise, refresh
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
 
@@ -93,6 +93,38 @@ class Navigator:
         self._goal_cell: NDArray[np.int64] = np.full((worlds, avatars), -1, np.int64)
         self._goal: FloatArray = np.zeros((worlds, avatars, 2))
         self._bucket: IntArray = np.zeros((BUCKETS, 0), np.int32)
+        state.attach(self)
+
+    def remembered(self, worlds: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        """What stood where when it last looked at some worlds; the rest follows from that."""
+        most = int(self._counts[worlds].max(initial=0))
+        return {"things": self._things[worlds, :most], "counts": self._counts[worlds]}
+
+    def remember(self, worlds: NDArray[np.intp], saved: Mapping[str, NDArray[Any]]) -> None:
+        """Goes by what stood where at another moment; their bounds are those of `state` now.
+
+        Raises:
+            SnapshotError: it is not of such worlds.
+        """
+        things, counts = saved.get("things"), saved.get("counts")
+        if (
+            things is None or counts is None
+            or things.dtype != self._things.dtype or things.ndim != 3 or things.shape[2] != 7
+            or counts.dtype != self._counts.dtype or counts.shape != (worlds.size, 2)
+            or len(things) != worlds.size or not np.isfinite(things).all()
+            or counts.min(initial=0) < 0 or (counts[:, 0] > counts[:, 1]).any()
+            or counts.max(initial=0) > things.shape[1]
+        ):  # fmt: skip
+            raise SnapshotError("the snapshot's map of a navigator is none of these worlds")
+        self.refresh(worlds)
+        used = min(things.shape[1], int(counts.max(initial=0)))
+        if used > self._things.shape[1]:
+            raise SnapshotError("the snapshot's map of a navigator is none of these worlds")
+        self._things[worlds, :used], self._counts[worlds] = things[:, :used], counts
+        rasterise(
+            worlds.astype(np.int64), self.cell, self.clearance, self._origin, self._size,
+            self._things, self._counts, self._blocked,
+        )  # fmt: skip
 
     def refresh(self, worlds: ArrayLike | None = None) -> None:
         """Looks at some worlds anew: after their reset, or when a blocker has been moved.

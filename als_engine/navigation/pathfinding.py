@@ -71,6 +71,13 @@ def refresh(  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True)
+def rasterise(worlds, cell, clearance, origin, size, things, counts, blocked):  # type: ignore[no-untyped-def]
+    """Blocks the cells around what is noted already, in some worlds."""
+    for w in worlds:
+        _rasterise(cell, clearance, origin[w], size[w], things[w, : counts[w, 1]], blocked[w])
+
+
+@numba.njit(cache=True, nogil=True)
 def _note(thing, position, cos, sin, half, is_round):  # type: ignore[no-untyped-def]
     thing[0], thing[1], thing[2], thing[3] = position[0], position[1], cos, sin
     thing[4], thing[5], thing[6] = half[0], half[1], 0.0

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from als_engine.world.arrays import FloatArray
 from als_engine.world.state import WorldState
@@ -24,6 +28,36 @@ class Physics(Protocol):
         Raises:
             PhysicsError: a world's state is not finite or has exploded; the others have made their
                 step.
+        """
+
+    def snapshot(self, worlds: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        """What some worlds need to go on from here, beside what `WorldState` holds.
+
+        Args:
+            worlds: their indices.
+
+        Returns:
+            Arrays by name, copies, whose first axis is these worlds; where a longer world needs
+            more numbers than another, the rest is 0.
+
+        Raises:
+            PhysicsError: a world's moment cannot be kept; the message says why.
+        """
+
+    def restore(
+        self, worlds: NDArray[np.intp], state: WorldState, saved: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Puts worlds where `snapshot` found them: every later step is, bit for bit, the same.
+
+        Args:
+            worlds: their indices, as many as `saved` has.
+            state: already holds the moment; it is only read.
+            saved: as `snapshot` returned it, perhaps by way of somebody else's file.
+
+        Raises:
+            SnapshotError: `saved` is not of such worlds; nothing has changed.
+            PhysicsError: `saved` does not lead to the moment that `state` holds; these worlds are
+                to be built or restored anew before the next step.
         """
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from als_engine.errors import SavedFileError
 from als_engine.system.leftovers import remove_leftovers, unfinished
 
 __all__ = [
+    "TYPES",
     "check_folder",
     "inside",
     "is_file",
@@ -52,7 +53,7 @@ MAX_TENSORS: Final = 1 << 30
 _MAX_AXES: Final = 32
 """More axes than NumPy has."""
 
-_TYPES: Final = {
+TYPES: Final = {
     "BOOL": "bool",
     "U8": "uint8",
     "I8": "int8",
@@ -315,7 +316,7 @@ def _tensor(entry: Mapping[str, Any], after: int) -> _Described:
     Raises:
         ValueError: it is none, or its bytes are not as many as its shape needs.
     """
-    dtype, shape, offsets = np.dtype(_TYPES[entry["dtype"]]), entry["shape"], entry["data_offsets"]
+    dtype, shape, offsets = np.dtype(TYPES[entry["dtype"]]), entry["shape"], entry["data_offsets"]
     whole = all(type(number) is int and number >= 0 for number in (*shape, *offsets))
     if not whole or len(shape) > _MAX_AXES or len(offsets) != 2:
         raise ValueError("a shape or an offset is none")

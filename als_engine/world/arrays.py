@@ -192,8 +192,7 @@ class Walls(Arrays):
     def load(self, world: int, walls: Sequence[Prop]) -> None:
         """Writes one world's walls, enlarging every array when this world needs more room."""
         n = len(walls)
-        if n > self.position.shape[1]:
-            self._grow(max(n, 2 * self.position.shape[1]))
+        self.make_room(n)
         self.count[world] = n
         if n:
             self.position[world, :n] = [wall.center for wall in walls]
@@ -205,6 +204,11 @@ class Walls(Arrays):
         self.color[world, n:] = 0
         pmath.cos(self.heading[world], out=self.cos[world])
         pmath.sin(self.heading[world], out=self.sin[world])
+
+    def make_room(self, walls: int) -> None:
+        """Enlarges every array where a world needs room for more walls."""
+        if walls > self.position.shape[1]:
+            self._grow(max(walls, 2 * self.position.shape[1]))
 
     def _grow(self, capacity: int) -> None:
         for name, old in list(self.arrays()):

@@ -8,9 +8,10 @@ radians, forces newtons. Positions are float64, so that a replay is exact.
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -48,6 +49,20 @@ class Quantity:
     shape: tuple[int, ...] = ()
     dtype: DTypeLike = np.float64
     initial: ArrayLike = 0
+
+
+class Memory(Protocol):
+    """What has seen the worlds at some moment and goes by that, such as a navigator by its map."""
+
+    def remembered(self, worlds: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        """What it has seen of some worlds, arrays by name whose first axis is these worlds."""
+
+    def remember(self, worlds: NDArray[np.intp], saved: Mapping[str, NDArray[Any]]) -> None:
+        """Goes by that from now on.
+
+        Raises:
+            SnapshotError: it is not of such worlds.
+        """
 
 
 class WorldState:
@@ -106,10 +121,25 @@ class WorldState:
         self.bounds = np.zeros((num_worlds, 4))
         self.behaviour: IntArray = np.full((num_worlds, len(bodies)), NOTHING, np.int32)
         self.moved: BoolArray = np.zeros((num_worlds, len(example.props)), np.bool_)
+        self._memories: list[weakref.ref[Memory]] = []
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """The task's own array of that name, (worlds, ...)."""
         return self.quantities[name]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy is of the arrays; who has seen these worlds has not seen those."""
+        return {**vars(self), "_memories": []}
+
+    def attach(self, memory: Memory) -> None:
+        """Lets snapshots of these worlds hold what somebody remembers of them, while it lives."""
+        self._memories = [each for each in self._memories if each() is not None]
+        self._memories.append(weakref.ref(memory))
+
+    @property
+    def memories(self) -> list[Memory]:
+        """Whoever is attached, in the order of attaching."""
+        return [memory for each in self._memories if (memory := each()) is not None]
 
     def load(self, world: int, layout: Layout, level: int, key: int) -> None:
         """Writes a layout into one world: the start of an episode.

@@ -3,7 +3,8 @@
 Three things make this exact and fast, each measured before it was chosen:
 
 - A reset empties the client and makes the same calls in the same order, with deterministic
-  overlapping pairs: bit-exact, where Bullet's `restoreState` is not.
+  overlapping pairs: bit-exact, where Bullet's `restoreState` is not. So a snapshot is a journal of
+  what has gone in since the reset, and a restore replays it.
 - An avatar is an upright capsule of infinite rotational inertia. Forces, not velocities, move it,
   so its push is bounded; Bullet's own `numSubSteps` holds the force over the substeps in one call.
 - Kernels call Bullet's C functions, those that the pybullet module is made of, with no Python in
@@ -15,16 +16,18 @@ from __future__ import annotations
 
 import os
 import weakref
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.errors import PhysicsError
+from als_engine.errors import PhysicsError, SnapshotError
 from als_engine.geometry import portable_math as pmath
 from als_engine.physics.bullet.calls import close_client, open_client
+from als_engine.physics.bullet.journal import Journal
 from als_engine.physics.bullet.kernels import WALL
-from als_engine.physics.bullet.worlds import build_world, step_worlds
+from als_engine.physics.bullet.worlds import build_world, replay_world, step_worlds
 from als_engine.system.ownership import Owner
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
@@ -62,15 +65,25 @@ class Bullet(Owner):
         self._quiet: NDArray[np.int8] = np.zeros((worlds, props), np.int8)
         self._awake: BoolArray = np.zeros((worlds, props), np.bool_)
         self._near: BoolArray = np.zeros((worlds, avatars), np.bool_)
+        self._journal = Journal(worlds, avatars, props)
 
     def build(self, world: int, state: WorldState) -> None:
         """Empties a world and creates its bodies, always in the same order."""
         self.check_owner()
-        walls, props, bodies = state.walls, state.props, state.bodies
-        count = int(walls.count[world])
-        num_props = len(props.names)
-        if (self._avatars.shape[1], self._props.shape[1]) != (state.num_avatars, num_props):
-            self._make_room(state.num_avatars, num_props)
+        self._fit(state)
+        self._journal.begin(world, state)
+        self._construct(world, state)
+
+    def _fit(self, state: WorldState) -> None:
+        """Makes room for the state's avatars and props, once."""
+        needed = (state.num_avatars, len(state.props.names))
+        if (self._avatars.shape[1], self._props.shape[1]) != needed:
+            self._make_room(*needed)
+
+    def _construct(self, world: int, state: WorldState) -> None:
+        """Creates the bodies of a world where its journal begins."""
+        walls, props, bodies, journal = state.walls, state.props, state.bodies, self._journal
+        count, num_props = int(walls.count[world]), len(props.names)
         if (need := 1 + count + num_props + state.num_avatars) > self._things.shape[1]:
             more = np.full((self._clients.size, 2 * need), WALL, np.int32)
             more[:, : self._things.shape[1]] = self._things
@@ -83,10 +96,10 @@ class Bullet(Owner):
             self._clients[world], SUBSTEP * self.substeps, self.substeps,
             self._things[world], self._avatars[world], self._props[world],
             walls.half[world, :count], walls.position[world, :count], rotation,
-            props.position[world], props.orientation[world], props.shape[world],
+            journal.position[world], journal.orientation[world], props.shape[world],
             props.half[world], props.mass[world], props.friction[world], props.solid[world],
-            props.present[world],
-            state.avatars.position[world], bodies.radius, bodies.height, bodies.mass,
+            journal.present[world],
+            journal.avatars[world], bodies.radius, bodies.height, bodies.mass,
         )  # fmt: skip
         self._quiet[world] = -1
         if not made:
@@ -99,6 +112,7 @@ class Bullet(Owner):
         """Advances every world by one time step; see `Physics.step`."""
         self.check_owner()
         avatars, props, walls, bodies = state.avatars, state.props, state.walls, state.bodies
+        self._journal.note(state, force)
         bad = step_worlds(
             self._clients, self._things, self._avatars, self._props, self._quiet, self._awake,
             self._near, self._broken, SUBSTEP * self.substeps, self.substeps, force, state.moved,
@@ -116,6 +130,58 @@ class Bullet(Owner):
                 world=world,
                 worlds=tuple((np.flatnonzero(self._broken) + state.first_world).tolist()),
             )
+
+    def snapshot(self, worlds: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
+        """The journals of some worlds; see `Physics.snapshot`."""
+        self.check_owner()
+        return {**self._journal.take(worlds), "quiet": self._quiet[worlds]}
+
+    def restore(
+        self, worlds: NDArray[np.intp], state: WorldState, saved: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Builds worlds anew and replays their journals; see `Physics.restore`."""
+        self.check_owner()
+        self._fit(state)
+        self._journal.check(worlds, saved)
+        quiet = saved.get("quiet")
+        shape = (worlds.size, self._quiet.shape[1])
+        if quiet is None or quiet.dtype != np.int8 or quiet.shape != shape:
+            raise SnapshotError('the snapshot has no "physics.quiet" of such worlds')
+        self._journal.put(worlds, saved)
+        strayed = [world for world in worlds.tolist() if not self._replay(world, state)]
+        self._quiet[worlds] = quiet
+        if strayed:
+            numbers = tuple(state.first_world + world for world in strayed)
+            raise PhysicsError(
+                f"the replay of world {numbers[0]} comes to another moment than its snapshot's: "
+                "the snapshot is damaged, or of another build of Bullet",
+                world=numbers[0],
+                worlds=numbers,
+            )
+
+    def _replay(self, world: int, state: WorldState) -> bool:
+        """Brings a world to the end of its journal; says whether the state has it there, too."""
+        self._construct(world, state)
+        avatars, props = state.avatars, state.props
+        readings = np.zeros((state.num_avatars, 6))
+        poses = np.concatenate([props.position[world], props.orientation[world]], axis=1)
+        replay_world(
+            self._clients[world], self._avatars[world], self._props[world], props.mass[world],
+            world, self._journal.entries, readings, poses,
+        )  # fmt: skip
+        if self._journal.entries.steps[world] == 0:
+            return True  # It stands where it was built.
+        readings[:, 2] -= state.bodies.height / 2.0
+        # What is to be moved, or was taken in hand, is not where the physics has it; what is fixed
+        # is never read.
+        here = props.present[world] & (props.holder[world] == NOTHING) & ~state.moved[world]
+        here &= props.mass[world] > 0.0
+        return (
+            np.array_equal(readings[:, :3], avatars.position[world])
+            and np.array_equal(readings[:, 3:], avatars.velocity[world])
+            and np.array_equal(poses[here, :3], props.position[world, here])
+            and np.array_equal(poses[here, 3:], props.orientation[world, here])
+        )
 
     def close(self) -> None:
         """Gives every client back."""

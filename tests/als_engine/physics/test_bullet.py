@@ -12,8 +12,8 @@ from rooms import World, messy, play
 from als_engine.bodies.avatar import HAND_PICK_UP
 from als_engine.errors import ALSError, PhysicsError
 from als_engine.physics.bullet import api as bullet_api
-from als_engine.physics.bullet import calls as bullet_calls
 from als_engine.physics.bullet import backend as bullet
+from als_engine.physics.bullet import calls as bullet_calls
 from als_engine.simulation import simulate
 from als_engine.world.arrays import Body
 from als_engine.world.layout import Box, Cylinder, Layout, Prop, Spawn, Sphere

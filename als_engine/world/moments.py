@@ -1,0 +1,163 @@
+"""Takes moments of worlds out of a `WorldState` and puts them back.
+
+What is put back may come from somebody else's file: `check` compares every array with those that
+there are, and every index with what it is an index of, since kernels go where an index leads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.errors import LayoutError, SnapshotError
+from als_engine.geometry import portable_math as pmath
+from als_engine.world.arrays import NOTHING, SHAPE_CYLINDER
+from als_engine.world.layout import check_sign_text
+from als_engine.world.snapshot import Moment
+from als_engine.world.state import WorldState
+
+__all__ = ["check", "put", "put_memories", "take"]
+
+Worlds = NDArray[np.intp]
+Saved = Mapping[str, NDArray[Any]]
+
+# Made anew when a moment is put back: from the texts, from the headings; versions only go up.
+_DERIVED: Final = {"walls.cos", "walls.sin", "signs.glyphs", "signs.rows", "signs.columns"}
+_LARGEST: Final = 1e9
+
+
+def _arrays(state: WorldState) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The arrays of a snapshot by name."""
+    for group in ("avatars", "props", "walls", "signs", "sounds", "events"):
+        for name, array in getattr(state, group).arrays():
+            if name != "version" and f"{group}.{name}" not in _DERIVED:
+                yield f"{group}.{name}", array
+    for name in ("level", "step", "key", "bounds", "behaviour", "moved"):
+        yield name, getattr(state, name)
+    for name, array in state.quantities.items():
+        yield f"task.{name}", array
+
+
+def _is_ragged(name: str) -> bool:
+    """Whether worlds differ in how much of an array they use."""
+    return name.startswith("walls.") and name != "walls.count"
+
+
+def take(state: WorldState, worlds: Worlds) -> dict[str, NDArray[Any]]:
+    """Copies of the arrays of some worlds, and of what is remembered of them."""
+    most = int(state.walls.count[worlds].max(initial=0))
+    taken = {
+        name: array[worlds, :most] if _is_ragged(name) else array[worlds]
+        for name, array in _arrays(state)
+    }
+    for i, memory in enumerate(state.memories):
+        for name, array in memory.remembered(worlds).items():
+            taken[f"memory.{i}.{name}"] = array
+    return taken
+
+
+def check(state: WorldState, saved: Saved, moments: tuple[Moment, ...], behaviours: int) -> None:
+    """Refuses what is not a moment of such worlds.
+
+    Args:
+        state: the worlds.
+        saved: arrays, as `take` returns them.
+        moments: of the same worlds.
+        behaviours: how many scripted behaviours there are.
+
+    Raises:
+        SnapshotError: names the array or the text.
+    """
+    for name, array in _arrays(state):
+        found = saved.get(name)
+        after = 2 if _is_ragged(name) else 1
+        shape = (len(moments), *array.shape[after:])
+        if found is None or found.ndim != array.ndim or found.dtype != array.dtype:
+            raise SnapshotError(f'the snapshot\'s "{name}" is not as these worlds have it')
+        if (found.shape[0], *found.shape[after:]) != shape:
+            raise SnapshotError(f'the snapshot\'s "{name}" is not as these worlds have it')
+        if found.dtype.kind == "f" and not name.startswith("task."):
+            _within(name, found, -_LARGEST, _LARGEST)
+        if found.dtype == np.bool_:
+            _within(name, found.view(np.uint8), 0, 1)
+    walls = saved["walls.position"].shape[1]
+    if any(saved[name].shape[1] != walls for name, _ in _arrays(state) if _is_ragged(name)):
+        raise SnapshotError('the snapshot\'s "walls" are not as many in one array as in another')
+    props, avatars = len(state.props.names) - 1, state.num_avatars - 1
+    for name, low, high in (
+        ("walls.count", 0, walls),
+        ("avatars.held", NOTHING, props),
+        ("avatars.utterance", NOTHING, len(state.utterances) - 1),
+        ("props.holder", NOTHING, avatars),
+        ("props.shape", 0, SHAPE_CYLINDER),
+        ("events.picked_up", NOTHING, props),
+        ("events.put_down", NOTHING, props),
+        ("events.used", NOTHING, props),
+        ("behaviour", NOTHING, behaviours - 1),
+        ("step", 0, np.iinfo(np.int64).max // 2),
+    ):
+        _within(name, saved[name], low, high)
+    if (saved["bounds"][:, :2] > saved["bounds"][:, 2:]).any():
+        raise SnapshotError('the snapshot\'s "bounds" are those of no world')
+    for moment in moments:
+        _check_texts(state, moment)
+
+
+def _within(name: str, found: NDArray[Any], low: float, high: float) -> None:
+    if found.size and not (found.min() >= low and found.max() <= high):  # NaN is nowhere.
+        raise SnapshotError(f'the snapshot\'s "{name}" holds numbers of no world')
+
+
+def _check_texts(state: WorldState, moment: Moment) -> None:
+    for name, texts, count in (
+        ("instructions", moment.instructions, state.num_avatars),
+        ("signs", moment.signs, len(state.signs.names)),
+        ("sounds", moment.sounds, len(state.sounds.names)),
+    ):
+        if len(texts) != count:
+            raise SnapshotError(f"the snapshot has {len(texts)} {name}, these worlds {count}")
+    for sign, text in zip(state.signs.names, moment.signs, strict=True):
+        try:
+            check_sign_text(f"sign {sign!r}", text)
+        except LayoutError as error:
+            raise SnapshotError(f"the snapshot's {error}") from None
+
+
+def put(state: WorldState, worlds: Worlds, saved: Saved, moments: tuple[Moment, ...]) -> None:
+    """Writes a moment, which `check` has found to be one, into some worlds."""
+    walls, signs, sounds = state.walls, state.signs, state.sounds
+    walls.make_room(saved["walls.position"].shape[1])
+    for name, array in _arrays(state):
+        if _is_ragged(name):
+            used = saved[name].shape[1]
+            array[worlds, :used] = saved[name]
+            array[worlds, used:] = 0
+        else:
+            array[worlds] = saved[name]
+    walls.cos[worlds] = pmath.cos(walls.heading[worlds])
+    walls.sin[worlds] = pmath.sin(walls.heading[worlds])
+    for world, moment in zip(worlds.tolist(), moments, strict=True):
+        state.instructions[world] = [*moment.instructions]
+        sounds.text[world] = [*moment.sounds]
+        for sign, text in enumerate(moment.signs):
+            signs.write(world, sign, text)
+    # What sensors have encoded of the texts before is out of date.
+    state.instruction_version[worlds] += 1
+    sounds.version[worlds] += 1
+    signs.version[worlds] += 1
+
+
+def put_memories(state: WorldState, worlds: Worlds, saved: Saved) -> None:
+    """Lets everybody remember what was seen of some worlds.
+
+    Raises:
+        SnapshotError: an array is not what somebody who is attached remembers.
+    """
+    for i, memory in enumerate(state.memories):
+        own = f"memory.{i}."
+        seen = {name.removeprefix(own): a for name, a in saved.items() if name.startswith(own)}
+        if seen:
+            memory.remember(worlds, seen)
