@@ -2,19 +2,20 @@
 # chooses the interpreter; otherwise the first one that works is taken.
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint docs images clean
+.PHONY: help quickstart test lint warm docs images clean
 
 BIN := .venv/bin
 READY := .venv/.installed
+WARM := .venv/.warm
 ARGS ?=
 
 help:  ## Show these targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST))
 
-quickstart: $(READY)  ## Train an avatar, compare it and write quickstart-report/index.html.
+quickstart: $(WARM)  ## Train an avatar, compare it and write quickstart-report/index.html.
 	$(BIN)/als quickstart --out quickstart-report $(ARGS)
 
-test: $(READY)  ## Run the tests, on two cores; ARGS="-k camera" chooses some.
+test: $(WARM)  ## Run the tests, on two cores; ARGS="-k camera" chooses some.
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(READY)  ## Check style, types and the direction of imports.
@@ -22,6 +23,8 @@ lint: $(READY)  ## Check style, types and the direction of imports.
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+warm: $(WARM)  ## Compile the kernels; the others do it where they need it.
 
 docs: $(READY)  ## Build the documentation into site/.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
@@ -40,6 +43,10 @@ $(READY): pyproject.toml constraints.txt
 	  echo "Making .venv with $$python"; "$$python" -m venv --clear .venv; }
 	@echo "Installing ALS Engine into .venv; the first time this takes a few minutes"
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[all]'
+	@touch $@
+
+# `make -j2 lint warm` checks on one core and compiles on the other.
+$(WARM): $(READY)
 	@$(BIN)/als warm
 	@touch $@
 

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import Any, Final, Literal
 
 import gymnasium
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.errors import ActionError, ArgumentError, unknown
 from als_engine.geometry import portable_math as pmath
+from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
 
@@ -224,7 +224,7 @@ def _as_float32(actions: NDArray[Any]) -> NDArray[np.float32]:
         return actions.astype(np.float32, copy=False)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _decode_discrete(actions, moves, turns, hands, says, move, turn, hand, say):  # type: ignore[no-untyped-def]
     worlds, observers = actions.shape
     for w in range(worlds):
@@ -237,7 +237,7 @@ def _decode_discrete(actions, moves, turns, hands, says, move, turn, hand, say):
     return -1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _decode_continuous(actions, utterances, move, turn, hand, say):  # type: ignore[no-untyped-def]
     worlds, observers = actions.shape[:2]
     for w in range(worlds):
@@ -290,7 +290,7 @@ def drive(state: WorldState, commands: Commands, force: FloatArray) -> None:
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _drive(  # type: ignore[no-untyped-def]
     move, turn, velocity, held, prop_mass, mass, speed, acceleration, turn_speed, turn_acceleration,
     dt, heading, turn_rate, force,

@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import numba
-
 from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_USE, Commands
 from als_engine.geometry import portable_math as pmath
+from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, SHAPE_BOX
 from als_engine.world.state import WorldState
 
@@ -44,7 +43,7 @@ def resolve(state: WorldState, commands: Commands) -> None:
     )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _resolve(  # type: ignore[no-untyped-def]
     hand, say, position, heading, radius, height, held, utterance, touches_prop, touches_avatar,
     touches_wall, touching, prop_position, orientation, velocity, shape, half, present, holder,
@@ -104,7 +103,7 @@ def _resolve(  # type: ignore[no-untyped-def]
                 velocity[w, i] = 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _reach_for(  # type: ignore[no-untyped-def]
     position, heading, radius, prop_position, half, present, holder, wanted
 ):
@@ -122,7 +121,7 @@ def _reach_for(  # type: ignore[no-untyped-def]
     return best
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _free_spot(  # type: ignore[no-untyped-def]
     w, a, i, position, heading, radius, prop_position, orientation, shape, half, present, holder,
     solid, wall_count, wall_position, wall_half, wall_cos, wall_sin,

@@ -13,12 +13,12 @@ import hashlib
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.physics.bullet.api import copy_bytes
 from als_engine.simulation import Simulation
+from als_engine.system.compiling import kernel
 from als_engine.world.state import WorldState
 
 __all__ = ["Log", "Recorder", "action_log_type"]
@@ -167,7 +167,7 @@ def _hash(content: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), "little")
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _link(addresses, sizes, scratch, mask, links):  # type: ignore[no-untyped-def]
     """Replaces the links of the worlds in `mask` by the next ones.
 
@@ -209,14 +209,14 @@ def _link(addresses, sizes, scratch, mask, links):  # type: ignore[no-untyped-de
         links[w] = link
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _round(lane, word):  # type: ignore[no-untyped-def]
     lane += word * np.uint64(0xC2B2AE3D27D4EB4F)
     lane = (lane << np.uint64(31)) | (lane >> np.uint64(33))
     return lane * np.uint64(0x9E3779B185EBCA87)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _finish(link):  # type: ignore[no-untyped-def]
     link ^= link >> np.uint64(33)
     link *= np.uint64(0xC2B2AE3D27D4EB4F)

@@ -4,21 +4,18 @@ Boxes turn about z only, as walls do. A line meets a box unless one of six axes 
 (the separating axis test, Ericson 2005, Real-Time Collision Detection, section 5.2.1): no division
 and no branch, so the compiler tests several boxes at once. That makes it cheaper to test every box
 than to stop at the first.
-
-Numba keeps compiled kernels on disk and looks only at the file of the kernel itself: after a change
-here, delete `__pycache__` of the sensors, which compile these functions into their own.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.errors import ArgumentError
 from als_engine.geometry import portable_math as pmath
+from als_engine.system.compiling import kernel
 
 if TYPE_CHECKING:
     from als_engine.world.arrays import BoolArray, FloatArray, IntArray
@@ -36,13 +33,13 @@ BOX_ROWS: Final = 8
 _BLOCK = 8  # Boxes that the compiled loop tests at once; left-over ones would be slow.
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def new_boxes(capacity: int) -> FloatArray:
     """An array with room for that many boxes, to be gathered into."""
     return np.empty((BOX_ROWS, (capacity + _BLOCK - 1) // _BLOCK * _BLOCK))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def gather_walls(
     boxes: FloatArray,
     count: int,
@@ -77,7 +74,7 @@ def gather_walls(
     return int(padded)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def crossings(
     boxes: FloatArray,
     count: int,
@@ -113,7 +110,7 @@ def crossings(
     return hits
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _inside(boxes: FloatArray, i: int, x: float, y: float, z: float) -> bool:
     cos, sin = boxes[6, i], boxes[7, i]
     dx, dy, dz = x - boxes[0, i], y - boxes[1, i], z - boxes[2, i]
@@ -124,7 +121,7 @@ def _inside(boxes: FloatArray, i: int, x: float, y: float, z: float) -> bool:
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _visible(
     count: IntArray,
     position: FloatArray,

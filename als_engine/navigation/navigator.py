@@ -10,13 +10,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.errors import ArgumentError, SnapshotError
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation.pathfinding import BUCKETS, FAR, direct, look_up, rasterise, refresh
+from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
 
@@ -281,7 +281,7 @@ def _as_goals(state: WorldState, goals: ArrayLike) -> FloatArray:
 # -- commands -------------------------------------------------------------------------------------
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _steer(  # type: ignore[no-untyped-def]
     directions, who, speed, avoid, position, velocity, heading, turn_rate, radius, top_speed,
     turn_speed, turn_acceleration, dt, move, turn,
@@ -318,7 +318,7 @@ def _steer(  # type: ignore[no-untyped-def]
             move[w, a, 0], move[w, a, 1] = cos * x + sin * y, cos * y - sin * x
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _turn(angle, turn_rate, turn_speed, gain, dt):  # type: ignore[no-untyped-def]
     """The share of full turn speed with which to turn by `angle`; `gain` is what a step can change.
 
@@ -335,7 +335,7 @@ def _turn(angle, turn_rate, turn_speed, gain, dt):  # type: ignore[no-untyped-de
     return math.copysign(share, angle)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _give_way(a, x, y, dx, dy, avoid, who, directions, position, velocity, radius):  # type: ignore[no-untyped-def]
     """Bends a velocity (x, y) along (dx, dy) past the avatars in the way.
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import numba
 import numpy as np
 
+from als_engine.system.compiling import kernel
 from als_engine.world.arrays import SHAPE_BOX
 
 STRAIGHT: Final = 12
@@ -37,7 +37,7 @@ _NEARBY: Final = 6
 # -- the grid -------------------------------------------------------------------------------------
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def refresh(  # type: ignore[no-untyped-def]
     worlds, cell, clearance, body_height, wall_count, wall_position, wall_half, wall_cos, wall_sin,
     position, orientation, half, shape, mass, stands, movable,
@@ -70,14 +70,14 @@ def refresh(  # type: ignore[no-untyped-def]
         _rasterise(cell, clearance, origin[w], size[w], things[w, :n], blocked[w])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def rasterise(worlds, cell, clearance, origin, size, things, counts, blocked):  # type: ignore[no-untyped-def]
     """Blocks the cells around what is noted already, in some worlds."""
     for w in worlds:
         _rasterise(cell, clearance, origin[w], size[w], things[w, : counts[w, 1]], blocked[w])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _note(thing, position, cos, sin, half, is_round):  # type: ignore[no-untyped-def]
     thing[0], thing[1], thing[2], thing[3] = position[0], position[1], cos, sin
     thing[4], thing[5], thing[6] = half[0], half[1], 0.0
@@ -85,7 +85,7 @@ def _note(thing, position, cos, sin, half, is_round):  # type: ignore[no-untyped
         thing[4], thing[5], thing[6] = 0.0, 0.0, half[0]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _rasterise(cell, clearance, origin, size, things, blocked):  # type: ignore[no-untyped-def]
     """Blocks the outermost cells and those whose middle is too close to a thing."""
     nx, ny = size[0], size[1]
@@ -113,7 +113,7 @@ def _rasterise(cell, clearance, origin, size, things, blocked):  # type: ignore[
                     blocked[j * nx + i] = True
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _touches(x, y, radius, things):  # type: ignore[no-untyped-def]
     """Whether a disc meets one of the things."""
     for k in range(things.shape[0]):
@@ -126,7 +126,7 @@ def _touches(x, y, radius, things):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _cell_of(x, y, cell, origin, nx, ny):  # type: ignore[no-untyped-def]
     """The cell that a point is in, or the nearest one within the outermost ring."""
     i = min(max(math.floor((x - origin[0]) / cell), 1), nx - 2)
@@ -134,12 +134,12 @@ def _cell_of(x, y, cell, origin, nx, ny):  # type: ignore[no-untyped-def]
     return j * nx + i
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _middle(c, cell, origin, nx):  # type: ignore[no-untyped-def]
     return origin[0] + (c % nx + 0.5) * cell, origin[1] + (c // nx + 0.5) * cell
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def look_up(points, cell, origin, size, blocked, out):  # type: ignore[no-untyped-def]
     """Writes whether points, (worlds, n, 2), are in blocked cells into `out`, (worlds, n)."""
     for w in range(points.shape[0]):
@@ -151,7 +151,7 @@ def look_up(points, cell, origin, size, blocked, out):  # type: ignore[no-untype
 # -- straight lines -------------------------------------------------------------------------------
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _walkable(x, y, tx, ty, cell, origin, nx, ny, blocked):  # type: ignore[no-untyped-def]
     """Whether a straight walk enters no blocked cell; the cell that it starts in does not count.
 
@@ -179,7 +179,7 @@ def _walkable(x, y, tx, ty, cell, origin, nx, ny, blocked):  # type: ignore[no-u
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _unobstructed(x, y, tx, ty, things, grow):  # type: ignore[no-untyped-def]
     """Whether the line between two points meets none of the things, grown by so many metres."""
     mx, my, ex, ey = 0.5 * (x + tx), 0.5 * (y + ty), 0.5 * (tx - x), 0.5 * (ty - y)
@@ -209,7 +209,7 @@ def _unobstructed(x, y, tx, ty, things, grow):  # type: ignore[no-untyped-def]
 # -- distances ------------------------------------------------------------------------------------
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _nearest(x, y, limit, window, through, cell, origin, nx, ny, blocked, walls, found):  # type: ignore[no-untyped-def]
     """Lists the free cells at most `limit` from a point, in a window of so many cells around it.
 
@@ -232,7 +232,7 @@ def _nearest(x, y, limit, window, through, cell, origin, nx, ny, blocked, walls,
     return count, least
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _start_around(x, y, cell, origin, nx, ny, blocked, walls, field, bucket, fill):  # type: ignore[no-untyped-def]
     """Starts a search from the free cells nearest to a point that is in a blocked one.
 
@@ -260,7 +260,7 @@ def _start_around(x, y, cell, origin, nx, ny, blocked, walls, field, bucket, fil
     return int(least / cell * STRAIGHT) if count else FAR
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _spread(goal_cell, x, y, cell, origin, nx, ny, blocked, walls, field, bucket):  # type: ignore[no-untyped-def]
     """Fills `field` with every free cell's distance from a goal, in twelfths of a cell."""
     field[: nx * ny] = FAR
@@ -300,7 +300,7 @@ def _spread(goal_cell, x, y, cell, origin, nx, ny, blocked, walls, field, bucket
         cost += 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _next_cell(c, nx, blocked, field):  # type: ignore[no-untyped-def]
     """The neighbour through which the shortest way leads, or -1 where it ends."""
     east, west = not blocked[c + 1], not blocked[c - 1]
@@ -324,7 +324,7 @@ def _next_cell(c, nx, blocked, field):  # type: ignore[no-untyped-def]
 # -- directions -----------------------------------------------------------------------------------
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def direct(  # type: ignore[no-untyped-def]
     position, goals, who, cell, clearance, arrive, origin, size, blocked, things, counts, field,
     goal_cell, goal, bucket, out,
@@ -359,7 +359,7 @@ def direct(  # type: ignore[no-untyped-def]
             _point(x, y, tx, ty, last, arrive, out[w, a])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _point(x, y, tx, ty, last, arrive, out):  # type: ignore[no-untyped-def]
     """Points from (x, y) to (tx, ty); when the way ends there, slows down and arrives."""
     dx, dy = tx - x, ty - y
@@ -370,7 +370,7 @@ def _point(x, y, tx, ty, last, arrive, out):  # type: ignore[no-untyped-def]
     out[0], out[1] = dx * scale, dy * scale
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _straight_on(x, y, gx, gy, end, cell, clearance, origin, nx, ny, blocked, solids):  # type: ignore[no-untyped-def]
     """Whether the goal itself can be walked to in a straight line.
 
@@ -387,7 +387,7 @@ def _straight_on(x, y, gx, gy, end, cell, clearance, origin, nx, ny, blocked, so
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _ensure(  # type: ignore[no-untyped-def]
     a, end, gx, gy, cell, origin, nx, ny, blocked, walls, field, goal_cell, goal, bucket
 ):
@@ -404,7 +404,7 @@ def _ensure(  # type: ignore[no-untyped-def]
     goal_cell[a], goal[a, 0], goal[a, 1] = end, gx, gy
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _waypoint(  # type: ignore[no-untyped-def]
     x, y, gx, gy, cell, clearance, origin, nx, ny, blocked, walls, solids, field
 ):
@@ -435,7 +435,7 @@ def _waypoint(  # type: ignore[no-untyped-def]
     return tx, ty, False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _way_out(x, y, cell, origin, nx, ny, blocked, walls, field):  # type: ignore[no-untyped-def]
     """The free cell near a point from which the goal is nearest, or -1; not through a wall."""
     c = _cell_of(x, y, cell, origin, nx, ny)

@@ -13,11 +13,11 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.render.font import FIRST, GLYPHS, HEIGHT, LAST, WIDTH
+from als_engine.system import compiling
 from als_engine.world.layout import SIGN_COLUMNS, SIGN_ROWS
 
 if TYPE_CHECKING:
@@ -33,18 +33,16 @@ NOBODY = np.int64(-1)
 # A pixel has the same bits on every processor: no flag of `fastmath` lets a sum be reordered, or a
 # product and a sum be rounded as one.
 _OPTIONS: Any = {
-    "nogil": True,
     # Nothing here allocates; counting references would cost half of a picture's time.
     "_nrt": False,
     "error_model": "numpy",
     "fastmath": {"nnan", "ninf", "nsz"},
 }
-kernel: Any = njit(cache=True, **_OPTIONS)
+kernel: Any = compiling.kernel(**_OPTIONS)
 """Compiles what Python calls."""
-_WITHIN: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-inner: Any = njit(**_OPTIONS, **_WITHIN)
-"""Compiles what kernels call; it is kept on disk as a part of them."""
-inlined: Any = njit(forceinline=True, **_OPTIONS, **_WITHIN)
+inner: Any = compiling.inner(**_OPTIONS)
+"""Compiles what kernels call."""
+inlined: Any = compiling.inner(forceinline=True, **_OPTIONS)
 """Likewise, where a call would cost more than the work: a tuple of arrays is seven words each."""
 
 CELL_WIDTH, CELL_HEIGHT = WIDTH + 1, HEIGHT + 2

@@ -8,13 +8,13 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import gymnasium
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
 from als_engine.sensors.base import Sensor, Setup
+from als_engine.system.compiling import kernel
 from als_engine.world.layout import SOUND_BANDS
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ _THROUGH = np.cumprod([np.ones(SOUND_BANDS), *[_WALL] * _MOST_WALLS], axis=0)
 _BEHIND = np.array([0.0, 0.0, 0.0, 0.0, 0.25, 0.5, 0.5, 0.5])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _fill(
     position: FloatArray,
     velocity: FloatArray,
@@ -187,7 +187,7 @@ def _fill(
                     out[w, a, ear, band] = value
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _hear(
     head: FloatArray,
     source: FloatArray,

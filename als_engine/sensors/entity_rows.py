@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
+from als_engine.system.compiling import kernel
 
 if TYPE_CHECKING:
     from als_engine.world.arrays import BoolArray, FloatArray
@@ -62,7 +62,7 @@ _X, _Y, _Z, _LOOK, _FACE_X, _FACE_Y, _MOVE_X, _MOVE_Y = range(8)
 _ABSENT = -2  # In place of the avatar from whom a thing is hidden: hidden from all.
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def fill_rows(
     avatars: Any,
     bodies: Any,
@@ -105,7 +105,7 @@ def fill_rows(
             _write(eyes[a], feet, motion, looks, found, distances, order, out[w, a])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _gather_props(
     w: int,
     props: Any,
@@ -145,7 +145,7 @@ def _gather_props(
         row[_HOLDING] = holder[w, i] >= 0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _gather_avatars(
     w: int,
     first: int,
@@ -178,7 +178,7 @@ def _gather_avatars(
         row[_HOLDING] = held[w, i] >= 0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _gather_signs(
     w: int,
     first: int,
@@ -206,7 +206,7 @@ def _gather_signs(
             row[_COLOR + channel] = paper[w, i, channel] / 255.0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _gather_sounds(
     w: int,
     first: int,
@@ -227,7 +227,7 @@ def _gather_sounds(
         looks[thing, _IDENTITY] = (i + 1) / num
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _meetings(observers: int, eyes: FloatArray, boxes: FloatArray, n: int, meet: BoolArray) -> None:
     """Two avatars see one another or do not: one line serves both."""
     for a in range(observers):
@@ -239,7 +239,7 @@ def _meetings(observers: int, eyes: FloatArray, boxes: FloatArray, n: int, meet:
             meet[b, a] = meet[a, b]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _nearest(
     a: int,
     first_avatar: int,
@@ -277,7 +277,7 @@ def _nearest(
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _write(
     me: FloatArray,
     feet: float,
@@ -309,6 +309,6 @@ def _write(
             out[k, column] = 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _clip(value: float) -> float:
     return min(max(value, -1.0), 1.0)

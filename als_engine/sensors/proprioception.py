@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import gymnasium
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
+from als_engine.system.compiling import kernel
 
 if TYPE_CHECKING:
     from als_engine.world.arrays import FloatArray, IntArray
@@ -80,7 +80,7 @@ class Proprioception(Sensor):
         )
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel(error_model="numpy")
 def _fill(
     velocity: FloatArray,
     heading: FloatArray,

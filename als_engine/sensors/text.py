@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 import gymnasium
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
 from als_engine.sensors.base import Sensor, Setup
 from als_engine.sensors.tokenizer import HEARD, READ, TOLD, VOCABULARY_SIZE, encoded
+from als_engine.system.compiling import kernel
 
 if TYPE_CHECKING:
     from als_engine.world.arrays import BoolArray, FloatArray, IntArray
@@ -115,7 +115,7 @@ def _changed(version: Versions, seen: Versions) -> list[int]:
     return worlds
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fill(texts: Any, avatars: Any, sounds: Any, signs: Any, walls: Any, out: Any) -> None:
     told, said, sound_texts, sign_texts = texts
     position, heading, utterance, height = avatars
@@ -161,7 +161,7 @@ def _fill(texts: Any, avatars: Any, sounds: Any, signs: Any, walls: Any, out: An
                 row[i] = 0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _append(row: NDArray[np.int16], end: int, mark: int, text: IntArray, most: int) -> int:
     """Writes a mark and up to `most` tokens of a text at `end`; returns the new end."""
     if text[0] == 0 or end >= len(row):
@@ -173,7 +173,7 @@ def _append(row: NDArray[np.int16], end: int, mark: int, text: IntArray, most: i
     return int(end + 1 + count)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def sign_in_view(
     x: float,
     y: float,

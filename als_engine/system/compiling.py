@@ -1,17 +1,32 @@
-"""Says once that kernels are being compiled, which takes about half a minute on a new machine."""
+"""Compiles kernels once for a machine, and says so while it does.
+
+Numba keeps what it has compiled beside the source, and looks at the time of that one file only. A
+`kernel` is also looked up by all that it reaches: the code of the kernels that it calls, and the
+constants that it reads, in whichever file they are.
+"""
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, Final
+from types import CodeType, ModuleType
+from typing import Any, Final, TypeVar, overload
 
+import numba
+import numpy as np
 from numba.core import event
+from numba.core.caching import FunctionCache
+from numba.core.dispatcher import Dispatcher
+from numba.np.ufunc.dufunc import DUFunc
 
-__all__ = ["announce"]
+__all__ = ["announce", "inner", "kernel"]
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 
 _KIND: Final = "numba:compile"
 _PACKAGES: Final = ("als_engine", "als_scenarios", "als_plugins")
@@ -19,8 +34,94 @@ _SHORT: Final = 2.0
 """What nobody needs to be told of, seconds: a kernel or two."""
 
 _LINE: Final = (
-    "Compiling for this machine, once; it takes about half a minute (`als warm` does it beforehand)"
+    "Compiling for this machine, once; it takes a minute or two (`als warm` does it beforehand)"
 )
+
+
+@overload
+def kernel(function: _Function, /) -> Dispatcher[_Function]: ...
+@overload
+def kernel(**options: Any) -> Callable[[_Function], Dispatcher[_Function]]: ...
+def kernel(function: Any = None, /, **options: Any) -> Any:
+    """Compiles what Python calls, at its first call or from the disk.
+
+    Args:
+        function: what to compile.
+        **options: of `numba.njit`; other threads of Python run meanwhile, unless nogil=False.
+    """
+    if function is None:
+        return functools.partial(kernel, **options)
+    compiled: Any = numba.njit(**{"nogil": True, **options})(function)
+    if hasattr(compiled, "_cache"):  # Else NUMBA_DISABLE_JIT is set.
+        compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
+    return compiled
+
+
+def inner(function: Any = None, /, **options: Any) -> Any:
+    """Compiles what only kernels call; it is kept on the disk as a part of them.
+
+    Args:
+        function: what to compile.
+        **options: of `numba.njit`; `forceinline=True` where a call would cost more than the work.
+    """
+    if function is None:
+        return functools.partial(inner, **options)
+    chosen: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "nogil": True, **options}
+    return numba.njit(**chosen)(function)
+
+
+class _Cache(FunctionCache):
+    """What `cache=True` does, for a kernel and all that it reaches."""
+
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        key = super()._index_key(signature, codegen)  # type: ignore[no-untyped-call]
+        return (*key, _reached(self._py_func))
+
+
+@functools.cache
+def _reached(function: Any) -> str:
+    """A digest of the code and the constants that a kernel is compiled from."""
+    digest = hashlib.sha256()
+    seen: set[Any] = set()
+    waiting = [function]
+    while waiting:
+        function = waiting.pop()
+        if function in seen:
+            continue
+        seen.add(function)
+        for code in _codes(function.__code__):
+            constants = [part for part in code.co_consts if not isinstance(part, CodeType)]
+            digest.update(repr((code.co_code, code.co_names, constants)).encode())
+            for name, value in _values(code, function.__globals__):
+                if isinstance(value, Dispatcher):
+                    waiting.append(value.py_func)
+                elif isinstance(value, DUFunc):
+                    waiting.append(value._dispatcher.py_func)  # type: ignore[attr-defined]
+                elif isinstance(value, np.ndarray):
+                    digest.update(f"{name}={value.dtype}{value.shape}".encode() + value.tobytes())
+                elif isinstance(value, (bool, int, float, str, bytes, tuple, np.generic)):
+                    digest.update(f"{name}={value!r}".encode())
+    return digest.hexdigest()
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """A function's code and that of the functions in it."""
+    yield code
+    for part in code.co_consts:
+        if isinstance(part, CodeType):
+            yield from _codes(part)
+
+
+def _values(code: CodeType, names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The globals that some code reads, also those of other modules."""
+    for name in code.co_names:
+        value = names.get(name)
+        if isinstance(value, ModuleType):
+            for attribute in code.co_names:
+                if attribute in vars(value):
+                    yield f"{name}.{attribute}", vars(value)[attribute]
+        else:
+            yield name, value
 
 
 @functools.cache

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Final
 
-import numba
 import numpy as np
 
 from als_engine.physics.bullet import api
+from als_engine.system.compiling import kernel
 from als_engine.system.quiet import import_physics
 
 pybullet = import_physics()
@@ -32,7 +32,7 @@ _UPRIGHT: Final = np.array([0.0, 0.0, 0.0, 1.0])
 _LINK_FRAME: Final = int(pybullet.LINK_FRAME)
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def submit(client, command):  # type: ignore[no-untyped-def]
     """Carries a command out and returns the handle of its status.
 
@@ -43,7 +43,7 @@ def submit(client, command):  # type: ignore[no-untyped-def]
     return api.process_status(client)
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def open_client():  # type: ignore[no-untyped-def]
     """Opens a client without a window or a renderer and returns its handle.
 
@@ -61,13 +61,13 @@ def open_client():  # type: ignore[no-untyped-def]
     return client
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def close_client(client):  # type: ignore[no-untyped-def]
     """Frees a client; its handle is invalid from then on."""
     api.disconnect(client)
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def reset_world(client, gravity, time_step, substeps):  # type: ignore[no-untyped-def]
     """Empties a world: `resetSimulation`, `setGravity`, `setPhysicsEngineParameter`."""
     command = api.init_reset(client)
@@ -83,7 +83,7 @@ def reset_world(client, gravity, time_step, substeps):  # type: ignore[no-untype
     submit(client, command)
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def plane(client):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_PLANE)`: the floor."""
     command = api.init_shape(client)
@@ -91,7 +91,7 @@ def plane(client):  # type: ignore[no-untyped-def]
     return api.created_shape(submit(client, command))
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def box(client, half):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_BOX)` with half extents (3,)."""
     command = api.init_shape(client)
@@ -99,7 +99,7 @@ def box(client, half):  # type: ignore[no-untyped-def]
     return api.created_shape(submit(client, command))
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def sphere(client, radius):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_SPHERE)`."""
     command = api.init_shape(client)
@@ -107,7 +107,7 @@ def sphere(client, radius):  # type: ignore[no-untyped-def]
     return api.created_shape(submit(client, command))
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def cylinder(client, radius, height):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_CYLINDER)`."""
     command = api.init_shape(client)
@@ -115,7 +115,7 @@ def cylinder(client, radius, height):  # type: ignore[no-untyped-def]
     return api.created_shape(submit(client, command))
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def capsule(client, radius, height):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_CAPSULE)`; the height is that of its cylinder."""
     command = api.init_shape(client)
@@ -123,7 +123,7 @@ def capsule(client, radius, height):  # type: ignore[no-untyped-def]
     return api.created_shape(submit(client, command))
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def body(client, mass, shape, position, orientation, flags):  # type: ignore[no-untyped-def]
     """`createMultiBody` without links; returns the body's number, negative if that failed."""
     command = api.init_body(client)
@@ -136,7 +136,7 @@ def body(client, mass, shape, position, orientation, flags):  # type: ignore[no-
     return api.created_body(submit(client, command))
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def wake(client, number):  # type: ignore[no-untyped-def]
     """`changeDynamics` with `ACTIVATION_STATE_WAKE_UP`."""
     command = api.init_dynamics(client)
@@ -144,7 +144,7 @@ def wake(client, number):  # type: ignore[no-untyped-def]
     submit(client, command)
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def place(client, number, position, orientation):  # type: ignore[no-untyped-def]
     """`resetBasePositionAndOrientation`."""
     command = api.init_pose(client, number)
@@ -153,7 +153,7 @@ def place(client, number, position, orientation):  # type: ignore[no-untyped-def
     submit(client, command)
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def set_velocity(client, number, linear, angular):  # type: ignore[no-untyped-def]
     """`resetBaseVelocity`."""
     command = api.init_pose(client, number)
@@ -162,7 +162,7 @@ def set_velocity(client, number, linear, angular):  # type: ignore[no-untyped-de
     submit(client, command)
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def push(client, number, force, origin):  # type: ignore[no-untyped-def]
     """`applyExternalForce` in the body's own frame.
 
@@ -173,13 +173,13 @@ def push(client, number, force, origin):  # type: ignore[no-untyped-def]
     submit(client, command)
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def step(client):  # type: ignore[no-untyped-def]
     """`stepSimulation`."""
     submit(client, api.init_step(client))
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def read_body(client, number, pose, velocity):  # type: ignore[no-untyped-def]
     """`getBasePositionAndOrientation` and `getBaseVelocity`, which ask Bullet for the same.
 
@@ -198,7 +198,7 @@ def read_body(client, number, pose, velocity):  # type: ignore[no-untyped-def]
     api.copy_bytes(velocity.ctypes, found[1], 6 * 8)
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def contacts_of(client, number):  # type: ignore[no-untyped-def]
     """`getContactPoints(body)`: the contacts as an array of `api.CONTACT`; it is body A."""
     command = api.init_contacts(client)

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.errors import PhysicsError, SnapshotError
 from als_engine.physics.bullet.kernels import parking
+from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
 
@@ -181,7 +181,7 @@ def _grown(old: NDArray[Any], room: int) -> NDArray[Any]:
     return new
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def _note(entries, force, moved, position, orientation, half, present, holder):  # type: ignore[no-untyped-def]
     """Writes one step of every world; returns the largest numbers of steps and of moves."""
     most_steps, most_moves = 0, 0

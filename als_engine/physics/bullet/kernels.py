@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Final
 
-import numba
 import numpy as np
 
 from als_engine.geometry import portable_math as pmath
+from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, TOUCH_SECTORS
 
 WALL: Final = -1
@@ -25,7 +25,7 @@ _QUIET: Final = 3
 _UPRIGHT: Final = 0.02
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def find_awake(  # type: ignore[no-untyped-def]
     position, velocity, half, mass, solid, present, holder, avatar_position, radius, quiet, awake
 ):
@@ -61,7 +61,7 @@ def find_awake(  # type: ignore[no-untyped-def]
             awake[w, i] = free and quiet[w, i] < _QUIET
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _near_awake(i, position, half, awake):  # type: ignore[no-untyped-def]
     for j in range(awake.shape[0]):
         if awake[j]:
@@ -72,12 +72,12 @@ def _near_awake(i, position, half, awake):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _bounding_radius(half):  # type: ignore[no-untyped-def]
     return math.sqrt(half[0] * half[0] + half[1] * half[1] + half[2] * half[2])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def parking(prop, half_height):  # type: ignore[no-untyped-def]
     """A place on the floor, far away, where a prop falls asleep and meets nobody."""
     place = np.empty(3)
@@ -85,7 +85,7 @@ def parking(prop, half_height):  # type: ignore[no-untyped-def]
     return place
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def take_pose(pose, time_step, position, orientation, velocity):  # type: ignore[no-untyped-def]
     """Writes what was read of a prop that is awake: `pose` is (7,), place and quaternion."""
     for k in range(3):
@@ -95,7 +95,7 @@ def take_pose(pose, time_step, position, orientation, velocity):  # type: ignore
         orientation[k] = pose[3 + k]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def scan(  # type: ignore[no-untyped-def]
     readings, height, position, velocity, radius, wall_count, wall_position, wall_half, wall_cos,
     wall_sin, prop_position, prop_orientation, prop_half, solid, present, holder, near, broken,
@@ -129,7 +129,7 @@ def scan(  # type: ignore[no-untyped-def]
     return first
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _is_sound(readings, prop_position, prop_orientation):  # type: ignore[no-untyped-def]
     for a in range(readings.shape[0]):
         for k in range(6):  # A NaN fails every comparison.
@@ -145,7 +145,7 @@ def _is_sound(readings, prop_position, prop_orientation):  # type: ignore[no-unt
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _near_avatar(w, a, position, radius):  # type: ignore[no-untyped-def]
     for b in range(radius.shape[0]):
         dx = position[w, b, 0] - position[w, a, 0]
@@ -156,7 +156,7 @@ def _near_avatar(w, a, position, radius):  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _near_prop(  # type: ignore[no-untyped-def]
     w, a, position, radius, prop_position, orientation, half, solid, present, holder
 ):
@@ -180,7 +180,7 @@ def _near_prop(  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _near_wall(  # type: ignore[no-untyped-def]
     w, a, position, radius, count, wall_position, half, cos, sin
 ):
@@ -195,7 +195,7 @@ def _near_wall(  # type: ignore[no-untyped-def]
     return False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def forget_contacts(forces, touches_prop, touches_avatar, touches_wall):  # type: ignore[no-untyped-def]
     """Clears what `feel` writes, for all worlds."""
     forces[:] = 0.0
@@ -204,7 +204,7 @@ def forget_contacts(forces, touches_prop, touches_avatar, touches_wall):  # type
     touches_wall[:] = False
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def feel(  # type: ignore[no-untyped-def]
     w, a, other, normal_x, normal_y, distance, force, heading, forces, touches_prop,
     touches_avatar, touches_wall,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import numba
 import numpy as np
 
 from als_engine.physics.bullet import api
@@ -23,12 +22,13 @@ from als_engine.physics.bullet.kernels import (
     scan,
     take_pose,
 )
+from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE
 
 GRAVITY: Final = -9.81
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def build_world(  # type: ignore[no-untyped-def]
     client, time_step, substeps, things, avatars, bodies,
     wall_half, wall_position, wall_orientation,
@@ -77,7 +77,7 @@ def build_world(  # type: ignore[no-untyped-def]
     return made
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def _build_prop(client, shape, half, mass, friction, place, orientation):  # type: ignore[no-untyped-def]
     if shape == SHAPE_BOX:
         form = bullet.box(client, half)
@@ -94,7 +94,7 @@ def _build_prop(client, shape, half, mass, friction, place, orientation):  # typ
     return body
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def _build_avatar(client, radius, height, mass, place, upright):  # type: ignore[no-untyped-def]
     form = bullet.capsule(client, radius, height - 2.0 * radius)
     body = bullet.body(client, mass, form, place, upright, 0)
@@ -110,7 +110,7 @@ def _build_avatar(client, radius, height, mass, place, upright):  # type: ignore
     return body
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def step_worlds(  # type: ignore[no-untyped-def]
     clients, things, avatars, bodies, quiet, awake, near, broken, time_step, substeps, force,
     moved, position, velocity, heading, radius, height,
@@ -174,7 +174,7 @@ def step_worlds(  # type: ignore[no-untyped-def]
     return bad
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def _take_over(  # type: ignore[no-untyped-def]
     clients, bodies, quiet, moved, position, orientation, half, mass, present, holder
 ):
@@ -193,7 +193,7 @@ def _take_over(  # type: ignore[no-untyped-def]
             moved[w, i] = False
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def _place(client, body, spot, orientation):  # type: ignore[no-untyped-def]
     """Puts a prop somewhere, at rest; one that is not solid has no body."""
     if body != NOTHING:
@@ -202,7 +202,7 @@ def _place(client, body, spot, orientation):  # type: ignore[no-untyped-def]
         bullet.set_velocity(client, body, still, still)
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def _wake(client, bodies, mass):  # type: ignore[no-untyped-def]
     """Wakes every prop that can move."""
     for i in range(bodies.size):
@@ -210,7 +210,7 @@ def _wake(client, bodies, mass):  # type: ignore[no-untyped-def]
             bullet.wake(client, bodies[i])
 
 
-@numba.njit(cache=True)
+@kernel(nogil=False)
 def replay_world(client, avatars, bodies, mass, world, entries, readings, poses):  # type: ignore[no-untyped-def]
     """Lets one world that was just built go through its journal, and reads where it has come to.
 

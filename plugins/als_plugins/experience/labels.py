@@ -15,13 +15,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
 from als_engine.sensors.entity_rows import SIGHT
 from als_engine.sensors.text import HEARING_RANGE, sign_in_view
+from als_engine.system.compiling import kernel
 
 if TYPE_CHECKING:
     from als_engine.world.state import WorldState
@@ -79,7 +79,7 @@ class Labels:
         self._sign_version[:], self._sound_version[:] = signs.version, sounds.version
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fill(avatars: Any, props: Any, sounds: Any, signs: Any, walls: Any, out: Any) -> None:
     position, heading, utterance, height = avatars
     sign_position, sign_heading, sign_present, written, numbers = signs
@@ -117,7 +117,7 @@ def _fill(avatars: Any, props: Any, sounds: Any, signs: Any, walls: Any, out: An
             sign_number[w, a] = numbers[w, sign] if sign >= 0 else -1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _nearest_prop(
     w: int, a: int, x: float, y: float, eye: float, props: Any, boxes: Any, n: int
 ) -> int:
@@ -136,7 +136,7 @@ def _nearest_prop(
     return best
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _speaker(w: int, a: int, x: float, y: float, position: Any, utterance: Any, sounds: Any) -> int:
     """The nearest voice, or -1; of two at one distance the first, sources before avatars."""
     sound_position, on, spoken = sounds

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numba
 import numpy as np
 
 from als_engine.geometry import portable_math as pmath
+from als_engine.system.compiling import kernel
 from als_scenarios.game.obstacles import near, run
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def shelter(
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _shelter(position, radius, who, chasers, bounds, things, out):  # type: ignore[no-untyped-def]
     worlds, avatars = who.shape
     for w in range(worlds):
@@ -111,7 +111,7 @@ def _shelter(position, radius, who, chasers, bounds, things, out):  # type: igno
                     best, out[w, a, 0], out[w, a, 1] = theirs - _HASTE * mine, px, py
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _escape(  # type: ignore[no-untyped-def]
     position, radius, who, chasers, style, bounds, step, things, out
 ):
@@ -141,7 +141,7 @@ def _escape(  # type: ignore[no-untyped-def]
                     best, out[w, a, 0], out[w, a, 1] = score, dx, dy
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _nearest_chaser(x, y, chasers, position):  # type: ignore[no-untyped-def]
     cx, cy, nearest = x, y, math.inf
     for c in range(chasers.shape[0]):
@@ -151,7 +151,7 @@ def _nearest_chaser(x, y, chasers, position):  # type: ignore[no-untyped-def]
     return cx, cy
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _rim(x, y, bounds):  # type: ignore[no-untyped-def]
     """1 within 0.6 metres of the arena's wall, 0 from 1.6 metres inwards."""
     gap = min(min(x - bounds[0], bounds[2] - x), min(y - bounds[1], bounds[3] - y))

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
+from als_engine.system.compiling import kernel
 from als_scenarios.game.obstacles import free_step, near
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def flee(
     )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _flee(  # type: ignore[no-untyped-def]
     position, velocity, heading, turn_rate, radius, speed, acceleration, turn_speed,
     turn_acceleration, dt, who, chasers, pace, bounds, things, moves, switches, move, turn,
@@ -103,7 +103,7 @@ def _flee(  # type: ignore[no-untyped-def]
             turn[w, a] = moves[first, 2]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _note(chasers, position, part, speed, out):  # type: ignore[no-untyped-def]
     """Each chaser twice (x, y, metres per step, lead): one runs to where we are, one ahead."""
     count = 0
@@ -116,7 +116,7 @@ def _note(chasers, position, part, speed, out):  # type: ignore[no-untyped-def]
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _go(body, limits, dt, move, things):  # type: ignore[no-untyped-def]
     """Advances a body (x, y, velocity, heading, turn rate) by a step, as the engine would."""
     x, y, vx, vy, heading, rate = body
@@ -144,7 +144,7 @@ def _go(body, limits, dt, move, things):  # type: ignore[no-untyped-def]
     return x, y, vx, vy, heading, rate
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _safety(  # type: ignore[no-untyped-def]
     start, limits, dt, one, two, switch, hunters, things, bounds, best
 ):

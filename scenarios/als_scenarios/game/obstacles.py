@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numba
 import numpy as np
 
 from als_engine.geometry import portable_math as pmath
+from als_engine.system.compiling import kernel
 from als_engine.world.arrays import SHAPE_BOX
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def gather(state: WorldState) -> FloatArray:
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _gather(  # type: ignore[no-untyped-def]
     count, wall_position, wall_half, cos, sin, position, orientation, half, shape, stands, out
 ):
@@ -59,7 +59,7 @@ def _gather(  # type: ignore[no-untyped-def]
                 row[6] = 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def gap(x, y, things):  # type: ignore[no-untyped-def]
     """How far a point is from the nearest thing; 0, or less in a round one, inside of it."""
     least = math.inf
@@ -73,7 +73,7 @@ def gap(x, y, things):  # type: ignore[no-untyped-def]
     return least
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def run(x, y, dx, dy, reach, limit, things):  # type: ignore[no-untyped-def]
     """How far a disc of radius `reach` gets from a point along a unit vector, at most `limit`.
 
@@ -95,7 +95,7 @@ def run(x, y, dx, dy, reach, limit, things):  # type: ignore[no-untyped-def]
     return gone
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def hidden(x, y, tx, ty, things):  # type: ignore[no-untyped-def]
     """Whether a thing, high or low, stands between two points."""
     away = math.sqrt((tx - x) ** 2 + (ty - y) ** 2)
@@ -113,7 +113,7 @@ def hidden(x, y, tx, ty, things):  # type: ignore[no-untyped-def]
     return True
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def near(x, y, within, things, out):  # type: ignore[no-untyped-def]
     """Copies the things that are at most so far from a point to `out`; returns how many."""
     count = 0
@@ -129,7 +129,7 @@ def near(x, y, within, things, out):  # type: ignore[no-untyped-def]
     return count
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def free_step(x, y, nx, ny, radius, things):  # type: ignore[no-untyped-def]
     """Whether a disc can move a little: it enters nothing, or comes out of what it is in."""
     for k in range(things.shape[0]):

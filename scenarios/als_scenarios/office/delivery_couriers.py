@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, Com
 from als_engine.bodies.interaction import REACH, REACH_ANGLE
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, face
+from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray
 from als_engine.world.state import WorldState
 from als_scenarios.office.delivery_floor import (
@@ -114,7 +114,7 @@ def _resting(state: WorldState, style: Style) -> BoolArray:
     return np.asarray(resting & (np.abs(east - DIVIDER_X) > _NO_REST))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _decide(  # type: ignore[no-untyped-def]
     who, eager, scripted, position, heading, held, radius, prop_position, orientation, half,
     present, holder, portable, mirror, order_parcel, order_desk, order_open, crate_open,
@@ -181,7 +181,7 @@ def _decide(  # type: ignore[no-untyped-def]
                 look[w, a, axis] *= mirror[w, axis]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def read_orders(  # type: ignore[no-untyped-def]
     prop_position, orientation, holder, mirror, order_parcel, order_desk, order_open, crate_moved,
     parcels, stands, doable,
@@ -199,7 +199,7 @@ def read_orders(  # type: ignore[no-untyped-def]
             doable[k] = crate_moved or not behind
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fetch(here, parcel, height, goal, look):  # type: ignore[no-untyped-def]
     """Leads to a parcel; returns the mode."""
     goal[:], look[:], near = parcel, parcel, 0.75
@@ -210,21 +210,21 @@ def _fetch(here, parcel, height, goal, look):  # type: ignore[no-untyped-def]
     return LOOK if pmath.hypot(here[0] - goal[0], here[1] - goal[1]) < near else WALK
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _bring(here, stand, desk, goal, look):  # type: ignore[no-untyped-def]
     """Leads to a desk; returns the mode."""
     goal[:], look[:] = stand, desk
     return LOOK if pmath.hypot(here[0] - stand[0], here[1] - stand[1]) < 0.3 else WALK
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _turn(quaternion):  # type: ignore[no-untyped-def]
     """Sine and cosine of an upright thing's heading."""
     z, w = quaternion[2], quaternion[3]
     return 2.0 * w * z, w * w - z * z
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _turned(quaternion):  # type: ignore[no-untyped-def]
     """How far a box has turned from the nearest right angle, radians."""
     sin, cos = _turn(quaternion)
@@ -232,13 +232,13 @@ def _turned(quaternion):  # type: ignore[no-untyped-def]
     return angle - 0.5 * math.pi * math.floor(angle / (0.5 * math.pi) + 0.5)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def in_back(point):  # type: ignore[no-untyped-def]
     """Whether a point in plan coordinates is in the back office."""
     return point[0] > DIVIDER_X and point[1] > 0.0
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _assign(  # type: ignore[no-untyped-def]
     who, eager, scripted, at, held, holder, crate, push, order_parcel, order_open,
     doable, parcels, job,
@@ -280,7 +280,7 @@ def _assign(  # type: ignore[no-untyped-def]
             job[a] = _race(at[a], order_parcel, holder, doable, parcels)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _race(here, order_parcel, holder, doable, parcels):  # type: ignore[no-untyped-def]
     """The nearest order whose parcel nobody holds, whoever else may be after it."""
     best, least = IDLE, math.inf
@@ -292,27 +292,27 @@ def _race(here, order_parcel, holder, doable, parcels):  # type: ignore[no-untyp
     return best
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _way(a, b):  # type: ignore[no-untyped-def]
     """Roughly how far it is to walk."""
     wall = 2.0 if (a[0] < DIVIDER_X) != (b[0] < DIVIDER_X) or in_back(a) != in_back(b) else 0.0
     return pmath.hypot(a[0] - b[0], a[1] - b[1]) + wall
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _to_crate(here, crate):  # type: ignore[no-untyped-def]
     """How far it is to where one pushes from."""
     return pmath.hypot(here[0] - crate[0] + _SLOT, here[1] - crate[1])
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _at_crate(here, crate):  # type: ignore[no-untyped-def]
     """Whether someone stands behind the crate, close enough to push."""
     behind = crate[0] - CRATE_SIZE / 2 - here[0]
     return -0.1 < behind < 0.9 and abs(here[1] - crate[1]) < 0.85
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _joins(a, at, crate, willing):  # type: ignore[no-untyped-def]
     """Whether a courier goes to push: willing, or called by one who waits, and not as the third."""
     others, nearer = 0, 0
@@ -323,7 +323,7 @@ def _joins(a, at, crate, willing):  # type: ignore[no-untyped-def]
     return nearer < 2 and (willing or others >= 1)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _push(a, at, crate, yaw, goal, look, push):  # type: ignore[no-untyped-def]
     """Leads to one half of the crate's near face, where to wait for a second; returns the mode."""
     side, mate, least = (-1.0 if a % 2 == 0 else 1.0), -1, 3.0
@@ -347,7 +347,7 @@ def _push(a, at, crate, yaw, goal, look, push):  # type: ignore[no-untyped-def]
     return PUSH
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def can_pick(  # type: ignore[no-untyped-def]
     wanted, position, heading, radius, prop_position, half, present, holder, portable
 ):
@@ -365,7 +365,7 @@ def can_pick(  # type: ignore[no-untyped-def]
     return best == wanted
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def nearest_desk(x, y, position, orientation, half):  # type: ignore[no-untyped-def]
     """The desk that a spot is at, comfortably near it, or -1."""
     best, least = -1, _PUT_WITHIN

@@ -12,11 +12,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-import numba
 import numpy as np
 
 from als_engine import Box, Layout, Prop, Sign, SoundSource, Spawn
 from als_engine.geometry import portable_math as pmath
+from als_engine.system.compiling import kernel
 from als_engine.task import LEVELS, Split, split_of
 from als_engine.world.furniture import desk, parcel, plant, shelf
 
@@ -323,7 +323,7 @@ _THROUGH: Final = 0.6
 _ALIGNED: Final = 0.4
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def way_length(ax: float, ay: float, bx: float, by: float) -> float:
     """The length of the way between two points in plan coordinates, through the doorways."""
     in_mail_a, in_mail_b = ax < DIVIDER_X, bx < DIVIDER_X
@@ -342,7 +342,7 @@ def way_length(ax: float, ay: float, bx: float, by: float) -> float:
     return to_door + abs(door_b - door_a) + from_door
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def next_point(ax: float, ay: float, bx: float, by: float) -> tuple[float, float]:
     """Where to walk straight to on the way from a to b, in plan coordinates.
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import gymnasium
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
+from als_engine.system.compiling import kernel
 from als_engine.world.state import WorldState
 from als_scenarios.office.delivery_couriers import can_pick, in_back, nearest_desk
 from als_scenarios.office.delivery_floor import (
@@ -117,7 +117,7 @@ class Orders(Sensor):
         )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _see(row, column, position, heading, x, y):  # type: ignore[no-untyped-def]
     """Writes where a place in the world is, ahead and to the left."""
     dx, dy = x - position[0], y - position[1]
@@ -126,7 +126,7 @@ def _see(row, column, position, heading, x, y):  # type: ignore[no-untyped-def]
     row[column + 1] = min(FURTHEST, max(-FURTHEST, cos * dy - sin * dx))
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fill_orders(  # type: ignore[no-untyped-def]
     position, heading, prop_position, holder, order_parcel, order_desk, order_open, out
 ):
@@ -148,7 +148,7 @@ def _fill_orders(  # type: ignore[no-untyped-def]
                 _see(row, _FLAGS + 2, position[w, a], heading[w, a], x, y)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fill_others(  # type: ignore[no-untyped-def]
     position, heading, held, prop_position, mirror, crate_open, crate_moved, out
 ):
@@ -171,7 +171,7 @@ def _fill_others(  # type: ignore[no-untyped-def]
                     column += 4
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _fill_next(  # type: ignore[no-untyped-def]
     position, heading, held, radius, prop_position, orientation, half, present, holder, portable,
     mirror, order_parcel, order_desk, order_open, push, crate_moved, out,

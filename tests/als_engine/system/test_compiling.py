@@ -1,0 +1,76 @@
+"""Kernels on the disk are never older than what they were compiled from."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+OUTER = """
+import inner
+from als_engine.system.compiling import kernel
+from inner import STEP, add
+
+@kernel
+def total(x):
+    return add(x) + STEP + inner.LENGTHS[0] + inner.twice(x)
+
+print(total(1.0), sum(total.stats.cache_hits.values()))
+"""
+INNER = """
+import numpy as np
+from als_engine.system.compiling import kernel
+
+STEP = {step}
+LENGTHS = np.array([{length}])
+
+@kernel
+def deep(x):
+    return x * {factor}
+
+@kernel
+def add(x):
+    return deep(x) + 1.0
+
+@kernel
+def twice(x):
+    return 2.0 * x
+"""
+AS_IT_WAS = {"step": 10.0, "length": 100.0, "factor": 1.0}
+
+
+def run(folder: Path, **changed: float) -> tuple[float, int]:
+    """Runs the outer module: its kernel's value, and how many kernels came from the disk."""
+    inner = folder / "inner.py"
+    inner.write_text(INNER.format(**{**AS_IT_WAS, **changed}))
+    (folder / "outer.py").write_text(OUTER)
+    for path in folder.glob("*.py"):  # Numba's own look at the file's time must not help.
+        os.utime(path, (1e9, 1e9))
+    done = subprocess.run(
+        [sys.executable, "-B", "outer.py"], cwd=folder, capture_output=True, text=True, timeout=100
+    )
+    assert done.returncode == 0, done.stderr
+    value, hits = done.stdout.split()
+    return float(value), int(hits)
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("kernels")
+    assert run(folder) == (114.0, 0)
+    assert run(folder) == (114.0, 1)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"),
+    [({"step": 20.0}, 124.0), ({"length": 200.0}, 214.0), ({"factor": 3.0}, 116.0)],
+    ids=["a constant", "an array", "a kernel of a kernel"],
+)
+def test_a_change_in_another_file_is_compiled_anew(
+    compiled: Path, changed: dict[str, float], value: float
+) -> None:
+    assert run(compiled, **changed)[0] == value
