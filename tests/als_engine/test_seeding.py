@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from als_bench.contestants import find_contestants
 from als_bench.running.tasks import TrainTask, train_task
 from als_bench.suites import find_suite
 from als_engine.agents.training import resume_training, train_agent
+from als_engine.cli import quickstart
 from als_engine.cli.app import build_app
 from als_engine.envs.sb3 import sb3_vec_env
 from als_engine.errors import ArgumentError
@@ -113,7 +115,10 @@ def test_every_command_with_a_seed_is_tried() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_two_seeds_share_no_levels(command, agents, begun, tmp_path) -> None:
+def test_two_seeds_share_no_levels(command, agents, begun, tmp_path, monkeypatch) -> None:
+    # What the command has no option for: worlds that are soon over, and short rollouts.
+    monkeypatch.setattr(quickstart, "ARGUMENTS", {**quickstart.ARGUMENTS, "max_episode_steps": 4})
+    monkeypatch.setattr(quickstart, "LEARNING", CONFIG)
     found = []
     for seed in (0, 1):
         words = [str(w).format(out=tmp_path / str(seed), **agents) for w in COMMANDS[command]]
@@ -137,10 +142,12 @@ def test_two_seeds_of_an_experiment_share_no_levels(begun, tmp_path) -> None:
 
 def test_two_training_seeds_of_a_benchmark_share_no_levels(begun, tmp_path) -> None:
     suite = find_suite("smoke")
-    (contestant,) = find_contestants(["ppo"])
+    (contestant,) = find_contestants(["ppo:rollout=64,batch_size=32"])
+    entry = suite.entries[0]
+    entry = replace(entry, steps=256, arguments={**entry.arguments, "max_episode_steps": 4})
     found = []
     for seed in (0, 1):
-        train_task(TrainTask(contestant, suite.entries[0], seed))
+        train_task(TrainTask(contestant, entry, seed))
         found.append(begun[:])
         begun.clear()
     share_nothing(*found)

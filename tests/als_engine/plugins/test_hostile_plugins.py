@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 from installed import BUNDLED, Site
 
+# By name: `import *` would bring in every module of the engine, torch among them.
 HOOKS = """
-from als_engine import *
-from als_engine import hookimpl
+from als_engine import AgentSpec, ScenarioSpec, SensorSpec, hookimpl
 """
 
 
