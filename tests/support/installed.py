@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 BUNDLED = {
     "ALS/Classroom-v0",
@@ -15,6 +16,13 @@ BUNDLED = {
     "ALS/Tag-v0",
     "ALS/Delivery-v0",
 }
+
+
+class Found(NamedTuple):
+    """The ids of our making that Gymnasium knows, and the failure of each distribution."""
+
+    ids: set[str]
+    failures: dict[str, str]
 
 
 class Site:
@@ -72,21 +80,25 @@ class Site:
             timeout=290,
         )
 
-    def ids(self, code: str = "import als_engine", **environment: str) -> set[str]:
-        """Returns the ids of our making that Gymnasium knows after `code`."""
-        report = "\nimport gymnasium; print(*[id for id in gymnasium.registry if '/' in id])"
+    def look(self, code: str = "import als_engine", **environment: str) -> Found:
+        """Returns what a fresh process has registered and refused after `code`."""
+        report = (
+            "\nimport gymnasium, json"
+            "\nids = [id for id in gymnasium.registry if '/' in id]"
+            "\nfrom als_engine.plugins.registry import registry"
+            "\nfailed = {p.distribution: p.error for p in registry.failures()}"
+            "\nprint(json.dumps([ids, failed]))"
+        )
         result = self.run(code + report, **environment)
         assert result.returncode == 0, result.stderr
-        return {
-            word for word in result.stdout.split() if word.startswith(("ALS/", "Acme/", "Zeta/"))
-        }
+        ids, failures = json.loads(result.stdout.splitlines()[-1])
+        ours = {name for name in ids if name.startswith(("ALS/", "Acme/", "Zeta/"))}
+        return Found(ours, failures)
+
+    def ids(self, code: str = "import als_engine", **environment: str) -> set[str]:
+        """Returns the ids of our making that Gymnasium knows after `code`."""
+        return self.look(code, **environment).ids
 
     def failures(self, **environment: str) -> dict[str, str]:
         """Returns the failure of each distribution, in one line."""
-        code = (
-            "import json; from als_engine.plugins.registry import registry; "
-            "print(json.dumps({p.distribution: p.error for p in registry.failures()}))"
-        )
-        result = self.run(code, **environment)
-        assert result.returncode == 0, result.stderr
-        return dict(json.loads(result.stdout))
+        return self.look(**environment).failures

@@ -436,8 +436,8 @@ def test_a_namespace_belongs_to_who_declares_it_whatever_the_alphabet_says(site:
     _install(site, "aab", _scenario("acme/Other-v0"))
     _install(site, "kitchen", _scenario("Acme/Kettle-v0"), declares("kitchen"))
     _install(site, "sister", _scenario("Acme/Sister-v0"), declares("kitchen"))
-    assert site.ids() == BUNDLED | {"Acme/Kettle-v0", "Acme/Sister-v0"}
-    failed = site.failures()
+    ids, failed = site.look()
+    assert ids == BUNDLED | {"Acme/Kettle-v0", "Acme/Sister-v0"}
     assert 'scenario "Acme/Kettle-v0" of aaa: the namespace "Acme/" belongs to' in failed["aaa"]
     assert "kitchen, sister" in failed["aab"]
 
@@ -462,5 +462,6 @@ def test_a_namespace_that_nobody_declares_is_taken_from_nobody(site: Site) -> No
 
 def test_nobody_declares_our_namespace(site: Site) -> None:
     _install(site, "aaa", _scenario("ALS/Mine-v0"), declares("aaa", "ALS"))
-    assert site.ids() == BUNDLED
-    assert "belongs to als-engine" in site.failures()["aaa"]
+    ids, failed = site.look()
+    assert ids == BUNDLED
+    assert "belongs to als-engine" in failed["aaa"]

@@ -13,7 +13,7 @@ from typing import Any
 
 import gymnasium
 import pytest
-from installed import BUNDLED, Site
+from installed import BUNDLED, Found, Site
 from places import ROOT
 
 from als_engine.errors import PluginError, UnknownIdError
@@ -110,8 +110,9 @@ def test_a_package_that_imports_als_engine_first_may_have_its_hooks_in_a_submodu
     hooks = "from acme import NAME\n" + scenario(KETTLE).replace(f"{KETTLE!r}", "NAME")
     package = f"import als_engine\nNAME = {KETTLE!r}\n"
     site.install("acme", {"acme/__init__.py": package, "acme/hooks.py": hooks}, "acme.hooks")
-    assert KETTLE in site.ids("import acme")
-    assert site.failures() == {}
+    ids, failed = site.look("import acme")
+    assert KETTLE in ids
+    assert failed == {}
 
 
 def test_hooks_may_be_methods_of_an_object(site: Site) -> None:
@@ -132,42 +133,55 @@ def test_a_module_that_fails_after_importing_us_leaves_us_whole(site: Site) -> N
     site.install("acme", {"acme.py": "import als_engine\nraise ValueError('no kettle')\n"}, "acme")
     code = "try:\n    import acme\nexcept ValueError as error:\n    print(error)"
     assert site.run(code).stdout.strip() == "no kettle"
-    assert site.ids(code.replace("print(error)", "pass")) == BUNDLED
-    assert site.failures() == {"acme": "ValueError: no kettle"}
+    ids, failed = site.look(code.replace("print(error)", "pass"))
+    assert ids == BUNDLED
+    assert failed == {"acme": "ValueError: no kettle"}
 
 
 # Failures
 
 
-@pytest.mark.parametrize(
-    ("source", "entry", "reason"),
-    [
-        ("raise ValueError('no\\nkettle')", "acme", "ValueError: no kettle"),
-        ("import sys; sys.exit(3)", "acme", "SystemExit: 3"),
-        ("import not_installed", "acme", "ModuleNotFoundError: No module named 'not_installed'"),
-        ("def (", "acme", "SyntaxError: invalid syntax"),
-        ("", "acme", "it has no hooks; is each of them marked with @hookimpl?"),
-        ("", "acme:hooks", "AttributeError: module 'acme' has no attribute 'hooks'"),
-        ("", "elsewhere", "ModuleNotFoundError: No module named 'elsewhere'"),
-        (
-            scenario(KETTLE).replace("als_scenarios", "als_scenario"),
-            "acme",
-            'unknown hook "als_scenario"; did you mean "als_scenarios"?',
-        ),
-        (scenario(KETTLE).replace("()", "(room)", 1), "acme", "Argument(s) {'room'} are declared"),
-        (scenario(KETTLE).replace("als_scenarios", "als_agents"), "acme", "must return AgentSpecs"),
-        (scenario(KETTLE).replace("'some:Task'", "'some'"), "acme", 'must be "module:Class"'),
-    ],
-)
-def test_a_broken_plugin_is_kept_with_its_reason_and_hurts_nobody(
-    kitchen: Site, source: str, entry: str, reason: str
-) -> None:
-    kitchen.install("acme", {"acme.py": source}, entry)
-    failures = kitchen.failures()
-    assert list(failures) == ["acme"]
-    assert reason in failures["acme"]
-    assert "\n" not in failures["acme"]
-    assert kitchen.ids() == BUNDLED | {KETTLE}
+# What the module `acme` holds, what its entry point names, and the reason that is kept.
+BROKEN = [
+    ("raise ValueError('no\\nkettle')", "acme", "ValueError: no kettle"),
+    ("import sys; sys.exit(3)", "acme", "SystemExit: 3"),
+    ("import not_installed", "acme", "ModuleNotFoundError: No module named 'not_installed'"),
+    ("def (", "acme", "SyntaxError: invalid syntax"),
+    ("", "acme", "it has no hooks; is each of them marked with @hookimpl?"),
+    ("", "acme:hooks", "AttributeError: module 'acme' has no attribute 'hooks'"),
+    ("", "elsewhere", "ModuleNotFoundError: No module named 'elsewhere'"),
+    (
+        scenario(KETTLE).replace("als_scenarios", "als_scenario"),
+        "acme",
+        'unknown hook "als_scenario"; did you mean "als_scenarios"?',
+    ),
+    (scenario(KETTLE).replace("()", "(room)", 1), "acme", "Argument(s) {'room'} are declared"),
+    (scenario(KETTLE).replace("als_scenarios", "als_agents"), "acme", "must return AgentSpecs"),
+    (scenario(KETTLE).replace("'some:Task'", "'some'"), "acme", 'must be "module:Class"'),
+]
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """What one process says that meets all of them, and an honest package."""
+    site = Site(tmp_path_factory.mktemp("broken"))
+    site.install("acme-kitchen", {"acme_kitchen.py": scenario(KETTLE)}, "acme_kitchen")
+    for number, (source, entry, _) in enumerate(BROKEN):
+        name = f"acme_{number}"
+        site.install(name.replace("_", "-"), {f"{name}.py": source}, entry.replace("acme", name))
+    return site.look()
+
+
+@pytest.mark.parametrize("number", range(len(BROKEN)), ids=[reason for *_, reason in BROKEN])
+def test_a_broken_plugin_is_kept_with_its_reason(broken: Found, number: int) -> None:
+    reason = broken.failures[f"acme-{number}"]
+    assert BROKEN[number][2] in reason.replace(f"acme_{number}", "acme")
+    assert "\n" not in reason
+
+
+def test_a_broken_plugin_hurts_nobody(broken: Found) -> None:
+    assert len(broken.failures) == len(BROKEN)
+    assert broken.ids == BUNDLED | {KETTLE}
 
 
 def test_an_unknown_id_points_to_plugins_that_failed(site: Site) -> None:
@@ -186,16 +200,18 @@ def test_an_unknown_id_points_to_plugins_that_failed(site: Site) -> None:
 def test_an_id_that_exists_twice_names_both_distributions(site: Site) -> None:
     site.install("acme-one", {"one.py": scenario(KETTLE)}, "one")
     site.install("acme-two", {"two.py": scenario(KETTLE)}, "two")
-    assert site.ids() == BUNDLED | {KETTLE}
-    (message,) = site.failures().values()
+    ids, failed = site.look()
+    assert ids == BUNDLED | {KETTLE}
+    (message,) = failed.values()
     assert message == f'scenario "{KETTLE}" of acme-two exists already, from acme-one'
 
 
 @pytest.mark.parametrize("id", ["ALS/Mine-v0", "als/Mine-v0", "Als/Mine-v0"])
 def test_nobody_else_offers_anything_under_our_name(site: Site, id: str) -> None:
     site.install("acme", {"acme.py": scenario(id)}, "acme")
-    assert site.ids() == BUNDLED
-    assert "belongs to als-engine" in site.failures()["acme"]
+    ids, failed = site.look()
+    assert ids == BUNDLED
+    assert "belongs to als-engine" in failed["acme"]
 
 
 def test_a_declared_namespace_belongs_to_its_distribution(fresh: Registry) -> None:
@@ -240,27 +256,33 @@ def test_an_id_that_gymnasium_has_already_is_not_overwritten(site: Site) -> None
 # The switches
 
 
-def test_the_off_switch_leaves_the_bundled_plugins_on(kitchen: Site) -> None:
-    kitchen.install("zeta", {"zeta.py": "raise SystemExit('was imported')"}, "zeta")
-    assert kitchen.ids(ALS_DISABLE_PLUGINS="1") == BUNDLED
-    assert kitchen.failures(ALS_DISABLE_PLUGINS="1") == {}
-    assert KETTLE in kitchen.ids(ALS_DISABLE_PLUGINS="0")
+@pytest.fixture
+def shop(site: Site) -> Site:
+    """An honest package whose import brings in nothing else."""
+    site.install("acme-kitchen", {"acme_kitchen.py": scenario(KETTLE)}, "acme_kitchen")
+    return site
 
 
-def test_the_allow_list_names_distributions(kitchen: Site) -> None:
-    kitchen.install("zeta", {"zeta.py": scenario("Zeta/Other-v0")}, "zeta")
-    assert kitchen.ids(ALS_PLUGINS="") == BUNDLED | {KETTLE, "Zeta/Other-v0"}
-    assert kitchen.ids(ALS_PLUGINS="Acme_Kitchen, other") == BUNDLED | {KETTLE}
-    assert list(kitchen.failures(ALS_PLUGINS="zeta,other")) == ["other"]
+def test_the_off_switch_leaves_the_bundled_plugins_on(shop: Site) -> None:
+    shop.install("zeta", {"zeta.py": "raise SystemExit('was imported')"}, "zeta")
+    assert shop.look(ALS_DISABLE_PLUGINS="1") == (BUNDLED, {})
+    assert KETTLE in shop.ids(ALS_DISABLE_PLUGINS="0")
 
 
-def test_strict_raises_the_first_failure(kitchen: Site) -> None:
-    assert kitchen.ids(ALS_STRICT_PLUGINS="1") == BUNDLED | {KETTLE}
-    kitchen.install("zeta", {"zeta.py": "1 / 0"}, "zeta")
-    result = kitchen.run("import als_engine", ALS_STRICT_PLUGINS="1")
+def test_the_allow_list_names_distributions(shop: Site) -> None:
+    shop.install("zeta", {"zeta.py": scenario("Zeta/Other-v0")}, "zeta")
+    assert shop.ids(ALS_PLUGINS="") == BUNDLED | {KETTLE, "Zeta/Other-v0"}
+    assert shop.ids(ALS_PLUGINS="Acme_Kitchen, other") == BUNDLED | {KETTLE}
+    assert list(shop.failures(ALS_PLUGINS="zeta,other")) == ["other"]
+
+
+def test_strict_raises_the_first_failure(shop: Site) -> None:
+    assert shop.ids(ALS_STRICT_PLUGINS="1") == BUNDLED | {KETTLE}
+    shop.install("zeta", {"zeta.py": "1 / 0"}, "zeta")
+    result = shop.run("import als_engine", ALS_STRICT_PLUGINS="1")
     assert result.returncode == 1
     assert result.stderr.strip().endswith("plugin zeta: ZeroDivisionError: division by zero")
-    result = kitchen.run(
+    result = shop.run(
         "from als_engine.plugins.registry import registry; registry.start(strict=True)"
     )
     assert "plugin zeta: ZeroDivisionError" in result.stderr

@@ -223,7 +223,7 @@ def reaches(learner, sensors, **config):
     """Whether what was trained for a few seconds reaches the flag on levels it has not seen."""
     given = {"sensors": sensors, "frame_size": 12, "shaped": True}
     job = {"worlds": 16, "device": "cpu", "config": {**LEARNING, "learning_rate": 2e-3, **config}}
-    agent = train_agent(ID, learner, steps=8_192, arguments=given, **job).agent
+    agent = train_agent(ID, learner, steps=4_096, arguments=given, **job).agent
     return evaluate(agent, ID, 20, arguments=given).success.low > 0.5
 
 
