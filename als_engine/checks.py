@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from typing import Final, SupportsIndex, cast
 
@@ -20,14 +20,15 @@ _DECIDED: Final = frozenset(
 )  # fmt: skip
 
 
-def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+def one_of(name: str, value: object, allowed: Iterable[str]) -> str:
     """Returns one of some names.
 
     Raises:
-        ArgumentError: it is another one; the message names the nearest.
+        ArgumentError: it is another one, or no name; the message names the nearest.
     """
-    if value not in allowed:
-        raise ArgumentError(unknown(name, str(value), allowed))
+    allowed = tuple(allowed)
+    if not isinstance(value, str) or value not in allowed:
+        raise ArgumentError(unknown(name, value, allowed))
     return value
 
 

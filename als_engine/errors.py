@@ -136,14 +136,16 @@ def did_you_mean(name: str, allowed: Iterable[str]) -> str:
     return f'; did you mean "{by_folded[close[0]]}"?' if close else ""
 
 
-def unknown(kind: str, name: str, allowed: Iterable[str]) -> str:
+def unknown(kind: str, name: object, allowed: Iterable[str]) -> str:
     """Builds the message for an unknown name: what it is, the nearest one, and all that exist.
 
     Args:
         kind: What the name should have been, such as `scenario` or `sensor`.
-        name: The name that was given.
+        name: The name that was given, or what was given in the place of one.
         allowed: Every name that would have been right, in the order to list them.
     """
+    if not isinstance(name, str):
+        return f"{kind} must be a name, got {name!r:.100}{_instead('', allowed)}"
     return f'unknown {kind} "{name}"{_instead(name, allowed)}'
 
 

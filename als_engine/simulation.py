@@ -30,7 +30,6 @@ from als_engine.errors import (
     PhysicsError,
     ResetNeededError,
     unexpected,
-    unknown,
 )
 from als_engine.limits import check_memory
 from als_engine.physics.base import Physics
@@ -205,8 +204,10 @@ class Simulation(DeepCopied, Owner):
             time_step=self.state.time_step,
             max_episode_steps=self.state.max_episode_steps,
         )
-        if isinstance(names, str):
-            raise ArgumentError(f'sensors must be a list of names, such as ["{names}"]')
+        is_list = isinstance(names, Iterable) and not isinstance(names, (str, Mapping))
+        if not (names is None or (is_list and all(isinstance(name, str) for name in names))):
+            example = names if isinstance(names, str) else "rgb"
+            raise ArgumentError(f'sensors must be a list of names, such as ["{example}"]')
         chosen = self.task.default_sensors if names is None else names
         offered = {spec.id: spec for spec in registry.sensors()}
         self._sensors = make_sensors(chosen, setup, self.task.extra_sensors, offered)
@@ -360,8 +361,7 @@ class Simulation(DeepCopied, Owner):
             )
         names = [background] if isinstance(background, str) else list(background.values())
         for name in names:
-            if name not in self.behaviours:
-                raise ArgumentError(unknown("background", name, self.behaviours))
+            one_of("background", name, self.behaviours)
         if isinstance(background, str):
             chosen = {
                 role: background for role in self.roles if _can(self.behaviours[background], role)
@@ -369,8 +369,7 @@ class Simulation(DeepCopied, Owner):
         else:
             chosen = dict(background)
             for role, name in chosen.items():
-                if role not in self.roles:
-                    raise ArgumentError(unknown("role", role, sorted(set(self.roles))))
+                one_of("role", role, sorted(set(self.roles)))
                 if not _can(self.behaviours[name], role):
                     raise ArgumentError(f"background {name!r} is not for the role {role!r}")
         return chosen

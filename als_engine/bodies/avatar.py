@@ -15,7 +15,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.errors import ActionError, ArgumentError, unknown
+from als_engine.checks import one_of
+from als_engine.errors import ActionError
 from als_engine.geometry import portable_math as pmath
 from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
@@ -95,9 +96,7 @@ class Codec:
         Raises:
             ArgumentError: there is no such mode.
         """
-        if mode not in ACTION_MODES:
-            raise ArgumentError(unknown("action_mode", mode, ACTION_MODES))
-        self.mode, self._clip = mode, clip
+        self.mode, self._clip = one_of("action_mode", mode, ACTION_MODES), clip
         self.utterances = tuple(utterances)
         self.space: gymnasium.Space[Any]
         if mode == "discrete":

@@ -14,13 +14,13 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from als_engine.bodies.avatar import as_array
-from als_engine.checks import MAX_SEED, at_least_one, check_seed, whole_number
+from als_engine.checks import MAX_SEED, at_least_one, check_seed, one_of, whole_number
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays, Batch, Worlds
 from als_engine.envs.single import with_limit
 from als_engine.envs.window import check_render_mode
 from als_engine.envs.workers import WorkerPool
-from als_engine.errors import ActionError, ArgumentError, unknown
+from als_engine.errors import ActionError, ArgumentError
 from als_engine.plugins.specs import ScenarioSpec
 from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, simulate, term_key
@@ -329,6 +329,4 @@ def _autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
     if isinstance(mode, AutoresetMode):
         return mode
     names = [member.value for member in AutoresetMode]
-    if mode not in names:
-        raise ArgumentError(unknown("autoreset_mode", str(mode), names))
-    return AutoresetMode(mode)
+    return AutoresetMode(one_of("autoreset_mode", mode, names))

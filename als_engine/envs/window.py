@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.errors import ALSError, ArgumentError, unknown
+from als_engine.checks import one_of
+from als_engine.errors import ALSError, ArgumentError
 
 RENDER_MODES: Final = ("human", "rgb_array")
 
@@ -18,8 +19,8 @@ def check_render_mode(mode: str | None) -> str | None:
     Raises:
         ArgumentError: there is no such mode, or "human" and no pygame to open a window with.
     """
-    if mode is not None and mode not in RENDER_MODES:
-        raise ArgumentError(unknown("render_mode", mode, RENDER_MODES))
+    if mode is not None:
+        one_of("render_mode", mode, RENDER_MODES)
     if mode == "human":
         _pygame()
     return mode

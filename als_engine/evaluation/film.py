@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.agents.agent import Agent, acting
-from als_engine.checks import MAX_SEED, whole_number
-from als_engine.errors import ArgumentError, unknown
+from als_engine.checks import MAX_SEED, one_of, whole_number
 from als_engine.render.video import Picture, inset
 from als_engine.seeding import row_seeds, spread
 from als_engine.sensors.base import Setup
@@ -64,8 +63,7 @@ class Film:
         Raises:
             ArgumentError: there is no such view.
         """
-        if view not in VIEWS:
-            raise ArgumentError(unknown("view", view, VIEWS))
+        one_of("view", view, VIEWS)
         self.takes: list[Take] = []
         self._simulation, self._agent, self._view = simulation, agent, view
         self._eyes: dict[tuple[int, int], Camera] = {}

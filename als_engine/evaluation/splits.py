@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from als_engine.errors import ArgumentError, unknown
+from als_engine.checks import one_of
+from als_engine.errors import ArgumentError
 from als_engine.plugins.specs import SPLITS
 
 __all__ = ["CHOOSING", "REPORTING", "for_choosing"]
@@ -24,8 +25,7 @@ def for_choosing(split: str) -> str:
     Raises:
         ArgumentError: it is the test split, or there is no such split.
     """
-    if split not in SPLITS:
-        raise ArgumentError(unknown("split", split, SPLITS))
+    one_of("split", split, SPLITS)
     if split == REPORTING:
         raise ArgumentError(
             f'split: "{REPORTING}" is for reporting alone; choose by "{CHOOSING}" and evaluate on '

@@ -92,7 +92,11 @@ class SensorRecord(Model):
             limits: Any = np.iinfo(np.uint8 if dtype.kind == "b" else dtype)
             free = limits.min if sign < 0 else limits.max
         values = bound if isinstance(bound, list) else [bound]
-        array = np.array([free if value is None else value for value in values], dtype)
+        with np.errstate(over="raise"):
+            try:
+                array = np.array([free if value is None else value for value in values], dtype)
+            except FloatingPointError as error:
+                raise ValueError(f"a bound does not fit {dtype}") from error
         return np.broadcast_to(array.reshape(self.shape) if array.size > 1 else array, self.shape)
 
 

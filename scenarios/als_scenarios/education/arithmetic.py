@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.checks import whole_number
 from als_engine.errors import ArgumentError
 from als_engine.task import LEVELS, Split
 
@@ -89,14 +90,13 @@ class Arithmetic:
         Raises:
             ArgumentError: `largest` is out of range, or an operation is unknown or doubled.
         """
-        if not operations or len(set(operations)) != len(operations):
+        is_text = isinstance(operations, str)
+        if not is_text or not operations or len(set(operations)) != len(operations):
             raise ArgumentError(f"operations must be some of +-x, each once, got {operations!r}")
         for sign in operations:
             if sign not in OPERATORS:
                 raise ArgumentError(f"operations must be some of +-x, got {operations!r}")
-        whole = isinstance(largest, (int, np.integer)) and not isinstance(largest, bool)
-        if not whole or not SMALLEST <= largest <= LARGEST:
-            raise ArgumentError(f"largest must be {SMALLEST} to {LARGEST}, got {largest!r}")
+        largest = whole_number("largest", largest, SMALLEST, LARGEST)
         self.operators = np.array([OPERATORS.index(sign) for sign in operations], np.int32)
         pairs = [(low, high) for high in range(1, largest + 1) for low in range(1, high + 1)]
         self.facts: Mapping[str, Ints] = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.errors import ArgumentError
+from als_engine.checks import whole_number
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, reached
 from als_engine.task import Behaviour, Role, Task, split_of
@@ -144,10 +144,7 @@ class Classroom(Task):
             ArgumentError: an argument is out of its range.
         """
         super().__init__(num_avatars)
-        whole = isinstance(num_pads, (int, np.integer)) and not isinstance(num_pads, bool)
-        if not whole or not 2 <= num_pads <= MAX_PADS:
-            raise ArgumentError(f"num_pads must be 2 to {MAX_PADS}, got {num_pads!r}")
-        self.num_pads = int(num_pads)
+        self.num_pads = whole_number("num_pads", num_pads, 2, MAX_PADS)
         self.arithmetic = Arithmetic(largest, operations)
         self._pads = [f"pad_{color}" for color in PAD_COLORS[: self.num_pads]]
         self._signs = [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from als_engine import Box, Cylinder, Layout, Prop, Quantity, Room, Spawn, Sphere, Task, WorldState
 from als_engine.bodies.avatar import Commands
-from als_engine.errors import ArgumentError
+from als_engine.checks import whole_number
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, steer
 from als_engine.task import Split, add_terms, split_of
@@ -111,10 +111,7 @@ class Vocabulary(Task):
             ArgumentError: `num_things` is not from 2 to 5.
         """
         super().__init__(num_avatars)
-        whole = isinstance(num_things, (int, np.integer)) and not isinstance(num_things, bool)
-        if not whole or not 2 <= num_things <= MOST:
-            raise ArgumentError(f"num_things must be 2 to {MOST}, got {num_things!r}")
-        self.num_things = int(num_things)
+        self.num_things = whole_number("num_things", num_things, 2, MOST)
         # A cache of the way through each world's room; it never changes a result.
         self._navigator: Navigator | None = None
 

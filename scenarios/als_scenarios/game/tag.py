@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.errors import ArgumentError, unknown
+from als_engine.checks import one_of, whole_number
+from als_engine.errors import ArgumentError
 from als_engine.geometry import portable_math as pmath
 from als_engine.task import Behaviour, Role, Task, add_terms
 from als_engine.world import furniture
@@ -149,13 +150,9 @@ and swerves |
         side: float | None = None,
     ) -> None:
         super().__init__(num_avatars)
-        if role not in ROLES:
-            raise ArgumentError(unknown("role", str(role), ROLES))
+        role = one_of("role", role, ROLES)
         chasers = (num_avatars + 1) // 2 if num_chasers is None else num_chasers
-        if type(chasers) is not int or not 0 < chasers < num_avatars:
-            raise ArgumentError(
-                f"num_chasers must be a whole number from 1 to {num_avatars - 1}, got {chasers!r}"
-            )
+        chasers = whole_number("num_chasers", chasers, 1, num_avatars - 1)
         self.role = role
         order = ROLES if role == "chaser" else ROLES[::-1]
         counts = {"chaser": chasers, "evader": num_avatars - chasers}
