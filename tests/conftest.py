@@ -8,12 +8,16 @@ after every operation of torch, and a second's training took minutes.
 Hypothesis looks at what is true, never at how long it takes: the first example of a kernel may
 compile it, on a machine that does something else.
 
+Our modules are compiled once, also where Python is told to keep no bytecode: else each of the
+hundreds of processes that the tests start would compile all that it imports anew.
+
 Ctrl-C reaches what the tests start, also where they run in the background of a shell, which has it
 ignored.
 """
 
 from __future__ import annotations
 
+import compileall
 import os
 import signal
 import sys
@@ -31,7 +35,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TESTS = Path(__file__).parent
-sys.path[:0] = [str(TESTS / "support"), str(TESTS.parent / "benchmarks")]
+ROOT = TESTS.parent
+sys.path[:0] = [str(TESTS / "support"), str(ROOT / "benchmarks")]
+
+if sys.dont_write_bytecode and "PYTEST_XDIST_WORKER" not in os.environ:
+    for package in ("als_engine", "plugins", "scenarios"):
+        compileall.compile_dir(ROOT / package, quiet=2)
 
 settings.register_profile(
     "untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]

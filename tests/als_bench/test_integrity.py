@@ -31,7 +31,7 @@ __all__ = ["learn"]
 
 pytestmark = pytest.mark.usefixtures("learn")
 
-TIMES = 100
+TIMES = 40
 COLUMNS = ("episode", "seed", "level", "length", "total", "success", "terminated")
 
 

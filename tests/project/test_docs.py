@@ -105,7 +105,7 @@ def test_the_code_runs_as_it_stands_in_a_plain_script_and_visibly_learns(tmp_pat
     # The one thing that is not as it stands: a shorter training.
     assert code.count("100_000") == 1
     script = tmp_path / "script.py"
-    script.write_text(code.replace("100_000", "20_000"), encoding="utf-8")
+    script.write_text(code.replace("100_000", "12_000"), encoding="utf-8")
     # Warnings are errors: a page that shows code that warns is wrong.
     words = [sys.executable, "-W", "error::UserWarning", str(script)]
     # One thread, since the tests beside this one have the other processors.

@@ -1,4 +1,4 @@
-"""`als train` in real processes: killed, interrupted, out of disk, and going on each time."""
+"""`als train` killed, interrupted, out of disk, and going on each time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def environment(tmp_path):
     return site(tmp_path / "site")
 
 
-def begin(environment, *words, **how):
+def begin(environment, *words):
     """Starts `als train` in a process group of its own, as a terminal does."""
     return subprocess.Popen(
         [Path(sys.executable).with_name("als"), "train", *map(str, words)],
@@ -44,7 +45,6 @@ def begin(environment, *words, **how):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        **how,
     )
 
 
@@ -100,40 +100,46 @@ def test_ctrl_c_saves_a_checkpoint_and_says_how_to_go_on(environment, tmp_path):
     assert als("train", "--resume", "--out", run, *words).code == 0
 
 
-def limit_files(size):
+@contextmanager
+def limited_files(size):
     """Makes every file larger than this fail, as a full disk does."""
-    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
-def test_a_full_disk_is_one_line_and_costs_no_checkpoint(environment, tmp_path):
+def test_a_full_disk_is_one_line_and_costs_no_checkpoint(tmp_path):
     run = tmp_path / "run"
     assert als("train", ID, "--out", run, *QUICK, "--steps", 512).code == 0
     before = {path: path.read_bytes() for path in (run / "checkpoints").rglob("*.*")}
     # Room for every small file, but not for the state of the optimizer.
     size = max(len(data) for data in before.values()) - 1
-    process = begin(
-        environment, "--resume", "--out", run, "--steps", 4096, preexec_fn=limit_files(size)
-    )
-    _, err = process.communicate(timeout=90)
-    assert process.returncode == 2, err
-    assert err.count("\n") == 1
-    assert "Error: cannot write" in err
-    assert "File too large" in err
+    with limited_files(size):
+        failed = als("train", "--resume", "--out", run, "--steps", 4096)
+    assert_one_line_of_it(failed)
     assert all(path.read_bytes() == data for path, data in before.items())
     assert als("train", "--resume", "--out", run, "--steps", 1024).code == 0
 
 
 @pytest.mark.parametrize("size", [0, 2_000], ids=["any file", "what comes later"])
-def test_a_full_disk_from_the_beginning_is_one_line_and_leaves_nothing(environment, tmp_path, size):
+def test_a_full_disk_from_the_beginning_is_one_line_and_leaves_nothing(tmp_path, size):
     run = tmp_path / "run"
-    words = [ID, "--out", run, *QUICK, "--steps", 512]
-    process = begin(environment, *words, preexec_fn=limit_files(size))
-    _, err = process.communicate(timeout=90)
-    assert process.returncode == 2, err
-    assert err.count("\n") == 1
-    assert "Error: cannot write" in err
-    assert "File too large" in err
+    with limited_files(size):
+        failed = als("train", ID, "--out", run, *QUICK, "--steps", 512)
+    assert_one_line_of_it(failed)
     assert not run.exists()
+
+
+def assert_one_line_of_it(failed):
+    assert failed.code == 2, failed.err
+    assert failed.err.count("\n") == 1
+    assert "Error: cannot write" in failed.err
+    assert "File too large" in failed.err
 
 
 def test_a_training_says_what_it_did(tmp_path):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from als_command import als as in_process
+from als_command import als
 
 from als_engine.system.locking import locked
 from als_plugins.experiment.config import read_experiment
@@ -61,11 +61,6 @@ GIVEN: dict[str, Any] = {
 }
 
 
-def als(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """Runs `als` in a process of its own; it does not outlive the test."""
-    return subprocess.run([*PROGRAM, *arguments], cwd=folder, check=False, **GIVEN)
-
-
 def written(folder: Path, steps: int) -> Path:
     path = folder / f"loop-{steps}.toml"
     path.write_text(LOOP.replace("STEPS", str(steps)))
@@ -76,12 +71,10 @@ def written(folder: Path, steps: int) -> Path:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a loop that went through."""
     folder = tmp_path_factory.mktemp("loop")
-    run = als("run", str(written(folder, 128)), "--out", "out", folder=folder)
-    assert run.returncode == 0, run.stderr
-    assert all(
-        stage in run.stdout for stage in ("collect", "pretrain", "train", "adapt", "evaluate")
-    )
-    assert "expert" in run.stdout
+    run = als("run", written(folder, 128), "--out", folder / "out")
+    assert run.code == 0, run.err
+    assert all(stage in run.out for stage in ("collect", "pretrain", "train", "adapt", "evaluate"))
+    assert "expert" in run.out
     return folder
 
 
@@ -108,7 +101,7 @@ def test_a_loop_that_was_killed_before_it_said_done_goes_on_also_when_it_was_mov
         path.unlink()
     weights = list(out.rglob("*.safetensors"))
     before = {path: path.stat().st_mtime_ns for path in weights}
-    result = in_process("run", done / "loop-128.toml", "--out", out)
+    result = als("run", done / "loop-128.toml", "--out", out)
     assert result.code == 0, result.err
     assert len(list(out.glob(f"*/{DONE}"))) == 5
     assert {path: path.stat().st_mtime_ns for path in weights} == before
@@ -120,13 +113,13 @@ def test_a_loop_goes_on_through_no_link_and_beside_no_other(done: Path, tmp_path
     (stage,) = out.glob("train-*")
     (stage / DONE).unlink()
     with locked(out):
-        result = in_process("run", done / "loop-128.toml", "--out", out)
+        result = als("run", done / "loop-128.toml", "--out", out)
     assert (result.code, result.err.count("\n")) == (2, 1)
     assert f"another process is writing to {out}" in result.err
     stage.rename(tmp_path / "elsewhere")
     stage.symlink_to(tmp_path / "elsewhere")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "elsewhere").rglob("*")}
-    result = in_process("run", done / "loop-128.toml", "--out", out)
+    result = als("run", done / "loop-128.toml", "--out", out)
     assert (result.code, result.err.count("\n")) == (2, 1)
     assert f"{stage} is a link: put what it leads to in its place" in result.err
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "elsewhere").rglob("*")}
@@ -138,13 +131,12 @@ def test_what_is_done_is_not_done_again_and_a_change_does_only_what_depends_on_i
     done: Path,
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in (done / "out").glob(f"*/{DONE}")}
-    again = als("run", "loop-128.toml", "--out", "out", folder=done)
-    assert again.returncode == 0, again.stderr
-    assert again.stdout.count("was done") == 5
-    written(done, 192)
-    changed = als("run", "loop-192.toml", "--out", "out", folder=done)
-    assert changed.returncode == 0, changed.stderr
-    assert changed.stdout.count("was done") == 2  # Experience and encoder do not depend on it.
+    again = als("run", done / "loop-128.toml", "--out", done / "out")
+    assert again.code == 0, again.err
+    assert again.out.count("was done") == 5
+    changed = als("run", written(done, 192), "--out", done / "out")
+    assert changed.code == 0, changed.err
+    assert changed.out.count("was done") == 2  # Experience and encoder do not depend on it.
     after = {path: path.stat().st_mtime_ns for path in (done / "out").glob(f"*/{DONE}")}
     assert before.items() <= after.items()
     assert len(after) == 8
@@ -167,20 +159,26 @@ def test_a_stage_whose_output_is_damaged_is_done_again(done: Path) -> None:
         "adapt": True,
         "evaluate": True,
     }
-    again = als("run", "loop-128.toml", "--out", "out", folder=done)
-    assert again.returncode == 0, again.stderr
-    assert again.stdout.count("was done") == 3
+    again = als("run", done / "loop-128.toml", "--out", done / "out")
+    assert again.code == 0, again.err
+    assert again.out.count("was done") == 3
     stages = plan(experiment, done / "out")
     assert all(stage.done() is not None for stage in stages)
     assert not list((done / "out").glob(".*"))
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_a_stage_and_the_same_command_goes_on(tmp_path: Path) -> None:
+def test_ctrl_c_stops_a_stage_and_the_same_command_goes_on(done: Path, tmp_path: Path) -> None:
     path = written(tmp_path, 200_000)
+    shutil.copytree(done / "out", tmp_path / "out")  # So that the training comes at once.
+    before = set((tmp_path / "out").glob("train-*"))
+
+    def begun() -> set[Path]:
+        return set((tmp_path / "out").glob("train-*")) - before
+
     run = subprocess.Popen([*PROGRAM, "run", path.name, "--out", "out"], cwd=tmp_path, **GIVEN)
     try:
-        while not list((tmp_path / "out").glob("train-*/training/progress.csv")):
+        while not any((stage / "training" / "progress.csv").exists() for stage in begun()):
             assert run.poll() is None, run.communicate()[1]
             time.sleep(0.1)
         run.send_signal(signal.SIGINT)
@@ -190,7 +188,8 @@ def test_ctrl_c_stops_a_stage_and_the_same_command_goes_on(tmp_path: Path) -> No
         run.wait()
     assert run.returncode == 130
     assert "Stopped in train. Go on with: als run" in error
-    (checkpoint, *_) = (tmp_path / "out").glob("train-*/training/checkpoints/*")
-    check = als("run", path.name, "--out", "out", "--check", folder=tmp_path)
-    assert check.stdout.count(" done ") == 2
+    (stage,) = begun()
+    (checkpoint, *_) = (stage / "training" / "checkpoints").iterdir()
+    check = als("run", path, "--out", tmp_path / "out", "--check")
+    assert check.out.count(" done ") == 2
     assert int(checkpoint.name) > 0

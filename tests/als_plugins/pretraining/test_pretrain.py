@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchrun_pair
 from als_command import als
 from made_experience import MadeExperience
 from places import TESTS
@@ -281,19 +282,15 @@ def test_without_anything_held_out_the_last_weights_are_saved(monkeypatch, tmp_p
         assert np.array_equal(newest[f"weights/encoder.{name}"], array)
 
 
-def torchrun(processes, out, objective):
-    script = Path(__file__).with_name("torchrun_pair.py")
-    start = [] if processes == 1 else ["-m", "torch.distributed.run", "--nproc_per_node", "2"]
+def test_two_processes_end_with_the_weights_of_one(tmp_path):
+    words = [str(SUPPORT), str(tmp_path), ",".join(ALL)]
+    script = SUPPORT / "torchrun_pair.py"
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
     subprocess.run(
-        [sys.executable, *start, str(script), str(SUPPORT), str(out), objective],
+        [*start, script, *words],
         check=True, capture_output=True, timeout=100, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-
-
-def test_two_processes_end_with_the_weights_of_one(tmp_path):
-    objectives = ",".join(ALL)
-    torchrun(1, tmp_path, objectives)
-    torchrun(2, tmp_path, objectives)
+    torchrun_pair.main(*words)
     one, first, second = (
         load_file(tmp_path / f"{name}.safetensors") for name in ("0-of-1", "0-of-2", "1-of-2")
     )

@@ -1,4 +1,4 @@
-"""What `torchrun` starts in a test: a share of a pretraining, without the report.
+"""What `torchrun` starts in a test: a share of a pretraining, without the report; or all of it.
 
 python torchrun_pair.py SUPPORT OUT OBJECTIVE
 """
