@@ -8,21 +8,18 @@ offers is taken whole or not at all, so a refused plugin leaves no half of itsel
 from __future__ import annotations
 
 import os
-import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from importlib.metadata import EntryPoint
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import pluggy
 
-from als_engine.errors import ALSError, PluginError, UnknownIdError, unknown
-from als_engine.plugins import hookspecs
-from als_engine.plugins.containment import PATIENCE, Contained, caught, contained, describe
+from als_engine.errors import PluginError, UnknownIdError, unknown
+from als_engine.plugins import asking, hookspecs
 from als_engine.plugins.discovery import (
     BUNDLED,
     Namespaces,
@@ -44,7 +41,6 @@ from als_engine.plugins.specs import (
     Spec,
     SuiteSpec,
     load_object,
-    namespace_of,
 )
 
 if TYPE_CHECKING:
@@ -56,33 +52,6 @@ __all__ = ["Plugin", "Registry", "registry"]
 
 S = TypeVar("S", bound=Spec)
 Listener = Callable[[Sequence[ScenarioSpec]], None]
-
-_KINDS: dict[type[Spec], str] = {
-    ScenarioSpec: "scenario",
-    SensorSpec: "sensor",
-    AgentSpec: "agent",
-    EncoderSpec: "encoder",
-    SuiteSpec: "suite",
-}
-
-
-_MOST_SPECS: Final = 10_000
-"""More than anybody offers; a hook may be a generator that has no end."""
-
-
-class _Entry(NamedTuple):
-    """A spec and where it came from."""
-
-    spec: Spec
-    plugin: Plugin
-
-
-class _Loaded(NamedTuple):
-    """A plugin whose hooks are called; `point` is None for one that is not installed."""
-
-    plugin: Plugin
-    hooks: object
-    point: EntryPoint | None
 
 
 class Added(NamedTuple):
@@ -105,11 +74,11 @@ class Registry:
         self._settings = PluginSettings()
         self._started = False
         self._plugins: list[Plugin] = []
-        self._hooks: list[_Loaded] = []
+        self._hooks: list[asking.Loaded] = []
         # What `add` has added: a worker process, which finds what is installed, must be told of it.
         self.added: list[Added] = []
         self._waiting: list[tuple[Plugin, EntryPoint]] = []
-        self._entries: dict[type[Spec], dict[str, _Entry]] = {kind: {} for kind in _KINDS}
+        self._entries: asking.Entries = {kind: {} for kind in asking.KINDS}
         self._namespaces = Namespaces()
         self._listeners: list[Listener] = []
 
@@ -177,7 +146,7 @@ class Registry:
         distribution = self.distribution(spec)
         extras = ",".join(getattr(spec, "needs", ()))
         hint = f'; install it with: pip install "{distribution}[{extras}]"' if extras else ""
-        field = "task" if isinstance(spec, ScenarioSpec) else _KINDS[type(spec)]
+        field = "task" if isinstance(spec, ScenarioSpec) else asking.KINDS[type(spec)]
         return load_object(getattr(spec, field), hint, distribution)
 
     def distribution(self, spec: Spec) -> str:
@@ -293,11 +262,11 @@ class Registry:
         names += [group.name for group in app.registered_groups]
         taken = {str(name).casefold(): BUNDLED for name in names}
         for loaded in list(self._hooks):
-            if self._has(loaded, "als_commands"):
+            if asking.has(self._manager, "als_commands", loaded.hooks):
                 self._add_commands(app, loaded, taken, watched)
 
     def _add_commands(
-        self, app: typer.Typer, loaded: _Loaded, taken: dict[str, str], watched: bool
+        self, app: typer.Typer, loaded: asking.Loaded, taken: dict[str, str], watched: bool
     ) -> None:
         plugin, point = loaded.plugin, loaded.point
         attempt: AbstractContextManager[None] = nullcontext()
@@ -307,8 +276,8 @@ class Registry:
                 return
             attempt = self._trials.attempt(plugin, point, "commands")
         own, names = app, list[str]()
-        with attempt, _contained(plugin, "adding its commands") as done:
-            own, names = self._commands(loaded)
+        with attempt, asking.in_place(plugin, "adding its commands") as done:
+            own, names = asking.commands(self._manager, loaded.hooks)
             for name in names:
                 if other := taken.get(name.casefold()):
                     what = f'command "{name}" of {plugin.distribution}'
@@ -319,19 +288,6 @@ class Registry:
         taken.update(dict.fromkeys(map(str.casefold, names), plugin.distribution))
         app.registered_commands += own.registered_commands
         app.registered_groups += own.registered_groups
-
-    def _commands(self, loaded: _Loaded) -> tuple[typer.Typer, list[str]]:
-        """Returns one plugin's commands in an app of their own, and their names."""
-        import typer
-
-        own = typer.Typer(name="als", add_completion=False)
-        self._call("als_commands", loaded.hooks, app=own)
-        if own.registered_callback is not None:
-            raise PluginError("als_commands adds commands, and no options of `als` itself")
-        if not (own.registered_commands or own.registered_groups):
-            return own, []
-        # Typer reads the signatures only here: a wrong one is this plugin's, and not everybody's.
-        return own, list(typer.main.get_group(own).commands)
 
     @property
     def listens_to_episodes(self) -> bool:
@@ -356,14 +312,14 @@ class Registry:
         self.start()
         if entry := self._entries[kind].get(id):
             return cast(S, entry.spec)
-        message = unknown(_KINDS[kind], id, sorted(self._entries[kind]))
+        message = unknown(asking.KINDS[kind], id, sorted(self._entries[kind]))
         raise UnknownIdError(f"{message}{self._unloaded()}")
 
     def _resolved(
         self, kind: type[Spec], word: str | os.PathLike[str], suffix: str = ""
     ) -> str | Path:
         try:
-            return resolve(word, _KINDS[kind], sorted(self._ids(kind)), suffix)
+            return resolve(word, asking.KINDS[kind], sorted(self._ids(kind)), suffix)
         except UnknownIdError as error:
             raise UnknownIdError(f"{error}{self._unloaded()}") from None
 
@@ -421,7 +377,7 @@ class Registry:
         try:
             self._admit(plugin, point.load, point)
         except PluginError as error:
-            _keep_failure(plugin, error)
+            asking.keep_failure(plugin, error)
 
     @cached_property
     def _trials(self) -> Trials:
@@ -441,82 +397,25 @@ class Registry:
         hooks: object = None
         admitted = False
         try:
-            with _contained(plugin, "being imported") as done:
+            with asking.in_place(plugin, "being imported") as done:
                 hooks = get()
                 self._manager.register(hooks, f"{plugin.distribution}:{plugin.name or id(hooks)}")
-                self._check_hooks(hooks)
-                offered = self._ask(hooks)
-                self._check_ids(plugin, offered)
+                asking.check_hooks(self._manager, hooks)
+                offered = asking.ask(self._manager, hooks)
+                asking.check_ids(self._entries, self._namespaces, plugin, offered)
                 if scenarios := [spec for spec in offered if isinstance(spec, ScenarioSpec)]:
                     for listener in self._listeners:
                         listener(scenarios)
             if done.error is not None:
-                raise PluginError(_reason(done.error)) from done.error
+                raise PluginError(asking.reason(done.error)) from done.error
             admitted = True
         finally:
             if not admitted and self._manager.is_registered(hooks):
                 self._manager.unregister(hooks)
         for spec in offered:
-            self._entries[type(spec)][spec.id] = _Entry(spec, plugin)
+            self._entries[type(spec)][spec.id] = asking.Entry(spec, plugin)
         plugin.specs, plugin.status = offered, "loaded"
-        self._hooks.append(_Loaded(plugin, hooks, point))
-
-    def _check_hooks(self, hooks: object) -> None:
-        """Refuses a plugin without hooks and a misspelt hook, which pluggy both lets pass."""
-        callers = self._manager.get_hookcallers(hooks) or []
-        if not callers:
-            raise PluginError("it has no hooks; is each of them marked with @hookimpl?")
-        for caller in callers:
-            if not caller.has_spec():
-                names = [name for name in dir(hookspecs) if name.startswith("als_")]
-                raise PluginError(unknown("hook", caller.name, names))
-
-    def _ask(self, hooks: object) -> list[Spec]:
-        """Returns what one plugin offers."""
-        offered: list[Spec] = []
-        for kind, noun in _KINDS.items():
-            hook = f"als_{noun}s"
-            try:
-                answers = self._call(hook, hooks)
-                specs = [spec for answer in answers for spec in islice(answer, _MOST_SPECS + 1)]
-            except BaseException as error:
-                raise PluginError(f"{hook}: {_reason(error)}") from error
-            if len(specs) > _MOST_SPECS:
-                raise PluginError(f"{hook} must return at most {_MOST_SPECS} {kind.__name__}s")
-            for spec in specs:
-                if type(spec) is not kind:
-                    raise PluginError(f"{hook} must return {kind.__name__}s, got {_shown(spec)}")
-            offered += specs
-        return offered
-
-    def _check_ids(self, plugin: Plugin, offered: list[Spec]) -> None:
-        """Refuses duplicates and other people's namespaces, naming both distributions."""
-        seen: set[tuple[type[Spec], str]] = set()
-        for spec in offered:
-            what = f'{_KINDS[type(spec)]} "{spec.id}" of {plugin.distribution}'
-            entry = self._entries[type(spec)].get(spec.id)
-            if entry or (type(spec), spec.id) in seen:
-                other = entry.plugin.distribution if entry else plugin.distribution
-                raise PluginError(f"{what} exists already, from {other}")
-            seen.add((type(spec), spec.id))
-            namespace = namespace_of(spec.id)
-            if isinstance(spec, SensorSpec) and not namespace:
-                # Every scenario may be made with it, also one that is installed later.
-                raise PluginError(
-                    f'{what} needs a namespace, such as "{plugin.distribution}/{spec.id}": names '
-                    f"without one belong to {BUNDLED} and to the scenarios' own sensors"
-                )
-            if reason := self._namespaces.why_not(plugin.distribution, namespace):
-                raise PluginError(f"{what}: {reason}")
-
-    def _call(self, hook: str, hooks: object, **arguments: Any) -> list[Any]:
-        """Calls one hook of one plugin, so that a failure can be laid at the right door."""
-        others = self._manager.get_plugins() - {hooks}
-        return cast("list[Any]", self._manager.subset_hook_caller(hook, others)(**arguments))
-
-    def _has(self, loaded: _Loaded, hook: str) -> bool:
-        callers = self._manager.get_hookcallers(loaded.hooks) or []
-        return any(caller.name == hook for caller in callers)
+        self._hooks.append(asking.Loaded(plugin, hooks, point))
 
     def _tell_each(self, hook: str, **arguments: Any) -> None:
         """Calls a hook of plugin after plugin, and drops one that fails."""
@@ -524,17 +423,17 @@ class Registry:
         # On a terminal a bar may be drawn by another thread, whose lines are not the plugin's.
         divert = not os.isatty(1)
         for loaded in list(self._hooks):
-            if not self._has(loaded, hook):
+            if not asking.has(self._manager, hook, loaded.hooks):
                 continue
-            with _contained(loaded.plugin, f"in {hook}", divert=divert) as done:
-                self._call(hook, loaded.hooks, **arguments)
+            with asking.in_place(loaded.plugin, f"in {hook}", divert=divert) as done:
+                asking.call(self._manager, hook, loaded.hooks, **arguments)
             if done.error is not None:
                 self._fail(loaded, hook, done.error)
 
-    def _fail(self, loaded: _Loaded, hook: str, error: BaseException) -> None:
+    def _fail(self, loaded: asking.Loaded, hook: str, error: BaseException) -> None:
         """Keeps why a hook failed, says so, and calls the plugin no more."""
         plugin = loaded.plugin
-        _keep_failure(plugin, error)
+        asking.keep_failure(plugin, error)
         self._drop(loaded)
         warnings.warn(
             f"plugin {plugin.distribution} failed in {hook} and is called no more: {plugin.error}",
@@ -542,36 +441,9 @@ class Registry:
             stacklevel=4,
         )
 
-    def _drop(self, loaded: _Loaded) -> None:
+    def _drop(self, loaded: asking.Loaded) -> None:
         self._hooks.remove(loaded)
         self._manager.unregister(loaded.hooks)
-
-
-def _contained(
-    plugin: Plugin, doing: str, *, divert: bool = True
-) -> AbstractContextManager[Contained]:
-    """Runs a plugin's code; ours is trusted with the process, and is not watched."""
-    if plugin.distribution == BUNDLED:
-        return caught()
-    return contained(plugin.distribution, doing, PATIENCE, divert=divert)
-
-
-def _reason(error: BaseException) -> str:
-    """Returns what an error says: ours are sentences, others need their type."""
-    return " ".join(str(error).split()) if isinstance(error, ALSError) else describe(error)
-
-
-def _shown(value: object) -> str:
-    try:
-        return repr(value)[:200]
-    except BaseException:
-        return f"a {type(value).__name__}"
-
-
-def _keep_failure(plugin: Plugin, error: BaseException) -> None:
-    """Writes down why a plugin failed: one line for people, the traceback for its author."""
-    plugin.status, plugin.error = "failed", _reason(error)
-    plugin.traceback = "".join(traceback.format_exception(error))
 
 
 registry = Registry()

@@ -12,9 +12,10 @@ import pytest
 from als_command import als
 from made_bundles import close
 
-from als_bench.checking.bundle import Bundle, write_bundle
+from als_bench.checking.bundle import Bundle
 from als_bench.checking.manifest import MANIFEST, MAX_MANIFEST, SEAL
 from als_bench.checking.verify import verify, verify_bundle
+from als_bench.checking.writing import write_bundle
 from als_bench.claims import canonical_json, claims_of, origin_of, player_claims
 from als_bench.provenance import run_record
 from als_bench.records import TrainedAgent, Unit

@@ -12,8 +12,8 @@ import json
 import numpy as np
 from learn_worlds import ID, NO_EXPERT, TRADE
 
-from als_bench.checking.bundle import Source, assemble
 from als_bench.checking.manifest import MANIFEST, SEAL
+from als_bench.checking.writing import Source, assemble
 from als_bench.claims import canonical_json, claims_of, digest_of, origin_of
 from als_bench.claims import player_claims as player
 from als_bench.provenance import run_record

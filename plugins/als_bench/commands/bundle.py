@@ -24,7 +24,8 @@ def bundle(store: StoreFile, out: Out, run: Run = None, agents: Agents = None) -
 
     Example: als bench bundle --store runs/smoke.sqlite --out smoke-bundle
     """
-    from als_bench.checking.bundle import Bundle, write_bundle
+    from als_bench.checking.bundle import Bundle
+    from als_bench.checking.writing import write_bundle
     from als_bench.results.store import Store
     from als_engine.cli.bars import counting_bar
 

@@ -1,0 +1,180 @@
+"""Asks one plugin's hooks, and refuses answers that are not what a hook returns."""
+
+from __future__ import annotations
+
+import traceback
+from contextlib import AbstractContextManager
+from importlib.metadata import EntryPoint
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+import pluggy
+
+from als_engine.errors import ALSError, PluginError, unknown
+from als_engine.plugins import hookspecs
+from als_engine.plugins.containment import PATIENCE, Contained, caught, contained, describe
+from als_engine.plugins.discovery import BUNDLED, Namespaces, Plugin
+from als_engine.plugins.specs import (
+    AgentSpec,
+    EncoderSpec,
+    ScenarioSpec,
+    SensorSpec,
+    Spec,
+    SuiteSpec,
+    namespace_of,
+)
+
+if TYPE_CHECKING:
+    import typer
+
+__all__ = [
+    "KINDS",
+    "Entries",
+    "Entry",
+    "Loaded",
+    "ask",
+    "call",
+    "check_hooks",
+    "check_ids",
+    "commands",
+    "has",
+    "in_place",
+    "keep_failure",
+    "reason",
+]
+
+KINDS: dict[type[Spec], str] = {
+    ScenarioSpec: "scenario",
+    SensorSpec: "sensor",
+    AgentSpec: "agent",
+    EncoderSpec: "encoder",
+    SuiteSpec: "suite",
+}
+
+_MOST_SPECS: Final = 10_000
+"""More than anybody offers; a hook may be a generator that has no end."""
+
+
+class Entry(NamedTuple):
+    """A spec and where it came from."""
+
+    spec: Spec
+    plugin: Plugin
+
+
+class Loaded(NamedTuple):
+    """A plugin whose hooks are called; `point` is None for one that is not installed."""
+
+    plugin: Plugin
+    hooks: object
+    point: EntryPoint | None
+
+
+Entries = dict[type[Spec], dict[str, Entry]]
+"""By kind and id."""
+
+
+def check_hooks(manager: pluggy.PluginManager, hooks: object) -> None:
+    """Refuses a plugin without hooks and a misspelt hook, which pluggy both lets pass."""
+    callers = manager.get_hookcallers(hooks) or []
+    if not callers:
+        raise PluginError("it has no hooks; is each of them marked with @hookimpl?")
+    for caller in callers:
+        if not caller.has_spec():
+            names = [name for name in dir(hookspecs) if name.startswith("als_")]
+            raise PluginError(unknown("hook", caller.name, names))
+
+
+def ask(manager: pluggy.PluginManager, hooks: object) -> list[Spec]:
+    """Returns what one plugin offers."""
+    offered: list[Spec] = []
+    for kind, noun in KINDS.items():
+        hook = f"als_{noun}s"
+        try:
+            answers = call(manager, hook, hooks)
+            specs = [spec for answer in answers for spec in islice(answer, _MOST_SPECS + 1)]
+        except BaseException as error:
+            raise PluginError(f"{hook}: {reason(error)}") from error
+        if len(specs) > _MOST_SPECS:
+            raise PluginError(f"{hook} must return at most {_MOST_SPECS} {kind.__name__}s")
+        for spec in specs:
+            if type(spec) is not kind:
+                raise PluginError(f"{hook} must return {kind.__name__}s, got {_shown(spec)}")
+        offered += specs
+    return offered
+
+
+def call(manager: pluggy.PluginManager, hook: str, hooks: object, **arguments: Any) -> list[Any]:
+    """Calls one hook of one plugin, so that a failure can be laid at the right door."""
+    others = manager.get_plugins() - {hooks}
+    return cast("list[Any]", manager.subset_hook_caller(hook, others)(**arguments))
+
+
+def has(manager: pluggy.PluginManager, hook: str, hooks: object) -> bool:
+    """Whether a plugin implements a hook."""
+    callers = manager.get_hookcallers(hooks) or []
+    return any(caller.name == hook for caller in callers)
+
+
+def commands(manager: pluggy.PluginManager, hooks: object) -> tuple[typer.Typer, list[str]]:
+    """Returns one plugin's commands in an app of their own, and their names."""
+    import typer
+
+    own = typer.Typer(name="als", add_completion=False)
+    call(manager, "als_commands", hooks, app=own)
+    if own.registered_callback is not None:
+        raise PluginError("als_commands adds commands, and no options of `als` itself")
+    if not (own.registered_commands or own.registered_groups):
+        return own, []
+    # Typer reads the signatures only here: a wrong one is this plugin's, and not everybody's.
+    return own, list(typer.main.get_group(own).commands)
+
+
+def in_place(
+    plugin: Plugin, doing: str, *, divert: bool = True
+) -> AbstractContextManager[Contained]:
+    """Runs a plugin's code; ours is trusted with the process, and is not watched."""
+    if plugin.distribution == BUNDLED:
+        return caught()
+    return contained(plugin.distribution, doing, PATIENCE, divert=divert)
+
+
+def reason(error: BaseException) -> str:
+    """Returns what an error says: ours are sentences, others need their type."""
+    return " ".join(str(error).split()) if isinstance(error, ALSError) else describe(error)
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:200]
+    except BaseException:
+        return f"a {type(value).__name__}"
+
+
+def check_ids(
+    entries: Entries, namespaces: Namespaces, plugin: Plugin, offered: list[Spec]
+) -> None:
+    """Refuses duplicates and other people's namespaces, naming both distributions."""
+    seen: set[tuple[type[Spec], str]] = set()
+    for spec in offered:
+        what = f'{KINDS[type(spec)]} "{spec.id}" of {plugin.distribution}'
+        entry = entries[type(spec)].get(spec.id)
+        if entry or (type(spec), spec.id) in seen:
+            other = entry.plugin.distribution if entry else plugin.distribution
+            raise PluginError(f"{what} exists already, from {other}")
+        seen.add((type(spec), spec.id))
+        namespace = namespace_of(spec.id)
+        if isinstance(spec, SensorSpec) and not namespace:
+            # Every scenario may be made with it, also one that is installed later.
+            raise PluginError(
+                f'{what} needs a namespace, such as "{plugin.distribution}/{spec.id}": names '
+                f"without one belong to {BUNDLED} and to the scenarios' own sensors"
+            )
+        if reason := namespaces.why_not(plugin.distribution, namespace):
+            raise PluginError(f"{what}: {reason}")
+
+
+def keep_failure(plugin: Plugin, error: BaseException) -> None:
+    """Writes down why a plugin failed: one line for people, the traceback for its author."""
+    plugin.status, plugin.error = "failed", reason(error)
+    plugin.traceback = "".join(traceback.format_exception(error))
