@@ -158,9 +158,9 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
 
 
 def with_limit(spec: EnvSpec | None, limit: int) -> EnvSpec | None:
-    """A copy of a spec that names the time limit which is really kept."""
-    if spec is None:
-        return None
+    """A spec that names the time limit which is really kept: a copy, where it named another one."""
+    if spec is None or spec.max_episode_steps == limit:
+        return spec
     spec = deepcopy(spec)
     spec.max_episode_steps = limit
     return spec
