@@ -141,7 +141,7 @@ def _moments(experience: Experience, part: str, most: int | None = MOMENTS) -> M
 
 def _places(entities: NDArray[np.float32]) -> NDArray[np.float32]:
     """Where the things are, (moments, rows, 2), metres ahead and to the left; far off if absent."""
-    from als_engine.sensors.entity_rows import COLUMNS
+    from als_engine.sensors.columns import ENTITIES as COLUMNS
 
     at = [COLUMNS.index("forward"), COLUMNS.index("left")]
     return np.where(entities[..., :1] > 0.5, 10 * entities[..., at], 1e3).astype(np.float32)
@@ -149,7 +149,7 @@ def _places(entities: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _named(entities: NDArray[np.float32], text: NDArray[np.integer]) -> NDArray[np.intp]:
     """The row of the thing that has the colour and the shape in the text; -1 out of sight."""
-    from als_engine.sensors.entity_rows import COLUMNS
+    from als_engine.sensors.columns import ENTITIES as COLUMNS
     from als_engine.sensors.tokenizer import encode
     from als_engine.world.layout import rgb
     from als_scenarios.education.vocabulary import COLORS, SHAPES

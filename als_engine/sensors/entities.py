@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.sensors.base import Sensor
-from als_engine.sensors.entity_rows import COLUMNS, ROWS, fill_rows
+from als_engine.sensors.columns import ENTITIES as COLUMNS
+from als_engine.sensors.entity_rows import ROWS, fill_rows
 
 if TYPE_CHECKING:
     from als_engine.world.state import WorldState
 
-__all__ = ["COLUMNS", "ROWS", "Entities"]
+__all__ = ["ROWS", "Entities"]
 
 _SIGNED = ("forward", "left", "up", "facing_cos", "facing_sin", "forward_velocity", "left_velocity")
 

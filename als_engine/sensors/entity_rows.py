@@ -10,43 +10,14 @@ from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
+from als_engine.sensors.columns import ENTITIES as COLUMNS
+from als_engine.sensors.columns import SIGHT
 from als_engine.system.compiling import kernel
 
 if TYPE_CHECKING:
     from als_engine.world.arrays import BoolArray, FloatArray
 
-COLUMNS: Final = (
-    "present",
-    "fixed",
-    "movable",
-    "portable",
-    "avatar",
-    "sign",
-    "sound",
-    "identity",
-    "forward",
-    "left",
-    "up",
-    "distance",
-    "facing_cos",
-    "facing_sin",
-    "forward_velocity",
-    "left_velocity",
-    "length",
-    "width",
-    "height",
-    "round",
-    "red",
-    "green",
-    "blue",
-    "weight",
-    "usable",
-    "holding",
-)
-"""The names of the columns of `entities`."""
-
 ROWS: Final = 16
-SIGHT: Final = 10.0  # metres
 FASTEST: Final = 4.0  # metres per second that read as 1
 LARGEST: Final = 2.0  # metres that read as 1
 HALF_MASS: Final = 20.0  # kilograms that read as 0.5

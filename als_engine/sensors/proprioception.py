@@ -11,26 +11,12 @@ from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
+from als_engine.sensors.columns import PROPRIOCEPTION as COLUMNS
 from als_engine.system.compiling import kernel
 
 if TYPE_CHECKING:
     from als_engine.world.arrays import FloatArray, IntArray
     from als_engine.world.state import WorldState
-
-COLUMNS: Final = (
-    "forward_velocity",
-    "left_velocity",
-    "turn_rate",
-    "heading_sin",
-    "heading_cos",
-    "holding",
-    "held_red",
-    "held_green",
-    "held_blue",
-    "held_identity",
-    "time_left",
-)
-"""The names of the columns of `proprioception`."""
 
 FASTEST: Final = 2.0
 """Velocities are cut off at this multiple of what the body does by itself."""

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from als_command import als
 from bench_runs import (
     alive_in,
     als_process,
@@ -22,15 +23,18 @@ from bench_runs import (
     wait_for,
     write_suite,
 )
+from learn_worlds import learn
 from places import TESTS
 
 from als_bench.results.store import Store
 from als_engine.errors import StoreError
 
+__all__ = ["learn"]
+
 AGENTS = ("--agent", "random", "--agent", "expert", "--agent", "learn/habit")
 UNITS, PAIRS = 2 * 3, 3 * 3
 
-KILLS = 50
+KILLS = 20
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +93,7 @@ def test_more_agents_and_seeds_are_added_to_what_is_there(env, tmp_path) -> None
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_killed_fifty_times_it_loses_nothing_and_doubles_nothing(whole, env, tmp_path) -> None:
+def test_killed_twenty_times_it_loses_nothing_and_doubles_nothing(whole, env, tmp_path) -> None:
     folder, table = whole
     draw, kills, store = random.Random(4), 0, tmp_path / "0.sqlite"
     words = ("bench", "run", folder / "walks.toml", *AGENTS, "--store")
@@ -153,19 +157,13 @@ def test_a_ray_cluster_that_loses_a_machine_ends_with_the_same_table(whole, env,
     assert rows_of(tmp_path / "it.sqlite") == rows_of(folder / "it.sqlite")
 
 
-def test_another_agent_under_a_name_that_is_taken_is_refused(env, tmp_path) -> None:
+def test_another_agent_under_a_name_that_is_taken_is_refused(env, learn, tmp_path) -> None:
     suite, store = write_suite(tmp_path, episodes=2), tmp_path / "it.sqlite"
     words = ("bench", "run", suite, "--only", "near", "--store", store, "--agent")
     als_process(*words, "mine=learn/habit:rate=0.2", env=env)
-    done = subprocess.run(
-        command(*words, "mine=learn/habit:rate=0.3"),
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr.strip().endswith(
+    done = als(*words, "mine=learn/habit:rate=0.3")
+    assert done.code == 2
+    assert done.err.strip().endswith(
         '"mine" stands for another agent in this store: choose another name'
     )
 
@@ -180,18 +178,12 @@ def test_another_agent_under_a_name_that_is_taken_is_refused(env, tmp_path) -> N
         (["SUITE", "--agent", "learn/habit:rat=1"], "unexpected keyword argument 'rat'"),
     ],
 )
-def test_a_mistake_is_one_line_and_leaves_nothing_behind(env, tmp_path, words, message) -> None:
+def test_a_mistake_is_one_line_and_leaves_nothing_behind(learn, tmp_path, words, message) -> None:
     suite, store = write_suite(tmp_path), tmp_path / "stores" / "it.sqlite"
-    said = subprocess.run(
-        command("bench", "run", *(suite if w == "SUITE" else w for w in words), "--store", store),
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert said.returncode == 2, said.stdout
-    assert message in said.stderr
-    assert len(said.stderr.strip().splitlines()) == 1
+    said = als("bench", "run", *(suite if w == "SUITE" else w for w in words), "--store", store)
+    assert said.code == 2, said.out
+    assert message in said.err
+    assert len(said.err.strip().splitlines()) == 1
     assert not store.exists()
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
-from als_engine.sensors.entity_rows import SIGHT
+from als_engine.sensors.columns import SIGHT
 from als_engine.sensors.text import HEARING_RANGE, sign_in_view
 from als_engine.system.compiling import kernel
 

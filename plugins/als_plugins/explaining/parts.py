@@ -10,8 +10,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.sensors import entity_rows, proprioception, touch
+from als_engine.sensors import touch
 from als_engine.sensors.audio import BAND_CENTERS
+from als_engine.sensors.columns import ENTITIES, PROPRIOCEPTION, SIGHT
 from als_engine.sensors.tokenizer import MARKS, PAD, decode
 from als_plugins.encoders.stems import Form, form_of
 
@@ -30,7 +31,7 @@ _COLORS: Final = {
     "brown": (115, 75, 50), "pink": (235, 145, 185),
 }  # fmt: skip
 
-_COLUMN: Final = {name: i for i, name in enumerate(entity_rows.COLUMNS)}
+_COLUMN: Final = {name: i for i, name in enumerate(ENTITIES)}
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def things_in(rows: NDArray[Any]) -> list[Thing]:
         row = rows[index]
         kind = KINDS[int(row[1:7].argmax())]
         red, green, blue = (round(255 * float(row[_COLUMN[c]])) for c in ("red", "green", "blue"))
-        forward, left = (entity_rows.SIGHT * float(row[_COLUMN[c]]) for c in ("forward", "left"))
+        forward, left = (SIGHT * float(row[_COLUMN[c]]) for c in ("forward", "left"))
         found.append(Thing(int(index), kind, forward, left, (red, green, blue)))
     return found
 
@@ -166,7 +167,7 @@ def _squares(key: str, shape: tuple[int, ...]) -> Iterator[Part]:
 
 
 def _things(key: str, array: NDArray[Any]) -> Iterator[Part]:
-    known = array.shape[1] == len(entity_rows.COLUMNS)
+    known = array.shape[1] == len(ENTITIES)
     names = {thing.row: thing.name for thing in things_in(array)} if known else {}
     for row in np.flatnonzero(array[:, 0] > 0.5):
         mask = np.zeros(array.shape, np.bool_)
@@ -193,7 +194,7 @@ def _channels(key: str, shape: tuple[int, ...]) -> Iterator[Part]:
 
 def _channel_names(key: str, shape: tuple[int, ...]) -> list[str]:
     count = int(np.prod(shape))
-    columns = {"proprioception": proprioception.COLUMNS, "touch": touch.COLUMNS}.get(key, ())
+    columns = {"proprioception": PROPRIOCEPTION, "touch": touch.COLUMNS}.get(key, ())
     if len(columns) == count:
         return [name.replace("_", " ") for name in columns]
     if key == "audio" and shape == (2, len(BAND_CENTERS)):

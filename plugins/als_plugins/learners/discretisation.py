@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from als_engine.errors import ArgumentError, unknown
-from als_engine.sensors.entities import COLUMNS as ENTITY
-from als_engine.sensors.entity_rows import SIGHT
-from als_engine.sensors.proprioception import COLUMNS as BODY
+from als_engine.sensors.columns import ENTITIES as ENTITY
+from als_engine.sensors.columns import PROPRIOCEPTION as BODY
+from als_engine.sensors.columns import SIGHT
 
 __all__ = ["MAX_CELLS", "Discretisation", "Tiles"]
 

@@ -10,14 +10,13 @@ from __future__ import annotations
 import math
 import time
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from stable_baselines3.common.vec_env import VecEnv
 
 from als_engine.agents.agent import Learner, Observation, Progress, Training
 from als_engine.errors import ArgumentError, SavedFileError
@@ -25,7 +24,9 @@ from als_engine.seeding import spread
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.learners.discretisation import MAX_CELLS, Borders, Discretisation, Tiles
 from als_plugins.learners.hyperparameters import Rate, Share, parse
-from als_plugins.learners.reporter import PAUSE, logger, progress, recent_of
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv
 
 __all__ = ["QLearning", "Sarsa", "TabularParameters"]
 
@@ -233,7 +234,11 @@ class _Record:
     """Progress, checkpoints and logs along a training."""
 
     def __init__(self, training: Training, env: VecEnv) -> None:
+        # It brings in torch, which takes seconds, and which a table that only acts does not need.
+        from als_plugins.learners.reporter import PAUSE, logger, progress, recent_of
+
         self._training, self._recent = training, recent_of(env)
+        self._pause, self._how_far = PAUSE, progress
         self._reported, self._logged = 0.0, 0
         self._checkpoint_at: int | None = None
         self._logger = logger(training.logs)
@@ -241,7 +246,7 @@ class _Record:
     def step(self, learner: QLearning, rows: int) -> None:
         """Notes what one step of all rows has brought."""
         training, steps = self._training, learner._steps
-        if time.monotonic() - self._reported >= PAUSE:
+        if time.monotonic() - self._reported >= self._pause:
             self._reported = time.monotonic()
             training.on_progress(self._progress(steps))
         if steps - self._logged >= _LOG_EVERY:
@@ -261,7 +266,7 @@ class _Record:
         return progress
 
     def _progress(self, steps: int) -> Progress:
-        return progress(steps, self._training, self._recent)
+        return self._how_far(steps, self._training, self._recent)
 
     def _log(self, learner: QLearning) -> None:
         self._logged = learner._steps

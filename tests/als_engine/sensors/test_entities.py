@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from als_engine.sensors.entities import COLUMNS, ROWS
+from als_engine.sensors.columns import ENTITIES as COLUMNS
+from als_engine.sensors.entities import ROWS
 from als_engine.world.layout import Box, Cylinder, Prop, Sign, SoundSource, Spawn, Sphere
 
 WALL = Prop(Box(0.2, 4.0, 3.0), (2.0, 0.0))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from als_engine.sensors.proprioception import COLUMNS
+from als_engine.sensors.columns import PROPRIOCEPTION as COLUMNS
 from als_engine.world.layout import Prop, Spawn, Sphere
 
 

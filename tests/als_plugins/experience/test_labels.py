@@ -9,7 +9,7 @@ import pytest
 from experience_worlds import TALK, trail  # noqa: F401
 
 import als_engine  # noqa: F401 - registers the scenarios
-from als_engine.sensors.entities import COLUMNS
+from als_engine.sensors.columns import ENTITIES as COLUMNS
 from als_engine.simulation import Simulation, simulate
 from als_plugins.experience.labels import Labels
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from learn_worlds import ID, learn
@@ -10,7 +13,7 @@ from als_engine.agents.saving import load_agent, make_agent, spaces
 from als_engine.agents.training import resume_training, train_agent
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate, normalise
-from als_engine.sensors.entities import COLUMNS
+from als_engine.sensors.columns import ENTITIES as COLUMNS
 from als_plugins.learners.discretisation import Discretisation, Tiles
 from als_plugins.learners.tabular import QLearning
 
@@ -180,3 +183,13 @@ def test_a_truncated_episode_goes_on_in_value_and_a_terminated_one_does_not():
     training = Training(steps=10)
     assert agent._last_value({**ended, "TimeLimit.truncated": True}, training) == 5.0
     assert agent._last_value({**ended, "TimeLimit.truncated": False}, training) == 0.0
+
+
+def test_a_table_that_only_acts_brings_in_neither_torch_nor_numba():
+    """In a sandbox, which keeps no compiled kernels, they cost eight seconds."""
+    code = (
+        "import sys; from als_engine.plugins.registry import registry; "
+        "registry.load(registry.agent('q-learning')); "
+        "sys.exit('torch' in sys.modules or 'numba' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
-from als_engine.sensors.entity_rows import COLUMNS, SIGHT
+from als_engine.sensors.columns import ENTITIES as COLUMNS
+from als_engine.sensors.columns import SIGHT
 from als_plugins.encoders.base import Encoder
 from als_plugins.encoders.stems import Form, form_of
 from als_plugins.pretraining.objectives.base import Clip, Objective

@@ -16,7 +16,7 @@ from gymnasium.spaces import Box
 from torch import Tensor, nn
 from torch.nn import functional
 
-from als_engine.sensors.entity_rows import COLUMNS
+from als_engine.sensors.columns import ENTITIES as COLUMNS
 from als_engine.sensors.tokenizer import HIDDEN, VOCABULARY_SIZE
 from als_plugins.encoders.base import Statistic
 from als_plugins.encoders.stems import MOST_KINDS, Form, form_of
