@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         Sphere,
     )
     from als_engine.world.room import Room
+    from als_engine.world.snapshot import Snapshot
     from als_engine.world.state import Quantity, WorldState
 
 __version__ = "0.1.0"
@@ -65,6 +66,7 @@ __all__ = [
     "SensorSpec",
     "Sign",
     "Simulation",
+    "Snapshot",
     "SoundSource",
     "Spawn",
     "Sphere",
@@ -94,6 +96,7 @@ _LAZY = {
     "Sensor": "als_engine.sensors",
     "Sign": "als_engine.world.layout",
     "Simulation": "als_engine.simulation",
+    "Snapshot": "als_engine.world.snapshot",
     "SoundSource": "als_engine.world.layout",
     "Spawn": "als_engine.world.layout",
     "Sphere": "als_engine.world.layout",

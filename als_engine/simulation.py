@@ -44,7 +44,7 @@ from als_engine.task import LEVELS, Behaviour, Split, Task, add_terms, split_of
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.world.layout import Layout
 from als_engine.world.snapshot import Snapshot
-from als_engine.world.state import WorldState
+from als_engine.world.state import WorldState, chosen_rows
 
 SUBSTEPS: Final = 4
 MAX_FRAME: Final = 1024
@@ -386,7 +386,7 @@ class Simulation(DeepCopied, Owner):
             ResetNeededError: a world is not reset, or its last step broke off in the middle.
             PhysicsError: the physics cannot keep the moment; the message says why.
         """
-        return snapshots.take(self, self._chosen(worlds))
+        return snapshots.take(self, chosen_rows(worlds, self.num_worlds))
 
     def restore(self, snapshot: Snapshot, worlds: ArrayLike | None = None) -> None:
         """Puts worlds back to a moment: from there on the same actions give the same bits.
@@ -402,17 +402,11 @@ class Simulation(DeepCopied, Owner):
             PhysicsError: the snapshot is damaged; nothing has changed.
         """
         self.check_open()
-        snapshots.restore(self, snapshot, self._chosen(worlds))
+        snapshots.restore(self, snapshot, chosen_rows(worlds, self.num_worlds))
 
     def fork(self, num_worlds: int, world: int = 0) -> Simulation:
         """A simulation of its own of so many worlds, each at the moment of one world of this."""
         return snapshots.fork(self, num_worlds, world)
-
-    def _chosen(self, worlds: ArrayLike | None) -> NDArray[np.intp]:
-        which = np.arange(self.num_worlds) if worlds is None else self.state.which(worlds)
-        if not which.size:
-            raise ArgumentError("no world is chosen")
-        return which
 
     def open_physics(self, what: str, worlds: NDArray[np.intp]) -> Physics:
         """The physics of worlds that are whole.

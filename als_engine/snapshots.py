@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.checks import at_least_one
-from als_engine.errors import ResetNeededError, SnapshotError
+from als_engine.errors import SnapshotError
 from als_engine.task import LEVELS
 from als_engine.world import moments
 from als_engine.world.snapshot import Generator, Moment, Snapshot
@@ -24,7 +24,7 @@ from als_engine.world.snapshot import Generator, Moment, Snapshot
 if TYPE_CHECKING:
     from als_engine.simulation import Simulation
 
-__all__ = ["check_snapshot", "fork", "identity", "restore", "take"]
+__all__ = ["check", "fork", "identity", "restore", "take"]
 
 Worlds = NDArray[np.intp]
 _OWN = ("rewards", "returns", "terminated", "truncated")
@@ -86,7 +86,7 @@ def take(simulation: Simulation, worlds: Worlds) -> Snapshot:
     return Snapshot(identity(simulation), arrays, each)
 
 
-def check_snapshot(simulation: Simulation, snapshot: Snapshot, count: int) -> None:
+def check(simulation: Simulation, snapshot: Snapshot, worlds: Worlds) -> None:
     """Refuses a snapshot that is not of such worlds, or not of so many.
 
     Raises:
@@ -102,11 +102,14 @@ def check_snapshot(simulation: Simulation, snapshot: Snapshot, count: int) -> No
             raise SnapshotError(
                 f"the snapshot is of {what} {_short(found)}, these worlds have {_short(value)}"
             )
-    if snapshot.num_worlds != count:
+    if snapshot.num_worlds != worlds.size:
         raise SnapshotError(
-            f"the snapshot is of {snapshot.num_worlds} worlds, and {count} are to be restored: "
-            "snapshot.select(...) chooses and repeats worlds"
+            f"the snapshot is of {snapshot.num_worlds} worlds, and {worlds.size} are to be "
+            "restored: snapshot.select(...) chooses and repeats worlds"
         )
+    if np.unique(worlds).size != worlds.size:
+        raise SnapshotError(f"worlds {worlds.tolist()} are not all different")
+    _check(simulation, snapshot)
 
 
 def _short(value: Any) -> str:
@@ -121,10 +124,7 @@ def restore(simulation: Simulation, snapshot: Snapshot, worlds: Worlds) -> None:
         SnapshotError: it does not fit them.
         PhysicsError: it is damaged: the physics does not come to that moment.
     """
-    check_snapshot(simulation, snapshot, worlds.size)
-    if np.unique(worlds).size != worlds.size:
-        raise SnapshotError(f"worlds {worlds.tolist()} are not all different")
-    _check(simulation, snapshot)
+    check(simulation, snapshot, worlds)
     simulation.open()
     standing = worlds[simulation.ready[worlds]]
     before = take(simulation, standing) if standing.size else None
@@ -200,13 +200,3 @@ def fork(simulation: Simulation, count: int, world: int) -> Simulation:
         twin.close()
         raise
     return twin
-
-
-def client_generator(generator: np.random.Generator | None) -> Generator | None:
-    """The state of a client's generator, where it has one that can be kept."""
-    if generator is None:
-        return None
-    try:
-        return Generator.of(generator)
-    except (SnapshotError, KeyError, ResetNeededError):
-        return None

@@ -7,10 +7,12 @@ from copy import deepcopy
 from typing import Any
 
 import gymnasium
+import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils import seeding
 
 from als_engine.errors import ArgumentError
+from als_engine.world.snapshot import Client, Generator, Moment
 
 
 class Attributes:
@@ -94,6 +96,19 @@ class Generators:
                 self._seeds[row] = seeds[row]
                 self._made.pop(row, None)
 
+    def clients(self, rows: Iterable[int]) -> list[Client]:
+        """What a snapshot holds of some rows."""
+        return [client_of(self._seeds[row], self._made.get(row)) for row in rows]
+
+    def restore(self, rows: Iterable[int], moments: Sequence[Moment]) -> None:
+        """Puts rows back; those of which a snapshot holds nothing stay."""
+        for row, moment in zip(rows, moments, strict=True):
+            if moment.seed is not None:
+                self._seeds[row] = moment.seed
+                self._made.pop(row, None)
+                if moment.np_random is not None:
+                    self._made[row] = moment.np_random.make()
+
     def generators(self) -> tuple[Any, ...]:
         """One for each row; a row without a seed gets a random one."""
         for row, seed in enumerate(self._seeds):
@@ -105,6 +120,13 @@ class Generators:
         """The seed of each."""
         self.generators()
         return tuple(seed for seed in self._seeds if seed is not None)
+
+
+def client_of(seed: int | None, generator: Any) -> Client:
+    """What a snapshot holds of a client's generator; one of another kind is left out."""
+    if generator is None or type(generator.bit_generator) is not np.random.PCG64:
+        return seed, None
+    return seed, Generator.of(generator)
 
 
 def spec_of(scenario: str, arguments: Mapping[str, Any], limit: int) -> EnvSpec | None:

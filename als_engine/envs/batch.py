@@ -16,6 +16,7 @@ from als_engine.errors import ActionError, PhysicsError, ResetNeededError
 from als_engine.simulation import Simulation
 from als_engine.system.ownership import DeepCopied
 from als_engine.world.arrays import BoolArray, FloatArray
+from als_engine.world.snapshot import Snapshot
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -50,6 +51,12 @@ class Worlds(Protocol):
 
     def step(self, actions: ArrayLike) -> None:
         """Advances every world by one step."""
+
+    def snapshot(self, worlds: NDArray[np.intp]) -> Snapshot:
+        """The moment of some worlds."""
+
+    def restore(self, snapshot: Snapshot, worlds: NDArray[np.intp]) -> None:
+        """Puts some worlds back to a moment, or changes nothing."""
 
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...)."""
@@ -159,6 +166,16 @@ class Batch(DeepCopied):
     def _publish_metrics(self) -> None:
         for name, values in self.simulation.metrics().items():
             self.metrics[name][:] = values
+
+    def snapshot(self, worlds: NDArray[np.intp]) -> Snapshot:
+        """The moment of some worlds."""
+        return self.simulation.snapshot(worlds)
+
+    def restore(self, snapshot: Snapshot, worlds: NDArray[np.intp]) -> None:
+        """Puts some worlds back to a moment, or changes nothing."""
+        self.simulation.restore(snapshot, worlds)
+        self.simulation.observe()
+        self._publish()
 
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...)."""

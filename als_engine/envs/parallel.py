@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
 from als_engine.bodies.avatar import as_array
+from als_engine.checks import at_least_one
 from als_engine.envs.attributes import Generators
+from als_engine.envs.single import forked
 from als_engine.envs.window import Window, check_render_mode
 from als_engine.errors import ActionError, ResetNeededError, unknown
 from als_engine.plugins.registration import register_with_pettingzoo
@@ -19,6 +21,7 @@ from als_engine.plugins.specs import ScenarioSpec
 from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, simulate
 from als_engine.system.ownership import DeepCopied
+from als_engine.world.snapshot import Snapshot
 
 Observation = dict[str, NDArray[Any]]
 
@@ -57,6 +60,7 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         self.render_mode = check_render_mode(render_mode)
         check_arguments(scenario, arguments, "render_mode")
         self.simulation = simulate(scenario, num_worlds=1, observers=None, **arguments)
+        self._scenario, self._arguments = scenario, arguments
         self.metadata = {**type(self).metadata, "name": self.simulation.scenario}
         self.possible_agents = list(self.simulation.agents)
         self.agents: list[str] = []
@@ -110,6 +114,52 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         self.agents = list(self.possible_agents)
         self._show()
         return self._observations(), self._infos()
+
+    def snapshot(self) -> Snapshot:
+        """The moment, to be restored here, in another environment or in another process.
+
+        Raises:
+            ResetNeededError: the environment was not reset, or its last step broke off.
+        """
+        return self.simulation.snapshot().with_clients(self._generators.clients([0]))
+
+    def restore(
+        self, snapshot: Snapshot
+    ) -> tuple[dict[str, Observation], dict[str, dict[str, Any]]]:
+        """Goes on from a moment: the same actions give, bit for bit, what they gave then.
+
+        Returns:
+            What `reset` returns, of that moment.
+
+        Raises:
+            SnapshotError: it is not of such an environment; nothing has changed.
+        """
+        simulation = self.simulation
+        simulation.restore(snapshot)
+        simulation.observe()
+        self._generators.restore([0], snapshot.moments)
+        ended = simulation.terminated[0] or simulation.truncated[0]
+        self.agents = [] if ended else list(self.possible_agents)
+        self._show()
+        return self._observations(), self._infos()
+
+    def fork(self, num_envs: int) -> list[ParallelWorld]:
+        """So many environments, each at this moment; every one is to be closed."""
+        snapshot = self.snapshot()
+        made: list[ParallelWorld] = []
+        try:
+            for _ in range(at_least_one("num_envs", num_envs)):
+                made.append(
+                    forked(
+                        lambda: ParallelWorld(self._scenario, self.render_mode, **self._arguments),
+                        snapshot,
+                    )
+                )
+        except BaseException:
+            for env in made:
+                env.close()
+            raise
+        return made
 
     def step(
         self, actions: dict[str, Any]

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import heapq
+import json
 import math
 from collections import deque
-from typing import Final
+from typing import Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from als_engine.errors import SnapshotError
+from als_engine.limits import MAX_NUMBER, WORLDS
 
 __all__ = ["Recent"]
 
 _KEPT: Final = 100
+
+
+_Count = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+
+
+class _Saved(BaseModel):
+    """The schema of what `Recent.saved` returns."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    episodes: _Count
+    now: _Count
+    began: Annotated[list[_Count], Field(max_length=WORLDS)]
+    waiting: list[tuple[_Count, _Count, float, float]]
+    counted: Annotated[list[tuple[float, float]], Field(max_length=_KEPT)]
 
 
 class Recent:
@@ -60,6 +79,38 @@ class Recent:
         oldest = int(self._began.min())
         while self._waiting and self._waiting[0][0] < oldest:
             self._counted.append(heapq.heappop(self._waiting)[2:])
+
+    def saved(self) -> dict[str, Any]:
+        """Everything that it knows, as JSON has it."""
+        return {
+            "episodes": self.episodes,
+            "now": self._now,
+            "began": self._began.tolist(),
+            "waiting": [list(each) for each in self._waiting],
+            "counted": [list(each) for each in self._counted],
+        }
+
+    @classmethod
+    def of(cls, saved: Any, num_worlds: int) -> Recent:
+        """One that knows what `saved` has returned, perhaps by way of somebody else's file.
+
+        Raises:
+            SnapshotError: it is something else, or of another number of worlds.
+        """
+        try:
+            known = _Saved.model_validate_json(json.dumps(saved))
+        except (ValidationError, ValueError, TypeError, RecursionError):
+            raise SnapshotError("the snapshot's recent episodes cannot be read") from None
+        if len(known.began) != num_worlds:
+            raise SnapshotError(
+                f"the snapshot's recent episodes are of {len(known.began)} worlds, not {num_worlds}"
+            )
+        recent = cls(num_worlds)
+        recent.episodes, recent._now = known.episodes, known.now
+        recent._began[:] = known.began
+        recent._waiting = sorted(known.waiting)
+        recent._counted.extend(known.counted)
+        return recent
 
     @property
     def mean_return(self) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -19,15 +19,18 @@ from als_engine.checks import at_least_one
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays
 from als_engine.envs.recent import Recent
+from als_engine.envs.single import forked
 from als_engine.envs.vector import make_worlds, spread_seeds
 from als_engine.envs.window import check_render_mode
-from als_engine.errors import ActionError, ArgumentError, ResetNeededError
+from als_engine.errors import ActionError, ArgumentError, ResetNeededError, SnapshotError
 from als_engine.plugins.specs import ScenarioSpec
 from als_engine.seeding import spread
 from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, term_key
 from als_engine.system.ownership import DeepCopied
 from als_engine.world.arrays import FloatArray
+from als_engine.world.snapshot import Snapshot
+from als_engine.world.state import chosen_rows
 
 
 def sb3_vec_env(
@@ -58,6 +61,8 @@ def sb3_vec_env(
     return WorldsVecEnv(id, num_worlds, observers, workers, seed, render_mode, arguments)
 
 
+_TERM_RETURNS: Final = "view.term_returns"
+_BEGAN: Final = "view.reset."
 _OF_ROWS: Final = {
     "expert_action": "expert_actions",
     "np_random": "_np_randoms",
@@ -99,6 +104,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         )
         simulation = self.worlds.simulation
         self.scenario, self.arguments = simulation.scenario, dict(arguments)
+        self._made_of = scenario
         self.num_worlds = num_worlds = at_least_one("num_worlds", num_worlds)
         self.observers = simulation.observers
         self._actions: NDArray[Any] | None = None
@@ -182,6 +188,84 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         self._broken = False
         return self._rows(self.worlds.observations)
 
+    def snapshot(self, worlds: ArrayLike | None = None) -> Snapshot:
+        """The moment of some worlds, with the sums of their episodes; of all, also `recent`.
+
+        Args:
+            worlds: indices or a mask of worlds, not of rows; None for all.
+
+        Raises:
+            ResetNeededError: a world was not reset, or its last step broke off.
+        """
+        if self._broken:
+            raise ResetNeededError("call reset(): the last step or reset broke off in the middle")
+        which = chosen_rows(worlds, self.num_worlds)
+        moment = self.worlds.snapshot(which).with_clients(self._generators.clients(which.tolist()))
+        view = {"recent": self.recent.saved()} if worlds is None else {}
+        first = [self.reset_infos[world * self.observers] for world in which.tolist()]
+        began = {
+            f"{_BEGAN}{name}": np.array([info[name] for info in first], values.dtype)
+            for name, values in self.worlds.metrics.items()
+        }
+        return moment.with_view(view, {_TERM_RETURNS: self._term_returns[which], **began})
+
+    def restore(self, snapshot: Snapshot, worlds: ArrayLike | None = None) -> Arrays:
+        """Goes on from a moment: the same actions give, bit for bit, what they gave then.
+
+        Args:
+            snapshot: of as many worlds as are restored; one of all brings `recent` back, too.
+            worlds: indices or a mask of worlds, not of rows; None for all.
+
+        Returns:
+            The observations of that moment, (rows, ...).
+
+        Raises:
+            SnapshotError: it is not of such worlds; nothing has changed.
+        """
+        which = chosen_rows(worlds, self.num_worlds)
+        sums, began = self._own(snapshot, which.size)
+        recent = None
+        if worlds is None and isinstance(snapshot, Snapshot) and "recent" in snapshot.view:
+            recent = Recent.of(snapshot.view["recent"], self.num_worlds)
+        self.worlds.restore(snapshot, which)
+        self._generators.restore(which.tolist(), snapshot.moments)
+        self._returns[which] = snapshot.arrays["episode.returns"][:, : self.observers]
+        self._lengths[which] = snapshot.arrays["step"]
+        self._term_returns[which] = sums
+        for row, world in enumerate(which.tolist()):
+            self._note_reset(world, {name: values[row] for name, values in began.items()})
+        self.recent = recent or self.recent
+        self._actions, self._broken = None, self._broken and worlds is not None
+        return self._rows(self.worlds.observations)
+
+    def _own(self, snapshot: Snapshot, count: int) -> tuple[FloatArray, Arrays]:
+        """What a snapshot holds of this view: the sums of the terms, and how the episodes began.
+
+        In one of another view all of that is 0.
+        """
+        names = {f"{_BEGAN}{name}": values for name, values in self.worlds.metrics.items()}
+        like = {_TERM_RETURNS: self._term_returns, **names}
+        given: dict[str, NDArray[Any]] = {}
+        for name, ours in like.items():
+            found = getattr(snapshot, "arrays", {}).get(name)
+            shape = (count, *ours.shape[1:])
+            if found is not None and (found.shape != shape or found.dtype != ours.dtype):
+                raise SnapshotError(f'the snapshot\'s "{name}" is not as these worlds have it')
+            given[name] = np.zeros(shape, ours.dtype) if found is None else found
+        sums = given.pop(_TERM_RETURNS)
+        return sums, {name.removeprefix(_BEGAN): values for name, values in given.items()}
+
+    def fork(self, num_worlds: int, world: int = 0, workers: int = 1) -> WorldsVecEnv:
+        """A `VecEnv` of so many worlds, each at the moment of one world of this."""
+        chosen = self.snapshot([world]).select([0] * at_least_one("num_worlds", num_worlds))
+        return forked(
+            lambda: WorldsVecEnv(
+                self._made_of, num_worlds, self.observers, workers, None, self.render_mode,
+                dict(self.arguments),
+            ),
+            chosen,
+        )  # fmt: skip
+
     def _levels(self) -> list[int | None]:
         """The level that the options ask for, for each world."""
         if len(self._options) != self.num_envs:
@@ -196,9 +280,11 @@ class WorldsVecEnv(DeepCopied, VecEnv):
                 )
         return rows[:: self.observers]
 
-    def _note_reset(self, world: int) -> None:
-        """Fills `reset_infos` of a world's rows with what a single environment's reset tells."""
-        info = {name: values[world].tolist() for name, values in self.worlds.metrics.items()}
+    def _note_reset(self, world: int, began: Mapping[str, Any] | None = None) -> None:
+        """Fills `reset_infos` of a world's rows; `began` has its metrics then, None for now."""
+        if began is None:
+            began = {name: values[world] for name, values in self.worlds.metrics.items()}
+        info = {name: value.tolist() for name, value in began.items()}
         names = self.reward_names if len(self.reward_names) > 1 else ()
         info |= dict.fromkeys(map(term_key, names), 0.0)
         first = world * self.observers

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from copy import deepcopy
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import gymnasium
 import numpy as np
@@ -14,13 +15,20 @@ from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
 from als_engine.bodies.avatar import as_array
-from als_engine.checks import check_seed
+from als_engine.checks import at_least_one, check_seed
+from als_engine.envs.attributes import client_of
 from als_engine.envs.window import Window, check_render_mode
 from als_engine.errors import ResetNeededError
 from als_engine.plugins.specs import ScenarioSpec
 from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, simulate
 from als_engine.system.ownership import DeepCopied
+from als_engine.world.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from als_engine.envs.vector import VectorEnv
+
+V = TypeVar("V")
 
 # Named arrays; with `flatten=True` one array.
 Observation = dict[str, NDArray[Any]]
@@ -46,6 +54,7 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
         self.render_mode = check_render_mode(render_mode)
         check_arguments(scenario, arguments, "render_mode")
         self.simulation = simulate(scenario, num_worlds=1, observers=1, **arguments)
+        self._scenario, self._arguments = scenario, arguments
         self.observation_space = plain_space(self.simulation.observation_space)
         self.action_space = deepcopy(self.simulation.action_space)
         self._limit = self.simulation.state.max_episode_steps
@@ -84,6 +93,51 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
         self._show()
         reward = float(simulation.rewards[0, 0])
         return self._observation(), reward, terminated, truncated, self._info()
+
+    def snapshot(self) -> Snapshot:
+        """The moment, to be restored here, in another environment or in another process.
+
+        Raises:
+            ResetNeededError: the environment was not reset, or its last step broke off.
+        """
+        generator = self._np_random
+        seed = None if generator is None else self._np_random_seed
+        return self.simulation.snapshot().with_clients([client_of(seed, generator)])
+
+    def restore(self, snapshot: Snapshot) -> tuple[Observation, dict[str, Any]]:
+        """Goes on from a moment: the same actions give, bit for bit, what they gave then.
+
+        Wrappers count for themselves: `TimeLimit`, for instance, goes on from where it is.
+
+        Returns:
+            What `reset` returns, of that moment.
+
+        Raises:
+            SnapshotError: it is not of such an environment; nothing has changed.
+        """
+        self.simulation.restore(snapshot)
+        moment = snapshot.moments[0]
+        if moment.np_random is not None and moment.seed is not None:
+            self._np_random, self._np_random_seed = moment.np_random.make(), moment.seed
+        self.simulation.observe()
+        self._show()
+        return self._observation(), self._info()
+
+    def fork(self, num_envs: int, **options: Any) -> VectorEnv:
+        """A vector environment of so many worlds, each at this moment.
+
+        Args:
+            num_envs: how many.
+            **options: `workers`, `autoreset_mode`, `copy`, `render_mode` of a `VectorEnv`.
+        """
+        from als_engine.envs.vector import VectorEnv
+
+        limit = self.simulation.state.max_episode_steps
+        arguments = {**self._arguments, "max_episode_steps": limit}
+        return forked(
+            lambda: VectorEnv(self._scenario, num_envs, **options, **arguments),
+            self.snapshot().select([0] * at_least_one("num_envs", num_envs)),
+        )
 
     @property
     def spec(self) -> EnvSpec | None:
@@ -155,6 +209,18 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
             if self._window is None:
                 self._window = Window(self.simulation.scenario, self.metadata["render_fps"])
             self._window.show(self.simulation.render())
+
+
+def forked(make: Callable[[], V], snapshot: Snapshot) -> V:
+    """A new view at a moment; closed where it does not take it."""
+    view: Any = make()
+    try:
+        view.restore(snapshot)
+    except BaseException:
+        view.close()
+        raise
+    made: V = view
+    return made
 
 
 def with_limit(spec: EnvSpec | None, limit: int) -> EnvSpec | None:

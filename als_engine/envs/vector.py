@@ -11,13 +11,13 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from als_engine.bodies.avatar import as_array
 from als_engine.checks import MAX_SEED, at_least_one, check_seed, one_of, whole_number
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays, Batch, Worlds
-from als_engine.envs.single import with_limit
+from als_engine.envs.single import forked, with_limit
 from als_engine.envs.window import check_render_mode
 from als_engine.envs.workers import WorkerPool
 from als_engine.errors import ActionError, ArgumentError
@@ -26,6 +26,8 @@ from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, simulate, term_key
 from als_engine.system.ownership import DeepCopied
 from als_engine.world.arrays import BoolArray, FloatArray
+from als_engine.world.snapshot import Snapshot
+from als_engine.world.state import chosen_rows
 
 
 def make_worlds(
@@ -107,7 +109,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
             arguments["max_episode_steps"] = None
         check_arguments(scenario, arguments, "workers", "autoreset_mode", "copy", "render_mode")
         self.worlds: Worlds = (made := make_worlds(scenario, num_envs, 1, workers, mode, arguments))
-        simulation = made.simulation
+        simulation = self._simulation = made.simulation
         self._limit = simulation.state.max_episode_steps
         self.state_space = simulation.state_space
         self.single_observation_space = plain_space(simulation.observation_space)
@@ -115,7 +117,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._always: BoolArray = np.ones(num_envs, np.bool_)
-        self._scenario, self._arguments = simulation.scenario, arguments
+        self._scenario, self._arguments = scenario, arguments
         self._generators = Generators(num_envs)
         self._attributes = Attributes(self, num_envs, _OF_WORLDS)
 
@@ -130,7 +132,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
 
     def _specs(self) -> list[Any]:
         shown = {} if self.render_mode is None else {"render_mode": self.render_mode}
-        spec = spec_of(self._scenario, {**self._arguments, **shown}, self._limit)
+        spec = spec_of(self._simulation.scenario, {**self._arguments, **shown}, self._limit)
         return [spec] * self.num_envs
 
     def _observation_spaces(self) -> list[Any]:
@@ -209,6 +211,54 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         self.worlds.reset(seeds, mask, given.get("level"))
         self._generators.seed(seeds, np.flatnonzero(which).tolist())
         return self._observations(), self._infos(which)
+
+    def snapshot(self, worlds: ArrayLike | None = None) -> Snapshot:
+        """The moment of some worlds, to be restored here or elsewhere.
+
+        Args:
+            worlds: indices or a mask; None for all.
+
+        Raises:
+            ResetNeededError: a world was not reset, or its last step broke off.
+        """
+        which = self._which(worlds)
+        return self.worlds.snapshot(which).with_clients(self._generators.clients(which.tolist()))
+
+    def restore(
+        self, snapshot: Snapshot, worlds: ArrayLike | None = None
+    ) -> tuple[Arrays, dict[str, Any]]:
+        """Goes on from a moment: the same actions give, bit for bit, what they gave then.
+
+        Args:
+            snapshot: of as many worlds as are restored, from a vector or a single environment.
+            worlds: indices or a mask; None for all.
+
+        Returns:
+            What `reset` returns, of that moment; infos are of these worlds.
+
+        Raises:
+            SnapshotError: it is not of such worlds; nothing has changed.
+        """
+        which = self._which(worlds)
+        self.worlds.restore(snapshot, which)
+        self._generators.restore(which.tolist(), snapshot.moments)
+        restored = np.zeros(self.num_envs, np.bool_)
+        restored[which] = True
+        return self._observations(), self._infos(restored)
+
+    def fork(self, num_envs: int, world: int = 0, workers: int = 1) -> VectorEnv:
+        """A vector environment of so many worlds, each at the moment of one world of this."""
+        chosen = self.snapshot([world]).select([0] * at_least_one("num_envs", num_envs))
+        return forked(
+            lambda: VectorEnv(
+                self._scenario, num_envs, workers, self.autoreset_mode, self.copy,
+                self.render_mode, **self._arguments,
+            ),
+            chosen,
+        )  # fmt: skip
+
+    def _which(self, worlds: ArrayLike | None) -> NDArray[np.intp]:
+        return chosen_rows(worlds, self.num_envs)
 
     def step(
         self, actions: NDArray[Any]

@@ -24,6 +24,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
+from als_engine import snapshots
 from als_engine.bodies.avatar import Commands, as_array
 from als_engine.envs.batch import Arrays, Batch, buffer_shapes, rewards_of
 from als_engine.envs.processes import Failure, Process
@@ -34,6 +35,7 @@ from als_engine.plugins.specs import ScenarioSpec
 from als_engine.simulation import Simulation, simulate
 from als_engine.system.ownership import Owner
 from als_engine.world.arrays import BoolArray
+from als_engine.world.snapshot import Snapshot
 
 _ALIGNMENT = 64
 _PROCESS_BYTES = 100 << 20  # Python with Numba and PyBullet, about.
@@ -185,6 +187,61 @@ class WorkerPool(Owner):
                 self._ready[list(error.worlds)] = False
         _throw_first(answers)
 
+    def snapshot(self, worlds: NDArray[np.intp]) -> Snapshot:
+        """The moment of some worlds.
+
+        Raises:
+            ResetNeededError: a world is not reset, or its last step broke off in the middle.
+        """
+        self._check_whole()
+        if not self._ready[worlds].all():
+            world = worlds[self._ready[worlds].argmin()]
+            raise ResetNeededError(f"call reset() before snapshot(): world {world} is not reset")
+        order = np.sort(worlds)
+        parts = self._of_parts(order)
+        answers = self._ask((i, ("snapshot", order[at] - low)) for i, at, low in parts)
+        _throw_first(answers)
+        return Snapshot.join(answers).select(np.searchsorted(order, worlds))
+
+    def restore(self, snapshot: Snapshot, worlds: NDArray[np.intp]) -> None:
+        """Puts some worlds back to a moment, or changes nothing.
+
+        Raises:
+            SnapshotError: the snapshot is not of such worlds.
+            PhysicsError: it is damaged.
+        """
+        self._check_whole()
+        snapshots.check(self.simulation, snapshot, worlds)
+        standing = worlds[self._ready[worlds]]
+        before = self.snapshot(standing) if standing.size else None
+        self._ready[worlds] = False
+        answers = self._send(snapshot, worlds)
+        if failed := [answer for answer in answers if isinstance(answer, Failure)]:
+            # Some workers have restored their part: they go back.
+            if before is not None:
+                _throw_first(self._send(before, standing))
+                self._ready[standing] = True
+            failed[0].throw()
+        self._ready[worlds] = True
+
+    def _send(self, snapshot: Snapshot, worlds: NDArray[np.intp]) -> list[Any]:
+        """Lets each worker restore its part of a snapshot; returns what they answer."""
+        order = np.argsort(worlds)
+        parts = self._of_parts(worlds[order])
+        return self._ask(
+            (i, ("restore", snapshot.select(order[at]), worlds[order[at]] - low))
+            for i, at, low in parts
+        )
+
+    def _of_parts(self, worlds: NDArray[np.intp]) -> list[tuple[int, slice, int]]:
+        """Worker, where its worlds are among some in ascending order, and its first world."""
+        found = []
+        for i, part in enumerate(self._parts):
+            at = slice(*np.searchsorted(worlds, [part.start, part.stop]).tolist())
+            if at.start < at.stop:
+                found.append((i, at, part.start))
+        return found
+
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...)."""
         return self._ask_all("expert")
@@ -317,6 +374,8 @@ def _work(
     commands: dict[str, Callable[..., Any]] = {
         "reset": batch.reset,
         "step": lambda: batch.step(actions),
+        "snapshot": batch.snapshot,
+        "restore": batch.restore,
         "expert": batch.expert_actions,
         "state": batch.state,
         "render": batch.render,

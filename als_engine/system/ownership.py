@@ -27,8 +27,8 @@ def refuse_copy(what: str) -> NoReturn:
         CopyError: always.
     """
     raise CopyError(
-        f"{what} can be neither copied nor pickled: make another one with the same arguments, "
-        "reset it with the same seed and repeat the actions"
+        f"{what} can be neither copied nor pickled: restore its snapshot() in another one with the "
+        "same arguments, or fork() it"
     )
 
 

@@ -22,7 +22,7 @@ from als_engine.limits import WORLDS
 from als_engine.system.files import replacing
 from als_engine.system.safe_files import TYPES, pack_tensors, read_bytes, unpack_tensors
 
-__all__ = ["Generator", "Moment", "Snapshot"]
+__all__ = ["Client", "Generator", "Moment", "Snapshot"]
 
 FORMAT: Final = 1
 MAX_BYTES: Final = 1 << 30
@@ -93,6 +93,10 @@ class Moment(BaseModel):
     np_random: Generator | None = None
 
 
+Client = tuple[int | None, Generator | None]
+"""The seed and the state of a client's own generator."""
+
+
 class _Record(BaseModel):
     """The schema of the record in a file."""
 
@@ -146,10 +150,29 @@ class Snapshot:
         """The same with what a view adds."""
         return replace(self, view=view, arrays={**self.arrays, **arrays})
 
+    def with_clients(self, clients: Sequence[Client]) -> Snapshot:
+        """The same with the clients' generators, one for each world."""
+        moments = tuple(
+            moment.model_copy(update={"seed": seed, "np_random": generator})
+            for moment, (seed, generator) in zip(self.moments, clients, strict=True)
+        )
+        return replace(self, moments=moments)
+
     @classmethod
     def join(cls, parts: Sequence[Snapshot]) -> Snapshot:
-        """The worlds of several snapshots of the same arguments, one after the other."""
+        """The worlds of several snapshots of the same arguments, one after the other.
+
+        Raises:
+            SnapshotError: they are not of the same arguments, or of different views.
+        """
+        if not parts:
+            raise SnapshotError("there is no snapshot to join")
         first = parts[0]
+        for part in parts[1:]:
+            if part.identity != first.identity or part.arrays.keys() != first.arrays.keys():
+                raise SnapshotError(
+                    "snapshots of other arguments, engines or views cannot be joined"
+                )
         arrays = {
             name: _concatenate([part.arrays[name] for part in parts]) for name in first.arrays
         }

@@ -286,19 +286,7 @@ class WorldState:
         Raises:
             ArgumentError: the mask has another length, or there is no such world.
         """
-        chosen = np.asarray(worlds)
-        if chosen.dtype == np.bool_:
-            if chosen.shape != (self.num_worlds,):
-                raise ArgumentError(
-                    f"a mask of {self.num_worlds} worlds has the shape {chosen.shape}"
-                )
-            return np.flatnonzero(chosen)
-        indices = np.atleast_1d(chosen).astype(np.intp)
-        if indices.size and not 0 <= indices.min() <= indices.max() < self.num_worlds:
-            raise ArgumentError(
-                f"worlds {indices.tolist()} are not all in 0 to {self.num_worlds - 1}"
-            )
-        return indices
+        return _indices(worlds, self.num_worlds)
 
     # -- questions ------------------------------------------------------------------------------
 
@@ -393,6 +381,30 @@ class WorldState:
         texts = [self.instructions[world], self.signs.text[world], self.sounds.text[world]]
         state.update(repr(texts).encode())
         return state.digest()
+
+
+def chosen_rows(worlds: ArrayLike | None, num_worlds: int) -> NDArray[np.intp]:
+    """The indices that a mask, indices or one index name, at least one; None is for all.
+
+    Raises:
+        ArgumentError: the mask has another length, there is no such world, or none is chosen.
+    """
+    which = np.arange(num_worlds) if worlds is None else _indices(worlds, num_worlds)
+    if not which.size:
+        raise ArgumentError("no world is chosen")
+    return which
+
+
+def _indices(worlds: ArrayLike, num_worlds: int) -> NDArray[np.intp]:
+    chosen = np.asarray(worlds)
+    if chosen.dtype == np.bool_:
+        if chosen.shape != (num_worlds,):
+            raise ArgumentError(f"a mask of {num_worlds} worlds has the shape {chosen.shape}")
+        return np.flatnonzero(chosen)
+    indices = np.atleast_1d(chosen).astype(np.intp)
+    if indices.size and not 0 <= indices.min() <= indices.max() < num_worlds:
+        raise ArgumentError(f"worlds {indices.tolist()} are not all in 0 to {num_worlds - 1}")
+    return indices
 
 
 def _splitmix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
