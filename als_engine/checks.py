@@ -16,7 +16,7 @@ __all__ = ["MAX_SEED", "at_least_one", "check_seed", "check_undecided", "one_of"
 
 _DECIDED: Final = frozenset(
     ("scenario", "num_worlds", "worlds", "workers", "first_world", "observers", "seed", "split",
-     "level", "level_key", "physics", "render_mode")
+     "level", "level_key", "render_mode")
 )  # fmt: skip
 
 

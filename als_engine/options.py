@@ -8,7 +8,7 @@ from typing import Any
 
 from als_engine.errors import ArgumentError
 
-__all__ = ["parse_pairs"]
+__all__ = ["parse_pairs", "scenario_arguments"]
 
 
 def parse_pairs(pairs: Sequence[str] | None, option: str = "--arg") -> dict[str, Any]:
@@ -28,6 +28,16 @@ def parse_pairs(pairs: Sequence[str] | None, option: str = "--arg") -> dict[str,
             raise ArgumentError(f'{option} "{key}" is given twice')
         found[key] = _value(key, text)
     return found
+
+
+def scenario_arguments(pairs: Sequence[str] | None, **options: str | None) -> dict[str, Any]:
+    """Reads a scenario's arguments: the pairs of `--arg`, and those that have their own options.
+
+    Raises:
+        ArgumentError: as `parse_pairs`.
+    """
+    given = (f"{name}={text}" for name, text in options.items() if text)
+    return parse_pairs([*(pairs or ()), *given])
 
 
 def _value(key: str, text: str) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any, Final, NoReturn
@@ -33,6 +33,7 @@ from als_engine.errors import (
 )
 from als_engine.limits import check_memory
 from als_engine.physics.base import Physics
+from als_engine.physics.engines import DEFAULT, check_physics, make_physics
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SPLITS, EpisodeRecord, ScenarioSpec
 from als_engine.sensors import make_sensors
@@ -46,11 +47,10 @@ from als_engine.world.layout import Layout
 from als_engine.world.snapshot import Snapshot
 from als_engine.world.state import WorldState, chosen_rows
 
-SUBSTEPS: Final = 4
 MAX_FRAME: Final = 1024
 
 _WORLD_BYTES: Final = 1 << 18
-"""What a world takes beside its observations, about: its state, and Bullet's client."""
+"""What a world takes beside its observations, about: its state, and the engine's."""
 
 Background = str | Mapping[str, str] | None
 
@@ -70,6 +70,7 @@ class Simulation(DeepCopied, Owner):
         rewards: (worlds, avatars). terminated, truncated: (worlds,) bool, of the last step.
         terms: (worlds, avatars, terms), what `rewards` is the sum of, named by `reward_names`.
         returns: (worlds, avatars), the sum of rewards since the episode began.
+        physics: the engine that moves the bodies, by name.
         roles: one name per avatar.
         agents: one unique name per avatar, role and number: `chaser_0`.
         level_key: None for the levels that everybody knows. Under a key, which is a number of any
@@ -94,7 +95,7 @@ class Simulation(DeepCopied, Owner):
         background: Background = None,
         max_episode_steps: int = 1_000,
         first_world: int = 0,
-        physics: Callable[[int], Physics] | None = None,
+        physics: str = DEFAULT,
         task_arguments: Mapping[str, Any] | None = None,
     ) -> None:
         """Allocates everything; the first `reset` builds the worlds.
@@ -115,7 +116,7 @@ class Simulation(DeepCopied, Owner):
                 for each role; None draws one for each episode from those of the level's split.
             max_episode_steps: the time limit.
             first_world: the number of world 0 in error messages, when this is a part of a batch.
-            physics: makes the physics for that many worlds; None for Bullet.
+            physics: the engine that moves the bodies, "bullet" or "mujoco".
             task_arguments: what the task was made with; a snapshot fits worlds of the same.
 
         Raises:
@@ -187,8 +188,7 @@ class Simulation(DeepCopied, Owner):
         self._drivers: list[tuple[Behaviour, BoolArray]] = []
         # Which worlds may be stepped: none that is in the middle of a step or a reset.
         self.ready: BoolArray = np.zeros(self.num_worlds, np.bool_)
-        self._make_physics = physics or _bullet
-        self.engine = "bullet" if physics is None else getattr(physics, "__name__", repr(physics))
+        self.physics = check_physics(physics)
         self._physics: Physics | None = None
         self._closed = False
 
@@ -277,7 +277,7 @@ class Simulation(DeepCopied, Owner):
         """The physics; it is opened when somebody first wants to see a world: that takes 45 ms."""
         self.check_open()
         if self._physics is None:
-            self._physics = self._make_physics(self.num_worlds)
+            self._physics = make_physics(self.physics, self.num_worlds)
             self.own()
         return self._physics
 
@@ -666,6 +666,7 @@ ARGUMENTS: Final = (
     "level",
     "background",
     "max_episode_steps",
+    "physics",
 )
 """The keyword arguments that every scenario takes; its task's own come on top."""
 
@@ -767,12 +768,6 @@ def _widest(values: NDArray[Any]) -> NDArray[Any]:
     return array.astype(
         {"b": np.bool_, "f": np.float64}.get(array.dtype.kind, np.int64), copy=False
     )
-
-
-def _bullet(num_worlds: int) -> Physics:
-    from als_engine.physics.bullet.backend import Bullet
-
-    return Bullet(num_worlds, SUBSTEPS)
 
 
 def _can(behaviour: Behaviour, role: str) -> bool:

@@ -39,7 +39,7 @@ def identity(simulation: Simulation) -> dict[str, Any]:
     of = {
         "scenario": simulation.scenario,
         "version": __version__,
-        "engine": simulation.engine,
+        "engine": simulation.physics,
         "task": type(simulation.task).__name__,
         "task_arguments": {"num_avatars": simulation.num_avatars, **given["task_arguments"]},
         "observers": simulation.observers,

@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 
 from als_engine.errors import PhysicsError
 from als_engine.geometry import portable_math as pmath
-from als_engine.physics.bullet import kernels
-from als_engine.physics.bullet.backend import SUBSTEP
-from als_engine.physics.bullet.kernels import WALL
-from als_engine.physics.bullet.worlds import GRAVITY
+from als_engine.physics import kernels
+from als_engine.physics.kernels import GRAVITY, SUBSTEP, WALL
 from als_engine.simulation import Simulation, simulate
 from als_engine.world.arrays import (
     NOTHING,
@@ -35,7 +33,7 @@ from als_engine.world.state import WorldState
 def simulate_by_hand(scenario: str, num_worlds: int, **arguments: Any) -> Simulation:
     """A scenario's simulation as `simulate` makes it, but on `HandWritten`."""
     simulation = simulate(scenario, num_worlds, **arguments)
-    simulation._make_physics = HandWritten
+    simulation._physics = HandWritten(num_worlds)
     return simulation
 
 

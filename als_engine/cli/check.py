@@ -8,7 +8,8 @@ import typer
 
 from als_engine.cli.console import say
 from als_engine.cli.limits import MAX_EPISODES, MAX_WORKERS
-from als_engine.options import parse_pairs
+from als_engine.cli.scenario import Physics
+from als_engine.options import scenario_arguments
 
 if TYPE_CHECKING:
     from als_engine.conformance import Result
@@ -42,13 +43,14 @@ def check(
         list[str] | None,
         typer.Option(help="key=value for the scenario, such as num_avatars=4; can be repeated."),
     ] = None,
+    physics: Physics = None,
 ) -> None:
     """Check that a scenario keeps every promise; exit code 1 when it breaks one."""
     from als_engine.conformance import Options, examine
-    from als_engine.system.quiet import import_physics
+    from als_engine.physics.engines import preload
 
-    arguments = parse_pairs(arg)
-    import_physics()
+    arguments = scenario_arguments(arg, physics=physics)
+    preload(arguments)
     options = Options(
         levels=levels,
         episodes=episodes,

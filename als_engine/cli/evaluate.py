@@ -9,8 +9,9 @@ import typer
 
 from als_engine.cli.console import Column, Table, say, say_json, show, spinner
 from als_engine.cli.limits import MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS
+from als_engine.cli.scenario import Physics
 from als_engine.evaluation.splits import REPORTING
-from als_engine.options import parse_pairs
+from als_engine.options import scenario_arguments
 
 if TYPE_CHECKING:
     from als_engine.evaluation.protocol import Evaluation, Normalized
@@ -62,6 +63,7 @@ def evaluate(
     observers: Observers = None,
     sensors: Sensors = None,
     arguments: Arg = None,
+    physics: Physics = None,
     as_json: Json = False,
 ) -> None:
     """Evaluate an agent: return, normalized so that random is 0 and the expert 1, and success.
@@ -71,11 +73,11 @@ def evaluate(
     from als_engine.agents.saving import open_agent
     from als_engine.evaluation.protocol import evaluate as run
     from als_engine.evaluation.protocol import normalise
-    from als_engine.system.quiet import import_physics
+    from als_engine.physics.engines import preload
 
-    import_physics()
-    given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
+    given = scenario_arguments(arguments, sensors=sensors, physics=physics)
     opened = open_agent(agent, on, given, observers, fewer_sensors=True)
+    preload(opened.arguments)
     with spinner(f"Evaluating {agent} on {opened.scenario}"):
         found = run(
             opened.agent,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from als_engine.cli.console import Column, Table, say, say_json, show
+from als_engine.physics.engines import describe_engines
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import ScenarioSpec
 
@@ -25,6 +26,7 @@ def list_scenarios(
         say_json([spec.as_dict() for spec in specs])
         return
     _print_table(specs)
+    say(describe_engines(), style="dim")
     if failures := registry.failures():
         what = "plugin" if len(failures) == 1 else "plugins"
         say(f"{len(failures)} {what} failed to load: see `als plugins`.", error=True)

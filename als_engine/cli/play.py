@@ -10,9 +10,10 @@ import typer
 from als_engine.checks import check_undecided
 from als_engine.cli.console import BAR, OF, Column, Table, live, say, show
 from als_engine.cli.limits import MAX_AVATARS, MAX_EPISODES, MAX_SEED
+from als_engine.cli.scenario import Physics
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
-from als_engine.options import parse_pairs
+from als_engine.options import scenario_arguments
 from als_engine.plugins.registry import registry
 from als_engine.seeding import spread
 
@@ -50,6 +51,7 @@ def play(
         list[str] | None,
         typer.Option(help="key=value for the scenario, such as level=7; can be repeated."),
     ] = None,
+    physics: Physics = None,
 ) -> None:
     """Let an agent play and write a GIF or an MP4 of it."""
     from als_engine.render.video import check_suffix, write_video
@@ -57,7 +59,7 @@ def play(
     spec = registry.scenario(id)
     path = out or Path(f"{id.partition('/')[2]}.gif")
     check_suffix(path)
-    given = parse_pairs(arg)
+    given = scenario_arguments(arg, physics=physics)
     check_undecided("play", given, split="--split", seed="--seed", observers="--drive", level="")
     arguments = {"split": split, **given}
     film = _film(spec.id, agent, arguments, drive, view)
@@ -76,14 +78,13 @@ def _film(
 ) -> Film:
     """Opens agent and world, and leaves the camera running."""
     from als_engine.agents.saving import NOT_SAVED, open_agent
-    from als_engine.simulation import simulate
-    from als_engine.system.quiet import import_physics
-
-    import_physics()
     from als_engine.evaluation.film import Film
+    from als_engine.physics.engines import preload
+    from als_engine.simulation import simulate
 
     for_agent = {name: value for name, value in arguments.items() if name not in NOT_SAVED}
     opened = open_agent(agent, scenario, for_agent, drive, fewer_sensors=True)
+    preload({**opened.arguments, **arguments})
     simulation = simulate(opened.scenario, 1, opened.observers, **{**opened.arguments, **arguments})
     try:
         return Film(simulation, opened.agent, view)

@@ -67,15 +67,15 @@ def quickstart(
     """Train an avatar to play tag, compare it with random and expert, and write a report."""
     from als_engine.agents.saving import save_agent
     from als_engine.cli import list as list_command
+    from als_engine.physics.engines import preload
     from als_engine.system.files import make_folder
-    from als_engine.system.quiet import import_physics
 
     registry.scenario(SCENARIO)
     make_folder(out)
     # Networks of this size are no faster on two threads, and on one the result is the same
     # wherever it runs. Torch reads this when it is imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    import_physics()
+    preload({})
     seconds: dict[str, float] = {}
 
     _headline(1, "The scenarios that are installed")

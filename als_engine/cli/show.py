@@ -12,7 +12,9 @@ import typer
 from als_engine.cli.console import Table, say, show_markdown
 from als_engine.cli.console import show as show_table
 from als_engine.cli.limits import MAX_LEVEL
-from als_engine.options import parse_pairs
+from als_engine.cli.scenario import Physics
+from als_engine.options import scenario_arguments
+from als_engine.physics.engines import describe_engines
 from als_engine.plugins.registry import registry
 
 if TYPE_CHECKING:
@@ -37,17 +39,16 @@ def show(
         list[str] | None,
         typer.Option(help="key=value for the scenario, such as num_avatars=4; can be repeated."),
     ] = None,
+    physics: Physics = None,
 ) -> None:
     """Show a scenario: spaces, arguments, description, and a picture in a file."""
     from als_engine.simulation import simulate
-    from als_engine.system.quiet import import_physics
 
     spec = registry.scenario(id)
-    arguments = parse_pairs(arg)
+    arguments = scenario_arguments(arg, physics=physics)
     if level is not None:
         arguments["level"] = level
     path = picture or Path(f"{id.partition('/')[2]}.png")
-    import_physics()
     simulation = simulate(id, **arguments)
     try:
         _print_everything(spec, simulation)
@@ -104,6 +105,7 @@ def _print_everything(spec: ScenarioSpec, simulation: Simulation) -> None:
     say("\n", (spec.id, "bold"), f"  {spec.summary}\n")
     show_table(_spaces(simulation))
     show_table(_arguments(spec, task_class))
+    say(describe_engines())
     # The first line says what the summary has said; the sections follow it.
     text = inspect.getdoc(task_class) or ""
     show_markdown(text.partition("\n")[2])

@@ -11,8 +11,9 @@ import typer
 from als_engine.cli.bars import number, training_bar
 from als_engine.cli.console import say
 from als_engine.cli.limits import MAX_AVATARS, MAX_STEPS, MAX_TRAINING_SEED, MAX_WORKERS, MAX_WORLDS
+from als_engine.cli.scenario import Physics
 from als_engine.errors import ArgumentError
-from als_engine.options import parse_pairs
+from als_engine.options import parse_pairs, scenario_arguments
 from als_engine.texts import command
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def train(
     sensors: Sensors = None,
     settings: Set = None,
     arguments: Arg = None,
+    physics: Physics = None,
     checkpoint_every: Every = None,
     device: Device = None,
     resume: Resume = False,
@@ -105,7 +107,7 @@ def train(
         "checkpoint_every": checkpoint_every,
     }
     variable = {"steps": steps, "workers": workers, "device": device}
-    given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
+    given = scenario_arguments(arguments, sensors=sensors, physics=physics)
     config = parse_pairs(settings, "--set")
     if resume:
         asked = {**fixed, "scenario": id, "arguments": given or None, "config": config or None}
@@ -123,10 +125,9 @@ def _begin(
     others: dict[str, Any],
 ) -> tuple[Trained, Path]:
     from als_engine.agents.training import train_agent
-    from als_engine.system.quiet import import_physics
+    from als_engine.physics.engines import preload
 
-    import_physics()
-
+    preload(arguments)
     if id is None:
         raise ArgumentError("name a scenario; `als list` shows them")
     name = others.setdefault("agent", "ppo")
@@ -143,13 +144,12 @@ def _resume(
     out: Path | None, asked: dict[str, Any], variable: dict[str, Any]
 ) -> tuple[Trained, Path]:
     from als_engine.agents.training import absolute, read_job, resume_training
-    from als_engine.system.quiet import import_physics
-
-    import_physics()
+    from als_engine.physics.engines import preload
 
     if out is None:
         raise ArgumentError("--resume needs --out, the folder of the training")
     job = read_job(out).model_dump()
+    preload(job["arguments"])
     if "config" in asked:
         asked["config"] = absolute(job["agent"], asked["config"])
     for name, value in asked.items():

@@ -16,9 +16,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.physics.bullet.api import copy_bytes
 from als_engine.simulation import Simulation
 from als_engine.system.compiling import kernel
+from als_engine.system.memory import read_bytes
 from als_engine.world.state import WorldState
 
 __all__ = ["Log", "Recorder", "action_log_type"]
@@ -184,7 +184,7 @@ def _link(addresses, sizes, scratch, mask, links):  # type: ignore[no-untyped-de
             continue
         place = 0
         for k in range(sizes.shape[0]):
-            copy_bytes(room[place:].ctypes, addresses[k] + w * sizes[k], sizes[k])
+            read_bytes(room[place:].ctypes, addresses[k] + w * sizes[k], sizes[k])
             place += sizes[k]
         # Four lanes, so that one multiplication need not wait for the other; each is a bijection
         # of its word and of what came before, as in xxHash64 (Collet 2014), whose primes these are.

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.world.arrays import FloatArray
+from als_engine.errors import PhysicsError
+from als_engine.world.arrays import BoolArray, FloatArray
 from als_engine.world.state import WorldState
 
 
@@ -62,3 +63,16 @@ class Physics(Protocol):
 
     def close(self) -> None:
         """Frees what the engine holds; calling it twice is fine."""
+
+
+def broken_error(state: WorldState, broken: BoolArray) -> PhysicsError:
+    """Returns the error about the worlds that a step has broken; `broken` is a mask of them."""
+    which = np.flatnonzero(broken)
+    first = int(which[0])
+    world = state.first_world + first
+    return PhysicsError(
+        f"the physics of world {world} (level {state.level[first]}, step {state.step[first]}) "
+        f"is not finite or has exploded; reset that world",
+        world=world,
+        worlds=tuple((which + state.first_world).tolist()),
+    )

@@ -24,7 +24,9 @@ from als_engine.plugins.specs import SuiteSpec
 
 __all__ = ["code_hashes", "library_versions", "machine", "run_record"]
 
-LIBRARIES: Final = ("numba", "numpy", "pybullet", "sb3-contrib", "stable-baselines3", "torch")
+LIBRARIES: Final = (
+    "mujoco", "numba", "numpy", "pybullet", "sb3-contrib", "stable-baselines3", "torch",
+)  # fmt: skip
 """What the bits of a result depend on, beside our own code."""
 
 

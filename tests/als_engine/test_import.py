@@ -13,6 +13,7 @@ HEAVY = (
     "torch",
     "numba",
     "pybullet",
+    "mujoco",
     "pettingzoo",
     "typer",
     "rich",

@@ -17,6 +17,7 @@ from als_engine.errors import (
     SnapshotError,
 )
 from als_engine.physics.bullet import journal
+from als_engine.physics.engines import ENGINES
 from als_engine.plugins.registry import registry
 from als_engine.sensors import SENSORS
 from als_engine.simulation import simulate
@@ -73,9 +74,11 @@ def played(simulation, steps, seed=0):
     return actions, future
 
 
+@pytest.mark.parametrize("physics", ENGINES)
 @pytest.mark.parametrize("id", SCENARIOS)
-def test_a_restored_moment_has_the_future_that_was_left(make, id):
+def test_a_restored_moment_has_the_future_that_was_left(make, id, physics):
     given = {"sensors": list(SENSORS), "frame_size": 16, "max_episode_steps": 110}
+    given["physics"] = physics
     simulation, fresh = make(id, WORLDS, **given), make(id, WORLDS, **given)
     simulation.reset([3, 4])
     played(simulation, 23)

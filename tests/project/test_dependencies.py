@@ -24,7 +24,13 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 SOURCES = [ROOT / "als_engine", ROOT / "scenarios", ROOT / "plugins"]
 OURS = {"als_bench", "als_engine", "als_plugins", "als_scenarios"}
-NEED_LEARN = {"als_engine.envs.sb3"}
+NEED_EXTRA = {
+    "als_engine.envs.sb3",
+    "als_engine.physics.mujoco.api",
+    "als_engine.physics.mujoco.backend",
+    "als_engine.physics.mujoco.model",
+    "als_engine.physics.mujoco.worlds",
+}
 """Modules of the engine that are for an extra's users alone."""
 
 
@@ -37,7 +43,9 @@ def _plain(name: str) -> str:
 
 
 BASE = names(PROJECT["dependencies"])
-USERS = BASE.union(*(names(EXTRAS[extra]) for extra in ("learn", "human", "parquet", "ray")))
+USERS = BASE.union(
+    *(names(EXTRAS[extra]) for extra in ("learn", "human", "mujoco", "parquet", "ray"))
+)
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -85,7 +93,7 @@ class Hidden:
             raise ModuleNotFoundError(f"{{name}} is hidden", name=name)
 sys.meta_path.insert(0, Hidden())
 for name in {modules!r}:
-    if name not in {sorted(NEED_LEARN)!r} and not name.endswith("__main__"):
+    if name not in {sorted(NEED_EXTRA)!r} and not name.endswith("__main__"):
         importlib.import_module(name.removesuffix(".__init__"))
 from als_engine.cli.app import build_app
 from als_engine.plugins.registry import registry

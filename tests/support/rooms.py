@@ -9,12 +9,10 @@ import numpy as np
 from als_engine.bodies import interaction
 from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, Commands, drive
 from als_engine.physics.base import Physics
-from als_engine.physics.bullet.backend import Bullet
+from als_engine.physics.engines import DEFAULT, make_physics
 from als_engine.world.arrays import NOTHING, Body
 from als_engine.world.layout import Box, Cylinder, Layout, Prop, Spawn, Sphere
 from als_engine.world.state import WorldState
-
-SUBSTEPS = 4
 
 
 class World:
@@ -25,12 +23,14 @@ class World:
         layout: Layout,
         worlds: int = 1,
         bodies: list[Body] | None = None,
-        physics: Callable[[int, int], Physics] = Bullet,
+        physics: str | Callable[[int], Physics] = DEFAULT,
     ):
         bodies = bodies or [Body()] * len(layout.spawns)
         self.layout = layout
         self.state = WorldState(worlds, bodies, layout, {}, ())
-        self.bullet = physics(worlds, SUBSTEPS)
+        self.physics = (
+            make_physics(physics, worlds) if isinstance(physics, str) else physics(worlds)
+        )
         self.commands = Commands(worlds, len(bodies))
         self.force = np.zeros((worlds, len(bodies), 3))
         self.reset()
@@ -38,7 +38,7 @@ class World:
     def reset(self, world: int | None = None) -> None:
         for w in range(self.state.num_worlds) if world is None else [world]:
             self.state.load(w, self.layout, level=0, key=0)
-            self.bullet.build(w, self.state)
+            self.physics.build(w, self.state)
 
     def step(self, steps=1, *, move=None, turn=0.0, hand=HAND_REST, avatar=None) -> WorldState:
         """Gives one command, to all avatars or to one, for some steps."""
@@ -49,7 +49,7 @@ class World:
         self.commands.hand[:, who] = hand
         for _ in range(steps):
             drive(self.state, self.commands, self.force)
-            self.bullet.step(self.state, self.force)
+            self.physics.step(self.state, self.force)
             interaction.resolve(self.state, self.commands)
             self.state.step += 1
         return self.state

@@ -155,6 +155,3 @@ actual_state: Final = _declare(
 init_contacts: Final = _declare(_HANDLE, "b3InitRequestContactPointInformation", _HANDLE)
 of_body: Final = _declare(types.void, "b3SetContactFilterBodyA", _HANDLE, _INT)
 contacts_found: Final = _declare(types.void, "b3GetContactPointInformation", _HANDLE, _BYTES)
-
-# C's own, to read at an address: to, from, bytes.
-copy_bytes: Final = _declare(_ADDRESS, "memcpy", _BYTES, _ADDRESS, types.intp)

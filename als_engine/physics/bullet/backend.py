@@ -24,15 +24,14 @@ from numpy.typing import NDArray
 
 from als_engine.errors import PhysicsError, SnapshotError
 from als_engine.geometry import portable_math as pmath
+from als_engine.physics.base import broken_error
 from als_engine.physics.bullet.calls import close_client, open_client
 from als_engine.physics.bullet.journal import Journal
-from als_engine.physics.bullet.kernels import WALL
 from als_engine.physics.bullet.worlds import build_world, replay_world, step_worlds
+from als_engine.physics.kernels import SUBSTEP, WALL
 from als_engine.system.ownership import Owner
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
-
-SUBSTEP: Final = 1 / 60
 
 _KEPT: Final = 64
 """How many clients wait for the next simulation. Opening one takes as long as a few hundred steps,
@@ -123,13 +122,7 @@ class Bullet(Owner):
             walls.count, walls.position, walls.half, walls.cos, walls.sin,
         )  # fmt: skip
         if bad != NOTHING:
-            world = state.first_world + bad
-            raise PhysicsError(
-                f"the physics of world {world} (level {state.level[bad]}, step {state.step[bad]}) "
-                f"is not finite or has exploded; reset that world",
-                world=world,
-                worlds=tuple((np.flatnonzero(self._broken) + state.first_world).tolist()),
-            )
+            raise broken_error(state, self._broken)
 
     def snapshot(self, worlds: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         """The journals of some worlds; see `Physics.snapshot`."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from als_engine.physics.bullet import api
 from als_engine.system.compiling import kernel
+from als_engine.system.memory import read_bytes
 from als_engine.system.quiet import import_physics
 
 pybullet = import_physics()
@@ -194,8 +195,8 @@ def read_body(client, number, pose, velocity):  # type: ignore[no-untyped-def]
     if api.actual_state(status, 0, 0, 0, 0, found[:1].ctypes, found[1:].ctypes, 0) == 0:
         pose[:] = np.nan
         return
-    api.copy_bytes(pose.ctypes, found[0], 7 * 8)
-    api.copy_bytes(velocity.ctypes, found[1], 6 * 8)
+    read_bytes(pose.ctypes, found[0], 7 * 8)
+    read_bytes(velocity.ctypes, found[1], 6 * 8)
 
 
 @kernel(nogil=False)
@@ -207,5 +208,5 @@ def contacts_of(client, number):  # type: ignore[no-untyped-def]
     found = np.zeros(1, api.CONTACTS)
     api.contacts_found(client, found.ctypes)
     contacts = np.empty(max(0, found[0].count), api.CONTACT)
-    api.copy_bytes(contacts.ctypes, found[0].address, contacts.size * contacts.itemsize)
+    read_bytes(contacts.ctypes, found[0].address, contacts.size * contacts.itemsize)
     return contacts

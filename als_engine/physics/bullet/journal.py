@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.errors import PhysicsError, SnapshotError
-from als_engine.physics.bullet.kernels import parking
+from als_engine.physics.kernels import parking
 from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState

@@ -7,13 +7,12 @@ close enough to something to have one.
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 
 from als_engine.physics.bullet import api
 from als_engine.physics.bullet import calls as bullet
-from als_engine.physics.bullet.kernels import (
+from als_engine.physics.kernels import (
+    GRAVITY,
     WALL,
     feel,
     find_awake,
@@ -24,8 +23,6 @@ from als_engine.physics.bullet.kernels import (
 )
 from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE
-
-GRAVITY: Final = -9.81
 
 
 @kernel(nogil=False)

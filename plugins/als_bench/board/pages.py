@@ -103,13 +103,10 @@ def _board(store: Store, found: Standings) -> Board:
 
 
 def _filmed(folder: Path, store: Store, board: Board, on_film: Callable[[str], None]) -> Board:
-    # The first film loads the physics; boards without films do without.
     from dataclasses import replace
 
     from als_bench.board.films import film_agent
-    from als_engine.system.quiet import import_physics
 
-    import_physics()
     films: dict[tuple[str, str], Filmed | str] = {}
     for row in board.standings.rows:
         on_film(row.label)

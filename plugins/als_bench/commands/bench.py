@@ -73,9 +73,6 @@ def run(
 
     Example: als bench run smoke --agent random --agent ppo --store runs/smoke.sqlite
     """
-    from als_engine.system.quiet import import_physics
-
-    import_physics()  # Before anything else loads it, and it says so.
     from als_bench.commands.bar import bench_bar
     from als_bench.commands.leaderboard import print_table
     from als_bench.contestants import find_contestants
@@ -120,9 +117,6 @@ def calibrate(
 
     Example: als bench calibrate benchmarks/suites/core.toml
     """
-    from als_engine.system.quiet import import_physics
-
-    import_physics()
     from als_bench.calibration import calibrate as measure
     from als_bench.suites import check_suite, find_suite
 

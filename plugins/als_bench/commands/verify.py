@@ -63,9 +63,6 @@ def verify(
 
     Example: als verify smoke-bundle
     """
-    from als_engine.system.quiet import import_physics
-
-    import_physics()  # Before anything else loads it, and it says so.
     from als_bench.checking.adoption import adopt
     from als_bench.checking.verify import verify as check
     from als_bench.commands.bench import cores

@@ -22,7 +22,6 @@ from als_engine.agents.saving import RECORD, AgentRecord, make_agent
 from als_engine.errors import ALSError, ArgumentError, MachineError, WorkerError
 from als_engine.plugins.specs import SuiteEntry
 from als_engine.system.leftovers import temporary_folder
-from als_engine.system.quiet import import_physics
 
 __all__ = [
     "ONE_THREAD",
@@ -50,9 +49,8 @@ def attempt(task: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[bool,
     Returns:
         Whether it worked, and the result or the error.
     """
-    # One thread, so that every process gives the same bits; and nobody wants PyBullet's greeting.
+    # One thread, so that every process gives the same bits.
     os.environ.update(ONE_THREAD)
-    import_physics()
     try:
         return True, task(*arguments)
     except Exception as error:

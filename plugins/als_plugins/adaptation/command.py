@@ -10,8 +10,9 @@ import typer
 from als_engine.cli.bars import training_bar
 from als_engine.cli.console import say
 from als_engine.cli.limits import MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS
+from als_engine.cli.scenario import Physics
 from als_engine.errors import ArgumentError, unknown
-from als_engine.options import parse_pairs
+from als_engine.options import parse_pairs, scenario_arguments
 from als_engine.texts import command
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def adapt(
     out: Out = None,
     drift: Drift = None,
     arguments: Arg = None,
+    physics: Physics = None,
     settings: Set = None,
     evaluate_every: Every = None,
     episodes: Episodes = None,
@@ -91,13 +93,11 @@ def adapt(
 
     Example: als adapt runs/tag --feedback simulated:0.1 --drift background=corner --out runs/tag-2
     """
-    from als_engine.system.quiet import import_physics
-
-    import_physics()
     named: dict[str, Any] = {"steps": steps, "evaluate_every": evaluate_every, "episodes": episodes}
     named |= {"worlds": worlds, "seed": seed, "feedback": feedback, "scenario": on}
     given: dict[str, Any] = {k: v for k, v in named.items() if v is not None}
-    given |= {"arguments": parse_pairs(arguments)} if arguments else {}
+    if changed := scenario_arguments(arguments, physics=physics):
+        given["arguments"] = changed
     given |= {"drift": parse_pairs(drift, "--drift")} if drift else {}
     for name, value in parse_pairs(settings, "--set").items():
         if name in given or name in {"agent", "scenario", "arguments", "drift", "feedback"}:

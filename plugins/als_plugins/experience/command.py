@@ -10,7 +10,8 @@ import typer
 
 from als_engine.cli.console import BAR, LEFT, live, say, spinner
 from als_engine.cli.limits import MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS
-from als_engine.options import parse_pairs
+from als_engine.cli.scenario import Physics
+from als_engine.options import scenario_arguments
 from als_engine.texts import command
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def collect(
     policy: Policy = "random",
     sensors: Sensors = None,
     arguments: Arg = None,
+    physics: Physics = None,
     seed: Seed = 0,
     worlds: Worlds = 16,
     observers: Observers = 1,
@@ -62,13 +64,13 @@ def collect(
 
     Example: als collect ALS/Classroom-v0 --policy mix --episodes 500 --out data/classroom
     """
-    from als_engine.system.quiet import import_physics
+    from als_engine.physics.engines import preload
     from als_plugins.experience.collect import collect as run
 
-    import_physics()
     if sensors == "all":
-        sensors = ",".join(_every_sensor(id, parse_pairs(arguments)))
-    given = parse_pairs([*(arguments or ()), *([f"sensors={sensors}"] if sensors else ())])
+        sensors = ",".join(_every_sensor(id, scenario_arguments(arguments, physics=physics)))
+    given = scenario_arguments(arguments, sensors=sensors, physics=physics)
+    preload(given)
     with _bar() as show_progress:
         found = run(
             id,

@@ -32,12 +32,10 @@ def run(experiment: File, out: Out, check: Check = False) -> None:
     from als_engine.system.files import make_folder
     from als_engine.system.leftovers import remove_leftovers
     from als_engine.system.locking import locked
-    from als_engine.system.quiet import import_physics
     from als_plugins.experiment.checks import check_ids
     from als_plugins.experiment.config import read_experiment
     from als_plugins.experiment.stages import plan
 
-    import_physics()
     asked = read_experiment(experiment)
     check_ids(asked, experiment)
     if check:

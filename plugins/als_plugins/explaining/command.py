@@ -9,7 +9,8 @@ import typer
 
 from als_engine.cli.console import BAR, OF, live, say
 from als_engine.cli.limits import MAX_SEED
-from als_engine.options import parse_pairs
+from als_engine.cli.scenario import Physics
+from als_engine.options import scenario_arguments
 
 __all__ = ["explain"]
 
@@ -37,17 +38,17 @@ def explain(
     decisions: Decisions = 3,
     out: Out = Path("explained"),
     arguments: Arg = None,
+    physics: Physics = None,
 ) -> None:
     """Look inside a trained agent: an animation of its attention, and why it decides as it does.
 
     Example: als explain runs/classroom --on ALS/Classroom-v0 --out explained
     """
-    from als_engine.system.quiet import import_physics
-
-    import_physics()
+    from als_engine.physics.engines import preload
     from als_plugins.explaining.explain import explain as run
 
-    given = parse_pairs(arguments)
+    given = scenario_arguments(arguments, physics=physics)
+    preload(given)
     with live("playing", BAR, OF, total=episodes * steps) as update:
         explained = run(
             agent, on, folder=out, episodes=episodes, seed=seed, steps=steps, decisions=decisions,

@@ -10,8 +10,9 @@ import typer
 
 from als_engine.cli.console import Column, Table, say, show, spinner
 from als_engine.cli.limits import MAX_EPISODES, MAX_SEED
+from als_engine.cli.scenario import Physics
 from als_engine.evaluation.splits import CHOOSING
-from als_engine.options import parse_pairs
+from als_engine.options import scenario_arguments
 
 if TYPE_CHECKING:
     from als_plugins.learners.pareto import Front
@@ -55,6 +56,7 @@ def pareto(
     split: Split = CHOOSING,
     seed: Seed = 0,
     arguments: Arg = None,
+    physics: Physics = None,
     out: Out = Path("pareto"),
 ) -> None:
     """Draw which trade-offs between two terms of the reward an agent reaches.
@@ -62,13 +64,13 @@ def pareto(
     Example: als pareto runs/diagnosis --x diagnosis --y panels --out front
     """
     from als_engine.agents.saving import open_agent
+    from als_engine.physics.engines import preload
     from als_engine.system.files import write_text
-    from als_engine.system.quiet import import_physics
     from als_plugins.learners.pareto import pareto as run
     from als_plugins.learners.pareto_chart import front_chart
 
-    import_physics()
-    opened = open_agent(agent, on, parse_pairs(arguments))
+    opened = open_agent(agent, on, scenario_arguments(arguments, physics=physics))
+    preload(opened.arguments)
     with spinner(f"Evaluating {agent} on {opened.scenario}"):
         front = run(opened, x, y, points=points, episodes=episodes, split=split, seed=seed)
     table, picture = out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}.svg")

@@ -25,7 +25,7 @@ def build():
 
     yield build
     for world in made:
-        world.bullet.close()
+        world.physics.close()
 
 
 def ball(x, y=0.0, **more):

@@ -48,8 +48,8 @@ def test_a_room_where_things_are_carried_pushed_and_toppled_is_the_same():
         assert play(ours, seed, steps=150) == play(theirs, seed, steps=150)
         ours.reset(1)
         theirs.reset(1)
-    ours.bullet.close()
-    theirs.bullet.close()
+    ours.physics.close()
+    theirs.physics.close()
 
 
 def test_what_is_broken_is_the_same_error():
@@ -60,5 +60,5 @@ def test_what_is_broken_is_the_same_error():
         with pytest.raises(PhysicsError) as error:
             world.step(2)
         messages.append(str(error.value))
-        world.bullet.close()
+        world.physics.close()
     assert messages[0] == messages[1]

@@ -11,6 +11,11 @@ from als_engine.geometry import portable_math as pmath
 from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, TOUCH_SECTORS
 
+SUBSTEP: Final = 1 / 60
+"""Seconds; a step is four of them."""
+
+GRAVITY: Final = -9.81
+
 WALL: Final = -1
 """What `feel` reads for a body that is neither prop nor avatar; avatar `a` is `WALL - 1 - a`."""
 
@@ -108,7 +113,7 @@ def scan(  # type: ignore[no-untyped-def]
     worlds, avatars = near.shape
     first = NOTHING
     for w in range(worlds):
-        broken[w] = not _is_sound(readings[w], prop_position[w], prop_orientation[w])
+        broken[w] = not is_sound(readings[w], prop_position[w], prop_orientation[w])
         if broken[w]:
             first = w if first == NOTHING else first
             near[w] = False
@@ -130,7 +135,11 @@ def scan(  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _is_sound(readings, prop_position, prop_orientation):  # type: ignore[no-untyped-def]
+def is_sound(readings, prop_position, prop_orientation):  # type: ignore[no-untyped-def]
+    """Says whether one world's bodies are where bodies can be: finite, and not too far away.
+
+    Readings are (avatars, 6), position and velocity.
+    """
     for a in range(readings.shape[0]):
         for k in range(6):  # A NaN fails every comparison.
             if not (-_EXPLODED < readings[a, k] < _EXPLODED):

@@ -1,0 +1,210 @@
+"""MuJoCo's model of a world: what is compiled once, and what every level writes into it.
+
+A compiled model holds the floor, room for walls, the solid props and the avatars. Levels of the
+same structure (which props are solid, free or fixed, and of which shape) share it: positions,
+sizes, masses and frictions are written into its arrays, which gives the bits of a fresh compilation
+(`tests/als_engine/physics/test_hand_written.py`) at a fraction of its time.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import mujoco
+import numpy as np
+
+from als_engine.geometry import portable_math as pmath
+from als_engine.physics.kernels import GRAVITY, SUBSTEP
+from als_engine.world.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE, FloatArray, IntArray
+from als_engine.world.state import WorldState
+
+_SHAPES: Final = (
+    mujoco.mjtGeom.mjGEOM_BOX,
+    mujoco.mjtGeom.mjGEOM_SPHERE,
+    mujoco.mjtGeom.mjGEOM_CYLINDER,
+)
+_ROOM: Final = 16
+_FEELS: Final = 0.01
+_TORSION: Final = 0.005
+_ROLLING: Final = 0.01
+_IMPEDANCE_RATIO: Final = 10.0
+"""How much stiffer friction is than the normal force: a heavy crate that is pushed creeps less."""
+
+
+class Structure(NamedTuple):
+    """What two levels must have in common to share a compiled model.
+
+    Attributes:
+        walls: room for that many.
+        free, fixed: a shape for each solid prop that has a mass, and for each that has none.
+        avatars: radius, height and mass of each.
+    """
+
+    walls: int
+    free: tuple[int, ...]
+    fixed: tuple[int, ...]
+    avatars: tuple[tuple[float, float, float], ...]
+
+
+class Places(NamedTuple):
+    """Which prop of a world has which number in its model: (props,) arrays, NOTHING for none.
+
+    Attributes:
+        free: number among the bodies that move.
+        fixed: number among those that do not.
+    """
+
+    free: IntArray
+    fixed: IntArray
+
+
+def places_of(world: int, state: WorldState) -> Places:
+    """Numbers one world's solid props."""
+    props = state.props
+    solid, moves = props.solid[world], props.mass[world] > 0.0
+    return Places(_number(solid & moves), _number(solid & ~moves))
+
+
+def _number(which: Any) -> IntArray:
+    return np.where(which, np.cumsum(which) - 1, NOTHING).astype(np.int32)
+
+
+def structure_of(world: int, state: WorldState, places: Places) -> Structure:
+    """Returns what one world's model must have room for.
+
+    The room for walls depends on nothing but the level, so that what other worlds or earlier levels
+    hold never matters.
+    """
+    shapes, bodies = state.props.shape[world], state.bodies
+    return Structure(
+        -(-int(state.walls.count[world]) // _ROOM) * _ROOM,
+        tuple(shapes[places.free != NOTHING].tolist()),
+        tuple(shapes[places.fixed != NOTHING].tolist()),
+        tuple(
+            zip(bodies.radius.tolist(), bodies.height.tolist(), bodies.mass.tolist(), strict=True)
+        ),
+    )
+
+
+@lru_cache(maxsize=64)
+def compiled(structure: Structure) -> Any:
+    """Compiles the model of a structure; whoever steps it takes a copy.
+
+    Bodies come in this order: avatars, free props, fixed props. So the avatars' coordinates are the
+    first ones, three each, and a free prop has seven for its pose and six for its velocity.
+    """
+    spec = mujoco.MjSpec()
+    options = spec.option
+    options.timestep, options.gravity = SUBSTEP, (0.0, 0.0, GRAVITY)
+    options.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
+    options.impratio = _IMPEDANCE_RATIO
+    options.enableflags = int(mujoco.mjtEnableBit.mjENBL_SLEEP)
+    # The tree of the walls' boxes would be that of the level that was compiled; whoever is broken
+    # is told of, not reset; and the solver's first guess is no part of a moment: that of a sleeper
+    # is not in MuJoCo's state.
+    off = mujoco.mjtDisableBit
+    options.disableflags = int(off.mjDSBL_MIDPHASE | off.mjDSBL_AUTORESET | off.mjDSBL_WARMSTART)
+    world = spec.worldbody
+    # The greater friction of two counts. This way it is the prop's own.
+    world.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=(0, 0, 1), friction=(0, 0, 0))
+    for _ in range(structure.walls):
+        world.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=(1, 1, 1), friction=(0, 0, 0))
+    for radius, height, mass in structure.avatars:
+        _add_avatar(world, radius, height, mass)
+    for shape in structure.free:
+        body = world.add_body(mass=1.0, inertia=(1, 1, 1), **_CENTERED)
+        body.add_freejoint()
+        _add_prop(body, shape)
+    for shape in structure.fixed:
+        _add_prop(world.add_body(mocap=True), shape)
+    return spec.compile()
+
+
+_CENTERED: Final[dict[str, Any]] = {
+    "explicitinertial": True, "ipos": (0, 0, 0), "iquat": (1, 0, 0, 0),
+}  # fmt: skip
+
+
+def _add_avatar(world: Any, radius: float, height: float, mass: float) -> None:
+    """An upright capsule that slides along three axes, turns about none and never sleeps."""
+    body = world.add_body(
+        mass=mass, inertia=(1, 1, 1), sleep=mujoco.mjtSleepPolicy.mjSLEEP_NEVER, **_CENTERED
+    )
+    for axis in np.eye(3):
+        body.add_joint(type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis)
+    body.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_CAPSULE,
+        size=(radius, height / 2.0 - radius, 0.0),
+        # The commanded force is all that moves it along the floor: no friction with anything.
+        condim=1,
+        priority=1,
+        # What is that close is felt, but not pushed.
+        gap=_FEELS,
+    )
+
+
+def _add_prop(body: Any, shape: int) -> None:
+    body.add_geom(type=_SHAPES[shape], size=(1, 1, 1), condim=3 if shape == SHAPE_BOX else 6)
+
+
+def write_level(model: Any, world: int, state: WorldState, places: Places) -> None:
+    """Writes one world's walls and props into its model; `mj_setConst` has to follow."""
+    walls, props = state.walls, state.props
+    count = int(walls.count[world])
+    room = model.ngeom - state.num_avatars - len(places.free[places.free != NOTHING])
+    room -= 1 + len(places.fixed[places.fixed != NOTHING])
+    here = slice(1, 1 + count)
+    model.geom_pos[here] = walls.position[world, :count]
+    model.geom_quat[here] = 0.0
+    model.geom_quat[here, 0], model.geom_quat[here, 3] = _half_turn(walls.heading[world, :count])
+    _size(model, here, walls.half[world, :count])
+    model.geom_contype[1 : 1 + room] = model.geom_conaffinity[1 : 1 + room] = 0
+    model.geom_contype[here] = model.geom_conaffinity[here] = 1
+
+    first = 1 + room + state.num_avatars
+    for which in places:
+        chosen = np.flatnonzero(which != NOTHING)
+        geoms = slice(first, first + chosen.size)
+        first += chosen.size
+        shape, half = props.shape[world, chosen], props.half[world, chosen]
+        _size(model, geoms, half, shape)
+        model.geom_friction[geoms, 0] = props.friction[world, chosen]
+        model.geom_friction[geoms, 1] = _TORSION
+        model.geom_friction[geoms, 2] = np.where(shape == SHAPE_BOX, 0.0, _ROLLING)
+        if which is places.free:
+            bodies = slice(1 + state.num_avatars, 1 + state.num_avatars + chosen.size)
+            mass = props.mass[world, chosen]
+            model.body_mass[bodies] = mass
+            model.body_inertia[bodies] = _inertia(shape, half, mass)
+
+
+def _half_turn(heading: FloatArray) -> tuple[FloatArray, FloatArray]:
+    return pmath.cos(heading / 2.0), pmath.sin(heading / 2.0)
+
+
+def _size(model: Any, geoms: slice, half: FloatArray, shape: Any = SHAPE_BOX) -> None:
+    """Writes geoms' sizes and the bounds that MuJoCo's compiler derives from them."""
+    shape = np.broadcast_to(shape, half.shape[:1])
+    round_ = shape != SHAPE_BOX
+    size = half.copy()
+    # A cylinder is its radius and its half height, a sphere its radius.
+    size[round_, 1] = np.where(shape == SHAPE_SPHERE, 0.0, half[:, 2])[round_]
+    size[round_, 2] = 0.0
+    model.geom_size[geoms] = size
+    model.geom_aabb[geoms, :3] = 0.0
+    model.geom_aabb[geoms, 3:] = half
+    x, y, z = size.T
+    ball = np.where(shape == SHAPE_SPHERE, x, np.sqrt(x * x + y * y))
+    model.geom_rbound[geoms] = np.where(round_, ball, np.sqrt(x * x + y * y + z * z))
+
+
+def _inertia(shape: Any, half: FloatArray, mass: FloatArray) -> FloatArray:
+    """Returns the moments of inertia of homogeneous bodies, (props, 3), kilogram square metres."""
+    square = half * half
+    moments = (square.sum(1)[:, None] - square) / 3.0
+    radius, z = square[:, 0], square[:, 2]
+    round_ = np.stack([radius / 4.0 + z / 3.0, radius / 4.0 + z / 3.0, radius / 2.0], 1)
+    moments = np.where((shape == SHAPE_BOX)[:, None], moments, round_)
+    ball = (shape == SHAPE_SPHERE)[:, None]
+    return np.where(ball, 0.4 * radius[:, None], moments) * mass[:, None]
