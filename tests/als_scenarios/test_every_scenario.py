@@ -14,6 +14,7 @@ from gymnasium.envs.registration import EnvSpec
 
 import als_engine  # noqa: F401 - registers the scenarios
 from als_engine.conformance import CHECKS, check_scenario
+from als_engine.physics.engines import ENGINES
 from als_engine.plugins.registry import registry
 from als_engine.simulation import simulate
 from als_engine.task import LEVELS
@@ -23,6 +24,7 @@ SMALL = {"levels": 6, "episodes": 4, "steps": 16}
 ONE_BY_ONE = [check for check in CHECKS if check not in ("expert", "random")]
 
 every_scenario = pytest.mark.parametrize("id", IDS)
+every_engine = pytest.mark.parametrize("physics", ENGINES)
 
 
 def test_each_family_has_a_scenario():
@@ -49,10 +51,17 @@ def test_it_keeps_the_promise(id, check):
 
 
 @every_scenario
-def test_its_expert_solves_it_and_random_does_not(id):
-    report = check_scenario(id, only=["expert", "random"], **SMALL)
+@every_engine
+def test_its_expert_solves_it_and_random_does_not(id, physics):
+    report = check_scenario(id, only=["expert", "random"], physics=physics, **SMALL)
     assert report.figures["expert_success"] > report.figures["random_success"]
     assert report.figures["expert_return"] > report.figures["random_return"]
+
+
+@every_scenario
+@pytest.mark.parametrize("check", ["replay", "autoreset"])
+def test_mujoco_is_as_exact(id, check):
+    check_scenario(id, only=[check], physics="mujoco", **SMALL)
 
 
 @every_scenario
@@ -106,9 +115,10 @@ def test_gymnasium_finds_every_scenario_in_a_fresh_process():
 
 
 @every_scenario
-def test_its_states_and_observations_are_the_recorded_ones(id):
-    if golden.physics() not in golden.FILE.read_text():
-        pytest.skip(f"nothing is recorded for {golden.physics()}")
-    assert golden.digests(id) == golden.recorded().get(id), (
+@every_engine
+def test_its_states_and_observations_are_the_recorded_ones(id, physics):
+    if golden.physics(physics) not in golden.FILE.read_text():
+        pytest.skip(f"nothing is recorded for {golden.physics(physics)}")
+    assert golden.digests(id, physics) == golden.recorded(physics).get(id), (
         "the scenario's worlds changed; if that is meant: python tests/support/golden.py --record"
     )

@@ -4,7 +4,7 @@
 body, a sensor or the physics was changed on purpose, and say so in the changelog: results from
 before are then no longer comparable. Without an argument the digests are printed as JSON.
 
-They hold on every processor; only another version of PyBullet may change them.
+They hold on every processor; only another version of an engine may change them.
 """
 
 from __future__ import annotations
@@ -28,15 +28,20 @@ SENSORS = ("audio", "depth", "entities", "proprioception", "rgb", "semantic", "t
 Digests = dict[str, list[str] | str]
 
 
-def physics() -> str:
+LIBRARIES = {"bullet": "pybullet", "mujoco": "mujoco"}
+
+
+def physics(engine: str = "bullet") -> str:
     """The library whose results these are."""
-    return f"pybullet {version('pybullet')}"
+    return f"{LIBRARIES[engine]} {version(LIBRARIES[engine])}"
 
 
-def digests(id: str) -> Digests:
-    """The states of a few worlds, and what each sensor gave, after fixed steps of all avatars."""
+def digests(id: str, engine: str = "bullet") -> Digests:
+    """The states of a few worlds after fixed steps of all avatars; of Bullet's, what was sensed."""
     rng = np.random.default_rng(0)
-    simulation = simulate(id, len(SEEDS), sensors=SENSORS)
+    simulation = simulate(
+        id, len(SEEDS), sensors=SENSORS if engine == "bullet" else (), physics=engine
+    )
     seen = {key: hashlib.sha256() for key in simulation.observations}
     try:
         simulation.reset(SEEDS)
@@ -53,17 +58,19 @@ def digests(id: str) -> Digests:
         simulation.close()
 
 
-def everything() -> dict[str, Digests]:
-    return {spec.id: digests(spec.id) for spec in registry.scenarios()}
+def everything(engine: str = "bullet") -> dict[str, Digests]:
+    return {spec.id: digests(spec.id, engine) for spec in registry.scenarios()}
 
 
-def recorded() -> dict[str, Digests]:
-    """What is recorded for the installed version of PyBullet; empty when there is none."""
-    return json.loads(FILE.read_text()).get(physics(), {})
+def recorded(engine: str = "bullet") -> dict[str, Digests]:
+    """What is recorded for the installed version of an engine; empty when there is none."""
+    return json.loads(FILE.read_text()).get(physics(engine), {})
 
 
 if __name__ == "__main__":
     if "--record" in sys.argv:
-        FILE.write_text(json.dumps({physics(): everything()}, indent=2, sort_keys=True) + "\n")
+        found = {physics(engine): everything(engine) for engine in LIBRARIES}
+        FILE.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
     else:
-        sys.stdout.write(json.dumps(everything()) + "\n")
+        engine = "mujoco" if "mujoco" in sys.argv else "bullet"
+        sys.stdout.write(json.dumps(everything(engine)) + "\n")
