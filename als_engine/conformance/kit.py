@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from als_engine.conformance import content, play, replay, views
+from als_engine.conformance import content, moments, play, replay, views
 from als_engine.conformance.case import Case, Options
 from als_engine.conformance.report import ConformanceError, Report, Result
 from als_engine.errors import ArgumentError, unknown
@@ -29,6 +29,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "replay": replay.replay,
     "autoreset": replay.autoreset,
     "workers": replay.workers,
+    "snapshot": moments.snapshot,
     "time-limit": replay.time_limit,
     "answers": play.answers,
     "pure": play.pure,

@@ -67,6 +67,7 @@ def test_a_good_scenario_passes_and_is_measured():
         ("OneLevel", "splits", "all levels of the train split are the same"),
         ("Remembering", "replay", "differs in the same environment after another episode"),
         ("Remembering", "autoreset", "differs: reward"),
+        ("Remembering", "snapshot", "in the same worlds, reward"),
         ("LateNan", "answers", "step 5: LateNan.reward is NaN for avatar 0 of world 0"),
         ("LateMetric", "answers", 'step 5: LateMetric.metrics["walked"] is infinite for world 0'),
         ("CountingRewards", "pure", "reward changes the state at step 0"),
