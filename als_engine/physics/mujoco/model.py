@@ -3,7 +3,7 @@
 A compiled model holds the floor, room for walls, the solid props and the avatars. Levels of the
 same structure (which props are solid, free or fixed, and of which shape) share it: positions,
 sizes, masses and frictions are written into its arrays, which gives the bits of a fresh compilation
-(`tests/als_engine/physics/test_hand_written.py`) at a fraction of its time.
+(`tests/als_engine/physics/test_hand_written_mujoco.py`) at a fraction of its time.
 """
 
 from __future__ import annotations
