@@ -55,7 +55,7 @@ QUICK = Limits(seconds_per_act=3.0, memory_bytes=1 << 30, scratch_bytes=32 << 20
 PATIENT = Limits(seconds_per_act=90.0, memory_bytes=4 << 30, scratch_bytes=32 << 20)
 ROWS = 2
 REPOSITORY = ROOT
-CHILD = REPOSITORY / "als_engine" / "benchmark" / "sandbox" / "child.py"
+CHILD = REPOSITORY / "plugins" / "als_bench" / "sandbox" / "child.py"
 
 
 def sandboxed(agent: str, **config: Any) -> SandboxedAgent:
