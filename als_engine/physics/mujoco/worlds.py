@@ -182,8 +182,10 @@ def _advance(w, handles, numbers, substeps, force, avatars, props):  # type: ign
     if not is_sound(readings, props.position[w], props.orientation[w]):
         return False
     write_bytes(handles.forces[w], force.copy().ctypes, 24 * count)
-    for _ in range(substeps):
-        api.step(handles.model[w], handles.data[w])
+    for substep in range(substeps + 1):
+        if substep > 0:
+            api.step(handles.model[w], handles.data[w])
+        # Also before the first: MuJoCo would write what is lost into a file.
         read_bytes(places.ctypes, handles.positions[w], 8 * places.size)
         read_bytes(motion.ctypes, handles.velocities[w], 8 * motion.size)
         if not (_is_known(places) and _is_known(motion)):
