@@ -79,7 +79,7 @@ def pile_height(engine: str) -> float:
 
 
 def pile_drift(engine: str) -> float:
-    """How far the lowest of five boxes moves in ten seconds after it has come to rest."""
+    """How far the highest of five boxes moves in ten seconds after it has come to rest."""
     room = pile(engine)
     room.step(150)
     before = room.prop(4)

@@ -101,7 +101,7 @@ class _Record(BaseModel):
     """The schema of the record in a file."""
 
     model_config = _STRICT
-    format: int
+    format: int = Field(ge=0, le=1_000)
     identity: dict[str, Any]
     moments: Annotated[tuple[Moment, ...], Field(min_length=1, max_length=WORLDS)]
     view: dict[str, Any]

@@ -157,13 +157,20 @@ def test_a_ray_cluster_that_loses_a_machine_ends_with_the_same_table(whole, env,
     assert rows_of(tmp_path / "it.sqlite") == rows_of(folder / "it.sqlite")
 
 
-def test_another_agent_under_a_name_that_is_taken_is_refused(env, learn, tmp_path) -> None:
+def test_another_agent_under_a_name_that_is_taken_is_refused(env, tmp_path) -> None:
     suite, store = write_suite(tmp_path, episodes=2), tmp_path / "it.sqlite"
     words = ("bench", "run", suite, "--only", "near", "--store", store, "--agent")
     als_process(*words, "mine=learn/habit:rate=0.2", env=env)
-    done = als(*words, "mine=learn/habit:rate=0.3")
-    assert done.code == 2
-    assert done.err.strip().endswith(
+    # In a process as well: here the agent's package is another one, and so is the run.
+    done = subprocess.run(
+        command(*words, "mine=learn/habit:rate=0.3"),
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.strip().endswith(
         '"mine" stands for another agent in this store: choose another name'
     )
 

@@ -93,5 +93,5 @@ def test_progress_adds_up_to_the_way(lesson):
 
 @pytest.mark.parametrize("things", [1, 6, True, 2.5])
 def test_a_wrong_number_of_things_is_said(things):
-    with pytest.raises(ArgumentError, match="num_things must be 2 to 5"):
+    with pytest.raises(ArgumentError, match="num_things must be a whole number from 2 to 5"):
         simulate(ID, 1, num_things=things)

@@ -410,6 +410,7 @@ def map_much():
 
 def crowd():
     """Three thousand threads, or as many as there may be."""
+    threading.stack_size(1 << 18)  # So that it is not memory that stops them.
     try:
         for _ in range(3_000):
             threading.Thread(target=time.sleep, args=(60,), daemon=True).start()

@@ -107,6 +107,7 @@ REPORTS = {
     "benchmarks/grounding.py": "the figures of a finished pretraining",
     "benchmarks/learning.py": "what evaluate() has played, in the file of figures",
     "benchmarks/measuring/evaluation.py": "how fast episodes are played",
+    "benchmarks/planning.py": "a finished training, and a planner that learns nothing",
     "docs/scripts/readme_images.py": "the film of a finished training",
     "plugins/als_plugins/experience/records.py": "the part of a dataset that holds its levels",
     "plugins/als_plugins/experiment/config.py": "the default of the stage that prints figures",
