@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
+from typing import Any
 
 from als_engine.cli.console import say
 from als_engine.plugins.registry import registry
@@ -14,30 +16,28 @@ __all__ = ["warm"]
 def warm() -> None:
     """Compile the kernels for this machine, so that the first run does not wait for them.
 
-    Plays a few steps of every scenario with every sensor. What is compiled stays on the disk.
+    Plays a few steps of every scenario with every sensor and every installed physics engine.
+    What is compiled stays on the disk.
     """
     import numpy as np
 
     from als_engine.errors import NoExpertError
+    from als_engine.physics.engines import ENGINES
     from als_engine.plugins.specs import ACTION_MODES
     from als_engine.sensors import SENSORS
     from als_engine.simulation import simulate
 
     began = time.monotonic()
-    for spec in registry.scenarios():
-        for mode in ACTION_MODES:
-            simulation = simulate(spec, sensors=[*SENSORS], action_mode=mode)
-            try:
-                simulation.reset([0])
-                simulation.observe()
-                simulation.render()
-                action = np.asarray(simulation.action_space.sample())
-                for _ in range(3):
-                    simulation.step(
-                        np.broadcast_to(action, (1, simulation.observers, *action.shape))
-                    )
-                with contextlib.suppress(NoExpertError):
-                    simulation.step(simulation.expert_actions())
-            finally:
-                simulation.close()
+    engines = [engine.name for engine in ENGINES.values() if engine.version]
+    for spec, physics, mode in itertools.product(registry.scenarios(), engines, ACTION_MODES):
+        given: dict[str, Any] = {"sensors": [*SENSORS], "physics": physics, "action_mode": mode}
+        with contextlib.closing(simulate(spec, **given)) as simulation:
+            simulation.reset([0])
+            simulation.observe()
+            simulation.render()
+            action = np.asarray(simulation.action_space.sample())
+            for _ in range(3):
+                simulation.step(np.broadcast_to(action, (1, simulation.observers, *action.shape)))
+            with contextlib.suppress(NoExpertError):
+                simulation.step(simulation.expert_actions())
     say(f"The kernels are compiled ({time.monotonic() - began:.0f} s).")
