@@ -13,7 +13,7 @@ from pettingzoo import ParallelEnv
 from als_engine.bodies.avatar import as_array
 from als_engine.checks import at_least_one
 from als_engine.envs.attributes import Generators
-from als_engine.envs.single import forked
+from als_engine.envs.shared import forked
 from als_engine.envs.window import Window, check_render_mode
 from als_engine.errors import ActionError, ResetNeededError, unknown
 from als_engine.plugins.registration import register_with_pettingzoo

@@ -19,7 +19,7 @@ from als_engine.checks import at_least_one
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays
 from als_engine.envs.recent import Recent
-from als_engine.envs.single import forked
+from als_engine.envs.shared import forked
 from als_engine.envs.vector import make_worlds, spread_seeds
 from als_engine.envs.window import check_render_mode
 from als_engine.errors import ActionError, ArgumentError, ResetNeededError, SnapshotError

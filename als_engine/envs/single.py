@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from copy import deepcopy
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from als_engine.bodies.avatar import as_array
 from als_engine.checks import at_least_one, check_seed
 from als_engine.envs.attributes import client_of
+from als_engine.envs.shared import forked, with_limit
 from als_engine.envs.window import Window, check_render_mode
 from als_engine.errors import ResetNeededError
 from als_engine.plugins.specs import ScenarioSpec
@@ -28,7 +28,6 @@ from als_engine.world.snapshot import Snapshot
 if TYPE_CHECKING:
     from als_engine.envs.vector import VectorEnv
 
-V = TypeVar("V")
 
 # Named arrays; with `flatten=True` one array.
 Observation = dict[str, NDArray[Any]]
@@ -209,24 +208,3 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
             if self._window is None:
                 self._window = Window(self.simulation.scenario, self.metadata["render_fps"])
             self._window.show(self.simulation.render())
-
-
-def forked(make: Callable[[], V], snapshot: Snapshot) -> V:
-    """A new view at a moment; closed where it does not take it."""
-    view: Any = make()
-    try:
-        view.restore(snapshot)
-    except BaseException:
-        view.close()
-        raise
-    made: V = view
-    return made
-
-
-def with_limit(spec: EnvSpec | None, limit: int) -> EnvSpec | None:
-    """A spec that names the time limit which is really kept: a copy, where it named another one."""
-    if spec is None or spec.max_episode_steps == limit:
-        return spec
-    spec = deepcopy(spec)
-    spec.max_episode_steps = limit
-    return spec

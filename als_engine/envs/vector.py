@@ -17,7 +17,7 @@ from als_engine.bodies.avatar import as_array
 from als_engine.checks import MAX_SEED, at_least_one, check_seed, one_of, whole_number
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays, Batch, Worlds
-from als_engine.envs.single import forked, with_limit
+from als_engine.envs.shared import forked, with_limit
 from als_engine.envs.window import check_render_mode
 from als_engine.envs.workers import WorkerPool
 from als_engine.errors import ActionError, ArgumentError
