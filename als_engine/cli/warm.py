@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from typing import Any
+from typing import Any, Final
 
 from als_engine.cli.console import say
 from als_engine.plugins.registry import registry
 
 __all__ = ["warm"]
+
+_SIZES: Final = ((1, None), (2, None), (2, 1))
+"""Worlds and observers: a part of an array of several worlds is compiled for anew."""
 
 
 def warm() -> None:
@@ -29,15 +32,17 @@ def warm() -> None:
 
     began = time.monotonic()
     engines = [engine.name for engine in ENGINES.values() if engine.version]
-    for spec, physics, mode in itertools.product(registry.scenarios(), engines, ACTION_MODES):
+    every = itertools.product(registry.scenarios(), engines, ACTION_MODES, _SIZES)
+    for spec, physics, mode, (worlds, observers) in every:
         given: dict[str, Any] = {"sensors": [*SENSORS], "physics": physics, "action_mode": mode}
-        with contextlib.closing(simulate(spec, **given)) as simulation:
-            simulation.reset([0])
+        with contextlib.closing(simulate(spec, worlds, observers, **given)) as simulation:
+            simulation.reset([0] * worlds)
             simulation.observe()
             simulation.render()
             action = np.asarray(simulation.action_space.sample())
+            actions = np.broadcast_to(action, (worlds, simulation.observers, *action.shape))
             for _ in range(3):
-                simulation.step(np.broadcast_to(action, (1, simulation.observers, *action.shape)))
+                simulation.step(actions)
             with contextlib.suppress(NoExpertError):
                 simulation.step(simulation.expert_actions())
     say(f"The kernels are compiled ({time.monotonic() - began:.0f} s).")
