@@ -1,1 +1,1 @@
-"""What moves the bodies: the protocol, and Bullet."""
+"""What moves the bodies: the protocol, Bullet and MuJoCo."""

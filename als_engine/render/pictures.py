@@ -1,8 +1,4 @@
-"""From scenes to pictures: draws all primitives, writes on the boards, adds fog and stores pixels.
-
-Numba looks for changes in a kernel's own file only: after an edit in `scene`, `raster`, `stage`
-or `backdrop`, delete the `__pycache__` of this folder.
-"""
+"""From scenes to pictures: draws primitives, writes on the boards, adds fog and stores pixels."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
