@@ -12,7 +12,15 @@ import numpy as np
 from als_engine.errors import ArgumentError, unknown
 from als_engine.limits import LIMITS, MAX_SEED
 
-__all__ = ["MAX_SEED", "at_least_one", "check_seed", "check_undecided", "one_of", "whole_number"]
+__all__ = [
+    "MAX_SEED",
+    "at_least_one",
+    "check_seed",
+    "check_undecided",
+    "flag",
+    "one_of",
+    "whole_number",
+]
 
 _DECIDED: Final = frozenset(
     ("scenario", "num_worlds", "worlds", "workers", "first_world", "observers", "seed", "split",
@@ -30,6 +38,17 @@ def one_of(name: str, value: object, allowed: Iterable[str]) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise ArgumentError(unknown(name, value, allowed))
     return value
+
+
+def flag(name: str, value: object) -> bool:
+    """Returns True or False, also NumPy's, as Python's own.
+
+    Raises:
+        ArgumentError: it is something else.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise ArgumentError(f"{name} must be True or False, got {value!r}")
+    return bool(value)
 
 
 def at_least_one(name: str, value: int) -> int:

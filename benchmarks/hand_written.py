@@ -33,7 +33,7 @@ from als_engine.world.state import WorldState
 def simulate_by_hand(scenario: str, num_worlds: int, **arguments: Any) -> Simulation:
     """A scenario's simulation as `simulate` makes it, but on `HandWritten`."""
     simulation = simulate(scenario, num_worlds, **arguments)
-    simulation._physics = HandWritten(num_worlds)
+    simulation.moving.physics = HandWritten(num_worlds)
     return simulation
 
 

@@ -26,7 +26,7 @@ _AWAKE = -11
 def simulate_by_hand(scenario: str, num_worlds: int, **arguments: Any) -> Simulation:
     """A scenario's simulation as `simulate` makes it, but on `HandWritten`."""
     simulation = simulate(scenario, num_worlds, physics="mujoco", **arguments)
-    simulation._physics = HandWritten(num_worlds)
+    simulation.moving.physics = HandWritten(num_worlds)
     return simulation
 
 

@@ -54,7 +54,7 @@ class Player:
     def __init__(self, recording: Recording, copies: int) -> None:
         n = recording.worlds
         self._simulation = _by_hand(recording.scenario, n * copies, observers=1)
-        physics: Any = self._simulation._physics
+        physics: Any = self._simulation.moving.physics
         swaps = [
             dict(zip(recording.clients, physics.clients[first : first + n], strict=True))
             for first in range(0, n * copies, n)
@@ -95,7 +95,7 @@ def record(scenario: str, worlds: int, actions: np.ndarray, steps: int) -> Recor
         steps: how many there are in a chunk.
     """
     simulation = _by_hand(scenario, worlds, observers=actions.shape[2])
-    physics: Any = simulation._physics
+    physics: Any = simulation.moving.physics
     clients = list(physics.clients)
     spy, real = _Spy(), hand_written.bullet
     chunks = []

@@ -79,13 +79,13 @@ def save_picture(simulation: Simulation, path: Path, seed: int = 0) -> None:
 
 def arguments_of(spec: ScenarioSpec, task_class: Any) -> Iterator[tuple[str, str, str]]:
     """Yields name, default and origin ("every scenario" or "this one") of each argument."""
-    from als_engine.simulation import ARGUMENTS, Simulation
+    from als_engine.simulation import ARGUMENTS, Arguments
 
     own = inspect.signature(task_class).parameters
     for name, parameter in own.items():
         if name != "num_avatars":
             yield name, _shown(spec.kwargs.get(name, parameter.default)), "this one"
-    engine = inspect.signature(Simulation).parameters
+    engine = inspect.signature(Arguments).parameters
     special = {
         "num_avatars": f"{spec.num_avatars} ({spec.min_avatars} to {spec.max_avatars})",
         "max_episode_steps": str(spec.max_episode_steps),

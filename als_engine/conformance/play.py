@@ -95,7 +95,7 @@ def answers(case: Case) -> Iterator[str]:
         player = Player(_SEED)
         for _ in range(case.options.steps):
             simulation.advance(player.act(simulation))
-            simulation.check_metrics()
+            simulation.scoring.check_metrics()
             ended = simulation.terminated | simulation.truncated
             if ended.any():
                 simulation.reset(worlds=ended)

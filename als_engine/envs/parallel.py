@@ -239,7 +239,7 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
             for name, array in metrics.items()
         }
         return {
-            agent: values | self.simulation.named_terms(avatar)
+            agent: values | self.simulation.scoring.named_terms(avatar)
             for avatar, agent in enumerate(self.possible_agents)
         }
 

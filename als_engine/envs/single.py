@@ -201,7 +201,7 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
             name: values[0].copy() if values.ndim > 1 else values[0].item()
             for name, values in metrics.items()
         }
-        return info | self.simulation.named_terms(0)
+        return info | self.simulation.scoring.named_terms(0)
 
     def _show(self) -> None:
         if self.render_mode == "human":

@@ -24,7 +24,6 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine import snapshots
 from als_engine.bodies.avatar import Commands, as_array
 from als_engine.envs.batch import Arrays, Batch, buffer_shapes, rewards_of
 from als_engine.envs.processes import Failure, Process
@@ -211,7 +210,7 @@ class WorkerPool(Owner):
             PhysicsError: it is damaged.
         """
         self._check_whole()
-        snapshots.check(self.simulation, snapshot, worlds)
+        self.simulation.snapshots.check(snapshot, worlds)
         standing = worlds[self._ready[worlds]]
         before = self.snapshot(standing) if standing.size else None
         self._ready[worlds] = False

@@ -116,7 +116,7 @@ def single(repeats: int, steps: int = 200) -> list[Measure]:
     """What the single environment adds to its own physics, in microseconds."""
     env: Any = gymnasium.make(RING, sensors=STATE).unwrapped
     env.reset(seed=0)
-    physics: Any = env.simulation._physics
+    physics: Any = env.simulation.moving.physics
     physics.step = watch = Stopwatch(physics.step)
     actions = random_actions(1, steps).reshape(-1)
     overheads = []

@@ -59,7 +59,7 @@ def resets(repeats: int) -> list[Measure]:
     """A procedural reset against `resetSimulation` and the same bodies made by hand in Python."""
     simulation = simulate(PROCEDURAL, 1, sensors=STATE)
     simulation.reset([0])
-    physics: Any = simulation._physics
+    physics: Any = simulation.moving.physics
     by_hand = HandWritten(1)
 
     def reset() -> None:

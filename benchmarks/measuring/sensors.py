@@ -63,7 +63,7 @@ def pixels_env(repeats: int, steps: int = 5) -> list[Measure]:
 def draw_with_tiny_renderer(simulation: Simulation) -> None:
     """Draws what every avatar sees with PyBullet's own software renderer."""
     avatars = simulation.state.avatars
-    physics: Any = simulation._physics
+    physics: Any = simulation.moving.physics
     for world, client in enumerate(physics.clients):
         for avatar in range(simulation.num_avatars):
             eye = avatars.position[world, avatar] + (0.0, 0.0, 1.55)

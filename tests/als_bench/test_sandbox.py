@@ -98,7 +98,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
             "tmp_file": f"/tmp/{own}",
             "shm_file": f"/dev/shm/{own}",
             "repository": str(REPOSITORY / own),
-            "simulation": str(REPOSITORY / "als_engine" / "simulation.py"),
+            "simulation": str(REPOSITORY / "als_engine" / "simulation" / "core.py"),
             "physics": importlib.util.find_spec("pybullet").origin,  # type: ignore[union-attr]
             "expert": str(REPOSITORY / "scenarios" / "als_scenarios" / "game" / "tag.py"),
             "shared": np.__file__,

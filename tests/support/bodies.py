@@ -18,7 +18,7 @@ def put_avatar(
     sim: Simulation, avatar: int, xy: Sequence[float], heading: float = 0.0, world: int = 0
 ) -> None:
     """Puts an avatar somewhere, upright and at rest, for the engine and in the state."""
-    avatars, physics = sim.state.avatars, sim._physics
+    avatars, physics = sim.state.avatars, sim.moving.physics
     center = np.array([*xy, sim.state.bodies.height[avatar] / 2])
     if isinstance(physics, Bullet):
         client, body = physics._clients[world], physics._avatars[world, avatar]

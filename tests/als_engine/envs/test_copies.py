@@ -135,7 +135,7 @@ def test_a_copy_keeps_what_was_set_later_and_that_it_is_closed():
 def test_neither_a_batch_nor_the_physics_is_copied(copied):
     batch = Batch(simulate(REACH), AutoresetMode.SAME_STEP)
     batch.reset([0])
-    for holder in (batch, batch.simulation._physics):
+    for holder in (batch, batch.simulation.moving.physics):
         with pytest.raises(CopyError):
             COPIES[copied](holder)
     batch.close()

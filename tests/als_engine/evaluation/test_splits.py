@@ -73,7 +73,7 @@ def test_a_task_that_only_holds_out_for_test_meets_trainings_company_in_validati
     met = {}
     for split in SPLITS:
         simulation = Simulation(OneHeldOut(3), scenario="Acme/Old-v0", observers=1, split=split)
-        drawn = [simulation._draw_background(level)[1:] for level in LEVELS[split][:40]]
+        drawn = [simulation.company.draw(level)[1:] for level in LEVELS[split][:40]]
         names = list(OneHeldOut(3).behaviours())
         met[split] = {names[i] for i in np.concatenate(drawn)}
     assert met == {

@@ -66,7 +66,7 @@ def test_an_environment_that_nobody_closed_gives_its_clients_back(idle) -> None:
 
     simulation = simulate("ALS/Tag-v0", 2, sensors=())
     simulation.reset([0, 1])
-    clients = simulation._physics._clients.tolist()
+    clients = simulation.moving.physics._clients.tolist()
     assert idle == []
     del simulation
     gc.collect()

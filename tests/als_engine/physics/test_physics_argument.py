@@ -40,7 +40,7 @@ def test_every_view_takes_it(view, name):
     simulation = simulation_of(env)
     env.reset() if view == "sb3" else env.reset(seed=3)
     assert simulation.physics == name
-    assert type(simulation._physics).__name__.lower() == name
+    assert type(simulation.moving.physics).__name__.lower() == name
     env.close()
 
 

@@ -335,6 +335,6 @@ def test_an_episode_without_an_end_does_not_fill_the_memory(make, monkeypatch):
     simulation.advance(np.zeros((1, 1), np.int64))
     with pytest.raises(PhysicsError, match="too long for a snapshot"):
         simulation.snapshot()
-    assert simulation._physics._journal.entries.force.shape[1] == 70
+    assert simulation.moving.physics._journal.entries.force.shape[1] == 70
     simulation.reset()
     simulation.restore(simulation.snapshot())

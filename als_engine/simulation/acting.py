@@ -1,0 +1,84 @@
+"""Acting: the actions of the caller, of scripted behaviours and of the expert, as commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from als_engine.bodies.avatar import Codec, Commands, drive
+from als_engine.checks import flag
+from als_engine.errors import NoExpertError
+from als_engine.simulation.arguments import Arguments
+from als_engine.task import Behaviour, Task
+from als_engine.world.arrays import BoolArray, FloatArray
+from als_engine.world.state import WorldState
+
+__all__ = ["Acting"]
+
+
+class Acting:
+    """What the avatars of all worlds do in one step.
+
+    Attributes:
+        codec: checks actions and turns them into commands.
+        commands: of the step, for every avatar.
+        observers: how many avatars of each world the caller drives: the first ones.
+    """
+
+    def __init__(self, task: Task, given: Arguments, state: WorldState, observers: int) -> None:
+        """Allocates the commands.
+
+        Raises:
+            ArgumentError: there is no such action mode.
+        """
+        self._task, self._scenario, self._state = task, given.scenario, state
+        self.observers = observers
+        clip = flag("clip_actions", given.clip_actions)
+        self.codec = Codec(given.action_mode, task.utterances, clip)
+        self.commands = Commands(state.num_worlds, state.num_avatars)
+        self._expert_commands = Commands(state.num_worlds, state.num_avatars)
+        self._force: FloatArray = np.zeros((state.num_worlds, state.num_avatars, 3))
+
+    def decode(self, actions: ArrayLike, company: bool) -> None:
+        """Writes the commands of the caller's avatars; a wrong action changes nothing.
+
+        Args:
+            actions: (worlds, observers, ...) as the action space has it.
+            company: whether anybody else is driven; their commands are cleared.
+
+        Raises:
+            ActionError: an action is not in the action space.
+        """
+        if company:
+            self.commands.clear()
+        self.codec.decode(actions, self.commands, self.observers, self._state.first_world)
+
+    def drive(self, drivers: Sequence[tuple[Behaviour, BoolArray]]) -> FloatArray:
+        """Lets the company decide, turns heads and bodies, and returns what pushes them.
+
+        Returns:
+            Forces, (worlds, avatars, 3), newtons; overwritten by the next call.
+        """
+        for behaviour, who in drivers:
+            behaviour.act(self._state, who, self.commands)
+        drive(self._state, self.commands, self._force)
+        return self._force
+
+    def expert_actions(self) -> NDArray[Any]:
+        """What the task's expert does now, (worlds, observers, ...) as the action space has it.
+
+        Raises:
+            NoExpertError: the task has none.
+        """
+        who = np.zeros((self._state.num_worlds, self._state.num_avatars), np.bool_)
+        who[:, : self.observers] = True
+        self._expert_commands.clear()
+        try:
+            self._task.expert(self._state, who, self._expert_commands)
+        except NotImplementedError as error:
+            reason = str(error) or f"{type(self._task).__name__} has no expert"
+            raise NoExpertError(f"{self._scenario}: {reason}") from None
+        return self.codec.encode(self._expert_commands, self.observers)

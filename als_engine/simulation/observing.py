@@ -1,0 +1,122 @@
+"""Observing: the sensors of all worlds, their spaces, and the arrays that they write into."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.checks import flag
+from als_engine.errors import ArgumentError
+from als_engine.limits import check_memory
+from als_engine.plugins.registry import registry
+from als_engine.sensors import make_sensors
+from als_engine.sensors.base import Sensor, Setup
+from als_engine.sensors.flat import FLAT, FlatObservations, StateVector
+from als_engine.simulation.arguments import Arguments
+from als_engine.task import Task
+from als_engine.world.state import WorldState
+
+__all__ = ["Observing"]
+
+MAX_FRAME: Final = 1024
+
+_WORLD_BYTES: Final = 1 << 18
+"""What a world takes beside its observations, about: its state, and the engine's."""
+
+
+class Observing:
+    """Lets the sensors look at all worlds.
+
+    Attributes:
+        space: of one avatar's observation, by key.
+        observations: key to (worlds, observers, ...), overwritten by every `read`.
+        state_vector: every world as one vector, for critics that see it all.
+    """
+
+    def __init__(self, task: Task, given: Arguments, state: WorldState, observers: int) -> None:
+        """Makes the sensors and allocates the observations.
+
+        Raises:
+            ArgumentError: there is no such sensor, no such frame, or not enough memory.
+        """
+        self._state, self._observers = state, observers
+        frame_size = _frame(given.frame_size)
+        flatten = flag("flatten", given.flatten)
+        setup = Setup(
+            num_worlds=state.num_worlds,
+            num_avatars=state.num_avatars,
+            observers=observers,
+            frame_size=frame_size,
+            utterances=tuple(task.utterances),
+            time_step=state.time_step,
+            max_episode_steps=state.max_episode_steps,
+        )
+        self._sensors = _make(task, given.sensors, setup)
+        spaces = {key: space for sensor in self._sensors for key, space in sensor.spaces().items()}
+        named = gymnasium.spaces.Dict({key: spaces[key] for key in sorted(spaces)})
+        self._check_memory(named)
+        self._flat = FlatObservations(named) if flatten else None
+        self._parts = self._allocate(named) if flatten else {}
+        self.space = (
+            named if self._flat is None else gymnasium.spaces.Dict({FLAT: self._flat.space})
+        )
+        self.observations = self._allocate(self.space)
+        self.state_vector = StateVector(state)
+
+    def read(self) -> None:
+        """Lets every sensor write `observations` anew."""
+        parts = self.observations if self._flat is None else self._parts
+        for sensor in self._sensors:
+            sensor.read(self._state, parts)
+        if self._flat is not None:
+            self._flat.join(parts, self.observations[FLAT])
+
+    @property
+    def flat_layout(self) -> dict[str, slice]:
+        """Where each observation lies in the flat vector; empty without one."""
+        return dict(self._flat.slices) if self._flat is not None else {}
+
+    def _check_memory(self, named: gymnasium.spaces.Dict) -> None:
+        sizes = (math.prod(s.shape or ()) * s.dtype.itemsize for s in named.values() if s.dtype)
+        count = self._state.num_worlds
+        check_memory(
+            f"{count} worlds with these sensors",
+            count * (_WORLD_BYTES + 2 * self._observers * sum(sizes)),
+        )
+
+    def _allocate(self, spaces: gymnasium.spaces.Dict) -> dict[str, NDArray[Any]]:
+        shape = (self._state.num_worlds, self._observers)
+        return {
+            key: np.zeros((*shape, *(space.shape or ())), space.dtype)
+            for key, space in spaces.items()
+        }
+
+
+def _make(task: Task, names: Sequence[str] | None, setup: Setup) -> list[Sensor]:
+    is_list = isinstance(names, Iterable) and not isinstance(names, (str, Mapping))
+    if not (names is None or (is_list and all(isinstance(name, str) for name in names))):
+        example = names if isinstance(names, str) else "rgb"
+        raise ArgumentError(f'sensors must be a list of names, such as ["{example}"]')
+    chosen = task.default_sensors if names is None else names
+    offered = {spec.id: spec for spec in registry.sensors()}
+    return make_sensors(chosen, setup, task.extra_sensors, offered)
+
+
+def _frame(size: int | Sequence[int]) -> tuple[int, int]:
+    sides = (size, size) if isinstance(size, (int, np.integer)) else size
+    is_pair = isinstance(sides, Sequence) and len(sides) == 2
+    if not is_pair or not all(map(_is_side, sides)):
+        raise ArgumentError(
+            f"frame_size must be one or two whole numbers of 8 to {MAX_FRAME} pixels, got {size!r}"
+        )
+    height, width = sides
+    return int(height), int(width)
+
+
+def _is_side(pixels: object) -> bool:
+    return isinstance(pixels, (int, np.integer)) and 8 <= int(pixels) <= MAX_FRAME
