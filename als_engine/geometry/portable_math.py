@@ -6,9 +6,12 @@ hundred steps later, and a log from one machine does not replay on another. The 
 additions, multiplications, divisions and square roots alone, which IEEE 754 rounds in one way
 everywhere. No `fastmath` flag may be used here.
 
-Each is a NumPy ufunc over float64 that kernels may call, too. Whatever reaches a state, an
-observation or a reward uses these; `make lint` refuses the ones of `math` and `numpy` there. Errors
-stay below two units in the last place (`tests/als_engine/geometry/test_portable_math.py`).
+Each takes numbers, arrays or both, as float64, and kernels may call it, too. Whatever reaches a
+state, an observation or a reward uses these; `make lint` refuses the ones of `math` and `numpy`
+there. Errors stay below two units in the last place
+(`tests/als_engine/geometry/test_portable_math.py`).
+
+They are kernels, and not ufuncs of Numba's: of those a part is compiled whenever a process starts.
 
 Method: reduction to a small interval with a constant in two or three parts (Cody and Waite 1980),
 then the Taylor series, which converges there within float64.
@@ -19,12 +22,12 @@ then the Taylor series, which converges there within float64.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Protocol, overload
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from als_engine.system.compiling import inner, kernel, replaces
 
 __all__ = ["atan2", "cos", "exp", "hypot", "log", "sin"]
 
@@ -38,31 +41,25 @@ _EXP_OVERFLOW, _EXP_UNDERFLOW = 709.782712893384, -745.1332191019412
 # arctan at 0, 1/4, 1/2, 3/4 and 1.
 _ATAN = (0.0, 0.24497866312686414, 0.4636476090008061, 0.6435011087932844, 0.7853981633974483)
 
-_inner: Any = numba.njit(forceinline=True)
+_inner: Any = inner(forceinline=True)
 
 
 class _Unary(Protocol):
-    """A ufunc of one argument, of numbers or of arrays."""
+    """A function of one argument, a number or an array."""
 
     @overload
     def __call__(self, x: float, /) -> float: ...
     @overload
-    def __call__(
-        self, x: NDArray[Any], /, out: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]: ...
+    def __call__(self, x: NDArray[Any], /) -> NDArray[np.float64]: ...
 
 
 class _Binary(Protocol):
-    """A ufunc of two arguments, of numbers or of arrays."""
+    """A function of two arguments, numbers or arrays."""
 
     @overload
     def __call__(self, x: float, y: float, /) -> float: ...
     @overload
     def __call__(self, x: NDArray[Any], y: NDArray[Any], /) -> NDArray[np.float64]: ...
-
-
-_unary: Callable[[Any], _Unary] = numba.vectorize(["float64(float64)"], cache=True)
-_binary: Callable[[Any], _Binary] = numba.vectorize(["float64(float64, float64)"], cache=True)
 
 
 @_inner
@@ -101,15 +98,13 @@ def _circular(x, quarter_turns):
     return -value if quadrant & 2 else value
 
 
-@_unary
-def sin(x):
-    """The sine of an angle in radians; NaN past 1.6 million."""
+@inner
+def _sin(x):
     return _circular(x, 0)
 
 
-@_unary
-def cos(x):
-    """The cosine of an angle in radians; NaN past 1.6 million."""
+@inner
+def _cos(x):
     return _circular(x, 1)
 
 
@@ -127,9 +122,8 @@ def _arc_tangent(t):
     return _ATAN[step] + (u + u * z * p)
 
 
-@_binary
-def atan2(y, x):
-    """The angle of the vector (x, y), radians, -pi to pi; signs of zeros as in IEEE 754."""
+@inner
+def _atan2(y, x):
     if math.isnan(x) or math.isnan(y):
         return math.nan
     across, along = abs(y), abs(x)
@@ -144,15 +138,13 @@ def atan2(y, x):
     return math.copysign(angle, y)
 
 
-@_binary
-def hypot(x, y):
-    """The length of the vector (x, y); overflows past 1e154, where `math.hypot` does not."""
+@inner
+def _hypot(x, y):
     return math.sqrt(x * x + y * y)
 
 
-@_unary
-def exp(x):
-    """The exponential; infinity and 0 where it leaves float64."""
+@inner
+def _exp(x):
     if math.isnan(x):
         return x
     if x > _EXP_OVERFLOW:
@@ -170,9 +162,8 @@ def exp(x):
     return math.ldexp(value, power)
 
 
-@_unary
-def log(x):
-    """The natural logarithm; -infinity at 0 and NaN below it."""
+@inner
+def _log(x):
     if math.isnan(x) or x < 0.0:
         return math.nan
     if x == 0.0:
@@ -193,3 +184,62 @@ def log(x):
     p = 2.0 * z * (1 / 3 + z * p)
     # log(1 + u) = u - s (u - p), which keeps the digits of a small u.
     return power * _LOG_2[0] + (u - (s * (u - p) - power * _LOG_2[1]))
+
+
+@kernel
+def _each(which, x, out):
+    for i in range(len(x)):
+        if which == 0:
+            out[i] = _sin(x[i])
+        elif which == 1:
+            out[i] = _cos(x[i])
+        elif which == 2:
+            out[i] = _exp(x[i])
+        else:
+            out[i] = _log(x[i])
+
+
+@kernel
+def _each_pair(which, y, x, out):
+    for i in range(len(x)):
+        out[i] = _atan2(y[i], x[i]) if which == 0 else _hypot(y[i], x[i])
+
+
+def _unary(which: int, function: Any, meaning: str) -> _Unary:
+    def portable(x: Any, /) -> Any:
+        x = np.asarray(x, np.float64)
+        out = np.empty(x.shape)
+        _each(which, x.reshape(-1), out.reshape(-1))
+        return out if x.ndim else out.item()
+
+    replaces(portable, function, lambda x: lambda x: function(np.float64(x)))
+    portable.__doc__ = meaning
+    return portable
+
+
+def _binary(which: int, function: Any, meaning: str) -> _Binary:
+    def portable(y: Any, x: Any, /) -> Any:
+        y, x = np.asarray(y, np.float64), np.asarray(x, np.float64)
+        if y.shape != x.shape:
+            y, x = np.broadcast_arrays(y, x)
+        out = np.empty(x.shape)
+        _each_pair(which, y.reshape(-1), x.reshape(-1), out.reshape(-1))
+        return out if x.ndim else out.item()
+
+    replaces(portable, function, lambda y, x: lambda y, x: function(np.float64(y), np.float64(x)))
+    portable.__doc__ = meaning
+    return portable
+
+
+sin = _unary(0, _sin, "The sine of an angle in radians; NaN past 1.6 million.")
+cos = _unary(1, _cos, "The cosine of an angle in radians; NaN past 1.6 million.")
+exp = _unary(2, _exp, "The exponential; infinity and 0 where it leaves float64.")
+log = _unary(3, _log, "The natural logarithm; -infinity at 0 and NaN below it.")
+atan2 = _binary(
+    0, _atan2, "The angle of the vector (x, y), radians, -pi to pi; signs of zeros as in IEEE 754."
+)
+hypot = _binary(
+    1,
+    _hypot,
+    "The length of the vector (x, y); overflows past 1e154, where `math.hypot` does not.",
+)

@@ -22,9 +22,9 @@ import numpy as np
 from numba.core import event
 from numba.core.caching import FunctionCache
 from numba.core.dispatcher import Dispatcher
-from numba.np.ufunc.dufunc import DUFunc
+from numba.extending import overload as overload_function
 
-__all__ = ["announce", "inner", "kernel"]
+__all__ = ["announce", "inner", "kernel", "replaces"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -70,6 +70,19 @@ def inner(function: Any = None, /, **options: Any) -> Any:
     return numba.njit(**chosen)(function)
 
 
+def replaces(function: Callable[..., Any], called: Any, typed: Callable[..., Any]) -> None:
+    """Lets kernels call a kernel by the name of a function of Python's.
+
+    Args:
+        function: what Python calls, and kernels name.
+        called: the kernel that kernels call in its place.
+        typed: as `numba.extending.overload` wants it: from the arguments' types to a function that
+            calls it.
+    """
+    function.kernel = called  # type: ignore[attr-defined]
+    overload_function(function)(typed)
+
+
 class _Cache(FunctionCache):
     """What `cache=True` does, for a kernel and all that it reaches."""
 
@@ -95,8 +108,8 @@ def _reached(function: Any) -> str:
             for name, value in _values(code, function.__globals__):
                 if isinstance(value, Dispatcher):
                     waiting.append(value.py_func)
-                elif isinstance(value, DUFunc):
-                    waiting.append(value._dispatcher.py_func)  # type: ignore[attr-defined]
+                elif isinstance(getattr(value, "kernel", None), Dispatcher):
+                    waiting.append(value.kernel.py_func)
                 elif isinstance(value, np.ndarray):
                     digest.update(f"{name}={value.dtype}{value.shape}".encode() + value.tobytes())
                 elif isinstance(value, (bool, int, float, str, bytes, tuple, np.generic)):

@@ -202,8 +202,8 @@ class Walls(Arrays):
         self.position[world, n:] = self.half[world, n:] = 0.0
         self.heading[world, n:] = 0.0
         self.color[world, n:] = 0
-        pmath.cos(self.heading[world], out=self.cos[world])
-        pmath.sin(self.heading[world], out=self.sin[world])
+        self.cos[world] = pmath.cos(self.heading[world])
+        self.sin[world] = pmath.sin(self.heading[world])
 
     def make_room(self, walls: int) -> None:
         """Enlarges every array where a world needs room for more walls."""

@@ -196,8 +196,13 @@ def _landlock(abi: int, scratch: Path, agent: Path, hidden: Sequence[str]) -> di
     if abi >= 6:
         attr.append(_ABSTRACT_SOCKETS_AND_SIGNALS)
     everything = handled & ~(_EXECUTE | _DEVICES | _IOCTL)
-    kept = frozenset(_files_of(hidden))
-    rules = [(str(p), r) for place, right in _places() for p, r in _without(place, right, kept)]
+    kept = frozenset(map(str, _files_of(hidden)))
+    above = frozenset(str(folder) for path in kept for folder in Path(path).parents)
+    rules: list[tuple[str, int]] = []
+    for found, right in _places():
+        place = str(found) if str(found).startswith("/proc") else os.path.realpath(found)
+        if not _lies_in(place, kept):
+            rules += _without(place, right, kept, above)
     rules += [
         ("/dev/null", _READ | _WRITE),
         (str(agent), _READ | _LIST),
@@ -247,17 +252,34 @@ def _files_of(modules: Sequence[str]) -> Iterator[Path]:
                 yield from (path.resolve() for path in folder.glob(pattern))
 
 
-def _without(place: Path, right: int, kept: frozenset[Path]) -> Iterator[tuple[Path, int]]:
-    """The rules for a place that leave out some of what lies in it."""
-    place = place if str(place).startswith("/proc") else place.resolve()
-    if any(place.is_relative_to(each) for each in kept):
-        return
-    if not right & _READ or not any(each.is_relative_to(place) for each in kept):
+def _without(
+    place: str, right: int, kept: frozenset[str], above: frozenset[str]
+) -> Iterator[tuple[str, int]]:
+    """The rules for a place that leave out some of what lies in it.
+
+    An installation has thousands of folders, and every agent has rules of its own: so names are
+    compared, and nothing but links is resolved.
+
+    Args:
+        place: resolved, and in nothing that is left out.
+        right: to what lies in it.
+        kept: what is left out, resolved.
+        above: the folders that any of it lies in.
+    """
+    if not right & _READ or place not in above:
         yield place, right
         return
     yield place, _LIST  # By name, as imports look around; a rule for a folder is one for all in it.
-    for child in place.iterdir():
-        yield from _without(child, right if child.is_dir() else right & ~_LIST, kept)
+    with os.scandir(place) as children:
+        for child in children:
+            path = os.path.realpath(child.path) if child.is_symlink() else child.path
+            below = right if child.is_dir() else right & ~_LIST
+            if path not in kept and (path == child.path or not _lies_in(path, kept)):
+                yield from _without(path, below, kept, above)
+
+
+def _lies_in(path: str, places: frozenset[str]) -> bool:
+    return any(str(folder) in places for folder in (Path(path), *Path(path).parents))
 
 
 def import_path() -> list[str]:
