@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from als_engine.errors import ArgumentError, SnapshotError
 from als_engine.geometry import portable_math as pmath
-from als_engine.navigation.pathfinding import BUCKETS, FAR, direct, look_up, rasterise, refresh
+from als_engine.navigation.grid import look_up, rasterise, refresh
+from als_engine.navigation.pathfinding import BUCKETS, FAR, direct
 from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
