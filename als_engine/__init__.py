@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from als_engine.agents.agent import Agent, Learner
     from als_engine.envs.parallel import parallel_env
     from als_engine.envs.sb3 import sb3_vec_env
+    from als_engine.envs.time_limit import FollowTimeLimit
     from als_engine.sensors import Sensor
     from als_engine.simulation import Simulation
     from als_engine.task import Behaviour, Role, Task
@@ -55,6 +56,7 @@ __all__ = [
     "Cylinder",
     "EncoderSpec",
     "EpisodeRecord",
+    "FollowTimeLimit",
     "Layout",
     "Learner",
     "Prop",
@@ -87,6 +89,7 @@ _LAZY = {
     "Behaviour": "als_engine.task",
     "Box": "als_engine.world.layout",
     "Cylinder": "als_engine.world.layout",
+    "FollowTimeLimit": "als_engine.envs.time_limit",
     "Layout": "als_engine.world.layout",
     "Learner": "als_engine.agents.agent",
     "Prop": "als_engine.world.layout",

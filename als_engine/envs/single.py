@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from copy import deepcopy
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
-from gymnasium.wrappers import TimeLimit
 from numpy.typing import NDArray
 
 from als_engine.bodies.avatar import as_array
@@ -57,7 +54,6 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
         self.observation_space = plain_space(self.simulation.observation_space)
         self.action_space = deepcopy(self.simulation.action_space)
         self._limit = self.simulation.state.max_episode_steps
-        self._chosen = arguments.get("max_episode_steps") is not None
         self._spec: EnvSpec | None = None
         self._window: Window | None = None
 
@@ -67,9 +63,6 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
         """Starts an episode; `options={"level": 7}` lays out that level this once."""
         seed = check_seed(seed)
         super().reset(seed=seed)
-        limit = self._time_limit()
-        self.simulation.set_time_limit(limit)
-        self._spec = with_limit(self._spec, limit)
         self.simulation.reset([seed], level=(options or {}).get("level"))
         self.simulation.observe()
         self._show()
@@ -145,25 +138,23 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
 
     @spec.setter
     def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = with_limit(spec, self._limit)
+        self._spec = with_limit(spec, self.simulation.state.max_episode_steps)
 
-    def _time_limit(self) -> int:
-        """The limit of the episode that begins: the shortest of those that were asked for.
+    @property
+    def chosen_limits(self) -> tuple[int, ...]:
+        """The time limit that the environment was made with, if one was given."""
+        return (self._limit,) if self._arguments.get("max_episode_steps") is not None else ()
 
-        `gymnasium.make(id, max_episode_steps=50)` tells nobody but the `TimeLimit` that it puts
-        around this environment; the spec that it hands over here has no limit. The avatar's own
-        clock needs the number, so it is read from the `TimeLimit.reset` that is calling, whatever
-        other wrappers stand between.
+    def set_time_limit(self, max_episode_steps: int) -> None:
+        """Changes the time limit, of the avatar's own clock as well, from the next step on.
+
+        `als_engine.FollowTimeLimit` does it by the `TimeLimit` wrappers around the environment.
+
+        Raises:
+            ArgumentError: it is no whole number of at least 1.
         """
-        limits = [self._limit] if self._chosen else []
-        frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            if frame.f_code is TimeLimit.reset.__code__:
-                wrapper = frame.f_locals["self"]
-                if wrapper.unwrapped is self:
-                    limits.append(wrapper._max_episode_steps)
-            frame = frame.f_back
-        return min(limits, default=self._limit)
+        self.simulation.set_time_limit(max_episode_steps)
+        self._spec = with_limit(self._spec, self.simulation.state.max_episode_steps)
 
     @property
     def state_space(self) -> gymnasium.spaces.Box:

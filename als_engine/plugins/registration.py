@@ -89,7 +89,7 @@ def _register(specs: Sequence[ScenarioSpec]) -> None:
             raise PluginError(f'"{spec.id}" is registered with Gymnasium already, as {other}')
     for spec in new:
         # Wrappers and learners read the limit here. Gymnasium's TimeLimit wrapper, which this adds,
-        # cuts an episode off in the same step as Simulation: see `SingleEnv._time_limit`.
+        # cuts an episode off in the same step as Simulation, or earlier: see `FollowTimeLimit`.
         gymnasium.register(
             spec.id,
             entry_point=_SINGLE,

@@ -9,7 +9,9 @@ from acme_worlds import REACH
 from gymnasium.wrappers import OrderEnforcing, TimeLimit
 
 import als_engine
+from als_engine import FollowTimeLimit
 from als_engine.envs.single import SingleEnv
+from als_engine.errors import ArgumentError
 from als_engine.plugins.registry import registry
 
 TAG = "ALS/Tag-v0"
@@ -26,16 +28,20 @@ def clocks(kind: str, limit: int | None):
     """Makes a view; returns how it steps, as (time left, truncated), and how it is closed."""
     given = dict(GIVEN) if limit is None else {**GIVEN, "max_episode_steps": limit}
     if kind in ("make", "spec.make", "third party"):
-        env = gym.make(TAG, **given) if kind == "make" else gym.spec(TAG).make(**given)
         if kind == "third party":
             env = TimeLimit(ThirdParty(SingleEnv(TAG, **GIVEN)), limit or REGISTERED)
+        else:
+            env = gym.make(TAG, **given) if kind == "make" else gym.spec(TAG).make(**given)
+        env = FollowTimeLimit(env)
         env.reset(seed=0)
 
         def step():
             seen, _, _, truncated, _ = env.step(0)
             return seen["proprioception"][TIME_LEFT], truncated
     elif kind in ("make_vec", "make_vec sync"):
-        mode = {"vectorization_mode": "sync"} if kind.endswith("sync") else {}
+        mode = {}
+        if kind.endswith("sync"):
+            mode = {"vectorization_mode": "sync", "wrappers": [FollowTimeLimit]}
         env = gym.make_vec(TAG, 2, **mode, **given)
         env.reset(seed=0)
 
@@ -95,14 +101,14 @@ def test_every_view_keeps_the_limit_and_shows_it_to_the_avatar(kind, limit):
 
 @pytest.mark.parametrize("limit", [None, 7])
 def test_the_spec_tells_the_limit(limit):
-    single, vector = (
-        make(TAG, max_episode_steps=limit, **GIVEN)
-        for make in (gym.make, lambda name, **given: gym.make_vec(name, 2, **given))
-    )
-    single.reset(seed=0)
+    plain = gym.make(TAG, max_episode_steps=limit, **GIVEN)
+    vector = gym.make_vec(TAG, 2, max_episode_steps=limit, **GIVEN)
+    assert plain.spec.max_episode_steps == (limit or REGISTERED)
+    single = FollowTimeLimit(plain)
     for spec in (single.spec, single.unwrapped.spec, vector.spec):
         assert spec.max_episode_steps == (limit or REGISTERED)
     again, many = gym.make(single.spec), gym.make_vec(vector.spec)
+    assert again.unwrapped.spec.max_episode_steps == (limit or REGISTERED)
     assert again.spec.max_episode_steps == many.spec.max_episode_steps == (limit or REGISTERED)
     assert gym.spec(TAG).max_episode_steps == REGISTERED
     for env in (single, vector, again, many):
@@ -120,18 +126,47 @@ def test_without_gymnasium_s_wrapper_the_scenario_s_own_limit_is_kept():
 @pytest.mark.parametrize("wrap", [lambda env: env, ThirdParty, OrderEnforcing])
 @pytest.mark.parametrize(("own", "around", "kept"), [(30, 10, 10), (10, 30, 10), (None, 10, 10)])
 def test_of_two_limits_the_shorter_counts(wrap, own, around, kept):
-    env = TimeLimit(wrap(SingleEnv(REACH, max_episode_steps=own)), around)
+    env = FollowTimeLimit(
+        ThirdParty(TimeLimit(wrap(SingleEnv(REACH, max_episode_steps=own)), around))
+    )
     env.reset(seed=0)
     assert env.unwrapped.simulation.state.max_episode_steps == kept
-    inner = env.unwrapped
-    inner.reset(seed=0)  # Without the wrapper, its limit is not there.
-    assert inner.simulation.state.max_episode_steps == (own or REACH.max_episode_steps)
+    fork = env.unwrapped.fork(2)
+    cut = [fork.step(np.zeros(2, np.int64))[3].tolist() for _ in range(kept)]
+    assert cut == [[False, False]] * (kept - 1) + [[True, True]]
+    fork.close()
+    assert [env.step(0)[3] for _ in range(kept)] == [False] * (kept - 1) + [True]
     env.close()
+
+
+def test_a_limit_that_nobody_tells_the_environment_cuts_off_and_leaves_its_clock_alone():
+    env = gym.make(TAG, max_episode_steps=3, **GIVEN)
+    env.reset(seed=0)
+    seen = [env.step(0) for _ in range(3)]
+    assert [truncated for _, _, _, truncated, _ in seen] == [False, False, True]
+    assert seen[-1][0]["proprioception"][TIME_LEFT] == pytest.approx(1 - 3 / REGISTERED, abs=1e-6)
+    env.close()
+
+
+def test_a_limit_can_be_set_by_hand():
+    env = gym.make(TAG, max_episode_steps=-1, **GIVEN)
+    env.unwrapped.set_time_limit(2)
+    assert env.spec.max_episode_steps == 2
+    env.reset(seed=0)
+    assert [env.step(0)[3] for _ in range(2)] == [False, True]
+    with pytest.raises(ArgumentError, match="max_episode_steps must be a whole number"):
+        env.unwrapped.set_time_limit(0)
+    env.close()
+
+
+def test_only_our_own_environments_have_such_a_clock():
+    with pytest.raises(ArgumentError, match="for scenarios of als_engine, got CartPoleEnv"):
+        FollowTimeLimit(gym.make("CartPole-v1"))
 
 
 def test_make_and_make_vec_take_the_same_arguments():
     given = {"max_episode_steps": 9, "level": 5, "num_avatars": 4, "sensors": ["touch"]}
-    one, many = gym.make(TAG, **given), gym.make_vec(TAG, num_envs=2, **given)
+    one, many = FollowTimeLimit(gym.make(TAG, **given)), gym.make_vec(TAG, num_envs=2, **given)
     assert one.observation_space == many.single_observation_space
     one.reset(seed=0)
     many.reset(seed=0)
