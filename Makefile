@@ -1,5 +1,5 @@
-# Every target makes .venv and installs what it needs when that is missing. PYTHON=/path/to/python3.11
-# chooses the interpreter; otherwise the first one that works is taken.
+# Every target makes .venv and installs what it needs when that is missing. PYTHON=python3.12, or a
+# path, chooses the interpreter; otherwise the first one that works is taken.
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test lint warm docs images clean
@@ -50,21 +50,21 @@ $(WARM): $(READY)
 	@$(BIN)/als warm
 	@touch $@
 
-SUITS := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 11))
+SUITS := import ensurepip, sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
 # A name on PATH proves nothing: a version manager's shim exists for versions that are switched
 # off, and Debian's python3.11 may come without ensurepip. So each candidate is run.
 define FIND_PYTHON
 python=; \
-for name in $(or $(PYTHON),python3.11 python3.10 python3 python); do \
-  for dir in $$(echo "$$PATH" | tr ':' ' ') $$HOME/.pyenv/versions/3.1[01].*/bin; do \
+for name in $(or $(PYTHON),python3.11 python3.12 python3.13 python3.10 python3 python); do \
+  for dir in $$(echo "$$PATH" | tr ':' ' ') $$HOME/.pyenv/versions/3.1[0-3].*/bin; do \
     case "$$name" in */*) candidate="$$name" ;; *) candidate="$$dir/$$name" ;; esac; \
     [ -z "$$python" ] && "$$candidate" -c '$(SUITS)' >/dev/null 2>&1 && python="$$candidate"; \
   done; \
 done; \
 if [ -z "$$python" ]; then \
-  echo "ALS Engine needs CPython 3.10 or 3.11 with venv, since pybullet has wheels for these two" \
-    "only; $(if $(PYTHON),$(PYTHON) is not one,none that runs was found on PATH). Install one, for" \
+  echo "ALS Engine's tests need CPython 3.10 to 3.13 with venv;" \
+    "$(if $(PYTHON),$(PYTHON) is not one,none that runs was found on PATH). Install one, for" \
     "example with 'apt install python3.11-venv' or 'uv python install 3.11', and name it:" \
     "make PYTHON=/path/to/python3.11" >&2; \
   exit 1; \

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from als_engine.checks import one_of
 from als_engine.errors import ArgumentError
@@ -14,7 +15,31 @@ from als_engine.errors import ArgumentError
 if TYPE_CHECKING:
     from als_engine.physics.base import Physics
 
-DEFAULT: Final = "bullet"
+
+def bullet_package(
+    python: tuple[Any, ...] = sys.version_info, system: str = sys.platform
+) -> str | None:
+    """The distribution that has wheels of the module pybullet; None: none has.
+
+    Args:
+        python: the version of Python.
+        system: as `sys.platform` names it.
+    """
+    if python >= (3, 14):
+        return None
+    return "pybullet" if python < (3, 12) and system == "linux" else "pybullet-arm64"
+
+
+def default_engine(python: tuple[Any, ...] = sys.version_info) -> str:
+    """What `physics=` is where nothing is given: Bullet, wherever it has wheels.
+
+    It does not depend on what is installed, so that a run means the same on every machine with the
+    same Python.
+    """
+    return "bullet" if bullet_package(python) else "mujoco"
+
+
+DEFAULT: Final = default_engine()
 
 
 def _bullet() -> Callable[[int], Physics]:
@@ -67,7 +92,8 @@ ENGINES: Final = {
     for engine in (
         Engine(
             "bullet", "Bullet", "pybullet", ("pybullet", "pybullet-arm64"),
-            "pip install pybullet", _bullet,
+            f"pip install {bullet_package()}" if bullet_package()
+            else 'it has no wheels for this Python, use physics="mujoco"', _bullet,
         ),
         Engine(
             "mujoco", "MuJoCo", "mujoco", ("mujoco",),

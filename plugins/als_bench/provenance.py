@@ -18,16 +18,15 @@ from pydantic import JsonValue
 
 from als_bench.claims import canonical_json, digest_of
 from als_bench.records import RunRecord
+from als_engine.physics.engines import ENGINES
 from als_engine.plugins.discovery import BUNDLED
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SuiteSpec
 
 __all__ = ["code_hashes", "library_versions", "machine", "run_record"]
 
-LIBRARIES: Final = (
-    "mujoco", "numba", "numpy", "pybullet", "sb3-contrib", "stable-baselines3", "torch",
-)  # fmt: skip
-"""What the bits of a result depend on, beside our own code."""
+LIBRARIES: Final = ("numba", "numpy", "sb3-contrib", "stable-baselines3", "torch")
+"""What the bits of a result depend on, beside our own code and the physics engines."""
 
 
 def run_record(suite: SuiteSpec) -> RunRecord:
@@ -55,14 +54,20 @@ def code_hashes() -> Mapping[str, str]:
 
 @functools.cache
 def library_versions() -> Mapping[str, str]:
-    """The versions of Python and of the libraries that results depend on."""
+    """The versions of Python and of the libraries that results depend on.
+
+    A physics engine stands under the name of its module: several distributions may bring it.
+    """
     found = {"python": platform.python_version()}
+    for engine in ENGINES.values():
+        if engine.version is not None:
+            found[engine.module] = engine.version
     for name in LIBRARIES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return dict(sorted(found.items()))
 
 
 def machine() -> dict[str, JsonValue]:

@@ -13,7 +13,11 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from places import ROOT
+
+from als_engine.physics.engines import bullet_package, default_engine
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -34,8 +38,11 @@ NEED_EXTRA = {
 """Modules of the engine that are for an extra's users alone."""
 
 
-def names(requirements: list[str]) -> set[str]:
-    return {_plain(re.split(r"[\s\[<>=!~;]", line, maxsplit=1)[0]) for line in requirements}
+def names(requirements: list[str], python: str = "", system: str = sys.platform) -> set[str]:
+    """What is installed, here or on another version of Python and another system."""
+    found = map(Requirement, requirements)
+    here = {"python_version": python, "sys_platform": system} if python else None
+    return {_plain(each.name) for each in found if not each.marker or each.marker.evaluate(here)}
 
 
 def _plain(name: str) -> str:
@@ -43,9 +50,14 @@ def _plain(name: str) -> str:
 
 
 BASE = names(PROJECT["dependencies"])
-USERS = BASE.union(
-    *(names(EXTRAS[extra]) for extra in ("learn", "human", "mujoco", "parquet", "ray"))
-)
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
+USERS = {
+    name
+    for python in PYTHONS
+    for extra in ("learn", "human", "mujoco", "parquet", "ray")
+    for name in names(PROJECT["dependencies"] + EXTRAS[extra], python)
+}
+"""What users may have, on any Python."""
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -69,6 +81,34 @@ def test_every_import_is_declared() -> None:
             for top in imports(path):
                 found = {_plain(owner) for owner in owners.get(top, [top])}
                 assert found & USERS, f"{path.relative_to(ROOT)} imports {top}, which is undeclared"
+
+
+@pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_python_gets_the_engine_that_is_its_default(python: str, system: str) -> None:
+    base = names(PROJECT["dependencies"], python, system)
+    version = tuple(map(int, python.split(".")))
+    engine = bullet_package(version, system) or "mujoco"
+    assert base & {"pybullet", "pybullet-arm64", "mujoco"} == {engine}
+    assert default_engine(version) == ("mujoco" if engine == "mujoco" else "bullet")
+    assert "mujoco" in base | names(EXTRAS["mujoco"], python, system)
+
+
+def test_the_versions_of_python_are_said_alike_everywhere() -> None:
+    tested = SpecifierSet(PROJECT["requires-python"])
+    classified = [line.rpartition(" ")[2] for line in PROJECT["classifiers"] if ":: 3." in line]
+    assert classified == PYTHONS == [f"3.{n}" for n in range(8, 20) if f"3.{n}" in tested]
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_every_dependency_has_one_tested_version(python: str) -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if "==" in line and not line.startswith("#")]
+    here = {"python_version": python}
+    found = [_plain(pin.name) for pin in pins if not pin.marker or pin.marker.evaluate(here)]
+    assert len(found) == len(set(found))
+    wanted = [*PROJECT["dependencies"], *(line for extra in EXTRAS.values() for line in extra)]
+    assert names(wanted, python) - {"als-engine"} <= {*found}
 
 
 def test_base_code_needs_no_extra() -> None:

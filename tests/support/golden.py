@@ -12,11 +12,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 
+from als_engine.physics.engines import ENGINES
 from als_engine.plugins.registry import registry
 from als_engine.simulation import simulate
 
@@ -28,12 +28,14 @@ SENSORS = ("audio", "depth", "entities", "proprioception", "rgb", "semantic", "t
 Digests = dict[str, list[str] | str]
 
 
-LIBRARIES = {"bullet": "pybullet", "mujoco": "mujoco"}
+SAME_BITS = {"pybullet 3.2.8": "pybullet 3.2.7"}
+"""A release (pybullet-arm64's, which brings the module to newer Pythons) with another's results."""
 
 
 def physics(engine: str = "bullet") -> str:
-    """The library whose results these are."""
-    return f"{LIBRARIES[engine]} {version(LIBRARIES[engine])}"
+    """The library whose results these are, by its module."""
+    found = f"{ENGINES[engine].module} {ENGINES[engine].version}"
+    return SAME_BITS.get(found, found)
 
 
 def digests(id: str, engine: str = "bullet") -> Digests:
@@ -69,7 +71,7 @@ def recorded(engine: str = "bullet") -> dict[str, Digests]:
 
 if __name__ == "__main__":
     if "--record" in sys.argv:
-        found = {physics(engine): everything(engine) for engine in LIBRARIES}
+        found = {physics(engine): everything(engine) for engine in ENGINES}
         FILE.write_text(json.dumps(found, indent=2, sort_keys=True) + "\n")
     else:
         engine = "mujoco" if "mujoco" in sys.argv else "bullet"

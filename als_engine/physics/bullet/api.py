@@ -17,6 +17,7 @@ import numpy as np
 from numba import types
 
 from als_engine.errors import ALSError
+from als_engine.physics.engines import bullet_package
 from als_engine.system.quiet import import_physics
 
 pybullet = import_physics()
@@ -60,7 +61,7 @@ def _declare(result: Any, name: str, *arguments: Any) -> Any:
     if llvm.address_of_symbol(name) is None:
         raise ALSError(
             f"this build of pybullet does not export {name}; install it from the wheel: "
-            f"pip install --force-reinstall --only-binary :all: pybullet"
+            f"pip install --force-reinstall --only-binary :all: {bullet_package()}"
         )
     return types.ExternalFunction(name, result(*arguments))
 
