@@ -16,6 +16,7 @@ import typer
 import als_engine
 from als_engine.cli import check as check_command
 from als_engine.cli import console
+from als_engine.cli import doctor as doctor_command
 from als_engine.cli import evaluate as evaluate_command
 from als_engine.cli import list as list_command
 from als_engine.cli import play as play_command
@@ -40,6 +41,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "check": check_command.check,
     "plugins": plugins_command.plugins,
     "warm": warm_command.warm,
+    "doctor": doctor_command.doctor,
 }
 
 _USER_ERROR = 2

@@ -1,8 +1,8 @@
-"""The whole plugin surface: seven hooks. A plugin implements those it needs, marked `@hookimpl`."""
+"""The whole plugin surface: eight hooks. A plugin implements those it needs, marked `@hookimpl`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import pluggy
@@ -18,6 +18,8 @@ from als_engine.plugins.specs import (
 
 if TYPE_CHECKING:
     import typer
+
+    from als_engine.plugins.findings import Finding
 
 PROJECT = "als_engine"  # The pluggy project, and the entry-point group that plugins are found in.
 
@@ -58,3 +60,8 @@ def als_commands(app: typer.Typer) -> None:
 @hookspec
 def als_episode_end(record: EpisodeRecord) -> None:
     """Is told of every episode that ends, in the process in which it ends."""
+
+
+@hookspec
+def als_doctor(report: Callable[[Finding], None]) -> None:
+    """Tells `als doctor` what the plugin needs from this machine, by calls of `report`."""

@@ -46,6 +46,7 @@ from als_engine.plugins.specs import (
 if TYPE_CHECKING:
     import typer
 
+    from als_engine.plugins.findings import Finding
     from als_engine.plugins.trials import Trials
 
 __all__ = ["Plugin", "Registry", "registry"]
@@ -81,8 +82,6 @@ class Registry:
         self._entries: asking.Entries = {kind: {} for kind in asking.KINDS}
         self._namespaces = Namespaces()
         self._listeners: list[Listener] = []
-
-    # What there is
 
     def scenarios(self) -> list[ScenarioSpec]:
         """Returns every scenario, the bundled ones first."""
@@ -299,6 +298,10 @@ class Registry:
         if self.listens_to_episodes:
             self._tell_each("als_episode_end", record=record)
 
+    def doctor(self, report: Callable[[Finding], None]) -> None:
+        """Lets every plugin report what it needs from this machine."""
+        self._tell_each("als_doctor", report=report)
+
     # How it works
 
     def _all(self, kind: type[S]) -> list[S]:
@@ -319,13 +322,10 @@ class Registry:
         self, kind: type[Spec], word: str | os.PathLike[str], suffix: str = ""
     ) -> str | Path:
         try:
-            return resolve(word, asking.KINDS[kind], sorted(self._ids(kind)), suffix)
+            self.start()
+            return resolve(word, asking.KINDS[kind], sorted(self._entries[kind]), suffix)
         except UnknownIdError as error:
             raise UnknownIdError(f"{error}{self._unloaded()}") from None
-
-    def _ids(self, kind: type[Spec]) -> list[str]:
-        self.start()
-        return list(self._entries[kind])
 
     def _unloaded(self) -> str:
         """Says that what is looked for may be in a plugin that failed; empty if none did."""

@@ -14,8 +14,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, NamedTuple, TypeVar, overload
 
 import numba
 import numpy as np
@@ -24,7 +26,7 @@ from numba.core.caching import FunctionCache
 from numba.core.dispatcher import Dispatcher
 from numba.extending import overload as overload_function
 
-__all__ = ["announce", "inner", "kernel", "replaces"]
+__all__ = ["Kept", "announce", "inner", "kept", "kernel", "replaces"]
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -115,6 +117,40 @@ def _reached(function: Any) -> str:
                 elif isinstance(value, (bool, int, float, str, bytes, tuple, np.generic)):
                     digest.update(f"{name}={value!r}".encode())
     return digest.hexdigest()
+
+
+class Kept(NamedTuple):
+    """What has been compiled and kept.
+
+    Attributes:
+        folder: where; beside the source it is the engine's, and each package has its own.
+        kernels: how many, for this version of Python.
+        size: bytes.
+        writable: whether more can be kept there.
+    """
+
+    folder: Path
+    kernels: int
+    size: int
+    writable: bool
+
+
+def kept() -> Kept:
+    """What the disk has; nothing is compiled for the answer.
+
+    Raises:
+        RuntimeError: there is no folder that can be written.
+    """
+    place = Path(FunctionCache(kept).cache_path)  # type: ignore[no-untyped-call]
+    folders = [place.parent]
+    if place.name == "__pycache__":  # Beside the source; anywhere else, they lie side by side.
+        specs = [found for name in _PACKAGES if (found := find_spec(name))]
+        folders = [Path(part) for spec in specs for part in spec.submodule_search_locations or ()]
+    python = f"py{sys.version_info[0]}{sys.version_info[1]}"
+    files = [file for folder in folders for file in folder.rglob(f"*.{python}*.nb[ic]")]
+    kernels = sum(file.suffix == ".nbi" for file in files)
+    size = sum(file.stat().st_size for file in files)
+    return Kept(folders[0], kernels, size, os.access(place, os.W_OK))
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 from als_engine import SuiteSpec, hookimpl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import typer
+
+    from als_engine.plugins.findings import Finding
 
 HERE = Path(__file__).parent
 FOLDERS = (HERE / "files", HERE.parents[1] / "benchmarks" / "suites")  # A wheel has the first.
@@ -30,3 +34,13 @@ def als_suites() -> list[SuiteSpec]:
     from als_bench.suites import read_suites
 
     return next((found for folder in FOLDERS if (found := read_suites(folder))), [])
+
+
+@hookimpl
+def als_doctor(report: Callable[[Finding], None]) -> None:
+    """Says whether strangers' agents can be confined."""
+    from als_bench.sandbox.confinement import confinement
+    from als_engine.plugins.findings import Finding
+
+    found = confinement()
+    report(Finding("sandbox", "ok" if found.complete else "missing", str(found)))

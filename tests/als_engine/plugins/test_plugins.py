@@ -18,6 +18,7 @@ from places import ROOT
 
 from als_engine.errors import PluginError, UnknownIdError
 from als_engine.plugins import hookspecs
+from als_engine.plugins.findings import Finding
 from als_engine.plugins.hookspecs import hookimpl
 from als_engine.plugins.registry import Registry, registry
 from als_engine.plugins.specs import (
@@ -372,6 +373,28 @@ def test_als_episode_end(fresh: Registry) -> None:
     fresh.episode_end(_record())
     assert told == [_record(), _record()]
     assert [plugin.distribution for plugin in fresh.failures()] == ["broken"]
+
+
+def test_als_doctor(fresh: Registry) -> None:
+    coil = Finding("coil", "missing", "no heating coil", "screw one in")
+
+    class Broken:
+        @hookimpl
+        def als_doctor(self) -> None:
+            raise OSError("no pulse")
+
+    class Acme:
+        @hookimpl
+        def als_doctor(self, report: Callable[[Finding], None]) -> None:
+            report(coil)
+
+    fresh.add(Broken(), "broken")
+    fresh.add(Acme(), "acme")
+    found: list[Finding] = []
+    with pytest.warns(RuntimeWarning, match="plugin broken failed in als_doctor.*no pulse"):
+        fresh.doctor(found.append)
+    assert [finding.topic for finding in found] == ["sandbox", "coil"]
+    assert found[1] == coil
 
 
 @pytest.mark.parametrize("hook", HOOKS)
