@@ -16,6 +16,7 @@ quickstart: $(WARM)  ## Train an avatar, compare it and write quickstart-report/
 	$(BIN)/als quickstart --out quickstart-report $(ARGS)
 
 test: $(WARM)  ## Run the tests, on two cores; ARGS="-k camera" chooses some.
+	@$(BIN)/python tests/support/get_browser.py
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 lint: $(READY)  ## Check style, types and the direction of imports.

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+from get_browser import EXCUSE, OPTIONS
 
-CHROMIUM = Path("/usr/bin/chromium")
+from als_engine.system.browser import find_chromium
 
 
 def chromium() -> Iterator[Any]:
-    """A running Chromium; what depends on it is skipped where there is none."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"there is no {CHROMIUM} to look at the page with")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=str(CHROMIUM),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
+    """A running Chromium; what depends on it is skipped, or fails, where there is none."""
+    found = find_chromium()
+    if found is None:
+        not_looked_at("there is no Chromium to look at the page with")
+    try:
+        from playwright import sync_api
+    except ImportError as error:
+        not_looked_at(f"playwright is not installed ({error})")
+    with sync_api.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=str(found), args=OPTIONS)
         yield browser
         browser.close()
+
+
+def not_looked_at(reason: str, excuse: Path = EXCUSE) -> NoReturn:
+    """Skips a test of a page. In CI it fails, unless `get_browser` has tried in vain."""
+    why = excuse.read_text(encoding="utf-8") if excuse.exists() else ""
+    if (os.environ.get("CI") or os.environ.get("ALS_CI")) and not why:
+        pytest.fail(f"{reason}: `make test` installs one")
+    pytest.skip(f"{reason}: {why}" if why else reason)
 
 
 class Page:

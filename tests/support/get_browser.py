@@ -1,0 +1,63 @@
+"""Gets a Chromium for the tests of pages, where there is none and one can be had.
+
+`make test` runs it. It never fails: where no browser can be had, because the machine has no network
+or lacks libraries, it writes the reason down, and the tests of pages are skipped with it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from als_engine.system.browser import find_chromium
+
+EXCUSE = Path(sys.prefix) / ".no-browser"
+"""Why there can be no browser here; missing where there is one, and where nobody has tried."""
+
+PATIENCE = 180
+"""Seconds that the download may take."""
+
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+
+def get(excuse: Path = EXCUSE) -> str:
+    """Installs one if there is none; returns why there can be none, or `''`."""
+    reason = "" if find_chromium() else _install()
+    reason = reason or _start()
+    if reason:
+        excuse.write_text(reason, encoding="utf-8")
+    else:
+        excuse.unlink(missing_ok=True)
+    return reason
+
+
+def _install() -> str:
+    command = [sys.executable, "-m", "playwright", "install", "chromium"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        return f"it could not be downloaded in {PATIENCE} s"
+    if done.returncode or not find_chromium():
+        return f"it could not be downloaded: {_last(done.stderr or done.stdout)}"
+    return ""
+
+
+def _start() -> str:
+    """Whether it runs: playwright's own needs libraries that a machine may lack."""
+    command = [str(find_chromium()), "--headless", *OPTIONS, "--dump-dom", "about:blank"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"it does not start: {_last(str(error))}"
+    return f"it does not start: {_last(done.stderr)}" if done.returncode else ""
+
+
+def _last(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no reason was given"
+
+
+if __name__ == "__main__":
+    if reason := get():
+        sys.stdout.write(f"No Chromium for the tests of pages: {reason}\n")
