@@ -10,14 +10,15 @@ import weakref
 from collections.abc import Iterable
 from typing import Any
 
+import engine_kernels
 import numpy as np
 import pybullet as bullet
 from numpy.typing import NDArray
 
 from als_engine.errors import PhysicsError
 from als_engine.geometry import portable_math as pmath
-from als_engine.physics import kernels
 from als_engine.physics.kernels import GRAVITY, SUBSTEP, WALL
+from als_engine.physics.rows import avatar_rows, prop_rows
 from als_engine.simulation import Simulation, simulate
 from als_engine.world.arrays import (
     NOTHING,
@@ -169,17 +170,11 @@ class HandWritten:
         """Advances every world by one time step; see `Physics.step`."""
         if state.moved.any():
             self._take_over(state)
-        props, avatars = state.props, state.avatars
-        kernels.find_awake(
-            props.position, props.velocity, props.half, props.mass, props.solid, props.present,
-            props.holder, avatars.position, state.bodies.radius, self._quiet, self._awake,
-        )  # fmt: skip
+        engine_kernels.find_awake(avatar_rows(state), prop_rows(state), self._quiet, self._awake)
         self._advance(state, force)
-        bad = kernels.scan(
-            self._readings, state.bodies.height, avatars.position, avatars.velocity,
-            state.bodies.radius, state.walls.count, state.walls.position, state.walls.half,
-            state.walls.cos, state.walls.sin, props.position, props.orientation, props.half,
-            props.solid, props.present, props.holder, self._near, self._broken,
+        bad = engine_kernels.scan(
+            self._readings, avatar_rows(state), prop_rows(state), state.walls.rows(), self._near,
+            self._broken,
         )  # fmt: skip
         self._read_contacts(state)
         if bad != NOTHING:
@@ -212,20 +207,17 @@ class HandWritten:
                 state.props.orientation[world, i] = orientation
 
     def _read_contacts(self, state: WorldState) -> None:
-        avatars = state.avatars
-        written = (avatars.touch, avatars.touches_prop, avatars.touches_avatar,
-                   avatars.touches_wall)  # fmt: skip
-        kernels.forget_contacts(*written)
+        avatars = avatar_rows(state)
+        engine_kernels.forget_contacts(avatars)
         for world, avatar in np.argwhere(self._near).tolist():
             body, client = self._avatars[world][avatar], self.clients[world]
             for contact in bullet.getContactPoints(body, physicsClientId=client):
                 if contact[2]:  # Body 0 is the ground.
                     # Bullet divides the last substep's impulse by the whole step.
                     force = contact[9] * self.substeps
-                    kernels.feel(
-                        world, avatar, self._thing[world, contact[2]], *contact[7][:2],
-                        contact[8], force, avatars.heading, *written,
-                    )  # fmt: skip
+                    thing = self._thing[world, contact[2]]
+                    normal, distance = contact[7], contact[8]
+                    engine_kernels.feel(world, avatar, thing, *normal[:2], distance, force, avatars)
 
     def _take_over(self, state: WorldState) -> None:
         """Places the props that a task or a hand has moved, and wakes what may rest on them."""
@@ -268,7 +260,7 @@ def _disconnect(clients: Iterable[int]) -> None:
 
 
 def _parking(prop: int, state: WorldState, world: int) -> list[float]:
-    return [float(x) for x in kernels.parking(prop, state.props.half[world, prop, 2])]
+    return [float(x) for x in engine_kernels.parking(prop, state.props.half[world, prop, 2])]
 
 
 def _collision_shape(client: int, shape: int, half: list[float]) -> int:

@@ -11,10 +11,12 @@ from typing import Any
 
 import mujoco
 import numpy as np
+from engine_kernels import feel, forget_contacts, parking
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.physics.base import broken_error
-from als_engine.physics.kernels import GRAVITY, SUBSTEP, WALL, feel, forget_contacts, parking
+from als_engine.physics.kernels import GRAVITY, SUBSTEP, WALL
+from als_engine.physics.rows import avatar_rows
 from als_engine.simulation import Simulation, simulate
 from als_engine.world.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE, FloatArray
 from als_engine.world.state import WorldState
@@ -127,9 +129,8 @@ class HandWritten:
 
     def step(self, state: WorldState, force: FloatArray) -> None:
         """Advances every world by one time step; see `Physics.step`."""
-        avatars = state.avatars
-        felt = (avatars.touch, avatars.touches_prop, avatars.touches_avatar, avatars.touches_wall)
-        forget_contacts(*felt)
+        avatars = avatar_rows(state)
+        forget_contacts(avatars)
         for world in range(state.num_worlds):
             if state.moved[world].any():
                 for i in np.flatnonzero(state.moved[world]).tolist():
@@ -137,8 +138,8 @@ class HandWritten:
                 self._doze(world, state)
                 state.moved[world] = False
             self._advance(world, state, force[world])
-            self._feel(world, state, felt)
-        lost = ~np.isfinite(avatars.position).all(axis=(1, 2))
+            self._feel(world, avatars)
+        lost = ~np.isfinite(state.avatars.position).all(axis=(1, 2))
         if lost.any():
             raise broken_error(state, lost)
 
@@ -160,7 +161,7 @@ class HandWritten:
                 props.position[world, i] = pose[:3]
                 props.orientation[world, i] = np.roll(pose[3:], -1)
 
-    def _feel(self, world: int, state: WorldState, felt: Any) -> None:
+    def _feel(self, world: int, avatars: Any) -> None:
         model, data, things, _, _ = self.worlds[world]
         force = np.zeros(6)
         for k, contact in enumerate(data.contact):
@@ -173,7 +174,7 @@ class HandWritten:
                 if me < WALL:
                     feel(
                         world, WALL - 1 - me, it, sign * x, sign * y, contact.dist, force[0],
-                        state.avatars.heading, *felt,
+                        avatars,
                     )  # fmt: skip
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from als_engine.checks import one_of
 from als_engine.errors import ActionError
 from als_engine.geometry import portable_math as pmath
+from als_engine.geometry.planar import wrap
 from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
@@ -141,7 +142,7 @@ class Codec:
             if array.dtype.kind not in "iu":
                 raise ActionError(f"discrete actions must be integers, got dtype {array.dtype}")
             bad = _decode_discrete(
-                array.astype(np.int64, copy=False),
+                np.array(array, np.int64, order="C"),
                 *self._tables,
                 commands.move,
                 commands.turn,
@@ -220,7 +221,7 @@ def as_array(actions: ArrayLike) -> NDArray[Any]:
 def _as_float32(actions: NDArray[Any]) -> NDArray[np.float32]:
     """In the space's own precision, so that no view's bits depend on what it was handed."""
     with np.errstate(over="ignore"):  # An infinite value is refused in a moment.
-        return actions.astype(np.float32, copy=False)
+        return np.array(actions, np.float32, order="C")
 
 
 @kernel
@@ -274,34 +275,28 @@ def drive(state: WorldState, commands: Commands, force: FloatArray) -> None:
     _drive(
         commands.move,
         commands.turn,
-        avatars.velocity,
-        avatars.held,
+        (avatars.velocity, avatars.held, avatars.heading, avatars.turn_rate),
+        (
+            bodies.mass, bodies.speed, bodies.acceleration, bodies.turn_speed,
+            bodies.turn_acceleration,
+        ),
         state.props.mass,
-        bodies.mass,
-        bodies.speed,
-        bodies.acceleration,
-        bodies.turn_speed,
-        bodies.turn_acceleration,
         state.time_step,
-        avatars.heading,
-        avatars.turn_rate,
         force,
-    )
+    )  # fmt: skip
 
 
 @kernel
-def _drive(  # type: ignore[no-untyped-def]
-    move, turn, velocity, held, prop_mass, mass, speed, acceleration, turn_speed, turn_acceleration,
-    dt, heading, turn_rate, force,
-):  # fmt: skip
+def _drive(move, turn, avatars, bodies, prop_mass, dt, force):  # type: ignore[no-untyped-def]
+    velocity, held, heading, turn_rate = avatars
+    mass, speed, acceleration, turn_speed, turn_acceleration = bodies
     worlds, avatars = turn.shape
     for w in range(worlds):
         for a in range(avatars):
             gain = turn_acceleration[a] * dt
             change = max(-1.0, min(1.0, turn[w, a])) * turn_speed[a] - turn_rate[w, a]
             turn_rate[w, a] += max(-gain, min(gain, change))
-            angle = heading[w, a] + turn_rate[w, a] * dt
-            heading[w, a] = angle - 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
+            heading[w, a] = wrap(heading[w, a] + turn_rate[w, a] * dt)
 
             top = speed[a]
             if held[w, a] >= 0:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.simulation import Simulation
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 from als_engine.system.memory import read_bytes
 from als_engine.world.state import WorldState
 
@@ -209,14 +209,14 @@ def _link(addresses, sizes, scratch, mask, links):  # type: ignore[no-untyped-de
         links[w] = link
 
 
-@kernel
+@inner
 def _round(lane, word):  # type: ignore[no-untyped-def]
     lane += word * np.uint64(0xC2B2AE3D27D4EB4F)
     lane = (lane << np.uint64(31)) | (lane >> np.uint64(33))
     return lane * np.uint64(0x9E3779B185EBCA87)
 
 
-@kernel
+@inner
 def _finish(link):  # type: ignore[no-untyped-def]
     link ^= link >> np.uint64(33)
     link *= np.uint64(0xC2B2AE3D27D4EB4F)

@@ -8,14 +8,14 @@ than to stop at the first.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.errors import ArgumentError
 from als_engine.geometry import portable_math as pmath
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 
 if TYPE_CHECKING:
     from als_engine.world.arrays import BoolArray, FloatArray, IntArray
@@ -33,40 +33,47 @@ BOX_ROWS: Final = 8
 _BLOCK = 8  # Boxes that the compiled loop tests at once; left-over ones would be slow.
 
 
-@kernel
+class WallRows(NamedTuple):
+    """The walls of all worlds, as kernels take them: the arrays of `world.arrays.Walls`.
+
+    Attributes:
+        used: (worlds,), how many there are.
+        position: (worlds, capacity, 3), half: the same, metres.
+        cos, sin: (worlds, capacity), of the heading.
+    """
+
+    used: IntArray
+    position: FloatArray
+    half: FloatArray
+    cos: FloatArray
+    sin: FloatArray
+
+
+@inner
 def new_boxes(capacity: int) -> FloatArray:
     """An array with room for that many boxes, to be gathered into."""
     return np.empty((BOX_ROWS, (capacity + _BLOCK - 1) // _BLOCK * _BLOCK))
 
 
-@kernel
-def gather_walls(
-    boxes: FloatArray,
-    count: int,
-    position: FloatArray,
-    half: FloatArray,
-    cos: FloatArray,
-    sin: FloatArray,
-) -> int:
-    """Copies one world's walls into `boxes`, one quantity in a row.
+@inner
+def gather_walls(boxes: FloatArray, w: int, walls: WallRows) -> int:
+    """Copies the walls of world `w` into `boxes`, one quantity in a row.
 
     Args:
         boxes: from `new_boxes`, what `crossings` reads.
-        count: walls in use.
-        position: of the centres, (capacity, 3).
-        half: half extents, (capacity, 3).
-        cos: of the headings, (capacity,).
-        sin: of the headings, (capacity,).
+        w: the world.
+        walls: of all worlds.
 
     Returns:
         The count for `crossings`.
     """
+    count = walls.used[w]
     for i in range(count):
         for axis in range(3):
-            boxes[axis, i] = position[i, axis]
-            boxes[3 + axis, i] = max(half[i, axis] - SKIN, 0.0)
-        boxes[6, i] = cos[i]
-        boxes[7, i] = sin[i]
+            boxes[axis, i] = walls.position[w, i, axis]
+            boxes[3 + axis, i] = max(walls.half[w, i, axis] - SKIN, 0.0)
+        boxes[6, i] = walls.cos[w, i]
+        boxes[7, i] = walls.sin[w, i]
     padded = (count + _BLOCK - 1) // _BLOCK * _BLOCK
     # What fills up the last block has less than no size (and no direction): no line meets it.
     boxes[:, count:padded] = 0.0
@@ -74,7 +81,7 @@ def gather_walls(
     return int(padded)
 
 
-@kernel
+@inner
 def crossings(
     boxes: FloatArray,
     count: int,
@@ -110,7 +117,7 @@ def crossings(
     return hits
 
 
-@kernel
+@inner
 def _inside(boxes: FloatArray, i: int, x: float, y: float, z: float) -> bool:
     cos, sin = boxes[6, i], boxes[7, i]
     dx, dy, dz = x - boxes[0, i], y - boxes[1, i], z - boxes[2, i]
@@ -123,11 +130,7 @@ def _inside(boxes: FloatArray, i: int, x: float, y: float, z: float) -> bool:
 
 @kernel
 def _visible(
-    count: IntArray,
-    position: FloatArray,
-    half: FloatArray,
-    cos: FloatArray,
-    sin: FloatArray,
+    walls: Any,
     solid: BoolArray,
     props: FloatArray,
     start: FloatArray,
@@ -135,10 +138,11 @@ def _visible(
     out: BoolArray,
 ) -> None:
     worlds, lines, _ = start.shape
-    boxes = new_boxes(position.shape[1])
+    walls = WallRows(*walls)
+    boxes = new_boxes(walls.position.shape[1])
     one = np.empty((BOX_ROWS, 1))
     for w in range(worlds):
-        n = gather_walls(boxes, count[w], position[w], half[w], cos[w], sin[w])
+        n = gather_walls(boxes, w, walls)
         for k in range(lines):
             ax, ay, az = start[w, k, 0], start[w, k, 1], start[w, k, 2]
             bx, by, bz = end[w, k, 0], end[w, k, 1], end[w, k, 2]
@@ -187,11 +191,8 @@ def visible(
     start = np.ascontiguousarray(a).reshape(state.num_worlds, -1, 3)
     end = np.ascontiguousarray(b).reshape(state.num_worlds, -1, 3)
     out: NDArray[np.bool_] = np.empty(start.shape[:2], np.bool_)
-    walls = state.walls
     solid, boxes = _fixed_props(state, props)
-    _visible(
-        walls.count, walls.position, walls.half, walls.cos, walls.sin, solid, boxes, start, end, out
-    )
+    _visible(state.walls.rows(), solid, boxes, start, end, out)
     return out.reshape(shape)
 
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.errors import ArgumentError, SnapshotError
 from als_engine.geometry import portable_math as pmath
-from als_engine.navigation.grid import look_up, rasterise, refresh
+from als_engine.geometry.planar import wrap
+from als_engine.navigation.grid import Maps, Ways, look_up, rasterise, refresh
 from als_engine.navigation.pathfinding import BUCKETS, FAR, direct
-from als_engine.system.compiling import kernel
-from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
+from als_engine.system.compiling import inner, kernel
+from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.world.state import WorldState
 
 if TYPE_CHECKING:
@@ -84,22 +85,25 @@ class Navigator:
         self._movable: BoolArray = np.zeros(len(state.props.names), np.bool_)
         self._movable[[state.prop(name) for name in blockers]] = True
         worlds, avatars = state.num_worlds, state.num_avatars
-        self._origin: FloatArray = np.zeros((worlds, 2))
-        self._size: IntArray = np.zeros((worlds, 2), np.int32)
-        self._blocked: BoolArray = np.zeros((worlds, 0), np.bool_)
-        # Of each obstacle: x, y, cos, sin, half extents, radius; walls come first.
-        self._things: FloatArray = np.zeros((worlds, 0, 7))
-        self._counts: IntArray = np.zeros((worlds, 2), np.int32)
-        self._field: IntArray = np.zeros((worlds, avatars, 0), np.int32)
-        self._goal_cell: NDArray[np.int64] = np.full((worlds, avatars), -1, np.int64)
-        self._goal: FloatArray = np.zeros((worlds, avatars, 2))
-        self._bucket: IntArray = np.zeros((BUCKETS, 0), np.int32)
+        self._maps = Maps(
+            origin=np.zeros((worlds, 2)),
+            size=np.zeros((worlds, 2), np.int32),
+            blocked=np.zeros((worlds, 0), np.bool_),
+            things=np.zeros((worlds, 0, 7)),
+            counts=np.zeros((worlds, 2), np.int32),
+        )
+        self._ways = Ways(
+            field=np.zeros((worlds, avatars, 0), np.int32),
+            goal_cell=np.full((worlds, avatars), -1, np.int64),
+            goal=np.zeros((worlds, avatars, 2)),
+            bucket=np.zeros((BUCKETS, 0), np.int32),
+        )
         state.attach(self)
 
     def remembered(self, worlds: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         """What stood where when it last looked at some worlds; the rest follows from that."""
-        most = int(self._counts[worlds].max(initial=0))
-        return {"things": self._things[worlds, :most], "counts": self._counts[worlds]}
+        most = int(self._maps.counts[worlds].max(initial=0))
+        return {"things": self._maps.things[worlds, :most], "counts": self._maps.counts[worlds]}
 
     def remember(self, worlds: NDArray[np.intp], saved: Mapping[str, NDArray[Any]]) -> None:
         """Goes by what stood where at another moment; their bounds are those of `state` now.
@@ -110,8 +114,8 @@ class Navigator:
         things, counts = saved.get("things"), saved.get("counts")
         if (
             things is None or counts is None
-            or things.dtype != self._things.dtype or things.ndim != 3 or things.shape[2] != 7
-            or counts.dtype != self._counts.dtype or counts.shape != (worlds.size, 2)
+            or things.dtype != self._maps.things.dtype or things.ndim != 3 or things.shape[2] != 7
+            or counts.dtype != self._maps.counts.dtype or counts.shape != (worlds.size, 2)
             or len(things) != worlds.size or not np.isfinite(things).all()
             or counts.min(initial=0) < 0 or (counts[:, 0] > counts[:, 1]).any()
             or counts.max(initial=0) > things.shape[1]
@@ -119,13 +123,10 @@ class Navigator:
             raise SnapshotError("the snapshot's map of a navigator is none of these worlds")
         self.refresh(worlds)
         used = min(things.shape[1], int(counts.max(initial=0)))
-        if used > self._things.shape[1]:
+        if used > self._maps.things.shape[1]:
             raise SnapshotError("the snapshot's map of a navigator is none of these worlds")
-        self._things[worlds, :used], self._counts[worlds] = things[:, :used], counts
-        rasterise(
-            worlds.astype(np.int64), self.cell, self.clearance, self._origin, self._size,
-            self._things, self._counts, self._blocked,
-        )  # fmt: skip
+        self._maps.things[worlds, :used], self._maps.counts[worlds] = things[:, :used], counts
+        rasterise(worlds.astype(np.int64), self._measures(), tuple(self._maps))
 
     def refresh(self, worlds: ArrayLike | None = None) -> None:
         """Looks at some worlds anew: after their reset, or when a blocker has been moved.
@@ -144,44 +145,51 @@ class Navigator:
             return
         bounds = state.bounds[which]
         edge = math.ceil(self.clearance / self.cell) + 2  # Leaves a way around the outside.
-        self._origin[which] = bounds[:, :2] - edge * self.cell
+        self._maps.origin[which] = bounds[:, :2] - edge * self.cell
         size = np.ceil((bounds[:, 2:] - bounds[:, :2]) / self.cell) + 2 * edge
         if size.prod(axis=1).max() > MAX_CELLS:
             world = which[int(size.prod(axis=1).argmax())]
             raise ArgumentError(f"world {world} is too large for cells of {self.cell} metres")
-        self._size[which] = size
+        self._maps.size[which] = size
         self._make_room(int(size.prod(axis=1).max()))
-        walls, props = state.walls, state.props
+        props = state.props
+        stands = props.present & props.solid & (props.holder == NOTHING)
         refresh(
-            which.astype(np.int64), self.cell, self.clearance, float(state.bodies.height.max()),
-            walls.count, walls.position, walls.half, walls.cos, walls.sin,
-            props.position, props.orientation, props.half, props.shape, props.mass,
-            props.present & props.solid & (props.holder == NOTHING), self._movable,
-            self._origin, self._size, self._blocked, self._things, self._counts, self._goal_cell,
+            which.astype(np.int64), self._measures(), float(state.bodies.height.max()),
+            state.walls.rows(),
+            (
+                props.position, props.orientation, props.half, props.shape, props.mass, stands,
+                self._movable,
+            ),
+            tuple(self._maps), self._ways.goal_cell,
         )  # fmt: skip
+
+    def _measures(self) -> tuple[float, float, float]:
+        return float(self.cell), float(self.clearance), float(self.arrive)
 
     def _make_room(self, cells: int) -> None:
         things = self.state.walls.position.shape[1] + len(self.state.props.names)
-        if things > self._things.shape[1]:
+        if things > self._maps.things.shape[1]:
             grown = np.zeros((self.state.num_worlds, things, 7))
-            grown[:, : self._things.shape[1]] = self._things
-            self._things = grown
-        old = self._blocked.shape[1]
+            grown[:, : self._maps.things.shape[1]] = self._maps.things
+            self._maps = self._maps._replace(things=grown)
+        old = self._maps.blocked.shape[1]
         if cells > old:
-            shape = (*self._goal_cell.shape, cells)
+            shape = (*self._ways.goal_cell.shape, cells)
             blocked = np.zeros((self.state.num_worlds, cells), np.bool_)
-            blocked[:, :old] = self._blocked
+            blocked[:, :old] = self._maps.blocked
             field = np.full(shape, FAR, np.int32)
-            field[..., :old] = self._field
-            self._blocked, self._field = blocked, field
-            self._bucket = np.zeros((BUCKETS, cells), np.int32)
+            field[..., :old] = self._ways.field
+            self._maps = self._maps._replace(blocked=blocked)
+            bucket = np.zeros((BUCKETS, cells), np.int32)
+            self._ways = self._ways._replace(field=field, bucket=bucket)
 
     def blocked(self, points: ArrayLike) -> BoolArray:
         """Whether points (worlds, ..., 2) are in blocked cells: (worlds, ...)."""
         where = np.asarray(points, np.float64)
         flat = np.ascontiguousarray(where).reshape(self.state.num_worlds, -1, 2)
         out: BoolArray = np.zeros(flat.shape[:2], np.bool_)
-        look_up(flat, self.cell, self._origin, self._size, self._blocked, out)
+        look_up(flat, self._measures(), tuple(self._maps), out)
         return out.reshape(where.shape[:-1])
 
     def direction(self, goals: ArrayLike, who: BoolArray | None = None) -> FloatArray:
@@ -201,9 +209,8 @@ class Navigator:
         out: FloatArray = np.zeros((state.num_worlds, state.num_avatars, 2))
         everyone = np.ones(out.shape[:2], np.bool_) if who is None else who
         direct(
-            state.avatars.position, _as_goals(state, goals), everyone, self.cell, self.clearance,
-            self.arrive, self._origin, self._size, self._blocked, self._things, self._counts,
-            self._field, self._goal_cell, self._goal, self._bucket, out,
+            state.avatars.position, _as_goals(state, goals), everyone, self._measures(),
+            tuple(self._maps), tuple(self._ways), out,
         )  # fmt: skip
         return out
 
@@ -244,16 +251,25 @@ def steer(
         avoid: how near, skin to skin, another avatar is walked around, metres, for all or
             (worlds, avatars); 0 for one that wants to meet the others.
     """
-    shape = commands.turn.shape
+    shape, avatars, bodies = commands.turn.shape, state.avatars, state.bodies
     _steer(
-        np.ascontiguousarray(directions, np.float64),
+        _of_each(directions, (*shape, 2)),
         who,
-        np.broadcast_to(np.asarray(speed, np.float64), shape),
-        np.broadcast_to(np.asarray(avoid, np.float64), shape),
-        state.avatars.position, state.avatars.velocity, state.avatars.heading,
-        state.avatars.turn_rate, state.bodies.radius, state.bodies.speed, state.bodies.turn_speed,
-        state.bodies.turn_acceleration, state.time_step, commands.move, commands.turn,
+        _of_each(speed, shape),
+        _of_each(avoid, shape),
+        (
+            avatars.position, avatars.velocity, avatars.heading, avatars.turn_rate, bodies.radius,
+            bodies.speed, bodies.turn_speed, bodies.turn_acceleration,
+        ),
+        state.time_step, commands.move, commands.turn,
     )  # fmt: skip
+
+
+def _of_each(value: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+    # An array that shares its memory, or whose rows lie apart, would be compiled for anew.
+    array: FloatArray = np.empty(shape)
+    array[:] = value
+    return array
 
 
 def face(state: WorldState, points: ArrayLike, commands: Commands, who: BoolArray) -> FloatArray:
@@ -276,17 +292,29 @@ def _as_goals(state: WorldState, goals: ArrayLike) -> FloatArray:
         array = array[:, None]
     elif array.shape != shape:
         raise ArgumentError(f"goals have shape {array.shape}, expected {shape} or {shape[::2]}")
-    return np.ascontiguousarray(np.broadcast_to(array, shape))
+    return _of_each(array, shape)
 
 
 # -- commands -------------------------------------------------------------------------------------
 
 
+class _Walkers(NamedTuple):
+    """The avatars, (worlds, avatars, ...), and what bodies can, (avatars,)."""
+
+    position: FloatArray
+    velocity: FloatArray
+    heading: FloatArray
+    turn_rate: FloatArray
+    radius: FloatArray
+    speed: FloatArray
+    turn_speed: FloatArray
+    turn_acceleration: FloatArray
+
+
 @kernel
-def _steer(  # type: ignore[no-untyped-def]
-    directions, who, speed, avoid, position, velocity, heading, turn_rate, radius, top_speed,
-    turn_speed, turn_acceleration, dt, move, turn,
-):  # fmt: skip
+def _steer(directions, who, speed, avoid, walkers, dt, move, turn):  # type: ignore[no-untyped-def]
+    walkers = _Walkers(*walkers)
+    velocity, heading = walkers.velocity, walkers.heading
     worlds, avatars = turn.shape
     for w in range(worlds):
         for a in range(avatars):
@@ -298,28 +326,25 @@ def _steer(  # type: ignore[no-untyped-def]
             if length < 1e-9:
                 continue
             dx, dy = dx / length, dy / length
-            angle = pmath.atan2(dy, dx) - heading[w, a]
-            angle -= 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
-            turn[w, a] = _turn(angle, turn_rate[w, a], turn_speed[a], turn_acceleration[a] * dt, dt)
+            angle = wrap(pmath.atan2(dy, dx) - heading[w, a])
+            gain = walkers.turn_acceleration[a] * dt
+            turn[w, a] = _turn(angle, walkers.turn_rate[w, a], walkers.turn_speed[a], gain, dt)
             if speed[w, a] <= 0.0:
                 continue
             ahead = max(0.0, pmath.cos(angle))
             pace = length * speed[w, a] * ahead * ahead
             # Faster or slower than that by as much as the body is too slow or too fast now: so
             # discrete actions, which know only full speed, stop in time as well.
-            now = (dx * velocity[w, a, 0] + dy * velocity[w, a, 1]) / top_speed[a]
+            now = (dx * velocity[w, a, 0] + dy * velocity[w, a, 1]) / walkers.speed[a]
             pace = min(1.0, max(0.0, 2.0 * pace - now)) if pace > 0.0 else 0.0
             x, y = dx * pace, dy * pace
             if avoid[w, a] > 0.0:
-                x, y = _give_way(
-                    a, x, y, dx, dy, avoid[w, a], who[w], directions[w], position[w], velocity[w],
-                    radius,
-                )  # fmt: skip
+                x, y = _give_way(w, a, (x, y, dx, dy), avoid[w, a], who[w], directions[w], walkers)
             cos, sin = pmath.cos(heading[w, a]), pmath.sin(heading[w, a])
             move[w, a, 0], move[w, a, 1] = cos * x + sin * y, cos * y - sin * x
 
 
-@kernel
+@inner
 def _turn(angle, turn_rate, turn_speed, gain, dt):  # type: ignore[no-untyped-def]
     """The share of full turn speed with which to turn by `angle`; `gain` is what a step can change.
 
@@ -336,13 +361,15 @@ def _turn(angle, turn_rate, turn_speed, gain, dt):  # type: ignore[no-untyped-de
     return math.copysign(share, angle)
 
 
-@kernel
-def _give_way(a, x, y, dx, dy, avoid, who, directions, position, velocity, radius):  # type: ignore[no-untyped-def]
-    """Bends a velocity (x, y) along (dx, dy) past the avatars in the way.
+@inner
+def _give_way(w, a, wanted, avoid, who, directions, walkers):  # type: ignore[no-untyped-def]
+    """Bends a velocity (x, y) along (dx, dy), the four of `wanted`, past the avatars in the way.
 
     Two who come straight at each other both keep to their right; when they meet all the same,
     the one of the higher number steps back.
     """
+    x, y, dx, dy = wanted
+    position, velocity, radius = walkers.position[w], walkers.velocity[w], walkers.radius
     bend, back_x, back_y = 0.0, 0.0, 0.0
     for b in range(radius.shape[0]):
         if b == a:

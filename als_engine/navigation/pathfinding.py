@@ -1,4 +1,4 @@
-"""The shortest ways over a grid: distances from a goal, and the directions that lead there.
+"""The kernels behind `Navigator` that find ways: straight lines, distances, directions.
 
 From a goal, shortest distances spread over the free cells (Dial 1969, Algorithm 360: buckets
 instead of a heap); an avatar walks down them, straight towards the furthest cell of its way that it
@@ -12,8 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from als_engine.navigation.grid import cell_of, middle, touches, unobstructed, walkable
-from als_engine.system.compiling import kernel
+from als_engine.navigation.grid import Maps, Measures, Ways, cell_of, grid_of, middle, touches
+from als_engine.system.compiling import inner, kernel
 
 STRAIGHT: Final = 12
 DIAGONAL: Final = 17
@@ -32,51 +32,110 @@ _BODY: Final = 0.7
 
 _NEARBY: Final = 6
 
+# -- straight lines -------------------------------------------------------------------------------
+
+
+@inner
+def _walkable(x, y, tx, ty, grid):  # type: ignore[no-untyped-def]
+    """Whether a straight walk enters no blocked cell; the cell that it starts in does not count.
+
+    Visits every cell on the way (Amanatides and Woo 1987). Beyond the grid everything is free.
+    """
+    cell, nx, ny = grid.cell, grid.nx, grid.ny
+    ax, ay = (x - grid.x) / cell, (y - grid.y) / cell
+    bx, by = (tx - grid.x) / cell, (ty - grid.y) / cell
+    i, j = math.floor(ax), math.floor(ay)
+    steps = abs(math.floor(bx) - i) + abs(math.floor(by) - j)
+    dx, dy = bx - ax, by - ay
+    di, dj = (1 if dx > 0.0 else -1), (1 if dy > 0.0 else -1)
+    inf = math.inf
+    next_x = ((i + (dx > 0.0)) - ax) / dx if dx != 0.0 else inf
+    next_y = ((j + (dy > 0.0)) - ay) / dy if dy != 0.0 else inf
+    gain_x, gain_y = (abs(1.0 / dx) if dx != 0.0 else inf), (abs(1.0 / dy) if dy != 0.0 else inf)
+    for _ in range(steps):
+        if next_x < next_y:
+            i += di
+            next_x += gain_x
+        else:
+            j += dj
+            next_y += gain_y
+        if 0 < i < nx - 1 and 0 < j < ny - 1 and grid.blocked[j * nx + i]:
+            return False
+    return True
+
+
+@inner
+def _unobstructed(x, y, tx, ty, things, grow):  # type: ignore[no-untyped-def]
+    """Whether the line between two points meets none of the things, grown by so many metres."""
+    mx, my, ex, ey = 0.5 * (x + tx), 0.5 * (y + ty), 0.5 * (tx - x), 0.5 * (ty - y)
+    for k in range(things.shape[0]):
+        cx, cy, cos, sin, hx, hy, r = things[k]
+        dx, dy = mx - cx, my - cy
+        if r > 0.0:
+            square = ex * ex + ey * ey
+            t = 0.0 if square == 0.0 else -(dx * ex + dy * ey) / square
+            t = min(1.0, max(-1.0, t))
+            px, py = dx + t * ex, dy + t * ey
+            if px * px + py * py < (r + grow) ** 2:
+                return False
+            continue
+        hx, hy = hx + grow, hy + grow
+        px, py = cos * dx + sin * dy, cos * dy - sin * dx
+        qx, qy = cos * ex + sin * ey, cos * ey - sin * ex
+        if (
+            abs(px) <= hx + abs(qx)
+            and abs(py) <= hy + abs(qy)
+            and abs(px * qy - py * qx) <= hx * abs(qy) + hy * abs(qx)
+        ):
+            return False
+    return True
+
+
 # -- distances ------------------------------------------------------------------------------------
 
 
-@kernel
-def _nearest(x, y, limit, window, through, cell, origin, nx, ny, blocked, walls, found):  # type: ignore[no-untyped-def]
+@inner
+def _nearest(x, y, limit, window, through, grid, walls, found):  # type: ignore[no-untyped-def]
     """Lists the free cells at most `limit` from a point, in a window of so many cells around it.
 
     Without `through`, those behind a wall are left out. Returns their number and the least
     distance; cells further away than that plus a little are left out as well.
     """
-    c = cell_of(x, y, cell, origin, nx, ny)
+    nx, ny = grid.nx, grid.ny
+    c = cell_of(x, y, grid)
     count, least = 0, math.inf
     for j in range(max(1, c // nx - window), min(ny - 1, c // nx + window + 1)):
         for i in range(max(1, c % nx - window), min(nx - 1, c % nx + window + 1)):
             k = j * nx + i
-            mx, my = middle(k, cell, origin, nx)
+            mx, my = middle(k, grid)
             away = math.sqrt((mx - x) ** 2 + (my - y) ** 2)
-            if blocked[k] or away > min(limit, least + 0.6 * cell):
+            if grid.blocked[k] or away > min(limit, least + 0.6 * grid.cell):
                 continue
-            if through or unobstructed(x, y, mx, my, walls, -_SKIN):
+            if through or _unobstructed(x, y, mx, my, walls, -_SKIN):
                 found[count] = k
                 count += 1
                 least = min(least, away)
     return count, least
 
 
-@kernel
-def _start_around(x, y, cell, origin, nx, ny, blocked, walls, field, bucket, fill):  # type: ignore[no-untyped-def]
+@inner
+def _start_around(x, y, grid, walls, field, bucket, fill):  # type: ignore[no-untyped-def]
     """Starts a search from the free cells nearest to a point that is in a blocked one.
 
     Those behind a wall count only when there are no others. Returns the least cost, or FAR.
     """
-    found = np.empty(nx * ny, np.int64)
+    cell = grid.cell
+    found = np.empty(grid.nx * grid.ny, np.int64)
     count, least = 0, math.inf
     for attempt in range(3):
-        window = nx + ny if attempt else _NEARBY
+        window = grid.nx + grid.ny if attempt else _NEARBY
         limit = math.inf if attempt else (_NEARBY - 1) * cell
-        count, least = _nearest(
-            x, y, limit, window, attempt == 2, cell, origin, nx, ny, blocked, walls, found
-        )
+        count, least = _nearest(x, y, limit, window, attempt == 2, grid, walls, found)
         if count:
             break
     for n in range(count):
         k = found[n]
-        mx, my = middle(k, cell, origin, nx)
+        mx, my = middle(k, grid)
         away = math.sqrt((mx - x) ** 2 + (my - y) ** 2)
         if away <= least + 0.6 * cell:
             cost = int(away / cell * STRAIGHT)
@@ -86,13 +145,14 @@ def _start_around(x, y, cell, origin, nx, ny, blocked, walls, field, bucket, fil
     return int(least / cell * STRAIGHT) if count else FAR
 
 
-@kernel
-def _spread(goal_cell, x, y, cell, origin, nx, ny, blocked, walls, field, bucket):  # type: ignore[no-untyped-def]
+@inner
+def _spread(goal_cell, x, y, grid, walls, field, bucket):  # type: ignore[no-untyped-def]
     """Fills `field` with every free cell's distance from a goal, in twelfths of a cell."""
-    field[: nx * ny] = FAR
+    nx, blocked = grid.nx, grid.blocked
+    field[: nx * grid.ny] = FAR
     fill = np.zeros(BUCKETS, np.int32)
     if blocked[goal_cell]:
-        cost = _start_around(x, y, cell, origin, nx, ny, blocked, walls, field, bucket, fill)
+        cost = _start_around(x, y, grid, walls, field, bucket, fill)
     else:
         field[goal_cell], bucket[0, 0], fill[0], cost = 0, goal_cell, 1, 0
     waiting = fill.sum()
@@ -126,7 +186,7 @@ def _spread(goal_cell, x, y, cell, origin, nx, ny, blocked, walls, field, bucket
         cost += 1
 
 
-@kernel
+@inner
 def _next_cell(c, nx, blocked, field):  # type: ignore[no-untyped-def]
     """The neighbour through which the shortest way leads, or -1 where it ends."""
     east, west = not blocked[c + 1], not blocked[c - 1]
@@ -151,41 +211,45 @@ def _next_cell(c, nx, blocked, field):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def direct(  # type: ignore[no-untyped-def]
-    position, goals, who, cell, clearance, arrive, origin, size, blocked, things, counts, field,
-    goal_cell, goal, bucket, out,
-):  # fmt: skip
-    """Writes every avatar's direction into `out`, (worlds, avatars, 2)."""
+def direct(position, goals, who, measures, maps, ways, out):  # type: ignore[no-untyped-def]
+    """Writes every avatar's direction into `out`, (worlds, avatars, 2).
+
+    Args:
+        position: (worlds, avatars, 3).
+        goals: (worlds, avatars, 2), NaN for none.
+        who: (worlds, avatars), those that ask.
+        measures: `Measures`.
+        maps: `Maps`.
+        ways: `Ways`, written.
+        out: unit vectors, shorter where a way ends.
+    """
+    measures, maps, ways = Measures(*measures), Maps(*maps), Ways(*ways)
     worlds, avatars = who.shape
+    arrive = measures.arrive
     for w in range(worlds):
-        nx, ny = size[w, 0], size[w, 1]
-        if nx == 0:
+        grid = grid_of(w, measures, maps)
+        if grid.nx == 0:
             continue
-        walls, solids = things[w, : counts[w, 0]], things[w, : counts[w, 1]]
+        walls = maps.things[w, : maps.counts[w, 0]]
+        solids = maps.things[w, : maps.counts[w, 1]]
         for a in range(avatars):
             x, y, gx, gy = position[w, a, 0], position[w, a, 1], goals[w, a, 0], goals[w, a, 1]
             if not (who[w, a] and math.isfinite(gx) and math.isfinite(gy)):
                 continue
             if (gx - x) ** 2 + (gy - y) ** 2 <= arrive * arrive:
                 continue
-            end = cell_of(gx, gy, cell, origin[w], nx, ny)
-            if _straight_on(
-                x, y, gx, gy, end, cell, clearance, origin[w], nx, ny, blocked[w], solids
-            ):
+            end = cell_of(gx, gy, grid)
+            if _straight_on(x, y, gx, gy, end, measures.clearance, grid, solids):
                 _point(x, y, gx, gy, True, arrive, out[w, a])
                 continue
-            _ensure(
-                a, end, gx, gy, cell, origin[w], nx, ny, blocked[w], walls, field[w],
-                goal_cell[w], goal[w], bucket,
-            )  # fmt: skip
+            _ensure(w, a, end, gx, gy, grid, walls, ways)
             tx, ty, last = _waypoint(
-                x, y, gx, gy, cell, clearance, origin[w], nx, ny, blocked[w], walls, solids,
-                field[w, a],
-            )  # fmt: skip
+                x, y, gx, gy, measures.clearance, grid, walls, solids, ways.field[w, a]
+            )
             _point(x, y, tx, ty, last, arrive, out[w, a])
 
 
-@kernel
+@inner
 def _point(x, y, tx, ty, last, arrive, out):  # type: ignore[no-untyped-def]
     """Points from (x, y) to (tx, ty); when the way ends there, slows down and arrives."""
     dx, dy = tx - x, ty - y
@@ -196,84 +260,86 @@ def _point(x, y, tx, ty, last, arrive, out):  # type: ignore[no-untyped-def]
     out[0], out[1] = dx * scale, dy * scale
 
 
-@kernel
-def _straight_on(x, y, gx, gy, end, cell, clearance, origin, nx, ny, blocked, solids):  # type: ignore[no-untyped-def]
+@inner
+def _straight_on(x, y, gx, gy, end, clearance, grid, solids):  # type: ignore[no-untyped-def]
     """Whether the goal itself can be walked to in a straight line.
 
     A goal too close to an obstacle for the grid, but with room for a body, is walked to over the
     last stretch when nothing stands between.
     """
-    if not blocked[end]:
-        return walkable(x, y, gx, gy, cell, origin, nx, ny, blocked)
+    if not grid.blocked[end]:
+        return _walkable(x, y, gx, gy, grid)
     near = (gx - x) ** 2 + (gy - y) ** 2 < _LAST_STRETCH**2
     return (
         near
-        and unobstructed(x, y, gx, gy, solids, -_SKIN)
+        and _unobstructed(x, y, gx, gy, solids, -_SKIN)
         and not touches(gx, gy, _BODY * clearance, solids)
     )
 
 
-@kernel
-def _ensure(  # type: ignore[no-untyped-def]
-    a, end, gx, gy, cell, origin, nx, ny, blocked, walls, field, goal_cell, goal, bucket
-):
-    """Makes `field[a]` that of the goal, unless it is; a free goal's depends on its cell alone."""
+@inner
+def _ensure(w, a, end, gx, gy, grid, walls, ways):  # type: ignore[no-untyped-def]
+    """Makes an avatar's field that of the goal, unless it is.
+
+    That of a free goal depends on its cell alone.
+    """
+    field, goal_cell, goal = ways.field[w], ways.goal_cell[w], ways.goal[w]
+    cells = grid.nx * grid.ny
     for b in range(goal_cell.shape[0]):
         k = (a + b) % goal_cell.shape[0]  # Its own first, then those of the others.
         same = goal[k, 0] == gx and goal[k, 1] == gy
-        if goal_cell[k] == end and (same or not blocked[end]):
+        if goal_cell[k] == end and (same or not grid.blocked[end]):
             if k != a:
-                field[a, : nx * ny] = field[k, : nx * ny]
+                field[a, :cells] = field[k, :cells]
                 goal_cell[a], goal[a, 0], goal[a, 1] = end, gx, gy
             return
-    _spread(end, gx, gy, cell, origin, nx, ny, blocked, walls, field[a], bucket)
+    _spread(end, gx, gy, grid, walls, field[a], ways.bucket)
     goal_cell[a], goal[a, 0], goal[a, 1] = end, gx, gy
 
 
-@kernel
-def _waypoint(  # type: ignore[no-untyped-def]
-    x, y, gx, gy, cell, clearance, origin, nx, ny, blocked, walls, solids, field
-):
+@inner
+def _waypoint(x, y, gx, gy, clearance, grid, walls, solids, field):  # type: ignore[no-untyped-def]
     """Where to walk straight to now: the furthest cell of the way that allows it.
 
     Returns x, y, and whether the way ends there.
     """
-    c = cell_of(x, y, cell, origin, nx, ny)
-    outside = blocked[c] or field[c] >= FAR
+    c = cell_of(x, y, grid)
+    outside = grid.blocked[c] or field[c] >= FAR
     if outside:
-        c = _way_out(x, y, cell, origin, nx, ny, blocked, walls, field)
+        c = _way_out(x, y, grid, walls, field)
         if c < 0:
             return gx, gy, True
-    tx, ty = middle(c, cell, origin, nx)
+    tx, ty = middle(c, grid)
     for _ in range(_LOOK_AHEAD):
-        c = _next_cell(c, nx, blocked, field)
+        c = _next_cell(c, grid.nx, grid.blocked, field)
         if c < 0:
             return tx, ty, True
-        mx, my = middle(c, cell, origin, nx)
+        mx, my = middle(c, grid)
         # Who has been pushed too close to something has no free cells to walk through.
         if outside:
-            seen = unobstructed(x, y, mx, my, solids, _BODY * clearance)
+            seen = _unobstructed(x, y, mx, my, solids, _BODY * clearance)
         else:
-            seen = walkable(x, y, mx, my, cell, origin, nx, ny, blocked)
+            seen = _walkable(x, y, mx, my, grid)
         if not seen:
             break
         tx, ty = mx, my
     return tx, ty, False
 
 
-@kernel
-def _way_out(x, y, cell, origin, nx, ny, blocked, walls, field):  # type: ignore[no-untyped-def]
+@inner
+def _way_out(x, y, grid, walls, field):  # type: ignore[no-untyped-def]
     """The free cell near a point from which the goal is nearest, or -1; not through a wall."""
-    c = cell_of(x, y, cell, origin, nx, ny)
+    nx, ny = grid.nx, grid.ny
+    c = cell_of(x, y, grid)
     best, least = -1, math.inf
     for j in range(max(1, c // nx - _NEARBY), min(ny - 1, c // nx + _NEARBY + 1)):
         for i in range(max(1, c % nx - _NEARBY), min(nx - 1, c % nx + _NEARBY + 1)):
             k = j * nx + i
-            if blocked[k] or field[k] >= FAR:
+            if grid.blocked[k] or field[k] >= FAR:
                 continue
-            mx, my = middle(k, cell, origin, nx)
-            away = math.sqrt((mx - x) ** 2 + (my - y) ** 2) / cell
+            mx, my = middle(k, grid)
+            away = math.sqrt((mx - x) ** 2 + (my - y) ** 2) / grid.cell
             cost = field[k] / STRAIGHT + 2.0 * away
-            if cost < least and unobstructed(x, y, mx, my, walls, -_SKIN):
+            if cost < least and _unobstructed(x, y, mx, my, walls, -_SKIN):
                 best, least = k, cost
     return best

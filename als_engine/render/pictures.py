@@ -12,6 +12,7 @@ from als_engine.render.raster import (
     HALF,
     ONE,
     ZERO,
+    Buffers,
     fill_box,
     fill_round,
     find,
@@ -21,6 +22,7 @@ from als_engine.render.scene import (
     BOX,
     NOBODY,
     SIGN,
+    Scene,
     inlined,
     inner,
     kernel,
@@ -186,46 +188,29 @@ def store_kind(buffers, height, width, semantic):
 
 
 @kernel
-def render(
-    scene,
-    buffers,
-    position,
-    heading,
-    lift,
-    views,
-    own,
-    pitch,
-    tan_x,
-    haze,
-    floor,
-    height,
-    width,
-    wanted,
-    rgb,
-    depth,
-    kinds,
-):
+def render(scene, buffers, cameras, views, own, lens, floor, size, wanted, pictures):
     """Takes pictures of every world.
 
     Args:
-        scene: what to draw.
-        buffers: where to draw it.
-        position: (worlds, at least views, 3) of the cameras, metres.
-        heading: theirs, radians.
-        lift: (at least views,), added to their height.
+        scene: `Scene`, what to draw.
+        buffers: `Buffers`, where to draw it.
+        cameras: position, (worlds, at least views, 3), metres; heading, the same, radians; lift,
+            (at least views,), added to their height.
         views: how many there are in a world.
         own: whether what avatar `a` owns is left out of view `a`.
-        pitch: radians, up.
-        tan_x: tangent of half the horizontal field of view.
+        lens: pitch, radians, up; tangent of half the horizontal field of view; the share of the
+            light that fog takes per metre.
         floor: (4,) corners of a stage with shadows, metres; none where it is empty.
-        haze: the share of the light that fog takes per metre.
-        height: pixels.
-        width: pixels.
+        size: height and width, pixels.
         wanted: 1 for colour + 2 for depth + 4 for kinds.
-        rgb: (worlds, views, height, 3 * width), filled if wanted.
-        depth: (worlds, views, height, width), filled if wanted.
-        kinds: (worlds, views, height, width), filled if wanted.
+        pictures: colours, (worlds, views, height, 3 * width), depth and kinds, (worlds, views,
+            height, width); each is filled if wanted.
     """
+    scene, buffers = Scene(*scene), Buffers(*buffers)
+    position, heading, lift = cameras
+    pitch, tan_x, haze = lens
+    height, width = size
+    rgb, depth, kinds = pictures
     eye, axes = buffers.eye, buffers.axes
     for w in range(scene.size.shape[0]):
         for a in range(views):

@@ -117,9 +117,6 @@ class Scene(NamedTuple):
     tones: NDArray[np.int32]
 
 
-ALL = slice(None)
-
-
 def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
     """An empty scene with room for that many primitives and signs in each world."""
     shape = (worlds, capacity)
@@ -146,27 +143,27 @@ def capacity(state: WorldState) -> int:
     return n + PARTS * state.num_avatars
 
 
-def fill(scene: Scene, state: WorldState, which: slice = ALL) -> None:
-    """Writes the primitives of some worlds, each world's walls first, in their order."""
-    w, p, s, a = state.walls, state.props, state.signs, state.avatars
-    scene.size[:] = 0
-    add_walls(
-        scene, w.count[which], w.position[which], w.half[which], w.cos[which], w.sin[which],
-        w.color[which],
-    )  # fmt: skip
-    if p.names:
-        add_props(
-            scene, p.present[which], p.position[which], p.orientation[which], p.half[which],
-            p.shape[which], p.color[which], p.mass[which], p.portable[which],
-        )  # fmt: skip
-    if s.names:
-        add_signs(
-            scene, s.present[which], s.position[which], s.heading[which], s.half[which],
-            s.paper[which], s.ink[which], s.glyphs[which], s.rows[which], s.columns[which], GLYPHS,
-        )  # fmt: skip
-    add_avatars(
-        scene, a.position[which], a.heading[which], a.color[which], state.bodies.radius,
-        state.bodies.height,
+def fill(scene: Scene, state: WorldState, first: int = 0) -> None:
+    """Writes the primitives of as many worlds as there is room for, each world's walls first.
+
+    Args:
+        scene: written anew.
+        state: the worlds.
+        first: the number of the first one.
+    """
+    walls, p, s, a = state.walls, state.props, state.signs, state.avatars
+    _fill(
+        tuple(scene),
+        first,
+        (walls.count, walls.position, walls.half, walls.cos, walls.sin, walls.color),
+        (
+            p.present, p.position, p.orientation, p.half, p.shape, p.color, p.mass, p.portable,
+        ),
+        (
+            s.present, s.position, s.heading, s.half, s.paper, s.ink, s.glyphs, s.rows, s.columns,
+        ),
+        (a.position, a.heading, a.color, state.bodies.radius, state.bodies.height),
+        GLYPHS,
     )  # fmt: skip
 
 
@@ -232,91 +229,102 @@ def _paint_faces(paint, frame, half, color, kind):
 
 
 @kernel
-def add_walls(scene, count, position, half, cos, sin, color):
-    """Appends the walls of all worlds."""
-    for w in range(count.shape[0]):
-        for j in range(count[w]):
-            i = _place(scene, w, BOX, NOBODY, BOX, position[w, j], 0.0, half[w, j])
-            frame = scene.frame[w, i]
-            _turn(frame, cos[w, j], sin[w, j], half[w, j])
-            _paint_faces(scene.paint[w, i], frame, half[w, j], color[w, j], WALL)
+def _fill(scene, first, walls, props, signs, avatars, font):
+    scene = Scene(*scene)
+    for w in range(scene.size.shape[0]):
+        scene.size[w] = 0
+        _add_walls(scene, w, first + w, walls)
+        _add_props(scene, w, first + w, props)
+        _add_signs(scene, w, first + w, signs, font)
+        _add_avatars(scene, w, first + w, avatars)
 
 
-@kernel
-def add_props(scene, present, position, orientation, half, form, color, mass, portable):
-    """Appends the props of all worlds that are present."""
-    for w in range(present.shape[0]):
-        for j in range(present.shape[1]):
-            if not present[w, j]:
-                continue
-            kind = FIXED if mass[w, j] <= 0.0 else MOVABLE
-            if portable[w, j]:
-                kind = PORTABLE
-            shape = np.int64(form[w, j])
-            i = _place(scene, w, shape, NOBODY, BOX, position[w, j], 0.0, half[w, j])
-            frame = scene.frame[w, i]
-            _orient(frame, orientation[w, j], half[w, j])
-            if shape == BOX:
-                _paint_faces(scene.paint[w, i], frame, half[w, j], color[w, j], kind)
-            else:
-                r, g, b = color[w, j, 0], color[w, j, 1], color[w, j, 2]
-                plain = pack(np.float32(r), np.float32(g), np.float32(b), kind)
-                for k in range(3):
-                    scene.paint[w, i, k] = plain
+# Below, `w` is the world in the scene, `of` in the state.
 
 
-@kernel
-def add_signs(scene, present, position, heading, half, paper, ink, glyphs, rows, columns, font):
-    """Appends the boards of all worlds and sums up the ink where a text has changed."""
+@inlined
+def _add_walls(scene, w, of, walls):
+    count, position, half, cos, sin, color = walls
+    for j in range(count[of]):
+        i = _place(scene, w, BOX, NOBODY, BOX, position[of, j], 0.0, half[of, j])
+        frame = scene.frame[w, i]
+        _turn(frame, cos[of, j], sin[of, j], half[of, j])
+        _paint_faces(scene.paint[w, i], frame, half[of, j], color[of, j], WALL)
+
+
+@inlined
+def _add_props(scene, w, of, props):
+    present, position, orientation, half, form, color, mass, portable = props
+    for j in range(present.shape[1]):
+        if not present[of, j]:
+            continue
+        kind = FIXED if mass[of, j] <= 0.0 else MOVABLE
+        if portable[of, j]:
+            kind = PORTABLE
+        shape = np.int64(form[of, j])
+        i = _place(scene, w, shape, NOBODY, BOX, position[of, j], 0.0, half[of, j])
+        frame = scene.frame[w, i]
+        _orient(frame, orientation[of, j], half[of, j])
+        if shape == BOX:
+            _paint_faces(scene.paint[w, i], frame, half[of, j], color[of, j], kind)
+        else:
+            r, g, b = color[of, j, 0], color[of, j, 1], color[of, j, 2]
+            plain = pack(np.float32(r), np.float32(g), np.float32(b), kind)
+            for k in range(3):
+                scene.paint[w, i, k] = plain
+
+
+@inlined
+def _add_signs(scene, w, of, signs, font):
+    """Appends the boards and sums up the ink where a text has changed."""
+    present, position, heading, half, paper, ink, glyphs, rows, columns = signs
     size = scene.half
-    for w in range(present.shape[0]):
-        for j in range(present.shape[1]):
-            if not present[w, j]:
-                continue
-            size[0], size[1], size[2] = BOARD_HALF, half[w, j, 0], half[w, j, 1]
-            i = _place(scene, w, BOARD, NOBODY, j, position[w, j], 0.0, size)
-            frame = scene.frame[w, i]
-            cos, sin = pmath.cos(heading[w, j]), pmath.sin(heading[w, j])
-            _turn(frame, cos, sin, size)
-            _paint_faces(scene.paint[w, i], frame, size, paper[w, j], SIGN)
-            # A lamp shines on what is to be read.
-            scene.paint[w, i, 0] = _pack_lit(paper[w, j], SIGN, LAMP)
-            scene.paint[w, i, 6] = _pack_lit(ink[w, j], SIGN, LAMP)
-            wide = CELL_WIDTH * columns[w, j] - 1
-            tall = max(CELL_HEIGHT * rows[w, j] - 2, 1)
-            texel = min(size[1] * MARGINS[0] / wide, size[2] * MARGINS[1] / tall) * 2.0
-            board = scene.board[w, i]
-            board[0], board[1] = wide, tall
-            board[2], board[3] = size[1] / texel, size[2] / texel
-            if _copy_text(glyphs[w, j], scene.glyphs[w, j]):
-                _sum_ink(scene.glyphs[w, j], rows[w, j], columns[w, j], font, scene.ink[w, j])
+    for j in range(present.shape[1]):
+        if not present[of, j]:
+            continue
+        size[0], size[1], size[2] = BOARD_HALF, half[of, j, 0], half[of, j, 1]
+        i = _place(scene, w, BOARD, NOBODY, j, position[of, j], 0.0, size)
+        frame = scene.frame[w, i]
+        _turn(frame, pmath.cos(heading[of, j]), pmath.sin(heading[of, j]), size)
+        _paint_faces(scene.paint[w, i], frame, size, paper[of, j], SIGN)
+        # A lamp shines on what is to be read.
+        scene.paint[w, i, 0] = _pack_lit(paper[of, j], SIGN, LAMP)
+        scene.paint[w, i, 6] = _pack_lit(ink[of, j], SIGN, LAMP)
+        wide = CELL_WIDTH * columns[of, j] - 1
+        tall = max(CELL_HEIGHT * rows[of, j] - 2, 1)
+        texel = min(size[1] * MARGINS[0] / wide, size[2] * MARGINS[1] / tall) * 2.0
+        board = scene.board[w, i]
+        board[0], board[1] = wide, tall
+        board[2], board[3] = size[1] / texel, size[2] / texel
+        if _copy_text(glyphs[of, j], scene.glyphs[w, j]):
+            _sum_ink(scene.glyphs[w, j], rows[of, j], columns[of, j], font, scene.ink[w, j])
 
 
-@kernel
-def add_avatars(scene, position, heading, color, radius, height):
-    """Appends the avatars of all worlds: trunk, shoulders, head."""
+@inlined
+def _add_avatars(scene, w, of, avatars):
+    """Appends the avatars: trunk, shoulders, head."""
+    position, heading, color, radius, height = avatars
     size, tones = scene.half, scene.tones
-    for w in range(heading.shape[0]):
-        for j in range(heading.shape[1]):
-            cos, sin = pmath.cos(heading[w, j]), pmath.sin(heading[w, j])
-            r = np.float32(color[w, j, 0])
-            g, b = np.float32(color[w, j, 1]), np.float32(color[w, j, 2])
-            dark = np.float32(0.5)
-            tones[0, 0] = tones[1, 0] = pack(r, g, b, AVATAR)
-            tones[0, 1] = tones[1, 1] = STRIPE
-            tones[0, 2] = tones[1, 2] = pack(r * dark, g * dark, b * dark, AVATAR)
-            tones[2, 0], tones[2, 1], tones[2, 2] = SKIN, VISOR, HAIR
-            for part in range(PARTS):
-                of_radius = part < 2
-                size[0] = 0.8 * radius[j] if of_radius else HEAD * height[j]
-                size[1] = radius[j] if of_radius else HEAD * height[j]
-                size[2] = HALVES[part] * height[j]
-                form = CYLINDER if part == 0 else BALL
-                lift = LIFTS[part] * height[j]
-                i = _place(scene, w, form, j, part, position[w, j], lift, size)
-                _turn(scene.frame[w, i], cos, sin, size)
-                for k in range(3):
-                    scene.paint[w, i, k] = tones[part, k]
+    for j in range(heading.shape[1]):
+        cos, sin = pmath.cos(heading[of, j]), pmath.sin(heading[of, j])
+        r = np.float32(color[of, j, 0])
+        g, b = np.float32(color[of, j, 1]), np.float32(color[of, j, 2])
+        dark = np.float32(0.5)
+        tones[0, 0] = tones[1, 0] = pack(r, g, b, AVATAR)
+        tones[0, 1] = tones[1, 1] = STRIPE
+        tones[0, 2] = tones[1, 2] = pack(r * dark, g * dark, b * dark, AVATAR)
+        tones[2, 0], tones[2, 1], tones[2, 2] = SKIN, VISOR, HAIR
+        for part in range(PARTS):
+            of_radius = part < 2
+            size[0] = 0.8 * radius[j] if of_radius else HEAD * height[j]
+            size[1] = radius[j] if of_radius else HEAD * height[j]
+            size[2] = HALVES[part] * height[j]
+            form = CYLINDER if part == 0 else BALL
+            lift = LIFTS[part] * height[j]
+            i = _place(scene, w, form, j, part, position[of, j], lift, size)
+            _turn(scene.frame[w, i], cos, sin, size)
+            for k in range(3):
+                scene.paint[w, i, k] = tones[part, k]
 
 
 @inner

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
+from als_engine.geometry.sight import EYE_HEIGHT, WallRows, crossings, gather_walls, new_boxes
 from als_engine.sensors.base import Sensor, Setup
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 from als_engine.world.layout import SOUND_BANDS
 
 if TYPE_CHECKING:
-    from als_engine.world.arrays import BoolArray, FloatArray, IntArray
+    from als_engine.world.arrays import BoolArray, FloatArray
     from als_engine.world.state import WorldState
 
 BAND_CENTERS: Final = np.ldexp(62.5, np.arange(SOUND_BANDS))  # hertz
@@ -66,25 +66,17 @@ class Audio(Sensor):
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `audio`, (worlds, observers, 2, 8)."""
-        avatars, sounds, walls = state.avatars, state.sounds, state.walls
+        avatars, sounds = state.avatars, state.sounds
         _fill(
-            avatars.position,
-            avatars.velocity,
-            avatars.heading,
-            avatars.utterance,
-            state.events.bumped,
-            state.bodies.height,
+            (
+                avatars.position, avatars.velocity, avatars.heading, avatars.utterance,
+                state.events.bumped, state.bodies.height,
+            ),
             self._voices,
-            sounds.position,
-            sounds.bands,
-            sounds.on,
-            walls.count,
-            walls.position,
-            walls.half,
-            walls.cos,
-            walls.sin,
+            (sounds.position, sounds.bands, sounds.on),
+            state.walls.rows(),
             out["audio"],
-        )
+        )  # fmt: skip
 
 
 def voices(num_utterances: int) -> FloatArray:
@@ -126,57 +118,29 @@ _BEHIND = np.array([0.0, 0.0, 0.0, 0.0, 0.25, 0.5, 0.5, 0.5])
 
 
 @kernel(error_model="numpy")
-def _fill(
-    position: FloatArray,
-    velocity: FloatArray,
-    heading: FloatArray,
-    utterance: IntArray,
-    bumped: BoolArray,
-    height: FloatArray,
-    voice: FloatArray,
-    sound_position: FloatArray,
-    sound_bands: FloatArray,
-    sound_on: BoolArray,
-    wall_count: IntArray,
-    wall_position: FloatArray,
-    wall_half: FloatArray,
-    wall_cos: FloatArray,
-    wall_sin: FloatArray,
-    out: NDArray[np.float32],
-) -> None:
+def _fill(avatars: Any, voice: FloatArray, sounds: Any, walls: Any, out: Any) -> None:
+    sound_position, sound_bands, sound_on = sounds
+    walls = WallRows(*walls)
     worlds, observers = out.shape[0], out.shape[1]
-    avatars, sounds = position.shape[1], sound_position.shape[1]
-    boxes = new_boxes(wall_position.shape[1])
-    moving, speaking = np.empty((avatars, SOUND_BANDS)), np.empty((avatars, SOUND_BANDS))
-    loud = np.empty(avatars, np.bool_)
+    count = avatars[0].shape[1]
+    boxes = new_boxes(walls.position.shape[1])
+    moving, speaking = np.empty((count, SOUND_BANDS)), np.empty((count, SOUND_BANDS))
+    loud = np.empty(count, np.bool_)
     heard = np.empty((2, SOUND_BANDS))
     # An ear's place, and the direction that the head faces: x, y, z, cos, sin.
-    head = np.empty((avatars, 5))
+    head = np.empty((count, 5))
     for w in range(worlds):
-        n = gather_walls(
-            boxes, wall_count[w], wall_position[w], wall_half[w], wall_cos[w], wall_sin[w]
-        )
-        for i in range(avatars):
-            head[i, 0], head[i, 1] = position[w, i, 0], position[w, i, 1]
-            head[i, 2] = position[w, i, 2] + EYE_HEIGHT * height[i]
-            head[i, 3], head[i, 4] = pmath.cos(heading[w, i]), pmath.sin(heading[w, i])
-            x, y, said = velocity[w, i, 0], velocity[w, i, 1], utterance[w, i]
-            speed = math.sqrt(x * x + y * y)
-            steps = speed if speed > STILL else 0.0
-            bump = 1.0 if bumped[w, i] else 0.0
-            loud[i] = steps > 0.0 or bump > 0.0 or said >= 0
-            for band in range(SOUND_BANDS):
-                moving[i, band] = steps * FOOTSTEPS[band] + bump * BUMP[band]
-                speaking[i, band] = moving[i, band] + (voice[said, band] if said >= 0 else 0.0)
+        n = gather_walls(boxes, w, walls)
+        _listen(w, avatars, voice, head, moving, speaking, loud)
         for a in range(observers):
             for band in range(SOUND_BANDS):
                 heard[0, band] = heard[1, band] = OWN * speaking[a, band]
-            for i in range(avatars):
+            for i in range(count):
                 if i != a and loud[i]:
                     x, y = head[i, 0] - head[a, 0], head[i, 1] - head[a, 1]
                     near = x * x + y * y <= VOICE_RANGE * VOICE_RANGE
                     _hear(head[a], head[i], speaking[i] if near else moving[i], boxes, n, heard)
-            for i in range(sounds):
+            for i in range(sound_on.shape[1]):
                 if sound_on[w, i]:
                     _hear(head[a], sound_position[w, i], sound_bands[w, i], boxes, n, heard)
             for ear in range(2):
@@ -187,7 +151,33 @@ def _fill(
                     out[w, a, ear, band] = value
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
+def _listen(
+    w: int,
+    avatars: Any,
+    voice: FloatArray,
+    head: FloatArray,
+    moving: FloatArray,
+    speaking: FloatArray,
+    loud: BoolArray,
+) -> None:
+    """Works out where one world's heads are, and what each avatar sends out."""
+    position, velocity, heading, utterance, bumped, height = avatars
+    for i in range(len(loud)):
+        head[i, 0], head[i, 1] = position[w, i, 0], position[w, i, 1]
+        head[i, 2] = position[w, i, 2] + EYE_HEIGHT * height[i]
+        head[i, 3], head[i, 4] = pmath.cos(heading[w, i]), pmath.sin(heading[w, i])
+        x, y, said = velocity[w, i, 0], velocity[w, i, 1], utterance[w, i]
+        speed = math.sqrt(x * x + y * y)
+        steps = speed if speed > STILL else 0.0
+        bump = 1.0 if bumped[w, i] else 0.0
+        loud[i] = steps > 0.0 or bump > 0.0 or said >= 0
+        for band in range(SOUND_BANDS):
+            moving[i, band] = steps * FOOTSTEPS[band] + bump * BUMP[band]
+            speaking[i, band] = moving[i, band] + (voice[said, band] if said >= 0 else 0.0)
+
+
+@inner(error_model="numpy")
 def _hear(
     head: FloatArray,
     source: FloatArray,

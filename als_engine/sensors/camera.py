@@ -77,10 +77,10 @@ class Camera(Sensor):
             self._content, self._scene = content, scene.new_scene(*content)
         scene.fill(self._scene, state)
         render.render(
-            self._scene, self._buffers, state.avatars.position, state.avatars.heading,
-            state.bodies.height * EYE_HEIGHT, self.setup.observers, True, PITCH, TAN_X, HAZE,
-            NO_FLOOR, *self.setup.frame_size, self._wanted,
-            targets["rgb"], targets["depth"], targets["semantic"],
+            tuple(self._scene), tuple(self._buffers),
+            (state.avatars.position, state.avatars.heading, state.bodies.height * EYE_HEIGHT),
+            self.setup.observers, True, (PITCH, TAN_X, HAZE), NO_FLOOR, self.setup.frame_size,
+            self._wanted, (targets["rgb"], targets["depth"], targets["semantic"]),
         )  # fmt: skip
         for key in self.enabled:
             if not out[key].flags.c_contiguous:
@@ -106,7 +106,7 @@ def third_person(
     as possible can be read.
     """
     content = scene.new_scene(1, scene.capacity(state), len(state.signs.names))
-    scene.fill(content, state, slice(world, world + 1))
+    scene.fill(content, state, world)
     area = _area(content, state, world)
     yaw = _side(state, world, area)
     _cut_walls(content, state, world, yaw, area)
@@ -116,10 +116,10 @@ def third_person(
     size = (2 * height, 2 * width)
     fine = np.empty((1, 1, size[0], 3 * size[1]), np.uint8)
     render.render(
-        content, raster.new_buffers(*size), eye[None, None], np.full((1, 1), yaw), np.zeros(1),
-        1, False, PICTURE_PITCH, np.float32(tan_x), np.float32(0.0),
-        floor, *size, 1, fine,
-        np.zeros((1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1), np.uint8),
+        tuple(content), tuple(raster.new_buffers(*size)),
+        (eye[None, None], np.full((1, 1), yaw), np.zeros(1)), 1, False,
+        (PICTURE_PITCH, np.float32(tan_x), np.float32(0.0)), floor, size, 1,
+        (fine, np.zeros((1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1), np.uint8)),
     )  # fmt: skip
     coarse = np.empty((height, width, 3), np.uint8)
     render.halve(fine[0, 0], coarse)

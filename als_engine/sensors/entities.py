@@ -60,7 +60,7 @@ class Entities(Sensor):
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `entities`, (worlds, observers, 16, 26)."""
-        avatars, props, signs, walls = state.avatars, state.props, state.signs, state.walls
+        avatars, props, signs = state.avatars, state.props, state.signs
         fill_rows(
             (avatars.position, avatars.velocity, avatars.heading, avatars.color, avatars.held),
             (state.bodies.radius, state.bodies.height, state.bodies.mass),
@@ -68,6 +68,6 @@ class Entities(Sensor):
             (props.present, props.portable, props.usable, props.holder, props.mass, props.shape),
             (signs.position, signs.heading, signs.half, signs.paper, signs.present),
             (state.sounds.position, state.sounds.on),
-            (walls.count, walls.position, walls.half, walls.cos, walls.sin),
+            state.walls.rows(),
             out["entities"],
         )

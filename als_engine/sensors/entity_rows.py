@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
+from als_engine.geometry.sight import EYE_HEIGHT, WallRows, crossings, gather_walls, new_boxes
 from als_engine.sensors.columns import ENTITIES as COLUMNS
 from als_engine.sensors.columns import SIGHT
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 
 if TYPE_CHECKING:
     from als_engine.world.arrays import BoolArray, FloatArray
@@ -49,8 +49,8 @@ def fill_rows(
     first_avatar = props[0].shape[1]
     num_avatars, num_signs = avatars[0].shape[1], signs[0].shape[1]
     things = first_avatar + num_avatars + num_signs + sounds[0].shape[1]
-    count, wall_position, wall_half, wall_cos, wall_sin = walls
-    boxes = new_boxes(wall_position.shape[1])
+    walls = WallRows(*walls)
+    boxes = new_boxes(walls.position.shape[1])
     # What all observers of a world share is worked out once: how each thing stands and moves, the
     # columns that look the same to everyone, and from whom it is hidden.
     motion = np.empty((things, 8))
@@ -59,7 +59,7 @@ def fill_rows(
     meet = np.empty((num_avatars, num_avatars), np.bool_)
     distances, order = np.empty(ROWS), np.empty(ROWS, np.int64)
     for w in range(out.shape[0]):
-        n = gather_walls(boxes, count[w], wall_position[w], wall_half[w], wall_cos[w], wall_sin[w])
+        n = gather_walls(boxes, w, walls)
         motion[:] = 0.0
         looks[:] = 0.0
         looks[:, 0] = 1.0
@@ -76,7 +76,7 @@ def fill_rows(
             _write(eyes[a], feet, motion, looks, found, distances, order, out[w, a])
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def _gather_props(
     w: int,
     props: Any,
@@ -116,7 +116,7 @@ def _gather_props(
         row[_HOLDING] = holder[w, i] >= 0
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def _gather_avatars(
     w: int,
     first: int,
@@ -149,7 +149,7 @@ def _gather_avatars(
         row[_HOLDING] = held[w, i] >= 0
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def _gather_signs(
     w: int,
     first: int,
@@ -177,7 +177,7 @@ def _gather_signs(
             row[_COLOR + channel] = paper[w, i, channel] / 255.0
 
 
-@kernel(error_model="numpy")
+@inner(error_model="numpy")
 def _gather_sounds(
     w: int,
     first: int,
@@ -198,7 +198,7 @@ def _gather_sounds(
         looks[thing, _IDENTITY] = (i + 1) / num
 
 
-@kernel
+@inner
 def _meetings(observers: int, eyes: FloatArray, boxes: FloatArray, n: int, meet: BoolArray) -> None:
     """Two avatars see one another or do not: one line serves both."""
     for a in range(observers):
@@ -210,7 +210,7 @@ def _meetings(observers: int, eyes: FloatArray, boxes: FloatArray, n: int, meet:
             meet[b, a] = meet[a, b]
 
 
-@kernel
+@inner
 def _nearest(
     a: int,
     first_avatar: int,
@@ -248,7 +248,7 @@ def _nearest(
     return found
 
 
-@kernel
+@inner
 def _write(
     me: FloatArray,
     feet: float,
@@ -280,6 +280,6 @@ def _write(
             out[k, column] = 0.0
 
 
-@kernel
+@inner
 def _clip(value: float) -> float:
     return min(max(value, -1.0), 1.0)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
+from als_engine.geometry.sight import EYE_HEIGHT, WallRows, crossings, gather_walls, new_boxes
 from als_engine.sensors.base import Sensor, Setup
 from als_engine.sensors.tokenizer import HEARD, READ, TOLD, VOCABULARY_SIZE, encoded
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 
 if TYPE_CHECKING:
     from als_engine.world.arrays import BoolArray, FloatArray, IntArray
@@ -67,13 +67,13 @@ class Text(Sensor):
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `text`, (worlds, observers, 64)."""
         self._encode_changes(state)
-        avatars, signs, sounds, walls = state.avatars, state.signs, state.sounds, state.walls
+        avatars, signs, sounds = state.avatars, state.signs, state.sounds
         _fill(
             (self._told, self._said, self._sounds, self._signs),
             (avatars.position, avatars.heading, avatars.utterance, state.bodies.height),
             (sounds.position, sounds.on),
             (signs.position, signs.heading, signs.present),
-            (walls.count, walls.position, walls.half, walls.cos, walls.sin),
+            state.walls.rows(),
             out["text"],
         )
 
@@ -121,13 +121,11 @@ def _fill(texts: Any, avatars: Any, sounds: Any, signs: Any, walls: Any, out: An
     position, heading, utterance, height = avatars
     sound_position, sound_on = sounds
     sign_position, sign_heading, sign_present = signs
-    wall_count, wall_position, wall_half, wall_cos, wall_sin = walls
+    walls = WallRows(*walls)
     worlds, observers, length = out.shape
-    boxes = new_boxes(wall_position.shape[1])
+    boxes = new_boxes(walls.position.shape[1])
     for w in range(worlds):
-        n = gather_walls(
-            boxes, wall_count[w], wall_position[w], wall_half[w], wall_cos[w], wall_sin[w]
-        )
+        n = gather_walls(boxes, w, walls)
         for a in range(observers):
             row = out[w, a]
             end = _append(row, 0, TOLD, told[w, a], MOST_TOLD)
@@ -161,7 +159,7 @@ def _fill(texts: Any, avatars: Any, sounds: Any, signs: Any, walls: Any, out: An
                 row[i] = 0
 
 
-@kernel
+@inner
 def _append(row: NDArray[np.int16], end: int, mark: int, text: IntArray, most: int) -> int:
     """Writes a mark and up to `most` tokens of a text at `end`; returns the new end."""
     if text[0] == 0 or end >= len(row):
@@ -173,7 +171,7 @@ def _append(row: NDArray[np.int16], end: int, mark: int, text: IntArray, most: i
     return int(end + 1 + count)
 
 
-@kernel
+@inner
 def sign_in_view(
     x: float,
     y: float,

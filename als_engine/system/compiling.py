@@ -47,6 +47,10 @@ def kernel(**options: Any) -> Callable[[_Function], Dispatcher[_Function]]: ...
 def kernel(function: Any = None, /, **options: Any) -> Any:
     """Compiles what Python calls, at its first call or from the disk.
 
+    Arrays that belong together come as a plain tuple, which the kernel names in its first lines:
+    `walls = WallRows(*walls)`. Numba knows the type of a plain tuple at once; a named one is looked
+    through in every call, which takes 5 microseconds and more.
+
     Args:
         function: what to compile.
         **options: of `numba.njit`; other threads of Python run meanwhile, unless nogil=False.
@@ -59,6 +63,10 @@ def kernel(function: Any = None, /, **options: Any) -> Any:
     return compiled
 
 
+@overload
+def inner(function: _Function, /) -> Dispatcher[_Function]: ...
+@overload
+def inner(**options: Any) -> Callable[[_Function], Dispatcher[_Function]]: ...
 def inner(function: Any = None, /, **options: Any) -> Any:
     """Compiles what only kernels call; it is kept on the disk as a part of them.
 

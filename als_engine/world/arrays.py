@@ -210,6 +210,10 @@ class Walls(Arrays):
         if walls > self.position.shape[1]:
             self._grow(max(walls, 2 * self.position.shape[1]))
 
+    def rows(self) -> tuple[NDArray[Any], ...]:
+        """The arrays that kernels take, in the order of `geometry.sight.WallRows`."""
+        return (self.count, self.position, self.half, self.cos, self.sin)
+
     def _grow(self, capacity: int) -> None:
         for name, old in list(self.arrays()):
             if name != "count":

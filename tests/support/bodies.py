@@ -11,6 +11,7 @@ from als_engine.physics.base import Physics
 from als_engine.physics.bullet import calls as bullet_calls
 from als_engine.physics.bullet.backend import Bullet
 from als_engine.simulation import Simulation
+from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING
 
 
@@ -21,8 +22,8 @@ def put_avatar(
     avatars, physics = sim.state.avatars, sim.moving.physics
     center = np.array([*xy, sim.state.bodies.height[avatar] / 2])
     if isinstance(physics, Bullet):
-        client, body = physics._clients[world], physics._avatars[world, avatar]
-        bullet_calls.place(client, body, center, np.array([0.0, 0.0, 0.0, 1.0]))
+        client, body = _avatar_of(physics, world, avatar)
+        _place(client, body, center, np.array([0.0, 0.0, 0.0, 1.0]))
     else:
         _mujoco_data(physics, world).qpos[3 * avatar : 3 * avatar + 3] = center
     throw_avatar(physics, world, avatar, (0.0, 0.0, 0.0))
@@ -34,8 +35,8 @@ def put_avatar(
 def throw_avatar(physics: Physics, world: int, avatar: int, velocity: Sequence[float]) -> None:
     """Gives an avatar a velocity, metres per second."""
     if isinstance(physics, Bullet):
-        client, body = physics._clients[world], physics._avatars[world, avatar]
-        bullet_calls.set_velocity(client, body, np.array(velocity), np.zeros(3))
+        client, body = _avatar_of(physics, world, avatar)
+        _set_velocity(client, body, np.array(velocity), np.zeros(3))
     else:
         _mujoco_data(physics, world).qvel[3 * avatar : 3 * avatar + 3] = velocity
 
@@ -44,8 +45,8 @@ def pose_of_prop(physics: Physics, world: int, prop: int) -> np.ndarray:
     """Where the engine has a prop, (7,): place and quaternion x, y, z, w."""
     if isinstance(physics, Bullet):
         pose, velocity = np.zeros(7), np.zeros(6)
-        body = physics._props[world, prop]
-        bullet_calls.read_body(physics._clients[world], body, pose, velocity)
+        body = physics._worlds.bodies[world, prop]
+        _read_body(physics._worlds.clients[world], body, pose, velocity)
         return pose
     free = int(physics._numbers.free[world, prop])
     assert free != NOTHING
@@ -57,8 +58,18 @@ def pose_of_prop(physics: Physics, world: int, prop: int) -> np.ndarray:
 def sleeping_props(physics: Physics, world: int) -> int:
     """How many props sleep."""
     if isinstance(physics, Bullet):
-        return int((~physics._awake[world]).sum())
+        return int((~physics._worlds.awake[world]).sum())
     return int((_mujoco_data(physics, world).tree_asleep >= 0).sum())
+
+
+def _avatar_of(physics: Bullet, world: int, avatar: int) -> tuple[int, int]:
+    return physics._worlds.clients[world], physics._worlds.avatars[world, avatar]
+
+
+# The engine calls these from kernels only.
+_place = kernel(bullet_calls.place.py_func, nogil=False)
+_set_velocity = kernel(bullet_calls.set_velocity.py_func, nogil=False)
+_read_body = kernel(bullet_calls.read_body.py_func, nogil=False)
 
 
 def _mujoco_data(physics: Any, world: int) -> Any:

@@ -27,10 +27,11 @@ from als_engine.geometry import portable_math as pmath
 from als_engine.physics.base import broken_error
 from als_engine.physics.bullet.calls import close_client, open_client
 from als_engine.physics.bullet.journal import Journal
-from als_engine.physics.bullet.worlds import build_world, replay_world, step_worlds
+from als_engine.physics.bullet.worlds import Worlds, build_world, replay_world, step_worlds
 from als_engine.physics.kernels import SUBSTEP, WALL
+from als_engine.physics.rows import avatar_rows, prop_rows
 from als_engine.system.ownership import Owner
-from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
+from als_engine.world.arrays import NOTHING, FloatArray
 from als_engine.world.state import WorldState
 
 _KEPT: Final = 64
@@ -52,18 +53,20 @@ class Bullet(Owner):
         clients = [_idle.pop() if _idle else open_client() for _ in range(num_worlds)]
         # Whoever forgets to close an environment must not lose 10 MiB a world for good.
         self._close = weakref.finalize(self, _close, tuple(clients), os.getpid())
-        self._clients: NDArray[np.intp] = np.array(clients, np.intp)
-        self._things: IntArray = np.full((num_worlds, 64), WALL, np.int32)
-        self._broken: BoolArray = np.zeros(num_worlds, np.bool_)
-        self._make_room(0, 0)
+        self._make_room(np.array(clients, np.intp), 0, 0)
 
-    def _make_room(self, avatars: int, props: int) -> None:
-        worlds = self._clients.size
-        self._avatars: IntArray = np.full((worlds, avatars), NOTHING, np.int32)
-        self._props: IntArray = np.full((worlds, props), NOTHING, np.int32)
-        self._quiet: NDArray[np.int8] = np.zeros((worlds, props), np.int8)
-        self._awake: BoolArray = np.zeros((worlds, props), np.bool_)
-        self._near: BoolArray = np.zeros((worlds, avatars), np.bool_)
+    def _make_room(self, clients: NDArray[np.intp], avatars: int, props: int) -> None:
+        worlds = clients.size
+        self._worlds = Worlds(
+            clients,
+            things=np.full((worlds, 64), WALL, np.int32),
+            avatars=np.full((worlds, avatars), NOTHING, np.int32),
+            bodies=np.full((worlds, props), NOTHING, np.int32),
+            quiet=np.zeros((worlds, props), np.int8),
+            awake=np.zeros((worlds, props), np.bool_),
+            near=np.zeros((worlds, avatars), np.bool_),
+            broken=np.zeros(worlds, np.bool_),
+        )
         self._journal = Journal(worlds, avatars, props)
 
     def build(self, world: int, state: WorldState) -> None:
@@ -76,31 +79,33 @@ class Bullet(Owner):
     def _fit(self, state: WorldState) -> None:
         """Makes room for the state's avatars and props, once."""
         needed = (state.num_avatars, len(state.props.names))
-        if (self._avatars.shape[1], self._props.shape[1]) != needed:
-            self._make_room(*needed)
+        if (self._worlds.avatars.shape[1], self._worlds.bodies.shape[1]) != needed:
+            self._make_room(self._worlds.clients, *needed)
 
     def _construct(self, world: int, state: WorldState) -> None:
         """Creates the bodies of a world where its journal begins."""
         walls, props, bodies, journal = state.walls, state.props, state.bodies, self._journal
         count, num_props = int(walls.count[world]), len(props.names)
-        if (need := 1 + count + num_props + state.num_avatars) > self._things.shape[1]:
-            more = np.full((self._clients.size, 2 * need), WALL, np.int32)
-            more[:, : self._things.shape[1]] = self._things
-            self._things = more
+        old = self._worlds.things
+        if (need := 1 + count + num_props + state.num_avatars) > old.shape[1]:
+            more = np.full((old.shape[0], 2 * need), WALL, np.int32)
+            more[:, : old.shape[1]] = old
+            self._worlds = self._worlds._replace(things=more)
         # NumPy's sine, not the kernel's: the last bit may differ.
         half_angle = walls.heading[world, :count] / 2
         rotation = np.zeros((count, 4))
         rotation[:, 2], rotation[:, 3] = pmath.sin(half_angle), pmath.cos(half_angle)
         made = build_world(
-            self._clients[world], SUBSTEP * self.substeps, self.substeps,
-            self._things[world], self._avatars[world], self._props[world],
-            walls.half[world, :count], walls.position[world, :count], rotation,
-            journal.position[world], journal.orientation[world], props.shape[world],
-            props.half[world], props.mass[world], props.friction[world], props.solid[world],
-            journal.present[world],
-            journal.avatars[world], bodies.radius, bodies.height, bodies.mass,
+            world, tuple(self._worlds), SUBSTEP * self.substeps, self.substeps,
+            (walls.half[world, :count], walls.position[world, :count], rotation),
+            (
+                journal.position[world], journal.orientation[world], props.shape[world],
+                props.half[world], props.mass[world], props.friction[world], props.solid[world],
+                journal.present[world],
+            ),
+            (journal.avatars[world], bodies.radius, bodies.height, bodies.mass),
         )  # fmt: skip
-        self._quiet[world] = -1
+        self._worlds.quiet[world] = -1
         if not made:
             number = state.first_world + world
             raise PhysicsError(
@@ -110,24 +115,18 @@ class Bullet(Owner):
     def step(self, state: WorldState, force: FloatArray) -> None:
         """Advances every world by one time step; see `Physics.step`."""
         self.check_owner()
-        avatars, props, walls, bodies = state.avatars, state.props, state.walls, state.bodies
         self._journal.note(state, force)
         bad = step_worlds(
-            self._clients, self._things, self._avatars, self._props, self._quiet, self._awake,
-            self._near, self._broken, SUBSTEP * self.substeps, self.substeps, force, state.moved,
-            avatars.position, avatars.velocity, avatars.heading, bodies.radius, bodies.height,
-            avatars.touch, avatars.touches_prop, avatars.touches_avatar, avatars.touches_wall,
-            props.position, props.orientation, props.velocity, props.half, props.mass,
-            props.solid, props.present, props.holder,
-            walls.count, walls.position, walls.half, walls.cos, walls.sin,
+            tuple(self._worlds), SUBSTEP * self.substeps, self.substeps, force,
+            avatar_rows(state), prop_rows(state), state.walls.rows(),
         )  # fmt: skip
         if bad != NOTHING:
-            raise broken_error(state, self._broken)
+            raise broken_error(state, self._worlds.broken)
 
     def snapshot(self, worlds: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
         """The journals of some worlds; see `Physics.snapshot`."""
         self.check_owner()
-        return {**self._journal.take(worlds), "quiet": self._quiet[worlds]}
+        return {**self._journal.take(worlds), "quiet": self._worlds.quiet[worlds]}
 
     def restore(
         self, worlds: NDArray[np.intp], state: WorldState, saved: Mapping[str, NDArray[Any]]
@@ -137,12 +136,12 @@ class Bullet(Owner):
         self._fit(state)
         self._journal.check(worlds, saved)
         quiet = saved.get("quiet")
-        shape = (worlds.size, self._quiet.shape[1])
+        shape = (worlds.size, self._worlds.quiet.shape[1])
         if quiet is None or quiet.dtype != np.int8 or quiet.shape != shape:
             raise SnapshotError('the snapshot has no "physics.quiet" of such worlds')
         self._journal.put(worlds, saved)
         strayed = [world for world in worlds.tolist() if not self._replay(world, state)]
-        self._quiet[worlds] = quiet
+        self._worlds.quiet[worlds] = quiet
         if strayed:
             numbers = tuple(state.first_world + world for world in strayed)
             raise PhysicsError(
@@ -158,10 +157,8 @@ class Bullet(Owner):
         avatars, props = state.avatars, state.props
         readings = np.zeros((state.num_avatars, 6))
         poses = np.concatenate([props.position[world], props.orientation[world]], axis=1)
-        replay_world(
-            self._clients[world], self._avatars[world], self._props[world], props.mass[world],
-            world, self._journal.entries, readings, poses,
-        )  # fmt: skip
+        entries = tuple(self._journal.entries)
+        replay_world(world, tuple(self._worlds), props.mass[world], entries, readings, poses)
         if self._journal.entries.steps[world] == 0:
             return True  # It stands where it was built.
         readings[:, 2] -= state.bodies.height / 2.0
@@ -179,7 +176,7 @@ class Bullet(Owner):
     def close(self) -> None:
         """Gives every client back."""
         self._close()
-        self._clients = np.zeros(0, np.intp)
+        self._make_room(np.zeros(0, np.intp), 0, 0)
 
 
 def _close(clients: tuple[int, ...], owner: int) -> None:

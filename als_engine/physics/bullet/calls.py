@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from als_engine.physics.bullet import api
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 from als_engine.system.memory import read_bytes
 from als_engine.system.quiet import import_physics
 
@@ -33,7 +33,7 @@ _UPRIGHT: Final = np.array([0.0, 0.0, 0.0, 1.0])
 _LINK_FRAME: Final = int(pybullet.LINK_FRAME)
 
 
-@kernel(nogil=False)
+@inner
 def submit(client, command):  # type: ignore[no-untyped-def]
     """Carries a command out and returns the handle of its status.
 
@@ -68,7 +68,7 @@ def close_client(client):  # type: ignore[no-untyped-def]
     api.disconnect(client)
 
 
-@kernel(nogil=False)
+@inner
 def reset_world(client, gravity, time_step, substeps):  # type: ignore[no-untyped-def]
     """Empties a world: `resetSimulation`, `setGravity`, `setPhysicsEngineParameter`."""
     command = api.init_reset(client)
@@ -84,7 +84,7 @@ def reset_world(client, gravity, time_step, substeps):  # type: ignore[no-untype
     submit(client, command)
 
 
-@kernel(nogil=False)
+@inner
 def plane(client):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_PLANE)`: the floor."""
     command = api.init_shape(client)
@@ -92,7 +92,7 @@ def plane(client):  # type: ignore[no-untyped-def]
     return api.created_shape(submit(client, command))
 
 
-@kernel(nogil=False)
+@inner
 def box(client, half):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_BOX)` with half extents (3,)."""
     command = api.init_shape(client)
@@ -100,7 +100,7 @@ def box(client, half):  # type: ignore[no-untyped-def]
     return api.created_shape(submit(client, command))
 
 
-@kernel(nogil=False)
+@inner
 def sphere(client, radius):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_SPHERE)`."""
     command = api.init_shape(client)
@@ -108,7 +108,7 @@ def sphere(client, radius):  # type: ignore[no-untyped-def]
     return api.created_shape(submit(client, command))
 
 
-@kernel(nogil=False)
+@inner
 def cylinder(client, radius, height):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_CYLINDER)`."""
     command = api.init_shape(client)
@@ -116,7 +116,7 @@ def cylinder(client, radius, height):  # type: ignore[no-untyped-def]
     return api.created_shape(submit(client, command))
 
 
-@kernel(nogil=False)
+@inner
 def capsule(client, radius, height):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_CAPSULE)`; the height is that of its cylinder."""
     command = api.init_shape(client)
@@ -124,7 +124,7 @@ def capsule(client, radius, height):  # type: ignore[no-untyped-def]
     return api.created_shape(submit(client, command))
 
 
-@kernel(nogil=False)
+@inner
 def body(client, mass, shape, position, orientation, flags):  # type: ignore[no-untyped-def]
     """`createMultiBody` without links; returns the body's number, negative if that failed."""
     command = api.init_body(client)
@@ -137,7 +137,7 @@ def body(client, mass, shape, position, orientation, flags):  # type: ignore[no-
     return api.created_body(submit(client, command))
 
 
-@kernel(nogil=False)
+@inner
 def wake(client, number):  # type: ignore[no-untyped-def]
     """`changeDynamics` with `ACTIVATION_STATE_WAKE_UP`."""
     command = api.init_dynamics(client)
@@ -145,7 +145,7 @@ def wake(client, number):  # type: ignore[no-untyped-def]
     submit(client, command)
 
 
-@kernel(nogil=False)
+@inner
 def place(client, number, position, orientation):  # type: ignore[no-untyped-def]
     """`resetBasePositionAndOrientation`."""
     command = api.init_pose(client, number)
@@ -154,7 +154,7 @@ def place(client, number, position, orientation):  # type: ignore[no-untyped-def
     submit(client, command)
 
 
-@kernel(nogil=False)
+@inner
 def set_velocity(client, number, linear, angular):  # type: ignore[no-untyped-def]
     """`resetBaseVelocity`."""
     command = api.init_pose(client, number)
@@ -163,7 +163,7 @@ def set_velocity(client, number, linear, angular):  # type: ignore[no-untyped-de
     submit(client, command)
 
 
-@kernel(nogil=False)
+@inner
 def push(client, number, force, origin):  # type: ignore[no-untyped-def]
     """`applyExternalForce` in the body's own frame.
 
@@ -174,13 +174,13 @@ def push(client, number, force, origin):  # type: ignore[no-untyped-def]
     submit(client, command)
 
 
-@kernel(nogil=False)
+@inner
 def step(client):  # type: ignore[no-untyped-def]
     """`stepSimulation`."""
     submit(client, api.init_step(client))
 
 
-@kernel(nogil=False)
+@inner
 def read_body(client, number, pose, velocity):  # type: ignore[no-untyped-def]
     """`getBasePositionAndOrientation` and `getBaseVelocity`, which ask Bullet for the same.
 
@@ -199,7 +199,7 @@ def read_body(client, number, pose, velocity):  # type: ignore[no-untyped-def]
     read_bytes(velocity.ctypes, found[1], 6 * 8)
 
 
-@kernel(nogil=False)
+@inner
 def contacts_of(client, number):  # type: ignore[no-untyped-def]
     """`getContactPoints(body)`: the contacts as an array of `api.CONTACT`; it is body A."""
     command = api.init_contacts(client)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from als_engine.errors import PhysicsError, SnapshotError
 from als_engine.physics.kernels import parking
+from als_engine.physics.rows import PropRows, prop_rows
 from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
@@ -81,12 +82,8 @@ class Journal:
 
     def note(self, state: WorldState, force: FloatArray) -> None:
         """Notes what is about to go into a step of every world."""
-        props = state.props
-        self._make_room(self._most[0] + 1, self._most[1] + len(props.names))
-        self._most = _note(
-            self.entries, force, state.moved, props.position, props.orientation, props.half,
-            props.present, props.holder,
-        )  # fmt: skip
+        self._make_room(self._most[0] + 1, self._most[1] + len(state.props.names))
+        self._most = _note(tuple(self.entries), force, prop_rows(state))
 
     def _make_room(self, steps: int, moves: int) -> None:
         old = self.entries
@@ -182,8 +179,9 @@ def _grown(old: NDArray[Any], room: int) -> NDArray[Any]:
 
 
 @kernel(nogil=False)
-def _note(entries, force, moved, position, orientation, half, present, holder):  # type: ignore[no-untyped-def]
+def _note(entries, force, props):  # type: ignore[no-untyped-def]
     """Writes one step of every world; returns the largest numbers of steps and of moves."""
+    entries, props = Entries(*entries), PropRows(*props)
     most_steps, most_moves = 0, 0
     for w in range(force.shape[0]):
         step = entries.steps[w]
@@ -192,18 +190,18 @@ def _note(entries, force, moved, position, orientation, half, present, holder): 
                 for k in range(3):
                     entries.force[w, step, a, k] = force[w, a, k]
         entries.steps[w] = step + 1
-        for i in range(moved.shape[1]):
-            if not moved[w, i]:
+        for i in range(props.moved.shape[1]):
+            if not props.moved[w, i]:
                 continue
             n = entries.moves[w]
             if n < entries.move_step.shape[1]:
-                here = present[w, i] and holder[w, i] == NOTHING
-                spot = position[w, i] if here else parking(i, half[w, i, 2])
+                here = props.present[w, i] and props.holder[w, i] == NOTHING
+                spot = props.position[w, i] if here else parking(i, props.half[w, i, 2])
                 entries.move_step[w, n], entries.move_prop[w, n] = step, i
                 for k in range(3):
                     entries.move_pose[w, n, k] = spot[k]
                 for k in range(4):
-                    entries.move_pose[w, n, 3 + k] = orientation[w, i, k]
+                    entries.move_pose[w, n, 3 + k] = props.orientation[w, i, k]
             entries.moves[w] = n + 1
         most_steps, most_moves = max(most_steps, step + 1), max(most_moves, entries.moves[w])
     return most_steps, most_moves

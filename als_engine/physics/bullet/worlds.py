@@ -7,10 +7,15 @@ close enough to something to have one.
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.geometry.sight import WallRows
 from als_engine.physics.bullet import api
 from als_engine.physics.bullet import calls as bullet
+from als_engine.physics.bullet.journal import Entries
 from als_engine.physics.kernels import (
     GRAVITY,
     WALL,
@@ -21,24 +26,86 @@ from als_engine.physics.kernels import (
     scan,
     take_pose,
 )
-from als_engine.system.compiling import kernel
-from als_engine.world.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE
+from als_engine.physics.rows import AvatarRows, PropRows
+from als_engine.system.compiling import inner, kernel
+from als_engine.world.arrays import (
+    NOTHING,
+    SHAPE_BOX,
+    SHAPE_SPHERE,
+    BoolArray,
+    FloatArray,
+    IntArray,
+)
+
+
+class Worlds(NamedTuple):
+    """What is kept of Bullet's worlds.
+
+    Attributes:
+        clients: (worlds,), handles.
+        things: (worlds, bodies), what each body is; see `kernels.WALL`.
+        avatars: (worlds, avatars), the numbers of their bodies.
+        bodies: (worlds, props), likewise, NOTHING where a prop has none.
+        quiet: (worlds, props), awake: the same; see `kernels.find_awake`.
+        near: (worlds, avatars), broken: (worlds,); see `kernels.scan`.
+    """
+
+    clients: NDArray[np.intp]
+    things: IntArray
+    avatars: IntArray
+    bodies: IntArray
+    quiet: NDArray[np.int8]
+    awake: BoolArray
+    near: BoolArray
+    broken: BoolArray
+
+
+class WallParts(NamedTuple):
+    """The walls that a world is built with, (walls, ...)."""
+
+    half: FloatArray
+    position: FloatArray
+    orientation: FloatArray
+
+
+class PropParts(NamedTuple):
+    """The props that a world is built with, (props, ...)."""
+
+    position: FloatArray
+    orientation: FloatArray
+    shape: NDArray[np.uint8]
+    half: FloatArray
+    mass: FloatArray
+    friction: FloatArray
+    solid: BoolArray
+    present: BoolArray
+
+
+class AvatarParts(NamedTuple):
+    """The avatars that a world is built with, (avatars, ...); they stand on `position`."""
+
+    position: FloatArray
+    radius: FloatArray
+    height: FloatArray
+    mass: FloatArray
 
 
 @kernel(nogil=False)
-def build_world(  # type: ignore[no-untyped-def]
-    client, time_step, substeps, things, avatars, bodies,
-    wall_half, wall_position, wall_orientation,
-    position, orientation, shape, half, mass, friction, solid, present,
-    avatar_position, radius, height, avatar_mass,
-):  # fmt: skip
+def build_world(w, worlds, time_step, substeps, walls, props, avatars):  # type: ignore[no-untyped-def]
     """Empties one world, creates its bodies, always in the same order, and says if that worked.
 
-    Written are `things` (bodies,), what each body is (see `kernels.WALL`), and the numbers of the
-    bodies: `avatars` (avatars,) and `bodies` (props,), NOTHING where a prop has none. The time step
-    is that of all substeps, seconds. The rest are one world's rows of the arrays of `WorldState`:
-    of its walls, its props and its avatars.
+    Args:
+        w: its number.
+        worlds: `Worlds`, in which what each body is and the numbers of the bodies are written.
+        time_step: that of all substeps, seconds.
+        substeps: how many.
+        walls: `WallParts`.
+        props: `PropParts`.
+        avatars: `AvatarParts`.
     """
+    worlds, walls = Worlds(*worlds), WallParts(*walls)
+    props, avatars = PropParts(*props), AvatarParts(*avatars)
+    client, things = worlds.clients[w], worlds.things[w]
     bullet.reset_world(client, GRAVITY, time_step, substeps)
     upright = np.zeros(4)
     upright[3] = 1.0
@@ -48,53 +115,51 @@ def build_world(  # type: ignore[no-untyped-def]
     api.set_friction(command, last, bullet.BASE, 1.0)
     bullet.submit(client, command)
     things[:] = WALL
-    for i in range(wall_half.shape[0]):
-        box = bullet.box(client, wall_half[i])
-        last = bullet.body(client, 0.0, box, wall_position[i], wall_orientation[i], 0)
+    for i in range(walls.half.shape[0]):
+        box = bullet.box(client, walls.half[i])
+        last = bullet.body(client, 0.0, box, walls.position[i], walls.orientation[i], 0)
         made &= 0 < last < things.size
-    for i in range(mass.size):
-        bodies[i] = NOTHING
-        if solid[i]:
-            place = position[i] if present[i] else parking(i, half[i, 2])
-            last = bodies[i] = _build_prop(
-                client, shape[i], half[i], mass[i], friction[i], place, orientation[i]
-            )
+    for i in range(props.mass.size):
+        worlds.bodies[w, i] = NOTHING
+        if props.solid[i]:
+            last = worlds.bodies[w, i] = _build_prop(client, i, props)
             made &= 0 < last < things.size
             if made:
                 things[last] = i
-    for a in range(radius.size):
-        place = avatar_position[a].copy()
-        place[2] += height[a] / 2.0
-        last = avatars[a] = _build_avatar(
-            client, radius[a], height[a], avatar_mass[a], place, upright
-        )
+    for a in range(avatars.radius.size):
+        last = worlds.avatars[w, a] = _build_avatar(client, a, avatars, upright)
         made &= 0 < last < things.size
         if made:
             things[last] = WALL - 1 - a
     return made
 
 
-@kernel(nogil=False)
-def _build_prop(client, shape, half, mass, friction, place, orientation):  # type: ignore[no-untyped-def]
+@inner
+def _build_prop(client, i, props):  # type: ignore[no-untyped-def]
+    half, shape = props.half[i], props.shape[i]
     if shape == SHAPE_BOX:
         form = bullet.box(client, half)
     elif shape == SHAPE_SPHERE:
         form = bullet.sphere(client, half[0])
     else:
         form = bullet.cylinder(client, half[0], 2.0 * half[2])
-    body = bullet.body(client, mass, form, place, orientation, bullet.MAY_SLEEP)
+    place = props.position[i] if props.present[i] else parking(i, half[2])
+    body = bullet.body(client, props.mass[i], form, place, props.orientation[i], bullet.MAY_SLEEP)
     command = api.init_dynamics(client)
-    api.set_friction(command, body, bullet.BASE, friction)
+    api.set_friction(command, body, bullet.BASE, props.friction[i])
     api.set_rolling_friction(command, body, bullet.BASE, 0.0 if shape == SHAPE_BOX else 0.01)
     api.set_activation(command, body, bullet.SLEEPS)
     bullet.submit(client, command)
     return body
 
 
-@kernel(nogil=False)
-def _build_avatar(client, radius, height, mass, place, upright):  # type: ignore[no-untyped-def]
+@inner
+def _build_avatar(client, a, avatars, upright):  # type: ignore[no-untyped-def]
+    radius, height = avatars.radius[a], avatars.height[a]
+    place = avatars.position[a].copy()
+    place[2] += height / 2.0
     form = bullet.capsule(client, radius, height - 2.0 * radius)
-    body = bullet.body(client, mass, form, place, upright, 0)
+    body = bullet.body(client, avatars.mass[a], form, place, upright, 0)
     command = api.init_dynamics(client)
     # Bullet reads an inertia of zero as infinite: it stays upright.
     api.set_inertia(command, body, bullet.BASE, np.zeros(3).ctypes)
@@ -108,89 +173,83 @@ def _build_avatar(client, radius, height, mass, place, upright):  # type: ignore
 
 
 @kernel(nogil=False)
-def step_worlds(  # type: ignore[no-untyped-def]
-    clients, things, avatars, bodies, quiet, awake, near, broken, time_step, substeps, force,
-    moved, position, velocity, heading, radius, height,
-    pressure, touches_prop, touches_avatar, touches_wall,
-    prop_position, prop_orientation, prop_velocity, half, mass, solid, present, holder,
-    wall_count, wall_position, wall_half, wall_cos, wall_sin,
-):  # fmt: skip
+def step_worlds(worlds, time_step, substeps, force, avatars, props, walls):  # type: ignore[no-untyped-def]
     """Advances every world by one time step and returns the first broken one, or NOTHING.
 
-    A world is broken when it is not finite or has exploded; the others go on. `clients` are
-    (worlds,) handles; `things` (worlds, bodies), `avatars` (worlds, avatars) and `bodies` (worlds,
-    props) are as `build_world` has written them; `quiet`, `awake` (worlds, props), `near` (worlds,
-    avatars) and `broken` (worlds,) are as `find_awake` and `scan` keep them. Forces are (worlds,
-    avatars, 3), newtons; the rest are the arrays of `WorldState`.
+    A world is broken when it is not finite or has exploded; the others go on.
+
+    Args:
+        worlds: `Worlds`.
+        time_step: that of all substeps, seconds.
+        substeps: how many.
+        force: (worlds, avatars, 3), newtons.
+        avatars: `AvatarRows`.
+        props: `PropRows`.
+        walls: `WallRows`.
     """
-    _take_over(
-        clients, bodies, quiet, moved, prop_position, prop_orientation, half, mass, present, holder
-    )
-    find_awake(
-        prop_position, prop_velocity, half, mass, solid, present, holder, position, radius, quiet,
-        awake,
-    )  # fmt: skip
-    readings = np.zeros((near.shape[0], near.shape[1], 6))
-    origin, pose, motion = np.zeros(3), np.zeros(7), np.zeros(6)
-    for w in range(clients.size):
-        for a in range(avatars.shape[1]):
-            bullet.push(clients[w], avatars[w, a], force[w, a], origin)
-        bullet.step(clients[w])
-        for a in range(avatars.shape[1]):
-            bullet.read_body(clients[w], avatars[w, a], pose, motion)
-            for k in range(3):
-                readings[w, a, k], readings[w, a, 3 + k] = pose[k], motion[k]
-        for i in range(bodies.shape[1]):
-            for k in range(3):
-                prop_velocity[w, i, k] = 0.0
-            if awake[w, i]:
-                bullet.read_body(clients[w], bodies[w, i], pose, motion)
-                take_pose(
-                    pose, time_step, prop_position[w, i], prop_orientation[w, i],
-                    prop_velocity[w, i],
-                )  # fmt: skip
-    bad = scan(
-        readings, height, position, velocity, radius, wall_count, wall_position, wall_half,
-        wall_cos, wall_sin, prop_position, prop_orientation, half, solid, present, holder, near,
-        broken,
-    )  # fmt: skip
-    forget_contacts(pressure, touches_prop, touches_avatar, touches_wall)
-    for w in range(clients.size):
-        for a in range(avatars.shape[1]):
-            if near[w, a]:
-                contacts = bullet.contacts_of(clients[w], avatars[w, a])
+    worlds, walls = Worlds(*worlds), WallRows(*walls)
+    avatars, props = AvatarRows(*avatars), PropRows(*props)
+    _take_over(worlds, props)
+    find_awake(avatars, props, worlds.quiet, worlds.awake)
+    readings = np.zeros((worlds.near.shape[0], worlds.near.shape[1], 6))
+    for w in range(worlds.clients.size):
+        _advance(w, worlds, time_step, force, readings, props)
+    bad = scan(readings, avatars, props, walls, worlds.near, worlds.broken)
+    forget_contacts(avatars)
+    for w in range(worlds.clients.size):
+        for a in range(worlds.avatars.shape[1]):
+            if worlds.near[w, a]:
+                contacts = bullet.contacts_of(worlds.clients[w], worlds.avatars[w, a])
                 for k in range(contacts.size):
-                    other = contacts[k].body_b
+                    other, touch = contacts[k].body_b, contacts[k]
                     if other != 0:  # The floor.
                         # Bullet divides the last substep's impulse by the whole step.
                         feel(
-                            w, a, things[w, other], contacts[k].normal_x, contacts[k].normal_y,
-                            contacts[k].distance, contacts[k].force * substeps, heading,
-                            pressure, touches_prop, touches_avatar, touches_wall,
+                            w, a, worlds.things[w, other], touch.normal_x, touch.normal_y,
+                            touch.distance, touch.force * substeps, avatars,
                         )  # fmt: skip
     return bad
 
 
-@kernel(nogil=False)
-def _take_over(  # type: ignore[no-untyped-def]
-    clients, bodies, quiet, moved, position, orientation, half, mass, present, holder
-):
+@inner
+def _advance(w, worlds, time_step, force, readings, props):  # type: ignore[no-untyped-def]
+    """Steps one world and reads its avatars and the props that are awake."""
+    client, avatars = worlds.clients[w], worlds.avatars[w]
+    origin, pose, motion = np.zeros(3), np.zeros(7), np.zeros(6)
+    for a in range(avatars.size):
+        bullet.push(client, avatars[a], force[w, a], origin)
+    bullet.step(client)
+    for a in range(avatars.size):
+        bullet.read_body(client, avatars[a], pose, motion)
+        for k in range(3):
+            readings[w, a, k], readings[w, a, 3 + k] = pose[k], motion[k]
+    for i in range(worlds.bodies.shape[1]):
+        for k in range(3):
+            props.velocity[w, i, k] = 0.0
+        if worlds.awake[w, i]:
+            bullet.read_body(client, worlds.bodies[w, i], pose, motion)
+            take_pose(pose, time_step, w, i, props)
+
+
+@inner
+def _take_over(worlds, props):  # type: ignore[no-untyped-def]
     """Places the props that a task or a hand has moved, and wakes what may rest on them."""
-    for w in range(clients.size):
-        if not moved[w].any():
+    for w in range(worlds.clients.size):
+        if not props.moved[w].any():
             continue
-        for i in range(bodies.shape[1]):
-            if moved[w, i]:
-                here = present[w, i] and holder[w, i] == NOTHING
-                spot = position[w, i] if here else parking(i, half[w, i, 2])
-                _place(clients[w], bodies[w, i], spot, orientation[w, i])
-        _wake(clients[w], bodies[w], mass[w])
-        for i in range(bodies.shape[1]):
-            quiet[w, i] = -1
-            moved[w, i] = False
+        client, bodies = worlds.clients[w], worlds.bodies[w]
+        for i in range(bodies.size):
+            if props.moved[w, i]:
+                here = props.present[w, i] and props.holder[w, i] == NOTHING
+                spot = props.position[w, i] if here else parking(i, props.half[w, i, 2])
+                _place(client, bodies[i], spot, props.orientation[w, i])
+        _wake(client, bodies, props.mass[w])
+        for i in range(bodies.size):
+            worlds.quiet[w, i] = -1
+            props.moved[w, i] = False
 
 
-@kernel(nogil=False)
+@inner
 def _place(client, body, spot, orientation):  # type: ignore[no-untyped-def]
     """Puts a prop somewhere, at rest; one that is not solid has no body."""
     if body != NOTHING:
@@ -199,7 +258,7 @@ def _place(client, body, spot, orientation):  # type: ignore[no-untyped-def]
         bullet.set_velocity(client, body, still, still)
 
 
-@kernel(nogil=False)
+@inner
 def _wake(client, bodies, mass):  # type: ignore[no-untyped-def]
     """Wakes every prop that can move."""
     for i in range(bodies.size):
@@ -208,21 +267,21 @@ def _wake(client, bodies, mass):  # type: ignore[no-untyped-def]
 
 
 @kernel(nogil=False)
-def replay_world(client, avatars, bodies, mass, world, entries, readings, poses):  # type: ignore[no-untyped-def]
+def replay_world(world, worlds, mass, entries, readings, poses):  # type: ignore[no-untyped-def]
     """Lets one world that was just built go through its journal, and reads where it has come to.
 
     Nothing is read on the way: what `step_worlds` reads changes no bit.
 
     Args:
-        client: its handle.
-        avatars: (avatars,) numbers of the bodies.
-        bodies: (props,) likewise, NOTHING where a prop has none.
+        world: its number.
+        worlds: `Worlds`.
         mass: (props,), kilograms.
-        world: its row in the journal.
         entries: the journal, `journal.Entries`.
         readings: (avatars, 6), written: place and velocity.
         poses: (props, 7), written: place and quaternion.
     """
+    worlds, entries = Worlds(*worlds), Entries(*entries)
+    client, avatars, bodies = worlds.clients[world], worlds.avatars[world], worlds.bodies[world]
     origin, pose, motion = np.zeros(3), np.zeros(7), np.zeros(6)
     move = 0
     for step in range(entries.steps[world]):

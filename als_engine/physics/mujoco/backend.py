@@ -33,14 +33,13 @@ from als_engine.physics.mujoco.worlds import (
     AWAKE,
     FLOOR,
     LOST,
-    AvatarRows,
     Handles,
     Numbers,
-    PropRows,
-    let_sleep,
     place_world,
+    restore_sleep,
     step_worlds,
 )
+from als_engine.physics.rows import avatar_rows, prop_rows
 from als_engine.system.ownership import Owner
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.world.state import WorldState
@@ -92,7 +91,9 @@ class MuJoCo(Owner):
         mujoco.mj_setConst(model, data)
         mujoco.mj_resetData(model, data)  # Also of what the line before has computed.
         self._number(world, model, state, places)
-        place_world(world, self._handles, self._numbers, *_rows(state))
+        place_world(
+            world, tuple(self._handles), tuple(self._numbers), avatar_rows(state), prop_rows(state)
+        )
 
     def _take(self, world: int, structure: Structure) -> tuple[Any, Any]:
         """Gives a world a model and data of a structure, and returns them."""
@@ -140,8 +141,9 @@ class MuJoCo(Owner):
         """Advances every world by one time step; see `Physics.step`."""
         self.check_owner()
         bad = step_worlds(
-            self._handles, self._numbers, self.substeps, force, *_rows(state), self._broken
-        )
+            tuple(self._handles), tuple(self._numbers), self.substeps, force, avatar_rows(state),
+            prop_rows(state), self._broken,
+        )  # fmt: skip
         if bad != NOTHING:
             raise broken_error(state, self._broken)
 
@@ -176,7 +178,7 @@ class MuJoCo(Owner):
             _, model, data = held
             size = mujoco.mj_stateSize(model, _MOMENT)
             mujoco.mj_setState(model, data, saved["moment"][row, :size], _MOMENT)
-            let_sleep(world, self._handles, saved["asleep"][row, : model.ntree].copy())
+            restore_sleep(world, tuple(self._handles), saved["asleep"][row, : model.ntree].copy())
             if not self._agrees(world, data, state):
                 strayed.append(state.first_world + world)
         if strayed:
@@ -211,20 +213,6 @@ class MuJoCo(Owner):
         """Frees the models."""
         self._worlds = []
         self._pool = []
-
-
-def _rows(state: WorldState) -> tuple[AvatarRows, PropRows]:
-    avatars, props = state.avatars, state.props
-    return (
-        AvatarRows(
-            avatars.position, avatars.velocity, avatars.heading, state.bodies.height,
-            avatars.touch, avatars.touches_prop, avatars.touches_avatar, avatars.touches_wall,
-        ),
-        PropRows(
-            props.position, props.orientation, props.velocity, props.half, props.present,
-            props.holder, state.moved,
-        ),
-    )  # fmt: skip
 
 
 def check_saved(models: list[Any], saved: Mapping[str, NDArray[Any]]) -> None:

@@ -17,9 +17,10 @@ from als_engine.physics.kernels import (
     take_pose,
 )
 from als_engine.physics.mujoco import api
+from als_engine.physics.rows import AvatarRows, PropRows
 from als_engine.system.compiling import inner, kernel
 from als_engine.system.memory import read_bytes, write_bytes
-from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
+from als_engine.world.arrays import NOTHING, IntArray
 
 FLOOR: Final = -(1 << 30)
 """What `Numbers.things` holds for the floor, which nobody feels."""
@@ -60,34 +61,11 @@ class Numbers(NamedTuple):
     moving: IntArray
 
 
-class AvatarRows(NamedTuple):
-    """The avatars' arrays of `WorldState`, and their heights, (avatars,)."""
-
-    position: FloatArray
-    velocity: FloatArray
-    heading: FloatArray
-    height: FloatArray
-    touch: FloatArray
-    touches_prop: BoolArray
-    touches_avatar: BoolArray
-    touches_wall: BoolArray
-
-
-class PropRows(NamedTuple):
-    """The props' arrays of `WorldState`, and which were moved."""
-
-    position: FloatArray
-    orientation: FloatArray
-    velocity: FloatArray
-    half: FloatArray
-    present: BoolArray
-    holder: IntArray
-    moved: BoolArray
-
-
 @kernel
 def place_world(w, handles, numbers, avatars, props):  # type: ignore[no-untyped-def]
     """Puts one world's avatars and props where the state has them, at rest; the rest is reset."""
+    handles, numbers = Handles(*handles), Numbers(*numbers)
+    avatars, props = AvatarRows(*avatars), PropRows(*props)
     for a in range(avatars.height.size):
         place = avatars.position[w, a].copy()
         place[2] += avatars.height[a] / 2.0
@@ -128,11 +106,17 @@ def _doze(w, handles, numbers, avatars, props):  # type: ignore[no-untyped-def]
         free = numbers.free[w, i]
         if free != NOTHING and not _is_here(w, i, props):
             asleep[avatars + free] = avatars + free  # A cycle of its own.
-    let_sleep(w, handles, asleep)
+    _let_sleep(w, handles, asleep)
 
 
 @kernel
-def let_sleep(w, handles, asleep):  # type: ignore[no-untyped-def]
+def restore_sleep(w, handles, asleep):  # type: ignore[no-untyped-def]
+    """Says who sleeps in a world, (trees,) as `mjData.tree_asleep` had it."""
+    _let_sleep(w, Handles(*handles), asleep)
+
+
+@inner
+def _let_sleep(w, handles, asleep):  # type: ignore[no-untyped-def]
     """Says who sleeps in a world, (trees,) as `mjData.tree_asleep` has it.
 
     MuJoCo neither looks where sleepers are nor, when one is woken in the middle of a step, weighs
@@ -153,10 +137,10 @@ def step_worlds(handles, numbers, substeps, force, avatars, props, broken):  # t
     A world is broken when it is not finite or has exploded: it is marked in `broken` (worlds,), and
     the others go on. Forces are (worlds, avatars, 3), newtons.
     """
+    handles, numbers = Handles(*handles), Numbers(*numbers)
+    avatars, props = AvatarRows(*avatars), PropRows(*props)
     first = NOTHING
-    forget_contacts(
-        avatars.touch, avatars.touches_prop, avatars.touches_avatar, avatars.touches_wall
-    )
+    forget_contacts(avatars)
     for w in range(broken.size):
         if props.moved[w].any():
             for i in range(props.moved.shape[1]):
@@ -200,10 +184,7 @@ def _advance(w, handles, numbers, substeps, force, avatars, props):  # type: ign
         if free != NOTHING and _is_here(w, i, props):
             read = places[3 * count + 7 * free : 3 * count + 7 * free + 7]
             pose[:3], pose[3:6], pose[6] = read[:3], read[4:], read[3]
-            take_pose(
-                pose, SUBSTEP * substeps, props.position[w, i], props.orientation[w, i],
-                props.velocity[w, i],
-            )  # fmt: skip
+            take_pose(pose, SUBSTEP * substeps, w, i, props)
     if not is_sound(readings, props.position[w], props.orientation[w]):
         return False
     for a in range(count):
@@ -239,14 +220,6 @@ def _feel_contacts(w, handles, numbers, avatars):  # type: ignore[no-untyped-def
         read_bytes(distance.ctypes, at + api.DISTANCE_AT, 8)
         api.contact_force(handles.model[w], handles.data[w], k, force.ctypes)
         if one < WALL:  # The normal points away from the first.
-            feel(
-                w, WALL - 1 - one, other, -normal[0], -normal[1], distance[0], force[0],
-                avatars.heading, avatars.touch, avatars.touches_prop, avatars.touches_avatar,
-                avatars.touches_wall,
-            )  # fmt: skip
+            feel(w, WALL - 1 - one, other, -normal[0], -normal[1], distance[0], force[0], avatars)
         if other < WALL:
-            feel(
-                w, WALL - 1 - other, one, normal[0], normal[1], distance[0], force[0],
-                avatars.heading, avatars.touch, avatars.touches_prop, avatars.touches_avatar,
-                avatars.touches_wall,
-            )  # fmt: skip
+            feel(w, WALL - 1 - other, one, normal[0], normal[1], distance[0], force[0], avatars)

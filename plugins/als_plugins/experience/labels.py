@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.geometry.sight import EYE_HEIGHT, crossings, gather_walls, new_boxes
+from als_engine.geometry.sight import EYE_HEIGHT, WallRows, crossings, gather_walls, new_boxes
 from als_engine.sensors.columns import SIGHT
 from als_engine.sensors.text import HEARING_RANGE, sign_in_view
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 
 if TYPE_CHECKING:
     from als_engine.world.state import WorldState
@@ -55,14 +55,14 @@ class Labels:
         """Fills `values` from the state as it is now."""
         state = self._state
         self._take_changes(state)
-        avatars, props, walls = state.avatars, state.props, state.walls
+        avatars, props = state.avatars, state.props
         signs, sounds = state.signs, state.sounds
         _fill(
             (avatars.position, avatars.heading, avatars.utterance, state.bodies.height),
             (props.position, props.present, props.holder),
             (sounds.position, sounds.on, self._spoken),
             (signs.position, signs.heading, signs.present, self._written, self._numbers),
-            (walls.count, walls.position, walls.half, walls.cos, walls.sin),
+            state.walls.rows(),
             tuple(self.values.values()),
         )
 
@@ -83,14 +83,12 @@ class Labels:
 def _fill(avatars: Any, props: Any, sounds: Any, signs: Any, walls: Any, out: Any) -> None:
     position, heading, utterance, height = avatars
     sign_position, sign_heading, sign_present, written, numbers = signs
-    wall_count, wall_position, wall_half, wall_cos, wall_sin = walls
+    walls = WallRows(*walls)
     nearest_prop, speaker, sign_number = out
     worlds, observers = speaker.shape
-    boxes = new_boxes(wall_position.shape[1])
+    boxes = new_boxes(walls.position.shape[1])
     for w in range(worlds):
-        n = gather_walls(
-            boxes, wall_count[w], wall_position[w], wall_half[w], wall_cos[w], wall_sin[w]
-        )
+        n = gather_walls(boxes, w, walls)
         for a in range(observers):
             x, y = position[w, a, 0], position[w, a, 1]
             eye = position[w, a, 2] + EYE_HEIGHT * height[a]
@@ -117,7 +115,7 @@ def _fill(avatars: Any, props: Any, sounds: Any, signs: Any, walls: Any, out: An
             sign_number[w, a] = numbers[w, sign] if sign >= 0 else -1
 
 
-@kernel
+@inner
 def _nearest_prop(
     w: int, a: int, x: float, y: float, eye: float, props: Any, boxes: Any, n: int
 ) -> int:
@@ -136,7 +134,7 @@ def _nearest_prop(
     return best
 
 
-@kernel
+@inner
 def _speaker(w: int, a: int, x: float, y: float, position: Any, utterance: Any, sounds: Any) -> int:
     """The nearest voice, or -1; of two at one distance the first, sources before avatars."""
     sound_position, on, spoken = sounds

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 from als_scenarios.game.obstacles import near, run
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _escape(  # type: ignore[no-untyped-def]
                     best, out[w, a, 0], out[w, a, 1] = score, dx, dy
 
 
-@kernel
+@inner
 def _nearest_chaser(x, y, chasers, position):  # type: ignore[no-untyped-def]
     cx, cy, nearest = x, y, math.inf
     for c in range(chasers.shape[0]):
@@ -151,7 +151,7 @@ def _nearest_chaser(x, y, chasers, position):  # type: ignore[no-untyped-def]
     return cx, cy
 
 
-@kernel
+@inner
 def _rim(x, y, bounds):  # type: ignore[no-untyped-def]
     """1 within 0.6 metres of the arena's wall, 0 from 1.6 metres inwards."""
     gap = min(min(x - bounds[0], bounds[2] - x), min(y - bounds[1], bounds[3] - y))

@@ -8,13 +8,13 @@ in the simulation, and the chasers run to where it is or will be.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 from als_scenarios.game.obstacles import free_step, near
 
 if TYPE_CHECKING:
@@ -62,18 +62,32 @@ def flee(
     """
     avatars, bodies = state.avatars, state.bodies
     _flee(
-        avatars.position, avatars.velocity, avatars.heading, avatars.turn_rate, bodies.radius,
-        bodies.speed, bodies.acceleration, bodies.turn_speed, bodies.turn_acceleration,
-        state.time_step, who, chasers, pace, state.bounds, things, MOVES, SWITCHES, commands.move,
-        commands.turn,
+        (
+            avatars.position, avatars.velocity, avatars.heading, avatars.turn_rate, bodies.radius,
+            bodies.speed, bodies.acceleration, bodies.turn_speed, bodies.turn_acceleration,
+        ),
+        state.time_step, who, chasers, pace, state.bounds, things, commands.move, commands.turn,
     )  # fmt: skip
 
 
+class _Runners(NamedTuple):
+    """The avatars, (worlds, avatars, ...), and what bodies can, (avatars,)."""
+
+    position: FloatArray
+    velocity: FloatArray
+    heading: FloatArray
+    turn_rate: FloatArray
+    radius: FloatArray
+    speed: FloatArray
+    acceleration: FloatArray
+    turn_speed: FloatArray
+    turn_acceleration: FloatArray
+
+
 @kernel
-def _flee(  # type: ignore[no-untyped-def]
-    position, velocity, heading, turn_rate, radius, speed, acceleration, turn_speed,
-    turn_acceleration, dt, who, chasers, pace, bounds, things, moves, switches, move, turn,
-):  # fmt: skip
+def _flee(runners, dt, who, chasers, pace, bounds, things, move, turn):  # type: ignore[no-untyped-def]
+    runners = _Runners(*runners)
+    position, speed = runners.position, runners.speed
     worlds, avatars = who.shape
     hunters, close = np.empty((2 * avatars, 4)), np.empty(things.shape[1:])
     start, limits = np.empty(6), np.empty(5)
@@ -81,29 +95,30 @@ def _flee(  # type: ignore[no-untyped-def]
         for a in range(avatars):
             if not who[w, a]:
                 continue
-            start[:2], start[2:4] = position[w, a, :2], velocity[w, a, :2]
-            start[4], start[5] = heading[w, a], turn_rate[w, a]
-            limits[0], limits[1], limits[2] = radius[a], speed[a], acceleration[a] * dt
-            limits[3], limits[4] = turn_speed[a], turn_acceleration[a] * dt
+            start[:2], start[2:4] = position[w, a, :2], runners.velocity[w, a, :2]
+            start[4], start[5] = runners.heading[w, a], runners.turn_rate[w, a]
+            limits[0], limits[1] = runners.radius[a], speed[a]
+            limits[2], limits[3] = runners.acceleration[a] * dt, runners.turn_speed[a]
+            limits[4] = runners.turn_acceleration[a] * dt
             count = near(start[0], start[1], _SEEN, things[w], close)
             best, first = -math.inf, 0
-            for one in range(moves.shape[0]):
+            for one in range(MOVES.shape[0]):
                 for two in range(LAST):
-                    for s in range(switches.shape[0]):
+                    for s in range(SWITCHES.shape[0]):
                         if one == two and s > 0:
                             continue
                         hunting = _note(chasers, position[w], pace * dt, speed, hunters)
                         merit = _safety(
-                            start, limits, dt, moves[one], moves[two], switches[s],
+                            start, limits, dt, MOVES[one], MOVES[two], SWITCHES[s],
                             hunters[:hunting], close[:count], bounds[w], best,
                         )  # fmt: skip
                         if merit > best:
                             best, first = merit, one
-            move[w, a, 0], move[w, a, 1] = moves[first, 0], moves[first, 1]
-            turn[w, a] = moves[first, 2]
+            move[w, a, 0], move[w, a, 1] = MOVES[first, 0], MOVES[first, 1]
+            turn[w, a] = MOVES[first, 2]
 
 
-@kernel
+@inner
 def _note(chasers, position, part, speed, out):  # type: ignore[no-untyped-def]
     """Each chaser twice (x, y, metres per step, lead): one runs to where we are, one ahead."""
     count = 0
@@ -116,7 +131,7 @@ def _note(chasers, position, part, speed, out):  # type: ignore[no-untyped-def]
     return count
 
 
-@kernel
+@inner
 def _go(body, limits, dt, move, things):  # type: ignore[no-untyped-def]
     """Advances a body (x, y, velocity, heading, turn rate) by a step, as the engine would."""
     x, y, vx, vy, heading, rate = body
@@ -144,7 +159,7 @@ def _go(body, limits, dt, move, things):  # type: ignore[no-untyped-def]
     return x, y, vx, vy, heading, rate
 
 
-@kernel
+@inner
 def _safety(  # type: ignore[no-untyped-def]
     start, limits, dt, one, two, switch, hunters, things, bounds, best
 ):

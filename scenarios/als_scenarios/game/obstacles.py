@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.system.compiling import kernel
+from als_engine.geometry.planar import square_outside
+from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import SHAPE_BOX
 
 if TYPE_CHECKING:
@@ -22,20 +23,22 @@ def gather(state: WorldState) -> FloatArray:
     Of each: x, y, cosine and sine of its heading, half extents, and a radius for round things,
     whose half extents are 0. The radius of a row without a thing is -1.
     """
-    walls, props = state.walls, state.props
-    out: FloatArray = np.empty((state.num_worlds, walls.position.shape[1] + len(props.names), 7))
+    props, room = state.props, state.walls.position.shape[1]
+    out: FloatArray = np.empty((state.num_worlds, room + len(props.names), 7))
+    stands = props.present & props.solid
     _gather(
-        walls.count, walls.position, walls.half, walls.cos, walls.sin, props.position,
-        props.orientation, props.half, props.shape, props.present & props.solid, out,
-    )  # fmt: skip
+        state.walls.rows(),
+        (props.position, props.orientation, props.half, props.shape, stands),
+        out,
+    )
     return out
 
 
 @kernel
-def _gather(  # type: ignore[no-untyped-def]
-    count, wall_position, wall_half, cos, sin, position, orientation, half, shape, stands, out
-):
-    walls = wall_position.shape[1]
+def _gather(walls, props, out):  # type: ignore[no-untyped-def]
+    count, wall_position, wall_half, cos, sin = walls
+    position, orientation, half, shape, stands = props
+    room = wall_position.shape[1]
     for w in range(out.shape[0]):
         for i in range(out.shape[1]):
             out[w, i, :] = 0.0
@@ -48,7 +51,7 @@ def _gather(  # type: ignore[no-untyped-def]
         for i in range(half.shape[1]):
             if not stands[w, i]:
                 continue
-            row = out[w, walls + i]
+            row = out[w, room + i]
             row[:2] = position[w, i, :2]
             row[2], row[6] = 1.0, half[w, i, 0]
             if shape[w, i] == SHAPE_BOX:
@@ -59,7 +62,12 @@ def _gather(  # type: ignore[no-untyped-def]
                 row[6] = 0.0
 
 
-@kernel
+@inner(forceinline=True)
+def _square_to(k, dx, dy, things):  # type: ignore[no-untyped-def]
+    return square_outside(dx, dy, things[k, 2], things[k, 3], things[k, 4], things[k, 5])
+
+
+@inner
 def gap(x, y, things):  # type: ignore[no-untyped-def]
     """How far a point is from the nearest thing; 0, or less in a round one, inside of it."""
     least = math.inf
@@ -67,13 +75,11 @@ def gap(x, y, things):  # type: ignore[no-untyped-def]
         if things[k, 6] < 0.0:
             continue
         dx, dy = x - things[k, 0], y - things[k, 1]
-        u = max(0.0, abs(things[k, 2] * dx + things[k, 3] * dy) - things[k, 4])
-        v = max(0.0, abs(things[k, 2] * dy - things[k, 3] * dx) - things[k, 5])
-        least = min(least, math.sqrt(u * u + v * v) - things[k, 6])
+        least = min(least, math.sqrt(_square_to(k, dx, dy, things)) - things[k, 6])
     return least
 
 
-@kernel
+@inner
 def run(x, y, dx, dy, reach, limit, things):  # type: ignore[no-untyped-def]
     """How far a disc of radius `reach` gets from a point along a unit vector, at most `limit`.
 
@@ -113,7 +119,7 @@ def hidden(x, y, tx, ty, things):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel
+@inner
 def near(x, y, within, things, out):  # type: ignore[no-untyped-def]
     """Copies the things that are at most so far from a point to `out`; returns how many."""
     count = 0
@@ -121,28 +127,18 @@ def near(x, y, within, things, out):  # type: ignore[no-untyped-def]
         if things[k, 6] < 0.0:
             continue
         dx, dy = x - things[k, 0], y - things[k, 1]
-        u = max(0.0, abs(things[k, 2] * dx + things[k, 3] * dy) - things[k, 4])
-        v = max(0.0, abs(things[k, 2] * dy - things[k, 3] * dx) - things[k, 5])
-        if math.sqrt(u * u + v * v) - things[k, 6] <= within:
+        if math.sqrt(_square_to(k, dx, dy, things)) - things[k, 6] <= within:
             out[count] = things[k]
             count += 1
     return count
 
 
-@kernel
+@inner
 def free_step(x, y, nx, ny, radius, things):  # type: ignore[no-untyped-def]
     """Whether a disc can move a little: it enters nothing, or comes out of what it is in."""
     for k in range(things.shape[0]):
-        cos, sin, wide, deep = things[k, 2], things[k, 3], things[k, 4], things[k, 5]
         reach = (radius + things[k, 6]) ** 2
-        dx, dy = nx - things[k, 0], ny - things[k, 1]
-        u = max(0.0, abs(cos * dx + sin * dy) - wide)
-        v = max(0.0, abs(cos * dy - sin * dx) - deep)
-        now = u * u + v * v
-        if now < reach:
-            dx, dy = x - things[k, 0], y - things[k, 1]
-            u = max(0.0, abs(cos * dx + sin * dy) - wide)
-            v = max(0.0, abs(cos * dy - sin * dx) - deep)
-            if now <= u * u + v * v:
-                return False
+        now = _square_to(k, nx - things[k, 0], ny - things[k, 1], things)
+        if now < reach and now <= _square_to(k, x - things[k, 0], y - things[k, 1], things):
+            return False
     return True

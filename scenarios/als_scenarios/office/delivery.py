@@ -14,7 +14,7 @@ from als_engine import Layout, Task
 from als_engine.bodies.avatar import Commands
 from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 from als_engine.task import Behaviour, Role, Split, add_terms
 from als_engine.world.arrays import Body, BoolArray, FloatArray
 from als_engine.world.state import Quantity, WorldState
@@ -311,7 +311,7 @@ def _potential(  # type: ignore[no-untyped-def]
             value[w] -= CRATE_WEIGHT * to_go + GATHER_WEIGHT * second
 
 
-@kernel
+@inner
 def _to_fetch(here, held, order_parcel, order_open, holder, parcels):  # type: ignore[no-untyped-def]
     """How far a courier is from something to carry, metres; 0 where it carries or all are."""
     nearest = math.inf

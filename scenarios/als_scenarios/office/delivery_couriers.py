@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, Commands
 from als_engine.bodies.interaction import REACH, REACH_ANGLE
 from als_engine.geometry import portable_math as pmath
+from als_engine.geometry.planar import wrap
 from als_engine.navigation import Navigator, face
-from als_engine.system.compiling import kernel
-from als_engine.world.arrays import NOTHING, BoolArray
+from als_engine.system.compiling import inner, kernel
+from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
 from als_scenarios.office.delivery_floor import (
     CRATE,
@@ -89,12 +90,8 @@ class Couriers:
         goal, look, push = np.zeros((3, *who.shape, 2))
         mode = np.zeros(who.shape, np.int8)
         _decide(
-            awake, style.eager, state.behaviour != NOTHING, state.avatars.position,
-            state.avatars.heading, state.avatars.held, state.bodies.radius, state.props.position,
-            state.props.orientation, state.props.half, state.props.present,
-            state.props.holder, state.props.portable, state["mirror"], state["order_parcel"],
-            state["order_desk"], state["order_open"], state["crate_open"], state["crate_moved"],
-            goal, look, mode, push, commands.hand,
+            awake, style.eager, state.behaviour != NOTHING, courier_rows(state), parcel_rows(state),
+            order_rows(state), (goal, look, mode, push, commands.hand),
         )  # fmt: skip
         pushing = awake & (mode == PUSH)
         # Shoulder to shoulder at the crate, but a step apart elsewhere.
@@ -114,16 +111,75 @@ def _resting(state: WorldState, style: Style) -> BoolArray:
     return np.asarray(resting & (np.abs(east - DIVIDER_X) > _NO_REST))
 
 
+class CourierRows(NamedTuple):
+    """The avatars, (worlds, avatars, ...); `radius` is (avatars,)."""
+
+    position: FloatArray
+    heading: FloatArray
+    held: IntArray
+    radius: FloatArray
+
+
+class ParcelRows(NamedTuple):
+    """The props, (worlds, props, ...)."""
+
+    position: FloatArray
+    orientation: FloatArray
+    half: FloatArray
+    present: BoolArray
+    holder: IntArray
+    portable: BoolArray
+
+
+class OrderRows(NamedTuple):
+    """What the task keeps: `mirror` (worlds, 2), orders (worlds, ORDERS), the crate (worlds,)."""
+
+    mirror: FloatArray
+    parcel: NDArray[np.int64]
+    desk: NDArray[np.int64]
+    open: BoolArray
+    crate_open: BoolArray
+    crate_moved: BoolArray
+
+
+class _Plan(NamedTuple):
+    """What couriers are told, (worlds, couriers, ...): goals, places to look at, modes, hands."""
+
+    goal: FloatArray
+    look: FloatArray
+    mode: NDArray[np.int8]
+    push: FloatArray
+    hand: NDArray[np.int8]
+
+
+def courier_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
+    """What a kernel makes `CourierRows` of."""
+    avatars = state.avatars
+    return (avatars.position, avatars.heading, avatars.held, state.bodies.radius)
+
+
+def parcel_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
+    """What a kernel makes `ParcelRows` of."""
+    props = state.props
+    return (
+        props.position, props.orientation, props.half, props.present, props.holder, props.portable,
+    )  # fmt: skip
+
+
+def order_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
+    """What a kernel makes `OrderRows` of."""
+    names = ("mirror", "order_parcel", "order_desk", "order_open", "crate_open", "crate_moved")
+    return tuple(state[name] for name in names)
+
+
 @kernel
-def _decide(  # type: ignore[no-untyped-def]
-    who, eager, scripted, position, heading, held, radius, prop_position, orientation, half,
-    present, holder, portable, mirror, order_parcel, order_desk, order_open, crate_open,
-    crate_moved, goal, look, mode, push, hand,
-):  # fmt: skip
+def _decide(who, eager, scripted, couriers, props, orders, plan):  # type: ignore[no-untyped-def]
     """Gives every courier in `who` a goal to walk to, or a place to look at, and a hand to use.
 
     All reasoning is in plan coordinates, which `mirror` turns into the world's.
     """
+    couriers, props = CourierRows(*couriers), ParcelRows(*props)
+    orders, plan = OrderRows(*orders), _Plan(*plan)
     worlds, avatars = who.shape
     job = np.empty(avatars, np.int64)
     at = np.empty((avatars, 2))
@@ -134,72 +190,70 @@ def _decide(  # type: ignore[no-untyped-def]
             continue
         for a in range(avatars):
             for axis in range(2):
-                at[a, axis] = mirror[w, axis] * position[w, a, axis]
-        read_orders(
-            prop_position[w], orientation[w], holder[w], mirror[w], order_parcel[w], order_desk[w],
-            order_open[w], crate_moved[w], parcels, stands, doable,
-        )  # fmt: skip
-        crate = mirror[w] * prop_position[w, CRATE, :2]
+                at[a, axis] = orders.mirror[w, axis] * couriers.position[w, a, axis]
+        _read_orders(w, props, orders, parcels, stands, doable)
+        crate = orders.mirror[w] * props.position[w, CRATE, :2]
+        push = orders.crate_open[w] or not orders.crate_moved[w]
         _assign(
-            who[w], eager, scripted[w], at, held[w], holder[w], crate,
-            crate_open[w] or not crate_moved[w], order_parcel[w], order_open[w], doable, parcels,
-            job,
+            w, who[w], eager, scripted[w], at, couriers.held[w], props.holder[w], crate, push,
+            orders, (doable, parcels, job),
         )  # fmt: skip
         for a in range(avatars):
-            if not who[w, a]:
-                continue
-            k, hand[w, a] = job[a], HAND_REST
-            if k == CRATE_JOB:
-                yaw = _turned(orientation[w, CRATE]) * mirror[w, 0] * mirror[w, 1]
-                mode[w, a] = _push(a, at, crate, yaw, goal[w, a], look[w, a], push[w, a])
-                push[w, a, 1] *= mirror[w, 0] * mirror[w, 1]
-            elif k == IDLE:
-                goal[w, a] = _CORNERS[a]
-                if held[w, a] >= 0 and at[a, 0] < DIVIDER_X:
-                    hand[w, a] = HAND_PUT_DOWN
-            elif held[w, a] < 0:
-                p = FIRST_PARCEL + order_parcel[w, k]
-                mode[w, a] = _fetch(
-                    at[a], parcels[k], prop_position[w, p, 2], goal[w, a], look[w, a]
-                )
-                if can_pick(
-                    p, position[w, a], heading[w, a], radius[a], prop_position[w], half[w],
-                    present[w], holder[w], portable[w],
-                ):  # fmt: skip
-                    hand[w, a] = HAND_PICK_UP
-            else:
-                d = order_desk[w, k]
-                mode[w, a] = _bring(
-                    at[a], stands[k], mirror[w] * prop_position[w, d, :2], goal[w, a], look[w, a]
-                )
-                x = position[w, a, 0] + _AHEAD * pmath.cos(heading[w, a])
-                y = position[w, a, 1] + _AHEAD * pmath.sin(heading[w, a])
-                if nearest_desk(x, y, prop_position[w], orientation[w], half[w]) == d:
-                    hand[w, a] = HAND_PUT_DOWN
-            for axis in range(2):
-                goal[w, a, axis] *= mirror[w, axis]
-                look[w, a, axis] *= mirror[w, axis]
+            if who[w, a]:
+                _do(w, a, job[a], at, crate, (parcels, stands), couriers, props, orders, plan)
 
 
-@kernel
-def read_orders(  # type: ignore[no-untyped-def]
-    prop_position, orientation, holder, mirror, order_parcel, order_desk, order_open, crate_moved,
-    parcels, stands, doable,
-):  # fmt: skip
+@inner
+def _do(w, a, k, at, crate, places, couriers, props, orders, plan):  # type: ignore[no-untyped-def]
+    """Turns one courier's job into a goal, a mode and a hand."""
+    parcels, stands = places
+    mirror, position = orders.mirror[w], couriers.position[w, a]
+    goal, look, push = plan.goal[w, a], plan.look[w, a], plan.push[w, a]
+    plan.hand[w, a] = HAND_REST
+    if k == CRATE_JOB:
+        yaw = _turned(props.orientation[w, CRATE]) * mirror[0] * mirror[1]
+        plan.mode[w, a] = _push(a, at, crate, yaw, goal, look, push)
+        push[1] *= mirror[0] * mirror[1]
+    elif k == IDLE:
+        goal[:] = _CORNERS[a]
+        if couriers.held[w, a] >= 0 and at[a, 0] < DIVIDER_X:
+            plan.hand[w, a] = HAND_PUT_DOWN
+    elif couriers.held[w, a] < 0:
+        p = FIRST_PARCEL + orders.parcel[w, k]
+        plan.mode[w, a] = _fetch(at[a], parcels[k], props.position[w, p, 2], goal, look)
+        if can_pick(w, a, p, couriers, props):
+            plan.hand[w, a] = HAND_PICK_UP
+    else:
+        d = orders.desk[w, k]
+        desk = mirror * props.position[w, d, :2]
+        plan.mode[w, a] = _bring(at[a], stands[k], desk, goal, look)
+        heading = couriers.heading[w, a]
+        x = position[0] + _AHEAD * pmath.cos(heading)
+        y = position[1] + _AHEAD * pmath.sin(heading)
+        if nearest_desk(w, x, y, props) == d:
+            plan.hand[w, a] = HAND_PUT_DOWN
+    for axis in range(2):
+        goal[axis] *= mirror[axis]
+        look[axis] *= mirror[axis]
+
+
+@inner
+def _read_orders(w, props, orders, parcels, stands, doable):  # type: ignore[no-untyped-def]
     """Fills where the parcels are, where to stand before the desks, and what can be done now."""
+    mirror = orders.mirror[w]
     for k in range(ORDERS):
-        doable[k] = order_open[k]
-        if order_open[k]:
-            p, d = FIRST_PARCEL + order_parcel[k], order_desk[k]
-            sin, cos = _turn(orientation[d])
-            parcels[k] = mirror * prop_position[p, :2]
-            stands[k, 0] = mirror[0] * (prop_position[d, 0] + _STAND * sin)
-            stands[k, 1] = mirror[1] * (prop_position[d, 1] - _STAND * cos)
-            behind = in_back(stands[k]) or (holder[p] < 0 and in_back(parcels[k]))
-            doable[k] = crate_moved or not behind
+        doable[k] = orders.open[w, k]
+        if orders.open[w, k]:
+            p, d = FIRST_PARCEL + orders.parcel[w, k], orders.desk[w, k]
+            sin, cos = _turn(props.orientation[w, d])
+            parcels[k] = mirror * props.position[w, p, :2]
+            stands[k, 0] = mirror[0] * (props.position[w, d, 0] + _STAND * sin)
+            stands[k, 1] = mirror[1] * (props.position[w, d, 1] - _STAND * cos)
+            behind = in_back(stands[k]) or (props.holder[w, p] < 0 and in_back(parcels[k]))
+            doable[k] = orders.crate_moved[w] or not behind
 
 
-@kernel
+@inner
 def _fetch(here, parcel, height, goal, look):  # type: ignore[no-untyped-def]
     """Leads to a parcel; returns the mode."""
     goal[:], look[:], near = parcel, parcel, 0.75
@@ -210,21 +264,21 @@ def _fetch(here, parcel, height, goal, look):  # type: ignore[no-untyped-def]
     return LOOK if pmath.hypot(here[0] - goal[0], here[1] - goal[1]) < near else WALK
 
 
-@kernel
+@inner
 def _bring(here, stand, desk, goal, look):  # type: ignore[no-untyped-def]
     """Leads to a desk; returns the mode."""
     goal[:], look[:] = stand, desk
     return LOOK if pmath.hypot(here[0] - stand[0], here[1] - stand[1]) < 0.3 else WALK
 
 
-@kernel
+@inner
 def _turn(quaternion):  # type: ignore[no-untyped-def]
     """Sine and cosine of an upright thing's heading."""
     z, w = quaternion[2], quaternion[3]
     return 2.0 * w * z, w * w - z * z
 
 
-@kernel
+@inner
 def _turned(quaternion):  # type: ignore[no-untyped-def]
     """How far a box has turned from the nearest right angle, radians."""
     sin, cos = _turn(quaternion)
@@ -232,18 +286,17 @@ def _turned(quaternion):  # type: ignore[no-untyped-def]
     return angle - 0.5 * math.pi * math.floor(angle / (0.5 * math.pi) + 0.5)
 
 
-@kernel
+@inner
 def in_back(point):  # type: ignore[no-untyped-def]
     """Whether a point in plan coordinates is in the back office."""
     return point[0] > DIVIDER_X and point[1] > 0.0
 
 
-@kernel
-def _assign(  # type: ignore[no-untyped-def]
-    who, eager, scripted, at, held, holder, crate, push, order_parcel, order_open,
-    doable, parcels, job,
-):  # fmt: skip
-    """Fills `job`: the number of an order, CRATE_JOB or IDLE."""
+@inner
+def _assign(w, who, eager, scripted, at, held, holder, crate, push, orders, jobs):  # type: ignore[no-untyped-def]
+    """Fills `job`, the last of `jobs`: the number of an order, CRATE_JOB or IDLE."""
+    doable, parcels, job = jobs
+    order_parcel, order_open = orders.parcel[w], orders.open[w]
     avatars = who.shape[0]
     job[:] = IDLE
     for a in range(avatars):
@@ -280,7 +333,7 @@ def _assign(  # type: ignore[no-untyped-def]
             job[a] = _race(at[a], order_parcel, holder, doable, parcels)
 
 
-@kernel
+@inner
 def _race(here, order_parcel, holder, doable, parcels):  # type: ignore[no-untyped-def]
     """The nearest order whose parcel nobody holds, whoever else may be after it."""
     best, least = IDLE, math.inf
@@ -292,27 +345,27 @@ def _race(here, order_parcel, holder, doable, parcels):  # type: ignore[no-untyp
     return best
 
 
-@kernel
+@inner
 def _way(a, b):  # type: ignore[no-untyped-def]
     """Roughly how far it is to walk."""
     wall = 2.0 if (a[0] < DIVIDER_X) != (b[0] < DIVIDER_X) or in_back(a) != in_back(b) else 0.0
     return pmath.hypot(a[0] - b[0], a[1] - b[1]) + wall
 
 
-@kernel
+@inner
 def _to_crate(here, crate):  # type: ignore[no-untyped-def]
     """How far it is to where one pushes from."""
     return pmath.hypot(here[0] - crate[0] + _SLOT, here[1] - crate[1])
 
 
-@kernel
+@inner
 def _at_crate(here, crate):  # type: ignore[no-untyped-def]
     """Whether someone stands behind the crate, close enough to push."""
     behind = crate[0] - CRATE_SIZE / 2 - here[0]
     return -0.1 < behind < 0.9 and abs(here[1] - crate[1]) < 0.85
 
 
-@kernel
+@inner
 def _joins(a, at, crate, willing):  # type: ignore[no-untyped-def]
     """Whether a courier goes to push: willing, or called by one who waits, and not as the third."""
     others, nearer = 0, 0
@@ -323,7 +376,7 @@ def _joins(a, at, crate, willing):  # type: ignore[no-untyped-def]
     return nearer < 2 and (willing or others >= 1)
 
 
-@kernel
+@inner
 def _push(a, at, crate, yaw, goal, look, push):  # type: ignore[no-untyped-def]
     """Leads to one half of the crate's near face, where to wait for a second; returns the mode."""
     side, mate, least = (-1.0 if a % 2 == 0 else 1.0), -1, 3.0
@@ -347,33 +400,32 @@ def _push(a, at, crate, yaw, goal, look, push):  # type: ignore[no-untyped-def]
     return PUSH
 
 
-@kernel
-def can_pick(  # type: ignore[no-untyped-def]
-    wanted, position, heading, radius, prop_position, half, present, holder, portable
-):
+@inner
+def can_pick(w, a, wanted, couriers, props):  # type: ignore[no-untyped-def]
     """Whether a hand would now get hold of the wanted parcel, and of no other."""
     nearest, best = REACH - 0.05, -1
     for i in range(FIRST_PARCEL, CRATE):
-        if not (portable[i] and present[i] and holder[i] < 0):
+        if not (props.portable[w, i] and props.present[w, i] and props.holder[w, i] < 0):
             continue
-        dx, dy = prop_position[i, 0] - position[0], prop_position[i, 1] - position[1]
-        gap = pmath.hypot(dx, dy) - radius - max(half[i, 0], half[i, 1])
-        angle = pmath.atan2(dy, dx) - heading
-        angle -= 2.0 * math.pi * math.floor((angle + math.pi) / (2.0 * math.pi))
+        dx = props.position[w, i, 0] - couriers.position[w, a, 0]
+        dy = props.position[w, i, 1] - couriers.position[w, a, 1]
+        size = max(props.half[w, i, 0], props.half[w, i, 1])
+        gap = pmath.hypot(dx, dy) - couriers.radius[a] - size
+        angle = wrap(pmath.atan2(dy, dx) - couriers.heading[w, a])
         if gap < nearest and (abs(angle) <= REACH_ANGLE or gap < 0.0):
             best, nearest = i, gap
     return best == wanted
 
 
-@kernel
-def nearest_desk(x, y, position, orientation, half):  # type: ignore[no-untyped-def]
+@inner
+def nearest_desk(w, x, y, props):  # type: ignore[no-untyped-def]
     """The desk that a spot is at, comfortably near it, or -1."""
     best, least = -1, _PUT_WITHIN
     for d in range(DESKS):
-        sin, cos = _turn(orientation[d])
-        dx, dy = x - position[d, 0], y - position[d, 1]
-        u = max(0.0, abs(cos * dx + sin * dy) - half[d, 0])
-        v = max(0.0, abs(cos * dy - sin * dx) - half[d, 1])
+        sin, cos = _turn(props.orientation[w, d])
+        dx, dy = x - props.position[w, d, 0], y - props.position[w, d, 1]
+        u = max(0.0, abs(cos * dx + sin * dy) - props.half[w, d, 0])
+        v = max(0.0, abs(cos * dy - sin * dx) - props.half[w, d, 1])
         away = pmath.hypot(u, v)
         if away < least:
             best, least = d, away

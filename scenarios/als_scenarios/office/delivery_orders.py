@@ -12,9 +12,19 @@ from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 from als_engine.world.state import WorldState
-from als_scenarios.office.delivery_couriers import can_pick, in_back, nearest_desk
+from als_scenarios.office.delivery_couriers import (
+    CourierRows,
+    OrderRows,
+    ParcelRows,
+    can_pick,
+    courier_rows,
+    in_back,
+    nearest_desk,
+    order_rows,
+    parcel_rows,
+)
 from als_scenarios.office.delivery_floor import (
     CRATE,
     CRATE_SIZE,
@@ -99,119 +109,99 @@ class Orders(Sensor):
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `orders`, (worlds, observers, 81)."""
-        avatars, props, rows = state.avatars, state.props, out["orders"]
+        rows = out["orders"]
         rows.fill(0.0)
-        _fill_orders(
-            avatars.position, avatars.heading, props.position, props.holder, state["order_parcel"],
-            state["order_desk"], state["order_open"], rows,
-        )  # fmt: skip
-        _fill_others(
-            avatars.position, avatars.heading, avatars.held, props.position, state["mirror"],
-            state["crate_open"], state["crate_moved"], rows,
-        )  # fmt: skip
-        _fill_next(
-            avatars.position, avatars.heading, avatars.held, state.bodies.radius, props.position,
-            props.orientation, props.half, props.present, props.holder, props.portable,
-            state["mirror"], state["order_parcel"], state["order_desk"], state["order_open"],
-            state["crate_open"] | ~state["crate_moved"], state["crate_moved"], rows,
-        )  # fmt: skip
+        _fill(courier_rows(state), parcel_rows(state), order_rows(state), rows)
 
 
 @kernel
-def _see(row, column, position, heading, x, y):  # type: ignore[no-untyped-def]
+def _fill(couriers, props, orders, out):  # type: ignore[no-untyped-def]
+    couriers, props, orders = CourierRows(*couriers), ParcelRows(*props), OrderRows(*orders)
+    for w in range(out.shape[0]):
+        for a in range(out.shape[1]):
+            row = out[w, a]
+            for k in range(ORDERS):
+                if orders.open[w, k]:
+                    end = _NEXT + (k + 1) * _ORDER
+                    _fill_order(w, a, k, couriers, props, orders, row[_NEXT + k * _ORDER : end])
+            _fill_others(w, a, couriers, props, orders, row)
+            _fill_next(w, a, couriers, props, orders, row)
+
+
+@inner
+def _see(row, column, w, a, couriers, x, y):  # type: ignore[no-untyped-def]
     """Writes where a place in the world is, ahead and to the left."""
-    dx, dy = x - position[0], y - position[1]
+    dx, dy = x - couriers.position[w, a, 0], y - couriers.position[w, a, 1]
+    heading = couriers.heading[w, a]
     cos, sin = pmath.cos(heading) / SCALE, pmath.sin(heading) / SCALE
     row[column] = min(FURTHEST, max(-FURTHEST, cos * dx + sin * dy))
     row[column + 1] = min(FURTHEST, max(-FURTHEST, cos * dy - sin * dx))
 
 
-@kernel
-def _fill_orders(  # type: ignore[no-untyped-def]
-    position, heading, prop_position, holder, order_parcel, order_desk, order_open, out
-):
-    worlds, observers, _ = out.shape
-    for w in range(worlds):
-        for a in range(observers):
-            for k in range(ORDERS):
-                if not order_open[w, k]:
-                    continue
-                row = out[w, a, _NEXT + k * _ORDER : _NEXT + (k + 1) * _ORDER]
-                color, desk = order_parcel[w, k], order_desk[w, k]
-                parcel = FIRST_PARCEL + color
-                row[0] = row[1 + color] = row[1 + PARCELS + desk] = 1.0
-                row[_FLAGS - 2] = holder[w, parcel] == a
-                row[_FLAGS - 1] = holder[w, parcel] >= 0 and holder[w, parcel] != a
-                x, y = prop_position[w, parcel, 0], prop_position[w, parcel, 1]
-                _see(row, _FLAGS, position[w, a], heading[w, a], x, y)
-                x, y = prop_position[w, desk, 0], prop_position[w, desk, 1]
-                _see(row, _FLAGS + 2, position[w, a], heading[w, a], x, y)
+@inner
+def _fill_order(w, a, k, couriers, props, orders, row):  # type: ignore[no-untyped-def]
+    color, desk = orders.parcel[w, k], orders.desk[w, k]
+    parcel = FIRST_PARCEL + color
+    row[0] = row[1 + color] = row[1 + PARCELS + desk] = 1.0
+    row[_FLAGS - 2] = props.holder[w, parcel] == a
+    row[_FLAGS - 1] = props.holder[w, parcel] >= 0 and props.holder[w, parcel] != a
+    x, y = props.position[w, parcel, 0], props.position[w, parcel, 1]
+    _see(row, _FLAGS, w, a, couriers, x, y)
+    x, y = props.position[w, desk, 0], props.position[w, desk, 1]
+    _see(row, _FLAGS + 2, w, a, couriers, x, y)
 
 
-@kernel
-def _fill_others(  # type: ignore[no-untyped-def]
-    position, heading, held, prop_position, mirror, crate_open, crate_moved, out
-):
-    worlds, observers, _ = out.shape
-    for w in range(worlds):
-        crate_x, crate_y = prop_position[w, CRATE, 0], prop_position[w, CRATE, 1]
-        push_x = crate_x - mirror[w, 0] * _BEHIND
-        zone_x, zone_y = prop_position[w, ZONE, 0], prop_position[w, ZONE, 1]
-        for a in range(observers):
-            row, here, angle = out[w, a], position[w, a], heading[w, a]
-            row[_CRATE], row[_CRATE + 1] = crate_open[w], crate_moved[w]
-            _see(row, _CRATE + 2, here, angle, crate_x, crate_y)
-            _see(row, _CRATE + 4, here, angle, push_x, crate_y)
-            _see(row, _CRATE + 6, here, angle, zone_x, zone_y)
-            column = _COLLEAGUES
-            for b in range(position.shape[1]):
-                if b != a:
-                    row[column], row[column + 1] = 1.0, held[w, b] >= 0
-                    _see(row, column + 2, here, angle, position[w, b, 0], position[w, b, 1])
-                    column += 4
+@inner
+def _fill_others(w, a, couriers, props, orders, row):  # type: ignore[no-untyped-def]
+    crate_x, crate_y = props.position[w, CRATE, 0], props.position[w, CRATE, 1]
+    push_x = crate_x - orders.mirror[w, 0] * _BEHIND
+    zone_x, zone_y = props.position[w, ZONE, 0], props.position[w, ZONE, 1]
+    row[_CRATE], row[_CRATE + 1] = orders.crate_open[w], orders.crate_moved[w]
+    _see(row, _CRATE + 2, w, a, couriers, crate_x, crate_y)
+    _see(row, _CRATE + 4, w, a, couriers, push_x, crate_y)
+    _see(row, _CRATE + 6, w, a, couriers, zone_x, zone_y)
+    column = _COLLEAGUES
+    for b in range(couriers.position.shape[1]):
+        if b != a:
+            row[column], row[column + 1] = 1.0, couriers.held[w, b] >= 0
+            x, y = couriers.position[w, b, 0], couriers.position[w, b, 1]
+            _see(row, column + 2, w, a, couriers, x, y)
+            column += 4
 
 
-@kernel
-def _fill_next(  # type: ignore[no-untyped-def]
-    position, heading, held, radius, prop_position, orientation, half, present, holder, portable,
-    mirror, order_parcel, order_desk, order_open, push, crate_moved, out,
-):  # fmt: skip
-    worlds, observers, _ = out.shape
-    for w in range(worlds):
-        for a in range(observers):
-            here = mirror[w] * position[w, a, :2]
-            goal, nearest, hand = -1, math.inf, False
-            for k in range(ORDERS):
-                if not order_open[w, k]:
-                    continue
-                parcel, desk = int(FIRST_PARCEL + order_parcel[w, k]), int(order_desk[w, k])
-                mine = held[w, a] == parcel
-                to = desk if mine else parcel
-                at = mirror[w] * prop_position[w, to, :2]
-                if mine:
-                    x = position[w, a, 0] + _AHEAD * pmath.cos(heading[w, a])
-                    y = position[w, a, 1] + _AHEAD * pmath.sin(heading[w, a])
-                    spot = nearest_desk(x, y, prop_position[w], orientation[w], half[w])
-                    hand = hand or spot == desk
-                elif held[w, a] < 0 and holder[w, parcel] < 0:
-                    hand = hand or can_pick(
-                        parcel, position[w, a], heading[w, a], radius[a], prop_position[w],
-                        half[w], present[w], holder[w], portable[w],
-                    )  # fmt: skip
-                else:
-                    continue
-                end = mirror[w] * prop_position[w, desk, :2]
-                away = -1.0 if mine else way_length(here[0], here[1], at[0], at[1])
-                if (crate_moved[w] or not (in_back(at) or in_back(end))) and away < nearest:
-                    goal, nearest = to, away
-            if goal >= 0:
-                end = mirror[w] * prop_position[w, goal, :2]
-            elif push[w]:
-                end = mirror[w] * prop_position[w, CRATE, :2]
-                end[0] -= _BEHIND
-            row = out[w, a]
-            row[3] = hand
-            if goal >= 0 or push[w]:
-                x, y = next_point(here[0], here[1], end[0], end[1])
-                row[0] = 1.0
-                _see(row, 1, position[w, a], heading[w, a], mirror[w, 0] * x, mirror[w, 1] * y)
+@inner
+def _fill_next(w, a, couriers, props, orders, row):  # type: ignore[no-untyped-def]
+    mirror, held, heading = orders.mirror[w], couriers.held[w, a], couriers.heading[w, a]
+    moved = orders.crate_moved[w]
+    here = mirror * couriers.position[w, a, :2]
+    goal, nearest, hand = -1, math.inf, False
+    for k in range(ORDERS):
+        if not orders.open[w, k]:
+            continue
+        parcel, desk = int(FIRST_PARCEL + orders.parcel[w, k]), int(orders.desk[w, k])
+        mine = held == parcel
+        to = desk if mine else parcel
+        at = mirror * props.position[w, to, :2]
+        if mine:
+            x = couriers.position[w, a, 0] + _AHEAD * pmath.cos(heading)
+            y = couriers.position[w, a, 1] + _AHEAD * pmath.sin(heading)
+            hand = hand or nearest_desk(w, x, y, props) == desk
+        elif held < 0 and props.holder[w, parcel] < 0:
+            hand = hand or can_pick(w, a, parcel, couriers, props)
+        else:
+            continue
+        end = mirror * props.position[w, desk, :2]
+        away = -1.0 if mine else way_length(here[0], here[1], at[0], at[1])
+        if (moved or not (in_back(at) or in_back(end))) and away < nearest:
+            goal, nearest = to, away
+    push = orders.crate_open[w] or not moved
+    if goal >= 0:
+        end = mirror * props.position[w, goal, :2]
+    elif push:
+        end = mirror * props.position[w, CRATE, :2]
+        end[0] -= _BEHIND
+    row[3] = hand
+    if goal >= 0 or push:
+        x, y = next_point(here[0], here[1], end[0], end[1])
+        row[0] = 1.0
+        _see(row, 1, w, a, couriers, mirror[0] * x, mirror[1] * y)

@@ -58,9 +58,9 @@ def free_points(navigator: Navigator, rng: np.random.Generator) -> np.ndarray:
 
 def connected(navigator: Navigator, start: np.ndarray, goal: np.ndarray) -> bool:
     """Whether free cells join two points of world 0, by a flood over the edges of cells alone."""
-    origin = navigator._origin[0]
-    ticks_x = origin[0] + navigator.cell * (np.arange(navigator._size[0, 0]) + 0.5)
-    ticks_y = origin[1] + navigator.cell * (np.arange(navigator._size[0, 1]) + 0.5)
+    origin = navigator._maps.origin[0]
+    ticks_x = origin[0] + navigator.cell * (np.arange(navigator._maps.size[0, 0]) + 0.5)
+    ticks_y = origin[1] + navigator.cell * (np.arange(navigator._maps.size[0, 1]) + 0.5)
     middles = np.stack(np.meshgrid(ticks_x, ticks_y), -1)
     free = ~navigator.blocked(middles[None])[0]
     free[[0, -1]] = free[:, [0, -1]] = False

@@ -38,7 +38,7 @@ def idle(monkeypatch):
 
 def test_closing_twice_gives_every_client_back_once(build, idle):
     world = build(2)
-    clients = world.physics._clients.tolist()
+    clients = world.physics._worlds.clients.tolist()
     world.physics.close()
     world.physics.close()
     assert idle == clients
@@ -51,12 +51,12 @@ def test_a_client_that_was_given_back_serves_again_and_no_more_are_kept_than_nee
     monkeypatch.setattr(bullet, "close_client", closed.append)
     monkeypatch.setattr(bullet, "_KEPT", 1)
     first = build(2)
-    clients = first.physics._clients.tolist()
+    clients = first.physics._worlds.clients.tolist()
     first.physics.close()
     assert (idle, closed) == (clients[:1], clients[1:])
     bullet_calls.close_client(closed.pop())
     again = build(1)
-    assert again.physics._clients.tolist() == clients[:1]
+    assert again.physics._worlds.clients.tolist() == clients[:1]
     again.physics.close()
 
 
@@ -66,7 +66,7 @@ def test_an_environment_that_nobody_closed_gives_its_clients_back(idle) -> None:
 
     simulation = simulate("ALS/Tag-v0", 2, sensors=())
     simulation.reset([0, 1])
-    clients = simulation.moving.physics._clients.tolist()
+    clients = simulation.moving.physics._worlds.clients.tolist()
     assert idle == []
     del simulation
     gc.collect()
