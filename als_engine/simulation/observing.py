@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 
 import gymnasium
@@ -35,7 +36,6 @@ class Observing:
     Attributes:
         space: of one avatar's observation, by key.
         observations: key to (worlds, observers, ...), overwritten by every `read`.
-        state_vector: every world as one vector, for critics that see it all.
     """
 
     def __init__(self, task: Task, given: Arguments, state: WorldState, observers: int) -> None:
@@ -66,7 +66,11 @@ class Observing:
             named if self._flat is None else gymnasium.spaces.Dict({FLAT: self._flat.space})
         )
         self.observations = self._allocate(self.space)
-        self.state_vector = StateVector(state)
+
+    @cached_property
+    def state_vector(self) -> StateVector:
+        """Every world as one vector, for critics that see it all; few ask for it."""
+        return StateVector(self._state)
 
     def read(self) -> None:
         """Lets every sensor write `observations` anew."""

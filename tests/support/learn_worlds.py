@@ -6,39 +6,23 @@ In this process the fixture `learn` registers it; in others it is installed, as 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import gymnasium
+import learn_plugin
 import pytest
+from learn_plugin import ID, NO_EXPERT, TRADE
 
-from als_engine import AgentSpec, ScenarioSpec, hookimpl
 from als_engine.plugins.registry import registry
 
-ID = "Learn/Reach-v0"
-NO_EXPERT = "Learn/NoExpert-v0"
-TRADE = "Learn/Trade-v0"
-
-
-@hookimpl
-def als_scenarios():
-    return [
-        ScenarioSpec(ID, task="acme_worlds:Reach", max_episode_steps=40, max_avatars=4),
-        ScenarioSpec(TRADE, task="acme_worlds:Trade", max_episode_steps=40, max_avatars=4),
-        ScenarioSpec(NO_EXPERT, task="acme_worlds:Faulty", max_episode_steps=40, max_avatars=4),
-    ]
-
-
-@hookimpl
-def als_agents():
-    return [AgentSpec("learn/habit", "habit:Habit", trainable=True, action_modes=("discrete",))]
+__all__ = ["ID", "NO_EXPERT", "TRADE", "learn", "site"]
 
 
 @pytest.fixture(scope="module")
 def learn() -> Iterator[str]:
     """Registers the scenarios, and takes them back: nobody else's tests may see them."""
-    plugin = registry.add(sys.modules[__name__], distribution="learn-worlds")
+    plugin = registry.add(learn_plugin, distribution="learn-worlds")
     yield ID
     registry.remove(plugin)
     for scenario in (ID, TRADE, NO_EXPERT):
@@ -50,7 +34,7 @@ def site(folder: Path) -> dict[str, str]:
     info = folder / "learn_worlds-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: learn-worlds\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[als_engine]\nmain = learn_worlds\n")
+    (info / "entry_points.txt").write_text("[als_engine]\nmain = learn_plugin\n")
     others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     path = os.pathsep.join(filter(None, [str(folder), str(Path(__file__).parent), *others]))
     return {**os.environ, "PYTHONPATH": path, "COLUMNS": "120"}
