@@ -1,22 +1,22 @@
-"""How plugins are found: the entry points, what the environment allows, and half-imported modules.
+"""How plugins are found and imported: the entry points, and what the environment allows.
 
 Gymnasium loads no plugins of its own, so `import als_engine` does it. That has one trap. When a
 third party's module is imported first, it is that module which imports `als_engine`, and we find
 its entry point while it is still running: the module is in `sys.modules`, but its hooks are not in
-the module yet. Asking it then would find nothing, and pluggy would say nothing. So a module that is
-still being imported is left alone, and asked in the moment in which its import is over.
+the module yet. Asking it then would find nothing, and pluggy would say nothing. So `load_whole`
+imports it once more, from its beginning to its end.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution, EntryPoint, distributions
-from typing import Any, Literal
+from types import ModuleType
+from typing import Literal
 
 from als_engine.plugins.specs import Spec
 
@@ -26,9 +26,8 @@ __all__ = [
     "Namespaces",
     "Plugin",
     "PluginSettings",
-    "call_when_imported",
     "find_installed",
-    "half_imported",
+    "load_whole",
     "normalized",
 ]
 
@@ -44,7 +43,7 @@ class Plugin:
         version: The distribution's version.
         name: The entry point's name.
         module: What the entry point names.
-        status: `waiting` is a plugin whose module was only half imported when it was found.
+        status: `loading` until it is known what became of it.
         specs: What it offers, once it is loaded.
         error: Why it failed, or is disabled, in one line.
         traceback: The whole traceback of the failure.
@@ -54,7 +53,7 @@ class Plugin:
     version: str
     name: str
     module: str
-    status: Literal["loaded", "failed", "disabled", "waiting"] = "waiting"
+    status: Literal["loading", "loaded", "failed", "disabled"] = "loading"
     specs: list[Spec] = field(default_factory=list)
     error: str = ""
     traceback: str = ""
@@ -178,61 +177,36 @@ def normalized(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def half_imported(reference: str) -> str:
-    """Returns the module that is still being imported, if an import of `reference` would meet one.
+def load_whole(point: EntryPoint) -> object:
+    """Imports what an entry point names, to the end of its module.
 
-    Args:
-        reference: `"package.module"` or `"package.module:name"`; the packages around the module
-            count too, since the module may import from them.
-
-    Returns:
-        The outermost such module's name, or `''` when all is well.
+    A module that is half imported is imported once more, from its beginning, in place of the first
+    one: when an import ends, Python hands out what stands in `sys.modules`.
     """
-    parts = reference.partition(":")[0].strip().split(".")
+    module = point.value.partition(":")[0].strip()
+    aside = _set_aside(module)
+    try:
+        importlib.import_module(module)
+    except BaseException:
+        for name in aside.keys() - sys.modules.keys():
+            sys.modules[name] = aside[name]
+        raise
+    return point.load()
+
+
+def _set_aside(module: str) -> dict[str, ModuleType]:
+    """Takes what is half imported of a module and of the packages around it out of `sys.modules`.
+
+    The outermost such module goes with all that is in it, since it may import from them.
+    """
+    parts = module.split(".")
     for end in range(1, len(parts) + 1):
-        name = ".".join(parts[:end])
-        if getattr(_spec_of(name), "_initializing", False):
-            return name
-    return ""
-
-
-def call_when_imported(name: str, callback: Callable[[], None]) -> None:
-    """Calls back as soon as the module `name`, which is being imported now, is whole.
-
-    When the import fails there is nothing to call back for.
-    """
-    spec = _spec_of(name)
-    # A loader may bring a spec class of its own. Then the registry's next lookup has to do.
-    if type(spec) is ModuleSpec:
-        spec.__class__ = _WatchedSpec
-        spec.__dict__["callback"] = callback
-
-
-class _WatchedSpec(ModuleSpec):
-    """The spec of a module that is being imported; it notices the end of that import.
-
-    Python has no public hook for that moment, but the import system itself marks it: it sets
-    `_initializing` on the spec to False as its last act. (`gymnasium.make` looks its registry up
-    without asking anyone, so waiting for the next lookup in our registry would be too late.)
-    """
-
-    @property
-    def _initializing(self) -> bool:
-        return bool(self.__dict__["_initializing"])
-
-    @_initializing.setter
-    def _initializing(self, value: bool) -> None:
-        self.__dict__["_initializing"] = value
-        if value:
-            return
-        callback: Callable[[], None] = self.__dict__.pop("callback")
-        self.__class__ = ModuleSpec  # type: ignore[assignment]
-        if self.name in sys.modules:  # A module whose import failed has been taken out again.
-            callback()
-
-
-def _spec_of(name: str) -> Any:
-    return getattr(sys.modules.get(name), "__spec__", None)
+        outer = ".".join(parts[:end])
+        spec = getattr(sys.modules.get(outer), "__spec__", None)
+        if getattr(spec, "_initializing", False):
+            inside = [name for name in sys.modules if f"{name}.".startswith(f"{outer}.")]
+            return {name: sys.modules.pop(name) for name in inside}
+    return {}
 
 
 def _name_of(distribution: Distribution) -> tuple[str, str]:

@@ -25,9 +25,8 @@ from als_engine.plugins.discovery import (
     Namespaces,
     Plugin,
     PluginSettings,
-    call_when_imported,
     find_installed,
-    half_imported,
+    load_whole,
     normalized,
 )
 from als_engine.plugins.hookspecs import PROJECT
@@ -78,7 +77,6 @@ class Registry:
         self._hooks: list[asking.Loaded] = []
         # What `add` has added: a worker process, which finds what is installed, must be told of it.
         self.added: list[Added] = []
-        self._waiting: list[tuple[Plugin, EntryPoint]] = []
         self._entries: asking.Entries = {kind: {} for kind in asking.KINDS}
         self._namespaces = Namespaces()
         self._listeners: list[Listener] = []
@@ -169,8 +167,6 @@ class Registry:
             self._started = True
             self._settings = PluginSettings.from_environment()
             self._load_installed()
-        elif self._waiting:
-            self._resume()
         if self._settings.strict if strict is None else strict:
             for plugin in self._plugins:
                 if plugin.status == "failed":
@@ -335,7 +331,7 @@ class Registry:
         return ""
 
     def _load_installed(self) -> None:
-        """Loads every entry point that the settings allow and that is fully imported."""
+        """Loads every entry point that the settings allow."""
         installed = find_installed(PROJECT)
         for distribution, namespace, owner in installed.declared:
             if not self._settings.why_not(distribution):
@@ -344,9 +340,6 @@ class Registry:
             self._plugins.append(plugin)
             if reason := self._settings.why_not(plugin.distribution):
                 plugin.status, plugin.error = "disabled", reason
-            elif partial := half_imported(point.value):
-                self._waiting.append((plugin, point))
-                call_when_imported(partial, self._resume)
             else:
                 self._load(plugin, point)
         self._plugins += installed.broken
@@ -354,13 +347,6 @@ class Registry:
         for name in sorted((self._settings.allowed or frozenset()) - names):
             reason = "ALS_PLUGINS names it, but no plugin of that name is installed"
             self._plugins.append(Plugin(name, "", "", "", "failed", error=reason))
-
-    def _resume(self) -> None:
-        """Loads what was half imported when it was found and is whole by now."""
-        ready = [item for item in self._waiting if not half_imported(item[1].value)]
-        self._waiting = [item for item in self._waiting if item not in ready]
-        for plugin, point in ready:
-            self._load(plugin, point)
 
     def _load(self, plugin: Plugin, point: EntryPoint) -> None:
         """Loads an entry point, unless it has ended the process before."""
@@ -375,7 +361,7 @@ class Registry:
     def _load_now(self, plugin: Plugin, point: EntryPoint) -> None:
         """Imports an entry point and takes what it offers, or keeps the reason why not."""
         try:
-            self._admit(plugin, point.load, point)
+            self._admit(plugin, lambda: load_whole(point), point)
         except PluginError as error:
             asking.keep_failure(plugin, error)
 

@@ -116,6 +116,31 @@ def test_a_package_that_imports_als_engine_first_may_have_its_hooks_in_a_submodu
     assert failed == {}
 
 
+def test_whoever_imports_a_plugin_first_gets_the_module_whose_hooks_are_asked(site: Site) -> None:
+    source = scenario(KETTLE) + "class Kettle: pass\n"
+    site.install("acme", {"acme/__init__.py": source, "acme/pot.py": "import acme\n"}, "acme")
+    code = (
+        "import acme, acme.pot, sys\n"
+        "from als_engine.plugins.registry import registry\n"
+        "print(registry.has(acme), sys.modules['acme'] is acme.pot.acme is acme)"
+    )
+    assert site.run(code).stdout == "True True\n"
+
+
+def test_a_module_that_can_be_run_only_once_is_a_failed_plugin_and_still_a_module(
+    site: Site,
+) -> None:
+    once = (
+        "import builtins\n"
+        "if hasattr(builtins, 'ran'): raise ValueError('once is enough')\n"
+        "builtins.ran = True\n"
+    )
+    site.install("acme", {"acme.py": once + scenario(KETTLE)}, "acme")
+    ids, failed = site.look("import acme; assert acme.als_scenarios")
+    assert ids == BUNDLED
+    assert failed == {"acme": "ValueError: once is enough"}
+
+
 def test_hooks_may_be_methods_of_an_object(site: Site) -> None:
     source = (
         "from als_engine import ScenarioSpec, hookimpl\n"
