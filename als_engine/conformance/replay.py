@@ -88,11 +88,12 @@ def workers(case: Case) -> Iterator[str]:
 def time_limit(case: Case) -> Iterator[str]:
     """gymnasium.make, make_vec and PettingZoo take max_episode_steps and end in that step."""
     from als_engine.envs.parallel import parallel_env
+    from als_engine.envs.time_limit import FollowTimeLimit
 
     limit = 5
     given = {"frame_size": _FRAME, **case.arguments, "max_episode_steps": limit}
-    single, vector = gymnasium.make(case.id, **given), gymnasium.make_vec(case.id, 1, **given)
-    parallel = parallel_env(case.id, **given)
+    single = FollowTimeLimit(gymnasium.make(case.id, **given))
+    vector, parallel = gymnasium.make_vec(case.id, 1, **given), parallel_env(case.id, **given)
     try:
         single.reset(seed=_SEED), vector.reset(seed=_SEED), parallel.reset(seed=_SEED)
         stay = np.zeros(single.action_space.shape or (), single.action_space.dtype)

@@ -19,9 +19,9 @@ class FollowTimeLimit(gymnasium.Wrapper[Any, Any, Any, Any], RecordConstructorAr
     """Tells an environment of the `TimeLimit` wrappers around it; put it outermost.
 
     `gymnasium.make(id, max_episode_steps=50)` tells nobody but the `TimeLimit` that it adds: the
-    episode is cut off after 50 steps, while `time_left`, the spec of the environment itself and its
-    forks have the scenario's own limit, and a longer one is never reached. With this wrapper they
-    have the shortest limit of all, also where other wrappers stand between.
+    episode is cut off after 50 steps, while `time_left`, the environment's own spec, its forks and
+    the hook `als_episode_end` know the scenario's limit, and a longer one is never reached. With
+    this wrapper they know the shortest limit of all, also where other wrappers stand between.
 
     ```python
     env = als_engine.FollowTimeLimit(gymnasium.make("ALS/Tag-v0", max_episode_steps=50))

@@ -251,8 +251,9 @@ def test_a_listener_that_fails_ends_no_episode(site: Site) -> None:
     for name, error in zip("abc", errors, strict=True):
         _install(site, f"acme-{name}", HOOKS + TELLING.format(error=error))
     code = (
-        "import gymnasium\n"
-        "env = gymnasium.make('als_engine:ALS/Tag-v0', sensors=['touch'], max_episode_steps=2)\n"
+        "import als_engine, gymnasium\n"
+        "env = gymnasium.make('ALS/Tag-v0', sensors=['touch'], max_episode_steps=2)\n"
+        "env = als_engine.FollowTimeLimit(env)\n"
         "for _ in range(2):\n"
         "    env.reset(seed=0)\n"
         "    while not any(env.step(0)[2:4]):\n"
