@@ -11,7 +11,8 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,6 +33,7 @@ __all__ = [
     "Model",
     "OpenedAgent",
     "TrainingRecord",
+    "checked_fields",
     "load_agent",
     "make_agent",
     "open_agent",
@@ -64,6 +66,21 @@ class Model(BaseModel):
     """Unknown fields, wrong types and numbers that are not finite are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+@contextmanager
+def checked_fields() -> Iterator[None]:
+    """Makes a model of what a user has given.
+
+    Raises:
+        ArgumentError: the model refuses a field; names it.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = ".".join(map(str, first["loc"]))
+        raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
 
 
 class TrainingRecord(Model):

@@ -11,40 +11,34 @@ A training has a folder:
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
-
-from pydantic import Field, JsonValue, ValidationError
+from typing import TYPE_CHECKING, Any
 
 from als_engine.agents.agent import Agent, Learner, Progress, Training
-from als_engine.agents.run_folder import RunFolder
-from als_engine.agents.run_logs import Curve
 from als_engine.agents.saving import (
     AgentRecord,
-    Model,
-    TrainingRecord,
-    finite,
+    checked_fields,
     load_agent,
     make_agent,
-    read_model,
     read_record,
     save_agent,
     spaces,
-    write_agent,
 )
+from als_engine.agents.training_folder import JOB, Books, Job, TrainingFolder, counted
 from als_engine.checks import check_undecided
 from als_engine.errors import ArgumentError, SavedFileError
-from als_engine.limits import OBSERVERS, STEPS, WORKERS, WORLDS
 from als_engine.plugins.registry import registry
 from als_engine.seeding import Generators, spread
 from als_engine.system.interrupts import interruptible, uninterrupted
 
+if TYPE_CHECKING:
+    from als_engine.envs.sb3 import WorldsVecEnv
+
 __all__ = [
+    "JOB",
     "Job",
     "Trained",
     "absolute",
@@ -54,37 +48,7 @@ __all__ = [
     "train_agent",
 ]
 
-JOB: Final = "training.json"
-COLUMNS: Final = ("steps", "seconds", "episodes", "mean_return", "success")
-
 OnProgress = Callable[[Progress], None]
-
-
-class Job(Model):
-    """What was asked for; kept as `training.json`.
-
-    Attributes:
-        scenario, agent: registered ids.
-        steps: environment steps in all, over all rows.
-        worlds, workers, observers: as for `als_engine.sb3_vec_env`.
-        seed: of the learner and the worlds.
-        arguments: of the scenario.
-        config: hyperparameters.
-        checkpoint_every: steps.
-        device: "auto", "cpu" or "cuda".
-    """
-
-    scenario: str
-    agent: str = "ppo"
-    steps: int = Field(ge=1, le=STEPS)
-    worlds: int = Field(default=16, ge=1, le=WORLDS)
-    workers: int = Field(default=1, ge=1, le=WORKERS)
-    observers: int = Field(default=1, ge=1, le=OBSERVERS)
-    seed: int = Field(default=0, ge=0, lt=1 << 31)
-    arguments: dict[str, JsonValue] = Field(default_factory=dict)
-    config: dict[str, JsonValue] = Field(default_factory=dict)
-    checkpoint_every: int = Field(default=50_000, ge=1, le=STEPS)
-    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -159,7 +123,7 @@ def train_agent(
         raise ArgumentError(f'{agent} needs {modes}, got "{given["action_mode"]}"')
     # Written out, so that a scenario may change its default and saved agents go on working.
     given["sensors"] = list(spaces(scenario, given)[0].spaces)
-    try:
+    with checked_fields():
         job = Job(
             scenario=scenario,
             agent=agent,
@@ -173,13 +137,9 @@ def train_agent(
             checkpoint_every=checkpoint_every,
             device=device,
         )
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
     learner = _learner(job)
     job = job.model_copy(update={"config": absolute(agent, job.config)})
-    run = None if folder is None else _Folder(folder)
+    run = None if folder is None else TrainingFolder(folder)
     with nullcontext() if run is None else run.new(_text(job)):
         return _train(job, learner, run, None, on_progress)
 
@@ -208,7 +168,7 @@ def resume_training(
         ArgumentError: what was asked for is not allowed, or was reached already.
         SavedFileError: there is no training in the folder, or it is damaged.
     """
-    run = _Folder(folder)
+    run = TrainingFolder(folder)
     with run.going_on():
         saved = run.job()
         _check_undecided(saved.arguments)
@@ -232,7 +192,7 @@ def finished_training(folder: Path | str) -> AgentRecord | None:
     Raises:
         SavedFileError: there is no training in the folder, or it is damaged.
     """
-    run = _Folder(folder)
+    run = TrainingFolder(folder)
     job, checkpoint = run.job(), run.checkpoints.newest()
     if checkpoint is None or int(checkpoint.name) < job.steps or not run.agent.is_dir():
         return None
@@ -245,7 +205,7 @@ def read_job(folder: Path | str) -> Job:
     Raises:
         SavedFileError: there is no training in the folder.
     """
-    return _Folder(folder).job()
+    return TrainingFolder(folder).job()
 
 
 def absolute(agent: str, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -307,143 +267,60 @@ def _check_same_config(job: Job, made: Agent, checkpoint: Path) -> None:
 def _train(
     job: Job,
     learner: Learner,
-    run: _Folder | None,
+    run: TrainingFolder | None,
     checkpoint: Path | None,
     on_progress: OnProgress,
 ) -> Trained:
-    from als_engine.envs.sb3 import sb3_vec_env
-
-    earlier = _seconds(checkpoint)
-    begun = time.monotonic()
-    record = AgentRecord(
-        agent=job.agent,
-        scenario=job.scenario,
-        arguments=job.arguments,
-        observers=job.observers,
-    )
-
-    def recorded(progress: Progress) -> AgentRecord:
-        training = TrainingRecord(
-            steps=progress.steps,
-            seed=job.seed,
-            seconds=round(earlier + time.monotonic() - begun, 1),
-            mean_return=finite(progress.mean_return),
-            success=finite(progress.success),
-        )
-        return record.model_copy(update={"training": training})
-
-    def save_checkpoint(progress: Progress) -> None:
-        progress = counted(progress)
-        if run is not None:
-            run.save_checkpoint(learner, recorded(progress), progress)
-
-    log = None if run is None else _Log(run)
-
-    def counted(progress: Progress) -> Progress:
-        recent = env.recent
-        return replace(
-            progress,
-            episodes=recent.episodes,
-            mean_return=recent.mean_return,
-            success=recent.success,
-        )
-
-    def report(progress: Progress) -> None:
-        progress = counted(progress)
-        if log is not None:
-            log.add(progress, earlier + time.monotonic() - begun)
-        # It is called by the clock, and whatever it draws is no part of the training.
-        with generators.outside():
-            on_progress(progress)
-
+    books = Books(job, learner, run, checkpoint)
     generators = Generators(spread("generators in training", job.seed))
     with generators, interruptible() as interrupted:
-        with uninterrupted():
-            arguments: dict[str, Any] = job.arguments
-            env = sb3_vec_env(
-                job.scenario,
-                job.worlds,
-                observers=job.observers,
-                workers=job.workers,
-                **arguments,
-            )
-        # A training that is taken up again meets new levels, not those of its beginning.
-        env.spread_for("training", 0 if checkpoint is None else int(checkpoint.name))
-        env.seed(job.seed)
+        env = _worlds(job, checkpoint)
+
+        def report(progress: Progress) -> None:
+            progress = counted(env, progress)
+            books.log(progress)
+            # It is called by the clock, and whatever it draws is no part of the training.
+            with generators.outside():
+                on_progress(progress)
+
+        training = Training(
+            steps=job.steps,
+            seed=job.seed,
+            logs=None if run is None else run.logs,
+            resume=checkpoint,
+            device=job.device,
+            checkpoint_every=job.checkpoint_every,
+            on_checkpoint=lambda progress: books.save_checkpoint(counted(env, progress)),
+            on_progress=report,
+            should_stop=interrupted,
+        )
         try:
-            progress = learner.learn(
-                env,
-                Training(
-                    steps=job.steps,
-                    seed=job.seed,
-                    logs=None if run is None else run.logs,
-                    resume=checkpoint,
-                    device=job.device,
-                    checkpoint_every=job.checkpoint_every,
-                    on_checkpoint=save_checkpoint,
-                    on_progress=report,
-                    should_stop=interrupted,
-                ),
-            )
+            progress = learner.learn(env, training)
         finally:
             env.close()
-        progress = counted(progress)
+        progress = counted(env, progress)
         stopped = interrupted() and progress.steps < job.steps
         if stopped:
             interrupted.answered()
-        saved = recorded(progress)
+        saved = books.record(progress)
         if run is not None:
             if not stopped:
                 saved = save_agent(learner, run.agent, saved)
             run.save_checkpoint(learner, saved, progress)
     where = None if run is None or stopped else run.agent
-    return Trained(learner, saved, progress, time.monotonic() - begun, where, stopped)
+    return Trained(learner, saved, progress, books.seconds, where, stopped)
 
 
-class _Folder(RunFolder):
-    """The folder of a training."""
+def _worlds(job: Job, checkpoint: Path | None) -> WorldsVecEnv:
+    """The worlds of a training, which know their seeds."""
+    from als_engine.envs.sb3 import sb3_vec_env
 
-    def __init__(self, path: Path | str) -> None:
-        super().__init__(path, JOB, "a training", owns=["agent"])
-        self.agent = self.path / "agent"
-
-    def job(self) -> Job:
-        """What was asked for."""
-        self.require()
-        return read_model(self.record, Job)
-
-    def save_checkpoint(self, learner: Learner, record: AgentRecord, progress: Progress) -> None:
-        """Writes a checkpoint, then removes all but the last two."""
-
-        def fill(folder: Path) -> None:
-            write_agent(learner, folder, record)
-            learner.save_training(folder)
-
-        self.checkpoints.save(progress.steps, fill)
-
-
-class _Log:
-    """Adds points to a learning curve, about once a second; goes on from what is in it."""
-
-    def __init__(self, run: _Folder) -> None:
-        self._curve = Curve(run.curve, COLUMNS)
-        last = self._curve.last
-        self._episodes = int(last[2]) if last and last[2].isdecimal() else 0
-        self._logged = -math.inf
-
-    def add(self, progress: Progress, seconds: float) -> None:
-        """Adds a point, if it is time for one."""
-        if seconds - self._logged < 1.0 and progress.steps < progress.total:
-            return
-        self._logged = seconds
-        row = [progress.steps, round(seconds, 1), self._episodes + progress.episodes]
-        row += [round(progress.mean_return, 4), round(progress.success, 4)]
-        self._curve.add(row)
-
-
-def _seconds(checkpoint: Path | None) -> float:
-    """How long a training has taken before."""
-    if checkpoint is None:
-        return 0.0
-    record = read_record(checkpoint)
-    return record.training.seconds if record.training else 0.0
+    arguments: dict[str, Any] = job.arguments
+    with uninterrupted():
+        env = sb3_vec_env(
+            job.scenario, job.worlds, observers=job.observers, workers=job.workers, **arguments
+        )
+    # A training that is taken up again meets new levels, not those of its beginning.
+    env.spread_for("training", 0 if checkpoint is None else int(checkpoint.name))
+    env.seed(job.seed)
+    return env

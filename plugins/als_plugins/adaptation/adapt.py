@@ -6,14 +6,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import ValidationError
-
 from als_engine.agents.agent import Progress
 from als_engine.agents.saving import (
     NOT_SAVED,
     RECORD,
     AgentRecord,
     OpenedAgent,
+    checked_fields,
     load_agent,
     make_agent,
     open_agent,
@@ -164,12 +163,8 @@ def _job(values: dict[str, Any]) -> Job:
     Raises:
         ArgumentError: a value is not allowed; names it.
     """
-    try:
+    with checked_fields():
         job = Job(**values)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
     if job.rounds > MAX_ROUNDS:
         raise ArgumentError(
             f"evaluate_every: {job.rounds} rounds are more than {MAX_ROUNDS}, got "

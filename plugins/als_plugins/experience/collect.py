@@ -17,15 +17,14 @@ from typing import Any, Final
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from als_engine.agents.run_folder import claimed
-from als_engine.agents.saving import versions
+from als_engine.agents.saving import checked_fields, versions
 from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError, PhysicsError, SavedFileError, TaskError
 from als_engine.seeding import row_seeds, spread
-from als_engine.simulation import simulate
+from als_engine.simulation import Simulation, simulate
 from als_engine.system.files import make_folder
 from als_engine.system.locking import LOCK
 from als_plugins.experience.policies import Policies
@@ -139,28 +138,39 @@ def collect(
     try:
         record = _describe(scenario, policy, policies, simulation, seed)
         with _claimed(folder):
-            dataset = _begin(folder)
-            known = next((s for s in dataset.sources if s.id == record.id), record)
-            shards = Shards(folder / UNFINISHED / record.id.removeprefix("als/"), record)
-            try:
-                wanted = max(episodes, known.attempted, 1 + max(shards.done, default=-1))
-                todo = sorted(set(range(known.attempted, wanted)) - shards.done)
-                runner = _Runner(
-                    Batch(simulation, AutoresetMode.DISABLED), policies, shards, seed, todo
-                )
-                runner.run(lambda: on_progress(_progress(runner, shards, known, wanted)))
-                if shards.done:
-                    spaces = simulation.observation_space, simulation.action_space
-                    known = put_together(folder, known, shards, spaces)
-                    others = [s for s in dataset.sources if s.id != known.id]
-                    write_dataset(folder, DatasetRecord(sources=[*others, known]))
-                    shards.delete()
-                    with suppress(OSError):  # Another source may be unfinished.
-                        (folder / UNFINISHED).rmdir()
-            finally:
-                shards.close()
+            return _add(folder, record, policies, simulation, episodes, on_progress)
     finally:
         simulation.close()
+
+
+def _add(
+    folder: Path,
+    record: SourceRecord,
+    policies: Policies,
+    simulation: Simulation,
+    episodes: int,
+    on_progress: OnProgress,
+) -> Collected:
+    """Adds the episodes of a source that are missing to the dataset in a folder."""
+    dataset = _begin(folder)
+    known = next((s for s in dataset.sources if s.id == record.id), record)
+    shards = Shards(folder / UNFINISHED / record.id.removeprefix("als/"), record)
+    try:
+        wanted = max(episodes, known.attempted, 1 + max(shards.done, default=-1))
+        todo = sorted(set(range(known.attempted, wanted)) - shards.done)
+        batch = Batch(simulation, AutoresetMode.DISABLED)
+        runner = _Runner(batch, policies, shards, record.seed, todo)
+        runner.run(lambda: on_progress(_progress(runner, shards, known, wanted)))
+        if shards.done:
+            spaces = simulation.observation_space, simulation.action_space
+            known = put_together(folder, known, shards, spaces)
+            others = [s for s in dataset.sources if s.id != known.id]
+            write_dataset(folder, DatasetRecord(sources=[*others, known]))
+            shards.delete()
+            with suppress(OSError):  # Another source may be unfinished.
+                (folder / UNFINISHED).rmdir()
+    finally:
+        shards.close()
     return Collected(folder, known, len(todo))
 
 
@@ -185,19 +195,16 @@ def _describe(
         "seed": seed,
     }
     try:
-        return SourceRecord(
-            id=source_id(scenario, policy, identity),
-            scenario=scenario,
-            policy=policy,
-            observations=describe_sensors(simulation.observation_space),
-            actions=describe_actions(simulation.action_space),
-            versions=versions(),
-            **identity,
-        )
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
+        with checked_fields():
+            return SourceRecord(
+                id=source_id(scenario, policy, identity),
+                scenario=scenario,
+                policy=policy,
+                observations=describe_sensors(simulation.observation_space),
+                actions=describe_actions(simulation.action_space),
+                versions=versions(),
+                **identity,
+            )
     except TypeError as error:
         raise ArgumentError(f"the arguments of {scenario} must be JSON: {error}") from None
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import ValidationError
-
+from als_engine.agents.saving import checked_fields
 from als_engine.errors import ArgumentError
 from als_engine.seeding import Generators, spread
 from als_plugins.encoders.saving import PretrainingRecord, read_encoder_record, save_encoder
@@ -124,7 +123,7 @@ def pretrain(
     """
     weights = dict({"masked": 1.0} if objectives is None else objectives)
     check_weights(weights)
-    try:
+    with checked_fields():
         job = Job(
             dataset=str(Path(dataset).resolve()),
             collected=digest_of(dataset),
@@ -142,10 +141,6 @@ def pretrain(
             checkpoint_every=checkpoint_every,
             device=device,
         )
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
     place = PretrainingFolder(folder)
     if resume and place.begun:
         place.check(job)

@@ -1,0 +1,169 @@
+"""The folder of a training, and what is written into it while it runs."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pydantic import Field, JsonValue
+
+from als_engine.agents.agent import Learner, Progress
+from als_engine.agents.run_folder import RunFolder
+from als_engine.agents.run_logs import Curve
+from als_engine.agents.saving import (
+    AgentRecord,
+    Model,
+    TrainingRecord,
+    finite,
+    read_model,
+    read_record,
+    write_agent,
+)
+from als_engine.limits import OBSERVERS, STEPS, WORKERS, WORLDS
+
+if TYPE_CHECKING:
+    from als_engine.envs.sb3 import WorldsVecEnv
+
+__all__ = ["JOB", "Books", "Job", "TrainingFolder", "counted"]
+
+JOB: Final = "training.json"
+COLUMNS: Final = ("steps", "seconds", "episodes", "mean_return", "success")
+
+
+class Job(Model):
+    """What was asked for; kept as `training.json`.
+
+    Attributes:
+        scenario, agent: registered ids.
+        steps: environment steps in all, over all rows.
+        worlds, workers, observers: as for `als_engine.sb3_vec_env`.
+        seed: of the learner and the worlds.
+        arguments: of the scenario.
+        config: hyperparameters.
+        checkpoint_every: steps.
+        device: "auto", "cpu" or "cuda".
+    """
+
+    scenario: str
+    agent: str = "ppo"
+    steps: int = Field(ge=1, le=STEPS)
+    worlds: int = Field(default=16, ge=1, le=WORLDS)
+    workers: int = Field(default=1, ge=1, le=WORKERS)
+    observers: int = Field(default=1, ge=1, le=OBSERVERS)
+    seed: int = Field(default=0, ge=0, lt=1 << 31)
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    config: dict[str, JsonValue] = Field(default_factory=dict)
+    checkpoint_every: int = Field(default=50_000, ge=1, le=STEPS)
+    device: str = "auto"
+
+
+class TrainingFolder(RunFolder):
+    """The folder of a training."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, JOB, "a training", owns=["agent"])
+        self.agent = self.path / "agent"
+
+    def job(self) -> Job:
+        """What was asked for."""
+        self.require()
+        return read_model(self.record, Job)
+
+    def save_checkpoint(self, learner: Learner, record: AgentRecord, progress: Progress) -> None:
+        """Writes a checkpoint, then removes all but the last two."""
+
+        def fill(folder: Path) -> None:
+            write_agent(learner, folder, record)
+            learner.save_training(folder)
+
+        self.checkpoints.save(progress.steps, fill)
+
+
+class Books:
+    """Counts what a training does, and writes its learning curve and its checkpoints.
+
+    Attributes:
+        began: when this run of it began, by the monotonic clock.
+    """
+
+    def __init__(
+        self, job: Job, learner: Learner, run: TrainingFolder | None, checkpoint: Path | None
+    ) -> None:
+        """Begins to count; what a checkpoint has taken is added."""
+        self.began = time.monotonic()
+        self._job, self._learner, self._run = job, learner, run
+        self._earlier = _seconds(checkpoint)
+        self._log = None if run is None else _Log(run)
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock time of this run of the training."""
+        return time.monotonic() - self.began
+
+    def log(self, progress: Progress) -> None:
+        """Adds a point to the learning curve, if it is time for one."""
+        if self._log is not None:
+            self._log.add(progress, self._earlier + self.seconds)
+
+    def save_checkpoint(self, progress: Progress) -> None:
+        """Writes a checkpoint, if there is a folder."""
+        if self._run is not None:
+            self._run.save_checkpoint(self._learner, self.record(progress), progress)
+
+    def record(self, progress: Progress) -> AgentRecord:
+        """What is saved with an agent that has come so far."""
+        job = self._job
+        return AgentRecord(
+            agent=job.agent,
+            scenario=job.scenario,
+            arguments=job.arguments,
+            observers=job.observers,
+            training=TrainingRecord(
+                steps=progress.steps,
+                seed=job.seed,
+                seconds=round(self._earlier + self.seconds, 1),
+                mean_return=finite(progress.mean_return),
+                success=finite(progress.success),
+            ),
+        )
+
+
+def counted(env: WorldsVecEnv, progress: Progress) -> Progress:
+    """A learner's progress with what its worlds have counted."""
+    recent = env.recent
+    return replace(
+        progress,
+        episodes=recent.episodes,
+        mean_return=recent.mean_return,
+        success=recent.success,
+    )
+
+
+class _Log:
+    """Adds points to a learning curve, about once a second; goes on from what is in it."""
+
+    def __init__(self, run: TrainingFolder) -> None:
+        self._curve = Curve(run.curve, COLUMNS)
+        last = self._curve.last
+        self._episodes = int(last[2]) if last and last[2].isdecimal() else 0
+        self._logged = -math.inf
+
+    def add(self, progress: Progress, seconds: float) -> None:
+        """Adds a point, if it is time for one."""
+        if seconds - self._logged < 1.0 and progress.steps < progress.total:
+            return
+        self._logged = seconds
+        row = [progress.steps, round(seconds, 1), self._episodes + progress.episodes]
+        row += [round(progress.mean_return, 4), round(progress.success, 4)]
+        self._curve.add(row)
+
+
+def _seconds(checkpoint: Path | None) -> float:
+    """How long a training has taken before."""
+    if checkpoint is None:
+        return 0.0
+    record = read_record(checkpoint)
+    return record.training.seconds if record.training else 0.0
