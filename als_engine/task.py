@@ -92,12 +92,15 @@ class Task(ABC):
         num_avatars: avatars in each world.
         default_sensors: what is observed when the user does not say.
         utterances: the phrases that avatars can say.
+        text_tokens: how many tokens a text observation holds, 128 to 4,096; all but 32 of them may
+            be an instruction's.
         extra_sensors: sensors of the scenario's own, by observation key.
         reward_names: the terms of the reward, in the order in which they are added up.
     """
 
     default_sensors: ClassVar[tuple[str, ...]] = ("rgb", "audio", "text", "touch", "proprioception")
     utterances: ClassVar[tuple[str, ...]] = ("yes", "no", "help", "wait", "thanks", "sorry")
+    text_tokens: ClassVar[int] = 128
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {}
     reward_names: ClassVar[tuple[str, ...]] = ("reward",)
 

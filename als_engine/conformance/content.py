@@ -8,6 +8,7 @@ import itertools
 import json
 import pickle
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -108,6 +109,29 @@ def levels(case: Case) -> Iterator[str]:
     finally:
         for simulation in (one, other, keyed):
             simulation.close()
+
+
+def instructions(case: Case) -> Iterator[str]:
+    """Every level's instruction fits into the text observation."""
+    simulation = case.simulate(sensors=("text",))
+    cut = []
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # What they say is said below, of all levels.
+            for level in [level for split in SPLITS for level in case.sampled(split)]:
+                before = simulation.truncated_instructions
+                simulation.reset([0], level=level)
+                simulation.observe()
+                if simulation.truncated_instructions > before:
+                    cut.append(level)
+    finally:
+        simulation.close()
+    if cut:
+        name = type(simulation.task).__name__
+        yield (
+            f"the instructions of {len(cut)} levels, such as {cut[0]}, are cut off in the text "
+            f"observation: shorten them, or raise {name}.text_tokens"
+        )
 
 
 def _names(layout: Layout) -> dict[str, tuple[str, ...]]:

@@ -23,6 +23,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "spec": content.spec,
     "levels": content.levels,
     "splits": content.splits,
+    "instructions": content.instructions,
     "gymnasium": views.gymnasium_api,
     "pettingzoo": views.pettingzoo_api,
     "sb3": views.sb3_api,

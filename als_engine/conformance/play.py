@@ -155,6 +155,8 @@ def _check_observations(case: Case, simulation: Simulation) -> Iterator[str]:
                 what = "outside its space" if finite else "not finite"
                 yield f'"{key}" is {what} at step {step} with {simulation.action_mode} actions'
         simulation.step(player.act(simulation))
+    if count := simulation.truncated_instructions:
+        yield f"{count} instructions are cut off in the text observation: raise text_tokens"
 
 
 def expert(case: Case) -> Iterator[str]:

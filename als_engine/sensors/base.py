@@ -31,6 +31,8 @@ class Setup:
         utterances: what avatars can say.
         time_step: seconds per step.
         max_episode_steps: the time limit, steps.
+        text_tokens: how many tokens a text observation holds.
+        scenario, task: what warnings call the scenario and the class of its task.
     """
 
     num_worlds: int
@@ -40,6 +42,9 @@ class Setup:
     utterances: tuple[str, ...] = ()
     time_step: float = 1 / 15
     max_episode_steps: int = 1_000
+    text_tokens: int = 128
+    scenario: str = "scenario"
+    task: str = "Task"
 
 
 class Sensor(ABC):
@@ -52,9 +57,11 @@ class Sensor(ABC):
     Attributes:
         provides: the observation keys that this class can fill.
         enabled: those that this instance must fill.
+        truncated_instructions: how many instructions were too long to be observed as a whole.
     """
 
     provides: ClassVar[tuple[str, ...]]
+    truncated_instructions: int = 0
 
     def __init__(self, setup: Setup, enabled: Collection[str]) -> None:
         """Allocates what reading needs, once."""

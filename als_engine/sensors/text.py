@@ -15,13 +15,14 @@ from als_engine.geometry.sight import EYE_HEIGHT, WallRows, crossings, gather_wa
 from als_engine.sensors.base import Sensor, Setup
 from als_engine.sensors.tokenizer import HEARD, READ, TOLD, VOCABULARY_SIZE, encoded
 from als_engine.system.compiling import inner, kernel
+from als_engine.system.notices import warn_once
 
 if TYPE_CHECKING:
     from als_engine.world.arrays import BoolArray, FloatArray, IntArray
     from als_engine.world.state import WorldState
 
-LENGTH: Final = 64
-MOST_TOLD: Final = 40  # tokens of an instruction, so that room is left for what happens
+ROOM: Final = 32
+"""How many tokens an instruction leaves for its mark and for what is heard and read."""
 HEARING_RANGE: Final = 8.0  # metres
 READING_RANGE: Final = 6.0  # metres
 READING_ANGLE: Final = math.radians(60)  # to either side of where the avatar faces
@@ -30,11 +31,12 @@ Versions: TypeAlias = "NDArray[np.int64]"
 
 
 class Text(Sensor):
-    """Tokens, int16 (64,), of byte-level byte-pair encoding; `tokenizer.decode` makes text of them.
+    """Tokens, int16 (n,), of byte-level byte-pair encoding; `tokenizer.decode` makes text of them.
 
-    One after the other, cut off at 64 and filled up with 0:
+    `Task.text_tokens` is n, 128 unless the task says more. One after the other, cut off at n and
+    filled up with 0:
 
-    - 1, then the avatar's instruction, at most 40 tokens of it;
+    - 1, then the avatar's instruction, at most n - 32 tokens of it (96 of 128);
     - 2, then what it hears in this step, for each utterance of another avatar within 8 m and each
       sound source within 8 m that is on and has a text: avatars first, in the order of their
       indices. Walls do not keep words from being understood;
@@ -42,6 +44,10 @@ class Text(Sensor):
       the avatar faces, turned towards it, and with no wall between. Its lines become one.
 
     What has no text is left out together with its number.
+
+    Attributes:
+        truncated_instructions: how many instructions were longer than that, each counted when it is
+            first observed. The first of a scenario is named in a warning.
     """
 
     provides: ClassVar[tuple[str, ...]] = ("text",)
@@ -49,12 +55,14 @@ class Text(Sensor):
     def __init__(self, setup: Setup, enabled: Collection[str]) -> None:
         """Encodes the utterances; all other texts are encoded when they change."""
         super().__init__(setup, enabled)
-        self._said = _slots(max(1, len(setup.utterances)))
+        self._length, self._most_told = setup.text_tokens, setup.text_tokens - ROOM
+        self._instructions = [[""] * setup.observers for _ in range(setup.num_worlds)]
+        self._said = self._slots(max(1, len(setup.utterances)))
         for slot, utterance in zip(self._said, setup.utterances, strict=False):
             _put(slot, utterance)
-        self._told = _slots(setup.num_worlds, setup.observers)
-        self._sounds = _slots(setup.num_worlds, 0)
-        self._signs = _slots(setup.num_worlds, 0)
+        self._told = self._slots(setup.num_worlds, setup.observers)
+        self._sounds = self._slots(setup.num_worlds, 0)
+        self._signs = self._slots(setup.num_worlds, 0)
         never = np.full(setup.num_worlds, -1, np.int64)
         self._told_version, self._sound_version, self._sign_version = (
             never.copy() for _ in range(3)
@@ -62,10 +70,10 @@ class Text(Sensor):
 
     def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
         """One avatar's space; of int16, so that `gymnasium.spaces.flatten` gives float32."""
-        return {"text": gymnasium.spaces.Box(0, VOCABULARY_SIZE - 1, (LENGTH,), np.int16)}
+        return {"text": gymnasium.spaces.Box(0, VOCABULARY_SIZE - 1, (self._length,), np.int16)}
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
-        """Fills `text`, (worlds, observers, 64)."""
+        """Fills `text`, (worlds, observers, n)."""
         self._encode_changes(state)
         avatars, signs, sounds = state.avatars, state.signs, state.sounds
         _fill(
@@ -74,33 +82,51 @@ class Text(Sensor):
             (sounds.position, sounds.on),
             (signs.position, signs.heading, signs.present),
             state.walls.rows(),
+            self._most_told,
             out["text"],
         )
 
     def _encode_changes(self, state: WorldState) -> None:
         """Encodes the texts of the worlds whose version counters have moved on."""
         for world in _changed(state.instruction_version, self._told_version):
-            for slot, text in zip(self._told[world], state.instructions[world], strict=False):
-                _put(slot, text)
+            for avatar, slot in enumerate(self._told[world]):
+                self._tell(state, world, avatar, slot)
         if self._sounds.shape[1] != len(state.sounds.names):
-            self._sounds = _slots(state.num_worlds, len(state.sounds.names))
+            self._sounds = self._slots(state.num_worlds, len(state.sounds.names))
         for world in _changed(state.sounds.version, self._sound_version):
             for slot, text in zip(self._sounds[world], state.sounds.text[world], strict=True):
                 _put(slot, text)
         if self._signs.shape[1] != len(state.signs.names):
-            self._signs = _slots(state.num_worlds, len(state.signs.names))
+            self._signs = self._slots(state.num_worlds, len(state.signs.names))
         for world in _changed(state.signs.version, self._sign_version):
             for slot, text in zip(self._signs[world], state.signs.text[world], strict=True):
                 _put(slot, " ".join(text.split()))
 
+    def _tell(self, state: WorldState, world: int, avatar: int, slot: IntArray) -> None:
+        """Encodes one instruction, and notes if it is new and too long."""
+        text = state.instructions[world][avatar]
+        _put(slot, text)
+        if text == self._instructions[world][avatar]:
+            return
+        self._instructions[world][avatar] = text
+        count = len(encoded(text))
+        if count > self._most_told:
+            self.truncated_instructions += 1
+            setup, level, step = self.setup, int(state.level[world]), int(state.step[world])
+            warn_once(
+                ("instruction", setup.scenario, setup.task),
+                f"{setup.scenario}, level {level}, step {step}: the instruction of avatar {avatar} "
+                f"has {count} tokens, of which {self._most_told} are observed; shorten it, or let "
+                f"{setup.task}.text_tokens be at least {count + ROOM}",
+            )
 
-def _slots(*shape: int) -> IntArray:
-    """Room for texts: the number of tokens, then the tokens."""
-    return np.zeros((*shape, 1 + LENGTH), np.int32)
+    def _slots(self, *shape: int) -> IntArray:
+        """Room for texts: the number of tokens, then the tokens."""
+        return np.zeros((*shape, 1 + self._length), np.int32)
 
 
 def _put(slot: IntArray, text: str) -> None:
-    tokens = encoded(text)[:LENGTH]
+    tokens = encoded(text)[: len(slot) - 1]
     slot[0] = len(tokens)
     slot[1 : 1 + len(tokens)] = tokens
 
@@ -116,7 +142,9 @@ def _changed(version: Versions, seen: Versions) -> list[int]:
 
 
 @kernel
-def _fill(texts: Any, avatars: Any, sounds: Any, signs: Any, walls: Any, out: Any) -> None:
+def _fill(
+    texts: Any, avatars: Any, sounds: Any, signs: Any, walls: Any, most_told: int, out: Any
+) -> None:
     told, said, sound_texts, sign_texts = texts
     position, heading, utterance, height = avatars
     sound_position, sound_on = sounds
@@ -128,7 +156,7 @@ def _fill(texts: Any, avatars: Any, sounds: Any, signs: Any, walls: Any, out: An
         n = gather_walls(boxes, w, walls)
         for a in range(observers):
             row = out[w, a]
-            end = _append(row, 0, TOLD, told[w, a], MOST_TOLD)
+            end = _append(row, 0, TOLD, told[w, a], most_told)
             x, y, z = position[w, a, 0], position[w, a, 1], position[w, a, 2]
             for i in range(position.shape[1]):
                 phrase = utterance[w, i]

@@ -248,6 +248,11 @@ class Simulation(DeepCopied):
         """Key to (worlds, observers, ...), overwritten by every `step` and `observe`."""
         return self.observing.observations
 
+    @property
+    def truncated_instructions(self) -> int:
+        """How many instructions were cut off in the `text` observation, see `Task.text_tokens`."""
+        return self.observing.truncated_instructions
+
     def use(self, observations: Mapping[str, NDArray[Any]]) -> None:
         """Lets the sensors write into these arrays from now on: shared memory, for instance."""
         self.observing.observations = dict(observations)

@@ -11,7 +11,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.checks import flag
+from als_engine.checks import flag, whole_number
 from als_engine.errors import ArgumentError
 from als_engine.limits import check_memory
 from als_engine.plugins.registry import registry
@@ -25,6 +25,7 @@ from als_engine.world.state import WorldState
 __all__ = ["Observing"]
 
 MAX_FRAME: Final = 1024
+TEXT_TOKENS: Final = (128, 4096)
 
 _WORLD_BYTES: Final = 1 << 18
 """What a world takes beside its observations, about: its state, and the engine's."""
@@ -55,6 +56,9 @@ class Observing:
             utterances=tuple(task.utterances),
             time_step=state.time_step,
             max_episode_steps=state.max_episode_steps,
+            text_tokens=whole_number("text_tokens", task.text_tokens, *TEXT_TOKENS),
+            scenario=given.scenario,
+            task=type(task).__name__,
         )
         self._sensors = _make(task, given.sensors, setup)
         spaces = {key: space for sensor in self._sensors for key, space in sensor.spaces().items()}
@@ -84,6 +88,11 @@ class Observing:
     def flat_layout(self) -> dict[str, slice]:
         """Where each observation lies in the flat vector; empty without one."""
         return dict(self._flat.slices) if self._flat is not None else {}
+
+    @property
+    def truncated_instructions(self) -> int:
+        """How many instructions were too long for the `text` observation; 0 where none is made."""
+        return sum(sensor.truncated_instructions for sensor in self._sensors)
 
     def _check_memory(self, named: gymnasium.spaces.Dict) -> None:
         sizes = (math.prod(s.shape or ()) * s.dtype.itemsize for s in named.values() if s.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import gymnasium
@@ -35,6 +36,7 @@ __all__ = [
     "SharedLevels",
     "TwoSplits",
     "UnnamedTerms",
+    "Wordy",
 ]
 
 
@@ -231,3 +233,8 @@ class Easy(Good):
 class Crashing(Good):
     def after_step(self, state):
         1 / 0  # noqa: B018 - the bug that it stands for
+
+
+class Wordy(Good):
+    def layout(self, rng, level):
+        return replace(super().layout(rng, level), instruction="one " * 100)

@@ -57,6 +57,7 @@ def test_a_good_scenario_passes_and_is_measured():
         ("NoSections", "docstring", "the docstring's Metrics do not name `walked`"),
         ("Moody", "levels", "is laid out differently the second time"),
         ("Renaming", "levels", "names the props ('flag', 'thing 1')"),
+        ("Wordy", "instructions", "are cut off in the text observation: shorten them"),
         ("SharedLevels", "levels", "is the same under a secret key: agents could look it up"),
         ("SharedLevels", "splits", "of the train split is level 10000 of the test split"),
         ("SharedLevels", "splits", "of the train split is level 20000 of the validation split"),

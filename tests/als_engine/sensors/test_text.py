@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
 
 from als_engine.sensors import Setup, make_sensors
-from als_engine.sensors.text import LENGTH, MOST_TOLD
+from als_engine.sensors.text import ROOM
 from als_engine.sensors.tokenizer import TOLD, decode, encode
 from als_engine.world.layout import Box, Prop, Sign, SoundSource, Spawn
 
+LENGTH = Setup(1, 1, 1).text_tokens
+MOST_TOLD = LENGTH - ROOM
 SIGN = Sign("exit\nleft", (4, 0, 1.5), math.pi)
 
 
@@ -100,11 +103,50 @@ def test_the_nearest_sign_that_can_be_read_is_read(make_world, observe):
 def test_long_texts_are_cut_off_and_an_instruction_leaves_room(make_world, observe):
     sounds = {"voice": SoundSource((1, 0, 1), text="nine " * 50)}
     state = make_world(spawns=[(0, 0)], instruction="one " * 100, sounds=sounds)
-    tokens = observe(state, "text")[0, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tokens = observe(state, "text")[0, 0]
     assert tokens[: 1 + MOST_TOLD].tolist() == [TOLD, *encode("one " * 100)[:MOST_TOLD]]
     assert decode(tokens[1 + MOST_TOLD :]).startswith("<heard> nine nine")
     assert len(tokens) == LENGTH
     assert tokens.all()
+
+
+@pytest.mark.parametrize("tokens", [128, 300])
+def test_an_instruction_that_fits_is_observed_as_a_whole(tokens, make_world):
+    told = " ".join(["one"] * (tokens - ROOM))
+    assert len(encode(told)) == tokens - ROOM
+    state = make_world(spawns=[(0, 0)], instruction=told)
+    (sensor,) = make_sensors(["text"], Setup(1, 1, 1, text_tokens=tokens))
+    out = np.zeros((1, 1, tokens), np.int16)
+    assert sensor.spaces()["text"].shape == (tokens,)
+    sensor.read(state, {"text": out})
+    assert decode(out[0, 0]) == f"<told> {told}"
+    assert sensor.truncated_instructions == 0
+
+
+def test_an_instruction_that_is_too_long_is_counted_and_named_once(make_world):
+    state = make_world(
+        spawns=[(0, 0), (1, 0)], instruction=[" ".join(["one"] * 97), "go"], worlds=2
+    )
+    setup = Setup(2, 2, 2, scenario="Test/Long-v0", task="Long")
+    (sensor,) = make_sensors(["text"], setup)
+    out = {"text": np.zeros((2, 2, LENGTH), np.int16)}
+    with pytest.warns(RuntimeWarning) as given:
+        sensor.read(state, out)
+    assert [str(each.message) for each in given] == [
+        "Test/Long-v0, level 0, step 0: the instruction of avatar 0 has 97 tokens, of which 96 are "
+        "observed; shorten it, or let Long.text_tokens be at least 129"
+    ]
+    assert sensor.truncated_instructions == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        state.instruct([1], "stop", avatar=1)  # Avatar 0's is not told anew.
+        sensor.read(state, out)
+        assert sensor.truncated_instructions == 2
+        state.instruct([0], " ".join(["two"] * 97))
+        sensor.read(state, out)
+    assert sensor.truncated_instructions == 4
 
 
 def test_a_change_of_text_shows_in_the_next_read_of_the_same_sensor(make_world):

@@ -135,7 +135,7 @@ def test_saliency_is_one_in_all_and_has_a_part_for_each_thing():
     agent = make()
     weights = saliency(Question(Decider(agent), first(seen(agent)), 0))
     sizes = {key: array.size for key, array in weights.items()}
-    assert sizes == {"proprioception": 11, "entities": 16, "text": 64, "rgb": 256}
+    assert sizes == {"proprioception": 11, "entities": 16, "text": 128, "rgb": 256}
     assert sum(float(array.sum()) for array in weights.values()) == pytest.approx(1.0)
     assert all((array >= 0).all() for array in weights.values())
 

@@ -69,7 +69,7 @@ def test_every_value_that_is_there_belongs_to_one_part():
     space = gymnasium.spaces.Dict(
         {
             "rgb": Box(0, 255, (20, 30, 3), np.uint8),
-            "text": Box(0, 1023, (64,), np.int32),
+            "text": Box(0, 1023, (128,), np.int32),
             "audio": Box(0, 1, (2, 8), np.float32),
             "proprioception": Box(-1, 1, (11,), np.float32),
         }
