@@ -46,32 +46,36 @@ class HandWritten:
         spec.option.cone, spec.option.impratio = mujoco.mjtCone.mjCONE_ELLIPTIC, 10.0
         spec.option.enableflags = int(mujoco.mjtEnableBit.mjENBL_SLEEP)
         off = mujoco.mjtDisableBit
-        spec.option.disableflags = int(
-            off.mjDSBL_MIDPHASE | off.mjDSBL_AUTORESET | off.mjDSBL_WARMSTART
-        )
+        spec.option.disableflags = int(off.mjDSBL_AUTORESET | off.mjDSBL_WARMSTART)
         things: list[Any] = [None]
         root = spec.worldbody
-        root.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=(0, 0, 1), friction=(0, 0, 0))
+        root.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_PLANE, size=(0, 0, 1), friction=(0, 0, 0),
+            contype=1, conaffinity=1,
+        )  # fmt: skip
         for i in range(int(state.walls.count[world])):
             angle = state.walls.heading[world, i : i + 1] / 2
             root.add_geom(
                 type=mujoco.mjtGeom.mjGEOM_BOX, size=state.walls.half[world, i],
                 pos=state.walls.position[world, i], friction=(0, 0, 0),
-                quat=(pmath.cos(angle)[0], 0, 0, pmath.sin(angle)[0]),
+                quat=(pmath.cos(angle)[0], 0, 0, pmath.sin(angle)[0]), contype=3, conaffinity=3,
             )  # fmt: skip
             things.append(WALL)
         centered = {"explicitinertial": True, "ipos": (0, 0, 0), "iquat": (1, 0, 0, 0)}
         for a in range(state.num_avatars):
             body = root.add_body(
-                mass=state.bodies.mass[a], inertia=(1, 1, 1),
+                mass=state.bodies.mass[a], inertia=(1, 1, 1), gravcomp=1,
                 sleep=mujoco.mjtSleepPolicy.mjSLEEP_NEVER, **centered,
             )  # fmt: skip
-            for axis in np.eye(3):
-                body.add_joint(type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis)
             radius, height = state.bodies.radius[a], state.bodies.height[a]
+            for axis in np.eye(3):
+                body.add_joint(
+                    type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis, range=(height / 2, 1e4),
+                    limited=int(axis[2]),
+                )  # fmt: skip
             body.add_geom(
                 type=mujoco.mjtGeom.mjGEOM_CAPSULE, size=(radius, height / 2 - radius, 0),
-                condim=1, priority=1, gap=0.01,
+                condim=1, priority=1, gap=0.01, contype=2, conaffinity=2,
             )  # fmt: skip
             things.append(WALL - 1 - a)
         props = state.props
@@ -147,6 +151,12 @@ class HandWritten:
         model, data, _, free, _ = self.worlds[world]
         avatars, props, count = state.avatars, state.props, 3 * state.num_avatars
         data.qfrc_applied[:count] = force.ravel()
+        for a, level in enumerate((state.bodies.height / 2).tolist()):
+            z = 3 * a + 2
+            if data.qpos[z] - level > 1e-5:
+                data.qfrc_applied[z] += GRAVITY * state.bodies.mass[a]
+            elif data.qpos[z] - level >= -1e-5 and abs(data.qvel[z]) <= 1e-3:
+                data.qpos[z], data.qvel[z] = level, 0
         for _ in range(self.substeps):
             mujoco.mj_step(model, data)
         avatars.position[world] = data.qpos[:count].reshape(-1, 3)
@@ -188,13 +198,20 @@ def _add_geom(body: Any, world: int, prop: int, state: WorldState) -> None:
     friction = float(props.friction[world, prop])
     if shape == SHAPE_BOX:
         body.add_geom(
-            type=kinds.mjGEOM_BOX, size=(x, y, z), condim=3, friction=(friction, 0.005, 0)
+            type=kinds.mjGEOM_BOX,
+            size=(x, y, z),
+            condim=3,
+            friction=(friction, 0.005, 0),
+            contype=3,
+            conaffinity=3,
         )
         return
     kind, size = kinds.mjGEOM_CYLINDER, (x, z, 0)
     if shape == SHAPE_SPHERE:
         kind, size = kinds.mjGEOM_SPHERE, (x, 0, 0)
-    body.add_geom(type=kind, size=size, condim=6, friction=(friction, 0.005, 0.01))
+    body.add_geom(
+        type=kind, size=size, condim=6, friction=(friction, 0.005, 0.01), contype=3, conaffinity=3
+    )
 
 
 def _inertia(shape: int, half: FloatArray, mass: float) -> list[float]:

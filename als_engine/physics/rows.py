@@ -18,6 +18,7 @@ class AvatarRows(NamedTuple):
     heading: FloatArray
     radius: FloatArray
     height: FloatArray
+    mass: FloatArray
     touch: FloatArray
     touches_prop: BoolArray
     touches_avatar: BoolArray
@@ -43,7 +44,8 @@ def avatar_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
     avatars, bodies = state.avatars, state.bodies
     return (
         avatars.position, avatars.velocity, avatars.heading, bodies.radius, bodies.height,
-        avatars.touch, avatars.touches_prop, avatars.touches_avatar, avatars.touches_wall,
+        bodies.mass, avatars.touch, avatars.touches_prop, avatars.touches_avatar,
+        avatars.touches_wall,
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from measuring.envs import flatness, sb3, single, workers
 from measuring.evaluation import evaluating, sandboxed
 from measuring.learning import collecting, pretraining, training_share
+from measuring.mujoco import mujoco_flatness, mujoco_resets, mujoco_vector, snapshots
 from measuring.physics import resets, vector_against_bullet
 from measuring.sensors import camera_against_tiny_renderer, pixels_env
 from measuring.startup import import_time
@@ -17,6 +18,10 @@ ALL = (
     camera_against_tiny_renderer,
     pixels_env,
     resets,
+    mujoco_vector,
+    mujoco_flatness,
+    mujoco_resets,
+    snapshots,
     flatness,
     workers,
     sb3,

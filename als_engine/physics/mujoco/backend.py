@@ -1,7 +1,8 @@
 """MuJoCo as the physics: one model and one data a world, stepped by kernels.
 
 - An avatar is an upright capsule on three sliding joints, so it cannot turn over. Forces, not
-  velocities, move it, and are held over the substeps.
+  velocities, move it, and are held over the substeps. It stands at a limit of its height, without
+  weight; the kernels give it one while it is lifted.
 - What lies still sleeps, by MuJoCo's own rule; what a task or a hand moves wakes all of its world.
   What is carried or absent sleeps far away.
 - A level of the same structure as the one before is written into the arrays of the model; another
@@ -25,6 +26,7 @@ from als_engine.physics.mujoco.model import (
     Places,
     Structure,
     compiled,
+    content_of,
     places_of,
     structure_of,
     write_level,
@@ -60,6 +62,7 @@ class MuJoCo(Owner):
         super().__init__()
         self.substeps = substeps
         self._worlds: list[tuple[Structure, Any, Any] | None] = [None] * num_worlds
+        self._written = [b""] * num_worlds
         self._pool: list[tuple[Structure, Any, Any]] = []
         self._handles = Handles(*(np.zeros(num_worlds, np.intp) for _ in Handles._fields))
         self._broken: BoolArray = np.zeros(num_worlds, np.bool_)
@@ -84,6 +87,13 @@ class MuJoCo(Owner):
     def build(self, world: int, state: WorldState) -> None:
         """Puts one world's content into a model and resets its data: nothing of before is left."""
         self.check_owner()
+        self._write(world, state, content_of(world, state))
+        place_world(
+            world, tuple(self._handles), tuple(self._numbers), avatar_rows(state), prop_rows(state)
+        )
+
+    def _write(self, world: int, state: WorldState, content: bytes) -> None:
+        """Writes a level into a model, with data that are reset."""
         places = places_of(world, state)
         model, data = self._take(world, structure_of(world, state, places))
         mujoco.mj_resetData(model, data)
@@ -91,9 +101,7 @@ class MuJoCo(Owner):
         mujoco.mj_setConst(model, data)
         mujoco.mj_resetData(model, data)  # Also of what the line before has computed.
         self._number(world, model, state, places)
-        place_world(
-            world, tuple(self._handles), tuple(self._numbers), avatar_rows(state), prop_rows(state)
-        )
+        self._written[world] = content
 
     def _take(self, world: int, structure: Structure) -> tuple[Any, Any]:
         """Gives a world a model and data of a structure, and returns them."""
@@ -163,16 +171,20 @@ class MuJoCo(Owner):
     def restore(
         self, worlds: NDArray[np.intp], state: WorldState, saved: Mapping[str, NDArray[Any]]
     ) -> None:
-        """Builds worlds anew and puts their moments in; see `Physics.restore`."""
+        """Puts moments into worlds of their levels; see `Physics.restore`."""
         self.check_owner()
+        contents = [content_of(world, state) for world in worlds.tolist()]
         models = [
-            compiled(structure_of(world, state, places_of(world, state)))
-            for world in worlds.tolist()
+            self._model_of(world, state, content)
+            for world, content in zip(worlds.tolist(), contents, strict=True)
         ]
         check_saved(models, saved)
         strayed = []
-        for row, world in enumerate(worlds.tolist()):
-            self.build(world, state)
+        for row, (world, content) in enumerate(zip(worlds.tolist(), contents, strict=True)):
+            if content == self._written[world]:
+                mujoco.mj_resetData(*self._worlds[world][1:])
+            else:
+                self._write(world, state, content)
             held = self._worlds[world]
             assert held is not None
             _, model, data = held
@@ -188,6 +200,13 @@ class MuJoCo(Owner):
                 world=strayed[0],
                 worlds=tuple(strayed),
             )
+
+    def _model_of(self, world: int, state: WorldState, content: bytes) -> Any:
+        """A model of a world's structure; its own where that has the level already."""
+        held = self._worlds[world]
+        if held is not None and content == self._written[world]:
+            return held[1]
+        return compiled(structure_of(world, state, places_of(world, state)))
 
     def _agrees(self, world: int, data: Any, state: WorldState) -> bool:
         """Whether a world's bodies are where its state has them."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.physics.kernels import GRAVITY, SUBSTEP
-from als_engine.world.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE, FloatArray, IntArray
+from als_engine.world.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE, FloatArray, IntArray, Walls
 from als_engine.world.state import WorldState
 
 _SHAPES: Final = (
@@ -25,9 +25,14 @@ _SHAPES: Final = (
     mujoco.mjtGeom.mjGEOM_CYLINDER,
 )
 _ROOM: Final = 16
+_SLACK: Final = 1e-6
 _FEELS: Final = 0.01
 _TORSION: Final = 0.005
 _ROLLING: Final = 0.01
+_HIGHEST: Final = 1e4
+# Two meet where a bit of the one's `contype` is in the other's `conaffinity`: all but avatars and
+# the floor.
+_FLOOR, _AVATAR, _THING = 1, 2, 3
 _IMPEDANCE_RATIO: Final = 10.0
 """How much stiffer friction is than the normal force: a heavy crate that is pushed creeps less."""
 
@@ -100,16 +105,20 @@ def compiled(structure: Structure) -> Any:
     options.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
     options.impratio = _IMPEDANCE_RATIO
     options.enableflags = int(mujoco.mjtEnableBit.mjENBL_SLEEP)
-    # The tree of the walls' boxes would be that of the level that was compiled; whoever is broken
-    # is told of, not reset; and the solver's first guess is no part of a moment: that of a sleeper
-    # is not in MuJoCo's state.
+    # Whoever is broken is told of, not reset; and the solver's first guess is no part of a moment:
+    # that of a sleeper is not in MuJoCo's state.
     off = mujoco.mjtDisableBit
-    options.disableflags = int(off.mjDSBL_MIDPHASE | off.mjDSBL_AUTORESET | off.mjDSBL_WARMSTART)
+    options.disableflags = int(off.mjDSBL_AUTORESET | off.mjDSBL_WARMSTART)
     world = spec.worldbody
     # The greater friction of two counts. This way it is the prop's own.
-    world.add_geom(type=mujoco.mjtGeom.mjGEOM_PLANE, size=(0, 0, 1), friction=(0, 0, 0))
-    for _ in range(structure.walls):
-        world.add_geom(type=mujoco.mjtGeom.mjGEOM_BOX, size=(1, 1, 1), friction=(0, 0, 0))
+    world.add_geom(
+        type=mujoco.mjtGeom.mjGEOM_PLANE, size=(0, 0, 1), friction=(0, 0, 0),
+        contype=_FLOOR, conaffinity=_FLOOR,
+    )  # fmt: skip
+    for i in range(structure.walls):  # In a row, so that the tree of their bounds is a shallow one.
+        world.add_geom(
+            type=mujoco.mjtGeom.mjGEOM_BOX, size=(1, 1, 1), pos=(4 * i, 0, 0), friction=(0, 0, 0)
+        )
     for radius, height, mass in structure.avatars:
         _add_avatar(world, radius, height, mass)
     for shape in structure.free:
@@ -127,25 +136,48 @@ _CENTERED: Final[dict[str, Any]] = {
 
 
 def _add_avatar(world: Any, radius: float, height: float, mass: float) -> None:
-    """An upright capsule that slides along three axes, turns about none and never sleeps."""
+    """An upright capsule that slides along three axes, turns about none and never sleeps.
+
+    A limit of its height takes the place of the floor. Who stands at it has no weight, so that the
+    solver has nothing to do for them; to who is lifted `worlds` gives it.
+    """
     body = world.add_body(
-        mass=mass, inertia=(1, 1, 1), sleep=mujoco.mjtSleepPolicy.mjSLEEP_NEVER, **_CENTERED
-    )
-    for axis in np.eye(3):
+        mass=mass, inertia=(1, 1, 1), gravcomp=1.0, sleep=mujoco.mjtSleepPolicy.mjSLEEP_NEVER,
+        **_CENTERED,
+    )  # fmt: skip
+    for axis in np.eye(3)[:2]:
         body.add_joint(type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis)
+    body.add_joint(
+        type=mujoco.mjtJoint.mjJNT_SLIDE, axis=(0, 0, 1), range=(height / 2.0, _HIGHEST),
+        limited=mujoco.mjtLimited.mjLIMITED_TRUE,
+    )  # fmt: skip
     body.add_geom(
         type=mujoco.mjtGeom.mjGEOM_CAPSULE,
         size=(radius, height / 2.0 - radius, 0.0),
         # The commanded force is all that moves it along the floor: no friction with anything.
         condim=1,
         priority=1,
+        contype=_AVATAR,
+        conaffinity=_AVATAR,
         # What is that close is felt, but not pushed.
         gap=_FEELS,
     )
 
 
 def _add_prop(body: Any, shape: int) -> None:
-    body.add_geom(type=_SHAPES[shape], size=(1, 1, 1), condim=3 if shape == SHAPE_BOX else 6)
+    body.add_geom(
+        type=_SHAPES[shape], size=(1, 1, 1), condim=3 if shape == SHAPE_BOX else 6,
+        contype=_THING, conaffinity=_THING,
+    )  # fmt: skip
+
+
+def content_of(world: int, state: WorldState) -> bytes:
+    """All that `write_level` reads of a world: two of the same are the same level to a model."""
+    walls, props, count = state.walls, state.props, int(state.walls.count[world])
+    parts = [array[world, :count] for array in (walls.position, walls.half, walls.heading)]
+    parts += [each[world] for each in (props.shape, props.half, props.mass, props.friction,
+                                       props.solid)]  # fmt: skip
+    return b"".join([count.to_bytes(4, "little"), *(part.tobytes() for part in parts)])
 
 
 def write_level(model: Any, world: int, state: WorldState, places: Places) -> None:
@@ -160,7 +192,8 @@ def write_level(model: Any, world: int, state: WorldState, places: Places) -> No
     model.geom_quat[here, 0], model.geom_quat[here, 3] = _half_turn(walls.heading[world, :count])
     _size(model, here, walls.half[world, :count])
     model.geom_contype[1 : 1 + room] = model.geom_conaffinity[1 : 1 + room] = 0
-    model.geom_contype[here] = model.geom_conaffinity[here] = 1
+    model.geom_contype[here] = model.geom_conaffinity[here] = _THING
+    _bound_walls(model, walls, world, room)
 
     first = 1 + room + state.num_avatars
     for which in places:
@@ -169,6 +202,7 @@ def write_level(model: Any, world: int, state: WorldState, places: Places) -> No
         first += chosen.size
         shape, half = props.shape[world, chosen], props.half[world, chosen]
         _size(model, geoms, half, shape)
+        model.bvh_aabb[model.body_bvhadr[model.geom_bodyid[geoms]], 3:] = half
         model.geom_friction[geoms, 0] = props.friction[world, chosen]
         model.geom_friction[geoms, 1] = _TORSION
         model.geom_friction[geoms, 2] = np.where(shape == SHAPE_BOX, 0.0, _ROLLING)
@@ -177,6 +211,30 @@ def write_level(model: Any, world: int, state: WorldState, places: Places) -> No
             mass = props.mass[world, chosen]
             model.body_mass[bodies] = mass
             model.body_inertia[bodies] = _inertia(shape, half, mass)
+
+
+def _bound_walls(model: Any, walls: Walls, world: int, room: int) -> None:
+    """Writes the bounds of the walls into the tree by which MuJoCo finds those that are near."""
+    count = int(walls.count[world])
+    cos, sin = np.abs(walls.cos[world, :count]), np.abs(walls.sin[world, :count])
+    x, y, z = walls.half[world, :count].T
+    reach = np.stack([cos * x + sin * y, sin * x + cos * y, z], 1) + _SLACK
+    middle = walls.position[world, :count]
+    # By the number of the geom: low corners, then high ones. What is not used is nowhere else.
+    bounds = [(-_HIGHEST,) * 3 + (_HIGHEST,) * 3]
+    bounds += map(tuple, np.concatenate([middle - reach, middle + reach], 1).tolist())
+    bounds += bounds[1:2] * (room - count)
+    found = [(0.0,) * 6] * int(model.body_bvhnum[0])
+    children, geoms = model.bvh_child[: len(found)].tolist(), model.bvh_nodeid.tolist()
+    for node in reversed(range(len(found))):  # Children come after their parents.
+        if geoms[node] >= 0:
+            found[node] = bounds[geoms[node]]
+        else:
+            one, other = (found[child] for child in children[node])
+            found[node] = (*map(min, one[:3], other[:3]), *map(max, one[3:], other[3:]))
+    corners = np.array(found)
+    model.bvh_aabb[: len(found), :3] = (corners[:, 3:] + corners[:, :3]) / 2.0
+    model.bvh_aabb[: len(found), 3:] = (corners[:, 3:] - corners[:, :3]) / 2.0
 
 
 def _half_turn(heading: FloatArray) -> tuple[FloatArray, FloatArray]:

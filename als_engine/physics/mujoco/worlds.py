@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.physics.kernels import (
+    GRAVITY,
     SUBSTEP,
     WALL,
     feel,
@@ -27,6 +28,12 @@ FLOOR: Final = -(1 << 30)
 
 AWAKE: Final = -11
 """What `mjData.tree_asleep` holds for what has moved just now: -1 - mjMINAWAKE."""
+
+LIFTED: Final = 1e-5
+"""Metres over the floor up to which an avatar stands on it."""
+
+STILL: Final = 1e-3
+"""Metres per second up to which it does so at rest."""
 
 LOST: Final = 1e6
 """Metres, metres per second: beyond it MuJoCo would write warnings into a file."""
@@ -165,7 +172,6 @@ def _advance(w, handles, numbers, substeps, force, avatars, props):  # type: ign
     readings = np.zeros((count, 6))
     if not is_sound(readings, props.position[w], props.orientation[w]):
         return False
-    write_bytes(handles.forces[w], force.copy().ctypes, 24 * count)
     for substep in range(substeps + 1):
         if substep > 0:
             api.step(handles.model[w], handles.data[w])
@@ -174,6 +180,8 @@ def _advance(w, handles, numbers, substeps, force, avatars, props):  # type: ign
         read_bytes(motion.ctypes, handles.velocities[w], 8 * motion.size)
         if not (_is_known(places) and _is_known(motion)):
             return False
+        if substep == 0:
+            _stand(w, handles, places, motion, force, avatars)
     for a in range(count):
         readings[a, :3] = places[3 * a : 3 * a + 3]
         readings[a, 3:] = motion[3 * a : 3 * a + 3]
@@ -192,6 +200,26 @@ def _advance(w, handles, numbers, substeps, force, avatars, props):  # type: ign
         avatars.position[w, a, 2] -= avatars.height[a] / 2.0
         avatars.velocity[w, a] = readings[a, 3:]
     return True
+
+
+@inner
+def _stand(w, handles, places, motion, force, avatars):  # type: ignore[no-untyped-def]
+    """Writes the forces on one world's avatars, and puts those that stand onto the floor exactly.
+
+    Who is lifted, by what they walk onto, gets the weight that the model spares the others.
+    """
+    force = force.copy()
+    for a in range(avatars.height.size):
+        level = avatars.height[a] / 2.0
+        lift = places[3 * a + 2] - level
+        if lift > LIFTED:
+            force[a, 2] += GRAVITY * avatars.mass[a]
+        elif lift >= -LIFTED and abs(motion[3 * a + 2]) <= STILL:
+            places[3 * a + 2], motion[3 * a + 2] = level, 0.0
+    count = 24 * avatars.height.size
+    write_bytes(handles.positions[w], places.ctypes, count)
+    write_bytes(handles.velocities[w], motion.ctypes, count)
+    write_bytes(handles.forces[w], force.ctypes, count)
 
 
 @inner
