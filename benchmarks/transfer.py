@@ -1,0 +1,127 @@
+"""How well does an agent play on the engine that it was not trained on?
+
+    python benchmarks/transfer.py             trains, evaluates, prints the table of docs/physics.md
+    python benchmarks/transfer.py tag         one scenario alone
+    python benchmarks/transfer.py --table     prints what is in runs/transfer
+
+PPO learns each scenario of `learning.py` on each engine, from five seeds; every agent is evaluated
+on both engines, on held-out levels. A cell is the mean over seeds with its 95% interval. Each
+result is kept in runs/transfer: an interrupted call goes on with the next agent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from learning import RUNS
+
+ENGINES = ("bullet", "mujoco")
+SEEDS = 5
+EPISODES = 100
+FOLDER = Path("runs") / "transfer"
+
+
+def main() -> int:
+    """Runs what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="*", help=f"some of {', '.join(RUNS)}; all by default")
+    parser.add_argument("--steps", type=int, help="train for this many steps instead")
+    parser.add_argument("--table", action="store_true", help="print what is there")
+    options = parser.parse_args()
+    if unknown := set(options.runs) - set(RUNS):
+        parser.error(f"unknown {unknown.pop()!r}; there are {', '.join(RUNS)}")
+    if not options.table:
+        train_all(options.runs or list(RUNS), options.steps)
+    print_table()
+    return 0
+
+
+def train_all(names: list[str], steps: int | None) -> None:
+    """Trains and evaluates whoever is missing."""
+    from rich.progress import track
+
+    missing = [
+        (name, engine, seed)
+        for name in names
+        for engine in ENGINES
+        for seed in range(SEEDS)
+        if not _file(name, engine, seed).exists()
+    ]
+    for name, engine, seed in track(missing, "Training and evaluating"):
+        result = train(name, engine, seed, steps)
+        path = _file(name, engine, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = path.with_suffix(".part")
+        whole.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        whole.replace(path)
+
+
+def train(name: str, engine: str, seed: int, steps: int | None) -> dict[str, Any]:
+    """One agent: its mean return on each engine."""
+    from als_engine.agents.training import train_agent
+    from als_engine.evaluation.protocol import evaluate
+
+    run = RUNS[name]
+    trained = train_agent(
+        run.scenario,
+        "ppo",
+        steps=steps or run.steps,
+        worlds=run.worlds,
+        seed=seed,
+        arguments={**run.arguments, "physics": engine},
+        config=run.config,
+    )
+    returns = {}
+    for other in ENGINES:
+        found = evaluate(
+            trained.agent,
+            run.scenario,
+            EPISODES,
+            seed=seed,
+            arguments={**trained.record.arguments, "physics": other},
+            observers=trained.record.observers,
+        )
+        returns[other] = float(found.returns.mean())
+    return {"scenario": run.scenario, "steps": steps or run.steps, "returns": returns}
+
+
+def print_table() -> None:
+    """The mean returns of those trained here on those engines there, in Markdown."""
+    print("| scenario | trained on | steps | played on Bullet | played on MuJoCo |")
+    print("| --- | --- | ---: | ---: | ---: |")
+    for name in RUNS:
+        for engine in ENGINES:
+            files = [_file(name, engine, seed) for seed in range(SEEDS)]
+            found = [json.loads(path.read_text()) for path in files if path.exists()]
+            if not found:
+                continue
+            cells = [_cell([one["returns"][other] for one in found]) for other in ENGINES]
+            steps = " / ".join(sorted({f"{one['steps']:,}" for one in found}))
+            print(f"| {found[0]['scenario']} | {engine} | {steps} | {cells[0]} | {cells[1]} |")
+
+
+def _cell(values: list[float]) -> str:
+    """The mean over seeds and its interval, by Student's t."""
+    import numpy as np
+    from scipy.stats import t
+
+    mean, count = np.mean(values), len(values)
+    if count < 2:
+        return f"{mean:.2f} (one seed)"
+    half = t.ppf(0.975, count - 1) * np.std(values, ddof=1) / count**0.5
+    return f"{mean:.2f} [{mean - half:.2f}, {mean + half:.2f}]"
+
+
+def _file(name: str, engine: str, seed: int) -> Path:
+    return FOLDER / f"{name}-{engine}-{seed}.json"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
