@@ -20,6 +20,7 @@ from als_engine.render.raster import (
 from als_engine.render.scene import (
     BOARD,
     BOX,
+    DESCENT,
     NOBODY,
     SIGN,
     Scene,
@@ -36,6 +37,7 @@ FAR = np.float32(MAX_DEPTH)
 CREASE_SLOPE, CREASE_LIGHT = np.float32(0.5), np.float32(0.78)
 CLEAREST = np.float32(0.45)
 FINEST = np.float32(0.05)
+HANGING = np.float32(DESCENT)
 # A pixel of a board whose text is still to be painted.
 MARK = np.int32(127 << 24)
 
@@ -90,7 +92,7 @@ def _write_board(buffers, near, first, end, paint, board, sums):
             fv = (abs(local[2, 2] - dz * sx) + abs(local[3, 2] - dz * sy)) * t * kv
             fu, fv = max(fu, FINEST), max(fv, FINEST)
             share = ZERO
-            if u + fu > ZERO and u - fu < wide and v + fv > ZERO and v - fv < tall:
+            if u + fu > ZERO and u - fu < wide and v + fv > ZERO and v - fv < tall + HANGING:
                 u0, u1, v0, v1 = u - fu * HALF, u + fu * HALF, v - fv * HALF, v + fv * HALF
                 share = _ink(sums, u1, v1) - _ink(sums, u0, v1) - _ink(sums, u1, v0)
                 share = min(max((share + _ink(sums, u0, v0)) / (fu * fv), ZERO), ONE)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.font.glyphs import HEIGHT, WIDTH, bitmaps
 from als_engine.geometry import portable_math as pmath
-from als_engine.render.font import FIRST, GLYPHS, HEIGHT, LAST, WIDTH
 from als_engine.system import compiling
 from als_engine.world.layout import SIGN_COLUMNS, SIGN_ROWS
 
@@ -45,8 +45,7 @@ inner: Any = compiling.inner(**_OPTIONS)
 inlined: Any = compiling.inner(forceinline=True, **_OPTIONS)
 """Likewise, where a call would cost more than the work: a tuple of arrays is seven words each."""
 
-CELL_WIDTH, CELL_HEIGHT = WIDTH + 1, HEIGHT + 2
-SUMS = (SIGN_ROWS * CELL_HEIGHT, SIGN_COLUMNS * CELL_WIDTH)
+SUMS = (SIGN_ROWS * HEIGHT + 1, SIGN_COLUMNS * WIDTH + 1)
 
 # Towards the sun; what a surface sends back is AMBIENT + SUN * cosine, negative cosines included,
 # so that the faces in shade differ as well.
@@ -77,6 +76,8 @@ PARTS = len(RULES)
 # Of the body's height: half the height of each part and where its middle is; the head's radius.
 HALVES, LIFTS, HEAD = np.array([0.36, 0.11, 0.1]), np.array([0.36, 0.72, 0.9]), 0.1
 
+DESCENT = 2
+"""Rows of a cell that are below the line, and so in the margin of a board for its last one."""
 LAMP = np.float32(0.75)
 BOARD_HALF = 0.015
 """Half the thickness of a sign, metres."""
@@ -98,7 +99,7 @@ class Scene(NamedTuple):
         board: (…, 4) of a board's text: width and height in texels, texels per half width and per
             half height.
         glyphs: (worlds, signs, 4, 16), the texts that `ink` was made from.
-        ink: (worlds, signs, 36, 96), texels of ink above and to the left of each texel's corner.
+        ink: (worlds, signs, 37, 97), texels of ink above and to the left of each texel's corner.
         half: (3,), tones: (parts, 3), to work in.
     """
 
@@ -111,7 +112,7 @@ class Scene(NamedTuple):
     paint: NDArray[np.int32]
     rule: NDArray[np.int32]
     board: NDArray[np.float32]
-    glyphs: NDArray[np.uint8]
+    glyphs: NDArray[np.uint16]
     ink: NDArray[np.uint16]
     half: NDArray[np.float64]
     tones: NDArray[np.int32]
@@ -130,7 +131,7 @@ def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
         np.zeros((*shape, 7), np.int32),
         np.zeros(shape, np.int32),
         np.zeros((*shape, 4), np.float32),
-        np.zeros((worlds, signs, SIGN_ROWS, SIGN_COLUMNS), np.uint8),
+        np.zeros((worlds, signs, SIGN_ROWS, SIGN_COLUMNS), np.uint16),
         np.zeros((worlds, signs, *SUMS), np.uint16),
         np.zeros(3),
         np.zeros((PARTS, 3), np.int32),
@@ -163,7 +164,7 @@ def fill(scene: Scene, state: WorldState, first: int = 0) -> None:
             s.present, s.position, s.heading, s.half, s.paper, s.ink, s.glyphs, s.rows, s.columns,
         ),
         (a.position, a.heading, a.color, state.bodies.radius, state.bodies.height),
-        GLYPHS,
+        bitmaps(),
     )  # fmt: skip
 
 
@@ -290,8 +291,8 @@ def _add_signs(scene, w, of, signs, font):
         # A lamp shines on what is to be read.
         scene.paint[w, i, 0] = _pack_lit(paper[of, j], SIGN, LAMP)
         scene.paint[w, i, 6] = _pack_lit(ink[of, j], SIGN, LAMP)
-        wide = CELL_WIDTH * columns[of, j] - 1
-        tall = max(CELL_HEIGHT * rows[of, j] - 2, 1)
+        wide = WIDTH * columns[of, j] - 1
+        tall = max(HEIGHT * rows[of, j] - DESCENT, 1)
         texel = min(size[1] * MARGINS[0] / wide, size[2] * MARGINS[1] / tall) * 2.0
         board = scene.board[w, i]
         board[0], board[1] = wide, tall
@@ -349,15 +350,12 @@ def _sum_ink(glyphs, rows, columns, font, sums):
             if glyphs[row, column] != 0:
                 length = column + 1
         # Every line stands in the middle.
-        left = (columns - length) * CELL_WIDTH // 2
+        left = (columns - length) * WIDTH // 2
         for column in range(length):
-            code = glyphs[row, column]
-            if FIRST <= code <= LAST:
-                for y in range(HEIGHT):
-                    for x in range(WIDTH):
-                        sums[row * CELL_HEIGHT + y + 1, left + column * CELL_WIDTH + x + 1] = font[
-                            code - FIRST, y, x
-                        ]
+            glyph = font[glyphs[row, column]]
+            for y in range(HEIGHT):
+                for x in range(WIDTH):
+                    sums[row * HEIGHT + y + 1, left + column * WIDTH + x + 1] = glyph[y, x]
     for y in range(1, sums.shape[0]):
         line = 0
         for x in range(1, sums.shape[1]):

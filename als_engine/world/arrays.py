@@ -6,6 +6,7 @@ radians, forces newtons. Positions are float64, so that a replay is exact.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.font.glyphs import indices
 from als_engine.geometry import portable_math as pmath
 from als_engine.world.layout import (
     SIGN_COLUMNS,
@@ -228,7 +230,8 @@ class Signs(Arrays):
     Attributes:
         position: (…, 3) of the centre. heading: the direction it faces. half: (…, 2) half width
             and half height. present: bool. paper, ink: (…, 3) uint8.
-        glyphs: (…, 4, 16) character codes, 0 where empty. rows, columns: how many are in use.
+        glyphs: (…, 4, 16) indices of the font's characters, 0 where empty; those of ASCII are
+            their codes. rows, columns: how many are in use.
         text: lists of str, `text[world][sign]`.
         version: (worlds,) goes up whenever a text of that world changes.
     """
@@ -242,7 +245,7 @@ class Signs(Arrays):
         self.present: BoolArray = np.ones(shape, np.bool_)
         self.paper: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
         self.ink: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
-        self.glyphs: NDArray[np.uint8] = np.zeros((*shape, SIGN_ROWS, SIGN_COLUMNS), np.uint8)
+        self.glyphs: NDArray[np.uint16] = np.zeros((*shape, SIGN_ROWS, SIGN_COLUMNS), np.uint16)
         self.rows: IntArray = np.zeros(shape, np.int32)
         self.columns: IntArray = np.zeros(shape, np.int32)
         self.text: list[list[str]] = [[""] * len(names) for _ in range(num_worlds)]
@@ -260,15 +263,15 @@ class Signs(Arrays):
             self.write(world, i, sign.text)
 
     def write(self, world: int, sign: int, text: str) -> None:
-        """Puts a text on one world's sign."""
+        """Puts a text on one world's sign, normalised (NFC)."""
         lines = check_sign_text(f"sign {self.names[sign]!r}", text)
         glyphs = self.glyphs[world, sign]
         glyphs[:] = 0
         for row, line in enumerate(lines):
-            glyphs[row, : len(line)] = np.frombuffer(line.encode("ascii"), np.uint8)
+            glyphs[row, : len(line)] = indices(line)
         self.rows[world, sign] = len(lines)
         self.columns[world, sign] = max(1, *map(len, lines))
-        self.text[world][sign] = text
+        self.text[world][sign] = unicodedata.normalize("NFC", text)
         self.version[world] += 1
 
 

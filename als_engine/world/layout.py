@@ -8,6 +8,7 @@ seen from above), masses kilograms; z points up and the floor is at z = 0.
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from als_engine.errors import LayoutError, unknown
+from als_engine.font.glyphs import drawn
 
 COLORS: Mapping[str, tuple[int, int, int]] = {
     "white": (240, 240, 236),
@@ -36,6 +38,8 @@ COLORS: Mapping[str, tuple[int, int, int]] = {
 SIGN_ROWS = 4
 SIGN_COLUMNS = 16
 SOUND_BANDS = 8
+# Control characters, halves of characters, separators of lines and paragraphs.
+_NO_TEXT = frozenset({"Cc", "Cs", "Zl", "Zp"})
 
 Color: TypeAlias = "str | tuple[int, int, int]"
 
@@ -137,7 +141,7 @@ class Sign:
     r"""An upright board with up to 4 lines of 16 characters, readable from the side it faces.
 
     Attributes:
-        text: printable ASCII; lines are separated by "\n".
+        text: lines are separated by "\n"; of what the font lacks there is a box.
         position: (x, y, z) of its centre, metres.
         heading: the direction that it faces, radians.
         width, height: metres.
@@ -270,14 +274,14 @@ def _check_sound(what: str, sound: SoundSource) -> None:
 
 
 def check_sign_text(what: str, text: str) -> list[str]:
-    """Return the lines of a sign's text.
+    """Return the lines of a sign's text, of characters that take a cell each.
 
     Raises:
-        LayoutError: it has too many or too long lines, or characters that have no bitmap.
+        LayoutError: it has too many or too long lines, or control characters.
     """
-    lines = text.split("\n")
+    lines = [drawn(line) for line in text.split("\n")]
     if len(lines) > SIGN_ROWS or max(map(len, lines)) > SIGN_COLUMNS:
         raise LayoutError(f"{what} holds {SIGN_ROWS} lines of {SIGN_COLUMNS} characters: {text!r}")
-    if not all(" " <= character <= "~" for line in lines for character in line):
-        raise LayoutError(f"{what} shows printable ASCII only: {text!r}")
+    if any(unicodedata.category(each) in _NO_TEXT for line in lines for each in line):
+        raise LayoutError(f"{what} shows no control characters: {text!r}")
     return lines

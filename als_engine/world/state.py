@@ -373,6 +373,8 @@ class WorldState:
                 part = (
                     array[world, :walls] if group is self.walls and array.ndim > 1 else array[world]
                 )
+                if name == "glyphs":  # A byte of each will do: the texts themselves follow below.
+                    part = part.astype(np.uint8)
                 state.update(np.ascontiguousarray(part).tobytes())
         for name in sorted(self.quantities):
             state.update(np.ascontiguousarray(self.quantities[name][world]).tobytes())

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from als_engine.errors import ArgumentError
-from als_engine.render.font import GLYPHS
+from als_engine.font.drawn_ascii import GLYPHS
 from als_engine.sensors.base import Setup
 from als_engine.sensors.camera import EYE_HEIGHT, MAX_DEPTH, PITCH, Camera, third_person
 from als_engine.world.arrays import Body
@@ -420,6 +420,17 @@ def test_eight_characters_can_be_read_at_64_pixels(text):
     up = -1.485 * np.sin(PITCH) + z * np.cos(PITCH)
     top, bottom = 32 - 32 * up / forward
     assert read_back(picture, text, (top, bottom, left, right)) == text
+
+
+def test_a_sign_shows_letters_beyond_ascii():
+    def seen(text):
+        sign = Sign(text, (1.4, 0.0, 1.3), np.pi, 1.2, 0.8)
+        return look(make_state(empty(signs={"sign": sign})), enabled=("rgb",))["rgb"]
+
+    whole = seen("ñ Ж ώ g")
+    assert (whole == seen("n\u0303 Ж ω\u0301 g")).all()
+    assert (whole != seen("n Ж ώ g")).any()
+    assert (whole != seen("ñ   ώ g")).any()
 
 
 def test_a_new_text_is_seen_and_the_back_is_plain():

@@ -57,7 +57,7 @@ def test_loading_writes_what_the_layout_says():
     assert (x, y, 2 * math.atan2(z, w)) == (0, 0, pytest.approx(0.4))
     assert state.props.present[0].tolist() == [True, True, False]
     assert state.signs.text[0] == ["A\nBC"]
-    assert bytes(state.signs.glyphs[0, 0, 1, :3]) == b"BC\0"
+    assert state.signs.glyphs[0, 0, 1, :3].tolist() == [*b"BC\0"]
     assert (state.signs.rows[0, 0], state.signs.columns[0, 0]) == (2, 2)
     assert state.instructions[0] == ["fetch", "fetch"]
     assert state["score"].tolist() == [5.0] * WORLDS
@@ -170,7 +170,7 @@ def test_each_world_can_get_its_own_text():
     state.say("voice", [True, False, True], ["one", ""])
     assert [texts[0] for texts in state.signs.text] == ["NIL", "A\nBC", "TWO"]
     assert state.sounds.on[:, 0].tolist() == [True, False, False]
-    assert bytes(state.signs.glyphs[0, 0, 0, :4]) == b"NIL\0"
+    assert state.signs.glyphs[0, 0, 0, :4].tolist() == [*b"NIL\0"]
     assert not state.signs.glyphs[0, 0, 1].any()
 
 

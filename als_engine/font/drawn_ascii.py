@@ -1,4 +1,4 @@
-"""The bitmap font of signs: printable ASCII, 5 by 7 texels a character, drawn below."""
+"""Printable ASCII as bitmaps: 5 by 7 texels a character, drawn below."""
 
 from __future__ import annotations
 
