@@ -151,7 +151,7 @@ class Batch(DeepCopied):
             for key, array in now.items():
                 final[key][ended] = array[ended]
         self.simulation.reset(worlds=ended)
-        self.simulation.observe()
+        self.simulation.observe(ended)
         self._publish_metrics()
 
     def _publish(self) -> None:

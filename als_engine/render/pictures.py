@@ -190,10 +190,11 @@ def store_kind(buffers, height, width, semantic):
 
 
 @kernel
-def render(scene, buffers, cameras, views, own, lens, floor, size, wanted, pictures):
-    """Takes pictures of every world.
+def render(which, scene, buffers, cameras, views, own, lens, floor, size, wanted, pictures):
+    """Takes pictures of some worlds.
 
     Args:
+        which: (n,), their indices.
         scene: `Scene`, what to draw.
         buffers: `Buffers`, where to draw it.
         cameras: position, (worlds, at least views, 3), metres; heading, the same, radians; lift,
@@ -214,7 +215,7 @@ def render(scene, buffers, cameras, views, own, lens, floor, size, wanted, pictu
     height, width = size
     rgb, depth, kinds = pictures
     eye, axes = buffers.eye, buffers.axes
-    for w in range(scene.size.shape[0]):
+    for w in which:
         for a in range(views):
             eye[0], eye[1] = position[w, a, 0], position[w, a, 1]
             eye[2] = position[w, a, 2] + lift[a]

@@ -144,16 +144,18 @@ def capacity(state: WorldState) -> int:
     return n + PARTS * state.num_avatars
 
 
-def fill(scene: Scene, state: WorldState, first: int = 0) -> None:
-    """Writes the primitives of as many worlds as there is room for, each world's walls first.
+def fill(scene: Scene, state: WorldState, which: NDArray[np.intp], first: int = 0) -> None:
+    """Writes the primitives of some worlds, each world's walls first.
 
     Args:
-        scene: written anew.
+        scene: written anew in these worlds.
         state: the worlds.
-        first: the number of the first one.
+        which: (n,), their indices in the scene.
+        first: the index in the state of the scene's first one.
     """
     walls, p, s, a = state.walls, state.props, state.signs, state.avatars
     _fill(
+        which,
         tuple(scene),
         first,
         (walls.count, walls.position, walls.half, walls.cos, walls.sin, walls.color),
@@ -230,9 +232,9 @@ def _paint_faces(paint, frame, half, color, kind):
 
 
 @kernel
-def _fill(scene, first, walls, props, signs, avatars, font):
+def _fill(which, scene, first, walls, props, signs, avatars, font):
     scene = Scene(*scene)
-    for w in range(scene.size.shape[0]):
+    for w in which:
         scene.size[w] = 0
         _add_walls(scene, w, first + w, walls)
         _add_props(scene, w, first + w, props)

@@ -66,8 +66,15 @@ class Audio(Sensor):
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `audio`, (worlds, observers, 2, 8)."""
+        self.read_some(state, out, self.every)
+
+    def read_some(
+        self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
+    ) -> None:
+        """Fills it for some worlds."""
         avatars, sounds = state.avatars, state.sounds
         _fill(
+            worlds,
             (
                 avatars.position, avatars.velocity, avatars.heading, avatars.utterance,
                 state.events.bumped, state.bodies.height,
@@ -118,10 +125,10 @@ _BEHIND = np.array([0.0, 0.0, 0.0, 0.0, 0.25, 0.5, 0.5, 0.5])
 
 
 @kernel(error_model="numpy")
-def _fill(avatars: Any, voice: FloatArray, sounds: Any, walls: Any, out: Any) -> None:
+def _fill(which: Any, avatars: Any, voice: FloatArray, sounds: Any, walls: Any, out: Any) -> None:
     sound_position, sound_bands, sound_on = sounds
     walls = WallRows(*walls)
-    worlds, observers = out.shape[0], out.shape[1]
+    observers = out.shape[1]
     count = avatars[0].shape[1]
     boxes = new_boxes(walls.position.shape[1])
     moving, speaking = np.empty((count, SOUND_BANDS)), np.empty((count, SOUND_BANDS))
@@ -129,7 +136,7 @@ def _fill(avatars: Any, voice: FloatArray, sounds: Any, walls: Any, out: Any) ->
     heard = np.empty((2, SOUND_BANDS))
     # An ear's place, and the direction that the head faces: x, y, z, cos, sin.
     head = np.empty((count, 5))
-    for w in range(worlds):
+    for w in which:
         n = gather_walls(boxes, w, walls)
         _listen(w, avatars, voice, head, moving, speaking, loud)
         for a in range(observers):

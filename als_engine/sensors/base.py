@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Sensor(ABC):
     Attributes:
         provides: the observation keys that this class can fill.
         enabled: those that this instance must fill.
+        every: the indices of all worlds.
         truncated_instructions: how many instructions were too long to be observed as a whole.
     """
 
@@ -67,6 +69,7 @@ class Sensor(ABC):
         """Allocates what reading needs, once."""
         self.setup = setup
         self.enabled = tuple(name for name in self.provides if name in enabled)
+        self.every: NDArray[np.intp] = np.arange(setup.num_worlds)
 
     @abstractmethod
     def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
@@ -75,3 +78,12 @@ class Sensor(ABC):
     @abstractmethod
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `out[key]`, (worlds, observers, *space.shape), for every enabled key."""
+
+    def read_some(
+        self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
+    ) -> None:
+        """Fills what some worlds observe, after their resets; the rest of `out` is up to date.
+
+        A sensor for which looking is dear looks at these worlds alone. The others need not care.
+        """
+        self.read(state, out)

@@ -67,6 +67,12 @@ class Camera(Sensor):
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Draws all worlds and observers."""
+        self.read_some(state, out, self.every)
+
+    def read_some(
+        self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
+    ) -> None:
+        """Fills it for some worlds."""
         targets = dict(self._unused)
         rows = (state.num_worlds, self.setup.observers, self.setup.frame_size[0], -1)
         for key in self.enabled:
@@ -75,9 +81,9 @@ class Camera(Sensor):
         content = (state.num_worlds, scene.capacity(state), len(state.signs.names))
         if content != self._content:
             self._content, self._scene = content, scene.new_scene(*content)
-        scene.fill(self._scene, state)
+        scene.fill(self._scene, state, worlds)
         render.render(
-            tuple(self._scene), tuple(self._buffers),
+            worlds, tuple(self._scene), tuple(self._buffers),
             (state.avatars.position, state.avatars.heading, state.bodies.height * EYE_HEIGHT),
             self.setup.observers, True, (PITCH, TAN_X, HAZE), NO_FLOOR, self.setup.frame_size,
             self._wanted, (targets["rgb"], targets["depth"], targets["semantic"]),
@@ -106,7 +112,7 @@ def third_person(
     as possible can be read.
     """
     content = scene.new_scene(1, scene.capacity(state), len(state.signs.names))
-    scene.fill(content, state, world)
+    scene.fill(content, state, np.zeros(1, np.intp), world)
     area = _area(content, state, world)
     yaw = _side(state, world, area)
     _cut_walls(content, state, world, yaw, area)
@@ -116,7 +122,7 @@ def third_person(
     size = (2 * height, 2 * width)
     fine = np.empty((1, 1, size[0], 3 * size[1]), np.uint8)
     render.render(
-        tuple(content), tuple(raster.new_buffers(*size)),
+        np.zeros(1, np.intp), tuple(content), tuple(raster.new_buffers(*size)),
         (eye[None, None], np.full((1, 1), yaw), np.zeros(1)), 1, False,
         (PICTURE_PITCH, np.float32(tan_x), np.float32(0.0)), floor, size, 1,
         (fine, np.zeros((1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1), np.uint8)),

@@ -60,8 +60,15 @@ class Entities(Sensor):
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `entities`, (worlds, observers, 16, 26)."""
+        self.read_some(state, out, self.every)
+
+    def read_some(
+        self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
+    ) -> None:
+        """Fills it for some worlds."""
         avatars, props, signs = state.avatars, state.props, state.signs
         fill_rows(
+            worlds,
             (avatars.position, avatars.velocity, avatars.heading, avatars.color, avatars.held),
             (state.bodies.radius, state.bodies.height, state.bodies.mass),
             (props.position, props.velocity, props.orientation, props.half, props.color),

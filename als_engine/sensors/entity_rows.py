@@ -35,6 +35,7 @@ _ABSENT = -2  # In place of the avatar from whom a thing is hidden: hidden from 
 
 @kernel(error_model="numpy")
 def fill_rows(
+    which: Any,
     avatars: Any,
     bodies: Any,
     props: Any,
@@ -58,7 +59,7 @@ def fill_rows(
     hidden = np.empty(things, np.int64)
     meet = np.empty((num_avatars, num_avatars), np.bool_)
     distances, order = np.empty(ROWS), np.empty(ROWS, np.int64)
-    for w in range(out.shape[0]):
+    for w in which:
         n = gather_walls(boxes, w, walls)
         motion[:] = 0.0
         looks[:] = 0.0

@@ -51,8 +51,15 @@ class Proprioception(Sensor):
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `proprioception`, (worlds, observers, 11)."""
+        self.read_some(state, out, self.every)
+
+    def read_some(
+        self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
+    ) -> None:
+        """Fills it for some worlds."""
         avatars, bodies = state.avatars, state.bodies
         _fill(
+            worlds,
             avatars.velocity,
             avatars.heading,
             avatars.turn_rate,
@@ -68,6 +75,7 @@ class Proprioception(Sensor):
 
 @kernel(error_model="numpy")
 def _fill(
+    which: NDArray[np.intp],
     velocity: FloatArray,
     heading: FloatArray,
     turn_rate: FloatArray,
@@ -79,9 +87,9 @@ def _fill(
     limit: float,
     out: NDArray[np.float32],
 ) -> None:
-    worlds, observers, _ = out.shape
+    observers = out.shape[1]
     props = prop_color.shape[1]
-    for w in range(worlds):
+    for w in which:
         time_left = min(max(1.0 - step[w] / limit, 0.0), 1.0)
         for a in range(observers):
             row = out[w, a]

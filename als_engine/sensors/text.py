@@ -74,9 +74,16 @@ class Text(Sensor):
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `text`, (worlds, observers, n)."""
+        self.read_some(state, out, self.every)
+
+    def read_some(
+        self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
+    ) -> None:
+        """Fills it for some worlds."""
         self._encode_changes(state)
         avatars, signs, sounds = state.avatars, state.signs, state.sounds
         _fill(
+            worlds,
             (self._told, self._said, self._sounds, self._signs),
             (avatars.position, avatars.heading, avatars.utterance, state.bodies.height),
             (sounds.position, sounds.on),
@@ -143,16 +150,23 @@ def _changed(version: Versions, seen: Versions) -> list[int]:
 
 @kernel
 def _fill(
-    texts: Any, avatars: Any, sounds: Any, signs: Any, walls: Any, most_told: int, out: Any
+    which: Any,
+    texts: Any,
+    avatars: Any,
+    sounds: Any,
+    signs: Any,
+    walls: Any,
+    most_told: int,
+    out: Any,
 ) -> None:
     told, said, sound_texts, sign_texts = texts
     position, heading, utterance, height = avatars
     sound_position, sound_on = sounds
     sign_position, sign_heading, sign_present = signs
     walls = WallRows(*walls)
-    worlds, observers, length = out.shape
+    _, observers, length = out.shape
     boxes = new_boxes(walls.position.shape[1])
-    for w in range(worlds):
+    for w in which:
         n = gather_walls(boxes, w, walls)
         for a in range(observers):
             row = out[w, a]

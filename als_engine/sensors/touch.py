@@ -57,8 +57,15 @@ counter-clockwise: log(1 + f / 100 N) / log(1 + 10 kN / 100 N), at most 1 |
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `touch`, (worlds, observers, 12)."""
+        self.read_some(state, out, self.every)
+
+    def read_some(
+        self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
+    ) -> None:
+        """Fills it for some worlds."""
         avatars = state.avatars
         _fill(
+            worlds,
             avatars.touch,
             avatars.touches_wall,
             avatars.touches_prop,
@@ -71,6 +78,7 @@ counter-clockwise: log(1 + f / 100 N) / log(1 + 10 kN / 100 N), at most 1 |
 
 @kernel(error_model="numpy")
 def _fill(
+    which: NDArray[np.intp],
     force: FloatArray,
     touches_wall: BoolArray,
     touches_prop: BoolArray,
@@ -79,9 +87,9 @@ def _fill(
     mass: FloatArray,
     out: NDArray[np.float32],
 ) -> None:
-    worlds, observers, _ = out.shape
+    observers = out.shape[1]
     sectors = force.shape[2]
-    for w in range(worlds):
+    for w in which:
         for a in range(observers):
             row = out[w, a]
             for sector in range(sectors):

@@ -239,9 +239,13 @@ class Simulation(DeepCopied):
 
     # -- looking --------------------------------------------------------------------------------
 
-    def observe(self) -> None:
-        """Lets every sensor write `observations` anew."""
-        self.observing.read()
+    def observe(self, worlds: ArrayLike | None = None) -> None:
+        """Lets every sensor write `observations` anew.
+
+        Args:
+            worlds: the only ones, a mask or indices, that have changed since; None for all.
+        """
+        self.observing.read(None if worlds is None else self.state.which(worlds))
 
     @property
     def observations(self) -> dict[str, NDArray[Any]]:

@@ -76,11 +76,14 @@ class Observing:
         """Every world as one vector, for critics that see it all; few ask for it."""
         return StateVector(self._state)
 
-    def read(self) -> None:
-        """Lets every sensor write `observations` anew."""
+    def read(self, worlds: NDArray[np.intp] | None = None) -> None:
+        """Lets every sensor write `observations` anew, of all worlds or of some."""
         parts = self.observations if self._flat is None else self._parts
         for sensor in self._sensors:
-            sensor.read(self._state, parts)
+            if worlds is None:
+                sensor.read(self._state, parts)
+            else:
+                sensor.read_some(self._state, parts, worlds)
         if self._flat is not None:
             self._flat.join(parts, self.observations[FLAT])
 

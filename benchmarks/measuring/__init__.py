@@ -7,7 +7,7 @@ from measuring.evaluation import evaluating, sandboxed
 from measuring.learning import collecting, pretraining, training_share
 from measuring.mujoco import mujoco_flatness, mujoco_resets, mujoco_vector, snapshots
 from measuring.physics import resets, vector_against_bullet
-from measuring.sensors import camera_against_tiny_renderer, pixels_env
+from measuring.sensors import camera_against_tiny_renderer, observing_ended, pixels_env
 from measuring.startup import import_time
 from measuring.timing import Measure
 
@@ -17,6 +17,7 @@ ALL = (
     vector_against_bullet,
     camera_against_tiny_renderer,
     pixels_env,
+    observing_ended,
     resets,
     mujoco_vector,
     mujoco_flatness,

@@ -81,17 +81,21 @@ def bare_costs(counts: tuple[int, ...], plan: np.ndarray, chunks: int = 5) -> li
 
 
 def workers(repeats: int, worlds: int = 32, steps: int = 20) -> list[Measure]:
-    """Two processes against one."""
+    """Two processes against one, with numbers and with pictures."""
     # A worker does not know what this process alone has registered, so it is sent the spec.
     spec = registry.scenario(RING)
-    envs = [VectorEnv(spec, worlds, workers=k, sensors=STATE) for k in (1, 2)]
-    for env in envs:
-        env.reset(seed=0)
     actions = random_actions(worlds, steps).reshape(steps, worlds)
-    one, two = in_turns(repeats, *(stepping(env, actions) for env in envs))
-    for env in envs:
-        env.close()
-    return [compared("workers=2 / one process", two, one, 1.7, count=worlds * steps)]
+    measures = []
+    for name, sensors, goal in (("state sensors", STATE, 1.6), ("rgb", ("rgb",), 1.75)):
+        envs = [VectorEnv(spec, worlds, workers=k, sensors=sensors) for k in (1, 2)]
+        for env in envs:
+            env.reset(seed=0)
+        one, two = in_turns(repeats, *(stepping(env, actions) for env in envs))
+        for env in envs:
+            env.close()
+        what = f"workers=2 / one process, {name}"
+        measures.append(compared(what, two, one, goal, count=worlds * steps))
+    return measures
 
 
 def sb3(repeats: int, worlds: int = 16, steps: int = 20) -> list[Measure]:

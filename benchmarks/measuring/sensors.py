@@ -11,7 +11,7 @@ from hand_written import simulate_by_hand
 from als_engine.envs.batch import Batch
 from als_engine.sensors.base import Setup
 from als_engine.sensors.camera import Camera
-from als_engine.simulation import Simulation
+from als_engine.simulation import Simulation, simulate
 from measuring.timing import Measure, compared, in_turns, median_ratio, micro
 from measuring.worlds import RING, reset_batch
 
@@ -37,6 +37,23 @@ def camera_against_tiny_renderer(repeats: int) -> list[Measure]:
             median_ratio(tiny, ours) * 25,
             25.0,
             detail=f"{micro(ours, 100)} and {micro(tiny, 4)} a picture",
+        )
+    ]
+
+
+def observing_ended(repeats: int, worlds: int = 16) -> list[Measure]:
+    """What an autoreset of one world observes anew, against all of them."""
+    simulation = simulate("ALS/Tag-v0", worlds, sensors=("proprioception", "entities", "rgb"))
+    simulation.reset(range(worlds))
+    some, every = in_turns(repeats, lambda: simulation.observe([0]), simulation.observe)
+    simulation.close()
+    return [
+        Measure(
+            "observing the one world of 16 that has ended / all of them",
+            median_ratio(some, every),
+            0.5,
+            at_most=True,
+            detail=f"{micro(some, 1)} and {micro(every, 1)}",
         )
     ]
 
