@@ -17,6 +17,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.bodies.codec import action_bounds
 from als_engine.seeding import RowGenerators
 
 __all__ = [
@@ -234,15 +235,12 @@ class RandomAgent(Agent):
         return self._rows.restarted(state, rows, seeds)
 
     def _draw(self, generators: Sequence[np.random.Generator]) -> NDArray[Any]:
-        space = self.action_space
-        if isinstance(space, gymnasium.spaces.Discrete):
-            actions = int(space.n)
-            first = int(space.start)
-            return np.array([first + int(rng.integers(actions)) for rng in generators])
-        assert isinstance(space, gymnasium.spaces.Box)
-        return np.stack([rng.uniform(space.low, space.high) for rng in generators]).astype(
-            space.dtype
-        )
+        low, high = action_bounds(self.action_space)
+        if isinstance(self.action_space, gymnasium.spaces.Box):
+            drawn = [rng.uniform(low, high) for rng in generators]
+        else:
+            drawn = [rng.integers(low, high + 1) for rng in generators]
+        return np.stack(drawn).astype(self.action_space.dtype)
 
 
 class ExpertAgent(Agent):

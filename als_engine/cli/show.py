@@ -120,10 +120,17 @@ def _spaces(simulation: Simulation) -> Table:
     for key, space in spaces:
         last = key == spaces[-1][0]
         table.row(key, "yes" if key in on else "", _describe(space), ends_section=last)
-    names = ", ".join(simulation.action_names)
-    table.row("action", "", f"{_describe(simulation.action_space)}: {names}")
+    table.row("action", "", f"{_describe(simulation.action_space)}: {_actions(simulation)}")
     table.row("avatars", "", ", ".join(simulation.agents))
     return table
+
+
+def _actions(simulation: Simulation) -> str:
+    """What an avatar can do: the actions, the axes, or the parts with their choices."""
+    if simulation.action_mode != "factored":
+        return ", ".join(simulation.action_names)
+    parts = simulation.action_choices.items()
+    return "; ".join(f"{name} ({', '.join(choices)})" for name, choices in parts)
 
 
 def _other_sensors(simulation: Simulation) -> dict[str, Any]:

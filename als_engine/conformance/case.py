@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.bodies.codec import action_bounds
 from als_engine.errors import ArgumentError
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SPLITS, ScenarioSpec
@@ -120,7 +121,8 @@ class Player:
 
 def random_actions(rng: np.random.Generator, space: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """Actions drawn evenly from one avatar's space, (*shape, ...)."""
+    low, high = action_bounds(space)
     if space.dtype.kind == "i":
-        return rng.integers(space.n, size=shape)
-    drawn: NDArray[Any] = rng.uniform(space.low, space.high, (*shape, *space.shape))
+        return rng.integers(low, high + 1, size=(*shape, *space.shape))
+    drawn: NDArray[Any] = rng.uniform(low, high, (*shape, *space.shape))
     return drawn.astype(space.dtype)

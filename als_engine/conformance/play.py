@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from als_engine.bodies.avatar import ACTION_MODES
+from als_engine.bodies.codec import ACTION_MODES
 from als_engine.conformance.case import Case, Player, random_actions
 from als_engine.envs.vector import VectorEnv
 from als_engine.errors import TaskError

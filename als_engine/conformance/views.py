@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from als_engine.bodies.avatar import ACTION_MODES
+from als_engine.bodies.codec import ACTION_MODES
 from als_engine.conformance.case import Case
 
 _FRAME = 48
@@ -17,7 +17,7 @@ _FRAME = 48
 
 
 def gymnasium_api(case: Case) -> Iterator[str]:
-    """Gymnasium's check_env passes in both action modes, and no warning is given."""
+    """Gymnasium's check_env passes in every action mode, and no warning is given."""
     from gymnasium.utils.env_checker import check_env
 
     for mode in ACTION_MODES:
@@ -53,7 +53,7 @@ def pettingzoo_api(case: Case) -> Iterator[str]:
 
 
 def sb3_api(case: Case) -> Iterator[str]:
-    """Stable-Baselines3's check_env passes in both action modes."""
+    """Stable-Baselines3's check_env passes in every action mode."""
     try:
         from stable_baselines3.common.env_checker import check_env
     except ModuleNotFoundError:

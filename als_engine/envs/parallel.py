@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from als_engine.bodies.avatar import as_array
+from als_engine.bodies.codec import as_array
 from als_engine.checks import at_least_one
 from als_engine.envs.attributes import Generators
 from als_engine.envs.shared import forked

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from als_engine.bodies.avatar import as_array
+from als_engine.bodies.codec import as_array
 from als_engine.checks import at_least_one
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays

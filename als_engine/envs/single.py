@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
-from als_engine.bodies.avatar import as_array
+from als_engine.bodies.codec import as_array
 from als_engine.checks import at_least_one, check_seed
 from als_engine.envs.attributes import client_of
 from als_engine.envs.shared import forked, with_limit

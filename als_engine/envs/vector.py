@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.bodies.avatar import as_array
+from als_engine.bodies.codec import as_array
 from als_engine.checks import MAX_SEED, at_least_one, check_seed, one_of, whole_number
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays, Batch, Worlds

@@ -24,7 +24,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.bodies.avatar import Commands, as_array
+from als_engine.bodies.avatar import Commands
+from als_engine.bodies.codec import as_array
 from als_engine.envs.batch import Arrays, Batch, buffer_shapes, rewards_of
 from als_engine.envs.processes import Failure, Process
 from als_engine.errors import ArgumentError, PhysicsError, ResetNeededError, WorkerError

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.bodies.codec import action_bounds
 from als_engine.simulation import Simulation
 from als_engine.system.compiling import inner, kernel
 from als_engine.system.memory import read_bytes
@@ -141,9 +142,9 @@ class Recorder:
 
 def action_log_type(simulation: Simulation) -> np.dtype[Any]:
     """What actions are kept as: the smallest type that holds them all."""
-    if simulation.action_mode == "discrete":
-        return np.min_scalar_type(len(simulation.action_names) - 1)
-    return np.dtype(np.float32)
+    if simulation.action_mode == "continuous":
+        return np.dtype(np.float32)
+    return np.min_scalar_type(int(np.max(action_bounds(simulation.action_space)[1])))
 
 
 def _arrays(simulation: Simulation) -> list[NDArray[Any]]:

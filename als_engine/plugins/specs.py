@@ -37,7 +37,7 @@ __all__ = [
     "namespace_of",
 ]
 
-ACTION_MODES = ("discrete", "continuous")
+ACTION_MODES = ("discrete", "continuous", "factored")
 SPLITS = ("train", "validation", "test")
 
 _SCENARIO_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*/[A-Za-z][A-Za-z0-9_.-]*-v[0-9]+")

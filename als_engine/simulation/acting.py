@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.bodies.avatar import Codec, Commands, drive
+from als_engine.bodies.avatar import Commands, drive
+from als_engine.bodies.codec import Codec
 from als_engine.checks import flag
 from als_engine.errors import NoExpertError
 from als_engine.simulation.arguments import Arguments

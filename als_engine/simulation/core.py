@@ -47,6 +47,8 @@ class Simulation(DeepCopied):
         levels, company, acting, moving, scoring, observing, snapshots: the parts of a step, and of
             what comes before and after.
         codec: checks actions and turns them into commands.
+        action_names: what each discrete action, or each axis or part of another, does.
+        action_choices: part of an action to what each of its choices does.
         action_space, observation_space: of one avatar.
         rewards: (worlds, avatars). terminated, truncated: (worlds,) bool, of the last step.
         terms: (worlds, avatars, terms), what `rewards` is the sum of, named by `reward_names`.
@@ -107,7 +109,7 @@ class Simulation(DeepCopied):
         self.split, self.level = self.levels.split, self.levels.fixed
         self.codec, self.commands = self.acting.codec, self.acting.commands
         self.action_mode, self.action_names = self.codec.mode, self.codec.names
-        self.action_space = self.codec.space
+        self.action_space, self.action_choices = self.codec.space, self.codec.choices
         self.observation_space = self.observing.space
         self.physics, self.ready = self.moving.name, self.moving.ready
         scoring = self.scoring

@@ -59,7 +59,7 @@ def test_every_scenario_gives_the_same_chain_in_one_world_and_in_many_and_replay
     assert len(set(alone.chain.tolist())) == len(alone.chain)
 
 
-@pytest.mark.parametrize("mode", ["discrete", "continuous"])
+@pytest.mark.parametrize("mode", ["discrete", "continuous", "factored"])
 @pytest.mark.parametrize("name", ["random", "expert"])
 def test_an_evaluation_and_a_recording_see_the_same(name, mode):
     arguments = {**ARGUMENTS, "action_mode": mode}
@@ -286,7 +286,7 @@ def test_one_bit_of_the_state_changes_half_of_the_bits_of_a_link(simulation):
 
 
 def test_an_agent_of_any_number_type_is_logged_in_the_spaces_own():
-    for mode, kind in (("discrete", np.uint8), ("continuous", np.float32)):
+    for mode, kind in (("discrete", np.uint8), ("continuous", np.float32), ("factored", np.uint8)):
         arguments = {**ARGUMENTS, "action_mode": mode}
         agent = Stroller(*spaces(ID, arguments), np.random.default_rng(1))
         how = {"split": "test", "arguments": arguments, "origin": ORIGIN}

@@ -360,6 +360,11 @@ def test_the_expert_fills_all_orders(split, action_mode, num_avatars, observers)
     assert 9.0 < result["return"].mean() < 21.0
 
 
+def test_the_expert_fills_all_orders_with_factored_actions():
+    result = play("expert", 8, action_mode="factored", observers=1)
+    assert result["success"].mean() == 1.0
+
+
 @pytest.mark.parametrize("background", STYLES)
 def test_the_expert_gets_on_with_every_kind_of_colleague(background):
     split = STYLES[background][1][0]

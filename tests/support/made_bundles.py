@@ -22,6 +22,7 @@ from als_bench.running.playing import Stage, play
 from als_engine import SuiteSpec
 from als_engine.agents.agent import Agent
 from als_engine.agents.saving import spaces
+from als_engine.bodies.codec import action_bounds
 from als_engine.system.safe_files import pack_tensors, unpack_tensors
 
 EPISODES = 3
@@ -61,9 +62,10 @@ class Stroller(Agent):
     def act(self, observation, state=None, deterministic=True):
         rows = len(next(iter(observation.values())))
         space = self.action_space
-        if space.shape:
-            return self.way.uniform(-1, 1, (rows, *space.shape)), state
-        return self.way.integers(0, space.n, rows), state
+        low, high = action_bounds(space)
+        if space.dtype.kind == "f":
+            return self.way.uniform(low, high, (rows, *space.shape)), state
+        return self.way.integers(low, high + 1, (rows, *space.shape)), state
 
 
 class Stages:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from als_bench.records import EVALUATION_SEED, Chunk, EpisodeResult
 from als_engine.agents.agent import Agent, acting
+from als_engine.bodies.codec import action_bounds
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError
 from als_engine.evaluation.protocol import Runner
@@ -284,13 +285,10 @@ def _odd_actions(chunk: Chunk, simulation: Simulation) -> str:
             f"the log's actions are {actions.shape[1:]} and its rewards {chunk.rewards.shape[1:]} "
             f"a step; actions of {wanted} were expected"
         )
-    if simulation.action_mode == "discrete":
-        fits = actions.dtype.kind in "iu"
-        inside = (actions >= 0) & (actions < len(simulation.action_names))
-    else:
-        fits = actions.dtype == np.float32
-        inside = np.abs(actions) <= 1.0
-    if not fits:
+    continuous = simulation.action_mode == "continuous"
+    low, high = action_bounds(space)
+    inside = (actions >= low) & (actions <= high)
+    if not (actions.dtype == np.float32 if continuous else actions.dtype.kind in "iu"):
         return f"actions of {simulation.action_mode} mode cannot be {actions.dtype}"
     if not inside.all():
         step = int(np.argmin(inside.reshape(len(actions), -1).all(axis=1)))

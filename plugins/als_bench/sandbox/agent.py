@@ -43,6 +43,7 @@ from als_bench.sandbox.confinement import (
 )
 from als_engine.agents.agent import Agent, Observation
 from als_engine.agents.saving import RECORD, AgentRecord, spaces
+from als_engine.bodies.codec import action_bounds
 from als_engine.errors import ArgumentError
 from als_engine.plugins.registry import registry
 
@@ -147,7 +148,7 @@ class SandboxedAgent(Agent):
         self.limits = limits or Limits()
         self.force = force or confinement()
         self._salt = salt
-        self._bounds = _bounds(self.action_space)
+        self._bounds = action_bounds(self.action_space)
         self._keys = list(self.observation_space.spaces)
         self._handle = 0
         self._left = self.limits.seconds
@@ -343,8 +344,8 @@ class SandboxedAgent(Agent):
         if header.get("shape") != shape:
             got = json.dumps(header.get("shape"))[:60]
             raise AgentFailure(f"the agent's actions have shape {got}, not {shape}")
-        discrete = isinstance(space, gymnasium.spaces.Discrete)
-        dtype = _DTYPES["iu" if discrete else "f"].get(str(header.get("dtype")))
+        continuous = isinstance(space, gymnasium.spaces.Box)
+        dtype = _DTYPES["f" if continuous else "iu"].get(str(header.get("dtype")))
         if dtype is None:
             got = json.dumps(header.get("dtype"))[:60]
             raise AgentFailure(f"the agent's actions are {got}, not {space.dtype}")
@@ -392,14 +393,6 @@ _DTYPES: Final = {
     for kinds, codes in {"iu": "bBhHiIlL", "f": "fd"}.items()
 }
 """The kinds of numbers that actions may be, by how a header names them."""
-
-
-def _bounds(space: gymnasium.Space[Any]) -> tuple[Any, Any]:
-    """The least and the largest action."""
-    if isinstance(space, gymnasium.spaces.Discrete):
-        return space.start, space.start + space.n - 1
-    assert isinstance(space, gymnasium.spaces.Box)
-    return space.low, space.high
 
 
 def _saved_config(files: Mapping[str, bytes]) -> Mapping[str, Any] | None:

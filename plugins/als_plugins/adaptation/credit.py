@@ -185,9 +185,10 @@ class Credit:
         return features
 
     def _as(self, action: NDArray[Any]) -> Rows:
-        if isinstance(self._actions, gymnasium.spaces.Discrete):
-            whole: Rows = np.eye(int(self._actions.n), dtype=np.float32)[action]
-            return whole
+        if (sizes := _choices(self._actions)) is not None:
+            chosen = np.asarray(action).reshape(len(action), -1).T
+            parts = [np.eye(n, dtype=np.float32)[k] for n, k in zip(sizes, chosen, strict=True)]
+            return np.concatenate(parts, axis=1)
         return np.asarray(action, np.float32).reshape(len(action), -1)
 
 
@@ -321,6 +322,14 @@ def _network(inputs: int) -> nn.Sequential:
 
 
 def _width(space: gymnasium.Space[Any]) -> int:
+    sizes = _choices(space)
+    return int(np.prod(space.shape or (1,))) if sizes is None else sum(sizes)
+
+
+def _choices(space: gymnasium.Space[Any]) -> list[int] | None:
+    """How many choices each part of an action has; None where it is a vector of numbers."""
     if isinstance(space, gymnasium.spaces.Discrete):
-        return int(space.n)
-    return int(np.prod(space.shape or (1,)))
+        return [int(space.n)]
+    if isinstance(space, gymnasium.spaces.MultiDiscrete):
+        return [int(n) for n in space.nvec]
+    return None

@@ -49,10 +49,10 @@ class Teaching(Model):
 class SimulatedTeacher:
     """Compares what an avatar does with what the scenario's expert would do.
 
-    A discrete action is good when it is the expert's. A continuous one is good when it is nearer to
-    the expert's than this avatar's actions usually are: people praise what is better than they are
-    used to. Every avatar has a teacher with random numbers of its own, whatever the number of
-    worlds.
+    A discrete or factored action is good when it is the expert's. A continuous one is good when it
+    is nearer to the expert's than this avatar's actions usually are: people praise what is better
+    than they are used to. Every avatar has a teacher with random numbers of its own, whatever the
+    number of worlds.
     """
 
     asks_expert = True
@@ -102,8 +102,8 @@ class SimulatedTeacher:
         """Holds nothing."""
 
     def _good(self, action: NDArray[Any], expert: NDArray[Any]) -> NDArray[np.bool_]:
-        if action.ndim == 1:
-            same: NDArray[np.bool_] = action == expert
+        if action.dtype.kind != "f":
+            same: NDArray[np.bool_] = (action == expert).reshape(len(action), -1).all(axis=1)
             return same
         distance = np.linalg.norm(np.asarray(action, np.float64) - expert, axis=1)
         usual = np.where(np.isnan(self._usual), distance, self._usual)

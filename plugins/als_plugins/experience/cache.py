@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from als_engine.agents.saving import Model, read_model
+from als_engine.bodies.codec import action_bounds
 from als_engine.errors import SavedFileError
 from als_engine.limits import MAX_NUMBER
 from als_engine.system.safe_files import (
@@ -36,7 +37,7 @@ from als_engine.system.safe_files import (
     write_tensors,
 )
 from als_plugins.experience import episodes as files
-from als_plugins.experience.records import SensorRecord, SourceRecord, data_file, part_of
+from als_plugins.experience.records import SourceRecord, data_file, part_of
 
 __all__ = ["Moments", "SourceArrays", "open_source"]
 
@@ -314,10 +315,7 @@ def _check_values(where: str, values: NDArray[Any], name: str, record: SourceRec
     )
     if described is None or name.startswith("infos/"):
         return
-    if isinstance(described, SensorRecord):
-        low, high = described.space.low, described.space.high
-    else:
-        low, high = np.array(0), np.array(described.n - 1)
+    low, high = action_bounds(described.space)
     if (values < low).any() or (values > high).any():
         raise SavedFileError(f"{where} has numbers outside of its space")
 

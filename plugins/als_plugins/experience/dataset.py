@@ -22,6 +22,7 @@ from als_plugins.experience.cache import OnStep, SourceArrays, open_source
 from als_plugins.experience.records import (
     PARTS,
     ActionRecord,
+    PartsRecord,
     SensorRecord,
     SourceRecord,
     part_of,
@@ -319,7 +320,7 @@ def _action_space(sources: Sequence[SourceRecord]) -> gymnasium.Space[Any]:
     return first.actions.space
 
 
-def _short(described: SensorRecord | ActionRecord) -> str:
-    if isinstance(described, ActionRecord):
-        return f"Discrete({described.n})"
+def _short(described: SensorRecord | PartsRecord | ActionRecord) -> str:
+    if not isinstance(described, SensorRecord):
+        return str(described.space)
     return f"{described.dtype} {described.shape}"

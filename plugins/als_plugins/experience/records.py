@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, Literal
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue, field_validator
 
@@ -31,6 +31,7 @@ from als_engine.task import Split, split_of
 __all__ = [
     "ActionRecord",
     "DatasetRecord",
+    "PartsRecord",
     "SensorRecord",
     "SourceRecord",
     "data_file",
@@ -115,6 +116,23 @@ class ActionRecord(Model):
         return Discrete(self.n)
 
 
+class PartsRecord(Model):
+    """A `MultiDiscrete` action space.
+
+    Attributes:
+        nvec: how many choices each part has, from 0 up.
+    """
+
+    nvec: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=1 << 16)], ...], Field(min_length=1, max_length=64)
+    ]
+
+    @property
+    def space(self) -> MultiDiscrete:
+        """The space itself."""
+        return MultiDiscrete(np.array(self.nvec))
+
+
 class SourceRecord(Model):
     """What was collected in one go.
 
@@ -148,7 +166,7 @@ class SourceRecord(Model):
         Annotated[str, Field(max_length=300)], Annotated[int, Field(ge=1, le=EPISODES)]
     ] = Field(default_factory=dict, max_length=200)
     observations: dict[Name, SensorRecord] = Field(min_length=1, max_length=100)
-    actions: ActionRecord | SensorRecord
+    actions: ActionRecord | PartsRecord | SensorRecord
     versions: dict[Name, Annotated[str, Field(max_length=100)]] = Field(
         default_factory=dict, max_length=50
     )
@@ -243,16 +261,18 @@ def describe_sensors(space: gymnasium.spaces.Dict) -> dict[str, SensorRecord]:
     return {key: _describe_box(f'sensor "{key}"', box) for key, box in space.items()}
 
 
-def describe_actions(space: gymnasium.Space[Any]) -> ActionRecord | SensorRecord:
+def describe_actions(space: gymnasium.Space[Any]) -> ActionRecord | PartsRecord | SensorRecord:
     """An action space as a record.
 
     Raises:
-        ArgumentError: it is neither Discrete from 0 nor a Box.
+        ArgumentError: it is neither Discrete nor MultiDiscrete from 0, nor a Box.
     """
     if isinstance(space, Discrete):
         if space.start == 0:
             return ActionRecord(n=int(space.n))
         raise ArgumentError(f"actions must count from 0 to be collected, got {space}")
+    if isinstance(space, MultiDiscrete) and space.nvec.ndim == 1 and not space.start.any():
+        return PartsRecord(nvec=tuple(space.nvec.tolist()))
     return _describe_box("the action space", space)
 
 

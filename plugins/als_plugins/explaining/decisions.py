@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 import torch
-from gymnasium.spaces import Discrete
+from gymnasium.spaces import Discrete, MultiDiscrete
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -46,6 +46,11 @@ class Decider:
             raise ArgumentError(
                 f"{name} has no network to look into: `als explain` takes trained agents of the "
                 f"kinds {EXPLAINED}"
+            )
+        if isinstance(agent.action_space, MultiDiscrete):
+            raise ArgumentError(
+                f"{name} has factored actions: `als explain` takes agents with "
+                'action_mode="discrete" or "continuous"'
             )
         self._agent: SB3Learner = agent
         self.policy: Any = agent.policy

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from als_engine import AgentSpec, hookimpl
+from als_engine.plugins.specs import ACTION_MODES
 
 if TYPE_CHECKING:
     import typer
 
 # id, module and class, the action modes of the algorithm, what it is.
 _LEARNERS = [
-    ("ppo", "on_policy:PPO", ("discrete", "continuous"), "Proximal policy optimization (SB3)."),
+    ("ppo", "on_policy:PPO", ACTION_MODES, "Proximal policy optimization (SB3)."),
     (
         "recurrent-ppo",
         "on_policy:RecurrentPPO",
-        ("discrete", "continuous"),
+        ACTION_MODES,
         "PPO with an LSTM (SB3-contrib).",
     ),
     ("dqn", "off_policy:DQN", ("discrete",), "Deep Q-network (SB3)."),
@@ -34,7 +35,7 @@ _LEARNERS = [
     (
         "multi-objective",
         "multi_objective:MultiObjective",
-        ("discrete", "continuous"),
+        ACTION_MODES,
         "PPO for any weighting of the reward's terms.",
     ),
 ]

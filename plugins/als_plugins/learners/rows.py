@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.distributions import (
     CategoricalDistribution,
     DiagGaussianDistribution,
+    MultiCategoricalDistribution,
     SquashedDiagGaussianDistribution,
 )
 from stable_baselines3.common.policies import BasePolicy
@@ -79,12 +80,10 @@ def draw(policy: BasePolicy, generators: Sequence[np.random.Generator], rows: in
     found: Any = getattr(policy, "actor", policy)
     found = found.action_dist
     if isinstance(found, CategoricalDistribution):
-        sums = found.distribution.probs.double().cpu().numpy().cumsum(axis=1)
-        even = np.zeros((rows, 1))
-        even[: len(generators), 0] = [generator.random() for generator in generators]
-        chosen = (sums <= even * sums[:, -1:]).sum(axis=1)
-        index: NDArray[np.int64] = np.minimum(chosen, sums.shape[1] - 1)
-        return index
+        return _choose(found.distribution, generators, rows)
+    if isinstance(found, MultiCategoricalDistribution):
+        parts = [_choose(part, generators, rows) for part in found.distribution]
+        return np.stack(parts, axis=1)
     assert isinstance(found, DiagGaussianDistribution)
     mean, deviation = found.distribution.mean, found.distribution.stddev
     noise = np.zeros(mean.shape, np.float32)
@@ -99,3 +98,16 @@ def draw(policy: BasePolicy, generators: Sequence[np.random.Generator], rows: in
         actions = policy.unscale_action(actions)
     inside: NDArray[np.float32] = np.clip(actions, space.low, space.high)
     return inside
+
+
+def _choose(
+    found: torch.distributions.Categorical, generators: Sequence[np.random.Generator], rows: int
+) -> NDArray[np.int64]:
+    """One of several choices for every row, (rows,)."""
+    probabilities: Any = found.probs
+    sums = probabilities.double().cpu().numpy().cumsum(axis=1)
+    even = np.zeros((rows, 1))
+    even[: len(generators), 0] = [generator.random() for generator in generators]
+    chosen = (sums <= even * sums[:, -1:]).sum(axis=1)
+    index: NDArray[np.int64] = np.minimum(chosen, sums.shape[1] - 1)
+    return index

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.spaces import Box, Discrete
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
@@ -50,7 +50,11 @@ class SB3Learner(Learner):
     id: ClassVar[str]
     algorithm: ClassVar[type[BaseAlgorithm]]
     parameters_class: ClassVar[type[Hyperparameters]]
-    action_spaces: ClassVar[tuple[type[gymnasium.Space[Any]], ...]] = (Discrete, Box)
+    action_spaces: ClassVar[tuple[type[gymnasium.Space[Any]], ...]] = (
+        Discrete,
+        Box,
+        MultiDiscrete,
+    )
 
     def __init__(
         self,

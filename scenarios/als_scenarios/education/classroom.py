@@ -89,7 +89,8 @@ class Classroom(Task):
 
     ## Actions
 
-    The engine's discrete or continuous actions. Walking, turning and standing are all it takes.
+    The engine's discrete, continuous or factored actions. Walking, turning and standing are all
+    it takes.
 
     ## Rewards
 

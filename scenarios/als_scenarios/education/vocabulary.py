@@ -67,7 +67,7 @@ class Vocabulary(Task):
 
     ## Actions
 
-    The engine's discrete or continuous actions; walking and turning are all it takes.
+    The engine's discrete, continuous or factored actions; walking and turning are all it takes.
 
     ## Rewards
 

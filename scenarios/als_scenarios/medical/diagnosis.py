@@ -136,9 +136,9 @@ from the mean of all but the test patients; 0 where not measured | ±5 |
 
     ## Actions
 
-    The engine's discrete or continuous actions; walking, turning and `use` are all it takes. The
-    nearest station or desk within reach and at most 70 degrees aside is the one that is used.
-    Avatars can say "benign", "malignant" and "measure more" to each other.
+    The engine's discrete, continuous or factored actions; walking, turning and `use` are all it
+    takes. The nearest station or desk within reach and at most 70 degrees aside is the one that is
+    used. Avatars can say "benign", "malignant" and "measure more" to each other.
 
     ## Rewards
 

@@ -11,15 +11,21 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from als_engine.bodies.avatar import (
-    CONTINUOUS_ACTIONS,
-    DISCRETE_ACTIONS,
     HAND_PICK_UP,
     HAND_PUT_DOWN,
     HAND_REST,
     HAND_USE,
-    Codec,
     Commands,
     drive,
+)
+from als_engine.bodies.codec import (
+    ACTION_MODES,
+    CONTINUOUS_ACTIONS,
+    DISCRETE_ACTIONS,
+    HANDS,
+    LOCOMOTION,
+    Codec,
+    action_bounds,
 )
 from als_engine.errors import ActionError, ArgumentError
 from als_engine.world.layout import Layout, Prop, Spawn, Sphere
@@ -66,7 +72,7 @@ def test_a_continuous_action_survives_the_way_there_and_back(actions, utterances
 def test_whatever_an_expert_commands_becomes_an_action_of_the_space(move, turn, hand, say):
     commands = Commands(2, 2)
     commands.move[:], commands.turn[:], commands.hand[:], commands.say[:] = move, turn, hand, say
-    for mode in ("discrete", "continuous"):
+    for mode in ACTION_MODES:
         codec = Codec(mode, SAID)
         actions = codec.encode(commands, 2)
         assert actions.dtype == codec.space.dtype
@@ -120,7 +126,36 @@ def test_an_action_is_either_in_the_space_or_refused(actions):
             decoded(codec, actions)
 
 
-def test_there_are_two_modes():
+def test_every_factored_action_is_its_own_way_back():
+    codec = Codec("factored", SAID)
+    assert codec.names == tuple(codec.choices) == ("locomotion", "hand", "say")
+    assert codec.choices["say"] == ("nothing", "'yes'", "'no'", "'help'")
+    sizes = [len(choices) for choices in codec.choices.values()]
+    assert codec.space.nvec.tolist() == sizes == [len(LOCOMOTION), len(HANDS), 4]
+    actions = np.stack(np.meshgrid(*map(np.arange, sizes)), axis=-1).reshape(-1, 3)
+    commands = decoded(codec, actions)
+    assert np.array_equal(codec.encode(commands, 1)[:, 0], actions)
+    plain = Codec("discrete", SAID)
+    one_by_one = decoded(plain, np.arange(plain.space.n))
+    for part, name in ((0, "move"), (0, "turn")):
+        alone = getattr(one_by_one, name)[:, 0]
+        assert np.array_equal(getattr(commands, name)[:, 0], alone[actions[:, part]]), name
+    assert np.array_equal(commands.hand[:, 0], actions[:, 1])
+    assert np.array_equal(commands.say[:, 0], actions[:, 2] - 1)
+
+
+@pytest.mark.parametrize("bad", [(7, 0, 0), (0, 4, 0), (0, 0, 4), (-1, 0, 0)])
+def test_a_factored_action_outside_a_part_is_refused(bad):
+    codec = Codec("factored", SAID)
+    low, high = action_bounds(codec.space)
+    assert not ((low <= np.array(bad)) & (np.array(bad) <= high)).all()
+    with pytest.raises(ActionError, match=r"action of world 1, avatar 0 is not in MultiDiscrete"):
+        decoded(codec, [(0, 0, 0), bad])
+    with pytest.raises(ActionError, match="factored actions must be integers"):
+        decoded(codec, [(0.0, 0.0, 0.0)])
+
+
+def test_there_are_three_modes():
     with pytest.raises(ArgumentError, match='unknown action_mode "discreet"; did you mean "disc'):
         Codec("discreet", SAID)
 

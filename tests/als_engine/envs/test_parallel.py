@@ -10,6 +10,7 @@ from acme_worlds import REACH
 from pettingzoo.utils.conversions import parallel_to_aec
 
 import als_engine
+from als_engine.bodies.avatar import HAND_USE
 from als_engine.envs.parallel import parallel_env
 from als_engine.envs.single import SingleEnv
 from als_engine.plugins.registration import aec_env
@@ -99,6 +100,30 @@ def test_the_caller_s_avatar_is_the_first_agent():
     assert single.simulation.state.digest(0) == parallel.simulation.state.digest(0)
     single.close()
     parallel.close()
+
+
+def test_with_factored_actions_an_agent_walks_takes_and_talks_in_one_step(pettingzoo_test):
+    env = parallel_env(TAG, action_mode="factored", **SMALL)
+    pettingzoo_test.parallel_api_test(env, num_cycles=20)
+    env.reset(seed=3)
+    parts = env.simulation.action_choices
+    act = [parts["locomotion"].index("forward"), parts["hand"].index("use"), 2]
+    state = env.simulation.state
+    before = state.avatars.position.copy()
+    for _ in range(3):
+        env.step(dict.fromkeys(env.agents, np.array([0, 0, 0])) | {"chaser_0": np.array(act)})
+    moved = np.linalg.norm(state.avatars.position - before, axis=-1)[0]
+    assert moved[0] > 0.1 > moved[1:].max()
+    assert state.avatars.utterance[0].tolist() == [1, -1]
+    assert env.simulation.commands.hand[0].tolist() == [HAND_USE, 0]
+    env.close()
+
+
+@pytest.mark.filterwarnings("ignore:Observation", "ignore:Action space")
+def test_factored_actions_taken_in_turn_pass_pettingzoo_s_own_test(pettingzoo_test):
+    env = aec_env(TAG, action_mode="factored", **SMALL)
+    pettingzoo_test.api_test(env, num_cycles=30)
+    env.close()
 
 
 def test_pettingzoo_s_registry_knows_the_scenarios():

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from als_engine.bodies.avatar import Codec, Commands, drive
+from als_engine.bodies.avatar import Commands, drive
+from als_engine.bodies.codec import Codec
 from als_engine.errors import ArgumentError
 from als_engine.navigation import Navigator, face, reached, steer
 from als_engine.world import furniture

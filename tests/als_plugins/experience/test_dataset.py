@@ -157,8 +157,9 @@ def test_sensors_and_actions_that_differ_are_named_with_the_remedy(tmp_path: Pat
         open_experience(tmp_path, ["proprioception"])
 
 
-def test_continuous_actions_come_back(tmp_path: Path) -> None:
-    collect(WALK, tmp_path, episodes=10, arguments={**SMALL, "action_mode": "continuous"})
+@pytest.mark.parametrize("mode", ["continuous", "factored"])
+def test_actions_of_several_numbers_come_back(tmp_path: Path, mode: str) -> None:
+    collect(WALK, tmp_path, episodes=10, arguments={**SMALL, "action_mode": mode})
     experience = open_experience(tmp_path)
     windows = experience.part("train").windows(2)
     actions = windows.take(np.arange(4)).actions

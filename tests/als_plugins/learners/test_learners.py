@@ -190,7 +190,12 @@ def test_a_device_that_is_not_there_is_one_line():
 
 @pytest.mark.parametrize(
     ("name", "mode"),
-    [("ppo", "discrete"), ("ppo", "continuous"), ("recurrent-ppo", "continuous")],
+    [
+        ("ppo", "discrete"),
+        ("ppo", "continuous"),
+        ("ppo", "factored"),
+        ("recurrent-ppo", "continuous"),
+    ],
 )
 @pytest.mark.parametrize("layers", [[64, 64], [11, 3]])
 def test_a_row_is_the_same_to_the_last_bit_whatever_the_others_are(name, mode, layers):

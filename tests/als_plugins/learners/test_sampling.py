@@ -20,6 +20,7 @@ SAMPLING = [
     ("recurrent-ppo", "discrete"),
     ("recurrent-ppo", "continuous"),
     ("multi-objective", "discrete"),
+    ("ppo", "factored"),
     ("sac", "continuous"),
 ]
 
@@ -95,6 +96,12 @@ def test_samples_follow_the_policys_distribution(name, mode):
         chances = theirs.probs[0].numpy()
         parts = np.bincount(drawn, minlength=len(chances)) / len(drawn)
         assert np.allclose(parts, chances, atol=0.05)
+        return
+    if mode == "factored":
+        for part, chosen in zip(theirs, drawn.T, strict=True):
+            chances = part.probs[0].numpy()
+            parts = np.bincount(chosen, minlength=len(chances)) / len(drawn)
+            assert np.allclose(parts, chances, atol=0.05)
         return
     noise = torch.randn((50_000, drawn.shape[1]), generator=torch.Generator().manual_seed(0))
     expected = theirs.mean + theirs.stddev * noise
