@@ -11,6 +11,9 @@ compile it, on a machine that does something else.
 Our modules are compiled once, also where Python is told to keep no bytecode: else each of the
 hundreds of processes that the tests start would compile all that it imports anew.
 
+Whatever is there once all tests are collected stays to the end: the garbage collector, which went
+over a million objects of the learning libraries again and again, is told to leave it out.
+
 Ctrl-C reaches what the tests start, also where they run in the background of a shell, which has it
 ignored.
 """
@@ -18,6 +21,7 @@ ignored.
 from __future__ import annotations
 
 import compileall
+import gc
 import os
 import signal
 import sys
@@ -46,3 +50,8 @@ settings.register_profile(
     "untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("untimed")
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
