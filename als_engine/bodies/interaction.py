@@ -34,6 +34,8 @@ _CANDIDATES: Final = 5
 def resolve(state: WorldState, commands: Commands) -> None:
     """Carries out all hand and speech commands, and notes in `state.events` what happened.
 
+    What is used switches the sounds that it is the switch of.
+
     Avatars act in the order of their index, so two hands on one prop never both succeed.
     """
     avatars, props, bodies, events = state.avatars, state.props, state.bodies, state.events
@@ -50,6 +52,7 @@ def resolve(state: WorldState, commands: Commands) -> None:
             props.present, props.holder, props.portable, props.usable, props.solid, state.moved,
         ),
         state.walls.rows(),
+        (state.sounds.switch, state.sounds.on),
         (events.picked_up, events.put_down, events.used, events.bumped),
     )  # fmt: skip
 
@@ -89,10 +92,11 @@ class _Events(NamedTuple):
 
 
 @kernel
-def _resolve(hand, say, avatars, props, walls, events):  # type: ignore[no-untyped-def]
+def _resolve(hand, say, avatars, props, walls, sounds, events):  # type: ignore[no-untyped-def]
     avatars, props = _Avatars(*avatars), _Props(*props)
     walls, events = WallRows(*walls), _Events(*events)
     held, holder = avatars.held, props.holder
+    switch, on = sounds
     for w in range(hand.shape[0]):
         for a in range(hand.shape[1]):
             events.picked_up[w, a] = events.put_down[w, a] = events.used[w, a] = NOTHING
@@ -116,7 +120,10 @@ def _resolve(hand, say, avatars, props, walls, events):  # type: ignore[no-untyp
                     held[w, a], holder[w, i] = NOTHING, NOTHING
                     events.put_down[w, a], props.moved[w, i] = i, True
             elif hand[w, a] == HAND_USE:
-                events.used[w, a] = _reach_for(w, a, avatars, props, props.usable)
+                used = events.used[w, a] = _reach_for(w, a, avatars, props, props.usable)
+                for i in range(switch.shape[1]):
+                    if used >= 0 and switch[w, i] == used:
+                        on[w, i] = not on[w, i]
 
             if held[w, a] >= 0:
                 _carry(w, a, held[w, a], avatars, props)

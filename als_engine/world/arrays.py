@@ -280,6 +280,7 @@ class Sounds(Arrays):
 
     Attributes:
         position: (…, 3). bands: (…, 8) emitted power. on: bool.
+        switch: index of the prop whose use switches it on and off, or NOTHING.
         text: lists of str, `text[world][sound]`: what its voice says while it is on.
         version: (worlds,) goes up whenever a text of that world changes.
     """
@@ -290,15 +291,18 @@ class Sounds(Arrays):
         self.position: FloatArray = np.zeros((*shape, 3))
         self.bands: FloatArray = np.zeros((*shape, SOUND_BANDS))
         self.on: BoolArray = np.zeros(shape, np.bool_)
+        self.switch: IntArray = np.full(shape, NOTHING, np.int32)
         self.text: list[list[str]] = [[""] * len(names) for _ in range(num_worlds)]
         self.version: NDArray[np.int64] = np.zeros(num_worlds, np.int64)
 
     def load(self, world: int, layout: Layout) -> None:
         """Writes one world's sounds as the layout has them."""
+        props = list(layout.props)
         for i, sound in enumerate(layout.sounds.values()):
             self.position[world, i] = sound.position
             self.bands[world, i] = sound.bands
             self.on[world, i] = sound.on
+            self.switch[world, i] = props.index(sound.switch) if sound.switch else NOTHING
             self.text[world][i] = sound.text
         self.version[world] += 1
 

@@ -166,12 +166,14 @@ class SoundSource:
         bands: emitted power in each of the 8 octave bands from 62.5 Hz to 8 kHz, at 1 metre.
         on: whether it sounds when the episode starts.
         text: what its voice says while it is on; heard as text within hearing range.
+        switch: a usable prop that switches it on and off whenever an avatar uses it; none if empty.
     """
 
     position: tuple[float, float, float]
     bands: Sequence[float] = (0.2, 0.6, 1.0, 1.0, 0.6, 0.3, 0.1, 0.05)
     on: bool = True
     text: str = ""
+    switch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +228,10 @@ class Layout:
             _check_sign(f"sign {name!r}", sign)
         for name, sound in self.sounds.items():
             _check_sound(f"sound {name!r}", sound)
+            if sound.switch and not (
+                sound.switch in self.props and self.props[sound.switch].usable
+            ):
+                raise LayoutError(f"sound {name!r}: its switch {sound.switch!r} is no usable prop")
         for i, spawn in enumerate(self.spawns):
             place = spawn if isinstance(spawn, Spawn) else Spawn(spawn)
             if len(place.position) not in (2, 3):

@@ -93,6 +93,7 @@ def check(state: WorldState, saved: Saved, moments: tuple[Moment, ...], behaviou
         ("avatars.utterance", NOTHING, len(state.utterances) - 1),
         ("props.holder", NOTHING, avatars),
         ("props.shape", 0, SHAPE_CYLINDER),
+        ("sounds.switch", NOTHING, props),
         ("events.picked_up", NOTHING, props),
         ("events.put_down", NOTHING, props),
         ("events.used", NOTHING, props),

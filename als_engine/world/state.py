@@ -240,6 +240,10 @@ class WorldState:
             self.sounds.on[world, index] = bool(text)
             self.sounds.version[world] += 1
 
+    def switch(self, sound: str, worlds: ArrayLike, on: ArrayLike = True) -> None:
+        """Switches a sound source on or off: `on` is one bool or one for each world."""
+        self.sounds.on[self.which(worlds), _index("sound", sound, self.sounds.names)] = on
+
     def instruct(
         self, worlds: ArrayLike, texts: Sequence[str] | str, avatar: int | None = None
     ) -> None:
@@ -368,7 +372,7 @@ class WorldState:
         walls = int(self.walls.count[world])
         for group in (self.avatars, self.props, self.walls, self.signs, self.sounds, self.events):
             for name, array in group.arrays():
-                if name == "version":
+                if name in ("version", "switch"):  # What an episode never changes, or tells.
                     continue
                 part = (
                     array[world, :walls] if group is self.walls and array.ndim > 1 else array[world]

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from rooms import World
 
+from als_engine.bodies import interaction
 from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_USE
 from als_engine.bodies.interaction import REACH, REACH_ANGLE
-from als_engine.world.layout import Box, Layout, Prop, Spawn, Sphere
+from als_engine.world.layout import Box, Layout, Prop, SoundSource, Spawn, Sphere
 
 RADIUS = 0.25  # Of an avatar.
 
@@ -165,3 +166,25 @@ def test_a_task_can_take_a_thing_out_of_a_hand(build):
     assert world.prop("ball") == pytest.approx([3.0, 3.0, 0.1], abs=0.01)
     world.step(1, hand=HAND_PUT_DOWN)
     assert world.event("put_down") is None
+
+
+def test_using_a_switch_turns_its_sound_on_and_off():
+    lever = Prop(Box(0.1, 0.1, 0.8), (0.6, 0.0), usable=True)
+    sounds = {
+        "hum": SoundSource((2.0, 0.0, 1.0), on=False, switch="lever"),
+        "bell": SoundSource((2.0, 0.0, 1.0)),
+        "fan": SoundSource((2.0, 0.0, 1.0), switch="lever"),
+    }
+    world = World(Layout([(0.0, 0.0)], props={"lever": lever}, sounds=sounds), worlds=2)
+    try:
+        on = world.state.sounds.on
+        world.commands.clear()
+        world.commands.hand[1] = HAND_USE  # In the second world alone.
+        interaction.resolve(world.state, world.commands)
+        assert on.tolist() == [[False, True, True], [True, True, False]]
+        interaction.resolve(world.state, world.commands)
+        assert on.tolist() == [[False, True, True], [False, True, True]]
+        world.reset(1)
+        assert on[1].tolist() == [False, True, True]
+    finally:
+        world.physics.close()

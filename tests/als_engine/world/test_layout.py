@@ -92,6 +92,10 @@ def test_a_sound_layout_passes():
         ({"signs": {"s": Sign("a\tb", (0, 0, 1))}}, "sign 's' shows no control characters"),
         ({"signs": {"s": Sign("é" * 17, (0, 0, 1))}}, "sign 's' holds 4 lines of 16 characters"),
         ({"sounds": {"s": SoundSource((0, 0))}}, "sound 's' needs a position (x, y, z)"),
+        (
+            {"sounds": {"s": SoundSource((0, 0, 1), switch="lever")}},
+            "sound 's': its switch 'lever' is no usable prop",
+        ),
         ({"sounds": {"s": SoundSource((0, 0, 1), [1] * 7)}}, "sound 's' needs 8 bands"),
         ({"sounds": {"s": SoundSource((0, 0, 1), [-1] * 8)}}, "sound 's' needs 8 bands"),
     ],

@@ -65,6 +65,18 @@ def test_loading_writes_what_the_layout_says():
     assert state.level.tolist() == [0, 1, 2]
 
 
+def test_a_sound_without_words_is_switched():
+    state = make()
+    before = digests(state)
+    state.switch("voice", [True, False, True], [True, False])
+    assert state.sounds.on[:, 0].tolist() == [True, False, False]
+    assert [now != then for now, then in zip(digests(state), before, strict=True)] == [1, 0, 0]
+    state.switch("voice", [0], on=False)
+    assert digests(state) == before
+    with pytest.raises(ArgumentError, match='unknown sound "voices"'):
+        state.switch("voices", [0])
+
+
 def test_loading_again_leaves_no_trace_of_the_last_episode():
     state, fresh = make(), make()
     state.avatars.velocity += 1
