@@ -2,7 +2,7 @@
 # path, chooses the interpreter; otherwise the first one that works is taken.
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint warm docs images clean
+.PHONY: help quickstart test wheel wheels lint warm docs images clean
 
 BIN := .venv/bin
 READY := .venv/.installed
@@ -18,6 +18,12 @@ quickstart: $(WARM)  ## Train an avatar, compare it and write quickstart-report/
 test: $(WARM)  ## Run the tests, on two cores; ARGS="-k camera" chooses some.
 	@$(BIN)/python tests/support/get_browser.py
 	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+wheel: $(WARM)  ## Build the wheel, and try it as it is installed.
+	@$(BIN)/python tests/smoke/wheels.py own
+
+wheels:  ## Try the wheel on the other Pythons that are here, each with its own environment.
+	@$(FIND_PYTHON) "$$python" tests/smoke/wheels.py $(BUDGET)
 
 lint: $(READY)  ## Check style, types and the direction of imports.
 	$(BIN)/ruff check .

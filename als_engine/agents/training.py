@@ -31,6 +31,7 @@ from als_engine.agents.training_folder import JOB, Books, Job, TrainingFolder, c
 from als_engine.checks import check_undecided
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.plugins.registry import registry
+from als_engine.plugins.specs import load_object
 from als_engine.seeding import Generators, spread
 from als_engine.system.interrupts import interruptible, uninterrupted
 
@@ -313,11 +314,12 @@ def _train(
 
 def _worlds(job: Job, checkpoint: Path | None) -> WorldsVecEnv:
     """The worlds of a training, which know their seeds."""
-    from als_engine.envs.sb3 import sb3_vec_env
-
+    # A table needs no torch to act, but what it is trained with does.
+    extra = '; install it with: pip install "als-engine[learn]"'
+    sb3_vec_env = load_object("als_engine.envs.sb3:sb3_vec_env", extra)
     arguments: dict[str, Any] = job.arguments
     with uninterrupted():
-        env = sb3_vec_env(
+        env: WorldsVecEnv = sb3_vec_env(
             job.scenario, job.worlds, observers=job.observers, workers=job.workers, **arguments
         )
     # A training that is taken up again meets new levels, not those of its beginning.

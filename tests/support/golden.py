@@ -38,12 +38,15 @@ def physics(engine: str = "bullet") -> str:
     return SAME_BITS.get(found, found)
 
 
-def digests(id: str, engine: str = "bullet") -> Digests:
-    """The states of a few worlds after fixed steps of all avatars; of Bullet's, what was sensed."""
+def digests(id: str, engine: str = "bullet", sensors: tuple[str, ...] | None = None) -> Digests:
+    """The states of a few worlds after fixed steps of all avatars, and what was sensed.
+
+    By default that is everything on Bullet, and nothing on MuJoCo.
+    """
     rng = np.random.default_rng(0)
-    simulation = simulate(
-        id, len(SEEDS), sensors=SENSORS if engine == "bullet" else (), physics=engine
-    )
+    if sensors is None:
+        sensors = SENSORS if engine == "bullet" else ()
+    simulation = simulate(id, len(SEEDS), sensors=sensors, physics=engine)
     seen = {key: hashlib.sha256() for key in simulation.observations}
     try:
         simulation.reset(SEEDS)
