@@ -19,8 +19,8 @@ import time
 import traceback
 import warnings
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection, Pipe
 from multiprocessing.spawn import get_executable
 from types import ModuleType, SimpleNamespace
@@ -31,6 +31,7 @@ import cloudpickle
 from als_engine.errors import ALSError, WorkerError
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import Spec, load_object
+from als_engine.system import host
 from als_engine.system.ownership import Owner
 
 __all__ = ["Failure", "Process"]
@@ -89,11 +90,9 @@ class Process(Owner):
             *subprocess._args_from_interpreter_flags(),  # type: ignore[attr-defined]
             "-c", _START, str(theirs.fileno()), json.dumps(path),
         ]  # fmt: skip
-        with _blocked(blocked):
+        with host.blocked(blocked):
             self._popen = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), *descriptors),
+                command, stdin=subprocess.DEVNULL, **host.inherited(theirs.fileno(), descriptors)
             )
         theirs.close()  # Else its end would stay open when the process dies.
         self.pid = self._popen.pid
@@ -145,16 +144,6 @@ def _end(process: subprocess.Popen[bytes], pipe: Connection, owner: int, patienc
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-@contextmanager
-def _blocked(signals: Sequence[signal.Signals]) -> Iterator[None]:
-    """What is started in it never sees these signals."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Failure(NamedTuple):
@@ -269,7 +258,7 @@ def _sendable(hooks: object) -> object:
 
 def main() -> None:
     """What a process does that `Process` has started."""
-    pipe = Connection(int(sys.argv[1]))
+    pipe = host.pipe_of(int(sys.argv[1]))
     with suppress(EOFError, ConnectionError):  # The parent is gone.
         try:
             job = _Job(*pickle.loads(pipe.recv_bytes()))
@@ -292,6 +281,6 @@ def main() -> None:
 
 def _watch(parent: int) -> None:
     """Ends this process when its parent has died, also in the middle of its work."""
-    while os.getppid() == parent:
+    while host.has_parent(parent):
         time.sleep(_WATCH)
     os._exit(1)

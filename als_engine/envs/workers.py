@@ -11,9 +11,6 @@ message or a late answer in a pipe. So a pool whose last exchange did not end do
 
 from __future__ import annotations
 
-import mmap
-import os
-import tempfile
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -33,6 +30,8 @@ from als_engine.limits import check_memory
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import ScenarioSpec
 from als_engine.simulation import Simulation, simulate
+from als_engine.system import host
+from als_engine.system.host import SharedBlock
 from als_engine.system.ownership import Owner
 from als_engine.world.arrays import BoolArray
 from als_engine.world.snapshot import Snapshot
@@ -79,9 +78,9 @@ class WorkerPool(Owner):
         size = _size(shapes, num_worlds)
         check_memory(f"{num_worlds} worlds with these sensors", size)
         check_memory(f"{workers} workers", workers * _PROCESS_BYTES)
-        self._memory = _shared_memory(size)
-        self._free = weakref.finalize(self, os.close, self._memory)
-        arrays = _views(mmap.mmap(self._memory, size), shapes, num_worlds, 0, num_worlds)
+        self._memory = SharedBlock.make(size)
+        self._free = weakref.finalize(self, self._memory.close)
+        arrays = _views(self._memory.map(), shapes, num_worlds, 0, num_worlds)
         self.observations, self.metrics = arrays["observations"], arrays["metrics"]
         self.final_observations = arrays["final_observations"]
         self.final_metrics = arrays["final_metrics"]
@@ -98,7 +97,7 @@ class WorkerPool(Owner):
 
         edges = [num_worlds * i // workers for i in range(workers + 1)]
         self._parts = [slice(low, high) for low, high in pairwise(edges)]
-        memory = (self._memory, size, shapes, num_worlds)
+        memory = (self._memory, shapes, num_worlds)
         self._job = (memory, spec, observers, autoreset.value, dict(arguments))
         self._processes: list[Process] = []
         try:
@@ -119,7 +118,7 @@ class WorkerPool(Owner):
                     part,
                     core,
                     specs=[self._job[1]],
-                    descriptors=[self._memory],
+                    descriptors=self._memory.handles,
                 )
             )
         answers = [self._answer(i) for i in range(len(self._parts))]
@@ -339,15 +338,13 @@ def _cores(workers: int) -> list[int | None]:
     until the kernel moves it (`benchmarks/throughput.py --only workers`). With fewer workers than
     cores nobody is pinned, since other environments would choose the same cores.
     """
-    if not hasattr(os, "sched_getaffinity"):  # Linux alone has it.
-        return [None] * workers
-    cores = sorted(os.sched_getaffinity(0))
-    return [*cores] if len(cores) == workers else [None] * workers
+    cores = host.cores()
+    return [*cores] if cores and len(cores) == workers else [None] * workers
 
 
 def _work(
     pipe: Connection,
-    memory: tuple[int, int, Shapes, int],
+    memory: tuple[SharedBlock, Shapes, int],
     spec: ScenarioSpec,
     observers: int | None,
     autoreset: str,
@@ -357,10 +354,10 @@ def _work(
 ) -> None:
     """What a worker process does until its parent closes the pipe, or is gone."""
     if core is not None:
-        os.sched_setaffinity(0, {core})
-    descriptor, size, shapes, num_worlds = memory
-    arrays = _views(mmap.mmap(descriptor, size), shapes, num_worlds, part.start, part.stop)
-    os.close(descriptor)
+        host.pin(core)
+    block, shapes, num_worlds = memory
+    arrays = _views(block.map(), shapes, num_worlds, part.start, part.stop)
+    block.close()
     actions = arrays.pop("actions")["actions"]
     try:
         simulation: Simulation = simulate(
@@ -388,17 +385,6 @@ def _work(
             Failure.of(error).send(pipe)
         else:
             pipe.send(answer)
-
-
-def _shared_memory(size: int) -> int:
-    """A descriptor of memory that several processes map; it is freed with the last of them."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("als-worlds")
-    else:
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.ftruncate(descriptor, size)
-    return descriptor
 
 
 def _size(shapes: Shapes, num_worlds: int) -> int:

@@ -7,7 +7,6 @@ plugin runs in this process with all its rights.
 
 from __future__ import annotations
 
-import fcntl
 import io
 import locale
 import os
@@ -21,6 +20,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import Any, Final
 
+from als_engine.system import host
 from als_engine.texts import visible
 
 __all__ = ["Contained", "alarm", "caught", "contained", "describe"]
@@ -38,9 +38,9 @@ _STREAMS: Final = ("stdin", "stdout", "stderr")
 _MODES: Final = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 # Those that a program may have a handler for; the others cannot be caught or say that it crashed.
-_SIGNALS: Final = (
-    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM),
-    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGCHLD, signal.SIGTSTP),
+_SIGNALS: Final = host.signals(
+    *("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGALRM"),
+    *("SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGCHLD", "SIGTSTP"),
 )
 
 
@@ -141,19 +141,19 @@ class _Handlers:
             self._kept[number] = handler
             if callable(handler):
                 signal.signal(number, self._noting(handler))
-        self._had_timer = bool(signal.getitimer(signal.ITIMER_REAL)[0])
-        self._blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self._had_timer = host.timer_runs()
+        self._blocked = host.mask()
 
     def __exit__(self, *_: object) -> None:
         if not self._kept:
             return
         if not self._had_timer:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            host.stop_timer()
         for number, handler in self._kept.items():
             # None: a handler that was not installed by Python, and that it cannot install.
             if handler is not None:
                 signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
+        host.set_mask(self._blocked)
 
     def _noting(self, handler: Callable[[int, FrameType | None], Any]) -> Callable[..., None]:
         def call(number: int, frame: FrameType | None) -> None:
@@ -328,7 +328,7 @@ def _folder() -> str:
 def _duplicate(number: int) -> int | None:
     try:
         # From 3 up: a copy must not take the place of a standard stream that is closed.
-        return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 3)
+        return host.duplicate(number)
     except OSError:  # It was closed before we came.
         return None
 
@@ -336,7 +336,7 @@ def _duplicate(number: int) -> int | None:
 def _sink() -> io.FileIO | None:
     """A file in memory, with a descriptor that is no standard stream's."""
     try:
-        made = os.memfd_create("als-plugin")
+        made = host.memory_file("als-plugin")
     except OSError:
         return None
     sink = _duplicate(made)

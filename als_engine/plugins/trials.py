@@ -11,7 +11,6 @@ beside it changes. Where the cache folder cannot be written, nothing is remember
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import json
@@ -30,11 +29,14 @@ from typing import Final, Literal
 
 from als_engine.plugins.containment import PATIENCE, alarm
 from als_engine.plugins.discovery import Plugin
+from als_engine.system import host
 
 __all__ = ["Trials"]
 
 _TIME_LIMIT: Final = 30.0
 """Seconds that a package may take in a process of its own, unless ALS_PLUGIN_TIMEOUT says else."""
+
+_FLAGS: Final = os.O_CREAT | os.O_RDWR | host.CLOSE_ON_EXEC | host.NO_FOLLOW
 
 Stage = Literal["loading", "commands"]
 """What can end the process: the import with the hooks that are asked then, and `als_commands`."""
@@ -137,7 +139,7 @@ class Trials:
             for marker in self._folder.glob(f"{stem}.*.trying"):
                 with open(marker, "rb") as file:
                     # The lock goes with the process that holds it, however that ends.
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    host.lock(file.fileno())
                     _remove(marker)
                     died = True
         return died
@@ -196,9 +198,9 @@ def _hold(marker: Path) -> int | None:
     """Makes a file that is locked for as long as this process lives."""
     with suppress(OSError):
         marker.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(marker, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        descriptor = os.open(marker, _FLAGS, 0o600)
         with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            host.lock(descriptor)
         return descriptor
     return None
 
@@ -222,7 +224,7 @@ def _look(plugin: Plugin) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
+            **host.own_group(),
         )
     except OSError:  # No process can be started here; then the plugin is given the chance.
         return ""
@@ -231,8 +233,7 @@ def _look(plugin: Plugin) -> str:
     except subprocess.TimeoutExpired:
         return f"was not loaded after {limit:g} s in a process of its own"
     finally:
-        with suppress(OSError):  # What it has started goes with it.
-            os.killpg(process.pid, signal.SIGKILL)
+        host.end_group(process)  # What it has started goes with it.
         process.wait()
     if written.decode("utf-8", "replace").strip() == word:
         return ""

@@ -6,7 +6,8 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
+
+from als_engine.system.host import blocked, start_tracker
 
 __all__ = ["Interrupt", "interruptible", "uninterrupted"]
 
@@ -67,9 +68,6 @@ def uninterrupted(*more: signal.Signals) -> Iterator[None]:
         more: further signals that they are not to see.
     """
     # It is started with the first process otherwise, and unblocks the signal behind our back.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, *more})
-    try:
+    start_tracker()
+    with blocked({signal.SIGINT, *more}):
         yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

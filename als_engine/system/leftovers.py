@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from als_engine.errors import SavedFileError
+from als_engine.system.host import is_alive
 from als_engine.system.locking import locked
 
 __all__ = ["is_unfinished", "remove_leftovers", "temporary_folder", "unfinished"]
@@ -46,7 +47,11 @@ def remove_leftovers(folder: Path, place: str | None = None) -> None:
     with suppress(OSError):
         for entry in list(os.scandir(folder)):
             found = _NAME.fullmatch(entry.name)
-            if found is None or place not in (None, found["name"]) or _lives(int(found["process"])):
+            if (
+                found is None
+                or place not in (None, found["name"])
+                or is_alive(int(found["process"]))
+            ):
                 continue
             if entry.is_dir(follow_symlinks=False):
                 # Processes are numbered anew in every container, and a folder may be shared.
@@ -76,13 +81,3 @@ def temporary_folder(name: str) -> Iterator[Path]:
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True
-    return True

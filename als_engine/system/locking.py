@@ -5,18 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from als_engine.errors import SavedFileError
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
+from als_engine.system import host
 
 __all__ = ["LOCK", "locked"]
 
@@ -48,7 +43,7 @@ def _open(folder: Path) -> int:
     path = folder / LOCK
     while True:
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            flags = os.O_RDWR | os.O_CREAT | host.NO_FOLLOW | host.NO_WAIT
             descriptor = os.open(path, flags, 0o644)
         except OSError as error:
             raise SavedFileError(f"cannot lock {folder}: {path}: {error.strerror}") from None
@@ -71,10 +66,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 def _take(descriptor: int, folder: Path) -> None:
     try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        host.lock(descriptor)
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise SavedFileError(

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.errors import SavedFileError
+from als_engine.system import host
 from als_engine.system.leftovers import remove_leftovers, unfinished
 
 __all__ = [
@@ -189,8 +190,8 @@ def read_bytes(path: Path, limit: int) -> bytes:
 def _opened(path: Path, limit: int) -> Iterator[tuple[BufferedReader, int]]:
     """A regular file of at most `limit` bytes, and how many it has."""
     with _reported("read", path):
-        # Without O_NONBLOCK, opening a named pipe would wait for somebody to write into it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        # Without NO_WAIT, opening a named pipe would wait for somebody to write into it.
+        descriptor = os.open(path, os.O_RDONLY | host.NO_FOLLOW | host.NO_WAIT | host.RAW)
         with open(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):

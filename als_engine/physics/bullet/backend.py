@@ -30,6 +30,7 @@ from als_engine.physics.bullet.journal import Journal
 from als_engine.physics.bullet.worlds import Worlds, build_world, replay_world, step_worlds
 from als_engine.physics.kernels import SUBSTEP, WALL
 from als_engine.physics.rows import avatar_rows, prop_rows
+from als_engine.system.host import after_fork
 from als_engine.system.ownership import Owner
 from als_engine.world.arrays import NOTHING, FloatArray
 from als_engine.world.state import WorldState
@@ -40,7 +41,7 @@ and a reset leaves nothing of what it was used for."""
 
 _idle: list[int] = []
 # A forked process opens its own: what it has inherited belongs to the process before it.
-os.register_at_fork(after_in_child=_idle.clear)
+after_fork(_idle.clear)
 
 
 class Bullet(Owner):

@@ -18,6 +18,7 @@ from mujoco.introspect.structs import STRUCTS
 from numba import types
 
 from als_engine.errors import ALSError
+from als_engine.system.host import library
 
 _ADDRESS: Final = types.intp
 _BYTES: Final = types.voidptr
@@ -34,11 +35,10 @@ _SIZES: Final[dict[str, Any]] = {
 
 
 def _load() -> None:
-    folder = Path(mujoco.__file__).parent
-    found = [*folder.glob("libmujoco*"), *folder.glob("mujoco.dll")]
-    if not found:
+    found = library(Path(mujoco.__file__).parent, "mujoco")
+    if found is None:
         raise ALSError(f"no MuJoCo library in this installation; {_REMEDY}")
-    llvm.load_library_permanently(str(found[0]))
+    llvm.load_library_permanently(str(found))
 
 
 _REMEDY: Final = "install the wheel: pip install --force-reinstall --only-binary :all: mujoco"

@@ -131,6 +131,6 @@ def cores() -> int:
     """Cores that this process may use."""
     import os
 
-    if hasattr(os, "sched_getaffinity"):  # Linux alone has it.
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    from als_engine.system import host
+
+    return len(host.cores() or ()) or os.cpu_count() or 1

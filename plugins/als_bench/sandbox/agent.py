@@ -139,9 +139,11 @@ class SandboxedAgent(Agent):
 
         Raises:
             UnknownIdError: there is no such agent or scenario.
-            ConfinementError: the kernel refused to confine it.
+            ConfinementError: this is not Linux, or the kernel refused to confine it.
             AgentFailure: it did not start.
         """
+        if not sys.platform.startswith("linux"):
+            raise ConfinementError("agents are kept in processes of their own, which needs Linux")
         spec = registry.agent(agent_id)
         saved = _saved_config(files or {})
         super().__init__(*spaces(scenario, arguments), **(saved or config or {}))

@@ -7,7 +7,6 @@ header claims, and every wait has an end.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import select
@@ -53,6 +52,8 @@ class Channel:
         self.their_ends = (theirs_in, theirs_out)
         for descriptor in (self._in, self._out):
             os.set_blocking(descriptor, False)
+        import fcntl  # Windows has none, where this module is imported and never used.
+
         with suppress(OSError):  # A smaller pipe is a slower one, no more.
             fcntl.fcntl(self._out, _F_SETPIPE_SZ, _PIPE_SIZE)
         self._readable, self._writable = select.poll(), select.poll()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -12,6 +11,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
+
+from als_engine.system import host
 
 __all__ = ["MAX_FILES", "fits", "make_folder", "remove", "threads", "unnamed_bytes"]
 
@@ -46,7 +47,7 @@ def make_folder() -> Path:
 def _lock(folder: Path) -> int:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        host.lock(descriptor)
     except OSError:
         os.close(descriptor)
         raise

@@ -17,6 +17,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from als_engine.errors import SavedFileError
+from als_engine.system import host
 from als_engine.system.safe_files import read_bytes
 from als_plugins.adaptation.channel import DELAY, Event, Moment
 
@@ -129,7 +130,7 @@ class LiveChannel:
                 path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists() and not (path.is_file() or path.is_fifo()):
                 raise SavedFileError(f"{path} is neither a file nor a FIFO")  # Not even opened.
-            flags = os.O_RDONLY | os.O_NONBLOCK | (os.O_CREAT if make else 0)
+            flags = os.O_RDONLY | host.NO_WAIT | host.RAW | (os.O_CREAT if make else 0)
             self._file = os.open(path, flags, 0o600)
             mode = os.fstat(self._file).st_mode
             if not stat.S_ISFIFO(mode) and not stat.S_ISREG(mode):
