@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     )
     from als_engine.world.room import Room
     from als_engine.world.snapshot import Snapshot
+    from als_engine.world.speech import Verb
     from als_engine.world.state import Quantity, WorldState
 
 __version__ = "0.1.0"
@@ -75,6 +76,7 @@ __all__ = [
     "SuiteEntry",
     "SuiteSpec",
     "Task",
+    "Verb",
     "WorldState",
     "__version__",
     "errors",
@@ -104,6 +106,7 @@ _LAZY = {
     "Spawn": "als_engine.world.layout",
     "Sphere": "als_engine.world.layout",
     "Task": "als_engine.task",
+    "Verb": "als_engine.world.speech",
     "WorldState": "als_engine.world.state",
     "parallel_env": "als_engine.envs.parallel",
     "sb3_vec_env": "als_engine.envs.sb3",

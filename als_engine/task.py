@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from als_engine.errors import ArgumentError
 from als_engine.world.arrays import Body, BoolArray, FloatArray
 from als_engine.world.layout import Layout
+from als_engine.world.speech import Verb
 from als_engine.world.state import Quantity, WorldState
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class Task(ABC):
     Attributes:
         num_avatars: avatars in each world.
         default_sensors: what is observed when the user does not say.
-        utterances: the phrases that avatars can say.
+        utterances: what avatars can say: phrases, and verbs with slots, such as
+            `Verb("assign", ("skill 0", "skill 1"))`; see `WorldState.speech`.
         text_tokens: how many tokens a text observation holds, 128 to 4,096; all but 32 of them may
             be an instruction's.
         extra_sensors: sensors of the scenario's own, by observation key.
@@ -99,7 +101,7 @@ class Task(ABC):
     """
 
     default_sensors: ClassVar[tuple[str, ...]] = ("rgb", "audio", "text", "touch", "proprioception")
-    utterances: ClassVar[tuple[str, ...]] = ("yes", "no", "help", "wait", "thanks", "sorry")
+    utterances: ClassVar[Sequence[str | Verb]] = ("yes", "no", "help", "wait", "thanks", "sorry")
     text_tokens: ClassVar[int] = 128
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {}
     reward_names: ClassVar[tuple[str, ...]] = ("reward",)

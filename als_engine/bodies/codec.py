@@ -18,6 +18,7 @@ from als_engine.checks import one_of
 from als_engine.errors import ActionError
 from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, FloatArray, IntArray
+from als_engine.world.speech import Speech, Verb
 
 LOCOMOTION: Final = (
     "stay",
@@ -34,17 +35,22 @@ HANDS: Final = ("rest", "pick up", "put down", "use")
 """What a hand does, in the order of `HAND_REST` and the others."""
 
 DISCRETE_ACTIONS: Final = (*LOCOMOTION, *HANDS[1:])
-"""The discrete actions; `say` actions, one per utterance of the scenario, follow them."""
+"""The discrete actions; `say` actions, one per sentence of the scenario, follow them."""
 
 CONTINUOUS_ACTIONS: Final = ("forward", "left", "turn left", "pick up / put down", "use", "say")
 """The axes of a continuous action, each in [-1, 1].
 
 The hand picks up above 1/3 and puts down below -1/3, `use` acts above 1/3; `say` is cut into one
-equal interval for silence, which contains -1, and one for each utterance.
+equal interval for silence, which contains -1, and one for each sentence.
 """
 
 FACTORED_ACTIONS: Final = ("locomotion", "hand", "say")
-"""The parts of a factored action: three choices, all carried out in the same step."""
+"""The parts of a factored action: three choices, all carried out in the same step.
+
+Where the scenario has verbs with slots, `say` chooses a phrase or a verb, and a fourth part,
+`slot`, what follows the verb; a phrase is said whatever the slot. A verb that has no such slot is
+not said.
+"""
 
 _MOVES = {"forward": (1.0, 0.0), "backward": (-1.0, 0.0), "left": (0.0, 1.0), "right": (0.0, -1.0)}
 _TURNS = {"turn left": 1.0, "turn right": -1.0}
@@ -90,20 +96,23 @@ class Codec:
     Attributes:
         mode: "discrete", "continuous" or "factored".
         space: one avatar's action space.
-        shape: of one avatar's action: (), (6,) or (3,).
+        shape: of one avatar's action: (), (6,), or (3,) and with slots (4,).
         names: what each discrete action, or each axis or part, does.
         choices: part of an action to what each of its choices does; empty for continuous actions.
     """
 
-    def __init__(self, mode: str, utterances: Sequence[str], clip: bool = False) -> None:
+    def __init__(
+        self, mode: str, utterances: Speech | Sequence[str | Verb], clip: bool = False
+    ) -> None:
         """Builds the action space; `clip` takes continuous values beyond it as its nearest.
 
         Raises:
             ArgumentError: there is no such mode.
+            TaskError: the utterances are not what a task can have.
         """
         self.mode, self._clip = one_of("action_mode", mode, ACTION_MODES), clip
-        self.utterances = tuple(utterances)
-        self._acts = _MODES[self.mode](self.utterances)
+        self.speech = utterances if isinstance(utterances, Speech) else Speech(utterances)
+        self._acts = _MODES[self.mode](self.speech)
         self.space, self.names, self.choices = (
             self._acts.space,
             self._acts.names,
@@ -167,8 +176,9 @@ class _Discrete:
 
     kinds, numbers = "iu", "integers"
 
-    def __init__(self, utterances: tuple[str, ...]) -> None:
-        self.names = DISCRETE_ACTIONS + tuple(f"say {text!r}" for text in utterances)
+    def __init__(self, speech: Speech) -> None:
+        said = tuple(f"say {text!r}" for text in speech.sentences)
+        self.names = DISCRETE_ACTIONS + said
         self.choices = {"action": self.names}
         self.space = gymnasium.spaces.Discrete(len(self.names))
         n, first = len(self.names), len(DISCRETE_ACTIONS)
@@ -176,7 +186,7 @@ class _Discrete:
         self._move, self._turn = np.zeros((n, 2)), np.zeros(n)
         self._move[: len(LOCOMOTION)], self._turn[: len(LOCOMOTION)] = _ways()
         self._hand[len(LOCOMOTION) : first] = np.arange(1, len(HANDS))
-        self._say[first:] = np.arange(len(utterances))
+        self._say[first:] = np.arange(len(said))
 
     def decode(self, actions: NDArray[Any], commands: _Commanded) -> int:
         tables = self._move, self._turn, self._hand, self._say
@@ -197,8 +207,8 @@ class _Continuous:
     names = CONTINUOUS_ACTIONS
     choices: Mapping[str, tuple[str, ...]] = {}
 
-    def __init__(self, utterances: tuple[str, ...]) -> None:
-        self._utterances = len(utterances)
+    def __init__(self, speech: Speech) -> None:
+        self._utterances = len(speech.sentences)
         self.space = gymnasium.spaces.Box(-1.0, 1.0, (len(self.names),), np.float32)
 
     def decode(self, actions: NDArray[Any], commands: _Commanded) -> int:
@@ -218,25 +228,33 @@ class _Continuous:
 
 
 class _Factored:
-    """A choice for the feet, one for the hand and one for the voice."""
+    """A choice for the feet, one for the hand, one for the voice, and what follows a verb."""
 
     kinds, numbers = "iu", "integers"
-    names = FACTORED_ACTIONS
 
-    def __init__(self, utterances: tuple[str, ...]) -> None:
-        said = ("nothing", *map(repr, utterances))
-        self.choices = dict(zip(self.names, (LOCOMOTION, HANDS, said), strict=True))
+    def __init__(self, speech: Speech) -> None:
+        said = ("nothing", *map(repr, speech.verbs))
+        self.choices = dict(zip(FACTORED_ACTIONS, (LOCOMOTION, HANDS, said), strict=True))
+        if speech.slots:
+            self.choices["slot"] = speech.slots
+        self.names, self._speech = tuple(self.choices), speech
+        # Nothing is said by the first choice.
+        self._sentence = np.pad(speech.sentence, ((1, 0), (0, 0)), constant_values=NOTHING)
         self._sizes = np.array([len(choices) for choices in self.choices.values()])
         self.space = gymnasium.spaces.MultiDiscrete(self._sizes)
         self._move, self._turn = _ways()
 
     def decode(self, actions: NDArray[Any], commands: _Commanded) -> int:
-        bad: int = _decode_factored(actions, self._sizes, self._move, self._turn, *commands)
+        tables = self._sizes, self._move, self._turn, self._sentence
+        bad: int = _decode_factored(actions, *tables, *commands)
         return bad
 
     def encode(self, commands: _Commanded) -> NDArray[np.int64]:
-        way = _way_of(commands.move, commands.turn)
-        return np.stack([way, commands.hand, commands.say + 1], axis=-1).astype(np.int64)
+        parts: list[NDArray[Any]] = [_way_of(commands.move, commands.turn), commands.hand]
+        parts.append(self._speech.verb[commands.say] + 1)
+        if self._speech.slots:
+            parts.append(np.maximum(self._speech.slot[commands.say], 0))
+        return np.stack(parts, axis=-1).astype(np.int64)
 
 
 _MODES: Final[Mapping[str, type[_Discrete | _Continuous | _Factored]]] = {
@@ -333,7 +351,7 @@ def _decode_continuous(actions, utterances, move, turn, hand, say):  # type: ign
 
 
 @kernel
-def _decode_factored(actions, sizes, moves, turns, move, turn, hand, say):  # type: ignore[no-untyped-def]
+def _decode_factored(actions, sizes, moves, turns, sentence, move, turn, hand, say):  # type: ignore[no-untyped-def]
     worlds, observers = actions.shape[:2]
     for w in range(worlds):
         for a in range(observers):
@@ -342,5 +360,6 @@ def _decode_factored(actions, sizes, moves, turns, move, turn, hand, say):  # ty
                     return w * observers + a
             way = actions[w, a, 0]
             move[w, a, 0], move[w, a, 1], turn[w, a] = moves[way, 0], moves[way, 1], turns[way]
-            hand[w, a], say[w, a] = actions[w, a, 1], actions[w, a, 2] - 1
+            slot = actions[w, a, 3] if sizes.size > 3 else 0
+            hand[w, a], say[w, a] = actions[w, a, 1], sentence[actions[w, a, 2], slot]
     return -1

@@ -92,6 +92,7 @@ class StateVector:
 def _parts(state: WorldState) -> Iterator[tuple[str, NDArray[Any]]]:
     """Names and arrays (worlds, ...) of a state vector, in their order."""
     avatars, props, signs, sounds = state.avatars, state.props, state.signs, state.sounds
+    speech = state.speech
     yield "time_left", 1.0 - state.step / state.max_episode_steps
     yield "avatars.position", avatars.position
     yield "avatars.velocity", avatars.velocity
@@ -99,6 +100,9 @@ def _parts(state: WorldState) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "avatars.turn_rate", avatars.turn_rate
     yield "avatars.held", _one_hot(avatars.held, len(props.names))
     yield "avatars.utterance", _one_hot(avatars.utterance, len(state.utterances))
+    if speech.slots:
+        yield "avatars.said_verb", _one_hot(state.said_verb, len(speech.verbs))
+        yield "avatars.said_slot", _one_hot(state.said_slot, len(speech.slots))
     yield "props.position", props.position
     yield "props.orientation", props.orientation
     yield "props.velocity", props.velocity

@@ -38,7 +38,7 @@ class Acting:
         self._task, self._scenario, self._state = task, given.scenario, state
         self.observers = observers
         clip = flag("clip_actions", given.clip_actions)
-        self.codec = Codec(given.action_mode, task.utterances, clip)
+        self.codec = Codec(given.action_mode, state.speech, clip)
         self.commands = Commands(state.num_worlds, state.num_avatars)
         self._expert_commands = Commands(state.num_worlds, state.num_avatars)
         self._force: FloatArray = np.zeros((state.num_worlds, state.num_avatars, 3))

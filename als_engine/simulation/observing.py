@@ -53,7 +53,7 @@ class Observing:
             num_avatars=state.num_avatars,
             observers=observers,
             frame_size=frame_size,
-            utterances=tuple(task.utterances),
+            utterances=state.utterances,
             time_step=state.time_step,
             max_episode_steps=state.max_episode_steps,
             text_tokens=whole_number("text_tokens", task.text_tokens, *TEXT_TOKENS),

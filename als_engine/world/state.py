@@ -34,6 +34,7 @@ from als_engine.world.arrays import (
     Walls,
 )
 from als_engine.world.layout import Layout
+from als_engine.world.speech import Speech, Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class WorldState:
             root of each world's in-episode randomness.
         time_step: seconds per step. max_episode_steps: the time limit.
         first_world: the number of world 0 in error messages.
-        utterances: what avatars can say.
+        utterances: every sentence that avatars can say. speech: their verbs and slots.
         bounds: (worlds, 4) x and y of the lower and the upper corner of the content.
         behaviour: (worlds, avatars) index of the scripted behaviour that drives an avatar, NOTHING
             for those that the caller drives.
@@ -92,7 +93,7 @@ class WorldState:
         bodies: Sequence[Body],
         example: Layout,
         quantities: Mapping[str, Quantity],
-        utterances: Sequence[str] = (),
+        utterances: Sequence[str | Verb] = (),
         time_step: float = 1 / 15,
         max_episode_steps: int = 1_000,
         first_world: int = 0,
@@ -102,7 +103,8 @@ class WorldState:
         self.bodies = Bodies(bodies)
         self.time_step, self.max_episode_steps = time_step, max_episode_steps
         self.first_world = first_world
-        self.utterances = tuple(utterances)
+        self.speech = Speech(utterances)
+        self.utterances = self.speech.sentences
         self.avatars = Avatars(num_worlds, bodies, len(example.props))
         self.props = Props(num_worlds, list(example.props))
         self.walls = Walls(num_worlds, max(1, len(example.walls)))
@@ -122,6 +124,16 @@ class WorldState:
         self.behaviour: IntArray = np.full((num_worlds, len(bodies)), NOTHING, np.int32)
         self.moved: BoolArray = np.zeros((num_worlds, len(example.props)), np.bool_)
         self._memories: list[weakref.ref[Memory]] = []
+
+    @property
+    def said_verb(self) -> IntArray:
+        """(worlds, avatars): the phrase or verb that was said in this step, or NOTHING."""
+        return self.speech.verb[self.avatars.utterance]
+
+    @property
+    def said_slot(self) -> IntArray:
+        """(worlds, avatars): the slot of the verb that was said in this step, or NOTHING."""
+        return self.speech.slot[self.avatars.utterance]
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """The task's own array of that name, (worlds, ...)."""
