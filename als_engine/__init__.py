@@ -20,6 +20,7 @@ from als_engine.plugins.specs import (
     EpisodeRecord,
     ScenarioSpec,
     SensorSpec,
+    ShapeSpec,
     SuiteEntry,
     SuiteSpec,
 )
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         Sphere,
     )
     from als_engine.world.room import Room
+    from als_engine.world.shapes import Part, Shape
     from als_engine.world.snapshot import Snapshot
     from als_engine.world.speech import Verb
     from als_engine.world.state import Quantity, WorldState
@@ -60,6 +62,7 @@ __all__ = [
     "FollowTimeLimit",
     "Layout",
     "Learner",
+    "Part",
     "Prop",
     "Quantity",
     "Role",
@@ -67,6 +70,8 @@ __all__ = [
     "ScenarioSpec",
     "Sensor",
     "SensorSpec",
+    "Shape",
+    "ShapeSpec",
     "Sign",
     "Simulation",
     "Snapshot",
@@ -94,11 +99,13 @@ _LAZY = {
     "FollowTimeLimit": "als_engine.envs.time_limit",
     "Layout": "als_engine.world.layout",
     "Learner": "als_engine.agents.agent",
+    "Part": "als_engine.world.shapes",
     "Prop": "als_engine.world.layout",
     "Quantity": "als_engine.world.state",
     "Role": "als_engine.task",
     "Room": "als_engine.world.room",
     "Sensor": "als_engine.sensors",
+    "Shape": "als_engine.world.shapes",
     "Sign": "als_engine.world.layout",
     "Simulation": "als_engine.simulation",
     "Snapshot": "als_engine.world.snapshot",

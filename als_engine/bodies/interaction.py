@@ -17,7 +17,14 @@ from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.planar import square_outside, wrap
 from als_engine.geometry.sight import WallRows
 from als_engine.system.compiling import inner, kernel
-from als_engine.world.arrays import NOTHING, SHAPE_BOX, BoolArray, FloatArray, IntArray
+from als_engine.world.arrays import (
+    NOTHING,
+    SHAPE_BOX,
+    SHAPE_COMPOUND,
+    BoolArray,
+    FloatArray,
+    IntArray,
+)
 from als_engine.world.state import WorldState
 
 REACH: Final = 0.9
@@ -205,7 +212,7 @@ def _is_clear_of(w, j, x, y, size, props):  # type: ignore[no-untyped-def]
     if not (props.solid[w, j] and props.present[w, j] and props.holder[w, j] < 0):
         return True
     dx, dy = x - props.position[w, j, 0], y - props.position[w, j, 1]
-    if props.shape[w, j] == SHAPE_BOX:
+    if props.shape[w, j] == SHAPE_BOX or props.shape[w, j] == SHAPE_COMPOUND:
         # Its distance from the box as it stands: next to a long desk there is room.
         qz, qw = props.orientation[w, j, 2], props.orientation[w, j, 3]
         cos, sin = qw * qw - qz * qz, 2.0 * qw * qz

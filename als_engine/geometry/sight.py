@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from als_engine.errors import ArgumentError
 from als_engine.geometry import portable_math as pmath
+from als_engine.geometry.parts import placed
 from als_engine.system.compiling import inner, kernel
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ def _visible(
     walls: Any,
     solid: BoolArray,
     props: FloatArray,
+    parts: Any,
     start: FloatArray,
     end: FloatArray,
     out: BoolArray,
@@ -141,6 +143,7 @@ def _visible(
     walls = WallRows(*walls)
     boxes = new_boxes(walls.position.shape[1])
     one = np.empty((BOX_ROWS, 1))
+    compound, owner, part_boxes = parts
     for w in range(worlds):
         n = gather_walls(boxes, w, walls)
         for k in range(lines):
@@ -156,6 +159,12 @@ def _visible(
                     if _inside(one, 0, ax, ay, az) or _inside(one, 0, bx, by, bz):
                         continue
                     clear = crossings(one, 1, ax, ay, az, bx, by, bz) == 0
+                    if not clear and compound[w, p]:  # So the line is near it; does it meet it?
+                        clear = True
+                        for part in range(owner.shape[1]):
+                            if owner[w, part] == p:
+                                one[:, 0] = part_boxes[w, :, part]
+                                clear &= crossings(one, 1, ax, ay, az, bx, by, bz) == 0
             out[w, k] = clear
 
 
@@ -172,8 +181,8 @@ def visible(
         one: an end of the lines.
         other: the other end; where one end has an axis for avatars and the other has not, every
             avatar is paired with it.
-        props: whether fixed solid props hide things as walls do, as boxes; one that holds an end
-            of the line itself does not.
+        props: whether fixed solid props hide things as walls do, as boxes, one for each part; one
+            that holds an end of the line itself does not.
 
     Returns:
         (worlds,), or (worlds, avatars) where an end is "avatars".
@@ -192,7 +201,7 @@ def visible(
     end = np.ascontiguousarray(b).reshape(state.num_worlds, -1, 3)
     out: NDArray[np.bool_] = np.empty(start.shape[:2], np.bool_)
     solid, boxes = _fixed_props(state, props)
-    _visible(state.walls.rows(), solid, boxes, start, end, out)
+    _visible(state.walls.rows(), solid, boxes, _parts(state), start, end, out)
     return out.reshape(shape)
 
 
@@ -227,3 +236,18 @@ def _fixed_props(state: WorldState, wanted: bool) -> tuple[BoolArray, FloatArray
     boxes[:, 3:6] = np.maximum(np.moveaxis(props.half, -1, 1) - SKIN, 0.0)
     boxes[:, 6], boxes[:, 7] = pmath.cos(heading), pmath.sin(heading)
     return solid, boxes
+
+
+def _parts(state: WorldState) -> tuple[BoolArray, IntArray, FloatArray]:
+    """Which props are compound, whose part each is, and parts as boxes, (worlds, 8, parts)."""
+    parts = state.parts
+    used = np.arange(parts.owner.shape[1]) < parts.count[:, None]
+    compound: BoolArray = np.zeros(state.props.shape.shape, np.bool_)
+    compound[np.nonzero(used)[0], parts.owner[used]] = True
+    boxes = np.empty((state.num_worlds, BOX_ROWS, parts.owner.shape[1]))
+    if boxes.size:
+        center, cos, sin = placed(state)
+        boxes[:, 0:3] = np.moveaxis(center, -1, 1)
+        boxes[:, 3:6] = np.maximum(np.moveaxis(parts.half, -1, 1) - SKIN, 0.0)
+        boxes[:, 6], boxes[:, 7] = cos, sin
+    return compound, np.where(used, parts.owner, -1).astype(np.int32), boxes

@@ -12,10 +12,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.geometry.parts import PartRows, facing, part_place
 from als_engine.geometry.planar import square_outside
 from als_engine.geometry.sight import WallRows
 from als_engine.system.compiling import inner, kernel
-from als_engine.world.arrays import SHAPE_BOX, BoolArray, FloatArray, IntArray
+from als_engine.world.arrays import SHAPE_BOX, SHAPE_COMPOUND, BoolArray, FloatArray, IntArray
 
 _STEP_OVER: Final = 0.1
 
@@ -92,7 +93,7 @@ def grid_of(w, measures, maps):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def refresh(worlds, measures, body_height, walls, props, maps, goal_cell):  # type: ignore[no-untyped-def]
+def refresh(worlds, measures, body_height, walls, props, parts, maps, goal_cell):  # type: ignore[no-untyped-def]
     """Notes what stands in some worlds, walls first, and blocks the cells around it.
 
     Args:
@@ -101,11 +102,12 @@ def refresh(worlds, measures, body_height, walls, props, maps, goal_cell):  # ty
         body_height: of the tallest avatar, metres.
         walls: `WallRows`.
         props: `_Props`, in the same order.
+        parts: `PartRows`.
         maps: `Maps`, written.
         goal_cell: of `Ways`, forgotten.
     """
     measures, maps = Measures(*measures), Maps(*maps)
-    walls, props = WallRows(*walls), _Props(*props)
+    walls, props, parts = WallRows(*walls), _Props(*props), PartRows(*parts)
     for w in worlds:
         n = 0
         for i in range(walls.used[w]):
@@ -118,12 +120,11 @@ def refresh(worlds, measures, body_height, walls, props, maps, goal_cell):  # ty
         for i in range(props.half.shape[1]):
             half = props.half[w, i]
             counted = props.stands[w, i] and (props.mass[w, i] == 0.0 or props.movable[i])
-            if counted and _in_the_way(props.position[w, i, 2], half[2], body_height):
-                qx, qy, qz, qw = props.orientation[w, i]
-                cos, sin = 1.0 - 2.0 * (qy * qy + qz * qz), 2.0 * (qw * qz + qx * qy)
-                length = max(math.sqrt(cos * cos + sin * sin), 1e-9)
+            if counted and props.shape[w, i] == SHAPE_COMPOUND:
+                n = _note_parts(w, i, n, body_height, props, parts, maps.things[w])
+            elif counted and _in_the_way(props.position[w, i, 2], half[2], body_height):
+                cos, sin = facing(props.orientation[w, i])
                 round_ = props.shape[w, i] != SHAPE_BOX
-                cos, sin = cos / length, sin / length
                 _note(maps.things[w, n], props.position[w, i], cos, sin, half, round_)
                 n += 1
         maps.counts[w, 1] = n
@@ -138,6 +139,22 @@ def rasterise(worlds, measures, maps):  # type: ignore[no-untyped-def]
     for w in worlds:
         things = maps.things[w, : maps.counts[w, 1]]
         _rasterise(grid_of(w, measures, maps), measures.clearance, things)
+
+
+@inner
+def _note_parts(w, i, n, body_height, props, parts, things):  # type: ignore[no-untyped-def]
+    """Notes the parts of a prop that are in the way; returns how many things there are then."""
+    cos, sin = facing(props.orientation[w, i])
+    spot = np.empty(2)
+    for k in range(parts.used[w]):
+        if parts.owner[w, k] == i:
+            dx, dy, dz, c, s = part_place(w, k, cos, sin, parts)
+            half, at = parts.half[w, k], props.position[w, i]
+            if _in_the_way(at[2] + dz, half[2], body_height):
+                spot[0], spot[1] = at[0] + dx, at[1] + dy
+                _note(things[n], spot, c, s, half, parts.form[w, k] != SHAPE_BOX)
+                n += 1
+    return n
 
 
 @inner

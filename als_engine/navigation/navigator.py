@@ -161,7 +161,7 @@ class Navigator:
                 props.position, props.orientation, props.half, props.shape, props.mass, stands,
                 self._movable,
             ),
-            tuple(self._maps), self._ways.goal_cell,
+            state.parts.rows(), tuple(self._maps), self._ways.goal_cell,
         )  # fmt: skip
 
     def _measures(self) -> tuple[float, float, float]:
@@ -169,6 +169,7 @@ class Navigator:
 
     def _make_room(self, cells: int) -> None:
         things = self.state.walls.position.shape[1] + len(self.state.props.names)
+        things += self.state.parts.owner.shape[1]
         if things > self._maps.things.shape[1]:
             grown = np.zeros((self.state.num_worlds, things, 7))
             grown[:, : self._maps.things.shape[1]] = self._maps.things

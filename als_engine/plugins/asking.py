@@ -19,6 +19,7 @@ from als_engine.plugins.specs import (
     EncoderSpec,
     ScenarioSpec,
     SensorSpec,
+    ShapeSpec,
     Spec,
     SuiteSpec,
     namespace_of,
@@ -46,6 +47,7 @@ __all__ = [
 KINDS: dict[type[Spec], str] = {
     ScenarioSpec: "scenario",
     SensorSpec: "sensor",
+    ShapeSpec: "shape",
     AgentSpec: "agent",
     EncoderSpec: "encoder",
     SuiteSpec: "suite",
@@ -164,7 +166,7 @@ def check_ids(
             raise PluginError(f"{what} exists already, from {other}")
         seen.add((type(spec), spec.id))
         namespace = namespace_of(spec.id)
-        if isinstance(spec, SensorSpec) and not namespace:
+        if isinstance(spec, (SensorSpec, ShapeSpec)) and not namespace:
             # Every scenario may be made with it, also one that is installed later.
             raise PluginError(
                 f'{what} needs a namespace, such as "{plugin.distribution}/{spec.id}": names '

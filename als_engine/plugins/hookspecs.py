@@ -1,4 +1,4 @@
-"""The whole plugin surface: eight hooks. A plugin implements those it needs, marked `@hookimpl`."""
+"""The whole plugin surface: nine hooks. A plugin implements those it needs, marked `@hookimpl`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from als_engine.plugins.specs import (
     EpisodeRecord,
     ScenarioSpec,
     SensorSpec,
+    ShapeSpec,
     SuiteSpec,
 )
 
@@ -35,6 +36,11 @@ def als_scenarios() -> Iterable[ScenarioSpec]:  # type: ignore[empty-body]
 @hookspec
 def als_sensors() -> Iterable[SensorSpec]:  # type: ignore[empty-body]
     """Returns the sensors that the plugin offers to every scenario."""
+
+
+@hookspec
+def als_shapes() -> Iterable[ShapeSpec]:  # type: ignore[empty-body]
+    """Returns the shapes that the plugin offers for props."""
 
 
 @hookspec

@@ -37,6 +37,7 @@ from als_engine.plugins.specs import (
     EpisodeRecord,
     ScenarioSpec,
     SensorSpec,
+    ShapeSpec,
     Spec,
     SuiteSpec,
     load_object,
@@ -88,6 +89,10 @@ class Registry:
     def sensors(self) -> list[SensorSpec]:
         """Returns every sensor that a plugin offers; the engine's own are not plugins."""
         return self._all(SensorSpec)
+
+    def shapes(self) -> list[ShapeSpec]:
+        """Returns every shape that a plugin offers; the engine's own are not plugins."""
+        return self._all(ShapeSpec)
 
     def agents(self) -> list[AgentSpec]:
         """Returns every agent and learner, the bundled ones first."""

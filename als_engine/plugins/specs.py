@@ -30,6 +30,7 @@ __all__ = [
     "EpisodeRecord",
     "ScenarioSpec",
     "SensorSpec",
+    "ShapeSpec",
     "Spec",
     "SuiteEntry",
     "SuiteSpec",
@@ -188,6 +189,18 @@ class SensorSpec(Spec):
         super().__post_init__()
         _match(_REFERENCE, self, "sensor", '"module:Class"')
         _freeze_names(self, "needs")
+
+
+@dataclass(frozen=True)
+class ShapeSpec(Spec):
+    """A shape that props may have: `shape` is `"module:Class"` of the `Shape`."""
+
+    shape: str
+
+    def __post_init__(self) -> None:
+        """Checks every field, as every spec does."""
+        super().__post_init__()
+        _match(_REFERENCE, self, "shape", '"module:Class"')
 
 
 @dataclass(frozen=True)

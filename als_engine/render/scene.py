@@ -19,6 +19,7 @@ from als_engine.font.glyphs import HEIGHT, WIDTH, bitmaps
 from als_engine.geometry import portable_math as pmath
 from als_engine.system import compiling
 from als_engine.world.layout import SIGN_COLUMNS, SIGN_ROWS
+from als_engine.world.shapes import SHAPE_COMPOUND
 
 if TYPE_CHECKING:
     from als_engine.world.state import WorldState
@@ -28,6 +29,7 @@ NOTHING, GROUND, WALL, FIXED, MOVABLE, PORTABLE, SIGN, AVATAR = map(np.int64, ra
 
 # Forms; the first three are the state's codes for the shapes of props.
 BOX, BALL, CYLINDER, BOARD = map(np.int64, range(4))
+COMPOUND = np.int64(SHAPE_COMPOUND)
 NOBODY = np.int64(-1)
 
 # A pixel has the same bits on every processor: no flag of `fastmath` lets a sum be reordered, or a
@@ -100,7 +102,7 @@ class Scene(NamedTuple):
             half height.
         glyphs: (worlds, signs, 4, 16), the texts that `ink` was made from.
         ink: (worlds, signs, 37, 97), texels of ink above and to the left of each texel's corner.
-        half: (3,), tones: (parts, 3), to work in.
+        half: (3,), turn: (4,), tones: (parts, 3), to work in.
     """
 
     size: NDArray[np.int32]
@@ -115,6 +117,7 @@ class Scene(NamedTuple):
     glyphs: NDArray[np.uint16]
     ink: NDArray[np.uint16]
     half: NDArray[np.float64]
+    turn: NDArray[np.float64]
     tones: NDArray[np.int32]
 
 
@@ -134,6 +137,7 @@ def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
         np.zeros((worlds, signs, SIGN_ROWS, SIGN_COLUMNS), np.uint16),
         np.zeros((worlds, signs, *SUMS), np.uint16),
         np.zeros(3),
+        np.zeros(4),
         np.zeros((PARTS, 3), np.int32),
     )
 
@@ -141,6 +145,7 @@ def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
 def capacity(state: WorldState) -> int:
     """How many primitives one world of this state can have, as large as its arrays are now."""
     n: int = state.walls.heading.shape[1] + len(state.props.names) + len(state.signs.names)
+    n += state.parts.owner.shape[1]
     return n + PARTS * state.num_avatars
 
 
@@ -162,6 +167,7 @@ def fill(scene: Scene, state: WorldState, which: NDArray[np.intp], first: int = 
         (
             p.present, p.position, p.orientation, p.half, p.shape, p.color, p.mass, p.portable,
         ),
+        state.parts.rows(),
         (
             s.present, s.position, s.heading, s.half, s.paper, s.ink, s.glyphs, s.rows, s.columns,
         ),
@@ -232,12 +238,12 @@ def _paint_faces(paint, frame, half, color, kind):
 
 
 @kernel
-def _fill(which, scene, first, walls, props, signs, avatars, font):
+def _fill(which, scene, first, walls, props, parts, signs, avatars, font):
     scene = Scene(*scene)
     for w in which:
         scene.size[w] = 0
         _add_walls(scene, w, first + w, walls)
-        _add_props(scene, w, first + w, props)
+        _add_props(scene, w, first + w, props, parts)
         _add_signs(scene, w, first + w, signs, font)
         _add_avatars(scene, w, first + w, avatars)
 
@@ -256,7 +262,7 @@ def _add_walls(scene, w, of, walls):
 
 
 @inlined
-def _add_props(scene, w, of, props):
+def _add_props(scene, w, of, props, parts):
     present, position, orientation, half, form, color, mass, portable = props
     for j in range(present.shape[1]):
         if not present[of, j]:
@@ -265,16 +271,51 @@ def _add_props(scene, w, of, props):
         if portable[of, j]:
             kind = PORTABLE
         shape = np.int64(form[of, j])
+        if shape == COMPOUND:
+            _add_parts(
+                scene, w, of, j, position[of, j], orientation[of, j], color[of, j], kind, parts
+            )
+            continue
         i = _place(scene, w, shape, NOBODY, BOX, position[of, j], 0.0, half[of, j])
         frame = scene.frame[w, i]
         _orient(frame, orientation[of, j], half[of, j])
-        if shape == BOX:
-            _paint_faces(scene.paint[w, i], frame, half[of, j], color[of, j], kind)
-        else:
-            r, g, b = color[of, j, 0], color[of, j, 1], color[of, j, 2]
-            plain = pack(np.float32(r), np.float32(g), np.float32(b), kind)
-            for k in range(3):
-                scene.paint[w, i, k] = plain
+        _paint(scene.paint[w, i], frame, shape, half[of, j], color[of, j], kind)
+
+
+@inlined
+def _paint(paint, frame, shape, half, color, kind):
+    if shape == BOX:
+        _paint_faces(paint, frame, half, color, kind)
+    else:
+        r, g, b = color[0], color[1], color[2]
+        plain = pack(np.float32(r), np.float32(g), np.float32(b), kind)
+        for k in range(3):
+            paint[k] = plain
+
+
+@inner
+def _add_parts(scene, w, of, j, center, q, color, kind, parts):
+    """Appends the parts of a prop, each a primitive of its own."""
+    count, owner, form, half, offset, turn = parts
+    spot, way = scene.half, scene.turn
+    for k in range(count[of]):
+        if owner[of, k] != j:
+            continue
+        x, y, z, s = q[0], q[1], q[2], q[3]
+        a, b, c = offset[of, k, 0], offset[of, k, 1], offset[of, k, 2]
+        # The offset turned by q: v + 2 u x (u x v + s v), with u = (x, y, z).
+        ux, uy, uz = y * c - z * b + s * a, z * a - x * c + s * b, x * b - y * a + s * c
+        spot[0] = center[0] + a + 2.0 * (y * uz - z * uy)
+        spot[1] = center[1] + b + 2.0 * (z * ux - x * uz)
+        spot[2] = center[2] + c + 2.0 * (x * uy - y * ux)
+        # First the part's own turn about z, then the prop's.
+        sin, cos = turn[of, k, 0], turn[of, k, 1]
+        way[0], way[1] = x * cos + y * sin, y * cos - x * sin
+        way[2], way[3] = z * cos + s * sin, s * cos - z * sin
+        shape = np.int64(form[of, k])
+        i = _place(scene, w, shape, NOBODY, BOX, spot, 0.0, half[of, k])
+        _orient(scene.frame[w, i], way, half[of, k])
+        _paint(scene.paint[w, i], scene.frame[w, i], shape, half[of, k], color, kind)
 
 
 @inlined

@@ -96,7 +96,8 @@ def _gather_props(
         for axis in range(3):
             motion[i, axis] = position[w, i, axis]
         motion[i, _LOOK] = position[w, i, 2]
-        if shape[w, i] == 0:
+        is_round = shape[w, i] in (1, 2)  # A sphere or a cylinder.
+        if not is_round:
             # Where the box's own x axis points, seen from above; nowhere when it stands on end.
             x, y = orientation[w, i, 0], orientation[w, i, 1]
             z, s = orientation[w, i, 2], orientation[w, i, 3]
@@ -111,7 +112,7 @@ def _gather_props(
         for axis in range(3):
             row[_SIZE + axis] = min(2.0 * half[w, i, axis] / LARGEST, 1.0)
             row[_COLOR + axis] = color[w, i, axis] / 255.0
-        row[_ROUND] = shape[w, i] != 0
+        row[_ROUND] = is_round
         row[_WEIGHT] = kilograms / (kilograms + HALF_MASS) if kilograms > 0.0 else 1.0
         row[_USABLE] = usable[w, i]
         row[_HOLDING] = holder[w, i] >= 0

@@ -20,20 +20,46 @@ from als_engine.world.layout import (
     SIGN_COLUMNS,
     SIGN_ROWS,
     SOUND_BANDS,
-    Box,
     Layout,
     Prop,
     Spawn,
-    Sphere,
     check_sign_text,
     rgb,
 )
+from als_engine.world.shapes import (
+    SHAPE_BOX,
+    SHAPE_COMPOUND,
+    SHAPE_CYLINDER,
+    SHAPE_SPHERE,
+    form_of,
+)
+
+__all__ = [
+    "NOTHING",
+    "SHAPE_BOX",
+    "SHAPE_COMPOUND",
+    "SHAPE_CYLINDER",
+    "SHAPE_SPHERE",
+    "TOUCH_SECTORS",
+    "Arrays",
+    "Avatars",
+    "Bodies",
+    "Body",
+    "BoolArray",
+    "Events",
+    "FloatArray",
+    "IntArray",
+    "Parts",
+    "Props",
+    "Signs",
+    "Sounds",
+    "Walls",
+]
 
 NOTHING: Final = -1
 """What index arrays hold where there is nothing: no held prop, no utterance, no event."""
 
 TOUCH_SECTORS: Final = 8
-SHAPE_BOX, SHAPE_SPHERE, SHAPE_CYLINDER = 0, 1, 2
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
@@ -136,7 +162,8 @@ class Props(Arrays):
         position: (…, 3) of the centre. orientation: (…, 4) quaternion x, y, z, w.
         velocity: (…, 3), from the change of position over the step.
         present: it is in the world. holder: the avatar that carries it or NOTHING.
-        shape: SHAPE_BOX, SHAPE_SPHERE or SHAPE_CYLINDER. half: (…, 3) half extents.
+        shape: SHAPE_BOX, SHAPE_SPHERE, SHAPE_CYLINDER, or SHAPE_COMPOUND for one of several
+            `Parts`. half: (…, 3) half extents.
         color: (…, 3) uint8. mass: kilograms, 0 fixed. friction. portable, usable, solid: bool.
     """
 
@@ -166,11 +193,54 @@ class Props(Arrays):
         self.orientation[world] = [_quaternion(prop.heading) for prop in every]
         self.velocity[world] = 0.0
         self.holder[world] = NOTHING
-        self.shape[world] = [_shape_code(prop) for prop in every]
-        self.half[world] = [prop.shape.half for prop in every]
+        forms = [form_of(prop.shape) for prop in every]
+        self.shape[world] = [form.code for form in forms]
+        self.half[world] = [form.half for form in forms]
         self.color[world] = [rgb(prop.color) for prop in every]
         for name in ("present", "mass", "friction", "portable", "usable", "solid"):
             getattr(self, name)[world] = [getattr(prop, name) for prop in every]
+
+
+class Parts(Arrays):
+    """What the props of several parts consist of; arrays are (worlds, capacity, ...).
+
+    Attributes:
+        count: (worlds,), how many are in use: those of the first such prop first.
+        owner: index of the prop. form: its shape's code, of one primitive.
+        half: (…, 3) half extents.
+        offset: (…, 3), its centre from that of the prop, in the prop's frame.
+        turn: (…, 2) sine and cosine of half its heading in that frame.
+    """
+
+    def __init__(self, num_worlds: int) -> None:
+        self.count: IntArray = np.zeros(num_worlds, np.int32)
+        self.owner: IntArray = np.zeros((num_worlds, 0), np.int32)
+        self.form: NDArray[np.uint8] = np.zeros((num_worlds, 0), np.uint8)
+        self.half: FloatArray = np.zeros((num_worlds, 0, 3))
+        self.offset: FloatArray = np.zeros((num_worlds, 0, 3))
+        self.turn: FloatArray = np.zeros((num_worlds, 0, 2))
+
+    def load(self, world: int, props: Mapping[str, Prop]) -> None:
+        """Writes what one world's props consist of."""
+        forms = [form_of(prop.shape) for prop in props.values()]
+        rows = [(i, *part) for i, form in enumerate(forms) for part in form.parts]
+        n = len(rows)
+        self.make_room(n)
+        self.count[world] = n
+        for name in ("owner", "form", "half", "offset", "turn"):
+            getattr(self, name)[world, n:] = 0
+        for i, (owner, form, half, offset, heading) in enumerate(rows):
+            self.owner[world, i], self.form[world, i] = owner, form
+            self.half[world, i], self.offset[world, i] = half, offset
+            self.turn[world, i] = pmath.sin(heading / 2), pmath.cos(heading / 2)
+
+    def make_room(self, parts: int) -> None:
+        """Enlarges every array where a world needs room for more parts."""
+        _grow(self, parts, self.owner.shape[1])
+
+    def rows(self) -> tuple[NDArray[Any], ...]:
+        """The arrays that kernels take, in the order of `geometry.parts.PartRows`."""
+        return (self.count, self.owner, self.form, self.half, self.offset, self.turn)
 
 
 class Walls(Arrays):
@@ -209,19 +279,11 @@ class Walls(Arrays):
 
     def make_room(self, walls: int) -> None:
         """Enlarges every array where a world needs room for more walls."""
-        if walls > self.position.shape[1]:
-            self._grow(max(walls, 2 * self.position.shape[1]))
+        _grow(self, walls, self.position.shape[1])
 
     def rows(self) -> tuple[NDArray[Any], ...]:
         """The arrays that kernels take, in the order of `geometry.sight.WallRows`."""
         return (self.count, self.position, self.half, self.cos, self.sin)
-
-    def _grow(self, capacity: int) -> None:
-        for name, old in list(self.arrays()):
-            if name != "count":
-                new = np.zeros((old.shape[0], capacity, *old.shape[2:]), old.dtype)
-                new[:, : old.shape[1]] = old
-                setattr(self, name, new)
 
 
 class Signs(Arrays):
@@ -332,7 +394,12 @@ def _quaternion(heading: float) -> tuple[float, float, float, float]:
     return (0.0, 0.0, float(pmath.sin(heading / 2)), float(pmath.cos(heading / 2)))
 
 
-def _shape_code(prop: Prop) -> int:
-    if isinstance(prop.shape, Box):
-        return SHAPE_BOX
-    return SHAPE_SPHERE if isinstance(prop.shape, Sphere) else SHAPE_CYLINDER
+def _grow(group: Arrays, needed: int, capacity: int) -> None:
+    """Doubles the arrays of a group, but for `count`, where a world needs more room than it has."""
+    if needed <= capacity:
+        return
+    for name, old in list(group.arrays()):
+        if name != "count":
+            new = np.zeros((old.shape[0], max(needed, 2 * capacity), *old.shape[2:]), old.dtype)
+            new[:, :capacity] = old
+            setattr(group, name, new)

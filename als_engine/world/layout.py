@@ -1,4 +1,4 @@
-"""What one world holds, as data: shapes, props, signs, sound sources, spawns, instruction.
+"""What one world holds, as data: props, signs, sound sources, spawns, instruction.
 
 A `Layout` is what a task returns for a level. It knows nothing of physics or sensors; the
 simulation reads it once, at reset. Lengths are metres, angles radians (counter-clockwise from +x,
@@ -18,6 +18,26 @@ from numpy.typing import ArrayLike
 
 from als_engine.errors import LayoutError, unknown
 from als_engine.font.glyphs import drawn
+from als_engine.world.shapes import Box, Cylinder, Shape, Sphere, form_of
+
+__all__ = [
+    "COLORS",
+    "SIGN_COLUMNS",
+    "SIGN_ROWS",
+    "SOUND_BANDS",
+    "Box",
+    "Color",
+    "Cylinder",
+    "Layout",
+    "Prop",
+    "Shape",
+    "Sign",
+    "SoundSource",
+    "Spawn",
+    "Sphere",
+    "check_sign_text",
+    "rgb",
+]
 
 COLORS: Mapping[str, tuple[int, int, int]] = {
     "white": (240, 240, 236),
@@ -60,53 +80,11 @@ def rgb(color: Color) -> tuple[int, int, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Box:
-    """A box of full edge lengths along x, y and z before its heading is applied, metres."""
-
-    width: float
-    depth: float
-    height: float
-
-    @property
-    def half(self) -> tuple[float, float, float]:
-        """Half extents along x, y and z, metres."""
-        return (self.width / 2, self.depth / 2, self.height / 2)
-
-
-@dataclass(frozen=True, slots=True)
-class Sphere:
-    """A ball, metres."""
-
-    radius: float
-
-    @property
-    def half(self) -> tuple[float, float, float]:
-        """Half extents along x, y and z, metres."""
-        return (self.radius, self.radius, self.radius)
-
-
-@dataclass(frozen=True, slots=True)
-class Cylinder:
-    """An upright cylinder, metres."""
-
-    radius: float
-    height: float
-
-    @property
-    def half(self) -> tuple[float, float, float]:
-        """Half extents along x, y and z, metres."""
-        return (self.radius, self.radius, self.height / 2)
-
-
-Shape: TypeAlias = "Box | Sphere | Cylinder"
-
-
-@dataclass(frozen=True, slots=True)
 class Prop:
     """A thing in the world.
 
     Attributes:
-        shape: its form; `shape.half` are the half extents.
+        shape: a `Box`, `Sphere` or `Cylinder`, or a shape that a plugin offers.
         position: (x, y) for a thing that stands on the floor, or (x, y, z) of its centre, metres.
         heading: rotation about z, radians.
         mass: kilograms; 0 is fixed in place.
@@ -252,8 +230,12 @@ def _check_place(what: str, position: Sequence[float]) -> None:
 def _check_prop(what: str, prop: Prop) -> None:
     if len(prop.position) not in (2, 3):
         raise LayoutError(f"{what} needs a position (x, y) or (x, y, z), got {prop.position}")
-    _check_finite(what, (*prop.center, prop.heading, prop.mass, prop.friction, *prop.shape.half))
-    if min(prop.shape.half) <= 0:
+    try:
+        half = form_of(prop.shape).half
+    except LayoutError as error:
+        raise LayoutError(f"{what}: {error}") from None
+    _check_finite(what, (*prop.center, prop.heading, prop.mass, prop.friction, *half))
+    if min(half) <= 0:
         raise LayoutError(f"{what} has a size that is not positive: {prop.shape}")
     if prop.mass < 0 or prop.friction < 0:
         raise LayoutError(f"{what} has a negative mass or friction")

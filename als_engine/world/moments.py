@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from als_engine.errors import LayoutError, SnapshotError
 from als_engine.geometry import portable_math as pmath
-from als_engine.world.arrays import NOTHING, SHAPE_CYLINDER
+from als_engine.world.arrays import NOTHING, SHAPE_COMPOUND, SHAPE_CYLINDER
 from als_engine.world.layout import check_sign_text
+from als_engine.world.shapes import MAX_PARTS
 from als_engine.world.snapshot import Moment
 from als_engine.world.state import WorldState
 
@@ -26,12 +27,13 @@ Saved = Mapping[str, NDArray[Any]]
 
 # Made anew when a moment is put back: from the texts, from the headings; versions only go up.
 _DERIVED: Final = {"walls.cos", "walls.sin", "signs.glyphs", "signs.rows", "signs.columns"}
+_RAGGED: Final = ("parts", "walls")
 _LARGEST: Final = 1e9
 
 
 def _arrays(state: WorldState) -> Iterator[tuple[str, NDArray[Any]]]:
     """The arrays of a snapshot by name."""
-    for group in ("avatars", "props", "walls", "signs", "sounds", "events"):
+    for group in ("avatars", "props", "parts", "walls", "signs", "sounds", "events"):
         for name, array in getattr(state, group).arrays():
             if name != "version" and f"{group}.{name}" not in _DERIVED:
                 yield f"{group}.{name}", array
@@ -41,16 +43,17 @@ def _arrays(state: WorldState) -> Iterator[tuple[str, NDArray[Any]]]:
         yield f"task.{name}", array
 
 
-def _is_ragged(name: str) -> bool:
-    """Whether worlds differ in how much of an array they use."""
-    return name.startswith("walls.") and name != "walls.count"
+def _ragged(name: str) -> str:
+    """The group whose `count` says how much of an array a world uses; empty if it uses it all."""
+    group, _, member = name.partition(".")
+    return group if group in _RAGGED and member != "count" else ""
 
 
 def take(state: WorldState, worlds: Worlds) -> dict[str, NDArray[Any]]:
     """Copies of the arrays of some worlds, and of what is remembered of them."""
-    most = int(state.walls.count[worlds].max(initial=0))
+    most = {name: int(getattr(state, name).count[worlds].max(initial=0)) for name in _RAGGED}
     taken = {
-        name: array[worlds, :most] if _is_ragged(name) else array[worlds]
+        name: array[worlds, : most[group]] if (group := _ragged(name)) else array[worlds]
         for name, array in _arrays(state)
     }
     for i, memory in enumerate(state.memories):
@@ -73,7 +76,7 @@ def check(state: WorldState, saved: Saved, moments: tuple[Moment, ...], behaviou
     """
     for name, array in _arrays(state):
         found = saved.get(name)
-        after = 2 if _is_ragged(name) else 1
+        after = 2 if _ragged(name) else 1
         shape = (len(moments), *array.shape[after:])
         if found is None or found.ndim != array.ndim or found.dtype != array.dtype:
             raise SnapshotError(f'the snapshot\'s "{name}" is not as these worlds have it')
@@ -83,16 +86,22 @@ def check(state: WorldState, saved: Saved, moments: tuple[Moment, ...], behaviou
             _within(name, found, -_LARGEST, _LARGEST)
         if found.dtype == np.bool_:
             _within(name, found.view(np.uint8), 0, 1)
-    walls = saved["walls.position"].shape[1]
-    if any(saved[name].shape[1] != walls for name, _ in _arrays(state) if _is_ragged(name)):
-        raise SnapshotError('the snapshot\'s "walls" are not as many in one array as in another')
+    room = {group: saved[f"{group}.half"].shape[1] for group in _RAGGED}
+    for name, _ in _arrays(state):
+        if (group := _ragged(name)) and saved[name].shape[1] != room[group]:
+            raise SnapshotError(
+                f'the snapshot\'s "{group}" are not as many in one array as in another'
+            )
     props, avatars = len(state.props.names) - 1, state.num_avatars - 1
     for name, low, high in (
-        ("walls.count", 0, walls),
+        ("walls.count", 0, room["walls"]),
+        ("parts.count", 0, min(room["parts"], MAX_PARTS * len(state.props.names))),
+        ("parts.owner", 0, max(props, 0)),
+        ("parts.form", 0, SHAPE_CYLINDER),
         ("avatars.held", NOTHING, props),
         ("avatars.utterance", NOTHING, len(state.utterances) - 1),
         ("props.holder", NOTHING, avatars),
-        ("props.shape", 0, SHAPE_CYLINDER),
+        ("props.shape", 0, SHAPE_COMPOUND),
         ("sounds.switch", NOTHING, props),
         ("events.picked_up", NOTHING, props),
         ("events.put_down", NOTHING, props),
@@ -103,6 +112,7 @@ def check(state: WorldState, saved: Saved, moments: tuple[Moment, ...], behaviou
         _within(name, saved[name], low, high)
     if (saved["bounds"][:, :2] > saved["bounds"][:, 2:]).any():
         raise SnapshotError('the snapshot\'s "bounds" are those of no world')
+    _check_parts(saved)
     for moment in moments:
         _check_texts(state, moment)
 
@@ -110,6 +120,22 @@ def check(state: WorldState, saved: Saved, moments: tuple[Moment, ...], behaviou
 def _within(name: str, found: NDArray[Any], low: float, high: float) -> None:
     if found.size and not (found.min() >= low and found.max() <= high):  # NaN is nowhere.
         raise SnapshotError(f'the snapshot\'s "{name}" holds numbers of no world')
+
+
+def _check_parts(saved: Saved) -> None:
+    """Refuses parts that do not belong to their props: the physics makes a body of each prop's."""
+    owner, shape = saved["parts.owner"], saved["props.shape"]
+    used = np.arange(owner.shape[1]) < saved["parts.count"][:, None]
+    which = np.arange(shape.shape[1])[:, None, None]
+    count = ((owner == which) & used).sum(-1).T if shape.shape[1] else np.zeros_like(shape)
+    most = np.where(shape == SHAPE_COMPOUND, MAX_PARTS, 0)
+    least = np.where(shape == SHAPE_COMPOUND, 1, 0)
+    if (
+        (count < least).any()
+        or (count > most).any()
+        or (used & ~(saved["parts.half"] > 0).all(-1)).any()
+    ):
+        raise SnapshotError('the snapshot\'s "parts" are not those of its props')
 
 
 def _check_texts(state: WorldState, moment: Moment) -> None:
@@ -130,9 +156,10 @@ def _check_texts(state: WorldState, moment: Moment) -> None:
 def put(state: WorldState, worlds: Worlds, saved: Saved, moments: tuple[Moment, ...]) -> None:
     """Writes a moment, which `check` has found to be one, into some worlds."""
     walls, signs, sounds = state.walls, state.signs, state.sounds
-    walls.make_room(saved["walls.position"].shape[1])
+    for group in _RAGGED:
+        getattr(state, group).make_room(saved[f"{group}.half"].shape[1])
     for name, array in _arrays(state):
-        if _is_ragged(name):
+        if _ragged(name):
             used = saved[name].shape[1]
             array[worlds, :used] = saved[name]
             array[worlds, used:] = 0

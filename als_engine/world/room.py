@@ -18,6 +18,7 @@ from als_engine.errors import LayoutError, unknown
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.footprint import Footprint, clear, search
 from als_engine.world.layout import Box, Color, Prop
+from als_engine.world.shapes import form_of
 
 __all__ = ["SIDES", "Door", "Room", "corridor", "straight_wall"]
 
@@ -197,11 +198,12 @@ class Room:
 
     def add(self, prop: Prop) -> Prop:
         """Remembers a prop where it stands, and returns it."""
-        half_x, half_y, _ = prop.shape.half
-        if isinstance(prop.shape, Box):
-            self.occupy(prop.position, 0.0, (2 * half_x, 2 * half_y), prop.heading)
-        else:
+        form = form_of(prop.shape)
+        half_x, half_y, _ = form.half
+        if form.is_round:
             self.occupy(prop.position, half_x)
+        else:
+            self.occupy(prop.position, 0.0, (2 * half_x, 2 * half_y), prop.heading)
         return prop
 
     def place(
@@ -218,8 +220,9 @@ class Room:
 
         The arguments, and the error for a full room, are those of `free_spot`.
         """
-        half_x, half_y, _ = prop.shape.half
-        radius = pmath.hypot(half_x, half_y) if isinstance(prop.shape, Box) else half_x
+        form = form_of(prop.shape)
+        half_x, half_y, _ = form.half
+        radius = half_x if form.is_round else pmath.hypot(half_x, half_y)
         want = _Want(radius, margin, near, within, away_from, beyond)
         return self.add(replace(prop, position=(*self._find(rng, want), *prop.position[2:])))
 

@@ -20,7 +20,7 @@ from als_engine.errors import ArgumentError, LayoutError, unknown
 from als_engine.geometry import portable_math as pmath
 from als_engine.world.arrays import (
     NOTHING,
-    SHAPE_BOX,
+    Arrays,
     Avatars,
     Bodies,
     Body,
@@ -28,11 +28,13 @@ from als_engine.world.arrays import (
     Events,
     FloatArray,
     IntArray,
+    Parts,
     Props,
     Signs,
     Sounds,
     Walls,
 )
+from als_engine.world.fitting import check_spawns, set_bounds
 from als_engine.world.layout import Layout
 from als_engine.world.speech import Speech, Verb
 
@@ -70,7 +72,8 @@ class WorldState:
     """All worlds of one simulation.
 
     Attributes:
-        avatars, props, walls, signs, sounds, events: the arrays, by what they are about.
+        avatars, props, parts, walls, signs, sounds, events: the arrays, by what they are about;
+            `parts` are those of props of several.
         instructions: `instructions[world][avatar]`, what each avatar was told.
         instruction_version: (worlds,) goes up whenever an instruction of that world changes.
         quantities: the task's own arrays by name; `state["score"]` is short for one.
@@ -107,6 +110,7 @@ class WorldState:
         self.utterances = self.speech.sentences
         self.avatars = Avatars(num_worlds, bodies, len(example.props))
         self.props = Props(num_worlds, list(example.props))
+        self.parts = Parts(num_worlds)
         self.walls = Walls(num_worlds, max(1, len(example.walls)))
         self.signs = Signs(num_worlds, list(example.signs))
         self.sounds = Sounds(num_worlds, list(example.sounds))
@@ -173,6 +177,7 @@ class WorldState:
         self.level[world], self.step[world], self.key[world] = level, 0, key
         self.walls.load(world, layout.walls)
         self.props.load(world, layout.props)
+        self.parts.load(world, layout.props)
         self.signs.load(world, layout)
         self.sounds.load(world, layout)
         self.avatars.load(world, layout.spawns)
@@ -186,55 +191,8 @@ class WorldState:
                 raise LayoutError(unknown("quantity", name, self.declared))
         for name, quantity in self.declared.items():
             self.quantities[name][world] = layout.quantities.get(name, quantity.initial)
-        self._check_spawns(world)
-        self._bound(world)
-
-    def _bound(self, world: int) -> None:
-        """Sets `bounds` to what the walls, the props and half a metre around the spawns cover."""
-        n, walls, props = self.walls.count[world], self.walls, self.props
-        cos, sin = np.abs(walls.cos[world, :n]), np.abs(walls.sin[world, :n])
-        half_x, half_y = walls.half[world, :n, 0], walls.half[world, :n, 1]
-        wall_reach = np.stack([cos * half_x + sin * half_y, sin * half_x + cos * half_y], -1)
-        prop_reach = pmath.hypot(props.half[world, :, 0], props.half[world, :, 1])[:, None]
-        centers = np.concatenate(
-            [
-                walls.position[world, :n, :2],
-                props.position[world, :, :2],
-                self.avatars.position[world, :, :2],
-            ]
-        )
-        reach = np.concatenate(
-            [wall_reach, np.repeat(prop_reach, 2, axis=1), np.full((self.num_avatars, 2), 0.5)]
-        )
-        self.bounds[world, :2] = (centers - reach).min(0)
-        self.bounds[world, 2:] = (centers + reach).max(0)
-
-    def _check_spawns(self, world: int) -> None:
-        """Refuses an avatar whose middle is inside a wall or a solid prop, or on another's."""
-        walls, props, n = self.walls, self.props, self.walls.count[world]
-        z, w = props.orientation[world, :, 2], props.orientation[world, :, 3]
-        prop_half = props.half[world].copy()
-        # The square inside a round prop is enough to tell.
-        prop_half[props.shape[world] != SHAPE_BOX, :2] *= 0.7
-        prop_half[~(props.present[world] & props.solid[world])] = 0.0
-        center = np.concatenate([walls.position[world, :n], props.position[world]])
-        half = np.concatenate([walls.half[world, :n], prop_half])
-        cos = np.concatenate([walls.cos[world, :n], 1 - 2 * z * z])
-        sin = np.concatenate([walls.sin[world, :n], 2 * z * w])
-        spawn = self.avatars.position[world]
-        x, y = np.moveaxis(spawn[:, None, :2] - center[None, :, :2], -1, 0)
-        inside = (np.abs(cos * x + sin * y) < half[:, 0]) & (np.abs(cos * y - sin * x) < half[:, 1])
-        low, high = center[:, 2] - half[:, 2], center[:, 2] + half[:, 2]
-        inside &= (low < self.bodies.height[:, None]) & (high > 0.1)
-        if inside.any():
-            avatar, thing = (int(i[0]) for i in np.nonzero(inside))
-            what = f"wall {thing}" if thing < n else f"prop {props.names[thing - n]!r}"
-            raise LayoutError(f"spawn {avatar} is inside {what}")
-        apart = pmath.hypot(*(spawn[:, None, :2] - spawn[None, :, :2]).transpose(2, 0, 1))
-        close = np.triu(apart < self.bodies.radius, 1)
-        if close.any():
-            one, other = (int(i[0]) for i in np.nonzero(close))
-            raise LayoutError(f"spawns {one} and {other} are in the same place")
+        check_spawns(self, world)
+        set_bounds(self, world)
 
     # -- what a task may change while an episode runs -------------------------------------------
 
@@ -381,14 +339,17 @@ class WorldState:
     def digest(self, world: int) -> bytes:
         """A 16-byte hash of everything in one world, quantities included."""
         state = hashlib.blake2b(digest_size=16)
-        walls = int(self.walls.count[world])
-        for group in (self.avatars, self.props, self.walls, self.signs, self.sounds, self.events):
+        groups: list[Arrays] = [self.avatars, self.props, self.walls]
+        groups += [self.signs, self.sounds, self.events]
+        if self.parts.count[world]:
+            groups.append(self.parts)
+        for group in groups:
             for name, array in group.arrays():
                 if name in ("version", "switch"):  # What an episode never changes, or tells.
                     continue
-                part = (
-                    array[world, :walls] if group is self.walls and array.ndim > 1 else array[world]
-                )
+                part = array[world]
+                if isinstance(group, (Walls, Parts)) and array.ndim > 1:
+                    part = part[: group.count[world]]
                 if name == "glyphs":  # A byte of each will do: the texts themselves follow below.
                     part = part.astype(np.uint8)
                 state.update(np.ascontiguousarray(part).tobytes())

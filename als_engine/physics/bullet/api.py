@@ -97,6 +97,10 @@ add_box: Final = _declare(_INT, "b3CreateCollisionShapeAddBox", _HANDLE, _REALS)
 add_sphere: Final = _declare(_INT, "b3CreateCollisionShapeAddSphere", _HANDLE, _REAL)
 add_cylinder: Final = _declare(_INT, "b3CreateCollisionShapeAddCylinder", _HANDLE, _REAL, _REAL)
 add_capsule: Final = _declare(_INT, "b3CreateCollisionShapeAddCapsule", _HANDLE, _REAL, _REAL)
+# The place and the rotation of a shape that was added, by the number that adding it returned.
+set_child: Final = _declare(
+    types.void, "b3CreateCollisionShapeSetChildTransform", _HANDLE, _INT, _REALS, _REALS
+)
 created_shape: Final = _declare(_INT, "b3GetStatusCollisionShapeUniqueId", _HANDLE)
 init_body: Final = _declare(_HANDLE, "b3CreateMultiBodyCommandInit", _HANDLE)
 # Mass, collision shape, visual shape; the base's and its inertial frame's place and rotation.

@@ -104,6 +104,7 @@ class Bullet(Owner):
                 props.half[world], props.mass[world], props.friction[world], props.solid[world],
                 journal.present[world],
             ),
+            state.parts.rows(),
             (journal.avatars[world], bodies.radius, bodies.height, bodies.mass),
         )  # fmt: skip
         self._worlds.quiet[world] = -1

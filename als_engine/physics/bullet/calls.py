@@ -15,6 +15,7 @@ from als_engine.physics.bullet import api
 from als_engine.system.compiling import inner, kernel
 from als_engine.system.memory import read_bytes
 from als_engine.system.quiet import import_physics
+from als_engine.world.shapes import SHAPE_BOX, SHAPE_SPHERE
 
 pybullet = import_physics()
 
@@ -113,6 +114,27 @@ def cylinder(client, radius, height):  # type: ignore[no-untyped-def]
     """`createCollisionShape(GEOM_CYLINDER)`."""
     command = api.init_shape(client)
     api.add_cylinder(command, radius, height)
+    return api.created_shape(submit(client, command))
+
+
+@inner
+def compound(client, w, owner, parts):  # type: ignore[no-untyped-def]
+    """`createCollisionShapeArray` of the boxes, balls and cylinders of one prop."""
+    command = api.init_shape(client)
+    rotation = np.zeros(4)
+    for k in range(parts.used[w]):
+        if parts.owner[w, k] != owner:
+            continue
+        half = parts.half[w, k]
+        if parts.form[w, k] == SHAPE_BOX:
+            child = api.add_box(command, half.ctypes)
+        elif parts.form[w, k] == SHAPE_SPHERE:
+            child = api.add_sphere(command, half[0])
+        else:
+            child = api.add_cylinder(command, half[0], 2.0 * half[2])
+        rotation[2], rotation[3] = parts.turn[w, k, 0], parts.turn[w, k, 1]
+        if child >= 0:
+            api.set_child(command, child, parts.offset[w, k].ctypes, rotation.ctypes)
     return api.created_shape(submit(client, command))
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.geometry.parts import PartRows
 from als_engine.geometry.sight import WallRows
 from als_engine.physics.bullet import api
 from als_engine.physics.bullet import calls as bullet
@@ -31,6 +32,7 @@ from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import (
     NOTHING,
     SHAPE_BOX,
+    SHAPE_COMPOUND,
     SHAPE_SPHERE,
     BoolArray,
     FloatArray,
@@ -91,7 +93,7 @@ class AvatarParts(NamedTuple):
 
 
 @kernel(nogil=False)
-def build_world(w, worlds, time_step, substeps, walls, props, avatars):  # type: ignore[no-untyped-def]
+def build_world(w, worlds, time_step, substeps, walls, props, parts, avatars):  # type: ignore[no-untyped-def]
     """Empties one world, creates its bodies, always in the same order, and says if that worked.
 
     Args:
@@ -101,9 +103,10 @@ def build_world(w, worlds, time_step, substeps, walls, props, avatars):  # type:
         substeps: how many.
         walls: `WallParts`.
         props: `PropParts`.
+        parts: `PartRows` of all worlds.
         avatars: `AvatarParts`.
     """
-    worlds, walls = Worlds(*worlds), WallParts(*walls)
+    worlds, walls, parts = Worlds(*worlds), WallParts(*walls), PartRows(*parts)
     props, avatars = PropParts(*props), AvatarParts(*avatars)
     client, things = worlds.clients[w], worlds.things[w]
     bullet.reset_world(client, GRAVITY, time_step, substeps)
@@ -122,7 +125,7 @@ def build_world(w, worlds, time_step, substeps, walls, props, avatars):  # type:
     for i in range(props.mass.size):
         worlds.bodies[w, i] = NOTHING
         if props.solid[i]:
-            last = worlds.bodies[w, i] = _build_prop(client, i, props)
+            last = worlds.bodies[w, i] = _build_prop(client, w, i, props, parts)
             made &= 0 < last < things.size
             if made:
                 things[last] = i
@@ -135,19 +138,22 @@ def build_world(w, worlds, time_step, substeps, walls, props, avatars):  # type:
 
 
 @inner
-def _build_prop(client, i, props):  # type: ignore[no-untyped-def]
+def _build_prop(client, w, i, props, parts):  # type: ignore[no-untyped-def]
     half, shape = props.half[i], props.shape[i]
     if shape == SHAPE_BOX:
         form = bullet.box(client, half)
     elif shape == SHAPE_SPHERE:
         form = bullet.sphere(client, half[0])
+    elif shape == SHAPE_COMPOUND:
+        form = bullet.compound(client, w, i, parts)
     else:
         form = bullet.cylinder(client, half[0], 2.0 * half[2])
     place = props.position[i] if props.present[i] else parking(i, half[2])
     body = bullet.body(client, props.mass[i], form, place, props.orientation[i], bullet.MAY_SLEEP)
     command = api.init_dynamics(client)
     api.set_friction(command, body, bullet.BASE, props.friction[i])
-    api.set_rolling_friction(command, body, bullet.BASE, 0.0 if shape == SHAPE_BOX else 0.01)
+    rolls = shape != SHAPE_BOX and shape != SHAPE_COMPOUND
+    api.set_rolling_friction(command, body, bullet.BASE, 0.01 if rolls else 0.0)
     api.set_activation(command, body, bullet.SLEEPS)
     bullet.submit(client, command)
     return body

@@ -27,6 +27,7 @@ from als_engine.physics.mujoco.model import (
     Structure,
     compiled,
     content_of,
+    geoms_of,
     places_of,
     structure_of,
     write_level,
@@ -133,7 +134,7 @@ class MuJoCo(Owner):
         """Notes what each geom of a world is."""
         self._make_room(model.ngeom, places.free.size)
         numbers, end = self._numbers, model.ngeom
-        free, fixed = (np.flatnonzero(which != NOTHING) for which in places)
+        free, fixed = (geoms_of(world, state, which).prop for which in places)
         things = numbers.things[world]
         things[:] = WALL
         things[0] = FLOOR
@@ -143,7 +144,7 @@ class MuJoCo(Owner):
         end -= free.size
         things[end - state.num_avatars : end] = WALL - 1 - np.arange(state.num_avatars)
         numbers.free[world], numbers.fixed[world] = places
-        numbers.moving[world] = free.size
+        numbers.moving[world] = np.count_nonzero(places.free != NOTHING)
 
     def step(self, state: WorldState, force: FloatArray) -> None:
         """Advances every world by one time step; see `Physics.step`."""

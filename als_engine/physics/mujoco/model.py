@@ -16,7 +16,15 @@ import numpy as np
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.physics.kernels import GRAVITY, SUBSTEP
-from als_engine.world.arrays import NOTHING, SHAPE_BOX, SHAPE_SPHERE, FloatArray, IntArray, Walls
+from als_engine.world.arrays import (
+    NOTHING,
+    SHAPE_BOX,
+    SHAPE_COMPOUND,
+    SHAPE_SPHERE,
+    FloatArray,
+    IntArray,
+    Walls,
+)
 from als_engine.world.state import WorldState
 
 _SHAPES: Final = (
@@ -42,13 +50,14 @@ class Structure(NamedTuple):
 
     Attributes:
         walls: room for that many.
-        free, fixed: a shape for each solid prop that has a mass, and for each that has none.
+        free, fixed: the forms of each solid prop that has a mass, and of each that has none: one,
+            or one for each part.
         avatars: radius, height and mass of each.
     """
 
     walls: int
-    free: tuple[int, ...]
-    fixed: tuple[int, ...]
+    free: tuple[tuple[int, ...], ...]
+    fixed: tuple[tuple[int, ...], ...]
     avatars: tuple[tuple[float, float, float], ...]
 
 
@@ -75,17 +84,65 @@ def _number(which: Any) -> IntArray:
     return np.where(which, np.cumsum(which) - 1, NOTHING).astype(np.int32)
 
 
+class Geoms(NamedTuple):
+    """The geoms of some of a world's props in the order in which they are in its model, (geoms,).
+
+    Attributes:
+        prop: whose it is.
+        part: which of the world's parts it is, NOTHING for a prop of one primitive.
+    """
+
+    prop: IntArray
+    part: IntArray
+
+
+def geoms_of(world: int, state: WorldState, which: IntArray) -> Geoms:
+    """Lists the geoms of the props that have a number in `which`."""
+    chosen = np.flatnonzero(which != NOTHING).astype(np.int32)
+    parts, shape = state.parts, state.props.shape[world]
+    if not parts.count[world]:
+        return Geoms(chosen, np.full_like(chosen, NOTHING))
+    owner = parts.owner[world, : parts.count[world]]
+    own = [
+        np.flatnonzero(owner == i) if shape[i] == SHAPE_COMPOUND else [NOTHING]
+        for i in chosen.tolist()
+    ]
+    each = [len(parts_of) for parts_of in own]
+    part = np.concatenate(own).astype(np.int32) if own else chosen
+    return Geoms(np.repeat(chosen, each), part)
+
+
+def _forms(world: int, state: WorldState, which: IntArray) -> tuple[tuple[int, ...], ...]:
+    """The forms of each of these props."""
+    geoms = geoms_of(world, state, which)
+    shape, _ = _looks(world, state, geoms)
+    found: dict[int, tuple[int, ...]] = {}
+    for prop, form in zip(geoms.prop.tolist(), shape.tolist(), strict=True):
+        found[prop] = (*found.get(prop, ()), form)
+    return tuple(found.values())
+
+
+def _looks(world: int, state: WorldState, geoms: Geoms) -> tuple[Any, FloatArray]:
+    """The form and the half extents of geoms."""
+    shape, half = state.props.shape[world, geoms.prop], state.props.half[world, geoms.prop]
+    own = geoms.part != NOTHING
+    if own.any():
+        shape[own] = state.parts.form[world, geoms.part[own]]
+        half[own] = state.parts.half[world, geoms.part[own]]
+    return shape, half
+
+
 def structure_of(world: int, state: WorldState, places: Places) -> Structure:
     """Returns what one world's model must have room for.
 
     The room for walls depends on nothing but the level, so that what other worlds or earlier levels
     hold never matters.
     """
-    shapes, bodies = state.props.shape[world], state.bodies
+    bodies = state.bodies
     return Structure(
         -(-int(state.walls.count[world]) // _ROOM) * _ROOM,
-        tuple(shapes[places.free != NOTHING].tolist()),
-        tuple(shapes[places.fixed != NOTHING].tolist()),
+        _forms(world, state, places.free),
+        _forms(world, state, places.fixed),
         tuple(
             zip(bodies.radius.tolist(), bodies.height.tolist(), bodies.mass.tolist(), strict=True)
         ),
@@ -121,12 +178,12 @@ def compiled(structure: Structure) -> Any:
         )
     for radius, height, mass in structure.avatars:
         _add_avatar(world, radius, height, mass)
-    for shape in structure.free:
+    for forms in structure.free:
         body = world.add_body(mass=1.0, inertia=(1, 1, 1), **_CENTERED)
         body.add_freejoint()
-        _add_prop(body, shape)
-    for shape in structure.fixed:
-        _add_prop(world.add_body(mocap=True), shape)
+        _add_prop(body, forms)
+    for forms in structure.fixed:
+        _add_prop(world.add_body(mocap=True), forms)
     return spec.compile()
 
 
@@ -164,28 +221,35 @@ def _add_avatar(world: Any, radius: float, height: float, mass: float) -> None:
     )
 
 
-def _add_prop(body: Any, shape: int) -> None:
-    body.add_geom(
-        type=_SHAPES[shape], size=(1, 1, 1), condim=3 if shape == SHAPE_BOX else 6,
-        contype=_THING, conaffinity=_THING,
-    )  # fmt: skip
+def _add_prop(body: Any, forms: tuple[int, ...]) -> None:
+    whole = len(forms) == 1
+    for shape in forms:
+        body.add_geom(
+            type=_SHAPES[shape], size=(1, 1, 1), condim=3 if shape == SHAPE_BOX or not whole else 6,
+            contype=_THING, conaffinity=_THING,
+            # A geom that is compiled at its body's place is taken to stay there.
+            **({} if whole else {"pos": (1, 1, 1), "quat": (0.8, 0, 0, 0.6)}),
+        )  # fmt: skip
 
 
 def content_of(world: int, state: WorldState) -> bytes:
     """All that `write_level` reads of a world: two of the same are the same level to a model."""
-    walls, props, count = state.walls, state.props, int(state.walls.count[world])
-    parts = [array[world, :count] for array in (walls.position, walls.half, walls.heading)]
-    parts += [each[world] for each in (props.shape, props.half, props.mass, props.friction,
+    walls, props, parts = state.walls, state.props, state.parts
+    of_walls, of_parts = int(walls.count[world]), int(parts.count[world])
+    found = [array[world, :of_walls] for array in (walls.position, walls.half, walls.heading)]
+    found += [each[world] for each in (props.shape, props.half, props.mass, props.friction,
                                        props.solid)]  # fmt: skip
-    return b"".join([count.to_bytes(4, "little"), *(part.tobytes() for part in parts)])
+    found += [array[world, :of_parts] for array in parts.rows()[1:]]
+    counts = np.array([of_walls, of_parts], np.int32)
+    return b"".join([counts.tobytes(), *(each.tobytes() for each in found)])
 
 
 def write_level(model: Any, world: int, state: WorldState, places: Places) -> None:
     """Writes one world's walls and props into its model; `mj_setConst` has to follow."""
     walls, props = state.walls, state.props
     count = int(walls.count[world])
-    room = model.ngeom - state.num_avatars - len(places.free[places.free != NOTHING])
-    room -= 1 + len(places.fixed[places.fixed != NOTHING])
+    each = [geoms_of(world, state, which) for which in places]
+    room = model.ngeom - state.num_avatars - 1 - sum(len(geoms.prop) for geoms in each)
     here = slice(1, 1 + count)
     model.geom_pos[here] = walls.position[world, :count]
     model.geom_quat[here] = 0.0
@@ -196,21 +260,40 @@ def write_level(model: Any, world: int, state: WorldState, places: Places) -> No
     _bound_walls(model, walls, world, room)
 
     first = 1 + room + state.num_avatars
-    for which in places:
-        chosen = np.flatnonzero(which != NOTHING)
-        geoms = slice(first, first + chosen.size)
-        first += chosen.size
-        shape, half = props.shape[world, chosen], props.half[world, chosen]
-        _size(model, geoms, half, shape)
-        model.bvh_aabb[model.body_bvhadr[model.geom_bodyid[geoms]], 3:] = half
-        model.geom_friction[geoms, 0] = props.friction[world, chosen]
-        model.geom_friction[geoms, 1] = _TORSION
-        model.geom_friction[geoms, 2] = np.where(shape == SHAPE_BOX, 0.0, _ROLLING)
-        if which is places.free:
-            bodies = slice(1 + state.num_avatars, 1 + state.num_avatars + chosen.size)
-            mass = props.mass[world, chosen]
-            model.body_mass[bodies] = mass
-            model.body_inertia[bodies] = _inertia(shape, half, mass)
+    for geoms in each:
+        here = slice(first, first + len(geoms.prop))
+        first = here.stop
+        shape, half = _looks(world, state, geoms)
+        _size(model, here, half, shape)
+        model.bvh_aabb[model.body_bvhadr[model.geom_bodyid[here]], 3:] = half
+        model.geom_friction[here, 0] = props.friction[world, geoms.prop]
+        model.geom_friction[here, 1] = _TORSION
+        model.geom_friction[here, 2] = np.where(shape == SHAPE_BOX, 0.0, _ROLLING)
+        _put_parts(model, here, world, state, geoms)
+    chosen = np.flatnonzero(places.free != NOTHING)
+    bodies = slice(1 + state.num_avatars, 1 + state.num_avatars + chosen.size)
+    mass = props.mass[world, chosen]
+    model.body_mass[bodies] = mass
+    model.body_inertia[bodies] = _inertia(
+        props.shape[world, chosen], props.half[world, chosen], mass
+    )
+
+
+def _put_parts(model: Any, here: slice, world: int, state: WorldState, geoms: Geoms) -> None:
+    """Writes where the parts of compound props are in their bodies; they do not roll."""
+    own = np.flatnonzero(geoms.part != NOTHING)
+    at, part = own + here.start, geoms.part[own]
+    parts = state.parts
+    model.geom_pos[at] = parts.offset[world, part]
+    model.geom_quat[at] = 0.0
+    model.geom_quat[at, 3], model.geom_quat[at, 0] = parts.turn[world, part].T
+    model.geom_friction[at, 2] = 0.0
+    for geom, prop in zip(at.tolist(), geoms.prop[own].tolist(), strict=True):
+        # A bound that is too large costs time alone: all of a body's are those of the whole.
+        body = model.geom_bodyid[geom]
+        nodes = slice(model.body_bvhadr[body], model.body_bvhadr[body] + model.body_bvhnum[body])
+        model.bvh_aabb[nodes, :3] = 0.0
+        model.bvh_aabb[nodes, 3:] = state.props.half[world, prop]
 
 
 def _bound_walls(model: Any, walls: Walls, world: int, room: int) -> None:
@@ -263,6 +346,7 @@ def _inertia(shape: Any, half: FloatArray, mass: FloatArray) -> FloatArray:
     moments = (square.sum(1)[:, None] - square) / 3.0
     radius, z = square[:, 0], square[:, 2]
     round_ = np.stack([radius / 4.0 + z / 3.0, radius / 4.0 + z / 3.0, radius / 2.0], 1)
-    moments = np.where((shape == SHAPE_BOX)[:, None], moments, round_)
+    boxes = (shape == SHAPE_BOX) | (shape == SHAPE_COMPOUND)
+    moments = np.where(boxes[:, None], moments, round_)
     ball = (shape == SHAPE_SPHERE)[:, None]
     return np.where(ball, 0.4 * radius[:, None], moments) * mass[:, None]

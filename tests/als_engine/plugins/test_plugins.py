@@ -27,6 +27,7 @@ from als_engine.plugins.specs import (
     EpisodeRecord,
     ScenarioSpec,
     SensorSpec,
+    ShapeSpec,
     SuiteEntry,
     SuiteSpec,
 )
@@ -347,6 +348,14 @@ def test_als_sensors(fresh: Registry) -> None:
     spec = SensorSpec("acme/lidar", "acme.sensors:Lidar")
     fresh.add(_offering(als_sensors=[spec]), "acme")
     assert fresh.sensors() == [spec]
+
+
+def test_als_shapes(fresh: Registry) -> None:
+    spec = ShapeSpec("acme/arch", "acme.shapes:Arch")
+    fresh.add(_offering(als_shapes=[spec]), "acme")
+    assert fresh.shapes() == [spec]
+    with pytest.raises(PluginError, match='shape "arch" of other needs a namespace'):
+        fresh.add(_offering(als_shapes=[ShapeSpec("arch", "other:Arch")]), "other")
 
 
 def test_als_encoders(fresh: Registry) -> None:
