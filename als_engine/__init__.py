@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from als_engine.world.layout import (
         Box,
         Cylinder,
+        Hinge,
         Layout,
         Prop,
         Sign,
@@ -60,6 +61,7 @@ __all__ = [
     "EncoderSpec",
     "EpisodeRecord",
     "FollowTimeLimit",
+    "Hinge",
     "Layout",
     "Learner",
     "Part",
@@ -97,6 +99,7 @@ _LAZY = {
     "Box": "als_engine.world.layout",
     "Cylinder": "als_engine.world.layout",
     "FollowTimeLimit": "als_engine.envs.time_limit",
+    "Hinge": "als_engine.world.layout",
     "Layout": "als_engine.world.layout",
     "Learner": "als_engine.agents.agent",
     "Part": "als_engine.world.shapes",

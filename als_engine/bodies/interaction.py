@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_USE, Commands
+from als_engine.bodies.doors import swing
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.planar import square_outside, wrap
 from als_engine.geometry.sight import WallRows
@@ -39,7 +40,7 @@ _CANDIDATES: Final = 5
 
 
 def resolve(state: WorldState, commands: Commands) -> None:
-    """Carries out all hand and speech commands, and notes in `state.events` what happened.
+    """Carries out all hand and speech commands, notes in `state.events` what happened, moves doors.
 
     What is used switches the sounds that it is the switch of.
 
@@ -62,6 +63,8 @@ def resolve(state: WorldState, commands: Commands) -> None:
         (state.sounds.switch, state.sounds.on),
         (events.picked_up, events.put_down, events.used, events.bumped),
     )  # fmt: skip
+    if state.hinges.in_use:
+        swing(state)
 
 
 class _Avatars(NamedTuple):

@@ -38,7 +38,7 @@ class WallRows(NamedTuple):
     """The walls of all worlds, as kernels take them: the arrays of `world.arrays.Walls`.
 
     Attributes:
-        used: (worlds,), how many there are.
+        used: (worlds,), how many there are, the leaves of doors included.
         position: (worlds, capacity, 3), half: the same, metres.
         cos, sin: (worlds, capacity), of the heading.
     """
@@ -135,6 +135,7 @@ def _visible(
     solid: BoolArray,
     props: FloatArray,
     parts: Any,
+    count: IntArray,
     start: FloatArray,
     end: FloatArray,
     out: BoolArray,
@@ -149,7 +150,13 @@ def _visible(
         for k in range(lines):
             ax, ay, az = start[w, k, 0], start[w, k, 1], start[w, k, 2]
             bx, by, bz = end[w, k, 0], end[w, k, 1], end[w, k, 2]
-            clear = crossings(boxes, n, ax, ay, az, bx, by, bz) == 0
+            hits = crossings(boxes, n, ax, ay, az, bx, by, bz)
+            for leaf in range(count[w], walls.used[w] if hits else 0):
+                # A door does not hide what is in it: itself, when it is looked at.
+                if _inside(boxes, leaf, ax, ay, az) or _inside(boxes, leaf, bx, by, bz):
+                    one[:, 0] = boxes[:, leaf]
+                    hits -= crossings(one, 1, ax, ay, az, bx, by, bz)
+            clear = hits == 0
             for p in range(solid.shape[1]):
                 if not clear:
                     break
@@ -201,7 +208,8 @@ def visible(
     end = np.ascontiguousarray(b).reshape(state.num_worlds, -1, 3)
     out: NDArray[np.bool_] = np.empty(start.shape[:2], np.bool_)
     solid, boxes = _fixed_props(state, props)
-    _visible(state.walls.rows(), solid, boxes, _parts(state), start, end, out)
+    walls = state.walls
+    _visible(walls.rows(), solid, boxes, _parts(state), walls.count, start, end, out)
     return out.reshape(shape)
 
 

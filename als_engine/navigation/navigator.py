@@ -63,6 +63,7 @@ class Navigator:
         clearance: float = 0.3,
         blockers: Sequence[str] = (),
         arrive: float = 0.1,
+        through_doors: bool = False,
     ) -> None:
         """Makes a navigator that has seen no world yet: call `refresh` after each reset.
 
@@ -73,6 +74,9 @@ class Navigator:
             blockers: props that count as obstacles although they can be moved, where they stand
                 when `refresh` is called.
             arrive: see above.
+            through_doors: whether ways lead through closed doors, for who opens them on the way. A
+                door that is more than half open, and without this every door, is an obstacle where
+                it stands when `refresh` is called.
 
         Raises:
             ArgumentError: a blocker's name is unknown, or a measure is not positive.
@@ -82,6 +86,7 @@ class Navigator:
                 f"cell, clearance and arrive must be above 0, got {cell}, {clearance}, {arrive}"
             )
         self.state, self.cell, self.clearance, self.arrive = state, cell, clearance, arrive
+        self._through_doors = through_doors
         self._movable: BoolArray = np.zeros(len(state.props.names), np.bool_)
         self._movable[[state.prop(name) for name in blockers]] = True
         worlds, avatars = state.num_worlds, state.num_avatars
@@ -154,9 +159,12 @@ class Navigator:
         self._make_room(int(size.prod(axis=1).max()))
         props = state.props
         stands = props.present & props.solid & (props.holder == NOTHING)
+        hinges, walls = state.hinges, state.walls
+        if self._through_doors and hinges.in_use:
+            stands &= ~(hinges.hinged & (2 * np.abs(hinges.angle) < np.abs(hinges.limit)))
         refresh(
             which.astype(np.int64), self._measures(), float(state.bodies.height.max()),
-            state.walls.rows(),
+            (walls.count, *walls.rows()[1:]),  # Doors stand here as props.
             (
                 props.position, props.orientation, props.half, props.shape, props.mass, stands,
                 self._movable,

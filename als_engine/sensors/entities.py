@@ -72,9 +72,12 @@ class Entities(Sensor):
             (avatars.position, avatars.velocity, avatars.heading, avatars.color, avatars.held),
             (state.bodies.radius, state.bodies.height, state.bodies.mass),
             (props.position, props.velocity, props.orientation, props.half, props.color),
-            (props.present, props.portable, props.usable, props.holder, props.mass, props.shape),
+            (
+                props.present, props.portable, props.usable, props.holder, props.mass, props.shape,
+                state.hinges.hinged,
+            ),
             (signs.position, signs.heading, signs.half, signs.paper, signs.present),
             (state.sounds.position, state.sounds.on),
             state.walls.rows(),
             out["entities"],
-        )
+        )  # fmt: skip

@@ -56,7 +56,7 @@ def fill_rows(
     # columns that look the same to everyone, and from whom it is hidden.
     motion = np.empty((things, 8))
     looks = np.empty((things, len(COLUMNS)), np.float32)
-    hidden = np.empty(things, np.int64)
+    hidden, leaves = np.empty(things, np.int64), np.zeros(things, np.int64)
     meet = np.empty((num_avatars, num_avatars), np.bool_)
     distances, order = np.empty(ROWS), np.empty(ROWS, np.int64)
     for w in which:
@@ -64,7 +64,7 @@ def fill_rows(
         motion[:] = 0.0
         looks[:] = 0.0
         looks[:, 0] = 1.0
-        _gather_props(w, props, traits, motion, looks, hidden)
+        _gather_props(w, props, traits, motion, looks, hidden, leaves)
         _gather_avatars(w, first_avatar, avatars, bodies, motion, looks, hidden)
         first = first_avatar + num_avatars
         _gather_signs(w, first, signs, motion, looks, hidden)
@@ -72,7 +72,9 @@ def fill_rows(
         eyes = motion[first_avatar : first_avatar + num_avatars]
         _meetings(observers, eyes, boxes, n, meet)
         for a in range(observers):
-            found = _nearest(a, first_avatar, motion, hidden, meet, boxes, n, distances, order)
+            found = _nearest(
+                a, first_avatar, motion, (hidden, leaves), meet, boxes, n, distances, order
+            )
             feet = avatars[0][w, a, 2]
             _write(eyes[a], feet, motion, looks, found, distances, order, out[w, a])
 
@@ -85,12 +87,15 @@ def _gather_props(
     motion: FloatArray,
     looks: NDArray[np.float32],
     hidden: NDArray[np.int64],
+    leaves: NDArray[np.int64],
 ) -> None:
     position, velocity, orientation, half, color = props
-    present, portable, usable, holder, mass, shape = traits
+    present, portable, usable, holder, mass, shape, hinged = traits
     num = position.shape[1]
     for i in range(num):
         hidden[i] = holder[w, i] if present[w, i] else _ABSENT
+        # A line to the middle of a door meets its own leaf.
+        leaves[i] = hinged[w, i]
         kilograms = mass[w, i]
         kind = _PORTABLE if portable[w, i] else _MOVABLE if kilograms > 0.0 else _FIXED
         for axis in range(3):
@@ -217,7 +222,7 @@ def _nearest(
     a: int,
     first_avatar: int,
     motion: FloatArray,
-    hidden: NDArray[np.int64],
+    hiding: Any,
     meet: BoolArray,
     boxes: FloatArray,
     n: int,
@@ -225,6 +230,7 @@ def _nearest(
     order: NDArray[np.int64],
 ) -> int:
     """Writes the nearest things in sight into `order`; returns how many there are."""
+    hidden, leaves = hiding
     me = motion[first_avatar + a]
     x, y, z = me[_X], me[_Y], me[_LOOK]
     found = 0
@@ -239,7 +245,7 @@ def _nearest(
         if 0 <= b < len(meet):
             if not meet[a, b]:
                 continue
-        elif crossings(boxes, n, x, y, z, u, v, motion[thing, _LOOK]) > 0:
+        elif crossings(boxes, n, x, y, z, u, v, motion[thing, _LOOK]) > leaves[thing]:
             continue
         place = min(found, ROWS - 1)
         while place > 0 and distances[place - 1] > distance:

@@ -248,12 +248,15 @@ class Walls(Arrays):
 
     Attributes:
         count: (worlds,). position, half: (…, 3). heading: radians.
+        filled: (worlds,), with the leaves of doors, which stand behind the walls and hide things as
+            they do; the physics has them as props.
         cos, sin: of the heading. color: (…, 3) uint8.
     """
 
     def __init__(self, num_worlds: int, capacity: int) -> None:
         shape = (num_worlds, capacity)
         self.count: IntArray = np.zeros(num_worlds, np.int32)
+        self.filled: IntArray = np.zeros(num_worlds, np.int32)
         self.position: FloatArray = np.zeros((*shape, 3))
         self.half: FloatArray = np.zeros((*shape, 3))
         self.heading: FloatArray = np.zeros(shape)
@@ -265,7 +268,7 @@ class Walls(Arrays):
         """Writes one world's walls, enlarging every array when this world needs more room."""
         n = len(walls)
         self.make_room(n)
-        self.count[world] = n
+        self.count[world] = self.filled[world] = n
         if n:
             self.position[world, :n] = [wall.center for wall in walls]
             self.half[world, :n] = [wall.shape.half for wall in walls]
@@ -283,7 +286,7 @@ class Walls(Arrays):
 
     def rows(self) -> tuple[NDArray[Any], ...]:
         """The arrays that kernels take, in the order of `geometry.sight.WallRows`."""
-        return (self.count, self.position, self.half, self.cos, self.sin)
+        return (self.filled, self.position, self.half, self.cos, self.sin)
 
 
 class Signs(Arrays):
@@ -395,11 +398,11 @@ def _quaternion(heading: float) -> tuple[float, float, float, float]:
 
 
 def _grow(group: Arrays, needed: int, capacity: int) -> None:
-    """Doubles the arrays of a group, but for `count`, where a world needs more room than it has."""
+    """Doubles a group's arrays (worlds, capacity, ...) where a world needs more room."""
     if needed <= capacity:
         return
     for name, old in list(group.arrays()):
-        if name != "count":
+        if old.ndim > 1:
             new = np.zeros((old.shape[0], max(needed, 2 * capacity), *old.shape[2:]), old.dtype)
             new[:, :capacity] = old
             setattr(group, name, new)

@@ -22,12 +22,14 @@ from als_engine.world.shapes import Box, Cylinder, Shape, Sphere, form_of
 
 __all__ = [
     "COLORS",
+    "OPENS",
     "SIGN_COLUMNS",
     "SIGN_ROWS",
     "SOUND_BANDS",
     "Box",
     "Color",
     "Cylinder",
+    "Hinge",
     "Layout",
     "Prop",
     "Shape",
@@ -79,6 +81,36 @@ def rgb(color: Color) -> tuple[int, int, int]:
     return color
 
 
+OPENS = ("task", "use", "push")
+"""What opens a door: `state.open` alone, also a hand that uses it, or also who walks against it."""
+
+_THINNEST_DOOR = 0.03
+_FASTEST_DOOR = 3.0
+"""Radians per second: at most a fifth of one in a step, so that nobody is jumped over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hinge:
+    """What makes a prop a door: it swings about one of its upright edges.
+
+    Attributes:
+        edge: "left", at the least x of the prop's own frame, or "right", at the greatest. Who looks
+            at the side from which the frame's y axis points away has "left" to the left.
+        angle: how far it opens, radians counter-clockwise seen from above; negative the other way.
+        speed: radians per second.
+        opens: "use" for a hand that uses it, and uses it again to close it; "push" for who walks
+            against it, which turns it away from them, up to `angle` to either side; "task" for
+            `state.open` alone, which moves the others as well.
+        open: whether it is open when the episode starts.
+    """
+
+    edge: str = "left"
+    angle: float = math.pi / 2
+    speed: float = 1.5
+    opens: str = "use"
+    open: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Prop:
     """A thing in the world.
@@ -94,6 +126,7 @@ class Prop:
         solid: False lets avatars and things pass through it (a mat on the floor).
         friction: Coulomb coefficient against the floor.
         present: False keeps it out of the world until the task calls `state.show`.
+        hinge: makes it a door; position and heading are then those of the closed one.
     """
 
     shape: Shape
@@ -106,6 +139,7 @@ class Prop:
     solid: bool = True
     friction: float = 0.6
     present: bool = True
+    hinge: Hinge | None = None
 
     @property
     def center(self) -> tuple[float, float, float]:
@@ -241,7 +275,31 @@ def _check_prop(what: str, prop: Prop) -> None:
         raise LayoutError(f"{what} has a negative mass or friction")
     if prop.portable and not (prop.mass > 0 and prop.solid):
         raise LayoutError(f"{what} is portable, so it needs a mass above 0 and to be solid")
+    if prop.hinge is not None:
+        _check_hinge(what, prop, prop.hinge)
     rgb(prop.color)
+
+
+def _check_hinge(what: str, prop: Prop, hinge: Hinge) -> None:
+    fixed = isinstance(prop.shape, Box) and prop.mass == 0 and prop.solid
+    if not fixed or min(prop.shape.half[:2]) < _THINNEST_DOOR / 2:
+        raise LayoutError(
+            f"{what} has a hinge, so it needs to be a solid Box of mass 0, at least "
+            f"{_THINNEST_DOOR} m thick"
+        )
+    for name, value, allowed in (
+        ("edge of the hinge", hinge.edge, ("left", "right")),
+        ("way to open the hinge", hinge.opens, OPENS),
+    ):
+        if value not in allowed:
+            raise LayoutError(f"{what}: {unknown(name, value, allowed)}")
+    if not (0 < abs(hinge.angle) <= math.pi and 0 < hinge.speed <= _FASTEST_DOOR):
+        raise LayoutError(
+            f"{what} has a hinge of angle {hinge.angle} and speed {hinge.speed}; allowed: up to pi "
+            f"either way, and above 0 to {_FASTEST_DOOR} rad/s"
+        )
+    if hinge.opens == "use" and not prop.usable:
+        raise LayoutError(f"{what} opens by use, so it needs to be usable")
 
 
 def _check_sign(what: str, sign: Sign) -> None:

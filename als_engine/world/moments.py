@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from als_engine.errors import LayoutError, SnapshotError
 from als_engine.geometry import portable_math as pmath
 from als_engine.world.arrays import NOTHING, SHAPE_COMPOUND, SHAPE_CYLINDER
-from als_engine.world.layout import check_sign_text
+from als_engine.world.layout import OPENS, check_sign_text
 from als_engine.world.shapes import MAX_PARTS
 from als_engine.world.snapshot import Moment
 from als_engine.world.state import WorldState
@@ -26,14 +26,21 @@ Worlds = NDArray[np.intp]
 Saved = Mapping[str, NDArray[Any]]
 
 # Made anew when a moment is put back: from the texts, from the headings; versions only go up.
-_DERIVED: Final = {"walls.cos", "walls.sin", "signs.glyphs", "signs.rows", "signs.columns"}
+_DERIVED: Final = {
+    "walls.filled",
+    "walls.cos",
+    "walls.sin",
+    "signs.glyphs",
+    "signs.rows",
+    "signs.columns",
+}
 _RAGGED: Final = ("parts", "walls")
 _LARGEST: Final = 1e9
 
 
 def _arrays(state: WorldState) -> Iterator[tuple[str, NDArray[Any]]]:
     """The arrays of a snapshot by name."""
-    for group in ("avatars", "props", "parts", "walls", "signs", "sounds", "events"):
+    for group in ("avatars", "props", "parts", "hinges", "walls", "signs", "sounds", "events"):
         for name, array in getattr(state, group).arrays():
             if name != "version" and f"{group}.{name}" not in _DERIVED:
                 yield f"{group}.{name}", array
@@ -97,6 +104,7 @@ def check(state: WorldState, saved: Saved, moments: tuple[Moment, ...], behaviou
         ("walls.count", 0, room["walls"]),
         ("parts.count", 0, min(room["parts"], MAX_PARTS * len(state.props.names))),
         ("parts.owner", 0, max(props, 0)),
+        ("hinges.opens", 0, len(OPENS) - 1),
         ("parts.form", 0, SHAPE_CYLINDER),
         ("avatars.held", NOTHING, props),
         ("avatars.utterance", NOTHING, len(state.utterances) - 1),
@@ -167,6 +175,9 @@ def put(state: WorldState, worlds: Worlds, saved: Saved, moments: tuple[Moment, 
             array[worlds] = saved[name]
     walls.cos[worlds] = pmath.cos(walls.heading[worlds])
     walls.sin[worlds] = pmath.sin(walls.heading[worlds])
+    walls.filled[worlds] = walls.count[worlds]
+    state.hinges.in_use |= bool(state.hinges.hinged.any())
+    state.hang(worlds)
     for world, moment in zip(worlds.tolist(), moments, strict=True):
         state.instructions[world] = [*moment.instructions]
         sounds.text[world] = [*moment.sounds]

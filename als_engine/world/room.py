@@ -17,7 +17,7 @@ import numpy as np
 from als_engine.errors import LayoutError, unknown
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.footprint import Footprint, clear, search
-from als_engine.world.layout import Box, Color, Prop
+from als_engine.world.layout import Box, Color, Hinge, Prop
 from als_engine.world.shapes import form_of
 
 __all__ = ["SIDES", "Door", "Room", "corridor", "straight_wall"]
@@ -161,6 +161,28 @@ class Room:
                 self,
             )
         return pieces
+
+    def hang(
+        self,
+        door: Door | int = 0,
+        hinge: Hinge | None = None,
+        color: Color = "brown",
+        thickness: float = 0.05,
+    ) -> Prop:
+        """Returns a door that fills one of the gaps: as high as the wall, its front to the room.
+
+        Args:
+            door: the gap, or its number in `doors`.
+            hinge: by default on the left, seen from the room, opened outwards by who uses it.
+            color: of the leaf.
+            thickness: of the leaf, metres.
+        """
+        gap = self.doors[door] if isinstance(door, int) else door
+        hinge = Hinge() if hinge is None else hinge
+        (x, y, _), _ = self.on_wall(gap.side, gap.offset, out=-self.thickness / 2)
+        leaf = Box(gap.width, thickness, self.height)
+        usable = hinge.opens == "use"
+        return Prop(leaf, (x, y), _HEADING[gap.side], color=color, usable=usable, hinge=hinge)
 
     def on_wall(
         self, side: str, offset: float = 0.0, z: float = 1.5, out: float = 0.0

@@ -35,6 +35,7 @@ from als_engine.world.arrays import (
     Walls,
 )
 from als_engine.world.fitting import check_spawns, set_bounds
+from als_engine.world.hinges import Hinges, LeafRows, hang
 from als_engine.world.layout import Layout
 from als_engine.world.speech import Speech, Verb
 
@@ -72,8 +73,8 @@ class WorldState:
     """All worlds of one simulation.
 
     Attributes:
-        avatars, props, parts, walls, signs, sounds, events: the arrays, by what they are about;
-            `parts` are those of props of several.
+        avatars, props, parts, hinges, walls, signs, sounds, events: the arrays, by what they are
+            about; `parts` are those of props of several, `hinges` make doors of props.
         instructions: `instructions[world][avatar]`, what each avatar was told.
         instruction_version: (worlds,) goes up whenever an instruction of that world changes.
         quantities: the task's own arrays by name; `state["score"]` is short for one.
@@ -111,6 +112,7 @@ class WorldState:
         self.avatars = Avatars(num_worlds, bodies, len(example.props))
         self.props = Props(num_worlds, list(example.props))
         self.parts = Parts(num_worlds)
+        self.hinges = Hinges(num_worlds, len(example.props))
         self.walls = Walls(num_worlds, max(1, len(example.walls)))
         self.signs = Signs(num_worlds, list(example.signs))
         self.sounds = Sounds(num_worlds, list(example.sounds))
@@ -178,6 +180,8 @@ class WorldState:
         self.walls.load(world, layout.walls)
         self.props.load(world, layout.props)
         self.parts.load(world, layout.props)
+        self.hinges.load(world, layout.props)
+        self.hang(np.array([world]))
         self.signs.load(world, layout)
         self.sounds.load(world, layout)
         self.avatars.load(world, layout.spawns)
@@ -229,8 +233,14 @@ class WorldState:
     def move(
         self, prop: str, worlds: ArrayLike, position: ArrayLike, heading: ArrayLike = 0.0
     ) -> None:
-        """Puts a prop somewhere else, at rest: `position` is (3,) or one row for each world."""
+        """Puts a prop somewhere else, at rest: `position` is (3,) or one row for each world.
+
+        Raises:
+            ArgumentError: there is no such prop or world, or it is a door.
+        """
         index, which = _index("prop", prop, self.props.names), self.which(worlds)
+        if self.hinges.hinged[which, index].any():
+            raise ArgumentError(f"{prop!r} is a door, which stays at its hinge: see state.open")
         self.props.position[which, index] = position
         half_angle = np.broadcast_to(np.asarray(heading) / 2, which.shape)
         self.props.orientation[which, index] = 0.0
@@ -247,6 +257,26 @@ class WorldState:
         if not present:
             self._release(which, index)
         self.moved[which, index] = True
+        self.hang(which)
+
+    def open(self, door: str, worlds: ArrayLike, open: bool = True) -> None:
+        """Lets a door swing open or shut; how far it is says `hinges.angle`.
+
+        Raises:
+            ArgumentError: there is no such prop or world, or it is no door.
+        """
+        index, which = _index("prop", door, self.props.names), self.which(worlds)
+        if not self.hinges.hinged[which, index].all():
+            raise ArgumentError(f"{door!r} is no door: its prop has no hinge")
+        self.hinges.target[which, index] = self.hinges.limit[which, index] if open else 0.0
+
+    def hang(self, worlds: NDArray[np.intp]) -> None:
+        """Puts the doors of some worlds where their angles say."""
+        if self.hinges.in_use:
+            walls, hinges = self.walls, self.hinges
+            doors = int(hinges.hinged[worlds].sum(1).max(initial=0))
+            walls.make_room(int(walls.count[worlds].max(initial=0)) + doors)
+            hang(worlds, hinges.rows(), LeafRows.of(walls, self.props))
 
     def _release(self, worlds: NDArray[np.intp], prop: int) -> None:
         holder = self.props.holder[worlds, prop]
@@ -343,9 +373,12 @@ class WorldState:
         groups += [self.signs, self.sounds, self.events]
         if self.parts.count[world]:
             groups.append(self.parts)
+        if self.hinges.hinged[world].any():
+            groups.append(self.hinges)
         for group in groups:
             for name, array in group.arrays():
-                if name in ("version", "switch"):  # What an episode never changes, or tells.
+                # What follows from others, what an episode never changes, or tells.
+                if name in ("version", "filled", "switch"):
                     continue
                 part = array[world]
                 if isinstance(group, (Walls, Parts)) and array.ndim > 1:
