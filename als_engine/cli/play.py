@@ -35,6 +35,9 @@ def play(
     view: Annotated[
         str, typer.Option(help="From outside, through the avatar's eyes, or both: third|first|both")
     ] = "third",
+    captions: Annotated[
+        bool, typer.Option(help="Write speech, sounds, rewards and metrics on the pictures.")
+    ] = True,
     split: Annotated[
         str, typer.Option(help="Where levels are drawn from: train|validation|test")
     ] = REPORTING,
@@ -62,7 +65,7 @@ def play(
     given = scenario_arguments(arg, physics=physics)
     check_undecided("play", given, split="--split", seed="--seed", observers="--drive", level="")
     arguments = {"split": split, **given}
-    film = _film(spec.id, agent, arguments, drive, view)
+    film = _film(spec.id, agent, arguments, drive, view, captions)
     seeds = [spread("playing", seed, episode) for episode in range(episodes)]
     total = episodes * (arguments.get("max_episode_steps") or spec.max_episode_steps)
     with live("{task.fields[what]}", BAR, OF, total=total, what=f"{agent} in {id}") as update:
@@ -74,7 +77,12 @@ def play(
 
 
 def _film(
-    scenario: str, agent: str, arguments: dict[str, Any], drive: int | None, view: str
+    scenario: str,
+    agent: str,
+    arguments: dict[str, Any],
+    drive: int | None,
+    view: str,
+    captions: bool,
 ) -> Film:
     """Opens agent and world, and leaves the camera running."""
     from als_engine.agents.saving import NOT_SAVED, open_agent
@@ -87,7 +95,7 @@ def _film(
     preload({**opened.arguments, **arguments})
     simulation = simulate(opened.scenario, 1, opened.observers, **{**opened.arguments, **arguments})
     try:
-        return Film(simulation, opened.agent, view)
+        return Film(simulation, opened.agent, view, captions)
     except ArgumentError:
         simulation.close()
         raise

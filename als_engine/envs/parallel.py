@@ -14,7 +14,7 @@ from als_engine.bodies.codec import as_array
 from als_engine.checks import at_least_one
 from als_engine.envs.attributes import Generators
 from als_engine.envs.shared import forked
-from als_engine.envs.window import Window, check_render_mode
+from als_engine.envs.window import Window, captions_for, check_render_mode
 from als_engine.errors import ActionError, ResetNeededError, unknown
 from als_engine.plugins.registration import register_with_pettingzoo
 from als_engine.plugins.specs import ScenarioSpec
@@ -27,13 +27,18 @@ Observation = dict[str, NDArray[Any]]
 
 
 def parallel_env(
-    id: str | ScenarioSpec, render_mode: str | None = None, **arguments: Any
+    id: str | ScenarioSpec,
+    render_mode: str | None = None,
+    captions: bool | None = None,
+    **arguments: Any,
 ) -> ParallelWorld:
     """Makes a scenario with every avatar as an agent: `chaser_0`, `chaser_1`, `evader_0`.
 
     Args:
         id: the scenario's id, or a spec, which need not be registered.
         render_mode: "human", "rgb_array" or None.
+        captions: whether speech, sounds, rewards and metrics are written on the pictures; None
+            writes them in mode "human" alone.
         **arguments: see `als_engine.simulation.ARGUMENTS`; `background` has no one to drive.
 
     Raises:
@@ -41,7 +46,7 @@ def parallel_env(
         ArgumentError: an argument is unknown or its value is not allowed.
     """
     register_with_pettingzoo()
-    return ParallelWorld(id, render_mode, **arguments)
+    return ParallelWorld(id, render_mode, captions, **arguments)
 
 
 class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ignore[misc]
@@ -55,10 +60,15 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
     }
 
     def __init__(
-        self, scenario: str | ScenarioSpec, render_mode: str | None = None, **arguments: Any
+        self,
+        scenario: str | ScenarioSpec,
+        render_mode: str | None = None,
+        captions: bool | None = None,
+        **arguments: Any,
     ) -> None:
         self.render_mode = check_render_mode(render_mode)
-        check_arguments(scenario, arguments, "render_mode")
+        self._captions = captions_for(self.render_mode, captions)
+        check_arguments(scenario, arguments, "render_mode", "captions")
         self.simulation = simulate(scenario, num_worlds=1, observers=None, **arguments)
         self._scenario, self._arguments = scenario, arguments
         self.metadata = {**type(self).metadata, "name": self.simulation.scenario}
@@ -151,7 +161,12 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
             for _ in range(at_least_one("num_envs", num_envs)):
                 made.append(
                     forked(
-                        lambda: ParallelWorld(self._scenario, self.render_mode, **self._arguments),
+                        lambda: ParallelWorld(
+                            self._scenario,
+                            self.render_mode,
+                            self._captions is not None,
+                            **self._arguments,
+                        ),
                         snapshot,
                     )
                 )
@@ -216,7 +231,7 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
 
     def render(self) -> NDArray[np.uint8] | None:
         """A third-person picture, (480, 640, 3), in mode "rgb_array"; None in the others."""
-        return self.simulation.render() if self.render_mode == "rgb_array" else None
+        return self._picture() if self.render_mode == "rgb_array" else None
 
     def close(self) -> None:
         """Frees the physics and closes the window."""
@@ -243,8 +258,14 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
             for avatar, agent in enumerate(self.possible_agents)
         }
 
+    def _picture(self) -> NDArray[np.uint8]:
+        picture = self.simulation.render()
+        return self._captions.draw(self.simulation, picture) if self._captions else picture
+
     def _show(self) -> None:
+        if self._captions:
+            self._captions.update(self.simulation)
         if self.render_mode == "human":
             if self._window is None:
                 self._window = Window(self.simulation.scenario, self.metadata["render_fps"])
-            self._window.show(self.simulation.render())
+            self._window.show(self._picture())

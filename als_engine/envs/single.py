@@ -14,7 +14,7 @@ from als_engine.bodies.codec import as_array
 from als_engine.checks import at_least_one, check_seed
 from als_engine.envs.attributes import client_of
 from als_engine.envs.shared import forked, with_limit
-from als_engine.envs.window import Window, check_render_mode
+from als_engine.envs.window import Window, captions_for, check_render_mode
 from als_engine.errors import ResetNeededError
 from als_engine.plugins.specs import ScenarioSpec
 from als_engine.sensors.flat import plain, plain_space
@@ -39,16 +39,28 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
     }
 
     def __init__(
-        self, scenario: str | ScenarioSpec, render_mode: str | None = None, **arguments: Any
+        self,
+        scenario: str | ScenarioSpec,
+        render_mode: str | None = None,
+        captions: bool | None = None,
+        **arguments: Any,
     ) -> None:
-        """Makes the environment; see `als_engine.simulation.ARGUMENTS` for what it takes.
+        """Makes the environment.
+
+        Args:
+            scenario: the id, or a spec.
+            render_mode: "human", "rgb_array" or None.
+            captions: whether speech, sounds, rewards and metrics are written on the pictures; None
+                writes them in mode "human" alone.
+            **arguments: see `als_engine.simulation.ARGUMENTS`.
 
         Raises:
             UnknownIdError: there is no such scenario.
             ArgumentError: an argument is unknown or its value is not allowed.
         """
         self.render_mode = check_render_mode(render_mode)
-        check_arguments(scenario, arguments, "render_mode")
+        self._captions = captions_for(self.render_mode, captions)
+        check_arguments(scenario, arguments, "render_mode", "captions")
         self.simulation = simulate(scenario, num_worlds=1, observers=1, **arguments)
         self._scenario, self._arguments = scenario, arguments
         self.observation_space = plain_space(self.simulation.observation_space)
@@ -172,7 +184,7 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
 
     def render(self) -> NDArray[np.uint8] | None:
         """A third-person picture, (480, 640, 3), in mode "rgb_array"; None in the others."""
-        return self.simulation.render() if self.render_mode == "rgb_array" else None
+        return self._picture() if self.render_mode == "rgb_array" else None
 
     def close(self) -> None:
         """Frees the physics and closes the window."""
@@ -194,8 +206,14 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
         }
         return info | self.simulation.scoring.named_terms(0)
 
+    def _picture(self) -> NDArray[np.uint8]:
+        picture = self.simulation.render()
+        return self._captions.draw(self.simulation, picture) if self._captions else picture
+
     def _show(self) -> None:
+        if self._captions:
+            self._captions.update(self.simulation)
         if self.render_mode == "human":
             if self._window is None:
                 self._window = Window(self.simulation.scenario, self.metadata["render_fps"])
-            self._window.show(self.simulation.render())
+            self._window.show(self._picture())

@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.checks import one_of
+from als_engine.checks import flag, one_of
 from als_engine.errors import ALSError, ArgumentError
+from als_engine.simulation import Captions
 
 RENDER_MODES: Final = ("human", "rgb_array")
 
@@ -24,6 +25,17 @@ def check_render_mode(mode: str | None) -> str | None:
     if mode == "human":
         _pygame()
     return mode
+
+
+def captions_for(mode: str | None, asked: bool | None) -> Captions | None:
+    """The captions of an environment's pictures, if there are any.
+
+    Args:
+        mode: its render mode.
+        asked: whether there are captions; None for those that the mode has: "human" has them.
+    """
+    wanted = mode == "human" if asked is None else flag("captions", asked)
+    return Captions() if wanted and mode is not None else None
 
 
 class Window:

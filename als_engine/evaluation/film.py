@@ -15,11 +15,11 @@ from als_engine.render.video import Picture, inset
 from als_engine.seeding import row_seeds, spread
 from als_engine.sensors.base import Setup
 from als_engine.sensors.camera import Camera, third_person
-from als_engine.simulation import Simulation
+from als_engine.simulation import Captions, Simulation
 
 VIEWS: Final = ("third", "first", "both")
 WIDTH, HEIGHT = 480, 360
-INSET_WIDTH, INSET_HEIGHT = 136, 102
+INSET_WIDTH, INSET_HEIGHT, INSET_MARGIN = 136, 102, 8
 FRAMES_PER_SECOND: Final = 15
 """One frame for each step: a video runs as fast as the world does."""
 
@@ -52,13 +52,16 @@ class Film:
         takes: the episodes that have ended so far.
     """
 
-    def __init__(self, simulation: Simulation, agent: Agent, view: str = "third") -> None:
+    def __init__(
+        self, simulation: Simulation, agent: Agent, view: str = "third", captions: bool = False
+    ) -> None:
         """Prepares to play; the simulation belongs to the film from now on.
 
         Args:
             simulation: one world; its observers are what the agent drives.
             agent: made for the simulation's spaces.
             view: "third", "first" (through the eyes of avatar 0) or "both".
+            captions: whether speech, sounds, rewards and metrics are written on the pictures.
 
         Raises:
             ArgumentError: there is no such view.
@@ -66,6 +69,7 @@ class Film:
         one_of("view", view, VIEWS)
         self.takes: list[Take] = []
         self._simulation, self._agent, self._view = simulation, agent, view
+        self._captions = Captions() if captions else None
         self._eyes: dict[tuple[int, int], Camera] = {}
         agent.attach(self)
 
@@ -121,13 +125,20 @@ class Film:
         )
 
     def picture(self) -> Picture:
-        """What the chosen view shows now."""
+        """What the chosen view shows now, with captions if there are any."""
         if self._view == "first":
-            return self._own_view(WIDTH, HEIGHT)
+            return self._captioned(self._own_view(WIDTH, HEIGHT))
         outside = third_person(self._simulation.state, 0, WIDTH, HEIGHT)
         if self._view == "third":
-            return outside
-        return inset(outside, self._own_view(INSET_WIDTH, INSET_HEIGHT))
+            return self._captioned(outside)
+        outside = self._captioned(outside, reserved=INSET_WIDTH + 2 * INSET_MARGIN)
+        return inset(outside, self._own_view(INSET_WIDTH, INSET_HEIGHT), INSET_MARGIN)
+
+    def _captioned(self, picture: Picture, reserved: int = 0) -> Picture:
+        if self._captions is None:
+            return picture
+        self._captions.update(self._simulation)
+        return self._captions.draw(self._simulation, picture, reserved)
 
     def _own_view(self, width: int, height: int) -> Picture:
         """Through the eyes of avatar 0, drawn twice as large and averaged."""

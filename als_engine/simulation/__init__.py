@@ -8,8 +8,17 @@ keeps rewards and ends, `Observing` lets the sensors look. `Snapshots` takes mom
 from __future__ import annotations
 
 from als_engine.simulation.arguments import Arguments
+from als_engine.simulation.captions import Captions
 from als_engine.simulation.core import Simulation
 from als_engine.simulation.making import ARGUMENTS, check_arguments, simulate
 from als_engine.simulation.scoring import term_key
 
-__all__ = ["ARGUMENTS", "Arguments", "Simulation", "check_arguments", "simulate", "term_key"]
+__all__ = [
+    "ARGUMENTS",
+    "Arguments",
+    "Captions",
+    "Simulation",
+    "check_arguments",
+    "simulate",
+    "term_key",
+]

@@ -66,6 +66,18 @@ def test_an_expert_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_captions_lie_over_the_picture_and_can_be_left_out(tmp_path: Path) -> None:
+    first = {}
+    for option in ("--captions", "--no-captions"):
+        path = tmp_path / f"{option}.gif"
+        assert als("play", "ALS/Tag-v0", option, "--out", path, *SHORT).code == 0
+        with Image.open(path) as video:
+            first[option] = np.asarray(video.convert("RGB")).astype(int)
+    changed = np.abs(first["--captions"] - first["--no-captions"]).max(axis=2) > 100
+    assert changed[:40].mean() > 0.05
+    assert not changed[60:300].any()
+
+
 def test_the_views_show_different_things(tmp_path: Path) -> None:
     first = {}
     for view in ("third", "first", "both"):

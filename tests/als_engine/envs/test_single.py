@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from acme_worlds import REACH, level_of
 
+from als_engine.envs.parallel import parallel_env
 from als_engine.envs.single import SingleEnv
-from als_engine.errors import ALSError
+from als_engine.errors import ALSError, ArgumentError
 
 
 @pytest.fixture
@@ -75,6 +76,21 @@ def test_a_picture_is_taken_in_its_mode_only():
     env.close()
 
 
+@pytest.mark.parametrize("make", [SingleEnv, parallel_env])
+def test_captions_are_on_pictures_where_they_are_asked_for(make):
+    pictures = {}
+    for captions in (None, False, True):
+        env = make(REACH, render_mode="rgb_array", captions=captions)
+        env.reset(seed=0)
+        pictures[captions] = env.render()
+        assert (env.simulation.render() == pictures[None]).all()
+        env.close()
+    assert (pictures[False] == pictures[None]).all()
+    assert (pictures[True] != pictures[None]).any()
+    with pytest.raises(ArgumentError, match="captions must be True or False"):
+        make(REACH, render_mode="rgb_array", captions="yes")
+
+
 def test_without_a_screen_a_window_is_refused_in_one_line(monkeypatch):
     pytest.importorskip("pygame")
     monkeypatch.setenv("SDL_VIDEODRIVER", "no-such-driver")
@@ -91,7 +107,9 @@ def test_a_window_shows_the_picture(monkeypatch):
     env = SingleEnv(REACH, render_mode="human")
     env.reset(seed=0)
     shown = pygame.surfarray.array3d(pygame.display.get_surface()).swapaxes(0, 1)
-    assert (shown == env.simulation.render()).all()
+    plain = env.simulation.render()
+    assert (shown[60:] == plain[60:]).all()
+    assert (shown[:60] != plain[:60]).any()  # Captions: rewards and metrics at the top.
     assert env.render() is None
     env.close()
     assert not pygame.display.get_init()
