@@ -56,7 +56,9 @@ class Observing:
             utterances=state.utterances,
             time_step=state.time_step,
             max_episode_steps=state.max_episode_steps,
-            text_tokens=whole_number("text_tokens", task.text_tokens, *TEXT_TOKENS),
+            text_tokens=whole_number(
+                f"{type(task).__name__}.text_tokens", task.text_tokens, *TEXT_TOKENS
+            ),
             scenario=given.scenario,
             task=type(task).__name__,
         )

@@ -7,10 +7,13 @@ import warnings
 
 import numpy as np
 import pytest
+from acme_worlds import REACH, Reach
 
+from als_engine.errors import ArgumentError
 from als_engine.sensors import Setup, make_sensors
 from als_engine.sensors.text import ROOM
 from als_engine.sensors.tokenizer import TOLD, decode, encode
+from als_engine.simulation import simulate
 from als_engine.world.layout import Box, Prop, Sign, SoundSource, Spawn
 
 LENGTH = Setup(1, 1, 1).text_tokens
@@ -147,6 +150,26 @@ def test_an_instruction_that_is_too_long_is_counted_and_named_once(make_world):
         state.instruct([0], " ".join(["two"] * 97))
         sensor.read(state, out)
     assert sensor.truncated_instructions == 4
+
+
+def test_a_task_says_how_many_tokens_there_are(monkeypatch):
+    monkeypatch.setattr(Reach, "text_tokens", 200)
+    simulation = simulate(REACH, sensors=["text"])
+    assert simulation.observation_space["text"].shape == (200,)
+    assert simulation.observations["text"].shape == (1, 1, 200)
+    try:
+        simulation.reset([0])
+        simulation.observe()
+        assert simulation.truncated_instructions == 0
+        simulation.state.instruct([0], "one " * 200)
+        with pytest.warns(RuntimeWarning, match="Acme/Reach-v0, level .*Reach.text_tokens"):
+            simulation.observe()
+        assert simulation.truncated_instructions == 1
+    finally:
+        simulation.close()
+    monkeypatch.setattr(Reach, "text_tokens", 64)
+    with pytest.raises(ArgumentError, match=r"Reach\.text_tokens must be a whole number"):
+        simulate(REACH, sensors=["text"])
 
 
 def test_a_change_of_text_shows_in_the_next_read_of_the_same_sensor(make_world):
