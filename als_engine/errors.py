@@ -77,6 +77,10 @@ class NoExpertError(ALSError, NotImplementedError):
     """A scenario whose task has no expert was asked for the expert's actions."""
 
 
+class NoMasksError(ArgumentError, AttributeError):
+    """The actions cannot be masked; `has_attr("action_masks")` is False then."""
+
+
 class SavedFileError(ALSError, ValueError):
     """A file or folder that cannot be read or written, or holds something it should not."""
 

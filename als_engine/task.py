@@ -22,7 +22,7 @@ from als_engine.world.speech import Verb
 from als_engine.world.state import Quantity, WorldState
 
 if TYPE_CHECKING:
-    from als_engine.bodies.avatar import Commands
+    from als_engine.bodies.avatar import Commands, Possible
     from als_engine.sensors.base import Sensor
 
 Split = Literal["train", "validation", "test"]
@@ -153,6 +153,13 @@ class Task(ABC):
     def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
         """What goes into `info` beside `success` and `level`: (worlds,) arrays by name."""
         return {}
+
+    def action_mask(self, state: WorldState, possible: Possible) -> None:
+        """Sets to False in `possible` what avatars cannot do now; everything else is True.
+
+        It is told to agents and changes nothing else: an impossible action is what it would be
+        without. A task that has this method shows masks in `info["action_mask"]`.
+        """
 
     def behaviours(self) -> Mapping[str, Behaviour]:
         """The scripted behaviours that can drive background avatars, by name."""

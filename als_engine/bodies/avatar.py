@@ -49,6 +49,34 @@ class Commands:
         self.say.fill(NOTHING)
 
 
+class Possible:
+    """Which actions every avatar can take now; `Task.action_mask` sets what it cannot to False.
+
+    Attributes:
+        locomotion: (worlds, avatars, 7) bool, in the order of `codec.LOCOMOTION`.
+        hand: (worlds, avatars, 4) bool: HAND_REST, HAND_PICK_UP, HAND_PUT_DOWN and HAND_USE.
+        say: (worlds, avatars, sentences) bool.
+    """
+
+    def __init__(self, num_worlds: int, num_avatars: int, ways: int, sentences: int) -> None:
+        shape = (num_worlds, num_avatars)
+        self.locomotion: BoolArray = np.ones((*shape, ways), np.bool_)
+        self.hand: BoolArray = np.ones((*shape, HAND_USE + 1), np.bool_)
+        self.say: BoolArray = np.ones((*shape, sentences), np.bool_)
+
+    def begin(self, state: WorldState) -> None:
+        """All that the hand's load allows: a full hand takes nothing, an empty one puts nothing."""
+        self.locomotion.fill(True)
+        self.hand.fill(True)
+        self.say.fill(True)
+        full = state.avatars.held != NOTHING
+        self.hand[..., HAND_PICK_UP], self.hand[..., HAND_PUT_DOWN] = ~full, full
+
+    def end(self) -> None:
+        """Whatever a task says, an avatar can stand still with its hand at rest."""
+        self.locomotion[..., 0] = self.hand[..., HAND_REST] = True
+
+
 def drive(state: WorldState, commands: Commands, force: FloatArray) -> None:
     """Turns commands into forces, and turns the avatars.
 

@@ -13,11 +13,18 @@ import gymnasium
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_REST, HAND_USE, Commands
+from als_engine.bodies.avatar import (
+    HAND_PICK_UP,
+    HAND_PUT_DOWN,
+    HAND_REST,
+    HAND_USE,
+    Commands,
+    Possible,
+)
 from als_engine.checks import one_of
-from als_engine.errors import ActionError
+from als_engine.errors import ActionError, NoMasksError
 from als_engine.system.compiling import kernel
-from als_engine.world.arrays import NOTHING, FloatArray, IntArray
+from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.speech import Speech, Verb
 
 LOCOMOTION: Final = (
@@ -88,6 +95,9 @@ class _Mode(Protocol):
 
     def encode(self, commands: _Commanded) -> NDArray[Any]:
         """The actions that come nearest to commands."""
+
+    def masks(self, locomotion: BoolArray, hand: BoolArray, say: BoolArray) -> BoolArray:
+        """What can be chosen, (worlds, avatars, n)."""
 
 
 class Codec:
@@ -170,6 +180,32 @@ class Codec:
         hand, say = commands.hand[:, :observers], commands.say[:, :observers]
         return self._acts.encode(_Commanded(move, turn, hand, say))
 
+    def masks(self, possible: Possible, observers: int) -> BoolArray:
+        """Which actions the first `observers` avatars can take, (worlds, observers, n) bool.
+
+        n counts the discrete actions, or the choices of all parts of a factored one in their order.
+
+        Raises:
+            NoMasksError: continuous actions have none.
+        """
+        if self.mode == "continuous":
+            raise NoMasksError(
+                'continuous actions have no masks: use action_mode="discrete" or "factored"'
+            )
+        return self._acts.masks(
+            possible.locomotion[:, :observers],
+            possible.hand[:, :observers],
+            possible.say[:, :observers],
+        )
+
+    def for_sampling(self, mask: NDArray[np.bool_]) -> Any:
+        """An avatar's mask as `space.sample(mask=...)` takes it: int8, a tuple for all parts."""
+        whole = mask.astype(np.int8)
+        if self.mode == "discrete":
+            return whole
+        ends = np.cumsum([len(choices) for choices in self.choices.values()])[:-1]
+        return tuple(np.split(whole, ends))
+
 
 class _Discrete:
     """One of everything that an avatar can do."""
@@ -199,6 +235,9 @@ class _Discrete:
         action = np.where(hand != HAND_REST, hand.astype(np.int64) + len(LOCOMOTION) - 1, action)
         return np.where(say != NOTHING, say + len(DISCRETE_ACTIONS), action).astype(np.int64)
 
+    def masks(self, locomotion: BoolArray, hand: BoolArray, say: BoolArray) -> BoolArray:
+        return np.concatenate([locomotion, hand[..., 1:], say], axis=-1)
+
 
 class _Continuous:
     """A number for each axis."""
@@ -225,6 +264,9 @@ class _Continuous:
         choices = self._utterances + 1
         actions[..., 5] = np.where(say == NOTHING, -1.0, (2 * (say + 1) + 1) / choices - 1.0)
         return actions
+
+    def masks(self, locomotion: BoolArray, hand: BoolArray, say: BoolArray) -> BoolArray:
+        raise NotImplementedError
 
 
 class _Factored:
@@ -255,6 +297,16 @@ class _Factored:
         if self._speech.slots:
             parts.append(np.maximum(self._speech.slot[commands.say], 0))
         return np.stack(parts, axis=-1).astype(np.int64)
+
+    def masks(self, locomotion: BoolArray, hand: BoolArray, say: BoolArray) -> BoolArray:
+        """A verb can be chosen with some slot, and a slot with some verb, that can be said."""
+        can = np.concatenate([say, np.zeros_like(say[..., :1])], axis=-1)[..., self._sentence[1:]]
+        nothing = np.ones_like(locomotion[..., :1])
+        parts = [locomotion, hand, nothing, can.any(axis=-1)]
+        if self._speech.slots:
+            slot = can.any(axis=-2)
+            parts.append(slot | ~slot.any(axis=-1, keepdims=True))  # One has to be chosen.
+        return np.concatenate(parts, axis=-1)
 
 
 _MODES: Final[Mapping[str, type[_Discrete | _Continuous | _Factored]]] = {

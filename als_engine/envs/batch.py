@@ -61,6 +61,9 @@ class Worlds(Protocol):
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...)."""
 
+    def action_masks(self) -> BoolArray:
+        """Which actions are possible now, (worlds, observers, n)."""
+
     def state(self) -> NDArray[np.float32]:
         """The worlds' state vectors, (worlds, numbers)."""
 
@@ -180,6 +183,10 @@ class Batch(DeepCopied):
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...)."""
         return self.simulation.expert_actions()
+
+    def action_masks(self) -> BoolArray:
+        """Which actions are possible now, (worlds, observers, n)."""
+        return self.simulation.action_masks()
 
     def state(self) -> NDArray[np.float32]:
         """The worlds' state vectors, (worlds, numbers)."""

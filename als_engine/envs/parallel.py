@@ -253,10 +253,15 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
             name: array[0].copy() if array.ndim > 1 else array[0].item()
             for name, array in metrics.items()
         }
-        return {
+        infos = {
             agent: values | self.simulation.scoring.named_terms(avatar)
             for avatar, agent in enumerate(self.possible_agents)
         }
+        if self.simulation.acting.has_masks:
+            masks = self.simulation.action_masks()[0]
+            for info, mask in zip(infos.values(), masks, strict=True):
+                info["action_mask"] = self.simulation.codec.for_sampling(mask)
+        return infos
 
     def _picture(self) -> NDArray[np.uint8]:
         picture = self.simulation.render()

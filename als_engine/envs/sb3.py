@@ -63,7 +63,9 @@ def sb3_vec_env(
 
 _TERM_RETURNS: Final = "view.term_returns"
 _BEGAN: Final = "view.reset."
+_Step = tuple[Arrays, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]
 _OF_ROWS: Final = {
+    "action_masks": "action_masks",
     "expert_action": "expert_actions",
     "np_random": "_np_randoms",
     "np_random_seed": "_np_random_seeds",
@@ -295,9 +297,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         """Keeps the actions, (rows, ...), for `step_wait`."""
         self._actions = actions
 
-    def step_wait(
-        self,
-    ) -> tuple[Arrays, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+    def step_wait(self) -> _Step:
         """Advances every world; arrays are (rows, ...).
 
         Raises:
@@ -321,9 +321,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
             self._broken = True
             raise
 
-    def _results(
-        self,
-    ) -> tuple[Arrays, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+    def _results(self) -> _Step:
         worlds = self.worlds
         self._returns += worlds.rewards
         self._term_returns += worlds.terms
@@ -376,15 +374,11 @@ class WorldsVecEnv(DeepCopied, VecEnv):
     @property
     def terms(self) -> FloatArray:
         """(rows, terms): what the rewards of the last step are the sum of."""
-        return self.worlds.terms.reshape(self.num_envs, -1)
+        return self._by_row(self.worlds.terms)
 
     def _rows(self, observations: Arrays) -> Arrays:
-        rows: Arrays = plain(
-            {
-                key: array.reshape(self.num_envs, *array.shape[2:]).copy()
-                for key, array in observations.items()
-            }
-        )
+        seen: Arrays = {key: self._by_row(array).copy() for key, array in observations.items()}
+        rows: Arrays = plain(seen)
         return rows
 
     @property
@@ -398,8 +392,14 @@ class WorldsVecEnv(DeepCopied, VecEnv):
 
     def expert_actions(self) -> NDArray[Any]:
         """What the scenario's expert would do now, (rows, ...)."""
-        actions = self.worlds.expert_actions()
-        return actions.reshape(self.num_envs, *actions.shape[2:])
+        return self._by_row(self.worlds.expert_actions())
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions are possible now, (rows, n); sb3-contrib's MaskablePPO asks for them."""
+        return self._by_row(self.worlds.action_masks())
+
+    def _by_row(self, array: NDArray[Any]) -> NDArray[Any]:
+        return array.reshape(self.num_envs, *array.shape[2:])
 
     def close(self) -> None:
         """Frees the physics and ends the workers."""

@@ -182,6 +182,15 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
         """What the scenario's expert would do now."""
         return self.simulation.expert_actions()[0, 0]
 
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions are possible now, (n,), as sb3-contrib's MaskablePPO asks for them.
+
+        Raises:
+            NoMasksError: continuous actions have none.
+        """
+        mask: NDArray[np.bool_] = self.simulation.action_masks()[0, 0]
+        return mask
+
     def render(self) -> NDArray[np.uint8] | None:
         """A third-person picture, (480, 640, 3), in mode "rgb_array"; None in the others."""
         return self._picture() if self.render_mode == "rgb_array" else None
@@ -204,6 +213,8 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
             name: values[0].copy() if values.ndim > 1 else values[0].item()
             for name, values in metrics.items()
         }
+        if self.simulation.acting.has_masks:
+            info["action_mask"] = self.simulation.codec.for_sampling(self.action_masks())
         return info | self.simulation.scoring.named_terms(0)
 
     def _picture(self) -> NDArray[np.uint8]:

@@ -50,6 +50,7 @@ def make_worlds(
 
 
 _OF_WORLDS: Final = {
+    "action_masks": "action_masks",
     "observation_space": "_observation_spaces",
     "action_space": "_action_spaces",
     "expert_action": "expert_actions",
@@ -295,6 +296,15 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         actions: NDArray[Any] = self.worlds.expert_actions()[:, 0]
         return actions
 
+    def action_masks(self) -> BoolArray:
+        """Which actions are possible now, (num_envs, n).
+
+        Raises:
+            NoMasksError: continuous actions have none.
+        """
+        masks: BoolArray = self.worlds.action_masks()[:, 0]
+        return masks
+
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """A third-person picture of each world, in mode "rgb_array"."""
         if self.render_mode is None:
@@ -322,6 +332,9 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         )
         for name, terms in self._terms(shown):
             infos[name], infos[f"_{name}"] = terms, which.copy()
+        if self._simulation.acting.has_masks:
+            masks = np.where(which[:, None], self.action_masks(), False)
+            infos["action_mask"], infos["_action_mask"] = masks.astype(np.int8), which.copy()
         return infos
 
     def _ended(self) -> BoolArray:

@@ -245,6 +245,10 @@ class WorkerPool(Owner):
         """What the task's expert does now, (worlds, observers, ...)."""
         return self._ask_all("expert")
 
+    def action_masks(self) -> BoolArray:
+        """Which actions are possible now, (worlds, observers, n)."""
+        return self._ask_all("masks")
+
     def state(self) -> NDArray[np.float32]:
         """The worlds' state vectors, (worlds, numbers)."""
         return self._ask_all("state")
@@ -374,6 +378,7 @@ def _work(
         "snapshot": batch.snapshot,
         "restore": batch.restore,
         "expert": batch.expert_actions,
+        "masks": batch.action_masks,
         "state": batch.state,
         "render": batch.render,
     }

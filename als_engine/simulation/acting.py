@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.bodies.avatar import Commands, drive
-from als_engine.bodies.codec import Codec
+from als_engine.bodies.avatar import Commands, Possible, drive
+from als_engine.bodies.codec import LOCOMOTION, Codec
 from als_engine.checks import flag
 from als_engine.errors import NoExpertError
 from als_engine.simulation.arguments import Arguments
@@ -27,6 +27,7 @@ class Acting:
         codec: checks actions and turns them into commands.
         commands: of the step, for every avatar.
         observers: how many avatars of each world the caller drives: the first ones.
+        has_masks: whether the task says which actions are possible, and they can be masked.
     """
 
     def __init__(self, task: Task, given: Arguments, state: WorldState, observers: int) -> None:
@@ -41,6 +42,10 @@ class Acting:
         self.codec = Codec(given.action_mode, state.speech, clip)
         self.commands = Commands(state.num_worlds, state.num_avatars)
         self._expert_commands = Commands(state.num_worlds, state.num_avatars)
+        self._possible = Possible(
+            state.num_worlds, state.num_avatars, len(LOCOMOTION), len(state.utterances)
+        )
+        self.has_masks = type(task).action_mask is not Task.action_mask and bool(self.codec.choices)
         self._force: FloatArray = np.zeros((state.num_worlds, state.num_avatars, 3))
 
     def decode(self, actions: ArrayLike, company: bool) -> None:
@@ -67,6 +72,17 @@ class Acting:
             behaviour.act(self._state, who, self.commands)
         drive(self._state, self.commands, self._force)
         return self._force
+
+    def masks(self) -> BoolArray:
+        """Which actions are possible now, (worlds, observers, n); see `Codec.masks`.
+
+        Raises:
+            NoMasksError: continuous actions have none.
+        """
+        self._possible.begin(self._state)
+        self._task.action_mask(self._state, self._possible)
+        self._possible.end()
+        return self.codec.masks(self._possible, self.observers)
 
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...) as the action space has it.

@@ -231,6 +231,16 @@ class Simulation(DeepCopied):
         """
         return self.acting.expert_actions()
 
+    def action_masks(self) -> NDArray[np.bool_]:
+        """Which actions are possible now, (worlds, observers, n); see `Codec.masks`.
+
+        A full hand cannot pick up, an empty one cannot put down, and the task may say more.
+
+        Raises:
+            NoMasksError: continuous actions have none.
+        """
+        return self.acting.masks()
+
     def metrics(self) -> dict[str, NDArray[Any]]:
         """What goes into `info`: (worlds,) arrays, `success` and `level` first.
 

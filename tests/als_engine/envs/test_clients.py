@@ -400,7 +400,7 @@ def test_sb3_s_rows_have_attributes(make):
     env.set_attr("tag", "y", indices=[1, 3])
     assert env.get_attr("tag") == ["x", "y", "x", "y"]
     assert env.get_attr("tag", 2) == ["x"]
-    assert not env.has_attr("action_masks")
+    assert not env.has_attr("action_mask")
 
 
 # -- the page about clients ----------------------------------------------------------------------
