@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         Sphere,
     )
     from als_engine.world.room import Room
+    from als_engine.world.screens import Screen
     from als_engine.world.shapes import Part, Shape
     from als_engine.world.snapshot import Snapshot
     from als_engine.world.speech import Verb
@@ -70,6 +71,7 @@ __all__ = [
     "Role",
     "Room",
     "ScenarioSpec",
+    "Screen",
     "Sensor",
     "SensorSpec",
     "Shape",
@@ -107,6 +109,7 @@ _LAZY = {
     "Quantity": "als_engine.world.state",
     "Role": "als_engine.task",
     "Room": "als_engine.world.room",
+    "Screen": "als_engine.world.screens",
     "Sensor": "als_engine.sensors",
     "Shape": "als_engine.world.shapes",
     "Sign": "als_engine.world.layout",

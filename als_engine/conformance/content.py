@@ -135,7 +135,12 @@ def instructions(case: Case) -> Iterator[str]:
 
 
 def _names(layout: Layout) -> dict[str, tuple[str, ...]]:
-    groups = {"props": layout.props, "signs": layout.signs, "sounds": layout.sounds}
+    groups = {
+        "props": layout.props,
+        "signs": layout.signs,
+        "sounds": layout.sounds,
+        "screens": layout.screens,
+    }
     return {what: tuple(group) for what, group in groups.items()}
 
 

@@ -29,8 +29,8 @@ from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, term_key
 from als_engine.system.ownership import DeepCopied
 from als_engine.world.arrays import FloatArray
+from als_engine.world.choosing import chosen_rows
 from als_engine.world.snapshot import Snapshot
-from als_engine.world.state import chosen_rows
 
 
 def sb3_vec_env(

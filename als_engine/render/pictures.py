@@ -22,6 +22,7 @@ from als_engine.render.scene import (
     BOX,
     DESCENT,
     NOBODY,
+    SCREEN,
     SIGN,
     Scene,
     inlined,
@@ -99,6 +100,59 @@ def _write_board(buffers, near, first, end, paint, board, sums):
             color[y, x] = _mix(paper, ink, share)
 
 
+@inner
+def _show_picture(buffers, near, first, end, board, sums):
+    """Paints the picture where the screen's front has been marked, averaged over the pixel."""
+    s, color, ramp, local = buffers.s, buffers.color, buffers.ramp, buffers.local
+    wide, tall, ku, kv = board[0], board[1], board[2], board[3]
+    front = 0
+    while front < near and buffers.face[front] != 0:
+        front += 1
+    if front == near:
+        return
+    sx, sy = buffers.plane[front, 1], buffers.plane[front, 2]
+    for y in range(np.uint64(first), np.uint64(end)):
+        low, high = buffers.low[y] - EDGE, buffers.high[y] + EDGE
+        if low > high:
+            continue
+        for x in range(np.uint64(low), np.uint64(high) + np.uint64(1)):
+            if color[y, x] != MARK:
+                continue
+            t = ONE / s[y, x]
+            dy = (local[1, 1] + local[2, 1] * ramp[x] + local[3, 1] * ramp[y]) * t
+            dz = (local[1, 2] + local[2, 2] * ramp[x] + local[3, 2] * ramp[y]) * t
+            u = wide * HALF + (local[0, 1] + dy) * ku
+            v = tall * HALF - (local[0, 2] + dz) * kv
+            fu = (abs(local[2, 1] - dy * sx) + abs(local[3, 1] - dy * sy)) * t * ku
+            fv = (abs(local[2, 2] - dz * sx) + abs(local[3, 2] - dz * sy)) * t * kv
+            fu, fv = max(fu, FINEST), max(fv, FINEST)
+            # Pixels at the rim average over what of them is picture.
+            u0, u1 = _within(u - fu * HALF, wide), _within(u + fu * HALF, wide)
+            v0, v1 = _within(v - fv * HALF, tall), _within(v + fv * HALF, tall)
+            area = max((u1 - u0) * (v1 - v0), 1e-9)
+            shown = SIGN << 24
+            for k in range(3):
+                part = _sum(sums, k, u1, v1) - _sum(sums, k, u0, v1) - _sum(sums, k, u1, v0)
+                tone = (part + _sum(sums, k, u0, v0)) / area
+                shown |= int(min(max(tone + 0.5, 0.0), 255.0)) << (8 * k)
+            color[y, x] = shown
+
+
+@inlined
+def _within(value, size):
+    return np.float64(min(max(value, ZERO), size))
+
+
+@inlined
+def _sum(sums, k, u, v):
+    """A picture's channel above and to the left of a point, exact between corners, too."""
+    i, j = min(int(u), sums.shape[1] - 2), min(int(v), sums.shape[0] - 2)
+    a, b = u - np.float64(i), v - np.float64(j)
+    top = np.float64(sums[j, i, k]) * (1.0 - a) + np.float64(sums[j, i + 1, k]) * a
+    low = np.float64(sums[j + 1, i, k]) * (1.0 - a) + np.float64(sums[j + 1, i + 1, k]) * a
+    return top * (1.0 - b) + low * b
+
+
 @inlined
 def _draw(buffers, scene, w, viewer, floor, eye, axes, tan_x, height, width):
     """Draws one world, without what belongs to the viewer, into the buffers."""
@@ -122,9 +176,9 @@ def _draw(buffers, scene, w, viewer, floor, eye, axes, tan_x, height, width):
         if first >= end:
             continue
         rule = scene.rule[w, i]
-        if form in (BOX, BOARD):
+        if form in (BOX, BOARD, SCREEN):
             paper = paint[0]
-            if form == BOARD:
+            if form != BOX:
                 paint[0] = MARK
             fill_box(buffers, near, first, end, paint)
             paint[0] = paper
@@ -132,6 +186,9 @@ def _draw(buffers, scene, w, viewer, floor, eye, axes, tan_x, height, width):
             fill_round(buffers, first, end, form, frame, paint, rule)
         if form == BOARD:
             _write_board(buffers, near, first, end, paint, scene.board[w, i], scene.ink[w, rule])
+        elif form == SCREEN:
+            sums = scene.pictures[w, rule]
+            _show_picture(buffers, near, first, end, scene.board[w, i], sums)
 
 
 @inlined

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NOTHING, GROUND, WALL, FIXED, MOVABLE, PORTABLE, SIGN, AVATAR = map(np.int64, range(8))
 
 # Forms; the first three are the state's codes for the shapes of props.
-BOX, BALL, CYLINDER, BOARD = map(np.int64, range(4))
+BOX, BALL, CYLINDER, BOARD, SCREEN = map(np.int64, range(5))
 COMPOUND = np.int64(SHAPE_COMPOUND)
 NOBODY = np.int64(-1)
 
@@ -94,14 +94,15 @@ class Scene(NamedTuple):
         size: (worlds,), how many there are.
         center: (…, 3), metres. frame: (…, 3, 3), see the module.
         reach: radius of the ball around it, metres.
-        form: BOX, BALL, CYLINDER or BOARD. owner: the avatar that it is a part of, or -1.
+        form: BOX, BALL, CYLINDER, BOARD or SCREEN. owner: the avatar that it is a part of, or -1.
         paint: (…, 7) packed colours: of boxes the faces +x, -x, +y, -y, +z, -z as lit, then the ink
             of boards; of the others the unlit first, second and third colour.
-        rule: row of `RULES` or index of the sign.
+        rule: row of `RULES` or index of the sign or the screen.
         board: (…, 4) of a board's text: width and height in texels, texels per half width and per
             half height.
         glyphs: (worlds, signs, 4, 16), the texts that `ink` was made from.
         ink: (worlds, signs, 37, 97), texels of ink above and to the left of each texel's corner.
+        pictures: (worlds, screens, rows + 1, columns + 1, 3), `Screens.sums` of these worlds.
         half: (3,), turn: (4,), tones: (parts, 3), to work in.
     """
 
@@ -116,6 +117,7 @@ class Scene(NamedTuple):
     board: NDArray[np.float32]
     glyphs: NDArray[np.uint16]
     ink: NDArray[np.uint16]
+    pictures: NDArray[np.uint32]
     half: NDArray[np.float64]
     turn: NDArray[np.float64]
     tones: NDArray[np.int32]
@@ -136,6 +138,7 @@ def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
         np.zeros((*shape, 4), np.float32),
         np.zeros((worlds, signs, SIGN_ROWS, SIGN_COLUMNS), np.uint16),
         np.zeros((worlds, signs, *SUMS), np.uint16),
+        np.zeros((worlds, 0, 1, 1, 3), np.uint32),
         np.zeros(3),
         np.zeros(4),
         np.zeros((PARTS, 3), np.int32),
@@ -145,12 +148,12 @@ def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
 def capacity(state: WorldState) -> int:
     """How many primitives one world of this state can have, as large as its arrays are now."""
     n: int = state.walls.heading.shape[1] + len(state.props.names) + len(state.signs.names)
-    n += state.parts.owner.shape[1]
+    n += state.parts.owner.shape[1] + len(state.screens.names)
     return n + PARTS * state.num_avatars
 
 
-def fill(scene: Scene, state: WorldState, which: NDArray[np.intp], first: int = 0) -> None:
-    """Writes the primitives of some worlds, each world's walls first.
+def fill(scene: Scene, state: WorldState, which: NDArray[np.intp], first: int = 0) -> Scene:
+    """Writes the primitives of some worlds, each world's walls first; returns the scene to draw.
 
     Args:
         scene: written anew in these worlds.
@@ -159,6 +162,8 @@ def fill(scene: Scene, state: WorldState, which: NDArray[np.intp], first: int = 
         first: the index in the state of the scene's first one.
     """
     walls, p, s, a = state.walls, state.props, state.signs, state.avatars
+    screens = state.screens
+    scene = scene._replace(pictures=screens.sums[first : first + len(scene.size)])
     _fill(
         which,
         tuple(scene),
@@ -171,9 +176,11 @@ def fill(scene: Scene, state: WorldState, which: NDArray[np.intp], first: int = 
         (
             s.present, s.position, s.heading, s.half, s.paper, s.ink, s.glyphs, s.rows, s.columns,
         ),
+        (screens.on, screens.position, screens.heading, screens.half, screens.pixels),
         (a.position, a.heading, a.color, state.bodies.radius, state.bodies.height),
         bitmaps(),
     )  # fmt: skip
+    return scene
 
 
 @inlined
@@ -238,13 +245,14 @@ def _paint_faces(paint, frame, half, color, kind):
 
 
 @kernel
-def _fill(which, scene, first, walls, props, parts, signs, avatars, font):
+def _fill(which, scene, first, walls, props, parts, signs, screens, avatars, font):
     scene = Scene(*scene)
     for w in which:
         scene.size[w] = 0
         _add_walls(scene, w, first + w, walls)
         _add_props(scene, w, first + w, props, parts)
         _add_signs(scene, w, first + w, signs, font)
+        _add_screens(scene, w, first + w, screens)
         _add_avatars(scene, w, first + w, avatars)
 
 
@@ -342,6 +350,23 @@ def _add_signs(scene, w, of, signs, font):
         board[2], board[3] = size[1] / texel, size[2] / texel
         if _copy_text(glyphs[of, j], scene.glyphs[w, j]):
             _sum_ink(scene.glyphs[w, j], rows[of, j], columns[of, j], font, scene.ink[w, j])
+
+
+@inlined
+def _add_screens(scene, w, of, screens):
+    """Appends the screens; one that is off is a black box."""
+    on, position, heading, half, pixels = screens
+    size, black = scene.half, scene.turn[:3]
+    black[0] = black[1] = black[2] = 24.0
+    for j in range(on.shape[1]):
+        size[0], size[1], size[2] = BOARD_HALF, half[of, j, 0], half[of, j, 1]
+        form = SCREEN if on[of, j] else BOX
+        i = _place(scene, w, form, NOBODY, j, position[of, j], 0.0, size)
+        frame, board = scene.frame[w, i], scene.board[w, i]
+        _turn(frame, pmath.cos(heading[of, j]), pmath.sin(heading[of, j]), size)
+        _paint_faces(scene.paint[w, i], frame, size, black, SIGN)
+        board[0], board[1] = pixels[j, 1], pixels[j, 0]
+        board[2], board[3] = 0.5 * pixels[j, 1], 0.5 * pixels[j, 0]
 
 
 @inlined

@@ -1,7 +1,7 @@
 """What avatars see: colour, depth and kind, and the third-person picture for people.
 
 Kinds, in the `semantic` observation: 0 nothing (sky), 1 ground, 2 wall, 3 fixed prop, 4 movable
-prop, 5 portable prop, 6 sign, 7 avatar.
+prop, 5 portable prop, 6 sign or screen, 7 avatar.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Camera(Sensor):
         content = (state.num_worlds, scene.capacity(state), len(state.signs.names))
         if content != self._content:
             self._content, self._scene = content, scene.new_scene(*content)
-        scene.fill(self._scene, state, worlds)
+        self._scene = scene.fill(self._scene, state, worlds)
         render.render(
             worlds, tuple(self._scene), tuple(self._buffers),
             (state.avatars.position, state.avatars.heading, state.bodies.height * EYE_HEIGHT),
@@ -109,10 +109,10 @@ def third_person(
     """A picture of one world for people, from above and aside: uint8 (height, width, 3).
 
     Walls that would hide what is behind them are cut low. The side is chosen so that as many signs
-    as possible can be read.
+    and screens as possible can be read.
     """
     content = scene.new_scene(1, scene.capacity(state), len(state.signs.names))
-    scene.fill(content, state, np.zeros(1, np.intp), world)
+    content = scene.fill(content, state, np.zeros(1, np.intp), world)
     area = _area(content, state, world)
     yaw = _side(state, world, area)
     _cut_walls(content, state, world, yaw, area)
@@ -152,11 +152,13 @@ def _area(content: scene.Scene, state: WorldState, world: int) -> NDArray[np.flo
 
 def _side(state: WorldState, world: int, area: NDArray[np.float64]) -> float:
     """The direction in which the picture looks, radians."""
-    signs = state.signs
+    signs, screens = state.signs, state.screens
     x0, y0, x1, y1 = area
     sides = np.radians([62.0, 118.0, -28.0, 28.0, -118.0, -62.0, 152.0, -152.0])
-    toward = -pmath.cos(sides[:, None] - signs.heading[world])
-    weight = signs.present[world] * signs.half[world].prod(-1)
+    heading = np.concatenate([signs.heading[world], screens.heading[world]])
+    toward = -pmath.cos(sides[:, None] - heading)
+    half = np.concatenate([signs.half[world], screens.half[world]])
+    weight = np.concatenate([signs.present[world], screens.on[world]]) * half.prod(-1)
     # The long side of a room fits the width of a picture.
     wide = np.abs(pmath.sin(sides)) * (x1 - x0) + np.abs(pmath.cos(sides)) * (y1 - y0)
     score = (np.maximum(toward, 0.0) * weight).sum(-1) / max(float(weight.sum()), 1e-9)

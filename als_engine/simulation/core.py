@@ -28,9 +28,10 @@ from als_engine.simulation.snapshots import Snapshots
 from als_engine.system.compiling import announce
 from als_engine.system.ownership import DeepCopied, refuse_copy
 from als_engine.task import Task
+from als_engine.world.choosing import chosen_rows
 from als_engine.world.layout import Layout
 from als_engine.world.snapshot import Snapshot
-from als_engine.world.state import WorldState, chosen_rows
+from als_engine.world.state import WorldState
 
 __all__ = ["Simulation"]
 

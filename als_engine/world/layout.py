@@ -11,7 +11,7 @@ import math
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,9 @@ from numpy.typing import ArrayLike
 from als_engine.errors import LayoutError, unknown
 from als_engine.font.glyphs import drawn
 from als_engine.world.shapes import Box, Cylinder, Shape, Sphere, form_of
+
+if TYPE_CHECKING:
+    from als_engine.world.screens import Screen
 
 __all__ = [
     "COLORS",
@@ -205,6 +208,7 @@ class Layout:
         props: named things. The names, and their order, are the same in every level of a scenario.
         signs: named boards, likewise.
         sounds: named sound sources, likewise.
+        screens: named screens that show pictures, likewise (`world.screens.Screen`).
         spawns: one per avatar, a `Spawn` or just (x, y).
         instruction: what every avatar is told, or one text per avatar.
         quantities: this level's first values of the task's own arrays (see `Task.quantities`).
@@ -217,6 +221,7 @@ class Layout:
     sounds: Mapping[str, SoundSource] = field(default_factory=dict)
     instruction: str | Sequence[str] = ""
     quantities: Mapping[str, ArrayLike] = field(default_factory=dict)
+    screens: Mapping[str, Screen] = field(default_factory=dict)
 
     def check(self, num_avatars: int) -> None:
         """Refuse what no world can hold.
@@ -238,6 +243,8 @@ class Layout:
             _check_prop(f"prop {name!r}", prop)
         for name, sign in self.signs.items():
             _check_sign(f"sign {name!r}", sign)
+        for name, screen in self.screens.items():
+            screen.check(f"screen {name!r}")
         for name, sound in self.sounds.items():
             _check_sound(f"sound {name!r}", sound)
             if sound.switch and not (

@@ -40,7 +40,17 @@ _LARGEST: Final = 1e9
 
 def _arrays(state: WorldState) -> Iterator[tuple[str, NDArray[Any]]]:
     """The arrays of a snapshot by name."""
-    for group in ("avatars", "props", "parts", "hinges", "walls", "signs", "sounds", "events"):
+    for group in (
+        "avatars",
+        "props",
+        "parts",
+        "hinges",
+        "walls",
+        "signs",
+        "screens",
+        "sounds",
+        "events",
+    ):
         for name, array in getattr(state, group).arrays():
             if name != "version" and f"{group}.{name}" not in _DERIVED:
                 yield f"{group}.{name}", array
@@ -176,6 +186,9 @@ def put(state: WorldState, worlds: Worlds, saved: Saved, moments: tuple[Moment, 
     walls.cos[worlds] = pmath.cos(walls.heading[worlds])
     walls.sin[worlds] = pmath.sin(walls.heading[worlds])
     walls.filled[worlds] = walls.count[worlds]
+    for world in worlds.tolist():
+        for screen in range(len(state.screens.names)):
+            state.screens.sum(world, screen)
     state.hinges.in_use |= bool(state.hinges.hinged.any())
     state.hang(worlds)
     for world, moment in zip(worlds.tolist(), moments, strict=True):

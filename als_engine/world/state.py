@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -34,9 +34,11 @@ from als_engine.world.arrays import (
     Sounds,
     Walls,
 )
+from als_engine.world.choosing import index_of, indices_of, per_world
 from als_engine.world.fitting import check_spawns, set_bounds
 from als_engine.world.hinges import Hinges, LeafRows, hang
 from als_engine.world.layout import Layout
+from als_engine.world.screens import Screens
 from als_engine.world.speech import Speech, Verb
 
 
@@ -115,6 +117,7 @@ class WorldState:
         self.hinges = Hinges(num_worlds, len(example.props))
         self.walls = Walls(num_worlds, max(1, len(example.walls)))
         self.signs = Signs(num_worlds, list(example.signs))
+        self.screens = Screens(num_worlds, example.screens)
         self.sounds = Sounds(num_worlds, list(example.sounds))
         self.events = Events(num_worlds, len(bodies))
         self.instructions = [[""] * len(bodies) for _ in range(num_worlds)]
@@ -170,6 +173,7 @@ class WorldState:
             ("props", self.props.names, layout.props),
             ("signs", self.signs.names, layout.signs),
             ("sounds", self.sounds.names, layout.sounds),
+            ("screens", self.screens.names, layout.screens),
         ):
             if ours != tuple(theirs):
                 raise LayoutError(
@@ -184,6 +188,7 @@ class WorldState:
         self.hang(np.array([world]))
         self.signs.load(world, layout)
         self.sounds.load(world, layout)
+        self.screens.load(world, layout.screens)
         self.avatars.load(world, layout.spawns)
         self.events.clear(world)
         self.moved[world] = False
@@ -202,27 +207,42 @@ class WorldState:
 
     def write(self, sign: str, worlds: ArrayLike, texts: Sequence[str] | str) -> None:
         """Puts new texts on a sign, in the worlds of a mask or of an index list."""
-        index = _index("sign", sign, self.signs.names)
-        for world, text in _per_world(self.which(worlds), texts):
+        index = index_of("sign", sign, self.signs.names)
+        for world, text in per_world(self.which(worlds), texts):
             self.signs.write(world, index, text)
+
+    def display(self, screen: str, worlds: ArrayLike, picture: ArrayLike | None) -> None:
+        """Lets a screen show another picture, (rows, columns, 3) or one for each world, or none.
+
+        Raises:
+            LayoutError: it is no picture of the size that this screen shows.
+        """
+        index, which = index_of("screen", screen, self.screens.names), self.which(worlds)
+        if picture is not None:
+            array = np.asarray(picture)
+            if array.ndim == 4 and len(array) != len(which):
+                raise ArgumentError(f"{len(array)} pictures for {len(which)} worlds")
+            for i, world in enumerate(which.tolist()):
+                self.screens.write(world, index, array[i] if array.ndim == 4 else array)
+        self.screens.on[which, index] = picture is not None
 
     def say(self, sound: str, worlds: ArrayLike, texts: Sequence[str] | str) -> None:
         """Lets a sound source's voice say new texts; an empty text switches the source off."""
-        index = _index("sound", sound, self.sounds.names)
-        for world, text in _per_world(self.which(worlds), texts):
+        index = index_of("sound", sound, self.sounds.names)
+        for world, text in per_world(self.which(worlds), texts):
             self.sounds.text[world][index] = text
             self.sounds.on[world, index] = bool(text)
             self.sounds.version[world] += 1
 
     def switch(self, sound: str, worlds: ArrayLike, on: ArrayLike = True) -> None:
         """Switches a sound source on or off: `on` is one bool or one for each world."""
-        self.sounds.on[self.which(worlds), _index("sound", sound, self.sounds.names)] = on
+        self.sounds.on[self.which(worlds), index_of("sound", sound, self.sounds.names)] = on
 
     def instruct(
         self, worlds: ArrayLike, texts: Sequence[str] | str, avatar: int | None = None
     ) -> None:
         """Tells one avatar, or all of them, something new."""
-        for world, text in _per_world(self.which(worlds), texts):
+        for world, text in per_world(self.which(worlds), texts):
             told = self.instructions[world]
             if avatar is None:
                 told[:] = [text] * self.num_avatars
@@ -238,7 +258,7 @@ class WorldState:
         Raises:
             ArgumentError: there is no such prop or world, or it is a door.
         """
-        index, which = _index("prop", prop, self.props.names), self.which(worlds)
+        index, which = index_of("prop", prop, self.props.names), self.which(worlds)
         if self.hinges.hinged[which, index].any():
             raise ArgumentError(f"{prop!r} is a door, which stays at its hinge: see state.open")
         self.props.position[which, index] = position
@@ -252,7 +272,7 @@ class WorldState:
 
     def show(self, prop: str, worlds: ArrayLike, present: bool = True) -> None:
         """Takes a prop into the world or out of it."""
-        index, which = _index("prop", prop, self.props.names), self.which(worlds)
+        index, which = index_of("prop", prop, self.props.names), self.which(worlds)
         self.props.present[which, index] = present
         if not present:
             self._release(which, index)
@@ -265,7 +285,7 @@ class WorldState:
         Raises:
             ArgumentError: there is no such prop or world, or it is no door.
         """
-        index, which = _index("prop", door, self.props.names), self.which(worlds)
+        index, which = index_of("prop", door, self.props.names), self.which(worlds)
         if not self.hinges.hinged[which, index].all():
             raise ArgumentError(f"{door!r} is no door: its prop has no hinge")
         self.hinges.target[which, index] = self.hinges.limit[which, index] if open else 0.0
@@ -290,7 +310,7 @@ class WorldState:
         Raises:
             ArgumentError: the mask has another length, or there is no such world.
         """
-        return _indices(worlds, self.num_worlds)
+        return indices_of(worlds, self.num_worlds)
 
     # -- questions ------------------------------------------------------------------------------
 
@@ -300,7 +320,7 @@ class WorldState:
         Raises:
             ArgumentError: there is none of that name.
         """
-        return _index("prop", name, self.props.names)
+        return index_of("prop", name, self.props.names)
 
     def position(self, name: str) -> FloatArray:
         """Where something is.
@@ -316,10 +336,11 @@ class WorldState:
         number = name.removeprefix("avatar_")
         if number != name and number.isdecimal() and int(number) < self.num_avatars:
             return self.avatars.position[:, int(number)]
-        for group in (self.props, self.signs, self.sounds):
+        for group in (self.props, self.signs, self.screens, self.sounds):
             if name in group.names:
                 return group.position[:, group.names.index(name)]
         known = ("avatars", *self.props.names, *self.signs.names, *self.sounds.names)
+        known += self.screens.names
         raise ArgumentError(unknown("thing", name, known))
 
     def distance(self, one: str, other: str) -> FloatArray:
@@ -375,6 +396,8 @@ class WorldState:
             groups.append(self.parts)
         if self.hinges.hinged[world].any():
             groups.append(self.hinges)
+        if self.screens.names:
+            groups.append(self.screens)
         for group in groups:
             for name, array in group.arrays():
                 # What follows from others, what an episode never changes, or tells.
@@ -395,48 +418,9 @@ class WorldState:
         return state.digest()
 
 
-def chosen_rows(worlds: ArrayLike | None, num_worlds: int) -> NDArray[np.intp]:
-    """The indices that a mask, indices or one index name, at least one; None is for all.
-
-    Raises:
-        ArgumentError: the mask has another length, there is no such world, or none is chosen.
-    """
-    which = np.arange(num_worlds) if worlds is None else _indices(worlds, num_worlds)
-    if not which.size:
-        raise ArgumentError("no world is chosen")
-    return which
-
-
-def _indices(worlds: ArrayLike, num_worlds: int) -> NDArray[np.intp]:
-    chosen = np.asarray(worlds)
-    if chosen.dtype == np.bool_:
-        if chosen.shape != (num_worlds,):
-            raise ArgumentError(f"a mask of {num_worlds} worlds has the shape {chosen.shape}")
-        return np.flatnonzero(chosen)
-    indices = np.atleast_1d(chosen).astype(np.intp)
-    if indices.size and not 0 <= indices.min() <= indices.max() < num_worlds:
-        raise ArgumentError(f"worlds {indices.tolist()} are not all in 0 to {num_worlds - 1}")
-    return indices
-
-
 def _splitmix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
     # SplitMix64's finaliser (Steele, Lea and Flood 2014); the sum wraps around on purpose.
     z = x + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
-
-
-def _index(kind: str, name: str, names: Sequence[str]) -> int:
-    if name not in names:
-        raise ArgumentError(unknown(kind, name, names))
-    return names.index(name)
-
-
-def _per_world(worlds: NDArray[np.intp], texts: Sequence[str] | str) -> Iterator[tuple[int, str]]:
-    """Pairs each world with its text; one text serves all."""
-    if isinstance(texts, str):
-        texts = [texts] * len(worlds)
-    if len(texts) != len(worlds):
-        raise ArgumentError(f"{len(texts)} texts for {len(worlds)} worlds")
-    return zip((int(world) for world in worlds), texts, strict=True)
