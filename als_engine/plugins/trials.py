@@ -30,6 +30,7 @@ from typing import Final, Literal
 from als_engine.plugins.containment import PATIENCE, alarm
 from als_engine.plugins.discovery import Plugin
 from als_engine.system import host
+from als_engine.system.files import cache_folder
 
 __all__ = ["Trials"]
 
@@ -65,7 +66,7 @@ class Trials:
 
     def __init__(self, folder: Path | None = None) -> None:
         """Remembers in `folder`; by default in the user's cache folder."""
-        self._folder = folder or _cache_folder()
+        self._folder = folder or cache_folder("plugins")
 
     def why_not(self, plugin: Plugin, point: EntryPoint, stage: Stage) -> str:
         """Returns why a plugin is not to be loaded in this process, or `''` when it is.
@@ -156,12 +157,6 @@ class Trials:
             new = self._folder / f"{stem}.{kind}.{os.getpid()}"
             new.write_text(text, encoding="utf-8")
             new.replace(self._folder / f"{stem}.{kind}")
-
-
-def _cache_folder() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~/.cache"))
-    return root / "als-engine" / "plugins"
 
 
 def _stem(plugin: Plugin, stage: Stage) -> str:

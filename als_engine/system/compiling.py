@@ -1,9 +1,12 @@
 """Compiles kernels once for a machine, and says so while it does.
 
-Numba keeps what it has compiled beside the source, and looks at the time of that one file only. A
-`kernel` is also looked up by all that it reaches: the code of the kernels that it calls, and the
-constants that it reads, in whichever file they are.
+What is compiled lies in the user's cache folder, and every checkout, environment and installed
+wheel with the same source shares it. Numba by itself looks at one file only; here a `kernel` is
+looked up by all that it reaches: the code of the kernels that it calls, and the constants that it
+reads, in whichever file they are.
 """
+
+# mypy: allow-untyped-calls
 
 from __future__ import annotations
 
@@ -14,17 +17,23 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Final, NamedTuple, TypeVar, overload
 
 import numba
 import numpy as np
-from numba.core import event
-from numba.core.caching import FunctionCache
+from numba.core import config, event
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    IndexDataCacheFile,
+    InTreeCacheLocator,
+)
 from numba.core.dispatcher import Dispatcher
 from numba.extending import overload as overload_function
+
+from als_engine.system.files import cache_folder
 
 __all__ = ["Kept", "announce", "inner", "kept", "kernel", "replaces"]
 
@@ -59,7 +68,7 @@ def kernel(function: Any = None, /, **options: Any) -> Any:
         return functools.partial(kernel, **options)
     compiled: Any = numba.njit(**{"nogil": True, **options})(function)
     if hasattr(compiled, "_cache"):  # Else NUMBA_DISABLE_JIT is set.
-        compiled._cache = _Cache(function)  # type: ignore[no-untyped-call]
+        compiled._cache = _Cache(function)
     return compiled
 
 
@@ -93,11 +102,47 @@ def replaces(function: Callable[..., Any], called: Any, typed: Callable[..., Any
     overload_function(function)(typed)
 
 
+class _Shared(InTreeCacheLocator):
+    """A folder for each source file, by its content and not by its place."""
+
+    def __init__(self, function: Any, file: str) -> None:
+        super().__init__(function, file)
+        given = getattr(config, "CACHE_DIR", "")
+        root = Path(given) if given else cache_folder("kernels")
+        content = self.get_source_stamp().hex()[:16]
+        self._cache_path = str(root / f"{function.__module__}-{content}")
+
+
+class _Place(CompileResultCacheImpl):
+    # Where the user's folder cannot be written: beside the source, as Numba does it.
+    _locator_classes = [_Shared, *CompileResultCacheImpl._locator_classes]  # noqa: RUF012
+
+
+class _Files(IndexDataCacheFile):
+    """Names a file by what is in it, so that two processes cannot mix up what they compile."""
+
+    def save(self, key: Any, data: Any) -> None:
+        overloads = self._load_index()
+        name = self._index_name[:-3] + hashlib.sha256(repr(key).encode()).hexdigest()[:16] + ".nbc"
+        self._save_data(name, data)
+        self._save_index({**overloads, key: name})
+
+
 class _Cache(FunctionCache):
     """What `cache=True` does, for a kernel and all that it reaches."""
 
+    _impl_class = _Place
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        self._cache_file = _Files(
+            cache_path=self._cache_path,
+            filename_base=self._impl.filename_base,
+            source_stamp=self._impl.locator.get_source_stamp(),
+        )
+
     def _index_key(self, signature: Any, codegen: Any) -> Any:
-        key = super()._index_key(signature, codegen)  # type: ignore[no-untyped-call]
+        key = super()._index_key(signature, codegen)
         return (*key, _reached(self._py_func))
 
 
@@ -131,7 +176,7 @@ class Kept(NamedTuple):
     """What has been compiled and kept.
 
     Attributes:
-        folder: where; beside the source it is the engine's, and each package has its own.
+        folder: where.
         kernels: how many, for this version of Python.
         size: bytes.
         writable: whether more can be kept there.
@@ -149,16 +194,12 @@ def kept() -> Kept:
     Raises:
         RuntimeError: there is no folder that can be written.
     """
-    place = Path(FunctionCache(kept).cache_path)  # type: ignore[no-untyped-call]
-    folders = [place.parent]
-    if place.name == "__pycache__":  # Beside the source; anywhere else, they lie side by side.
-        specs = [found for name in _PACKAGES if (found := find_spec(name))]
-        folders = [Path(part) for spec in specs for part in spec.submodule_search_locations or ()]
+    place = Path(_Cache(kept).cache_path)
     python = f"py{sys.version_info[0]}{sys.version_info[1]}"
-    files = [file for folder in folders for file in folder.rglob(f"*.{python}*.nb[ic]")]
+    files = [*place.parent.rglob(f"*.{python}*.nb[ic]")]
     kernels = sum(file.suffix == ".nbi" for file in files)
     size = sum(file.stat().st_size for file in files)
-    return Kept(folders[0], kernels, size, os.access(place, os.W_OK))
+    return Kept(place.parent, kernels, size, os.access(place, os.W_OK))
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -188,7 +229,7 @@ def announce() -> None:
     Kernels that come from Numba's cache are not compiled, and nothing is said.
     """
     if not os.environ.get("ALS_NO_NOTICES"):
-        event.register(_KIND, _Listener())  # type: ignore[no-untyped-call]
+        event.register(_KIND, _Listener())
 
 
 def _say(line: str) -> None:

@@ -10,7 +10,14 @@ from pathlib import Path
 from als_engine.errors import SavedFileError
 from als_engine.system.leftovers import remove_leftovers, unfinished
 
-__all__ = ["make_folder", "replacing", "write_text"]
+__all__ = ["cache_folder", "make_folder", "replacing", "write_text"]
+
+
+def cache_folder(name: str) -> Path:
+    """The user's folder for what can be made again; it need not be there yet."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    root = Path(base) if os.path.isabs(base) else Path(os.path.expanduser("~/.cache"))
+    return root / "als-engine" / name
 
 
 @contextmanager

@@ -42,7 +42,7 @@ def twice(x):
 AS_IT_WAS = {"step": 10.0, "length": 100.0, "factor": 1.0}
 
 
-def run(folder: Path, **changed: float) -> tuple[float, int]:
+def run(folder: Path, cache: Path, **changed: float) -> tuple[float, int]:
     """Runs the outer module: its kernel's value, and how many kernels came from the disk."""
     inner = folder / "inner.py"
     inner.write_text(INNER.format(**{**AS_IT_WAS, **changed}))
@@ -50,7 +50,12 @@ def run(folder: Path, **changed: float) -> tuple[float, int]:
     for path in folder.glob("*.py"):  # Numba's own look at the file's time must not help.
         os.utime(path, (1e9, 1e9))
     done = subprocess.run(
-        [sys.executable, "-B", "outer.py"], cwd=folder, capture_output=True, text=True, timeout=100
+        [sys.executable, "-B", "outer.py"],
+        cwd=folder,
+        env={**os.environ, "NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": str(cache)},
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     assert done.returncode == 0, done.stderr
     value, hits = done.stdout.split()
@@ -60,8 +65,8 @@ def run(folder: Path, **changed: float) -> tuple[float, int]:
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("kernels")
-    assert run(folder) == (114.0, 0)
-    assert run(folder) == (114.0, 1)
+    assert run(folder, folder / "cache") == (114.0, 0)
+    assert run(folder, folder / "cache") == (114.0, 1)
     return folder
 
 
@@ -73,4 +78,17 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_change_in_another_file_is_compiled_anew(
     compiled: Path, changed: dict[str, float], value: float
 ) -> None:
-    assert run(compiled, **changed)[0] == value
+    assert run(compiled, compiled / "cache", **changed)[0] == value
+
+
+def test_the_same_source_elsewhere_is_not_compiled_again(compiled: Path, tmp_path: Path) -> None:
+    run(compiled, compiled / "cache")
+    assert run(tmp_path, compiled / "cache") == (114.0, 1)
+
+
+def test_without_a_folder_of_the_user_s_kernels_lie_beside_the_source(tmp_path: Path) -> None:
+    nowhere = tmp_path / "file"
+    nowhere.touch()
+    assert run(tmp_path, nowhere) == (114.0, 0)
+    assert run(tmp_path, nowhere) == (114.0, 1)
+    assert [*(tmp_path / "__pycache__").glob("*.nbi")]
