@@ -52,10 +52,24 @@ def split_of(level: int) -> Split:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A part that avatars play; it names PettingZoo's agents (`chaser_0`) and sets their body."""
+    """A part that avatars play; it names PettingZoo's agents (`chaser_0`) and sets their body.
+
+    Attributes:
+        name: of the role.
+        body: what its avatars can do.
+        sensors: what its avatars observe when the user does not say; None for the task's default.
+    """
 
     name: str = "avatar"
     body: Body = field(default_factory=Body)
+    sensors: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.sensors, str):
+            raise ArgumentError(
+                f'the sensors of role "{self.name}" must be a list of names, such as '
+                f'["{self.sensors}"]'
+            )
 
 
 class Act(Protocol):

@@ -75,8 +75,12 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         self.possible_agents = list(self.simulation.agents)
         self.agents: list[str] = []
         # A space of its own for each agent, since a space is seeded and sampled on its own.
+        observing = self.simulation.observing
         self.observation_spaces = {
-            agent: plain_space(self.simulation.observation_space) for agent in self.possible_agents
+            agent: plain_space(
+                gymnasium.spaces.Dict(observing.of_avatar(avatar, observing.space.spaces))
+            )
+            for avatar, agent in enumerate(self.possible_agents)
         }
         self.action_spaces = {
             agent: deepcopy(self.simulation.action_space) for agent in self.possible_agents
@@ -241,9 +245,9 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
             self._window = None
 
     def _observations(self) -> dict[str, Observation]:
-        seen = self.simulation.observations
+        seen, of_avatar = self.simulation.observations, self.simulation.observing.of_avatar
         return {
-            agent: plain({key: array[0, i].copy() for key, array in seen.items()})
+            agent: plain({key: array[0, i].copy() for key, array in of_avatar(i, seen).items()})
             for i, agent in enumerate(self.possible_agents)
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import gymnasium
 import numpy as np
@@ -24,6 +24,8 @@ from als_engine.world.state import WorldState
 
 __all__ = ["Observing"]
 
+V = TypeVar("V")
+
 MAX_FRAME: Final = 1024
 TEXT_TOKENS: Final = (128, 4096)
 
@@ -34,8 +36,12 @@ _WORLD_BYTES: Final = 1 << 18
 class Observing:
     """Lets the sensors look at all worlds.
 
+    Roles may observe different things. The arrays then hold what any of the observers' roles
+    does; what an avatar's own role does not observe is 0.
+
     Attributes:
-        space: of one avatar's observation, by key.
+        space: of one avatar's observation, by key: of all roles together.
+        own: for each observer, the keys that its role observes.
         observations: key to (worlds, observers, ...), overwritten by every `read`.
     """
 
@@ -62,9 +68,23 @@ class Observing:
             scenario=given.scenario,
             task=type(task).__name__,
         )
-        self._sensors = _make(task, given.sensors, setup)
+        roles = task.roles()[:observers]
+        wanted = [task.default_sensors if one.sensors is None else one.sensors for one in roles]
+        union = tuple(dict.fromkeys(name for names in wanted for name in names))
+        self._sensors = _make(task, union if given.sensors is None else given.sensors, setup)
         spaces = {key: space for sensor in self._sensors for key, space in sensor.spaces().items()}
         named = gymnasium.spaces.Dict({key: spaces[key] for key in sorted(spaces)})
+        everything = tuple(named)
+        self.own = [
+            everything if given.sensors is not None else tuple(k for k in everything if k in names)
+            for names in wanted
+        ]
+        self._lacking = [
+            (key, avatar)
+            for avatar, keys in enumerate(self.own)
+            for key in everything
+            if key not in keys
+        ]
         self._check_memory(named)
         self._flat = FlatObservations(named) if flatten else None
         self._parts = self._allocate(named) if flatten else {}
@@ -86,8 +106,15 @@ class Observing:
                 sensor.read(self._state, parts)
             else:
                 sensor.read_some(self._state, parts, worlds)
+        for key, avatar in self._lacking:
+            parts[key][:, avatar] = 0
         if self._flat is not None:
             self._flat.join(parts, self.observations[FLAT])
+
+    def of_avatar(self, avatar: int, by_key: Mapping[str, V]) -> dict[str, V]:
+        """Of spaces or arrays by key, those that one avatar's role observes; a vector is whole."""
+        keys = tuple(self.space) if self._flat is not None else self.own[avatar]
+        return {key: by_key[key] for key in keys}
 
     @property
     def flat_layout(self) -> dict[str, slice]:
@@ -115,14 +142,13 @@ class Observing:
         }
 
 
-def _make(task: Task, names: Sequence[str] | None, setup: Setup) -> list[Sensor]:
+def _make(task: Task, names: Sequence[str], setup: Setup) -> list[Sensor]:
     is_list = isinstance(names, Iterable) and not isinstance(names, (str, Mapping))
-    if not (names is None or (is_list and all(isinstance(name, str) for name in names))):
+    if not (is_list and all(isinstance(name, str) for name in names)):
         example = names if isinstance(names, str) else "rgb"
         raise ArgumentError(f'sensors must be a list of names, such as ["{example}"]')
-    chosen = task.default_sensors if names is None else names
     offered = {spec.id: spec for spec in registry.sensors()}
-    return make_sensors(chosen, setup, task.extra_sensors, offered)
+    return make_sensors(names, setup, task.extra_sensors, offered)
 
 
 def _frame(size: int | Sequence[int]) -> tuple[int, int]:
