@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from als_engine.errors import TaskError
 from als_engine.world.state import WorldState
 
-__all__ = ["Answers"]
+__all__ = ["Answers", "Watch"]
 
 _NUMBERS: Final = "fiub"  # The kinds of dtype that are real numbers.
 _NUMPY_BOOL: Final = "b"
+_WATCHED: Final = 64
+"""Steps of a simulation in which it is looked at what a task writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Answers:
         """Returns the terms of a reward, each (worlds, avatars), in the order of `names`."""
         if not isinstance(values, Mapping) or tuple(values) != names:
             found = ", ".join(map(str, values)) if isinstance(values, Mapping) else repr(values)
-            raise self._error(
+            raise self.error(
                 f"reward_terms must be named {', '.join(names)}, as reward_names says, got {found}"
             )
         return {name: self.reward(each, f'reward_terms["{name}"]') for name, each in values.items()}
@@ -58,7 +60,7 @@ class Answers:
     def metrics(self, values: Any) -> dict[str, NDArray[Any]]:
         """Returns the task's metrics, each (worlds,)."""
         if not isinstance(values, Mapping):
-            raise self._error(f"metrics must be arrays by name, got {type(values).__name__}")
+            raise self.error(f"metrics must be arrays by name, got {type(values).__name__}")
         shape = (self.state.num_worlds,)
         return {
             name: self._shaped(f'metrics["{name}"]', each, shape, "(worlds,)", _NUMBERS)
@@ -78,7 +80,7 @@ class Answers:
         what = "NaN" if np.isnan(values[(world, *avatar)]) else "infinite"
         who = f"avatar {avatar[0]} of " if avatar else ""
         where = f"{who}world {self.state.first_world + world}"
-        raise self._error(f"{method} is {what} for {where}", world)
+        raise self.error(f"{method} is {what} for {where}", world)
 
     def _shaped(
         self, method: str, values: Any, shape: tuple[int, ...], axes: str, kinds: str
@@ -88,14 +90,62 @@ class Answers:
         try:
             array = np.asarray(values)
         except ValueError as error:  # A list of lists of different lengths.
-            raise self._error(f"{method} is no array: {error}") from None
+            raise self.error(f"{method} is no array: {error}") from None
         if array.dtype.kind not in kinds:
             wanted = "bool" if kinds == _NUMPY_BOOL else "numbers"
-            raise self._error(f"{method} must be {wanted}, got {array.dtype}")
+            raise self.error(f"{method} must be {wanted}, got {array.dtype}")
         if array.shape != shape:
-            raise self._error(f"{method} must be {axes}, here {shape}, got {array.shape}")
+            raise self.error(f"{method} must be {axes}, here {shape}, got {array.shape}")
         return array
 
-    def _error(self, what: str, world: int = 0) -> TaskError:
+    def error(self, what: str, world: int = 0) -> TaskError:
+        """The error about a method of the task; names scenario, level and step of a world."""
         level, step = int(self.state.level[world]), int(self.state.step[world])
         return TaskError(f"{self.scenario}, level {level}, step {step}: {self.task}.{what}")
+
+
+class Watch:
+    """Notices a task that writes where things are, in the first steps of a simulation.
+
+    The physics would go on from where it has them, and a replay would differ. Later steps are not
+    looked at, so that nobody pays for it.
+    """
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers, self._left = answers, _WATCHED
+        self._seen: list[NDArray[Any]] | None = None
+
+    def _places(self) -> list[NDArray[Any]]:
+        avatars, props = self._answers.state.avatars, self._answers.state.props
+        return [avatars.position, avatars.heading, props.position, props.orientation]
+
+    def begin(self) -> None:
+        """Notes where everything is."""
+        self._seen = [array.copy() for array in self._places()] if self._left > 0 else None
+        self._left -= 1 if self._left > 0 else 0
+
+    def check(self, method: str) -> None:
+        """Refuses what a method of the task has written since `begin`.
+
+        Raises:
+            TaskError: names the method, the array, level and step.
+        """
+        if self._seen is None:
+            return
+        moved = self._answers.state.moved  # By a call, so that the physics takes it over.
+        names = ("avatars.position", "avatars.heading", "props.position", "props.orientation")
+        for name, old, new in zip(names, self._seen, self._places(), strict=True):
+            changed = (old != new) & ((old == old) | (new == new))
+            changed = changed.any(-1) if changed.ndim > moved.ndim else changed
+            if name.startswith("props"):
+                changed &= ~moved
+            if changed.any():
+                world = int(np.argwhere(changed)[0, 0])
+                remedy = (
+                    "call state.move(prop, worlds, position, heading)"
+                    if name.startswith("props")
+                    else "avatars are moved by commands alone"
+                )
+                raise self._answers.error(
+                    f"{method} writes {name}, which the physics does not take over; {remedy}", world
+                )

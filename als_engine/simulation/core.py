@@ -209,7 +209,9 @@ class Simulation(DeepCopied):
         broken = self.moving.move(acting.drive(drivers))
         interaction.resolve(state, acting.commands)
         state.step += 1
+        self.scoring.watch.begin()
         self.task.after_step(state)
+        self.scoring.watch.check("after_step")
         self.scoring.score(must_be_finite=broken is None)
         self.ready[:] = True
         if broken is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.answers import Answers
+from als_engine.answers import Answers, Watch
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import EpisodeRecord
 from als_engine.task import Task, add_terms, split_of
@@ -27,12 +27,14 @@ class Scoring:
         has_terms: whether there are several.
         terms: (worlds, avatars, terms), what `rewards` is the sum of.
         returns: (worlds, avatars), the sum of rewards since the episode began.
+        watch: notices a task that writes where things are.
     """
 
     def __init__(self, task: Task, scenario: str, state: WorldState) -> None:
         """Allocates the arrays."""
         self._task, self._scenario, self._state = task, scenario, state
         self._answers = Answers(scenario, type(task).__name__, state)
+        self.watch = Watch(self._answers)
         shape = (state.num_worlds, state.num_avatars)
         self.rewards: FloatArray = np.zeros(shape)
         self.returns: FloatArray = np.zeros(shape)
@@ -74,6 +76,7 @@ class Scoring:
         # A world that ended before is told of once, though it may be stepped on until its reset.
         running = ~(self.terminated | self.truncated) if registry.listens_to_episodes else None
         self.terminated[:] = answers.flags(task.terminated(state), "terminated")
+        self.watch.check("terminated")
         # Both may be true in one step, as with Gymnasium's own TimeLimit: what an algorithm asks
         # is whether it terminated.
         self.truncated[:] = state.step >= state.max_episode_steps
@@ -95,6 +98,7 @@ class Scoring:
             self.rewards[:] = add_terms(terms)
         else:
             self.rewards[:] = self._answers.reward(self._task.reward(self._state))
+        self.watch.check("reward_terms" if self.has_terms else "reward")
 
     def metrics(self) -> dict[str, NDArray[Any]]:
         """What goes into `info`: (worlds,) arrays, `success` and `level` first.
