@@ -1,4 +1,4 @@
-"""Charts as SVG text: a curve over training steps, means with their intervals, and scattered ones.
+"""Charts as SVG: a curve over training steps, means with their intervals, and scattered ones.
 
 They hold no colours and no fonts of their own: the page's style sheet colours the classes `grid`,
 `label`, `random`, `trained` and `expert`, so one chart fits a light page and a dark one.
@@ -10,6 +10,8 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
+
+from markupsafe import Markup
 
 from als_engine.texts import escape
 
@@ -84,7 +86,7 @@ def curve_chart(
     references: Sequence[Interval],
     x_title: str,
     y_title: str,
-) -> str:
+) -> Markup:
     """A curve, with dashed lines at what others reach.
 
     Args:
@@ -108,7 +110,7 @@ def curve_chart(
     if shown:
         parts += _curve(plane, shown, plane.y(up[0]))
     parts.append(label((_LEFT + WIDTH - _RIGHT) / 2, _CURVE_HEIGHT - 8, x_title, "middle"))
-    return "".join(parts) + "</svg>"
+    return Markup("".join(parts) + "</svg>")
 
 
 def _curve(plane: Plane, shown: Sequence[tuple[float, float]], foot: float) -> Iterator[str]:
@@ -121,7 +123,7 @@ def _curve(plane: Plane, shown: Sequence[tuple[float, float]], foot: float) -> I
     yield f'<circle class="dot trained" cx="{plane.x(x):.1f}" cy="{plane.y(y):.1f}" r="4"/>'
 
 
-def interval_chart(intervals: Sequence[Interval], x_title: str) -> str:
+def interval_chart(intervals: Sequence[Interval], x_title: str) -> Markup:
     """One row for each mean, with its interval as a bar.
 
     Args:
@@ -136,10 +138,10 @@ def interval_chart(intervals: Sequence[Interval], x_title: str) -> str:
     for row, interval in enumerate(intervals):
         parts.append(_row(plane, interval, _TOP + _ROW * (row + 0.62)))
     parts.append(label(WIDTH / 2, height - 8, x_title, "middle"))
-    return "".join(parts) + "</svg>"
+    return Markup("".join(parts) + "</svg>")
 
 
-def scatter_chart(marks: Sequence[Mark], x_title: str, y_title: str) -> str:
+def scatter_chart(marks: Sequence[Mark], x_title: str, y_title: str) -> Markup:
     """Points with intervals both ways; a line joins those that ask for it, from left to right.
 
     Args:
@@ -165,7 +167,7 @@ def scatter_chart(marks: Sequence[Mark], x_title: str, y_title: str) -> str:
         named += [place] if free else []
         parts.append(_mark(plane, mark, free))
     parts.append(label((_LEFT + WIDTH - _RIGHT) / 2, height - 8, x_title, "middle"))
-    return "".join(parts) + "</svg>"
+    return Markup("".join(parts) + "</svg>")
 
 
 def _mark(plane: Plane, mark: Mark, with_name: bool) -> str:

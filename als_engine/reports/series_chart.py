@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from markupsafe import Markup
+
 from als_engine.reports.chart import WIDTH, Interval, Plane, label, open_drawing, ticks
 from als_engine.texts import escape
 
@@ -107,7 +109,7 @@ def band_chart(
     y_range: tuple[float, float] | None = None,
     width: int = WIDTH,
     height: int = 320,
-) -> str:
+) -> Markup:
     """Several curves with their bands, and a legend below them.
 
     Args:
@@ -144,12 +146,12 @@ def band_chart(
     parts.append(label((_LEFT + width - _RIGHT) / 2, height - 8, x_title, "middle"))
     for each, (x, row) in zip(drawn, legend, strict=True):
         parts.append(_key(each, x, height + 14 + _LEGEND_ROW * row))
-    return "".join(parts) + "</g></svg>"
+    return Markup("".join(parts) + "</g></svg>")
 
 
 def heat_map(
     rows: Sequence[str], columns: Sequence[str], cells: Sequence[Sequence[Heat]], title: str
-) -> str:
+) -> Markup:
     """A matrix whose cells are the stronger coloured, the farther they are from neutral.
 
     Columns are numbered. Where rows and columns are the same, rows have the numbers as well;
@@ -181,7 +183,7 @@ def heat_map(
             parts.append(_heat(cell, left + size * column, y, size, tall))
     for text, (x, line) in zip(numbered, key, strict=True):
         parts.append(label(x, foot + 22 + _LEGEND_ROW * line, text, "start"))
-    return "".join(parts) + "</g></svg>"
+    return Markup("".join(parts) + "</g></svg>")
 
 
 def standalone(drawing: str, style: str) -> str:

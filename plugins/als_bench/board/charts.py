@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from markupsafe import Markup
 
 from als_bench.board.parts import Board, number, score
 from als_bench.records import Unit
@@ -20,26 +22,27 @@ from als_engine.evaluation.statistics import (
 from als_engine.plugins.specs import SuiteEntry
 from als_engine.reports.chart import Interval
 from als_engine.reports.series_chart import Heat, Series, band_chart, heat_map
-from als_engine.texts import escape
 
-__all__ = ["cross_play", "improvement", "learning_curves", "profiles"]
+__all__ = ["Chart", "cross_play", "improvement", "learning_curves", "profiles"]
 
 _THRESHOLDS: Final = 201
 """Points of a profile: enough for its steps to look like steps."""
 
 
-def _card(title: str, drawing: str, caption: str) -> str:
-    return (
-        f'<figure class="card"><h2>{escape(title)}</h2>{drawing}'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
+@dataclass(frozen=True)
+class Chart:
+    """A drawing with what stands above and below it."""
+
+    title: str
+    drawing: Markup
+    caption: str
 
 
-def profiles(board: Board, entries: Sequence[str]) -> str:
-    """Performance profiles over some entries; empty when nobody has scores in all of them."""
+def profiles(board: Board, entries: Sequence[str]) -> Chart | None:
+    """Performance profiles over some entries; none when nobody has scores in all of them."""
     rows = [row for row in _scored(board, entries) if not row.is_yardstick]
     if not rows or not entries:
-        return ""
+        return None
     found = [value for row in rows for group in row.groups(entries) for value in group]
     low, high = min(0.0, *found), max(1.0, *found)
     taus = np.linspace(low, high, _THRESHOLDS)
@@ -55,14 +58,14 @@ def profiles(board: Board, entries: Sequence[str]) -> str:
         "How many runs, each of one training seed, score more than the number below. "
         "The higher the curve, the better; bands are 95% intervals."
     )
-    return _card("Performance profiles", drawing, caption)
+    return Chart("Performance profiles", drawing, caption)
 
 
-def improvement(board: Board, entries: Sequence[str]) -> str:
-    """How likely each agent beats each other one; empty for fewer than two."""
+def improvement(board: Board, entries: Sequence[str]) -> Chart | None:
+    """How likely each agent beats each other one; none for fewer than two."""
     rows = _scored(board, entries)
     if len(rows) < 2 or not entries:
-        return ""
+        return None
     cells = [[_improvement(one, other, entries) for other in rows] for one in rows]
     labels = [row.label for row in rows]
     drawing = heat_map(labels, labels, cells, "probability of improvement")
@@ -70,7 +73,7 @@ def improvement(board: Board, entries: Sequence[str]) -> str:
         "How likely a run of the agent on the left beats one of the agent above, whose number "
         "heads the column. Green is for the one on the left; the stronger, the surer."
     )
-    return _card("Who beats whom", drawing, caption)
+    return Chart("Who beats whom", drawing, caption)
 
 
 def _improvement(one: Standing, other: Standing, entries: Sequence[str]) -> Heat:
@@ -84,8 +87,8 @@ def _improvement(one: Standing, other: Standing, entries: Sequence[str]) -> Heat
     )
 
 
-def learning_curves(board: Board, store: Store, entry: SuiteEntry) -> str:
-    """The training return of each agent over its steps; empty when nobody was trained."""
+def learning_curves(board: Board, store: Store, entry: SuiteEntry) -> Chart | None:
+    """The training return of each agent over its steps; none when nobody was trained."""
     series = []
     for row in board.standings.rows:
         seeds = sorted({*row.cells[entry.name].scores, *range(min(row.seeds, 100))})
@@ -99,7 +102,7 @@ def learning_curves(board: Board, store: Store, entry: SuiteEntry) -> str:
             columns = (each.tolist() for each in (steps, band.value, band.low, band.high))
             series.append(Series(row.label, board.kinds[row.key], *columns))
     if not series:
-        return ""
+        return None
     yardsticks = (("random", entry.random), ("expert", entry.expert))
     lines = [Interval(n, n, value, value, value) for n, value in yardsticks if value is not None]
     drawing = band_chart(series, lines, "environment steps", "training return")
@@ -108,10 +111,10 @@ def learning_curves(board: Board, store: Store, entry: SuiteEntry) -> str:
         "Mean return of the last training episodes: interquartile mean over training seeds, with "
         "its 95% interval. Dashed: what counts as 0 and as 1."
     )
-    return _card("Learning curves", drawing, caption)
+    return Chart("Learning curves", drawing, caption)
 
 
-def cross_play(entry: str, table: CrossPlay) -> str:
+def cross_play(entry: str, table: CrossPlay) -> Chart:
     """What each agent reaches beside each partner."""
     found = [cell for pair in table.cells.values() if (cell := _worth(pair)) is not None]
     top = max(found, default=0.0)
@@ -127,7 +130,7 @@ def cross_play(entry: str, table: CrossPlay) -> str:
         "column; interquartile mean over training seeds. An agent beside itself plays with what "
         "came of another seed."
     )
-    return _card(f"Cross-play: {entry}", drawing, caption)
+    return Chart(f"Cross-play: {entry}", drawing, caption)
 
 
 def _worth(cell: Cell) -> float | None:

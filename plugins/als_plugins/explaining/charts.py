@@ -1,4 +1,4 @@
-"""The chart of the deletion test as SVG text, coloured by the page's style sheet."""
+"""The chart of the deletion test as SVG, coloured by the page's style sheet."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from markupsafe import Markup
 
 from als_engine.reports.chart import ticks, with_minus
 
@@ -19,7 +20,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 16, 16, 46
 _BAND: Final = (5, 95)
 
 
-def deletion_chart(deletion: Deletion) -> str:
+def deletion_chart(deletion: Deletion) -> Markup:
     """The fall of a number over how many parts are taken away: the strongest, and random ones."""
     low, high = np.percentile(deletion.random, _BAND, axis=0)
     up = ticks(
@@ -67,7 +68,7 @@ def deletion_chart(deletion: Deletion) -> str:
             f'<text class="name {kind}" x="{x(last):.1f}" y="{max(place, 12):.1f}" '
             f'text-anchor="end">{name}</text>'
         )
-    return "".join(parts) + "</svg>"
+    return Markup("".join(parts) + "</svg>")
 
 
 def _label(x: float, y: float, text: str) -> str:

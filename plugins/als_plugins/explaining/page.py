@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from string import Template
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,8 +15,8 @@ from PIL import Image
 
 from als_engine.agents.saving import versions
 from als_engine.reports.chart import with_minus
+from als_engine.reports.pages import Pages, fixed, percent
 from als_engine.reports.style import STYLE
-from als_engine.texts import escape
 from als_plugins.encoders.stems import Form, form_of
 from als_plugins.explaining import drawing
 from als_plugins.explaining.attributions import BASELINE
@@ -71,25 +70,22 @@ def render(
     beaten = float(np.mean([each.deletion.beaten for each in decisions]))
     resemblance = float(np.mean([each.resemblance.mean() for each in decisions]))
     flat = sum(each.attribution.flat for each in decisions)
-    good = beaten >= BEATEN and resemblance <= RESEMBLES and not flat
-    attends = recording.method == "attention"
-    return _PAGE.substitute(
-        style=STYLE + _STYLE,
+    return _PAGES.render(
+        "explanation.html",
         title="Why it does what it does",
-        verdict=escape(_verdict(beaten, resemblance, flat, len(decisions))),
-        mood="won" if good else "lost",
+        verdict=_verdict(beaten, resemblance, flat, len(decisions)),
+        good=beaten >= BEATEN and resemblance <= RESEMBLES and not flat,
         film=base64.b64encode(film).decode(),
-        legend=escape(_ATTENTION if attends else _GRADIENT),
-        quantity=escape(_QUANTITIES[recording.decider.quantity]),
-        baseline=escape(BASELINE),
-        decisions="".join(_decision(recording, each) for each in decisions),
+        legend=_ATTENTION if recording.method == "attention" else _GRADIENT,
+        quantity=_QUANTITIES[recording.decider.quantity],
+        baseline=BASELINE,
+        decisions=[_decision(recording, each) for each in decisions],
         deletion=deletion_chart(deletion),
-        beaten=f"{beaten:.0%}",
+        beaten=beaten,
         shuffles=SHUFFLES,
-        resemblance=_resemblance(decisions),
-        command=escape(command),
-        facts=_facts({"agent": name, **_played(recording)}),
-        versions=_facts(versions()),
+        command=command,
+        facts=[("agent", name), *_played(recording)],
+        versions=versions().items(),
     )
 
 
@@ -116,49 +112,44 @@ def _verdict(beaten: float, resemblance: float, flat: int, asked: int) -> str:
     return with_minus(removed + shuffled + judgement)
 
 
-def _decision(recording: Recording, decision: Decision) -> str:
+def _decision(recording: Recording, decision: Decision) -> dict[str, Any]:
+    """What the template calls by name."""
     moment, found = decision.moment, decision.attribution
-    name = recording.actions[moment.target]
     number = moment.numbers[moment.target]
     likely = recording.decider.quantity == "log-probability"
-    amount = f"{math.exp(number):.0%} likely" if likely else f"{number:+.2f}"
-    missed = abs(found.delta) / max(abs(found.value - found.baseline), 1e-12)
-    held = f" Not followed, as gradients do not reach it: {', '.join(found.held)}." * bool(
-        found.held
-    )
-    return _DECISION.substitute(
-        title=escape(f"Step {moment.step}: {name}"),
-        amount=with_minus(amount),
-        pictures="".join(_pictures(recording, decision)),
-        shares="".join(_shares(decision)),
-        strongest="".join(_strongest(decision)),
-        value=with_minus(f"{found.value:.3f}"),
-        base=with_minus(f"{found.baseline:.3f}"),
-        total=signed(float(found.amounts.sum())),
-        delta=signed(found.delta),
-        missed=f"{missed:.1%}",
-        held=escape(held),
-        flat="<b>Hardly anything that is sensed moves this number.</b> " if found.flat else "",
-    )
+    strongest = found.strongest(STRONGEST)
+    top = max((abs(amount) for _, amount in strongest), default=1.0) or 1.0
+    return {
+        "step": moment.step,
+        "title": f"Step {moment.step}: {recording.actions[moment.target]}",
+        "amount": f"{math.exp(number):.0%} likely" if likely else with_minus(f"{number:+.2f}"),
+        "attribution": found,
+        "pictures": [(_png(picture), said) for picture, said in _pictures(recording, decision)],
+        "shares": _shares(decision),
+        "strongest": [(part, amount, 0.5 * abs(amount) / top) for part, amount in strongest],
+        "missed": abs(found.delta) / max(abs(found.value - found.baseline), 1e-12),
+        "resemblance": decision.resemblance,
+        "beaten": decision.deletion.beaten,
+    }
 
 
-def _pictures(recording: Recording, decision: Decision) -> Iterable[str]:
-    """What was seen, and beside it what in it speaks for the action and against it."""
+def _pictures(recording: Recording, decision: Decision) -> Iterator[tuple[NDArray[np.uint8], str]]:
+    """What was seen, and beside it what in it speaks for the action and against it; captions."""
     spaces: Any = recording.decider.observation_space
     found, seen = decision.attribution, decision.moment.observation
     pictures = [key for key, x in seen.items() if form_of(spaces[key]) is Form.PICTURE]
     if not pictures:
-        yield _figure(decision.moment.outside, "the world, from outside")
+        yield decision.moment.outside, "the world, from outside"
     for key in pictures:
         picture = drawing.as_rgb(seen[key], float(spaces[key].high.max()))
         large = drawing.enlarged(picture, 384, 288)
-        yield _figure(large, f"{key}, as it was seen")
+        yield large, f"{key}, as it was seen"
         if key in found.shares:
             # A picture that hardly counts stays hardly coloured, whatever its strongest square is.
             faint = min(1.0, found.shares[key] / FULL_COLOR)
             warm = drawing.relief(faint * _squares(found, key), *large.shape[:2])
             caption = f"{found.shares[key]:.0%} of the decision: orange for it, blue against"
-            yield _figure(drawing.signed_overlay(large, warm), caption)
+            yield drawing.signed_overlay(large, warm), caption
 
 
 def _squares(found: Attribution, key: str) -> NDArray[np.float64]:
@@ -175,68 +166,34 @@ def signed(amount: float) -> str:
     return "≈ 0" if abs(amount) < 5e-4 else with_minus(f"{amount:+.2g}")
 
 
-def _figure(picture: NDArray[np.uint8], caption: str) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return (
-        f'<figure><img src="data:image/png;base64,{data}" alt="{escape(caption)}">'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
-
-
-def _shares(decision: Decision) -> Iterable[str]:
+def _shares(decision: Decision) -> list[tuple[str, float, float, float, float]]:
+    """For each sensor: its share, the length of its bar, what is lost without it, its attention."""
     found = decision.attribution
     top = max(found.shares.values(), default=1.0) or 1.0
     attention = {key: float(w.sum()) for key, w in decision.moment.weights.items()}
-    for key, share in found.shares.items():
-        yield (
-            f'<tr><th scope="row">{escape(key)}</th>'
-            f'<td class="meter"><i style="width:{100 * share / top:.1f}%"></i></td>'
-            f"<td>{share:.0%}</td><td>{signed(-found.without[key])}</td>"
-            f"<td>{attention.get(key, 0.0):.0%}</td></tr>"
-        )
+    return [
+        (key, share, share / top, -found.without[key], attention.get(key, 0.0))
+        for key, share in found.shares.items()
+    ]
 
 
-def _strongest(decision: Decision) -> Iterable[str]:
-    rows = decision.attribution.strongest(STRONGEST)
-    top = max((abs(amount) for _, amount in rows), default=1.0) or 1.0
-    for part, amount in rows:
-        side = "for" if amount > 0 else "against"
-        yield (
-            f'<tr><th scope="row">{escape(part.name)}<small>{escape(part.sensor)}</small></th>'
-            f'<td class="sides"><i class="{side}" style="width:{50 * abs(amount) / top:.1f}%"></i>'
-            f"</td><td>{signed(amount)}</td></tr>"
-        )
+def _png(picture: NDArray[np.uint8]) -> str:
+    """As base64."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
-def _resemblance(decisions: Sequence[Decision]) -> str:
-    return "".join(
-        f'<tr><th scope="row">step {each.moment.step}</th>'
-        f"<td>{with_minus(f'{each.resemblance.mean():.2f}')}</td>"
-        f"<td>{with_minus(f'{each.resemblance.min():.2f} to {each.resemblance.max():.2f}')}</td>"
-        f"<td>{each.deletion.beaten:.0%}</td></tr>"
-        for each in decisions
-    )
-
-
-def _played(recording: Recording) -> dict[str, str]:
-    return {
-        "scenario": recording.scenario,
-        "levels": ", ".join(map(str, recording.levels)),
-        "steps": str(len(recording.moments)),
-        "return": with_minus(f"{np.mean(recording.returns):.2f}"),
-        "success": f"{np.mean(recording.successes):.0%}",
-        "encoder": type(recording.decider.encoder).__name__,
-        "sensors": ", ".join(recording.decider.observation_space.spaces),
-    }
-
-
-def _facts(facts: dict[str, str]) -> str:
-    return "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>"
-        for name, value in facts.items()
-    )
+def _played(recording: Recording) -> list[tuple[str, str]]:
+    return [
+        ("scenario", recording.scenario),
+        ("levels", ", ".join(map(str, recording.levels))),
+        ("steps", str(len(recording.moments))),
+        ("return", fixed(float(np.mean(recording.returns)))),
+        ("success", percent(float(np.mean(recording.successes)))),
+        ("encoder", type(recording.decider.encoder).__name__),
+        ("sensors", ", ".join(recording.decider.observation_space.spaces)),
+    ]
 
 
 _QUANTITIES: Final = {
@@ -275,78 +232,4 @@ td.sides { width: 40%; background: linear-gradient(var(--rim), var(--rim)) cente
 .parts th, .parts td { padding-top: 6px; padding-bottom: 6px; }
 """
 
-_DECISION: Final = Template("""
-<section>
-<h2>$title<b>$amount</b></h2>
-<div class="pair">
-<div class="card"><div class="seen">$pictures</div>
-<div class="scroll"><table><thead><tr><th scope="col">sensor</th><th scope="col"></th>
-<th scope="col">share</th><th scope="col">without</th><th scope="col">looked at</th></tr></thead>
-<tbody>$shares</tbody></table></div>
-<p class="note">Share: of all that speaks for the action or against it. Without: how the number
-changes when that sensor alone is at its baseline. Looked at: its share in the film.</p></div>
-<div class="card"><h3>What speaks for it, and what against</h3>
-<table class="parts"><tbody>$strongest</tbody></table>
-<p class="note">${flat}The number is $value as seen and $base at the baseline. All parts sum to
-$total, which misses the difference by $delta ($missed).$held</p></div>
-</div>
-</section>
-""")
-
-_PAGE: Final = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'">
-<link rel="icon" href="data:,">
-<title>$title</title>
-<style>$style</style>
-</head>
-<body>
-<header>
-<p class="over">ALS Engine</p>
-<h1>$title</h1>
-<p class="verdict $mood">$verdict</p>
-</header>
-<main>
-<section>
-<figure class="card film"><video src="data:video/mp4;base64,$film" autoplay muted loop controls
-playsinline></video><figcaption>$legend</figcaption></figure>
-</section>
-<section>
-<h2>What its decisions hang on</h2>
-<p>Integrated gradients (Sundararajan et al. 2017) divide a number among the parts of the
-observation. The number is the $quantity. $baseline The decisions are the surest of each stretch
-of the first episode.</p>
-</section>
-$decisions
-<section>
-<h2>Can this be believed?</h2>
-<p>Two tests that wrong explanations fail.</p>
-<div class="pair">
-<figure class="card"><h3>Taking parts away</h3>$deletion
-<figcaption>How far the number falls, mean over the decisions, when the parts that speak most for
-the action are put to their baselines, and when as many random ones are (band: 90&nbsp;% of the
-draws). $beaten of the random removals cost less.</figcaption></figure>
-<div class="card"><h3>Shuffling the weights</h3>
-<div class="scroll"><table><thead><tr><th scope="col">decision</th>
-<th scope="col">resemblance</th><th scope="col">range</th><th scope="col">beats random</th></tr>
-</thead><tbody>$resemblance</tbody></table></div>
-<p class="note">Resemblance: Spearman's rank correlation between the sizes of each sensor's parts
-here and with the network's weights shuffled, $shuffles times (Adebayo et al. 2018). At 1 the
-explanation would show the observation and not the network; some of it stays, since large inputs
-have large amounts in any network.</p></div>
-</div>
-</section>
-<section>
-<h2>Make it again</h2>
-<pre class="card"><code>$command</code></pre>
-<div class="pair"><dl class="card">$facts</dl><dl class="card">$versions</dl></div>
-</section>
-</main>
-</body>
-</html>
-""")
+_PAGES: Final = Pages(__package__, STYLE + _STYLE, signed=signed)
