@@ -13,10 +13,11 @@ from typing import Final
 
 from markupsafe import Markup
 
+from als_engine.evaluation.statistics import Interval
 from als_engine.texts import escape
 
 __all__ = [
-    "Interval",
+    "Estimate",
     "Mark",
     "Plane",
     "curve_chart",
@@ -38,19 +39,17 @@ _TITLE: Final = 18
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A mean with its confidence interval.
+class Estimate:
+    """An interval as charts show it.
 
     Attributes:
         name: what stands beside it. kind: the style class, `random`, `trained` or `expert`.
-        mean, low, high: in the chart's unit.
+        interval: in the chart's unit.
     """
 
     name: str
     kind: str
-    mean: float
-    low: float
-    high: float
+    interval: Interval
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,14 @@ class Mark:
 
     Attributes:
         name: what stands beside it. kind: the style class.
-        x, y: mean, lower and upper end.
+        x, y: where it lies, in the units of the axes.
         joined: whether a line leads through it.
     """
 
     name: str
     kind: str
-    x: tuple[float, float, float]
-    y: tuple[float, float, float]
+    x: Interval
+    y: Interval
     joined: bool
 
 
@@ -83,7 +82,7 @@ def ticks(low: float, high: float, about: int = 5) -> list[float]:
 
 def curve_chart(
     points: Sequence[tuple[float, float]],
-    references: Sequence[Interval],
+    references: Sequence[Estimate],
     x_title: str,
     y_title: str,
 ) -> Markup:
@@ -96,7 +95,7 @@ def curve_chart(
         y_title: what stands above the vertical axis.
     """
     shown = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
-    levels = [y for _, y in shown] + [reference.mean for reference in references]
+    levels = [y for _, y in shown] + [reference.interval.value for reference in references]
     right = shown[-1][0] if shown and shown[-1][0] > 0 else 1.0
     across, up = ticks(0.0, right, 4), ticks(min(levels, default=0.0), max(levels, default=0.0))
     plane = Plane((0.0, right), (up[0], up[-1]), _CURVE_HEIGHT)
@@ -105,7 +104,9 @@ def curve_chart(
     parts += [plane.x_label(x) for x in across if x <= right]
     for reference in references:
         # The name stands at the end at which the curve is farther away.
-        ends = [abs(shown[i][1] - reference.mean) for i in (0, -1)] if shown else [0.0, 0.0]
+        ends = (
+            [abs(shown[i][1] - reference.interval.value) for i in (0, -1)] if shown else [0.0, 0.0]
+        )
         parts.append(plane.reference(reference, at_start=ends[0] > ends[1]))
     if shown:
         parts += _curve(plane, shown, plane.y(up[0]))
@@ -123,20 +124,21 @@ def _curve(plane: Plane, shown: Sequence[tuple[float, float]], foot: float) -> I
     yield f'<circle class="dot trained" cx="{plane.x(x):.1f}" cy="{plane.y(y):.1f}" r="4"/>'
 
 
-def interval_chart(intervals: Sequence[Interval], x_title: str) -> Markup:
+def interval_chart(estimates: Sequence[Estimate], x_title: str) -> Markup:
     """One row for each mean, with its interval as a bar.
 
     Args:
-        intervals: from top to bottom.
+        estimates: from top to bottom.
         x_title: what stands under the chart.
     """
-    height = _TOP + _ROW * len(intervals) + _BOTTOM
-    steps = ticks(min(i.low for i in intervals), max(i.high for i in intervals))
+    height = _TOP + _ROW * len(estimates) + _BOTTOM
+    shown = [each.interval for each in estimates]
+    steps = ticks(min(i.low for i in shown), max(i.high for i in shown))
     plane = Plane((steps[0], steps[-1]), (0.0, 1.0), height, left=14)
     parts = [open_drawing(height, x_title)]
     parts += [plane.down(x) + plane.x_label(x) for x in steps]
-    for row, interval in enumerate(intervals):
-        parts.append(_row(plane, interval, _TOP + _ROW * (row + 0.62)))
+    for row, estimate in enumerate(estimates):
+        parts.append(_row(plane, estimate, _TOP + _ROW * (row + 0.62)))
     parts.append(label(WIDTH / 2, height - 8, x_title, "middle"))
     return Markup("".join(parts) + "</svg>")
 
@@ -150,18 +152,18 @@ def scatter_chart(marks: Sequence[Mark], x_title: str, y_title: str) -> Markup:
         y_title: what stands above the vertical axis.
     """
     height = _CURVE_HEIGHT + _TITLE
-    across = ticks(min(m.x[1] for m in marks), max(m.x[2] for m in marks), 4)
-    up = ticks(min(m.y[1] for m in marks), max(m.y[2] for m in marks))
+    across = ticks(min(m.x.low for m in marks), max(m.x.high for m in marks), 4)
+    up = ticks(min(m.y.low for m in marks), max(m.y.high for m in marks))
     plane = Plane((across[0], across[-1]), (up[0], up[-1]), height, top=_TOP + _TITLE)
     parts = [open_drawing(height, f"{y_title} over {x_title}"), label(8, 18, y_title, "start")]
     parts += [plane.across(y) + plane.y_label(y) for y in up]
     parts += [plane.down(x) + plane.x_label(x) for x in across]
-    line = sorted((m.x[0], m.y[0]) for m in marks if m.joined)
+    line = sorted((m.x.value, m.y.value) for m in marks if m.joined)
     path = " ".join(f"{plane.x(x):.1f},{plane.y(y):.1f}" for x, y in line)
     parts.append(f'<polyline class="front" points="{path}"/>')
     named: list[tuple[float, float]] = []
     for mark in marks:
-        place = plane.x(mark.x[0]), plane.y(mark.y[0])
+        place = plane.x(mark.x.value), plane.y(mark.y.value)
         # Where names would lie on one another, the first one stays; all are in the hints.
         free = all(abs(place[0] - x) > 40 or abs(place[1] - y) > 14 for x, y in named)
         named += [place] if free else []
@@ -172,9 +174,9 @@ def scatter_chart(marks: Sequence[Mark], x_title: str, y_title: str) -> Markup:
 
 def _mark(plane: Plane, mark: Mark, with_name: bool) -> str:
     """Two thin lines for the intervals, a dot for the mean, its name above, inside the drawing."""
-    x, left, right = (plane.x(value) for value in mark.x)
-    y, low, high = (plane.y(value) for value in mark.y)
-    hint = f"{mark.name}: {mark.x[0]:.2f}, {mark.y[0]:.2f}"
+    x, left, right = (plane.x(end) for end in (mark.x.value, mark.x.low, mark.x.high))
+    y, low, high = (plane.y(end) for end in (mark.y.value, mark.y.low, mark.y.high))
+    hint = f"{mark.name}: {mark.x.value:.2f}, {mark.y.value:.2f}"
     at, anchor = (x + 7, "start") if x < WIDTH - 60 else (x - 7, "end")
     name = (
         f'<text class="name" x="{at:.1f}" y="{y - 7:.1f}" text-anchor="{anchor}">'
@@ -189,18 +191,19 @@ def _mark(plane: Plane, mark: Mark, with_name: bool) -> str:
     )
 
 
-def _row(plane: Plane, interval: Interval, y: float) -> str:
+def _row(plane: Plane, estimate: Estimate, y: float) -> str:
     """Name and number above, the interval as a thick line, the mean as a dot."""
-    low, mean, high = (plane.x(value) for value in (interval.low, interval.mean, interval.high))
-    hint = f"{interval.name}: {interval.mean:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+    interval = estimate.interval
+    low, mean, high = (plane.x(end) for end in (interval.low, interval.value, interval.high))
+    hint = f"{estimate.name}: {interval.value:.2f} ({interval.low:.2f} to {interval.high:.2f})"
     # Names stay within the drawing, wherever the mean is.
     middle = min(max(mean, 70.0), WIDTH - 70.0)
     return (
-        f'<g class="{escape(interval.kind)}"><title>{escape(hint)}</title>'
+        f'<g class="{escape(estimate.kind)}"><title>{escape(hint)}</title>'
         f'<line class="whisker" x1="{low:.1f}" x2="{high:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
         f'<circle class="dot" cx="{mean:.1f}" cy="{y:.1f}" r="6"/>'
         f'<text class="name" x="{middle:.1f}" y="{y - 14:.1f}" text-anchor="middle">'
-        f"{escape(interval.name)} {with_minus(f'{interval.mean:.2f}')}</text></g>"
+        f"{escape(estimate.name)} {with_minus(f'{interval.value:.2f}')}</text></g>"
     )
 
 
@@ -248,17 +251,17 @@ class Plane:
         """A number to the left of the plane."""
         return label(self._left - 7, self.y(value) + 4, _short(value), "end")
 
-    def reference(self, reference: Interval, at_start: bool) -> str:
+    def reference(self, reference: Estimate, at_start: bool) -> str:
         """A dashed line with its name, at its left or its right end."""
-        kind = escape(reference.kind)
-        y = self.y(reference.mean)
+        kind, value = escape(reference.kind), reference.interval.value
+        y = self.y(value)
         # Above the line, unless that would be above the plane.
         place = y - 6 if y > self._top + 16 else y + 15
         x, anchor = (self._left + 4, "start") if at_start else (self._right - 2, "end")
         return (
-            self.across(reference.mean, f"reference {kind}")
+            self.across(value, f"reference {kind}")
             + f'<text class="name {kind}" x="{x}" y="{place:.1f}" text-anchor="{anchor}">'
-            f"{escape(reference.name)} {with_minus(f'{reference.mean:.2f}')}</text>"
+            f"{escape(reference.name)} {with_minus(f'{value:.2f}')}</text>"
         )
 
 

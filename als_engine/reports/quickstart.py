@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from als_engine.evaluation.protocol import reference
+from als_engine.evaluation.statistics import Interval
 from als_engine.plugins.registry import registry
-from als_engine.reports.chart import Interval
+from als_engine.reports.chart import Estimate
 from als_engine.reports.training import Report, Row
 from als_engine.texts import command
 
@@ -48,7 +49,7 @@ def build_report(outcome: Outcome) -> Report:
     record, found = outcome.record, outcome.found
     spec = registry.scenario(record.scenario)
     rows = _rows(found)
-    won, verdict = judge(*(row.returns for row in rows[:2]))
+    won, verdict = judge(*(row.returns.interval for row in rows[:2]))
     took = _in_words(next(iter(outcome.seconds.values())))
     title = f"An avatar learned to play tag in {took}"
     return Report(
@@ -75,8 +76,8 @@ def judge(random: Interval, trained: Interval) -> tuple[bool, str]:
     won = trained.low > random.high
     facts = (
         f"On levels that it has never seen the trained agent reaches a return of "
-        f"{trained.mean:.2f} (95% interval {trained.low:.2f} to {trained.high:.2f}), random "
-        f"actions {random.mean:.2f} ({random.low:.2f} to {random.high:.2f})."
+        f"{trained.value:.2f} (95% interval {trained.low:.2f} to {trained.high:.2f}), random "
+        f"actions {random.value:.2f} ({random.low:.2f} to {random.high:.2f})."
     )
     if won:
         return True, f"{facts} The intervals do not overlap: it has learned."
@@ -98,7 +99,7 @@ def _rows(found: Evaluation) -> list[Row]:
         returns = evaluation.mean_return
         rows.append(
             Row(
-                returns=Interval(name, kind, returns.value, returns.low, returns.high),
+                returns=Estimate(name, kind, returns),
                 normalized=(returns.value - low) / (high - low) if high > low else None,
                 success=evaluation.success.value,
                 length=float(evaluation.lengths.mean()),

@@ -13,7 +13,7 @@ from typing import Final
 
 from markupsafe import Markup
 
-from als_engine.reports.chart import WIDTH, Interval, Plane, label, open_drawing, ticks
+from als_engine.reports.chart import WIDTH, Estimate, Plane, label, open_drawing, ticks
 from als_engine.texts import escape
 
 __all__ = ["SERIES_STYLE", "Heat", "Series", "band_chart", "heat_map", "series_kind", "standalone"]
@@ -101,7 +101,7 @@ SERIES_STYLE: Final = f"""
 
 def band_chart(
     series: Sequence[Series],
-    references: Sequence[Interval],
+    references: Sequence[Estimate],
     x_title: str,
     y_title: str,
     *,
@@ -124,7 +124,7 @@ def band_chart(
     """
     drawn = [_finite(each) for each in series]
     levels = [v for each in drawn for vs in (each.y, each.low, each.high) for v in vs]
-    levels += [reference.mean for reference in references]
+    levels += [reference.interval.value for reference in references]
     up = ticks(*(y_range or (min(levels, default=0.0), max(levels, default=1.0))))
     left, right = x_range or (0.0, max((each.x[-1] for each in drawn if each.x), default=1.0))
     right = right if right > left else left + 1.0
@@ -140,7 +140,7 @@ def band_chart(
     parts += [plane.x_label(x) for x in ticks(left, right, 4) if left <= x <= right * 1.001]
     # Curves begin low and end high: a low line has its name at the end, a high one at the start.
     middle = (up[0] + up[-1]) / 2
-    parts += [plane.reference(each, at_start=each.mean > middle) for each in references]
+    parts += [plane.reference(each, at_start=each.interval.value > middle) for each in references]
     parts += [_band(plane, each) for each in drawn]
     parts += [_line(plane, each) for each in drawn]
     parts.append(label((_LEFT + width - _RIGHT) / 2, height - 8, x_title, "middle"))

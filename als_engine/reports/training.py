@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from als_engine.reports.chart import Interval, curve_chart, interval_chart
+from als_engine.reports.chart import Estimate, curve_chart, interval_chart
 from als_engine.reports.pages import Pages
 from als_engine.reports.style import STYLE
 from als_engine.system.files import write_text
@@ -28,7 +28,7 @@ class Row:
         length: mean number of steps.
     """
 
-    returns: Interval
+    returns: Estimate
     normalized: float | None
     success: float
     length: float

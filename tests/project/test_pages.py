@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from places import ROOT
 
-from als_engine.reports.chart import Interval, curve_chart, interval_chart
+from als_engine.evaluation.statistics import Interval
+from als_engine.reports.chart import Estimate, curve_chart, interval_chart
 from als_engine.reports.training import Report, Row, render
 
 ODD = "</title></style><script>x()</script><img src=x onerror=x()>\"'&\x1b[2J\0\u202e"
@@ -36,7 +37,7 @@ def harmless(page: str) -> None:
 
 
 def test_the_report_of_a_training() -> None:
-    row = Row(Interval(ODD, "trained", 1.0, 0.5, 1.5), 0.5, success=0.5, length=3.0)
+    row = Row(Estimate(ODD, "trained", Interval(1.0, 0.5, 1.5)), 0.5, success=0.5, length=3.0)
     report = Report(
         title=ODD, verdict=ODD, won=True, scenario=ODD, summary=ODD, curve=[(1.0, 2.0), (2.0, 3.0)],
         rows=[row], episodes=2, command=ODD, videos=[(ODD, ODD)], settings={ODD: ODD},
@@ -47,7 +48,7 @@ def test_the_report_of_a_training() -> None:
 
 @pytest.mark.parametrize("kind", ["random", "trained"])
 def test_drawings_are_xml_whatever_names_hold(kind: str) -> None:
-    interval = Interval(ODD, kind, 1.0, 0.5, 1.5)
+    interval = Estimate(ODD, kind, Interval(1.0, 0.5, 1.5))
     for drawing in (
         interval_chart([interval], ODD),
         curve_chart([(0.0, 1.0), (1.0, 2.0)], [interval], ODD, ODD),

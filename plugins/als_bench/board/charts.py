@@ -15,12 +15,13 @@ from als_bench.results.store import Store
 from als_bench.running.cells import Cell, CrossPlay
 from als_bench.standings import Standing
 from als_engine.evaluation.statistics import (
+    Interval,
     curve_band,
     performance_profile,
     probability_of_improvement,
 )
 from als_engine.plugins.specs import SuiteEntry
-from als_engine.reports.chart import Interval
+from als_engine.reports.chart import Estimate
 from als_engine.reports.series_chart import Heat, Series, band_chart, heat_map
 
 __all__ = ["Chart", "cross_play", "improvement", "learning_curves", "profiles"]
@@ -104,7 +105,11 @@ def learning_curves(board: Board, store: Store, entry: SuiteEntry) -> Chart | No
     if not series:
         return None
     yardsticks = (("random", entry.random), ("expert", entry.expert))
-    lines = [Interval(n, n, value, value, value) for n, value in yardsticks if value is not None]
+    lines = [
+        Estimate(n, n, Interval(value, value, value))
+        for n, value in yardsticks
+        if value is not None
+    ]
     drawing = band_chart(series, lines, "environment steps", "training return")
     caption = (
         "As claimed: nobody can replay a training. "

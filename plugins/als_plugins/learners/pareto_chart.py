@@ -24,8 +24,8 @@ def front_chart(front: Front) -> str:
         Mark(
             name=_named(front, point),
             kind="trained" if point.on_front else "random",
-            x=(point.terms[front.x].value, point.terms[front.x].low, point.terms[front.x].high),
-            y=(point.terms[front.y].value, point.terms[front.y].low, point.terms[front.y].high),
+            x=point.terms[front.x],
+            y=point.terms[front.y],
             joined=point.on_front,
         )
         for point in front.points

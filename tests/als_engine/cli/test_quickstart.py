@@ -9,8 +9,8 @@ import pytest
 from als_command import Result, als
 
 from als_engine.agents.saving import load_agent
+from als_engine.evaluation.statistics import Interval
 from als_engine.plugins.registry import registry
-from als_engine.reports.chart import Interval
 from als_engine.reports.quickstart import judge
 
 
@@ -82,6 +82,6 @@ def test_a_folder_that_cannot_be_written_is_known_before_the_training(out: str) 
 def test_the_verdict_is_true(
     random: tuple[float, ...], trained: tuple[float, ...], won: bool, words: str
 ) -> None:
-    verdict = judge(Interval("random", "random", *random), Interval("PPO", "trained", *trained))
+    verdict = judge(Interval(*random), Interval(*trained))
     assert verdict[0] is won
     assert words in verdict[1]

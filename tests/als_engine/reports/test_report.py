@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 from browser import chromium, contrast
 
+from als_engine.evaluation.statistics import Interval
 from als_engine.render.video import write_video
-from als_engine.reports.chart import Interval, curve_chart, interval_chart, ticks
+from als_engine.reports.chart import Estimate, curve_chart, interval_chart, ticks
 from als_engine.reports.training import Report, Row, render, write_report
 
 NASTY = "<script>alert('x')</script> & \"quotes\" $title ${style}"
 
 
 def a_row(name: str, kind: str, mean: float) -> Row:
-    return Row(Interval(name, kind, mean, mean - 1, mean + 1), 0.5, success=0.25, length=80.4)
+    return Row(
+        Estimate(name, kind, Interval(mean, mean - 1, mean + 1)), 0.5, success=0.25, length=80.4
+    )
 
 
 def a_report(**changes: Any) -> Report:
@@ -121,12 +124,15 @@ def test_a_curve_goes_up_on_paper_when_the_numbers_do_and_skips_what_is_not_fini
 def test_a_curve_of_hardly_any_points_is_drawn_all_the_same(
     points: list[tuple[float, float]],
 ) -> None:
-    ElementTree.fromstring(curve_chart(points, [Interval("a", "random", 1, 0, 2)], "x", "y"))
+    ElementTree.fromstring(
+        curve_chart(points, [Estimate("a", "random", Interval(1, 0, 2))], "x", "y")
+    )
 
 
 def test_an_interval_is_drawn_in_proportion() -> None:
     chart = interval_chart(
-        [Interval("a", "random", 0, -5, 10), Interval("b", "trained", 5, 5, 5)], ""
+        [Estimate("a", "random", Interval(0, -5, 10)), Estimate("b", "trained", Interval(5, 5, 5))],
+        "",
     )
     lines = [e for e in ElementTree.fromstring(chart).iter() if e.get("class") == "whisker"]
     first, second = ((float(e.attrib["x1"]), float(e.attrib["x2"])) for e in lines)

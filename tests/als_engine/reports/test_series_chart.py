@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from als_engine.reports.chart import Interval
+from als_engine.evaluation.statistics import Interval
+from als_engine.reports.chart import Estimate
 from als_engine.reports.series_chart import (
     SERIES_STYLE,
     Heat,
@@ -52,7 +53,7 @@ def test_what_is_not_finite_is_left_out_and_little_is_drawn_all_the_same() -> No
     ]
     root = ElementTree.fromstring(band_chart(series, [], "x", "y"))
     assert [len(points(line)) for line in root.iter(f"{SVG}polyline")] == [1, 0, 1]
-    ElementTree.fromstring(band_chart([], [Interval("a", "random", 1, 1, 1)], "x", "y"))
+    ElementTree.fromstring(band_chart([], [Estimate("a", "random", Interval(1, 1, 1))], "x", "y"))
 
 
 def test_the_legend_names_everyone_within_the_drawing() -> None:
@@ -104,7 +105,7 @@ def test_a_heat_map_of_many_keeps_its_numbers_in_its_hints() -> None:
 def test_names_are_escaped() -> None:
     series = Series(NASTY, "s0", [0.0, 1.0], [0.0, 1.0])
     drawings = (
-        band_chart([series], [Interval(NASTY, "random", 0, 0, 0)], NASTY, NASTY),
+        band_chart([series], [Estimate(NASTY, "random", Interval(0, 0, 0))], NASTY, NASTY),
         heat_map([NASTY], [NASTY], [[Heat(0.0, NASTY, NASTY)]], NASTY),
         heat_map(["a"], [NASTY], [[Heat(0.0, NASTY, NASTY)]], NASTY),
     )
