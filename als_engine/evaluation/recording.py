@@ -150,7 +150,9 @@ def action_log_type(simulation: Simulation) -> np.dtype[Any]:
 def _arrays(simulation: Simulation) -> list[NDArray[Any]]:
     """The arrays (worlds, ...) that change from step to step, in an order that never does."""
     state = simulation.state
-    groups = (state.avatars, state.props, state.signs, state.sounds, state.events)
+    groups = (
+        state.avatars, state.props, state.signs, state.screens, state.sounds, state.events
+    )  # fmt: skip
     found = [a for group in groups for name, a in group.arrays() if name != "version"]
     found += [state.quantities[name] for name in sorted(state.quantities)]
     found += [state.level, state.step, state.key, state.behaviour]
@@ -160,7 +162,7 @@ def _arrays(simulation: Simulation) -> list[NDArray[Any]]:
 
 def _walls(state: WorldState, world: int) -> bytes:
     count = int(state.walls.count[world])
-    rows = [a[world, :count] for name, a in state.walls.arrays() if name != "count"]
+    rows = [a[world, :count] for _, a in state.walls.arrays() if a.ndim > 1]
     return b"".join(np.ascontiguousarray(row).tobytes() for row in rows)
 
 
