@@ -2,18 +2,17 @@
 
     make wheel               on the Python of .venv, with its libraries
     make wheels              on the others
-    make wheels BUDGET=400   another one is begun only if it should end in so many seconds
+    make wheels BUDGET=400   for so many seconds; who was not tried by then is named
 
 Each of the others gets an environment of its own with the wheel and what it depends on, MuJoCo
-included, and no other extra: torch alone takes minutes. Then `installed.py` runs in it. The first
-one is tried however long it takes.
+included, and no other extra: torch alone takes minutes. Then `installed.py` runs in it. Where the
+dependencies cannot be had, for want of a network, say, that Python is named and not tried.
 """
 
 from __future__ import annotations
 
 import glob
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -27,15 +26,12 @@ SMOKE = Path(__file__).with_name("installed.py")
 PYTHONS = ("3.13", "3.10", "3.12", "3.14", "3.11")
 """The most telling first."""
 
-PATIENCE = 1200
-"""Seconds that one of them may take."""
-
 ASKS = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2], sys.implementation.name)"
 QUIET = ["--quiet", "--disable-pip-version-check"]
 
 
 def main(budget: float) -> int:
-    began, longest = time.monotonic(), 0.0
+    until = time.monotonic() + budget
     here = "{}.{}".format(*sys.version_info)
     found = {each: path for each in PYTHONS if each != here and (path := find(each))}
     missing = sorted({*PYTHONS} - {*found, here})
@@ -43,17 +39,20 @@ def main(budget: float) -> int:
     with tempfile.TemporaryDirectory(prefix="als-wheels-") as folder:
         wheel = build(Path(folder))
         for tried, (python, path) in enumerate(found.items()):
-            started = time.monotonic()
-            if tried and started - began + longest > budget:
-                say(f"Not tried, for want of time: {', '.join([*found][tried:])}")
-                break
+            began, place = time.monotonic(), Path(folder) / python
             try:
-                smoke(path, wheel, Path(folder) / python)
-            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-                say(f"Python {python}: {error}")
+                if not install(path, wheel, place, until):
+                    say(f"Python {python} was not tried: its libraries cannot be installed")
+                    continue
+                say(f"  installed ({time.monotonic() - began:.0f} s)")
+                well = smoke(place, until)
+            except subprocess.TimeoutExpired:
+                say(f"Not tried to the end in {budget:.0f} s: {', '.join([*found][tried:])}")
+                break
+            verdict = "well" if well else "NOT WELL"
+            say(f"Python {python} is {verdict} ({time.monotonic() - began:.0f} s)")
+            if not well:
                 return 1
-            longest = max(longest, time.monotonic() - started)
-            say(f"Python {python} is well ({time.monotonic() - started:.0f} s)")
     return 0
 
 
@@ -64,13 +63,6 @@ def own() -> int:
         wheel = build(Path(folder))
         command = [sys.executable, "-m", "pip", "install", *QUIET, "--no-deps", "--no-compile"]
         subprocess.run([*command, "--target", str(place), str(wheel)], check=True)
-        # The sources are the same, so what the checkout has compiled need not be compiled again.
-        for package in ("als_engine", "scenarios/als_scenarios", "plugins/als_plugins"):
-            source, into = ROOT / package, place / Path(package).name
-            for file in source.rglob("*.nb[ic]"):
-                copy = into / file.relative_to(source)
-                copy.parent.mkdir(exist_ok=True)
-                shutil.copyfile(file, copy)
         environment = {**os.environ, "PYTHONPATH": str(place)}
         done = subprocess.run([sys.executable, str(SMOKE)], cwd=folder, env=environment)
     return done.returncode
@@ -92,25 +84,34 @@ def build(folder: Path) -> Path:
     """The wheel of this checkout."""
     began = time.monotonic()
     command = [sys.executable, "-m", "pip", "wheel", *QUIET, "--no-deps", "-w", str(folder)]
-    subprocess.run([*command, str(ROOT)], check=True, timeout=PATIENCE)
+    subprocess.run([*command, str(ROOT)], check=True)
     wheel = next(folder.glob("als_engine-*.whl"))
     say(f"{wheel.name} is built ({time.monotonic() - began:.0f} s)")
     return wheel
 
 
-def smoke(python: str, wheel: Path, place: Path) -> None:
-    """An environment with the wheel, and the smoke test in it, outside the checkout."""
-    began = time.monotonic()
-    subprocess.run([python, "-m", "venv", str(place)], check=True, timeout=PATIENCE)
-    inside = str(place / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+def install(python: str, wheel: Path, place: Path, until: float) -> bool:
+    """Makes an environment with the wheel, outside the checkout; whether that could be done."""
+    subprocess.run([python, "-m", "venv", str(place)], check=True, timeout=_left(until))
     # Bytecode is compiled where it is imported; compiling all of it takes longer.
-    command = [inside, "-m", "pip", "install", *QUIET, "--no-compile", "--only-binary", ":all:"]
+    command = ["-m", "pip", "install", *QUIET, "--no-compile", "--only-binary", ":all:"]
     command += ["-c", str(ROOT / "constraints.txt"), f"{wheel}[mujoco]"]
-    subprocess.run(command, check=True, timeout=PATIENCE)
-    say(f"  installed ({time.monotonic() - began:.0f} s)")
+    return subprocess.run([_inside(place), *command], timeout=_left(until)).returncode == 0
+
+
+def smoke(place: Path, until: float) -> bool:
+    """Runs the smoke test in an environment; whether all went well."""
     given = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [inside, str(SMOKE)]
-    subprocess.run(command, check=True, timeout=PATIENCE, cwd=place, env=given)
+    command = [_inside(place), str(SMOKE)]
+    return subprocess.run(command, timeout=_left(until), cwd=place, env=given).returncode == 0
+
+
+def _inside(place: Path) -> str:
+    return str(place / ("Scripts" if sys.platform == "win32" else "bin") / "python")
+
+
+def _left(until: float) -> float | None:
+    return None if until == float("inf") else max(0.1, until - time.monotonic())
 
 
 def say(line: str) -> None:
