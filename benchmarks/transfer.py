@@ -99,7 +99,9 @@ def print_table() -> None:
     for name in RUNS:
         for engine in ENGINES:
             files = [_file(name, engine, seed) for seed in range(SEEDS)]
-            found = [json.loads(path.read_text()) for path in files if path.exists()]
+            found = [
+                json.loads(path.read_text(encoding="utf-8")) for path in files if path.exists()
+            ]
             if not found:
                 continue
             cells = [_cell([one["returns"][other] for one in found]) for other in ENGINES]

@@ -17,7 +17,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.bodies.codec import action_bounds
+from als_engine.bodies.bounds import action_bounds
 from als_engine.seeding import RowGenerators
 
 __all__ = [

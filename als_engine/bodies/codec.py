@@ -317,20 +317,6 @@ _MODES: Final[Mapping[str, type[_Discrete | _Continuous | _Factored]]] = {
 ACTION_MODES: Final = tuple(_MODES)
 
 
-def action_bounds(space: gymnasium.Space[Any]) -> tuple[Any, Any]:
-    """The least and the largest action of a space, both included.
-
-    Returns:
-        Two integers for a `Discrete` space, else two arrays of the space's shape.
-    """
-    if isinstance(space, gymnasium.spaces.Discrete):
-        return int(space.start), int(space.start + space.n) - 1
-    if isinstance(space, gymnasium.spaces.MultiDiscrete):
-        return space.start, space.start + space.nvec - 1
-    assert isinstance(space, gymnasium.spaces.Box)
-    return space.low, space.high
-
-
 def as_array(actions: ArrayLike) -> NDArray[Any]:
     """Actions as an array.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.bodies.codec import action_bounds
+from als_engine.bodies.bounds import action_bounds
 from als_engine.errors import ArgumentError
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SPLITS, ScenarioSpec

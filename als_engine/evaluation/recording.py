@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.bodies.codec import action_bounds
+from als_engine.bodies.bounds import action_bounds
 from als_engine.simulation import Simulation
 from als_engine.system.compiling import inner, kernel
 from als_engine.system.memory import read_bytes

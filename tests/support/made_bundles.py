@@ -22,7 +22,7 @@ from als_bench.running.playing import Stage, play
 from als_engine import SuiteSpec
 from als_engine.agents.agent import Agent
 from als_engine.agents.saving import spaces
-from als_engine.bodies.codec import action_bounds
+from als_engine.bodies.bounds import action_bounds
 from als_engine.system.safe_files import pack_tensors, unpack_tensors
 
 EPISODES = 3

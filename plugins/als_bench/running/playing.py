@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from als_bench.records import EVALUATION_SEED, Chunk, EpisodeResult
 from als_engine.agents.agent import Agent, acting
-from als_engine.bodies.codec import action_bounds
+from als_engine.bodies.bounds import action_bounds
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError
 from als_engine.evaluation.protocol import Runner

@@ -43,7 +43,7 @@ from als_bench.sandbox.confinement import (
 )
 from als_engine.agents.agent import Agent, Observation
 from als_engine.agents.saving import RECORD, AgentRecord, spaces
-from als_engine.bodies.codec import action_bounds
+from als_engine.bodies.bounds import action_bounds
 from als_engine.errors import ArgumentError
 from als_engine.plugins.registry import registry
 

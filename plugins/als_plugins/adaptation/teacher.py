@@ -102,7 +102,7 @@ class SimulatedTeacher:
         """Holds nothing."""
 
     def _good(self, action: NDArray[Any], expert: NDArray[Any]) -> NDArray[np.bool_]:
-        if action.dtype.kind != "f":
+        if action.dtype.kind != "f" or action.ndim == 1:
             same: NDArray[np.bool_] = (action == expert).reshape(len(action), -1).all(axis=1)
             return same
         distance = np.linalg.norm(np.asarray(action, np.float64) - expert, axis=1)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from als_engine.agents.saving import Model, read_model
-from als_engine.bodies.codec import action_bounds
+from als_engine.bodies.bounds import action_bounds
 from als_engine.errors import SavedFileError
 from als_engine.limits import MAX_NUMBER
 from als_engine.system.safe_files import (

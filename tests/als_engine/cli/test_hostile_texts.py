@@ -88,6 +88,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.filterwarnings("ignore:the font of signs and captions has no:RuntimeWarning")
 @pytest.mark.parametrize(
     ("name", "encoding"),
     [(name, "ascii") for name in COMMANDS]

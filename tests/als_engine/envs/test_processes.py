@@ -21,6 +21,14 @@ import gymnasium as gym
 envs = gym.make_vec("als_engine:ALS/Tag-v0", num_envs=2, workers=2, sensors=["touch"])
 print(sorted(envs.reset(seed=0)[1]["level"].tolist()), flush=True)
 """
+# While kernels are loaded the first time, Python may be in a destructor, which swallows Ctrl-C.
+STEPS = """
+import numpy as np
+envs.step(np.zeros(2, np.int64))
+print("stepped", flush=True)
+while True:
+    envs.step(np.zeros(2, np.int64))
+"""
 OWN = """
 import numpy as np
 from als_engine import Layout, ScenarioSpec, Spawn, Task, hookimpl
@@ -107,9 +115,7 @@ def test_workers_know_what_a_program_without_a_file_has_defined(tmp_path):
 
 def test_the_readme_s_workers_run_in_a_plain_script_and_never_see_ctrl_c(tmp_path):
     script = tmp_path / "it.py"
-    script.write_text(
-        MAKE + "import numpy as np\nwhile True:\n    envs.step(np.zeros(2, np.int64))\n"
-    )
+    script.write_text(f"{MAKE}{STEPS}")
     process = subprocess.Popen(
         [sys.executable, str(script)],
         stdout=subprocess.PIPE,
@@ -119,6 +125,7 @@ def test_the_readme_s_workers_run_in_a_plain_script_and_never_see_ctrl_c(tmp_pat
     )
     try:
         assert process.stdout.readline().startswith("[")
+        assert process.stdout.readline() == "stepped\n"
         members = workers_of(process.pid)
         assert len(members) == 2
         for pid in (*members, process.pid):  # As a terminal does: to everybody.

@@ -50,7 +50,7 @@ def test_reading_survives_walls_that_grow(name, make_random, observe):
     space = sensor.spaces()[name]
     out = np.zeros((2, 3, *space.shape), space.dtype)
     sensor.read(state, {name: out})
-    state.walls._grow(2 * state.walls.position.shape[1])
+    state.walls.make_room(2 * state.walls.position.shape[1])
     again = np.ones_like(out)
     sensor.read(state, {name: again})
     assert (again == out).all()
