@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from als_engine.cli.console import say
-from als_engine.cli.limits import MAX_EPISODES, MAX_WORKERS
-from als_engine.cli.scenario import Physics
+from als_engine.cli.shared import MAX_EPISODES, MAX_WORKERS, Physics
 from als_engine.options import scenario_arguments
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from als_engine.cli.console import Column, Table, say, say_json, show, spinner
-from als_engine.cli.limits import MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS
-from als_engine.cli.scenario import Physics
+from als_engine.cli.shared import MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import scenario_arguments
 

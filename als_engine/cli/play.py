@@ -9,8 +9,7 @@ import typer
 
 from als_engine.checks import check_undecided
 from als_engine.cli.console import BAR, OF, Column, Table, live, say, show
-from als_engine.cli.limits import MAX_AVATARS, MAX_EPISODES, MAX_SEED
-from als_engine.cli.scenario import Physics
+from als_engine.cli.shared import MAX_AVATARS, MAX_EPISODES, MAX_SEED, Physics
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import scenario_arguments

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from als_engine.cli.console import say, spinner
-from als_engine.cli.limits import MAX_EPISODES, MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS
+from als_engine.cli.shared import MAX_EPISODES, MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS
 from als_engine.plugins.registry import registry
 from als_engine.seeding import spread
 from als_engine.texts import command

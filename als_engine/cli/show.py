@@ -11,8 +11,7 @@ import typer
 
 from als_engine.cli.console import Table, say, show_markdown
 from als_engine.cli.console import show as show_table
-from als_engine.cli.limits import MAX_LEVEL
-from als_engine.cli.scenario import Physics
+from als_engine.cli.shared import MAX_LEVEL, Physics
 from als_engine.options import scenario_arguments
 from als_engine.physics.engines import describe_engines
 from als_engine.plugins.registry import registry

@@ -10,7 +10,7 @@ import typer
 from als_bench.commands import bundle as bench_bundle
 from als_bench.commands import export as bench_export
 from als_engine.cli.console import Column, Table, say, show, spinner
-from als_engine.cli.limits import MAX_EPISODES, MAX_WORKERS
+from als_engine.cli.shared import MAX_EPISODES, MAX_WORKERS
 from als_engine.errors import MachineError
 
 __all__ = ["app", "cores"]

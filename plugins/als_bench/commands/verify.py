@@ -9,7 +9,7 @@ import typer
 
 from als_bench.commands import verify_execute
 from als_engine.cli.console import say
-from als_engine.cli.limits import MAX_EPISODES, MAX_WORKERS
+from als_engine.cli.shared import MAX_EPISODES, MAX_WORKERS
 
 __all__ = ["verify"]
 

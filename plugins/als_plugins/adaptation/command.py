@@ -9,8 +9,7 @@ import typer
 
 from als_engine.cli.bars import training_bar
 from als_engine.cli.console import say
-from als_engine.cli.limits import MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS
-from als_engine.cli.scenario import Physics
+from als_engine.cli.shared import MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS, Physics
 from als_engine.errors import ArgumentError, unknown
 from als_engine.options import parse_pairs, scenario_arguments
 from als_engine.texts import command

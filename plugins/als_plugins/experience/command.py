@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.console import BAR, LEFT, live, say, spinner
-from als_engine.cli.limits import MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS
-from als_engine.cli.scenario import Physics
+from als_engine.cli.shared import MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
 from als_engine.options import scenario_arguments
 from als_engine.texts import command
 

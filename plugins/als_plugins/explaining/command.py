@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from als_engine.cli.console import BAR, OF, live, say
-from als_engine.cli.limits import MAX_SEED
-from als_engine.cli.scenario import Physics
+from als_engine.cli.shared import MAX_SEED, Physics
 from als_engine.options import scenario_arguments
 
 __all__ = ["explain"]

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from als_engine.cli.console import Column, Table, say, show, spinner
-from als_engine.cli.limits import MAX_EPISODES, MAX_SEED
-from als_engine.cli.scenario import Physics
+from als_engine.cli.shared import MAX_EPISODES, MAX_SEED, Physics
 from als_engine.evaluation.splits import CHOOSING
 from als_engine.options import scenario_arguments
 

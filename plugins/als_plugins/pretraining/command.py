@@ -12,7 +12,7 @@ import typer
 
 from als_engine.cli.bars import STEPS
 from als_engine.cli.console import BAR, LEFT, Table, live, say, show
-from als_engine.cli.limits import MAX_STEPS, MAX_TRAINING_SEED
+from als_engine.cli.shared import MAX_STEPS, MAX_TRAINING_SEED
 from als_engine.errors import ArgumentError
 from als_engine.options import parse_pairs
 from als_engine.texts import command

@@ -1,8 +1,13 @@
-"""The largest numbers that options take: what is beyond them is a slip, and costs no memory."""
+"""What several commands share: an option, and the largest numbers that options take.
+
+A number beyond them is a slip, and is refused before it costs memory.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
+
+import typer
 
 __all__ = [
     "MAX_AVATARS",
@@ -13,6 +18,7 @@ __all__ = [
     "MAX_TRAINING_SEED",
     "MAX_WORKERS",
     "MAX_WORLDS",
+    "Physics",
 ]
 
 MAX_AVATARS: Final = 1_000
@@ -24,3 +30,10 @@ MAX_TRAINING_SEED: Final = (1 << 31) - 1
 MAX_STEPS: Final = 1_000_000_000_000
 MAX_WORKERS: Final = 1_000
 MAX_WORLDS: Final = 100_000
+
+Physics = Annotated[
+    str | None,
+    typer.Option(
+        help="What moves the bodies: bullet|mujoco; by default as saved, or the engine's default."
+    ),
+]
