@@ -11,6 +11,7 @@ from rooms import World
 
 from als_engine import Layout, Room, ScenarioSpec, Screen, Snapshot, Task, hookimpl
 from als_engine.errors import ArgumentError, LayoutError, SavedFileError
+from als_engine.evaluation.recording import Recorder
 from als_engine.physics.engines import ENGINES
 from als_engine.plugins.registry import registry
 from als_engine.sensors.base import Setup
@@ -178,4 +179,26 @@ def test_snapshots_hold_what_is_shown(engine, tmp_path):
         np.testing.assert_array_equal(one.observations["rgb"], twin.observations["rgb"])
         assert [one.state.digest(w) for w in (0, 1)] == [twin.state.digest(w) for w in (0, 1)]
     one.close(), twin.close()
+    registry.remove(plugin)
+
+
+def test_a_log_tells_one_picture_from_another():
+    """Doors and screens are optional parts of a world: a recorder finds those that are there."""
+    plugin = registry.add(Plugin(), "acme-cinema")
+    made = simulate("Acme/Cinema-v0", 2, sensors=["proprioception"])
+    chains = []
+    for changed in (None, np.zeros((16, 24, 3), np.uint8), None):
+        made.reset([1, 2])
+        recorder = Recorder(made, b"here")
+        recorder.begin(range(2), [1, 2], [0, 1])
+        if changed is not None:
+            made.state.display("tv", [True, False], changed)
+        made.step(np.ones((2, 1), int))
+        recorder.step(np.ones((2, 1), int))
+        chains.append([recorder.log(world).chain.tolist() for world in range(2)])
+    plain, other, again = chains
+    assert plain == again
+    assert plain[0] != other[0]
+    assert plain[1] == other[1]
+    made.close()
     registry.remove(plugin)
