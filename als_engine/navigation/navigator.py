@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,7 +23,7 @@ from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.world.state import WorldState
 
 if TYPE_CHECKING:
-    from als_engine.bodies.avatar import Commands
+    from als_engine.bodies.avatar import Commands, MotionRows, motion_rows
 
 __all__ = ["Navigator", "face", "reached", "steer"]
 
@@ -260,18 +260,17 @@ def steer(
         avoid: how near, skin to skin, another avatar is walked around, metres, for all or
             (worlds, avatars); 0 for one that wants to meet the others.
     """
-    shape, avatars, bodies = commands.turn.shape, state.avatars, state.bodies
+    shape = commands.turn.shape
     _steer(
         _of_each(directions, (*shape, 2)),
         who,
         _of_each(speed, shape),
         _of_each(avoid, shape),
-        (
-            avatars.position, avatars.velocity, avatars.heading, avatars.turn_rate, bodies.radius,
-            bodies.speed, bodies.turn_speed, bodies.turn_acceleration,
-        ),
-        state.time_step, commands.move, commands.turn,
-    )  # fmt: skip
+        motion_rows(state),
+        state.time_step,
+        commands.move,
+        commands.turn,
+    )
 
 
 def _of_each(value: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
@@ -307,22 +306,9 @@ def _as_goals(state: WorldState, goals: ArrayLike) -> FloatArray:
 # -- commands -------------------------------------------------------------------------------------
 
 
-class _Walkers(NamedTuple):
-    """The avatars, (worlds, avatars, ...), and what bodies can, (avatars,)."""
-
-    position: FloatArray
-    velocity: FloatArray
-    heading: FloatArray
-    turn_rate: FloatArray
-    radius: FloatArray
-    speed: FloatArray
-    turn_speed: FloatArray
-    turn_acceleration: FloatArray
-
-
 @kernel
 def _steer(directions, who, speed, avoid, walkers, dt, move, turn):  # type: ignore[no-untyped-def]
-    walkers = _Walkers(*walkers)
+    walkers = MotionRows(*walkers)
     velocity, heading = walkers.velocity, walkers.heading
     worlds, avatars = turn.shape
     for w in range(worlds):

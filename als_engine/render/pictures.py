@@ -64,15 +64,36 @@ def _mix(paper, ink, share):
     return mixed
 
 
+@inlined
+def _front(buffers, near):
+    """The index of the near face that is a board's front; `near` where it is not among them."""
+    front = 0
+    while front < near and buffers.face[front] != 0:
+        front += 1
+    return front
+
+
+@inlined
+def _footprint(local, right, down, t, sx, sy, board):
+    """Where on a board's front a pixel looks, and how far it spans there, in texels."""
+    wide, tall, ku, kv = board[0], board[1], board[2], board[3]
+    dy = (local[1, 1] + local[2, 1] * right + local[3, 1] * down) * t
+    dz = (local[1, 2] + local[2, 2] * right + local[3, 2] * down) * t
+    u = wide * HALF + (local[0, 1] + dy) * ku
+    v = tall * HALF - (local[0, 2] + dz) * kv
+    # p = e + d t moves by (d' - d t s') t per pixel: as far as the average goes.
+    fu = (abs(local[2, 1] - dy * sx) + abs(local[3, 1] - dy * sy)) * t * ku
+    fv = (abs(local[2, 2] - dz * sx) + abs(local[3, 2] - dz * sy)) * t * kv
+    return u, v, max(fu, FINEST), max(fv, FINEST)
+
+
 @inner
 def _write_board(buffers, near, first, end, paint, board, sums):
     """Paints the text where the board's front has been marked, averaged over the pixel."""
     s, color, ramp, local = buffers.s, buffers.color, buffers.ramp, buffers.local
     paper, ink = int(paint[0]), int(paint[6])
-    wide, tall, ku, kv = board[0], board[1], board[2], board[3]
-    front = 0
-    while front < near and buffers.face[front] != 0:
-        front += 1
+    wide, tall = board[0], board[1]
+    front = _front(buffers, near)
     if front == near:
         return
     sx, sy = buffers.plane[front, 1], buffers.plane[front, 2]
@@ -83,15 +104,7 @@ def _write_board(buffers, near, first, end, paint, board, sums):
         for x in range(np.uint64(low), np.uint64(high) + np.uint64(1)):
             if color[y, x] != MARK:
                 continue
-            t = ONE / s[y, x]
-            dy = (local[1, 1] + local[2, 1] * ramp[x] + local[3, 1] * ramp[y]) * t
-            dz = (local[1, 2] + local[2, 2] * ramp[x] + local[3, 2] * ramp[y]) * t
-            u = wide * HALF + (local[0, 1] + dy) * ku
-            v = tall * HALF - (local[0, 2] + dz) * kv
-            # p = e + d t moves by (d' - d t s') t per pixel: as far as the average goes.
-            fu = (abs(local[2, 1] - dy * sx) + abs(local[3, 1] - dy * sy)) * t * ku
-            fv = (abs(local[2, 2] - dz * sx) + abs(local[3, 2] - dz * sy)) * t * kv
-            fu, fv = max(fu, FINEST), max(fv, FINEST)
+            u, v, fu, fv = _footprint(local, ramp[x], ramp[y], ONE / s[y, x], sx, sy, board)
             share = ZERO
             if u + fu > ZERO and u - fu < wide and v + fv > ZERO and v - fv < tall + HANGING:
                 u0, u1, v0, v1 = u - fu * HALF, u + fu * HALF, v - fv * HALF, v + fv * HALF
@@ -104,10 +117,8 @@ def _write_board(buffers, near, first, end, paint, board, sums):
 def _show_picture(buffers, near, first, end, board, sums):
     """Paints the picture where the screen's front has been marked, averaged over the pixel."""
     s, color, ramp, local = buffers.s, buffers.color, buffers.ramp, buffers.local
-    wide, tall, ku, kv = board[0], board[1], board[2], board[3]
-    front = 0
-    while front < near and buffers.face[front] != 0:
-        front += 1
+    wide, tall = board[0], board[1]
+    front = _front(buffers, near)
     if front == near:
         return
     sx, sy = buffers.plane[front, 1], buffers.plane[front, 2]
@@ -118,14 +129,7 @@ def _show_picture(buffers, near, first, end, board, sums):
         for x in range(np.uint64(low), np.uint64(high) + np.uint64(1)):
             if color[y, x] != MARK:
                 continue
-            t = ONE / s[y, x]
-            dy = (local[1, 1] + local[2, 1] * ramp[x] + local[3, 1] * ramp[y]) * t
-            dz = (local[1, 2] + local[2, 2] * ramp[x] + local[3, 2] * ramp[y]) * t
-            u = wide * HALF + (local[0, 1] + dy) * ku
-            v = tall * HALF - (local[0, 2] + dz) * kv
-            fu = (abs(local[2, 1] - dy * sx) + abs(local[3, 1] - dy * sy)) * t * ku
-            fv = (abs(local[2, 2] - dz * sx) + abs(local[3, 2] - dz * sy)) * t * kv
-            fu, fv = max(fu, FINEST), max(fv, FINEST)
+            u, v, fu, fv = _footprint(local, ramp[x], ramp[y], ONE / s[y, x], sx, sy, board)
             # Pixels at the rim average over what of them is picture.
             u0, u1 = _within(u - fu * HALF, wide), _within(u + fu * HALF, wide)
             v0, v1 = _within(v - fv * HALF, tall), _within(v + fv * HALF, tall)

@@ -15,7 +15,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -161,10 +161,12 @@ def _reached(function: Any) -> str:
             constants = [part for part in code.co_consts if not isinstance(part, CodeType)]
             digest.update(repr((code.co_code, code.co_names, constants)).encode())
             for name, value in _values(code, function.__globals__):
-                if isinstance(value, Dispatcher):
-                    waiting.append(value.py_func)
-                elif isinstance(getattr(value, "kernel", None), Dispatcher):
-                    waiting.append(value.kernel.py_func)
+                called = getattr(value, "kernel", value)
+                if isinstance(called, Dispatcher):
+                    waiting.append(called.py_func)
+                    digest.update(_written(called.targetoptions).encode())
+                elif isinstance(value, type):  # The place of a name in a tuple is compiled in.
+                    digest.update(f"{name}={getattr(value, '_fields', ())}".encode())
                 elif isinstance(value, np.ndarray):
                     digest.update(f"{name}={value.dtype}{value.shape}".encode() + value.tobytes())
                 elif isinstance(value, (bool, int, float, str, bytes, tuple, np.generic)):
@@ -200,6 +202,12 @@ def kept() -> Kept:
     kernels = sum(file.suffix == ".nbi" for file in files)
     size = sum(file.stat().st_size for file in files)
     return Kept(place.parent, kernels, size, os.access(place, os.W_OK))
+
+
+def _written(options: Mapping[str, Any]) -> str:
+    """Options as text, the same in every process: sets have an order of their own in each."""
+    found = {k: sorted(v) if isinstance(v, (set, frozenset)) else v for k, v in options.items()}
+    return repr(sorted(found.items()))
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import statistics
 from functools import partial
 from typing import Any
 
@@ -15,6 +14,7 @@ from als_engine.physics.mujoco import api
 from als_engine.simulation import Simulation, simulate
 from als_engine.system.compiling import kernel
 from als_engine.system.memory import write_bytes
+from measuring.envs import step_costs
 from measuring.timing import Measure, in_turns, median_ratio, micro, seconds
 from measuring.worlds import PROCEDURAL, RING, STATE, random_actions, reset_batch, stepping
 
@@ -120,13 +120,7 @@ def mujoco_flatness(
     make = partial(simulate, physics="mujoco")
     batches = {n: reset_batch(RING, n, STATE, seed_step=0, make=make) for n in counts}
     plan = np.random.default_rng(0).integers(0, 7, (steps, 1, 4))
-    works = (stepping(batches[n], np.repeat(plan, n, axis=1)) for n in counts)
-    times = in_turns(min(repeats, 12), *works)
-    costs = [
-        statistics.median(taken) / n / steps * 1e6 for n, taken in zip(counts, times, strict=True)
-    ]
-    for batch in batches.values():
-        batch.close()
+    costs = step_costs(batches, plan, repeats)
     return [
         Measure(
             "MuJoCo, cost of a world step, dearest of 1 to 64 worlds / cheapest",

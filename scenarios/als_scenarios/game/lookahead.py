@@ -8,7 +8,7 @@ in the simulation, and the chasers run to where it is or will be.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from als_engine.system.compiling import inner, kernel
 from als_scenarios.game.obstacles import free_step, near
 
 if TYPE_CHECKING:
-    from als_engine.bodies.avatar import Commands
+    from als_engine.bodies.avatar import Commands, MotionRows, motion_rows
     from als_engine.world.arrays import BoolArray, FloatArray
     from als_engine.world.state import WorldState
 
@@ -60,33 +60,15 @@ def flee(
         things: as `obstacles.gather` has them.
         commands: `move` and `turn` are written.
     """
-    avatars, bodies = state.avatars, state.bodies
     _flee(
-        (
-            avatars.position, avatars.velocity, avatars.heading, avatars.turn_rate, bodies.radius,
-            bodies.speed, bodies.acceleration, bodies.turn_speed, bodies.turn_acceleration,
-        ),
-        state.time_step, who, chasers, pace, state.bounds, things, commands.move, commands.turn,
+        motion_rows(state), state.time_step, who, chasers, pace, state.bounds, things,
+        commands.move, commands.turn,
     )  # fmt: skip
-
-
-class _Runners(NamedTuple):
-    """The avatars, (worlds, avatars, ...), and what bodies can, (avatars,)."""
-
-    position: FloatArray
-    velocity: FloatArray
-    heading: FloatArray
-    turn_rate: FloatArray
-    radius: FloatArray
-    speed: FloatArray
-    acceleration: FloatArray
-    turn_speed: FloatArray
-    turn_acceleration: FloatArray
 
 
 @kernel
 def _flee(runners, dt, who, chasers, pace, bounds, things, move, turn):  # type: ignore[no-untyped-def]
-    runners = _Runners(*runners)
+    runners = MotionRows(*runners)
     position, speed = runners.position, runners.speed
     worlds, avatars = who.shape
     hunters, close = np.empty((2 * avatars, 4)), np.empty(things.shape[1:])
