@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from als_engine.bodies.avatar import Commands, MotionRows, motion_rows
 from als_engine.errors import ArgumentError, SnapshotError
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.planar import wrap
@@ -21,9 +22,6 @@ from als_engine.navigation.pathfinding import BUCKETS, FAR, direct
 from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.world.state import WorldState
-
-if TYPE_CHECKING:
-    from als_engine.bodies.avatar import Commands, MotionRows, motion_rows
 
 __all__ = ["Navigator", "face", "reached", "steer"]
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.bodies.avatar import Commands, MotionRows, motion_rows
 from als_engine.geometry import portable_math as pmath
 from als_engine.system.compiling import inner, kernel
 from als_scenarios.game.obstacles import free_step, near
 
 if TYPE_CHECKING:
-    from als_engine.bodies.avatar import Commands, MotionRows, motion_rows
     from als_engine.world.arrays import BoolArray, FloatArray
     from als_engine.world.state import WorldState
 

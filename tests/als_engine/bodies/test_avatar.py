@@ -18,6 +18,7 @@ from als_engine.bodies.avatar import (
     Commands,
     drive,
 )
+from als_engine.bodies.bounds import action_bounds
 from als_engine.bodies.codec import (
     ACTION_MODES,
     CONTINUOUS_ACTIONS,
@@ -25,7 +26,6 @@ from als_engine.bodies.codec import (
     HANDS,
     LOCOMOTION,
     Codec,
-    action_bounds,
 )
 from als_engine.errors import ActionError, ArgumentError
 from als_engine.world.layout import Layout, Prop, Spawn, Sphere
