@@ -8,7 +8,7 @@ limits.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,29 +75,6 @@ class Possible:
     def end(self) -> None:
         """Whatever a task says, an avatar can stand still with its hand at rest."""
         self.locomotion[..., 0] = self.hand[..., HAND_REST] = True
-
-
-class MotionRows(NamedTuple):
-    """How avatars move, (worlds, avatars, ...), and what their bodies can, (avatars,)."""
-
-    position: FloatArray
-    velocity: FloatArray
-    heading: FloatArray
-    turn_rate: FloatArray
-    radius: FloatArray
-    speed: FloatArray
-    acceleration: FloatArray
-    turn_speed: FloatArray
-    turn_acceleration: FloatArray
-
-
-def motion_rows(state: WorldState) -> tuple[FloatArray, ...]:
-    """What a kernel makes `MotionRows` of."""
-    avatars, bodies = state.avatars, state.bodies
-    return (
-        avatars.position, avatars.velocity, avatars.heading, avatars.turn_rate, bodies.radius,
-        bodies.speed, bodies.acceleration, bodies.turn_speed, bodies.turn_acceleration,
-    )  # fmt: skip
 
 
 def drive(state: WorldState, commands: Commands, force: FloatArray) -> None:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.bodies.avatar import Commands, MotionRows, motion_rows
 from als_engine.errors import ArgumentError, SnapshotError
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.planar import wrap
 from als_engine.navigation.grid import Maps, Ways, look_up, rasterise, refresh
 from als_engine.navigation.pathfinding import BUCKETS, FAR, direct
 from als_engine.system.compiling import inner, kernel
-from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
+from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, MotionRows
 from als_engine.world.state import WorldState
+
+if TYPE_CHECKING:
+    from als_engine.bodies.avatar import Commands
 
 __all__ = ["Navigator", "face", "reached", "steer"]
 
@@ -264,7 +266,7 @@ def steer(
         who,
         _of_each(speed, shape),
         _of_each(avoid, shape),
-        motion_rows(state),
+        state.avatars.motion(state.bodies),
         state.time_step,
         commands.move,
         commands.turn,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,20 @@ class Bodies:
         self.turn_acceleration = column("turn_acceleration")
 
 
+class MotionRows(NamedTuple):
+    """How avatars move, (worlds, avatars, ...), and what their bodies can, (avatars,)."""
+
+    position: FloatArray
+    velocity: FloatArray
+    heading: FloatArray
+    turn_rate: FloatArray
+    radius: FloatArray
+    speed: FloatArray
+    acceleration: FloatArray
+    turn_speed: FloatArray
+    turn_acceleration: FloatArray
+
+
 class Arrays:
     """Named arrays that are hashed and reset together."""
 
@@ -142,6 +156,13 @@ class Avatars(Arrays):
         self.touching: BoolArray = np.zeros(shape, np.bool_)
         self.color: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
         self.color[:] = [rgb(body.color) for body in bodies]
+
+    def motion(self, bodies: Bodies) -> tuple[FloatArray, ...]:
+        """What a kernel makes `MotionRows` of."""
+        return (
+            self.position, self.velocity, self.heading, self.turn_rate, bodies.radius,
+            bodies.speed, bodies.acceleration, bodies.turn_speed, bodies.turn_acceleration,
+        )  # fmt: skip
 
     def load(self, world: int, spawns: Sequence[Spawn | Sequence[float]]) -> None:
         """Puts one world's avatars at their spawns, at rest and empty-handed."""

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.bodies.avatar import Commands, MotionRows, motion_rows
 from als_engine.geometry import portable_math as pmath
 from als_engine.system.compiling import inner, kernel
+
+if TYPE_CHECKING:
+    from als_engine.bodies.avatar import Commands
 from als_scenarios.game.obstacles import free_step, near
 
 if TYPE_CHECKING:
-    from als_engine.world.arrays import BoolArray, FloatArray
+    from als_engine.world.arrays import BoolArray, FloatArray, MotionRows
     from als_engine.world.state import WorldState
 
 HORIZON: Final = 36
@@ -60,8 +62,9 @@ def flee(
         things: as `obstacles.gather` has them.
         commands: `move` and `turn` are written.
     """
+    walkers = state.avatars.motion(state.bodies)
     _flee(
-        motion_rows(state), state.time_step, who, chasers, pace, state.bounds, things,
+        walkers, state.time_step, who, chasers, pace, state.bounds, things,
         commands.move, commands.turn,
     )  # fmt: skip
 
