@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.system.compiling import inner, kernel
-
-if TYPE_CHECKING:
-    from als_engine.bodies.avatar import Commands
+from als_engine.world.arrays import MotionRows
 from als_scenarios.game.obstacles import free_step, near
 
 if TYPE_CHECKING:
-    from als_engine.world.arrays import BoolArray, FloatArray, MotionRows
+    from als_engine.bodies.avatar import Commands
+    from als_engine.world.arrays import BoolArray, FloatArray
     from als_engine.world.state import WorldState
 
 HORIZON: Final = 36
