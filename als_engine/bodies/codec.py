@@ -188,10 +188,6 @@ class Codec:
         Raises:
             NoMasksError: continuous actions have none.
         """
-        if self.mode == "continuous":
-            raise NoMasksError(
-                'continuous actions have no masks: use action_mode="discrete" or "factored"'
-            )
         return self._acts.masks(
             possible.locomotion[:, :observers],
             possible.hand[:, :observers],
@@ -266,7 +262,9 @@ class _Continuous:
         return actions
 
     def masks(self, locomotion: BoolArray, hand: BoolArray, say: BoolArray) -> BoolArray:
-        raise NotImplementedError
+        raise NoMasksError(
+            'continuous actions have no masks: use action_mode="discrete" or "factored"'
+        )
 
 
 class _Factored:

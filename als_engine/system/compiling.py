@@ -57,8 +57,8 @@ def kernel(function: Any = None, /, **options: Any) -> Any:
     """Compiles what Python calls, at its first call or from the disk.
 
     Arrays that belong together come as a plain tuple, which the kernel names in its first lines:
-    `walls = WallRows(*walls)`. Numba knows the type of a plain tuple at once; a named one is looked
-    through in every call, which takes 5 microseconds and more.
+    `walls = WallRows(*walls)`. Numba knows the type of a plain tuple at once; it looks through a
+    named one, in Python, in every call.
 
     Args:
         function: what to compile.
