@@ -132,19 +132,19 @@ class Watch:
         """
         if self._seen is None:
             return
-        moved = self._answers.state.moved  # By a call, so that the physics takes it over.
+        # By a call, so that the physics takes it over.
+        moved, placed = self._answers.state.moved, self._answers.state.avatars.placed
         names = ("avatars.position", "avatars.heading", "props.position", "props.orientation")
         for name, old, new in zip(names, self._seen, self._places(), strict=True):
             changed = (old != new) & ((old == old) | (new == new))
             changed = changed.any(-1) if changed.ndim > moved.ndim else changed
-            if name.startswith("props"):
-                changed &= ~moved
+            changed &= ~(moved if name.startswith("props") else placed)
             if changed.any():
                 world = int(np.argwhere(changed)[0, 0])
                 remedy = (
                     "call state.move(prop, worlds, position, heading)"
                     if name.startswith("props")
-                    else "avatars are moved by commands alone"
+                    else "call state.place(avatar, worlds, position, heading)"
                 )
                 raise self._answers.error(
                     f"{method} writes {name}, which the physics does not take over; {remedy}", world

@@ -72,8 +72,11 @@ class Possible:
         full = state.avatars.held != NOTHING
         self.hand[..., HAND_PICK_UP], self.hand[..., HAND_PUT_DOWN] = ~full, full
 
-    def end(self) -> None:
-        """Whatever a task says, an avatar can stand still with its hand at rest."""
+    def end(self, state: WorldState) -> None:
+        """Whatever a task says, an avatar can rest; one that is absent can do nothing else."""
+        if state.avatars.come_and_go:
+            absent = ~state.avatars.present
+            self.locomotion[absent] = self.hand[absent] = self.say[absent] = False
         self.locomotion[..., 0] = self.hand[..., HAND_REST] = True
 
 
@@ -92,7 +95,7 @@ def drive(state: WorldState, commands: Commands, force: FloatArray) -> None:
     _drive(
         commands.move,
         commands.turn,
-        (avatars.velocity, avatars.held, avatars.heading, avatars.turn_rate),
+        (avatars.velocity, avatars.held, avatars.heading, avatars.turn_rate, avatars.present),
         (
             bodies.mass, bodies.speed, bodies.acceleration, bodies.turn_speed,
             bodies.turn_acceleration,
@@ -105,11 +108,14 @@ def drive(state: WorldState, commands: Commands, force: FloatArray) -> None:
 
 @kernel
 def _drive(move, turn, avatars, bodies, prop_mass, dt, force):  # type: ignore[no-untyped-def]
-    velocity, held, heading, turn_rate = avatars
+    velocity, held, heading, turn_rate, present = avatars
     mass, speed, acceleration, turn_speed, turn_acceleration = bodies
     worlds, avatars = turn.shape
     for w in range(worlds):
         for a in range(avatars):
+            if not present[w, a]:
+                force[w, a] = 0.0
+                continue
             gain = turn_acceleration[a] * dt
             change = max(-1.0, min(1.0, turn[w, a])) * turn_speed[a] - turn_rate[w, a]
             turn_rate[w, a] += max(-gain, min(gain, change))

@@ -27,6 +27,7 @@ class _Things(NamedTuple):
     """Avatars, (worlds, avatars, ...), and what of the props a door waits for or moves."""
 
     feet: FloatArray
+    present: BoolArray
     radius: FloatArray
     touches_prop: BoolArray
     used: IntArray
@@ -49,8 +50,8 @@ def swing(state: WorldState) -> None:
         state.hinges.rows(),
         LeafRows.of(state.walls, props),
         (
-            avatars.position, state.bodies.radius, avatars.touches_prop, state.events.used,
-            props.holder, props.solid, props.mass, state.moved,
+            avatars.position, avatars.present, state.bodies.radius, avatars.touches_prop,
+            state.events.used, props.holder, props.solid, props.mass, state.moved,
         ),
         turned,
     )  # fmt: skip
@@ -98,6 +99,8 @@ def _listen(w, i, dt, hinges, leaves, things):  # type: ignore[no-untyped-def]
 def _is_free(w, i, angle, hinges, leaves, things):  # type: ignore[no-untyped-def]
     """Whether a door comes no nearer to anything that is too near already or would be."""
     for a in range(things.radius.size):
+        if not things.present[w, a]:
+            continue
         x, y = things.feet[w, a, 0], things.feet[w, a, 1]
         if _meets(w, i, angle, x, y, things.radius[a] + _GAP, hinges, leaves):
             return False

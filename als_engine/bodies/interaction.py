@@ -53,7 +53,7 @@ def resolve(state: WorldState, commands: Commands) -> None:
         (
             avatars.position, avatars.heading, bodies.radius, bodies.height, avatars.held,
             avatars.utterance, avatars.touches_prop, avatars.touches_avatar, avatars.touches_wall,
-            avatars.touching,
+            avatars.touching, avatars.present,
         ),
         (
             props.position, props.orientation, props.velocity, props.shape, props.half,
@@ -78,6 +78,7 @@ class _Avatars(NamedTuple):
     touches_avatar: BoolArray
     touches_wall: BoolArray
     touching: BoolArray
+    present: BoolArray
 
 
 class _Props(NamedTuple):
@@ -110,6 +111,9 @@ def _resolve(hand, say, avatars, props, walls, sounds, events):  # type: ignore[
     for w in range(hand.shape[0]):
         for a in range(hand.shape[1]):
             events.picked_up[w, a] = events.put_down[w, a] = events.used[w, a] = NOTHING
+            if not avatars.present[w, a]:
+                avatars.utterance[w, a], events.bumped[w, a] = NOTHING, False
+                continue
             avatars.utterance[w, a] = say[w, a]
             touch = _touches(w, a, avatars)
             events.bumped[w, a] = touch and not avatars.touching[w, a]
@@ -196,7 +200,7 @@ def _free_spot(w, a, i, avatars, props, walls):  # type: ignore[no-untyped-def]
         for b in range(avatars.radius.size):
             reach = size + avatars.radius[b] + 0.5 * _GAP
             d = (x - avatars.position[w, b, 0]) ** 2 + (y - avatars.position[w, b, 1]) ** 2
-            free = free and d >= reach * reach
+            free = free and (d >= reach * reach or not avatars.present[w, b])
         for j in range(props.shape.shape[1]):
             free = free and (j == i or _is_clear_of(w, j, x, y, size, props))
         for j in range(walls.used[w]):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, TypeVar
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
+from als_engine.bodies.avatar import Commands
 from als_engine.bodies.codec import as_array
 from als_engine.checks import at_least_one
 from als_engine.envs.attributes import Generators
@@ -24,6 +25,7 @@ from als_engine.system.ownership import DeepCopied
 from als_engine.world.snapshot import Snapshot
 
 Observation = dict[str, NDArray[Any]]
+V = TypeVar("V")
 
 
 def parallel_env(
@@ -50,7 +52,12 @@ def parallel_env(
 
 
 class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ignore[misc]
-    """One world as a PettingZoo parallel environment; an episode ends for all agents at once."""
+    """One world as a PettingZoo parallel environment; an episode ends for all agents at once.
+
+    An avatar that leaves the world terminates its agent: it gets its last reward, and is in
+    `agents` no more. One that comes is added to them. PettingZoo's agents do not come back within
+    an episode: where a task lets an avatar in again, it stands there, and nobody drives it.
+    """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 - PettingZoo's, an instance may have its own
         "name": "als_engine",
@@ -85,6 +92,8 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         self.action_spaces = {
             agent: deepcopy(self.simulation.action_space) for agent in self.possible_agents
         }
+        codec, resting = self.simulation.codec, Commands(1, len(self.possible_agents))
+        self._resting = codec.encode(resting, len(self.possible_agents))
         self._generators = Generators(1)
         self._window: Window | None = None
 
@@ -125,9 +134,9 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         self._generators.seed([seed], [0])
         self.simulation.reset([seed], level=(options or {}).get("level"))
         self.simulation.observe()
-        self.agents = list(self.possible_agents)
+        self.agents = self._who_is_there()
         self._show()
-        return self._observations(), self._infos()
+        return self._of(self.agents, self._observations()), self._of(self.agents, self._infos())
 
     def snapshot(self) -> Snapshot:
         """The moment, to be restored here, in another environment or in another process.
@@ -153,9 +162,10 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         simulation.observe()
         self._generators.restore([0], snapshot.moments)
         ended = simulation.terminated[0] or simulation.truncated[0]
-        self.agents = [] if ended else list(self.possible_agents)
+        self.agents = [] if ended else self._who_is_there()
         self._show()
-        return self._observations(), self._infos()
+        seen = self.possible_agents if ended else self.agents
+        return self._of(seen, self._observations()), self._of(seen, self._infos())
 
     def fork(self, num_envs: int) -> list[ParallelWorld]:
         """So many environments, each at this moment; every one is to be closed."""
@@ -192,7 +202,7 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         """Advances the world by one step.
 
         Args:
-            actions: one for each agent.
+            actions: one for each of `agents`; those of agents that are not there are ignored.
 
         Raises:
             ActionError: an agent has no action, or one that is not in its action space.
@@ -203,34 +213,47 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         if not self.agents or simulation.terminated[0] or simulation.truncated[0]:
             raise ResetNeededError("the episode has not begun or has ended: call reset()")
         simulation.step(self._stack(actions))
-        acted, rewards = self.agents, simulation.rewards[0].tolist()
+        there = self._who_is_there()
+        told = [agent for agent in self.possible_agents if agent in self.agents or agent in there]
+        rewards = dict(zip(self.possible_agents, simulation.rewards[0].tolist(), strict=True))
         terminated, truncated = bool(simulation.terminated[0]), bool(simulation.truncated[0])
-        if terminated or truncated:
-            self.agents = []
+        self.agents = [] if terminated or truncated else there
         self._show()
         return (
-            self._observations(),
-            dict(zip(acted, rewards, strict=True)),
-            dict.fromkeys(acted, terminated),
-            dict.fromkeys(acted, truncated),
-            self._infos(),
+            self._of(told, self._observations()),
+            self._of(told, rewards),
+            {agent: terminated or agent not in there for agent in told},
+            dict.fromkeys(told, truncated),
+            self._of(told, self._infos()),
         )
 
+    def _who_is_there(self) -> list[str]:
+        """The agents whose avatars are in the world, and have not left it in this episode."""
+        avatars = self.simulation.state.avatars
+        there = (avatars.present[0] & ~avatars.left[0]).tolist()
+        return [agent for agent, here in zip(self.possible_agents, there, strict=True) if here]
+
+    @staticmethod
+    def _of(agents: list[str], by_agent: dict[str, V]) -> dict[str, V]:
+        return {agent: by_agent[agent] for agent in agents}
+
     def _stack(self, actions: dict[str, Any]) -> NDArray[Any]:
-        """The agents' actions as (1, avatars, ...)."""
-        missing = [agent for agent in self.possible_agents if agent not in actions]
+        """The agents' actions as (1, avatars, ...); whoever has no agent now rests."""
+        missing = [agent for agent in self.agents if agent not in actions]
         if missing:
             raise ActionError(f"no action for {', '.join(missing)}")
         for agent in actions:
             if agent not in self.possible_agents:
                 raise ActionError(unknown("agent", str(agent), self.possible_agents))
         expected = self.simulation.codec.shape
-        given = [as_array(actions[agent]) for agent in self.possible_agents]
-        for agent, action in zip(self.possible_agents, given, strict=True):
-            if action.shape != expected:
-                raise ActionError(
-                    f"the action of {agent} has shape {action.shape}, expected {expected}"
-                )
+        given = list(self._resting[0])
+        for avatar, agent in enumerate(self.possible_agents):
+            if agent in self.agents:
+                action = given[avatar] = as_array(actions[agent])
+                if action.shape != expected:
+                    raise ActionError(
+                        f"the action of {agent} has shape {action.shape}, expected {expected}"
+                    )
         return np.stack(given)[None]
 
     def render(self) -> NDArray[np.uint8] | None:

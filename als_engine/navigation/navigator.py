@@ -367,7 +367,7 @@ def _give_way(w, a, wanted, avoid, who, directions, walkers):  # type: ignore[no
     position, velocity, radius = walkers.position[w], walkers.velocity[w], walkers.radius
     bend, back_x, back_y = 0.0, 0.0, 0.0
     for b in range(radius.shape[0]):
-        if b == a:
+        if b == a or not walkers.present[w, b]:
             continue
         ox, oy = position[b, 0] - position[a, 0], position[b, 1] - position[a, 1]
         away = math.sqrt(ox * ox + oy * oy) + 1e-9

@@ -21,7 +21,7 @@ WALL: Final = -1
 """What `feel` reads for a body that is neither prop nor avatar; avatar `a` is `WALL - 1 - a`."""
 
 FAR: Final = 1_000.0
-"""Where props that are carried or absent are parked, metres along x and y."""
+"""Where props that are carried or absent are parked, metres along x and y; avatars along -y."""
 
 _EXPLODED: Final = 500.0
 _TOUCHING: Final = 0.01
@@ -51,6 +51,8 @@ def find_awake(avatars, props, quiet, awake):  # type: ignore[no-untyped-def]
             moving = props.velocity[w, i, 0] != 0.0 or props.velocity[w, i, 1] != 0.0
             moving |= props.velocity[w, i, 2] != 0.0
             for a in range(avatars.radius.size):
+                if not avatars.present[w, a]:
+                    continue
                 dx = avatars.position[w, a, 0] - props.position[w, i, 0]
                 dy = avatars.position[w, a, 1] - props.position[w, i, 1]
                 reach = _bounding_radius(props.half[w, i]) + avatars.radius[a] + _WAKE
@@ -104,6 +106,16 @@ def parking(prop, half_height):  # type: ignore[no-untyped-def]
 
 
 @inner
+def standing(w, a, avatars):  # type: ignore[no-untyped-def]
+    """Where the middle of an avatar is: over its feet, or far away where it is absent."""
+    place = avatars.position[w, a].copy()
+    if not avatars.present[w, a]:
+        place[0], place[1], place[2] = FAR + 10.0 * a, -FAR, 0.0
+    place[2] += avatars.height[a] / 2.0
+    return place
+
+
+@inner
 def take_pose(pose, time_step, w, i, props):  # type: ignore[no-untyped-def]
     """Writes what was read of a prop that is awake: `pose` is (7,), place and quaternion."""
     for k in range(3):
@@ -123,18 +135,22 @@ def scan(readings, avatars, props, walls, near, broken):  # type: ignore[no-unty
     worlds, count = near.shape
     first = NOTHING
     for w in range(worlds):
-        broken[w] = not is_sound(readings[w], props.position[w], props.orientation[w])
+        broken[w] = not is_sound(
+            readings[w], avatars.present[w], props.position[w], props.orientation[w]
+        )
         if broken[w]:
             first = w if first == NOTHING else first
             near[w] = False
             continue
         for a in range(count):
+            if not avatars.present[w, a]:
+                continue
             for k in range(3):
                 avatars.position[w, a, k] = readings[w, a, k]
                 avatars.velocity[w, a, k] = readings[w, a, 3 + k]
             avatars.position[w, a, 2] -= avatars.height[a] / 2.0
         for a in range(count):
-            near[w, a] = (
+            near[w, a] = avatars.present[w, a] and (
                 _near_avatar(w, a, avatars)
                 or _near_prop(w, a, avatars, props)
                 or _near_wall(w, a, avatars, walls)
@@ -143,12 +159,14 @@ def scan(readings, avatars, props, walls, near, broken):  # type: ignore[no-unty
 
 
 @inner
-def is_sound(readings, prop_position, prop_orientation):  # type: ignore[no-untyped-def]
+def is_sound(readings, present, prop_position, prop_orientation):  # type: ignore[no-untyped-def]
     """Says whether one world's bodies are where bodies can be: finite, and not too far away.
 
-    Readings are (avatars, 6), position and velocity.
+    Readings are (avatars, 6), position and velocity; those of who is not present do not count.
     """
     for a in range(readings.shape[0]):
+        if not present[a]:
+            continue
         for k in range(6):  # A NaN fails every comparison.
             if not (-_EXPLODED < readings[a, k] < _EXPLODED):
                 return False
@@ -169,7 +187,7 @@ def _near_avatar(w, a, avatars):  # type: ignore[no-untyped-def]
         dx = position[w, b, 0] - position[w, a, 0]
         dy = position[w, b, 1] - position[w, a, 1]
         reach = radius[a] + radius[b] + _REACH
-        if b != a and dx * dx + dy * dy < reach * reach:
+        if b != a and avatars.present[w, b] and dx * dx + dy * dy < reach * reach:
             return True
     return False
 

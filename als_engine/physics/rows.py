@@ -23,6 +23,8 @@ class AvatarRows(NamedTuple):
     touches_prop: BoolArray
     touches_avatar: BoolArray
     touches_wall: BoolArray
+    present: BoolArray
+    placed: BoolArray
 
 
 class PropRows(NamedTuple):
@@ -45,7 +47,7 @@ def avatar_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
     return (
         avatars.position, avatars.velocity, avatars.heading, bodies.radius, bodies.height,
         bodies.mass, avatars.touch, avatars.touches_prop, avatars.touches_avatar,
-        avatars.touches_wall,
+        avatars.touches_wall, avatars.present, avatars.placed,
     )  # fmt: skip
 
 

@@ -177,7 +177,7 @@ def fill(scene: Scene, state: WorldState, which: NDArray[np.intp], first: int = 
             s.present, s.position, s.heading, s.half, s.paper, s.ink, s.glyphs, s.rows, s.columns,
         ),
         (screens.on, screens.position, screens.heading, screens.half, screens.pixels),
-        (a.position, a.heading, a.color, state.bodies.radius, state.bodies.height),
+        (a.position, a.heading, a.color, a.present, state.bodies.radius, state.bodies.height),
         bitmaps(),
     )  # fmt: skip
     return scene
@@ -372,9 +372,11 @@ def _add_screens(scene, w, of, screens):
 @inlined
 def _add_avatars(scene, w, of, avatars):
     """Appends the avatars: trunk, shoulders, head."""
-    position, heading, color, radius, height = avatars
+    position, heading, color, present, radius, height = avatars
     size, tones = scene.half, scene.tones
     for j in range(heading.shape[1]):
+        if not present[of, j]:
+            continue
         cos, sin = pmath.cos(heading[of, j]), pmath.sin(heading[of, j])
         r = np.float32(color[of, j, 0])
         g, b = np.float32(color[of, j, 1]), np.float32(color[of, j, 2])

@@ -77,7 +77,7 @@ class Audio(Sensor):
             worlds,
             (
                 avatars.position, avatars.velocity, avatars.heading, avatars.utterance,
-                state.events.bumped, state.bodies.height,
+                state.events.bumped, state.bodies.height, avatars.present,
             ),
             self._voices,
             (sounds.position, sounds.bands, sounds.on),
@@ -169,7 +169,7 @@ def _listen(
     loud: BoolArray,
 ) -> None:
     """Works out where one world's heads are, and what each avatar sends out."""
-    position, velocity, heading, utterance, bumped, height = avatars
+    position, velocity, heading, utterance, bumped, height, present = avatars
     for i in range(len(loud)):
         head[i, 0], head[i, 1] = position[w, i, 0], position[w, i, 1]
         head[i, 2] = position[w, i, 2] + EYE_HEIGHT * height[i]
@@ -178,7 +178,7 @@ def _listen(
         speed = math.sqrt(x * x + y * y)
         steps = speed if speed > STILL else 0.0
         bump = 1.0 if bumped[w, i] else 0.0
-        loud[i] = steps > 0.0 or bump > 0.0 or said >= 0
+        loud[i] = present[w, i] and (steps > 0.0 or bump > 0.0 or said >= 0)
         for band in range(SOUND_BANDS):
             moving[i, band] = steps * FOOTSTEPS[band] + bump * BUMP[band]
             speaking[i, band] = moving[i, band] + (voice[said, band] if said >= 0 else 0.0)

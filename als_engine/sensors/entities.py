@@ -26,8 +26,8 @@ class Entities(Sensor):
 
     Rows go from the nearest to the farthest (horizontally; ties go to props, avatars, signs, sounds
     in this order, then to the lower index); rows without a thing are 0. Props in the avatar's own
-    hand, absent props and silent sound sources have no row. The line of sight goes from the eyes to
-    the centre of a thing, or to the eyes of an avatar.
+    hand, absent props and avatars, and silent sound sources have no row. The line of sight goes
+    from the eyes to the centre of a thing, or to the eyes of an avatar.
 
     | column | is | range |
     | --- | --- | --- |
@@ -69,7 +69,10 @@ class Entities(Sensor):
         avatars, props, signs = state.avatars, state.props, state.signs
         fill_rows(
             worlds,
-            (avatars.position, avatars.velocity, avatars.heading, avatars.color, avatars.held),
+            (
+                avatars.position, avatars.velocity, avatars.heading, avatars.color, avatars.held,
+                avatars.present,
+            ),
             (state.bodies.radius, state.bodies.height, state.bodies.mass),
             (props.position, props.velocity, props.orientation, props.half, props.color),
             (

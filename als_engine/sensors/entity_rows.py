@@ -133,12 +133,12 @@ def _gather_avatars(
     looks: NDArray[np.float32],
     hidden: NDArray[np.int64],
 ) -> None:
-    position, velocity, heading, color, held = avatars
+    position, velocity, heading, color, held, present = avatars
     radius, height, mass = bodies
     num = position.shape[1]
     for i in range(num):
         thing = first + i
-        hidden[thing] = i
+        hidden[thing] = i if present[w, i] else _ABSENT
         motion[thing, _X], motion[thing, _Y] = position[w, i, 0], position[w, i, 1]
         motion[thing, _Z] = position[w, i, 2] + 0.5 * height[i]
         motion[thing, _LOOK] = position[w, i, 2] + EYE_HEIGHT * height[i]

@@ -99,6 +99,7 @@ def _parts(state: WorldState) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "avatars.heading", _direction(avatars.heading)
     yield "avatars.turn_rate", avatars.turn_rate
     yield "avatars.held", _one_hot(avatars.held, len(props.names))
+    yield "avatars.present", avatars.present
     yield "avatars.utterance", _one_hot(avatars.utterance, len(state.utterances))
     if speech.slots:
         yield "avatars.said_verb", _one_hot(state.said_verb, len(speech.verbs))

@@ -81,7 +81,7 @@ class Acting:
         """
         self._possible.begin(self._state)
         self._task.action_mask(self._state, self._possible)
-        self._possible.end()
+        self._possible.end(self._state)
         return self.codec.masks(self._possible, self.observers)
 
     def expert_actions(self) -> NDArray[Any]:

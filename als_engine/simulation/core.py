@@ -206,6 +206,7 @@ class Simulation(DeepCopied):
         # First of all: a wrong action changes nothing.
         acting.decode(actions, company=bool(drivers))
         self.ready[:] = False
+        self.scoring.note_who_acts()
         broken = self.moving.move(acting.drive(drivers))
         interaction.resolve(state, acting.commands)
         state.step += 1

@@ -108,6 +108,10 @@ class Observing:
                 sensor.read_some(self._state, parts, worlds)
         for key, avatar in self._lacking:
             parts[key][:, avatar] = 0
+        if self._state.avatars.come_and_go:
+            absent = ~self._state.avatars.present[:, : self._observers]
+            for array in parts.values():
+                array[absent] = 0
         if self._flat is not None:
             self._flat.join(parts, self.observations[FLAT])
 

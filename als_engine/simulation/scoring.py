@@ -49,6 +49,12 @@ class Scoring:
         self.terminated: BoolArray = np.zeros(state.num_worlds, np.bool_)
         self.truncated: BoolArray = np.zeros(state.num_worlds, np.bool_)
         self._checked_metrics = False
+        self._acting: BoolArray | None = None
+
+    def note_who_acts(self) -> None:
+        """Notes who is there as a step begins: the others get no reward for it."""
+        avatars = self._state.avatars
+        self._acting = avatars.present.copy() if avatars.come_and_go else None
 
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
         """What has to be kept of a moment, by name; the first axis is the world."""
@@ -98,6 +104,8 @@ class Scoring:
             self.rewards[:] = add_terms(terms)
         else:
             self.rewards[:] = self._answers.reward(self._task.reward(self._state))
+        if self._acting is not None:
+            self.rewards[~self._acting] = self.terms[~self._acting] = 0.0
         self.watch.check("reward_terms" if self.has_terms else "reward")
 
     def metrics(self) -> dict[str, NDArray[Any]]:

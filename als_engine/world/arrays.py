@@ -1,4 +1,4 @@
-"""The arrays of all worlds, by what they are about: avatars, props, walls, signs, sounds, events.
+"""The arrays of all worlds, by what they are about: avatars, props, walls, sounds, events.
 
 The first axis is always the world, the second the avatar or the thing. Lengths are metres, angles
 radians, forces newtons. Positions are float64, so that a replay is exact.
@@ -6,26 +6,16 @@ radians, forces newtons. Positions are float64, so that a replay is exact.
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from als_engine.font.glyphs import indices
+from als_engine.errors import ArgumentError
 from als_engine.geometry import portable_math as pmath
-from als_engine.world.layout import (
-    SIGN_COLUMNS,
-    SIGN_ROWS,
-    SOUND_BANDS,
-    Layout,
-    Prop,
-    Spawn,
-    check_sign_text,
-    rgb,
-)
+from als_engine.world.layout import SOUND_BANDS, Layout, Prop, Spawn, rgb
 from als_engine.world.shapes import (
     SHAPE_BOX,
     SHAPE_COMPOUND,
@@ -51,7 +41,6 @@ __all__ = [
     "IntArray",
     "Parts",
     "Props",
-    "Signs",
     "Sounds",
     "Walls",
 ]
@@ -63,6 +52,7 @@ TOUCH_SECTORS: Final = 8
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
+Worlds = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
 
 
@@ -114,6 +104,7 @@ class MotionRows(NamedTuple):
     acceleration: FloatArray
     turn_speed: FloatArray
     turn_acceleration: FloatArray
+    present: BoolArray
 
 
 class Arrays:
@@ -139,6 +130,10 @@ class Avatars(Arrays):
         touches_prop: (…, props), touches_avatar: (…, avatars), touches_wall: contacts of this step.
         touching: any of them.
         color: (…, 3) uint8.
+        present: it is in the world. One that is not keeps the position that it left.
+        left: it has left the world in this episode, and may have come back.
+        placed: a task has moved it, taken it in or out, and the physics has yet to take that over.
+        come_and_go: a bool, whether any avatar ever was absent.
     """
 
     def __init__(self, num_worlds: int, bodies: Sequence[Body], num_props: int) -> None:
@@ -156,12 +151,17 @@ class Avatars(Arrays):
         self.touching: BoolArray = np.zeros(shape, np.bool_)
         self.color: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
         self.color[:] = [rgb(body.color) for body in bodies]
+        self.present: BoolArray = np.ones(shape, np.bool_)
+        self.left: BoolArray = np.zeros(shape, np.bool_)
+        self.placed: BoolArray = np.zeros(shape, np.bool_)
+        self.come_and_go = False
 
-    def motion(self, bodies: Bodies) -> tuple[FloatArray, ...]:
+    def motion(self, bodies: Bodies) -> tuple[NDArray[Any], ...]:
         """What a kernel makes `MotionRows` of."""
         return (
             self.position, self.velocity, self.heading, self.turn_rate, bodies.radius,
             bodies.speed, bodies.acceleration, bodies.turn_speed, bodies.turn_acceleration,
+            self.present,
         )  # fmt: skip
 
     def load(self, world: int, spawns: Sequence[Spawn | Sequence[float]]) -> None:
@@ -170,10 +170,55 @@ class Avatars(Arrays):
             getattr(self, name)[world] = 0.0
         for name in ("touches_prop", "touches_avatar", "touches_wall", "touching"):
             getattr(self, name)[world] = False
+        self.left[world] = self.placed[world] = False
         self.held[world] = self.utterance[world] = NOTHING
         places = [spawn if isinstance(spawn, Spawn) else Spawn(spawn) for spawn in spawns]
         self.position[world, :, :2] = [place.position[:2] for place in places]
         self.heading[world] = [place.heading for place in places]
+        self.present[world] = [place.present for place in places]
+        self.come_and_go |= not all(place.present for place in places)
+
+    def put(
+        self, worlds: Worlds, avatar: int, position: ArrayLike, heading: ArrayLike | None
+    ) -> None:
+        """Puts one avatar of some worlds somewhere else, at rest, and into the world.
+
+        Raises:
+            ArgumentError: that is no place; nothing has changed.
+        """
+        spot = np.asarray(position, np.float64)
+        angle = self.heading[worlds, avatar] if heading is None else np.asarray(heading, np.float64)
+        if spot.shape not in ((2,), (3,), (worlds.size, 2), (worlds.size, 3)):
+            raise ArgumentError(
+                f"a place is (x, y), or one row for each of {worlds.size} worlds, got an array "
+                f"{spot.shape}"
+            )
+        if angle.shape not in ((), (worlds.size,)):
+            raise ArgumentError(f"a heading is one number for each world, got {angle.shape}")
+        if not (np.isfinite(spot).all() and np.isfinite(angle).all()):
+            raise ArgumentError("a place or a heading is not finite")
+        self.position[worlds, avatar, : spot.shape[-1]] = spot
+        turned = (angle + np.pi) % (2 * np.pi) - np.pi
+        self.heading[worlds, avatar] = np.where(np.abs(angle) <= np.pi, angle, turned)
+        self.present[worlds, avatar] = True
+        self.stop(worlds, avatar)
+
+    def leave(self, worlds: Worlds, avatar: int) -> None:
+        """Takes one avatar of some worlds out of them."""
+        self.left[worlds, avatar] |= self.present[worlds, avatar]
+        self.present[worlds, avatar] = False
+        self.come_and_go = True
+        self.stop(worlds, avatar)
+
+    def stop(self, worlds: Worlds, avatar: int) -> None:
+        """Lets one avatar of some worlds rest, say nothing and touch nothing."""
+        for name in ("velocity", "turn_rate", "touch"):
+            getattr(self, name)[worlds, avatar] = 0.0
+        for name in ("touches_prop", "touches_avatar", "touches_wall", "touching"):
+            getattr(self, name)[worlds, avatar] = False
+        self.touches_avatar[worlds, :, avatar] = False
+        self.utterance[worlds, avatar] = NOTHING
+        self.placed[worlds, avatar] = True
 
 
 class Props(Arrays):
@@ -220,6 +265,26 @@ class Props(Arrays):
         self.color[world] = [rgb(prop.color) for prop in every]
         for name in ("present", "mass", "friction", "portable", "usable", "solid"):
             getattr(self, name)[world] = [getattr(prop, name) for prop in every]
+
+    def drop(self, worlds: Worlds, avatar: int, feet: FloatArray) -> BoolArray:
+        """Lays what one avatar carries on the floor where it stands.
+
+        Args:
+            worlds: indices.
+            avatar: who.
+            feet: (n, 3), where it stands in these worlds.
+
+        Returns:
+            (n, props): what was carried.
+        """
+        carried: BoolArray = self.holder[worlds] == avatar
+        row, prop = np.nonzero(carried)
+        world = worlds[row]
+        self.position[world, prop, :2] = feet[row, :2]
+        self.position[world, prop, 2] = self.half[world, prop, 2]
+        self.velocity[world, prop] = 0.0
+        self.holder[world, prop] = NOTHING
+        return carried
 
 
 class Parts(Arrays):
@@ -308,57 +373,6 @@ class Walls(Arrays):
     def rows(self) -> tuple[NDArray[Any], ...]:
         """The arrays that kernels take, in the order of `geometry.sight.WallRows`."""
         return (self.filled, self.position, self.half, self.cos, self.sin)
-
-
-class Signs(Arrays):
-    """Named boards with text; arrays are (worlds, signs, ...).
-
-    Attributes:
-        position: (…, 3) of the centre. heading: the direction it faces. half: (…, 2) half width
-            and half height. present: bool. paper, ink: (…, 3) uint8.
-        glyphs: (…, 4, 16) indices of the font's characters, 0 where empty; those of ASCII are
-            their codes. rows, columns: how many are in use.
-        text: lists of str, `text[world][sign]`.
-        version: (worlds,) goes up whenever a text of that world changes.
-    """
-
-    def __init__(self, num_worlds: int, names: Sequence[str]) -> None:
-        shape = (num_worlds, len(names))
-        self.names: tuple[str, ...] = tuple(names)
-        self.position: FloatArray = np.zeros((*shape, 3))
-        self.heading: FloatArray = np.zeros(shape)
-        self.half: FloatArray = np.zeros((*shape, 2))
-        self.present: BoolArray = np.ones(shape, np.bool_)
-        self.paper: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
-        self.ink: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
-        self.glyphs: NDArray[np.uint16] = np.zeros((*shape, SIGN_ROWS, SIGN_COLUMNS), np.uint16)
-        self.rows: IntArray = np.zeros(shape, np.int32)
-        self.columns: IntArray = np.zeros(shape, np.int32)
-        self.text: list[list[str]] = [[""] * len(names) for _ in range(num_worlds)]
-        self.version: NDArray[np.int64] = np.zeros(num_worlds, np.int64)
-
-    def load(self, world: int, layout: Layout) -> None:
-        """Writes one world's signs as the layout has them."""
-        for i, sign in enumerate(layout.signs.values()):
-            self.position[world, i] = sign.position
-            self.heading[world, i] = sign.heading
-            self.half[world, i] = (sign.width / 2, sign.height / 2)
-            self.paper[world, i] = rgb(sign.paper)
-            self.ink[world, i] = rgb(sign.ink)
-            self.present[world, i] = True
-            self.write(world, i, sign.text)
-
-    def write(self, world: int, sign: int, text: str) -> None:
-        """Puts a text on one world's sign, normalised (NFC)."""
-        lines = check_sign_text(f"sign {self.names[sign]!r}", text)
-        glyphs = self.glyphs[world, sign]
-        glyphs[:] = 0
-        for row, line in enumerate(lines):
-            glyphs[row, : len(line)] = indices(line)
-        self.rows[world, sign] = len(lines)
-        self.columns[world, sign] = max(1, *map(len, lines))
-        self.text[world][sign] = unicodedata.normalize("NFC", text)
-        self.version[world] += 1
 
 
 class Sounds(Arrays):

@@ -67,11 +67,13 @@ def check_spawns(state: WorldState, world: int) -> None:
     inside = (np.abs(cos * x + sin * y) < half[:, 0]) & (np.abs(cos * y - sin * x) < half[:, 1])
     low, high = center[:, 2] - half[:, 2], center[:, 2] + half[:, 2]
     inside &= (low < state.bodies.height[:, None]) & (high > 0.1)
+    present = state.avatars.present[world]
+    inside &= present[:, None]
     if inside.any():
         avatar, thing = (int(i[0]) for i in np.nonzero(inside))
         raise LayoutError(f"spawn {avatar} is inside {things[thing]}")
     apart = pmath.hypot(*(spawn[:, None, :2] - spawn[None, :, :2]).transpose(2, 0, 1))
-    close = np.triu(apart < state.bodies.radius, 1)
+    close = np.triu(apart < state.bodies.radius, 1) & present & present[:, None]
     if close.any():
         one, other = (int(i[0]) for i in np.nonzero(close))
         raise LayoutError(f"spawns {one} and {other} are in the same place")

@@ -193,10 +193,14 @@ class SoundSource:
 
 @dataclass(frozen=True, slots=True)
 class Spawn:
-    """Where an avatar starts: (x, y) in metres and the direction that it faces, radians."""
+    """Where an avatar starts: (x, y) in metres and the direction that it faces, radians.
+
+    `present=False` keeps it out of the world until the task calls `state.place`.
+    """
 
     position: Sequence[float]
     heading: float = 0.0
+    present: bool = True
 
 
 @dataclass(frozen=True)
@@ -256,6 +260,8 @@ class Layout:
             if len(place.position) not in (2, 3):
                 raise LayoutError(f"spawn {i} needs a position (x, y), got {place.position}")
             _check_finite(f"spawn {i}", (*place.position, place.heading))
+        if not any(getattr(spawn, "present", True) for spawn in self.spawns):
+            raise LayoutError("no spawn is present: at least one avatar has to be there")
 
 
 def _check_finite(what: str, values: Sequence[float]) -> None:

@@ -1,4 +1,4 @@
-"""Takes moments of worlds out of a `WorldState` and puts them back.
+"""Takes moments of worlds out of a `WorldState` and puts them back, and hashes them.
 
 What is put back may come from somebody else's file: `check` compares every array with those that
 there are, and every index with what it is an index of, since kernels go where an index leads them.
@@ -6,21 +6,31 @@ there are, and every index with what it is an index of, since kernels go where a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.errors import LayoutError, SnapshotError
 from als_engine.geometry import portable_math as pmath
-from als_engine.world.arrays import NOTHING, SHAPE_COMPOUND, SHAPE_CYLINDER
+from als_engine.world.arrays import (
+    NOTHING,
+    SHAPE_COMPOUND,
+    SHAPE_CYLINDER,
+    Arrays,
+    Parts,
+    Walls,
+)
 from als_engine.world.layout import OPENS, check_sign_text
 from als_engine.world.shapes import MAX_PARTS
 from als_engine.world.snapshot import Moment
-from als_engine.world.state import WorldState
 
-__all__ = ["check", "put", "put_memories", "take"]
+if TYPE_CHECKING:
+    from als_engine.world.state import WorldState
+
+__all__ = ["check", "digest", "put", "put_memories", "take"]
 
 Worlds = NDArray[np.intp]
 Saved = Mapping[str, NDArray[Any]]
@@ -189,6 +199,7 @@ def put(state: WorldState, worlds: Worlds, saved: Saved, moments: tuple[Moment, 
     for world in worlds.tolist():
         for screen in range(len(state.screens.names)):
             state.screens.sum(world, screen)
+    state.avatars.come_and_go |= bool(state.avatars.left.any() or not state.avatars.present.all())
     state.hinges.in_use |= bool(state.hinges.hinged.any())
     state.hang(worlds)
     for world, moment in zip(worlds.tolist(), moments, strict=True):
@@ -213,3 +224,37 @@ def put_memories(state: WorldState, worlds: Worlds, saved: Saved) -> None:
         seen = {name.removeprefix(own): a for name, a in saved.items() if name.startswith(own)}
         if seen:
             memory.remember(worlds, seen)
+
+
+def digest(state: WorldState, world: int) -> bytes:
+    """A 16-byte hash of everything in one world, quantities included."""
+    hashed = hashlib.blake2b(digest_size=16)
+    groups: list[Arrays] = [state.avatars, state.props, state.walls]
+    groups += [state.signs, state.sounds, state.events]
+    if state.parts.count[world]:
+        groups.append(state.parts)
+    if state.hinges.hinged[world].any():
+        groups.append(state.hinges)
+    if state.screens.names:
+        groups.append(state.screens)
+    comes_and_goes = state.avatars.left[world].any() or not state.avatars.present[world].all()
+    for group in groups:
+        for name, array in group.arrays():
+            # What follows from others, what an episode never changes, or tells.
+            if name in ("version", "filled", "switch", "placed"):
+                continue
+            if name in ("present", "left") and group is state.avatars and not comes_and_goes:
+                continue
+            part = array[world]
+            if isinstance(group, (Walls, Parts)) and array.ndim > 1:
+                part = part[: group.count[world]]
+            if name == "glyphs":  # A byte of each will do: the texts themselves follow below.
+                part = part.astype(np.uint8)
+            hashed.update(np.ascontiguousarray(part).tobytes())
+    for name in sorted(state.quantities):
+        hashed.update(np.ascontiguousarray(state.quantities[name][world]).tobytes())
+    for array in (state.level, state.step, state.key):
+        hashed.update(array[world].tobytes())
+    texts = [state.instructions[world], state.signs.text[world], state.sounds.text[world]]
+    hashed.update(repr(texts).encode())
+    return hashed.digest()

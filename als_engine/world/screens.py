@@ -1,4 +1,4 @@
-"""Screens: upright boards that show pictures, which a task may switch while an episode runs.
+"""Signs and screens: upright boards that a task may write on, or whose pictures it may switch.
 
 A picture is a uint8 array (rows, columns, 3), or a PNG file that the scenario ships. All levels of
 a scenario show pictures of one size on a screen, so that its array never grows. Lengths are metres.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.errors import LayoutError, SavedFileError
+from als_engine.font.glyphs import indices
 from als_engine.system.safe_files import read_bytes
-from als_engine.world.arrays import Arrays, BoolArray, FloatArray
+from als_engine.world.arrays import Arrays, BoolArray, FloatArray, IntArray
+from als_engine.world.layout import SIGN_COLUMNS, SIGN_ROWS, Layout, check_sign_text, rgb
 
-__all__ = ["MAX_PIXELS", "Screen", "Screens", "load_picture"]
+__all__ = ["MAX_PIXELS", "Screen", "Screens", "Signs", "load_picture"]
 
 MAX_PIXELS: Final = 512
 """The most rows and columns of a picture."""
@@ -165,3 +168,54 @@ class Screens(Arrays):
         """Sums up one world's picture, for cameras that average over pixels."""
         sums = self.picture[world, screen].cumsum(0, dtype=np.uint32).cumsum(1, dtype=np.uint32)
         self.sums[world, screen, 1:, 1:] = sums
+
+
+class Signs(Arrays):
+    """Named boards with text; arrays are (worlds, signs, ...).
+
+    Attributes:
+        position: (…, 3) of the centre. heading: the direction it faces. half: (…, 2) half width
+            and half height. present: bool. paper, ink: (…, 3) uint8.
+        glyphs: (…, 4, 16) indices of the font's characters, 0 where empty; those of ASCII are
+            their codes. rows, columns: how many are in use.
+        text: lists of str, `text[world][sign]`.
+        version: (worlds,) goes up whenever a text of that world changes.
+    """
+
+    def __init__(self, num_worlds: int, names: Sequence[str]) -> None:
+        shape = (num_worlds, len(names))
+        self.names: tuple[str, ...] = tuple(names)
+        self.position: FloatArray = np.zeros((*shape, 3))
+        self.heading: FloatArray = np.zeros(shape)
+        self.half: FloatArray = np.zeros((*shape, 2))
+        self.present: BoolArray = np.ones(shape, np.bool_)
+        self.paper: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+        self.ink: NDArray[np.uint8] = np.zeros((*shape, 3), np.uint8)
+        self.glyphs: NDArray[np.uint16] = np.zeros((*shape, SIGN_ROWS, SIGN_COLUMNS), np.uint16)
+        self.rows: IntArray = np.zeros(shape, np.int32)
+        self.columns: IntArray = np.zeros(shape, np.int32)
+        self.text: list[list[str]] = [[""] * len(names) for _ in range(num_worlds)]
+        self.version: NDArray[np.int64] = np.zeros(num_worlds, np.int64)
+
+    def load(self, world: int, layout: Layout) -> None:
+        """Writes one world's signs as the layout has them."""
+        for i, sign in enumerate(layout.signs.values()):
+            self.position[world, i] = sign.position
+            self.heading[world, i] = sign.heading
+            self.half[world, i] = (sign.width / 2, sign.height / 2)
+            self.paper[world, i] = rgb(sign.paper)
+            self.ink[world, i] = rgb(sign.ink)
+            self.present[world, i] = True
+            self.write(world, i, sign.text)
+
+    def write(self, world: int, sign: int, text: str) -> None:
+        """Puts a text on one world's sign, normalised (NFC)."""
+        lines = check_sign_text(f"sign {self.names[sign]!r}", text)
+        glyphs = self.glyphs[world, sign]
+        glyphs[:] = 0
+        for row, line in enumerate(lines):
+            glyphs[row, : len(line)] = indices(line)
+        self.rows[world, sign] = len(lines)
+        self.columns[world, sign] = max(1, *map(len, lines))
+        self.text[world][sign] = unicodedata.normalize("NFC", text)
+        self.version[world] += 1

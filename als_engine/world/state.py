@@ -7,7 +7,6 @@ radians, forces newtons. Positions are float64, so that a replay is exact.
 
 from __future__ import annotations
 
-import hashlib
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from als_engine.checks import whole_number
 from als_engine.errors import ArgumentError, LayoutError, unknown
 from als_engine.geometry import portable_math as pmath
 from als_engine.world.arrays import (
     NOTHING,
-    Arrays,
     Avatars,
     Bodies,
     Body,
@@ -30,7 +29,6 @@ from als_engine.world.arrays import (
     IntArray,
     Parts,
     Props,
-    Signs,
     Sounds,
     Walls,
 )
@@ -38,7 +36,8 @@ from als_engine.world.choosing import index_of, indices_of, per_world
 from als_engine.world.fitting import check_spawns, set_bounds
 from als_engine.world.hinges import Hinges, LeafRows, hang
 from als_engine.world.layout import Layout
-from als_engine.world.screens import Screens
+from als_engine.world.moments import digest
+from als_engine.world.screens import Screens, Signs
 from als_engine.world.speech import Speech, Verb
 
 
@@ -270,14 +269,62 @@ class WorldState:
         self._release(which, index)
         self.moved[which, index] = True
 
-    def show(self, prop: str, worlds: ArrayLike, present: bool = True) -> None:
-        """Takes a prop into the world or out of it."""
-        index, which = index_of("prop", prop, self.props.names), self.which(worlds)
+    def place(
+        self, avatar: int, worlds: ArrayLike, position: ArrayLike, heading: ArrayLike | None = None
+    ) -> None:
+        """Puts an avatar somewhere else, at rest, and takes it into the world if it was absent.
+
+        What it carries comes along.
+
+        Args:
+            avatar: its number.
+            worlds: indices or a mask.
+            position: (x, y) of its feet, metres, or one row for each world.
+            heading: radians, or one for each world; None for the one that it has.
+
+        Raises:
+            ArgumentError: there is no such avatar or world, or that is no place.
+        """
+        index, which = self._avatar(avatar), self.which(worlds)
+        before = self.avatars.position[which, index]
+        self.avatars.put(which, index, position, heading)
+        row, prop = np.nonzero(self.props.holder[which] == index)
+        moved = self.avatars.position[which, index] - before
+        self.props.position[which[row], prop] += moved[row]
+
+    def _avatar(self, avatar: int) -> int:
+        return whole_number("avatar", avatar, 0, self.num_avatars - 1)
+
+    def show(self, thing: str | int, worlds: ArrayLike, present: bool = True) -> None:
+        """Takes a prop, or the avatar of a number, into the world or out of it.
+
+        An avatar that leaves lays down what it carries; it comes back where it left. One that is
+        absent is not seen, heard or felt, senses nothing, and gets no reward.
+
+        Raises:
+            ArgumentError: there is no such prop, avatar or world.
+        """
+        which = self.which(worlds)
+        if not isinstance(thing, str):
+            self._show_avatar(self._avatar(thing), which, present)
+            return
+        index = index_of("prop", thing, self.props.names)
         self.props.present[which, index] = present
         if not present:
             self._release(which, index)
         self.moved[which, index] = True
         self.hang(which)
+
+    def _show_avatar(self, avatar: int, worlds: NDArray[np.intp], present: bool) -> None:
+        avatars, feet = self.avatars, self.avatars.position[worlds, avatar]
+        if present:
+            back = worlds[~avatars.present[worlds, avatar]]
+            avatars.put(back, avatar, avatars.position[back, avatar], None)
+            return
+        self.moved[worlds] |= self.props.drop(worlds, avatar, feet)
+        avatars.held[worlds, avatar] = NOTHING
+        avatars.leave(worlds, avatar)
+        self.events.bumped[worlds, avatar] = False
 
     def open(self, door: str, worlds: ArrayLike, open: bool = True) -> None:
         """Lets a door swing open or shut; how far it is says `hinges.angle`.
@@ -301,6 +348,7 @@ class WorldState:
     def _release(self, worlds: NDArray[np.intp], prop: int) -> None:
         holder = self.props.holder[worlds, prop]
         held = holder != NOTHING
+        held &= self.avatars.held[worlds, holder] == prop
         self.avatars.held[worlds[held], holder[held]] = NOTHING
         self.props.holder[worlds, prop] = NOTHING
 
@@ -389,33 +437,7 @@ class WorldState:
 
     def digest(self, world: int) -> bytes:
         """A 16-byte hash of everything in one world, quantities included."""
-        state = hashlib.blake2b(digest_size=16)
-        groups: list[Arrays] = [self.avatars, self.props, self.walls]
-        groups += [self.signs, self.sounds, self.events]
-        if self.parts.count[world]:
-            groups.append(self.parts)
-        if self.hinges.hinged[world].any():
-            groups.append(self.hinges)
-        if self.screens.names:
-            groups.append(self.screens)
-        for group in groups:
-            for name, array in group.arrays():
-                # What follows from others, what an episode never changes, or tells.
-                if name in ("version", "filled", "switch"):
-                    continue
-                part = array[world]
-                if isinstance(group, (Walls, Parts)) and array.ndim > 1:
-                    part = part[: group.count[world]]
-                if name == "glyphs":  # A byte of each will do: the texts themselves follow below.
-                    part = part.astype(np.uint8)
-                state.update(np.ascontiguousarray(part).tobytes())
-        for name in sorted(self.quantities):
-            state.update(np.ascontiguousarray(self.quantities[name][world]).tobytes())
-        for array in (self.level, self.step, self.key):
-            state.update(array[world].tobytes())
-        texts = [self.instructions[world], self.signs.text[world], self.sounds.text[world]]
-        state.update(repr(texts).encode())
-        return state.digest()
+        return digest(self, world)
 
 
 def _splitmix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -53,8 +53,8 @@ def simulation(task) -> Simulation:
 @pytest.mark.parametrize(
     ("group", "name", "remedy"),
     [
-        ("avatars", "position", "avatars are moved by commands alone"),
-        ("avatars", "heading", "avatars are moved by commands alone"),
+        ("avatars", "position", "call state.place(avatar"),
+        ("avatars", "heading", "call state.place(avatar"),
         ("props", "position", "call state.move"),
         ("props", "orientation", "call state.move"),
     ],

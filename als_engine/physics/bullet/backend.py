@@ -117,10 +117,11 @@ class Bullet(Owner):
     def step(self, state: WorldState, force: FloatArray) -> None:
         """Advances every world by one time step; see `Physics.step`."""
         self.check_owner()
-        self._journal.note(state, force)
+        avatars, props = avatar_rows(state), prop_rows(state)
+        self._journal.note(force, avatars, props)
         bad = step_worlds(
             tuple(self._worlds), SUBSTEP * self.substeps, self.substeps, force,
-            avatar_rows(state), prop_rows(state), state.walls.rows(),
+            avatars, props, state.walls.rows(),
         )  # fmt: skip
         if bad != NOTHING:
             raise broken_error(state, self._worlds.broken)
@@ -164,13 +165,14 @@ class Bullet(Owner):
         if self._journal.entries.steps[world] == 0:
             return True  # It stands where it was built.
         readings[:, 2] -= state.bodies.height / 2.0
+        stands = avatars.present[world] & ~avatars.placed[world]
         # What is to be moved, or was taken in hand, is not where the physics has it; what is fixed
         # is never read.
         here = props.present[world] & (props.holder[world] == NOTHING) & ~state.moved[world]
         here &= props.mass[world] > 0.0
         return (
-            np.array_equal(readings[:, :3], avatars.position[world])
-            and np.array_equal(readings[:, 3:], avatars.velocity[world])
+            np.array_equal(readings[stands, :3], avatars.position[world, stands])
+            and np.array_equal(readings[stands, 3:], avatars.velocity[world, stands])
             and np.array_equal(poses[here, :3], props.position[world, here])
             and np.array_equal(poses[here, 3:], props.orientation[world, here])
         )

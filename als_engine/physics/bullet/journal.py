@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.errors import PhysicsError, SnapshotError
-from als_engine.physics.kernels import parking
-from als_engine.physics.rows import PropRows, prop_rows
+from als_engine.physics.kernels import parking, standing
+from als_engine.physics.rows import AvatarRows, PropRows, avatar_rows
 from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
@@ -26,6 +26,7 @@ An episode without an end must not fill the memory."""
 
 _FIRST: Final = 64
 _LARGEST: Final = 1e9
+Rows = tuple[NDArray[Any], ...]
 
 
 class Entries(NamedTuple):
@@ -34,8 +35,9 @@ class Entries(NamedTuple):
     Attributes:
         steps: (worlds,) how many steps; more than there is room for once the limit is reached.
         force: (worlds, room, avatars, 3), newtons.
-        moves: (worlds,) how many times a prop was placed.
-        move_step: (worlds, room) in which step, (worlds, room) move_prop: which prop.
+        moves: (worlds,) how many times a prop or an avatar was placed.
+        move_step: (worlds, room) in which step, (worlds, room) move_prop: which prop, or, beyond
+            these, which avatar.
         move_pose: (worlds, room, 7) to where: place and quaternion.
     """
 
@@ -53,7 +55,7 @@ class Journal:
     Attributes:
         entries: the steps.
         position, orientation, present: (worlds, props, ...) of the props when a world was built.
-        avatars: (worlds, avatars, 3), the feet likewise.
+        avatars: (worlds, avatars, 3), their middles likewise.
     """
 
     def __init__(self, worlds: int, avatars: int, props: int) -> None:
@@ -77,13 +79,14 @@ class Journal:
         self.position[world] = props.position[world]
         self.orientation[world] = props.orientation[world]
         self.present[world] = props.present[world]
-        self.avatars[world] = state.avatars.position[world]
+        _stand(world, avatar_rows(state), self.avatars)
         self.entries.steps[world] = self.entries.moves[world] = 0
 
-    def note(self, state: WorldState, force: FloatArray) -> None:
-        """Notes what is about to go into a step of every world."""
-        self._make_room(self._most[0] + 1, self._most[1] + len(state.props.names))
-        self._most = _note(tuple(self.entries), force, prop_rows(state))
+    def note(self, force: FloatArray, avatars: Rows, props: Rows) -> None:
+        """Notes what is about to go into a step of every world; see `rows`."""
+        things = self.position.shape[1] + self.avatars.shape[1]
+        self._make_room(self._most[0] + 1, self._most[1] + things)
+        self._most = _note(tuple(self.entries), force, avatars, props)
 
     def _make_room(self, steps: int, moves: int) -> None:
         old = self.entries
@@ -145,12 +148,12 @@ class Journal:
                 raise SnapshotError(f'the snapshot has no "physics.{name}" of such worlds')
             if found.dtype.kind == "f" and not (np.abs(found) <= _LARGEST).all():
                 raise SnapshotError(f'the snapshot\'s "physics.{name}" holds numbers of no world')
-        props = self.position.shape[1]
+        things = self.position.shape[1] + self.avatars.shape[1]
         room = min(saved[name].shape[1] for name in like if name.startswith("move_"))
         for name, most in (
             ("steps", saved["force"].shape[1]),
-            ("moves", room if props else 0),
-            ("move_prop", max(props - 1, 0)),
+            ("moves", room),
+            ("move_prop", things - 1),
         ):
             if (saved[name] < 0).any() or (saved[name] > most).any():
                 raise SnapshotError(f'the snapshot\'s "physics.{name}" holds numbers of no world')
@@ -179,9 +182,16 @@ def _grown(old: NDArray[Any], room: int) -> NDArray[Any]:
 
 
 @kernel(nogil=False)
-def _note(entries, force, props):  # type: ignore[no-untyped-def]
+def _stand(w, avatars, out):  # type: ignore[no-untyped-def]
+    avatars = AvatarRows(*avatars)
+    for a in range(out.shape[1]):
+        out[w, a] = standing(w, a, avatars)
+
+
+@kernel(nogil=False)
+def _note(entries, force, avatars, props):  # type: ignore[no-untyped-def]
     """Writes one step of every world; returns the largest numbers of steps and of moves."""
-    entries, props = Entries(*entries), PropRows(*props)
+    entries, avatars, props = Entries(*entries), AvatarRows(*avatars), PropRows(*props)
     most_steps, most_moves = 0, 0
     for w in range(force.shape[0]):
         step = entries.steps[w]
@@ -202,6 +212,16 @@ def _note(entries, force, props):  # type: ignore[no-untyped-def]
                     entries.move_pose[w, n, k] = spot[k]
                 for k in range(4):
                     entries.move_pose[w, n, 3 + k] = props.orientation[w, i, k]
+            entries.moves[w] = n + 1
+        for a in range(force.shape[1]):
+            if not avatars.placed[w, a]:
+                continue
+            n = entries.moves[w]
+            if n < entries.move_step.shape[1]:
+                entries.move_step[w, n], entries.move_prop[w, n] = step, props.moved.shape[1] + a
+                entries.move_pose[w, n] = 0.0
+                entries.move_pose[w, n, :3] = standing(w, a, avatars)
+                entries.move_pose[w, n, 6] = 1.0
             entries.moves[w] = n + 1
         most_steps, most_moves = max(most_steps, step + 1), max(most_moves, entries.moves[w])
     return most_steps, most_moves

@@ -25,6 +25,7 @@ from als_engine.physics.kernels import (
     forget_contacts,
     parking,
     scan,
+    standing,
     take_pose,
 )
 from als_engine.physics.rows import AvatarRows, PropRows
@@ -84,7 +85,7 @@ class PropParts(NamedTuple):
 
 
 class AvatarParts(NamedTuple):
-    """The avatars that a world is built with, (avatars, ...); they stand on `position`."""
+    """The avatars that a world is built with, (avatars, ...); their middles are at `position`."""
 
     position: FloatArray
     radius: FloatArray
@@ -162,10 +163,8 @@ def _build_prop(client, w, i, props, parts):  # type: ignore[no-untyped-def]
 @inner
 def _build_avatar(client, a, avatars, upright):  # type: ignore[no-untyped-def]
     radius, height = avatars.radius[a], avatars.height[a]
-    place = avatars.position[a].copy()
-    place[2] += height / 2.0
     form = bullet.capsule(client, radius, height - 2.0 * radius)
-    body = bullet.body(client, avatars.mass[a], form, place, upright, 0)
+    body = bullet.body(client, avatars.mass[a], form, avatars.position[a], upright, 0)
     command = api.init_dynamics(client)
     # Bullet reads an inertia of zero as infinite: it stays upright.
     api.set_inertia(command, body, bullet.BASE, np.zeros(3).ctypes)
@@ -195,7 +194,7 @@ def step_worlds(worlds, time_step, substeps, force, avatars, props, walls):  # t
     """
     worlds, walls = Worlds(*worlds), WallRows(*walls)
     avatars, props = AvatarRows(*avatars), PropRows(*props)
-    _take_over(worlds, props)
+    _take_over(worlds, avatars, props)
     find_awake(avatars, props, worlds.quiet, worlds.awake)
     readings = np.zeros((worlds.near.shape[0], worlds.near.shape[1], 6))
     for w in range(worlds.clients.size):
@@ -238,10 +237,12 @@ def _advance(w, worlds, time_step, force, readings, props):  # type: ignore[no-u
 
 
 @inner
-def _take_over(worlds, props):  # type: ignore[no-untyped-def]
-    """Places the props that a task or a hand has moved, and wakes what may rest on them."""
+def _take_over(worlds, avatars, props):  # type: ignore[no-untyped-def]
+    """Places what a task or a hand has moved, and wakes what may rest on it."""
+    upright = np.zeros(4)
+    upright[3] = 1.0
     for w in range(worlds.clients.size):
-        if not props.moved[w].any():
+        if not (props.moved[w].any() or avatars.placed[w].any()):
             continue
         client, bodies = worlds.clients[w], worlds.bodies[w]
         for i in range(bodies.size):
@@ -249,6 +250,10 @@ def _take_over(worlds, props):  # type: ignore[no-untyped-def]
                 here = props.present[w, i] and props.holder[w, i] == NOTHING
                 spot = props.position[w, i] if here else parking(i, props.half[w, i, 2])
                 _place(client, bodies[i], spot, props.orientation[w, i])
+        for a in range(worlds.avatars.shape[1]):
+            if avatars.placed[w, a]:
+                _place(client, worlds.avatars[w, a], standing(w, a, avatars), upright)
+                avatars.placed[w, a] = False
         _wake(client, bodies, props.mass[w])
         for i in range(bodies.size):
             worlds.quiet[w, i] = -1
@@ -257,7 +262,7 @@ def _take_over(worlds, props):  # type: ignore[no-untyped-def]
 
 @inner
 def _place(client, body, spot, orientation):  # type: ignore[no-untyped-def]
-    """Puts a prop somewhere, at rest; one that is not solid has no body."""
+    """Puts a body somewhere, at rest; a prop that is not solid has none."""
     if body != NOTHING:
         still = np.zeros(3)
         bullet.place(client, body, spot, orientation)
@@ -294,7 +299,9 @@ def replay_world(world, worlds, mass, entries, readings, poses):  # type: ignore
         first = move
         while move < entries.moves[world] and entries.move_step[world, move] == step:
             target = entries.move_pose[world, move]
-            _place(client, bodies[entries.move_prop[world, move]], target[:3], target[3:])
+            thing = entries.move_prop[world, move]
+            body = bodies[thing] if thing < bodies.size else avatars[thing - bodies.size]
+            _place(client, body, target[:3], target[3:])
             move += 1
         if move > first:
             _wake(client, bodies, mass)

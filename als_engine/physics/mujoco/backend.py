@@ -220,11 +220,14 @@ class MuJoCo(Owner):
         here = props.present[world] & (props.holder[world] == NOTHING) & ~state.moved[world]
         here &= free != NOTHING
         poses = poses[free[here]]
+        stands = avatars.present[world] & ~avatars.placed[world]
         if state.step[world] == 0:
             return True  # The state has the spawns, the data what was computed from them.
         return (
-            np.array_equal(centers, avatars.position[world])
-            and np.array_equal(data.qvel[:count].reshape(-1, 3), avatars.velocity[world])
+            np.array_equal(centers[stands], avatars.position[world, stands])
+            and np.array_equal(
+                data.qvel[:count].reshape(-1, 3)[stands], avatars.velocity[world, stands]
+            )
             and np.array_equal(poses[:, :3], props.position[world, here])
             and np.array_equal(poses[:, [4, 5, 6, 3]], props.orientation[world, here])
         )

@@ -15,6 +15,7 @@ from als_engine.physics.kernels import (
     forget_contacts,
     is_sound,
     parking,
+    standing,
     take_pose,
 )
 from als_engine.physics.mujoco import api
@@ -74,12 +75,18 @@ def place_world(w, handles, numbers, avatars, props):  # type: ignore[no-untyped
     handles, numbers = Handles(*handles), Numbers(*numbers)
     avatars, props = AvatarRows(*avatars), PropRows(*props)
     for a in range(avatars.height.size):
-        place = avatars.position[w, a].copy()
-        place[2] += avatars.height[a] / 2.0
-        write_bytes(handles.positions[w] + 24 * a, place.ctypes, 24)
+        _place_avatar(w, a, handles, avatars)
     for i in range(props.present.shape[1]):
         _place_prop(w, i, handles, numbers, avatars.height.size, props)
     _doze(w, handles, numbers, avatars.height.size, props)
+
+
+@inner
+def _place_avatar(w, a, handles, avatars):  # type: ignore[no-untyped-def]
+    """Puts an avatar where the state has it, or away where it is absent, at rest."""
+    place, still = standing(w, a, avatars), np.zeros(3)
+    write_bytes(handles.positions[w] + 24 * a, place.ctypes, 24)
+    write_bytes(handles.velocities[w] + 24 * a, still.ctypes, 24)
 
 
 @inner
@@ -149,7 +156,11 @@ def step_worlds(handles, numbers, substeps, force, avatars, props, broken):  # t
     first = NOTHING
     forget_contacts(avatars)
     for w in range(broken.size):
-        if props.moved[w].any():
+        if props.moved[w].any() or avatars.placed[w].any():
+            for a in range(avatars.height.size):
+                if avatars.placed[w, a]:
+                    _place_avatar(w, a, handles, avatars)
+                    avatars.placed[w, a] = False
             for i in range(props.moved.shape[1]):
                 if props.moved[w, i]:
                     _place_prop(w, i, handles, numbers, avatars.height.size, props)
@@ -170,7 +181,7 @@ def _advance(w, handles, numbers, substeps, force, avatars, props):  # type: ign
     places = np.empty(3 * count + 7 * numbers.moving[w])
     motion = np.empty(3 * count + 6 * numbers.moving[w])
     readings = np.zeros((count, 6))
-    if not is_sound(readings, props.position[w], props.orientation[w]):
+    if not is_sound(readings, avatars.present[w], props.position[w], props.orientation[w]):
         return False
     for substep in range(substeps + 1):
         if substep > 0:
@@ -193,9 +204,11 @@ def _advance(w, handles, numbers, substeps, force, avatars, props):  # type: ign
             read = places[3 * count + 7 * free : 3 * count + 7 * free + 7]
             pose[:3], pose[3:6], pose[6] = read[:3], read[4:], read[3]
             take_pose(pose, SUBSTEP * substeps, w, i, props)
-    if not is_sound(readings, props.position[w], props.orientation[w]):
+    if not is_sound(readings, avatars.present[w], props.position[w], props.orientation[w]):
         return False
     for a in range(count):
+        if not avatars.present[w, a]:
+            continue
         avatars.position[w, a] = readings[a, :3]
         avatars.position[w, a, 2] -= avatars.height[a] / 2.0
         avatars.velocity[w, a] = readings[a, 3:]
