@@ -14,6 +14,7 @@ expert 1; the intervals are 95% stratified bootstrap intervals of interquartile 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import subprocess
@@ -83,7 +84,7 @@ def run_one(setting: str, arm: str, seed: int) -> int:
 
 def run_missing(settings: list[str], options: argparse.Namespace) -> int:
     """Runs what has no file yet; pretraining comes first, since arms share it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from als_engine.cli.bars import counting_bar
 
     wanted = [
         (setting, arm, seed)
@@ -94,20 +95,20 @@ def run_missing(settings: list[str], options: argparse.Namespace) -> int:
         and (SETTINGS[setting].drift or arm not in ADAPTATION)
     ]
     failed = 0
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # One lane for each seed and setting: its arms share a dataset and an encoder, made once.
     lanes: dict[tuple[str, int], list[str]] = {}
     for setting, arm, seed in wanted:
         lanes.setdefault((setting, seed), []).append(arm)
-    with Progress(*columns) as bar, ThreadPoolExecutor(options.jobs) as pool:
-        task = bar.add_task("runs", total=len(wanted))
+    done = itertools.count(1)
+    with counting_bar("runs") as update, ThreadPoolExecutor(options.jobs) as pool:
+        update(0, len(wanted))
 
         def lane(setting: str, seed: int, arms: list[str]) -> int:
             bad = 0
             for arm in arms:
                 command = [sys.executable, __file__, "one", setting, arm, str(seed)]
                 bad += subprocess.run(command, check=False).returncode != 0
-                bar.advance(task)
+                update(next(done), len(wanted))
             return bad
 
         for ended in as_completed(

@@ -13,6 +13,7 @@ random actions on the same ones.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -113,7 +114,7 @@ def path_of(name: str, seed: int) -> Path:
 
 def run_missing(names: list[str], jobs: int) -> int:
     """Runs what has no file yet, seed by seed."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from als_engine.cli.bars import counting_bar
 
     wanted = [
         (name, seed)
@@ -121,14 +122,14 @@ def run_missing(names: list[str], jobs: int) -> int:
         for name in names
         if seed < RUNS[name].seeds and not path_of(name, seed).exists()
     ]
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns) as bar, ThreadPoolExecutor(jobs) as pool:
-        task = bar.add_task("runs", total=len(wanted))
+    done = itertools.count(1)
+    with counting_bar("runs") as update, ThreadPoolExecutor(jobs) as pool:
+        update(0, len(wanted))
 
         def begin(name: str, seed: int) -> bool:
             command = [sys.executable, __file__, "one", name, str(seed)]
             failed = subprocess.run(command, check=False).returncode != 0
-            bar.advance(task)
+            update(next(done), len(wanted))
             return failed
 
         failures = sum(pool.map(begin, *zip(*wanted, strict=True))) if wanted else 0

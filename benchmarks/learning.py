@@ -78,20 +78,18 @@ def main() -> int:
 
 def train(name: str, steps: int | None, episodes: int, seed: int) -> dict[str, Any]:
     """Trains and evaluates one run; returns what goes into its file."""
-    from rich.progress import Progress as Bar
-
     from als_engine.agents.agent import Progress
     from als_engine.agents.training import train_agent
+    from als_engine.cli.bars import training_bar
     from als_engine.evaluation.protocol import evaluate, reference
 
     run = RUNS[name]
     budget = steps or run.steps
     curve: list[tuple[int, float, float]] = []
-    with Bar() as bar:
-        task = bar.add_task(f"PPO learns {run.scenario}", total=budget)
+    with training_bar(budget) as bar:
 
         def show(progress: Progress) -> None:
-            bar.update(task, completed=progress.steps)
+            bar(progress)
             due = not curve or progress.steps - curve[-1][0] >= budget / 100
             if due and math.isfinite(progress.mean_return):
                 curve.append((progress.steps, progress.mean_return, progress.success))

@@ -33,14 +33,16 @@ def main() -> int:
 
     from measuring import ALL, Measure
     from rich.console import Console
-    from rich.progress import track
     from rich.table import Table
+
+    from als_engine.cli.bars import counting_bar
 
     chosen = [measure for measure in ALL if arguments.only in measure.__name__]
     results: list[Measure] = []
-    progress = Console(stderr=True)
-    for measure in track(chosen, "measuring", console=progress, transient=True):
-        results += measure(arguments.repeats)
+    with counting_bar("measures") as update:
+        for done, measure in enumerate(chosen):
+            update(done, len(chosen))
+            results += measure(arguments.repeats)
 
     if arguments.json:
         for result in results:

@@ -45,7 +45,8 @@ def main() -> int:
 
 def train_all(names: list[str], steps: int | None) -> None:
     """Trains and evaluates whoever is missing."""
-    from rich.progress import track
+    from als_engine.cli.bars import counting_bar
+    from als_engine.system.files import write_text
 
     missing = [
         (name, engine, seed)
@@ -54,13 +55,11 @@ def train_all(names: list[str], steps: int | None) -> None:
         for seed in range(SEEDS)
         if not _file(name, engine, seed).exists()
     ]
-    for name, engine, seed in track(missing, "Training and evaluating"):
-        result = train(name, engine, seed, steps)
-        path = _file(name, engine, seed)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole = path.with_suffix(".part")
-        whole.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        whole.replace(path)
+    with counting_bar("agents") as update:
+        for done, (name, engine, seed) in enumerate(missing):
+            update(done, len(missing))
+            result = train(name, engine, seed, steps)
+            write_text(_file(name, engine, seed), json.dumps(result, indent=2) + "\n")
 
 
 def train(name: str, engine: str, seed: int, steps: int | None) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def evaluating(repeats: int, episodes: int = 64, worlds: int = 16) -> list[Measu
     alone makes as many world steps with the same actions in the native vector environment, and
     resets as many worlds.
     """
-    from als_bench.running.playing import Stage, play, replay
+    from als_bench.running.playing import Setting, Stage, play, replay
     from als_engine.agents.agent import Agent
     from als_engine.agents.saving import spaces
     from als_engine.plugins.specs import SuiteEntry
@@ -30,11 +30,11 @@ def evaluating(repeats: int, episodes: int = 64, worlds: int = 16) -> list[Measu
     actions = np.ones(worlds, np.int64)
     entry = SuiteEntry("ALS/Tag-v0")
     given = {"sensors": list(STATE)}
-    how: Any = {"split": "test", "arguments": given, "origin": bytes(32), "num_worlds": worlds}
+    setting = Setting(entry, given, "test", bytes(32), num_worlds=worlds)
     agent = Forward(*spaces(entry.scenario, given))
     env = gymnasium.make_vec(entry.scenario, num_envs=worlds, split="test", **given)
     with Stage() as stage, Stage() as other:
-        chunk = play(agent, entry, range(episodes), stage=stage, **how)
+        chunk = play(agent, setting, range(episodes), stage=stage)
         steps = len(chunk.chain)
 
         def step() -> None:
@@ -43,10 +43,10 @@ def evaluating(repeats: int, episodes: int = 64, worlds: int = 16) -> list[Measu
                 env.step(actions)
 
         def evaluate() -> None:
-            play(agent, entry, range(episodes), stage=stage, **how)
+            play(agent, setting, range(episodes), stage=stage)
 
         def verify() -> None:
-            assert not replay(entry, chunk, stage=other, **how)
+            assert not replay(setting, chunk, stage=other)
 
         alone, evaluated, verified = in_turns(max(5, repeats // 3), step, evaluate, verify)
     env.close()

@@ -20,7 +20,7 @@ from als_bench.claims import canonical_json, claims_of, origin_of, player_claims
 from als_bench.provenance import run_record
 from als_bench.records import TrainedAgent, Unit
 from als_bench.results.store import Store, StoreWriter
-from als_bench.running.playing import play
+from als_bench.running.playing import Setting, play
 from als_bench.suites import read_suite
 from als_engine.agents.saving import AgentRecord, make_agent, save_agent
 from als_engine.errors import SavedFileError, StoreError
@@ -77,11 +77,8 @@ def home(tmp_path_factory) -> Path:
                 writer.add_training(unit, TrainedAgent(files))
             chunk = play(
                 make_agent(name, entry.scenario, arguments),
-                entry,
+                Setting(entry, arguments, entry.split, origin_of(claims)),
                 range(2 if label == "unfinished" else suite.episodes),
-                split=entry.split,
-                arguments=arguments,
-                origin=origin_of(claims),
             )
             writer.add_chunk(unit, chunk)
     code, _, error = bundled(home, home / "bundle")

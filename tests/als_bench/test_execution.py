@@ -27,7 +27,7 @@ from als_bench.checking.execution import (
 )
 from als_bench.contestants import Contestant
 from als_bench.running.cells import normalised
-from als_bench.running.playing import replay, world_seeds
+from als_bench.running.playing import Setting, replay, world_seeds
 from als_bench.running.tasks import PlayTask, Seat
 from als_bench.sandbox.agent import Limits
 from als_bench.sandbox.confinement import Confinement, ConfinementError, confinement
@@ -189,8 +189,8 @@ def test_its_seeds_are_secret_and_can_be_repeated_by_whoever_knows_the_seed() ->
     assert [r.seed for r in found.chunks[0].results] == [world_seeds(SEED)(i) for i in range(5)]
     for name in ("actions", "rewards", "chain"):
         assert np.array_equal(getattr(found.chunks[0], name), getattr(again.chunks[0], name))
-    arguments = {"split": "test", "seed": SEED, "arguments": {}, "origin": ORIGIN}
-    assert replay(ENTRY, found.chunks[0], **arguments, level_key=KEY) == []
+    setting = Setting(ENTRY, {}, "test", ORIGIN, seed=SEED, level_key=KEY)
+    assert replay(setting, found.chunks[0]) == []
 
 
 def test_its_levels_are_in_no_table_that_could_be_made_before() -> None:
@@ -201,15 +201,7 @@ def test_its_levels_are_in_no_table_that_could_be_made_before() -> None:
     assert [r.level for r in chunk.results] == [r.level for r in known.results]
     assert all(a.chain != b.chain for a, b in zip(chunk.results, known.results, strict=True))
     for key in (None, KEY + 1):
-        lines = replay(
-            ENTRY,
-            chunk,
-            split="test",
-            seed=SEED,
-            arguments={},
-            origin=ORIGIN,
-            level_key=key,
-        )
+        lines = replay(Setting(ENTRY, {}, "test", ORIGIN, seed=SEED, level_key=key), chunk)
         assert lines[0].startswith("episode 0, step 0: hash")
 
 

@@ -9,7 +9,7 @@ import pytest
 from learn_worlds import ID, NO_EXPERT, learn
 from made_bundles import Stroller
 
-from als_bench.running.playing import Stage, play, replay
+from als_bench.running.playing import Setting, Stage, play, replay
 from als_engine.agents.saving import make_agent, spaces
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
@@ -27,17 +27,24 @@ ORIGIN = bytes(range(32))
 ENTRY = SuiteEntry(ID)
 ARGUMENTS = {"sensors": ["entities"], "max_episode_steps": 15, "num_avatars": 2}
 
+DEFAULT = Setting(ENTRY, ARGUMENTS, "test", ORIGIN)
+
 
 def played(episodes=range(4), entry=ENTRY, name="random", arguments=ARGUMENTS, **how):
     """A chunk."""
-    how = {"split": "test", "origin": ORIGIN, **how}
     agent = make_agent(name, entry.scenario, arguments)
-    return play(agent, entry, episodes, arguments=arguments, **how)
+    return play(agent, setting(entry, arguments, how), episodes, **how)
 
 
 def differences(chunk, entry=ENTRY, arguments=ARGUMENTS, **how):
     """What a replay has to say."""
-    return replay(entry, chunk, arguments=arguments, **{"split": "test", "origin": ORIGIN, **how})
+    return replay(setting(entry, arguments, how), chunk, **how)
+
+
+def setting(entry, arguments, how):
+    """Where episodes are played; takes its own out of `how`."""
+    own = {name: how.pop(name) for name in vars(DEFAULT).keys() & how.keys()}
+    return dataclasses.replace(DEFAULT, entry=entry, arguments=arguments, **own)
 
 
 def equal(one, other):
@@ -289,10 +296,10 @@ def test_an_agent_of_any_number_type_is_logged_in_the_spaces_own():
     for mode, kind in (("discrete", np.uint8), ("continuous", np.float32), ("factored", np.uint8)):
         arguments = {**ARGUMENTS, "action_mode": mode}
         agent = Stroller(*spaces(ID, arguments), np.random.default_rng(1))
-        how = {"split": "test", "arguments": arguments, "origin": ORIGIN}
-        chunk = play(agent, ENTRY, range(3), **how)
+        here = setting(ENTRY, arguments, {})
+        chunk = play(agent, here, range(3))
         assert chunk.actions.dtype == kind
-        assert replay(ENTRY, chunk, **how) == []
+        assert replay(here, chunk) == []
 
 
 def test_an_entry_says_whether_agents_sample_their_actions():
@@ -307,6 +314,6 @@ def test_an_entry_says_whether_agents_sample_their_actions():
         asked = set()
         agent = Listener(*spaces(ID, ARGUMENTS), np.random.default_rng(1))
         entry = dataclasses.replace(ENTRY, deterministic=deterministic)
-        how = {"split": "test", "arguments": ARGUMENTS, "origin": ORIGIN}
-        assert replay(entry, play(agent, entry, range(2), **how), **how) == []
+        here = setting(entry, ARGUMENTS, {})
+        assert replay(here, play(agent, here, range(2))) == []
         assert asked == {deterministic}

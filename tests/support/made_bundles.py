@@ -18,7 +18,7 @@ from als_bench.claims import canonical_json, claims_of, digest_of, origin_of
 from als_bench.claims import player_claims as player
 from als_bench.provenance import run_record
 from als_bench.records import Unit
-from als_bench.running.playing import Stage, play
+from als_bench.running.playing import Setting, Stage, play
 from als_engine import SuiteSpec
 from als_engine.agents.agent import Agent
 from als_engine.agents.saving import spaces
@@ -100,11 +100,8 @@ def honest(way, stages, entry=SUITE.entries[0], agents=("one", "two"), mode="dis
         )
         chunk = play(
             agent,
-            entry,
+            Setting(entry, arguments, entry.split, origin_of(claims)),
             range(EPISODES),
-            split=entry.split,
-            arguments=arguments,
-            origin=origin_of(claims),
             stage=stages[entry.name, mode, "play"],
         )
         sources.append(Source(Unit(run.key, entry.name, label, 0), claims, chunk))

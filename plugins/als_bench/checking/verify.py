@@ -32,7 +32,7 @@ from als_bench.identity import (
 )
 from als_bench.provenance import machine, run_record
 from als_bench.records import EVALUATION_SEED
-from als_bench.running.playing import NUM_WORLDS, Stage, replay, world_seeds
+from als_bench.running.playing import Setting, Stage, replay, world_seeds
 from als_engine.agents.saving import MAX_RECORD, RECORD, WEIGHTS, AgentRecord
 from als_engine.errors import ALSError, SavedFileError
 from als_engine.plugins.registry import registry
@@ -321,17 +321,14 @@ def _unit(
         if found != list(range(unit.episodes)):
             odd = next(i for i, n in enumerate([*found, -1]) if n != i or i >= unit.episodes)
             return [f"{unit.name}: episode {odd} is missing, or in another's place"]
-        lines = replay(
+        setting = Setting(
             _seated(entry, unit),
-            chunk,
-            split=unit.split,
-            arguments=unit.arguments,
-            origin=bundle.manifest.origin(unit),
+            unit.arguments,
+            unit.split,
+            bundle.manifest.origin(unit),
             scored=None if unit.partner is None else 1,
-            num_worlds=NUM_WORLDS,
-            on_episode=on_episode,
-            stage=stage,
         )
+        lines = replay(setting, chunk, on_episode=on_episode, stage=stage)
         # When the episodes are right, what they come to can be computed.
         lines = lines or list(_scores(unit, score(entry, chunk.results)))
     except ALSError as error:

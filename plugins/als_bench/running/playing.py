@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from als_engine.plugins.specs import SuiteEntry
 from als_engine.seeding import row_seeds, spread
 from als_engine.simulation import Simulation, simulate
 
-__all__ = ["NUM_WORLDS", "Stage", "play", "replay", "world_seeds"]
+__all__ = ["NUM_WORLDS", "Setting", "Stage", "play", "replay", "world_seeds"]
 
 NUM_WORLDS: Final = 16
 """Worlds that run at once; makes no difference to the result of an agent that acts in each row
@@ -36,6 +37,31 @@ def world_seeds(seed: int) -> Callable[[int], int]:
     return partial(spread, "benchmark", seed)
 
 
+@dataclass(frozen=True)
+class Setting:
+    """Where and how episodes are played.
+
+    Attributes:
+        entry: of the suite.
+        arguments: all keyword arguments of the scenario: the entry's, and the agent's sensors.
+        split: "train", "validation" or "test": where the levels come from.
+        origin: what the hash chains come from: see `claims.origin_of`.
+        seed: episode `i` is the world reset with `world_seeds(seed)(i)`.
+        level_key: of the levels; None for those that everybody knows. See `Simulation`.
+        scored: how many avatars of those that are driven count, the first ones; None for all.
+        num_worlds: how many run at once; a replay may have another number.
+    """
+
+    entry: SuiteEntry
+    arguments: Mapping[str, Any]
+    split: str
+    origin: bytes
+    seed: int = EVALUATION_SEED
+    level_key: int | None = None
+    scored: int | None = None
+    num_worlds: int = NUM_WORLDS
+
+
 class Stage:
     """Keeps the worlds that were used last: opening one takes 45 ms, and units are much alike."""
 
@@ -43,26 +69,21 @@ class Stage:
         self._key: object = None
         self._simulation: Simulation | None = None
 
-    def simulation(
-        self,
-        scenario: str,
-        num_worlds: int,
-        observers: int,
-        arguments: Mapping[str, Any],
-        level_key: int | None = None,
-    ) -> Simulation:
-        """Worlds of a scenario, those of the last call if it was the same, under a level key.
+    def simulation(self, setting: Setting, episodes: int) -> Simulation:
+        """Worlds for so many episodes, those of the last call where they are the same.
 
         Raises:
             UnknownIdError: there is no such scenario.
             ArgumentError: an argument is unknown or its value is not allowed.
         """
-        key = (scenario, num_worlds, observers, dict(arguments))
+        entry, num_worlds = setting.entry, min(setting.num_worlds, episodes)
+        arguments = {**setting.arguments, "split": setting.split}
+        key = (entry.scenario, num_worlds, entry.observers, arguments)
         if self._simulation is None or key != self._key:
             self.close()
-            self._simulation = simulate(scenario, num_worlds, observers, **arguments)
+            self._simulation = simulate(entry.scenario, num_worlds, entry.observers, **arguments)
             self._key = key
-        self._simulation.level_key = level_key
+        self._simulation.level_key = setting.level_key
         return self._simulation
 
     def close(self) -> None:
@@ -80,34 +101,20 @@ class Stage:
 
 def play(
     agent: Agent,
-    entry: SuiteEntry,
+    setting: Setting,
     episodes: range,
     *,
-    split: str,
-    seed: int = EVALUATION_SEED,
-    arguments: Mapping[str, Any],
-    origin: bytes,
-    num_worlds: int = NUM_WORLDS,
-    scored: int | None = None,
     on_episode: Callable[[int], None] = lambda ended: None,
     stage: Stage | None = None,
-    level_key: int | None = None,
 ) -> Chunk:
     """Lets an agent play some episodes of an entry; the same call gives the same bits.
 
     Args:
-        agent: made for the entry's scenario and these arguments.
-        entry: of the suite.
+        agent: made for the entry's scenario and the setting's arguments.
+        setting: where and how.
         episodes: their numbers within the unit, one after the other.
-        split: "train", "validation" or "test": where the levels come from.
-        seed: episode `i` is the world reset with `world_seeds(seed)(i)`.
-        arguments: all keyword arguments of the scenario: the entry's, and the agent's sensors.
-        origin: what the hash chains come from: see `claims.origin_of`.
-        num_worlds: how many run at once.
-        scored: how many avatars of those that are driven count, the first ones; None for all.
         on_episode: called with the number of episodes that have ended.
         stage: where to play; its worlds stay open for the next call.
-        level_key: of the levels; None for those that everybody knows. See `Simulation`.
 
     Raises:
         UnknownIdError: there is no such scenario.
@@ -116,49 +123,27 @@ def play(
     if not len(episodes) or episodes.step != 1 or episodes.start < 0:
         raise ArgumentError(f"episodes must be some numbers in a row, got {episodes}")
     with _on(stage) as used:
-        simulation = used.simulation(
-            entry.scenario,
-            min(num_worlds, len(episodes)),
-            entry.observers,
-            {**arguments, "split": split},
-            level_key,
-        )
-        agent.seed(spread("agent in benchmark", seed, episodes.start))
-        recorder = Recorder(simulation, origin)
-        batch = Batch(simulation, AutoresetMode.DISABLED)
-        runner = Runner(batch, agent, episodes, world_seeds(seed), recorder, scored)
-        runner.run(acting(agent, entry.deterministic) == "best", on_episode)
-    return _chunk(runner, episodes, seed)
+        simulation = used.simulation(setting, len(episodes))
+        agent.seed(spread("agent in benchmark", setting.seed, episodes.start))
+        runner = _runner(simulation, agent, setting, episodes)
+        runner.run(acting(agent, setting.entry.deterministic) == "best", on_episode)
+    return _chunk(runner, episodes, setting.seed)
 
 
 def replay(
-    entry: SuiteEntry,
+    setting: Setting,
     chunk: Chunk,
     *,
-    split: str,
-    seed: int = EVALUATION_SEED,
-    arguments: Mapping[str, Any],
-    origin: bytes,
-    num_worlds: int = NUM_WORLDS,
-    scored: int | None = None,
     on_episode: Callable[[int], None] = lambda ended: None,
     stage: Stage | None = None,
-    level_key: int | None = None,
 ) -> list[str]:
     """Simulates episodes again from their seeds and actions, and compares everything.
 
     Args:
-        entry: of the suite.
+        setting: as in `play`.
         chunk: what is claimed; its numbers may be anything.
-        split: as in `play`.
-        seed: as in `play`.
-        arguments: of the scenario, complete.
-        origin: as in `play`.
-        num_worlds: how many run at once; need not be as many as when it was recorded.
-        scored: as in `play`.
         on_episode: called with the number of episodes that have ended.
         stage: where to play; its worlds stay open for the next call.
-        level_key: of the levels; None for those that everybody knows. See `Simulation`.
 
     Returns:
         What differs, one line for each episode, which names it and the step; empty when it holds.
@@ -167,32 +152,30 @@ def replay(
         UnknownIdError: there is no such scenario.
         ArgumentError: an argument is unknown, or its value is not allowed.
     """
-    if odd := _odd_numbers(chunk, seed):
+    if odd := _odd_numbers(chunk, setting.seed):
         return [odd]
     first = chunk.results[0].episode
     episodes = range(first, first + len(chunk.results))
+    # What nobody looks at need not be seen: sensors change no trajectory.
+    blind = {name: value for name, value in setting.arguments.items() if name != "frame_size"}
     with _on(stage) as used:
-        # What nobody looks at need not be seen: sensors change no trajectory.
-        blind = {name: value for name, value in arguments.items() if name != "frame_size"}
         simulation = used.simulation(
-            entry.scenario,
-            min(num_worlds, len(episodes)),
-            entry.observers,
-            {**blind, "split": split, "sensors": ()},
-            level_key,
+            replace(setting, arguments={**blind, "sensors": ()}), len(episodes)
         )
         if odd := _odd_actions(chunk, simulation):
             return [odd]
-        agent = _Replayed(simulation, chunk)
-        recorder = Recorder(simulation, origin)
-        batch = Batch(simulation, AutoresetMode.DISABLED)
-        runner = Runner(batch, agent, episodes, world_seeds(seed), recorder, scored)
+        runner = _runner(simulation, _Replayed(simulation, chunk), setting, episodes)
         try:
             runner.run(True, on_episode)
         except ALSError as error:
             return [f"episodes {first} to {episodes[-1]} cannot be played: {error}"]
-    found = _chunk(runner, episodes, seed)
-    return list(_differences(chunk, found))
+    return list(_differences(chunk, _chunk(runner, episodes, setting.seed)))
+
+
+def _runner(simulation: Simulation, agent: Agent, setting: Setting, episodes: range) -> Runner:
+    batch = Batch(simulation, AutoresetMode.DISABLED)
+    recorder = Recorder(simulation, setting.origin)
+    return Runner(batch, agent, episodes, world_seeds(setting.seed), recorder, setting.scored)
 
 
 def _chunk(runner: Runner, episodes: range, seed: int) -> Chunk:

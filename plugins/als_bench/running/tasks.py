@@ -99,7 +99,7 @@ class PlayTask:
         seats: one agent for all avatars that are driven, or two, of which the first one counts.
         entry, arguments: where they play; `arguments` are complete.
         episodes: their numbers.
-        seed: as in `playing.play`.
+        seed: as in `playing.Setting`.
         origin: what the hash chains begin with.
         level_key: of the levels; None for those that everybody knows.
     """
@@ -176,20 +176,19 @@ def play_seated(
     agents: Sequence[Agent], task: PlayTask, on_episode: Callable[[int], None] = lambda ended: None
 ) -> Chunk:
     """Plays some episodes with the agents of a task's seats."""
-    from als_bench.running.playing import play
+    from als_bench.running.playing import Setting, play
 
-    return play(
-        agents[0] if len(agents) == 1 else Pair(*agents),
+    setting = Setting(
         task.entry,
-        task.episodes,
-        split=task.entry.split,
+        task.arguments,
+        task.entry.split,
+        task.origin,
         seed=task.seed,
-        arguments=task.arguments,
-        origin=task.origin,
         level_key=task.level_key,
         scored=task.entry.observers if len(agents) == 1 else 1,
-        on_episode=on_episode,
     )
+    agent = agents[0] if len(agents) == 1 else Pair(*agents)
+    return play(agent, setting, task.episodes, on_episode=on_episode)
 
 
 @contextmanager
