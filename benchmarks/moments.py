@@ -333,14 +333,21 @@ def play_again(folder: Path) -> int:
 
 
 def _of_world(value: Any, world: int | slice) -> Any:
-    """A world's share of arrays, and of what holds them; `_name` says who has a `name`."""
+    """A world's share of arrays, and of what holds them, without what `_name` says it has not."""
     if isinstance(value, Mapping):
         return {
-            name: _of_world(each, world) for name, each in value.items() if not name.startswith("_")
+            name: _of_world(each, world)
+            for name, each in value.items()
+            if not name.startswith("_") and _has(value, name, world)
         }
     if isinstance(value, tuple):
         return tuple(_of_world(each, world) for each in value)
     return value[world]
+
+
+def _has(infos: Mapping[str, Any], name: str, world: int | slice) -> bool:
+    mask = infos.get(f"_{name}")
+    return mask is None or bool(np.any(mask[world]))
 
 
 def _digest(value: Any) -> str:

@@ -15,8 +15,7 @@ from als_engine.evaluation.statistics import (
     interquartile_interval,
     interquartile_mean,
 )
-from als_engine.reports.series_chart import SERIES_STYLE, Series, band_chart, standalone
-from als_engine.reports.style import CHART_STYLE, LIGHT
+from als_engine.reports.series_chart import Series, band_chart, standalone
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "evidence.md"
@@ -187,5 +186,4 @@ def curves_chart(rows: Sequence[Row]) -> str:
     series.sort(key=lambda each: -each.y[-1])
     drawing = band_chart(series, [], "environment steps", "training return", width=720, height=380)
     own = "".join(f".{arm} {{ --own: {color}; }}" for arm, color in COLORS.items())
-    font = "text { font-family: system-ui, sans-serif; }"
-    return standalone(drawing, LIGHT + CHART_STYLE + SERIES_STYLE + own + font)
+    return standalone(drawing, own)

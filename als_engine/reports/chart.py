@@ -238,10 +238,16 @@ class Plane:
         y, left, right = self.y(value), self._left, self._right
         return f'<line class="{style}" x1="{left}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>'
 
-    def down(self, value: float) -> str:
+    def down(self, value: float, style: str = "grid") -> str:
         """A line from top to bottom."""
         x, top, low = self.x(value), self._top, self._low
-        return f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{low}"/>'
+        return f'<line class="{style}" x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{low}"/>'
+
+    def event(self, value: float, name: str) -> str:
+        """A dotted line from top to bottom, with its name beside its top."""
+        x, left = self.x(value), self.x(value) < (self._left + self._right) / 2
+        at, anchor = (x + 6, "start") if left else (x - 6, "end")
+        return self.down(value, "event") + label(at, self._top + 10, name, anchor)
 
     def x_label(self, value: float) -> str:
         """A number under the plane."""

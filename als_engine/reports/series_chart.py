@@ -14,9 +14,19 @@ from typing import Final
 from markupsafe import Markup
 
 from als_engine.reports.chart import WIDTH, Estimate, Plane, label, open_drawing, ticks
+from als_engine.reports.style import CHART_STYLE, LIGHT
 from als_engine.texts import escape
 
-__all__ = ["SERIES_STYLE", "Heat", "Series", "band_chart", "heat_map", "series_kind", "standalone"]
+__all__ = [
+    "SERIES_STYLE",
+    "Dot",
+    "Heat",
+    "Series",
+    "band_chart",
+    "heat_map",
+    "series_kind",
+    "standalone",
+]
 
 _TITLE: Final = 20
 _LEFT, _RIGHT, _FOOT = 46, 14, 46
@@ -61,6 +71,22 @@ class Series:
 
 
 @dataclass(frozen=True)
+class Dot:
+    """A point on a curve that is marked.
+
+    Attributes:
+        x, y: where it lies. kind: the style class.
+        hint: what it is about. crossed: whether it is a cross.
+    """
+
+    x: float
+    y: float
+    kind: str
+    hint: str
+    crossed: bool = False
+
+
+@dataclass(frozen=True)
 class Heat:
     """A cell of a heat map.
 
@@ -90,13 +116,15 @@ SERIES_STYLE: Final = f"""
 {_rules(_DARK)}
 }}
 {"".join(f".d{i} .curve, .curve.d{i} {{ stroke-dasharray: {d}; }}" for i, d in enumerate(_DASHES))}
-.band {{ fill: var(--own); opacity: .14; }}
-.bands .curve {{ stroke-width: 2.25; }}
+.cross {{ fill: none; stroke: var(--lost); stroke-width: 2.5; stroke-linecap: round; }}
+.event {{ stroke: var(--ink); stroke-width: 1.5; stroke-dasharray: 2 4; }}
 .heat rect {{ fill: var(--own); fill-opacity: calc(.04 + .62 * var(--v)); }}
 .heat .for {{ --own: var(--won); }} .heat .against {{ --own: var(--lost); }}
 .heat .empty rect {{ fill: none; stroke: var(--rim); stroke-dasharray: 3 3; }}
 .heat .number {{ fill: var(--ink); font-size: 12.5px; font-variant-numeric: tabular-nums; }}
 """
+
+_FONT: Final = 'svg { font-family: system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }'
 
 
 def band_chart(
@@ -107,6 +135,8 @@ def band_chart(
     *,
     x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
+    dots: Sequence[Dot] = (),
+    events: Sequence[tuple[float, str]] = (),
     width: int = WIDTH,
     height: int = 320,
 ) -> Markup:
@@ -119,6 +149,8 @@ def band_chart(
         y_title: what stands above the vertical one.
         x_range: what the horizontal axis covers; by default from 0 to the last point.
         y_range: what the vertical axis covers; by default as much as is drawn.
+        dots: points that are marked, on top of all curves.
+        events: (x, name) of what happened there.
         width: of the drawing, in its own units, which are as large as those of `chart`.
         height: the same, without the legend.
     """
@@ -143,6 +175,7 @@ def band_chart(
     parts += [plane.reference(each, at_start=each.interval.value > middle) for each in references]
     parts += [_band(plane, each) for each in drawn]
     parts += [_line(plane, each) for each in drawn]
+    parts += [_dot(plane, each) for each in dots] + [plane.event(*each) for each in events]
     parts.append(label((_LEFT + width - _RIGHT) / 2, height - 8, x_title, "middle"))
     for each, (x, row) in zip(drawn, legend, strict=True):
         parts.append(_key(each, x, height + 14 + _LEGEND_ROW * row))
@@ -186,11 +219,17 @@ def heat_map(
     return Markup("".join(parts) + "</g></svg>")
 
 
-def standalone(drawing: str, style: str) -> str:
-    """A drawing as a file of its own, which brings its style and a white ground with it."""
+def standalone(drawing: str, style: str = "") -> str:
+    """A drawing as a file of its own, which brings the styles and a white ground with it.
+
+    Args:
+        drawing: one of this module's, or of `chart`'s.
+        style: what comes after the styles that all of them need.
+    """
     head, end, rest = drawing.partition(">")
+    styles = LIGHT + CHART_STYLE + SERIES_STYLE + _FONT + style
     ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
-    return f"{head}{end}<style>{style}</style>{ground}{rest}\n"
+    return f"{head}{end}<style>{styles}</style>{ground}{rest}\n"
 
 
 def _finite(series: Series) -> Series:
@@ -225,6 +264,14 @@ def _line(plane: Plane, series: Series) -> str:
         f'<polyline class="curve {series.kind}" points="{points}">'
         f"<title>{escape(series.name)}</title></polyline>"
     )
+
+
+def _dot(plane: Plane, dot: Dot) -> str:
+    x, y, kind = plane.x(dot.x), plane.y(dot.y), escape(dot.kind)
+    shape = f'<circle class="dot {kind}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
+    if dot.crossed:
+        shape = f'<path class="cross {kind}" d="M{x - 5:.1f} {y - 5:.1f}l10 10m0 -10l-10 10"/>'
+    return _hinted(shape, dot.hint)
 
 
 def _points(plane: Plane, points: Sequence[tuple[float, float]]) -> str:

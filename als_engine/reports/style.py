@@ -22,7 +22,10 @@ svg text { font-family: inherit; }
 .name { fill: var(--ink); font-size: 13.5px; font-weight: 600; }
 .curve { fill: none; stroke-width: 2.5; stroke-linejoin: round; stroke-linecap: round; }
 .area { opacity: .13; }
+.band { fill: var(--own); opacity: .14; }
+.bands .curve { stroke-width: 2.25; }
 .reference { stroke-width: 1.5; stroke-dasharray: 5 5; }
+.front { fill: none; stroke: var(--trained); stroke-width: 2; }
 .whisker { stroke-width: 7; stroke-linecap: round; opacity: .38; }
 .random { --own: var(--random); } .trained { --own: var(--trained); }
 .expert { --own: var(--expert); }

@@ -60,9 +60,6 @@ def test_drawings_are_xml_whatever_names_hold(kind: str) -> None:
 DRAWINGS = {
     "als_engine/reports/chart.py",
     "als_engine/reports/series_chart.py",
-    "plugins/als_plugins/adaptation/chart.py",
-    "plugins/als_plugins/explaining/charts.py",
-    "plugins/als_plugins/learners/pareto_chart.py",
 }
 """What draws SVG. Pages are made of templates."""
 

@@ -10,7 +10,7 @@ import pytest
 from als_engine.evaluation.statistics import Interval
 from als_engine.reports.chart import Estimate
 from als_engine.reports.series_chart import (
-    SERIES_STYLE,
+    Dot,
     Heat,
     Series,
     band_chart,
@@ -18,7 +18,6 @@ from als_engine.reports.series_chart import (
     series_kind,
     standalone,
 )
-from als_engine.reports.style import CHART_STYLE, LIGHT
 
 NASTY = "<script>alert('x')</script> & \"quotes\""
 SVG = "{http://www.w3.org/2000/svg}"
@@ -102,9 +101,28 @@ def test_a_heat_map_of_many_keeps_its_numbers_in_its_hints() -> None:
     assert "agent 3 agent 7" in {hint.text for hint in root.iter(f"{SVG}title")}
 
 
+def test_marked_points_and_events_are_drawn_where_they_are() -> None:
+    series = Series("a", "s0", [0.0, 5.0, 10.0], [0.0, 1.0, 4.0])
+    dots = [Dot(5.0, 1.0, "s0", "fine"), Dot(10.0, 4.0, "s0", "undone", crossed=True)]
+    events = [(2.5, "early"), (10.0, "late")]
+    root = ElementTree.fromstring(band_chart([series], [], "x", "y", dots=dots, events=events))
+    (line,), (circle,) = root.iter(f"{SVG}polyline"), root.iter(f"{SVG}circle")
+    (xa, _), (xb, yb), (xc, yc) = points(line)
+    assert (float(circle.attrib["cx"]), float(circle.attrib["cy"])) == (xb, yb)
+    (cross,) = root.iter(f"{SVG}path")
+    assert cross.attrib["d"].startswith(f"M{xc - 5:.1f} {yc - 5:.1f}l")
+    places = [float(each.attrib["x1"]) for each in root.iter() if each.get("class") == "event"]
+    assert places == [pytest.approx((xa + xb) / 2, abs=0.11), xc]
+    texts = {text.text: text.attrib["text-anchor"] for text in root.iter(f"{SVG}text")}
+    assert (texts["early"], texts["late"]) == ("start", "end")
+    assert {"fine", "undone"} <= {title.text for title in root.iter(f"{SVG}title")}
+
+
 def test_names_are_escaped() -> None:
     series = Series(NASTY, "s0", [0.0, 1.0], [0.0, 1.0])
+    dots, events = [Dot(0.0, 0.0, NASTY, NASTY)], [(0.5, NASTY)]
     drawings = (
+        band_chart([series], [], "x", "y", dots=dots, events=events),
         band_chart([series], [Estimate(NASTY, "random", Interval(0, 0, 0))], NASTY, NASTY),
         heat_map([NASTY], [NASTY], [[Heat(0.0, NASTY, NASTY)]], NASTY),
         heat_map(["a"], [NASTY], [[Heat(0.0, NASTY, NASTY)]], NASTY),
@@ -119,9 +137,9 @@ def test_many_series_stay_apart() -> None:
 
 
 def test_a_drawing_as_a_file_brings_its_style() -> None:
-    drawing = standalone(
-        heat_map(["a"], ["a"], [[Heat(0.0, "", "")]], ""), LIGHT + CHART_STYLE + SERIES_STYLE
-    )
+    drawing = standalone(heat_map(["a"], ["a"], [[Heat(0.0, "", "")]], ""), ".own {}")
     root = ElementTree.fromstring(drawing)
-    assert "--rim: #e4e1d8" in (root.findtext(f"{SVG}style") or "")
+    style = root.findtext(f"{SVG}style") or ""
+    assert "--rim: #e4e1d8" in style
+    assert style.endswith(".own {}")
     assert root[1].attrib["fill"] == "#ffffff"
