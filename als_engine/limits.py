@@ -1,4 +1,4 @@
-"""How much a file, a command or a caller may ask for, in one place.
+"""Upper limits for what files, commands and callers may ask for.
 
 Whatever comes from a file is checked against these numbers before anything is allocated for it.
 They are far above what anybody uses, and low enough that no file fills a machine by a single digit.

@@ -1,4 +1,4 @@
-"""Where random numbers come from: the seeds of a run's parts, and the loan of global generators.
+"""Derives the seeds of a run's parts, and keeps global generators as the caller left them.
 
 Two runs whose seeds are 0 and 1 must not share levels, and neither must a training and an
 evaluation with the same seed. So no run adds a number to its seed: it spreads the seed, under the

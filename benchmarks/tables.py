@@ -1,4 +1,4 @@
-"""What can be said from the runs of `evidence.py`: tables, and learning curves as SVG."""
+"""Makes the tables and the learning curves of `evidence.py`."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Agents as saved folders, and the folder and the course of a training."""
+"""Saves, loads and trains agents, and keeps the folders of runs."""

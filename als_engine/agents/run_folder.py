@@ -1,4 +1,4 @@
-"""The folder of something long: made once, locked while it is written, gone on with safely.
+"""The folder of a run: created or resumed, and locked while it is written.
 
 A training, a pretraining, an adaptation and an experiment have such a folder. It holds a record of
 what was asked for, numbered checkpoints of which the last two are kept, and logs. One process

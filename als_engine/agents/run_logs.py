@@ -1,4 +1,4 @@
-"""The logs of a run: a learning curve as CSV, and TensorBoard's; both are cut at a checkpoint.
+"""Writes a run's learning curve as CSV and TensorBoard files, and cuts both at a checkpoint.
 
 A run that was killed has logged more than its last checkpoint knows of. When it goes on from
 there, what comes later is taken out: it will be logged again, and no log goes backwards.

@@ -113,17 +113,7 @@ def train_agent(
         ArgumentError: an argument or hyperparameter is not allowed.
         SavedFileError: the folder cannot be written or holds something already.
     """
-    _check_undecided(arguments or {})
-    spec = registry.agent(agent)
-    if not spec.trainable:
-        learners = ", ".join(spec.id for spec in registry.agents() if spec.trainable)
-        raise ArgumentError(f'"{agent}" does not learn; these do: {learners}')
-    given = {"action_mode": spec.action_modes[0], **(arguments or {})}
-    if given["action_mode"] not in spec.action_modes:
-        modes = " or ".join(f'action_mode="{mode}"' for mode in spec.action_modes)
-        raise ArgumentError(f'{agent} needs {modes}, got "{given["action_mode"]}"')
-    # Written out, so that a scenario may change its default and saved agents go on working.
-    given["sensors"] = list(spaces(scenario, given)[0].spaces)
+    given = _arguments_for(agent, scenario, arguments or {})
     with checked_fields():
         job = Job(
             scenario=scenario,
@@ -143,6 +133,22 @@ def train_agent(
     run = None if folder is None else TrainingFolder(folder)
     with nullcontext() if run is None else run.new(_text(job)):
         return _train(job, learner, run, None, on_progress)
+
+
+def _arguments_for(agent: str, scenario: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A scenario's arguments with the action mode and the sensors that a learner gets."""
+    _check_undecided(arguments)
+    spec = registry.agent(agent)
+    if not spec.trainable:
+        learners = ", ".join(spec.id for spec in registry.agents() if spec.trainable)
+        raise ArgumentError(f'"{agent}" does not learn; these do: {learners}')
+    given = {"action_mode": spec.action_modes[0], **arguments}
+    if given["action_mode"] not in spec.action_modes:
+        modes = " or ".join(f'action_mode="{mode}"' for mode in spec.action_modes)
+        raise ArgumentError(f'{agent} needs {modes}, got "{given["action_mode"]}"')
+    # Written out, so that a scenario may change its default and saved agents go on working.
+    given["sensors"] = list(spaces(scenario, given)[0].spaces)
+    return given
 
 
 def resume_training(

@@ -1,4 +1,4 @@
-"""The folder of a training, and what is written into it while it runs."""
+"""The folder of a training, and the files that a training writes into it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The live lines of trainings and of whatever is counted."""
+"""Progress bars of trainings, and of anything that is counted."""
 
 from __future__ import annotations
 

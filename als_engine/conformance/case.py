@@ -1,4 +1,4 @@
-"""What the checks are given: one scenario, how hard to look, and someone who plays it."""
+"""What every check gets: one scenario, options that say how thorough to be, and a player."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of what a scenario is: its docstring, its spec, its levels and its splits."""
+"""Checks a scenario's docstring, spec, levels and splits."""
 
 from __future__ import annotations
 

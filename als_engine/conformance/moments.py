@@ -1,4 +1,4 @@
-"""Checks of snapshots: a moment that is restored has the future that it had."""
+"""Checks snapshots: the same actions after a restore give the same future."""
 
 from __future__ import annotations
 

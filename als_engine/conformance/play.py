@@ -1,4 +1,4 @@
-"""Checks of play: nothing but steps changes the state, the expert solves it, random does not."""
+"""Checks play: only steps change the state, the expert solves the scenario, random does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of exactness: a seed decides everything, whatever the view and whoever else is there."""
+"""Checks determinism: a seed decides everything, in every view and beside any other worlds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run of the conformance kit has found."""
+"""The report of a run of the conformance kit."""
 
 from __future__ import annotations
 

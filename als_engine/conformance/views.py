@@ -1,4 +1,4 @@
-"""Checks of the views: Gymnasium's, PettingZoo's and Stable-Baselines3's own test functions."""
+"""Checks the views with the test functions of Gymnasium, PettingZoo and Stable-Baselines3."""
 
 from __future__ import annotations
 

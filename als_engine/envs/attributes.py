@@ -1,4 +1,4 @@
-"""Attributes of single environments, asked of a view that has rows of one batch in their place."""
+"""Gives every row of a batch the attributes that a single environment has."""
 
 from __future__ import annotations
 

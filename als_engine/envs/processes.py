@@ -1,4 +1,4 @@
-"""Processes that do the engine's work, started without a look at the caller's script.
+"""Starts processes for the engine's work without importing the caller's script.
 
 `multiprocessing` starts a process by importing the script once more: without a guard it runs again,
 and a notebook or a program on stdin has nothing to import. Here an interpreter is started on this

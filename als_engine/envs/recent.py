@@ -1,4 +1,4 @@
-"""How good a learner is at the moment, by the episodes that it has ended lately."""
+"""Keeps the mean return and success of the episodes that ended most recently."""
 
 from __future__ import annotations
 

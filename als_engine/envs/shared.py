@@ -1,4 +1,4 @@
-"""What views share: a fork at a moment, and a spec that tells the time limit."""
+"""Functions that several views share: forks, and specs that name the real time limit."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""How good an agent is: a fixed set of episodes, and what can be said from it."""
+"""Evaluates agents on fixed episodes: protocol, splits, statistics, recordings, films."""

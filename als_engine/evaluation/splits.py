@@ -1,4 +1,4 @@
-"""Which split is for what: one chooses on `CHOOSING` and reports on `REPORTING`.
+"""Names the split that choices are made on, `CHOOSING`, and the one for reports, `REPORTING`.
 
 Whatever is picked, tuned, stopped, kept or taken back by its results fits the episodes that these
 results came from. A figure is a measurement when nothing has been chosen by it. Nothing in the

@@ -1,4 +1,4 @@
-"""What can be said from a few returns: means with intervals that admit how little is known."""
+"""Statistics of a few returns: means, their confidence intervals, profiles and ranks."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The bitmap font of signs and captions, which is as equal everywhere as everything else is."""
+"""The bitmap font of signs and captions, with the same pixels on every machine."""

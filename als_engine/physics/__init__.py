@@ -1,1 +1,1 @@
-"""What moves the bodies: the protocol, Bullet and MuJoCo."""
+"""Physics engines: the protocol, Bullet and MuJoCo."""

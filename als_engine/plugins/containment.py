@@ -1,4 +1,4 @@
-"""Runs a plugin's code so that whatever it does to the process, everyone else goes on.
+"""Runs a plugin's code so that its mistakes do not reach the rest of the process.
 
 Everything that it raises is caught, what it writes to stdout goes to stderr with its name, and what
 it changes of the process's state is put back. That protects from accidents, not from malice: a

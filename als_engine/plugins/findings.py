@@ -1,4 +1,4 @@
-"""What `als doctor` finds: the engine itself, and plugins about what they need."""
+"""Findings of `als doctor`, made by the engine and by plugins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a word means that names either something registered or a file: an id, or a path.
+"""Tells whether a word names something registered, by its id, or a file, by its path.
 
 Registered ids win, whatever lies in the working directory. A path is written as one: with a
 separator, as `./ppo` or `/data/ppo`; a `Path` is one anyway.

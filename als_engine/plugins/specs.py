@@ -1,4 +1,4 @@
-"""What a plugin hands over: frozen descriptions that are plain JSON plus "module:Name" strings.
+"""Specs, which plugins return: frozen data classes of plain JSON and "module:Name" strings.
 
 A spec names code without importing it, so listing every scenario and agent is instant and torch is
 imported only by the agent that needs it. Every spec checks itself when it is made: a plugin's typo

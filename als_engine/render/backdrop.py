@@ -1,4 +1,4 @@
-"""Where a picture is taken from, and what is behind everything: floor and sky."""
+"""The camera's position and direction, and the background of a picture: floor and sky."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 

@@ -1,4 +1,4 @@
-"""What only the third-person picture has: a floor that ends, and the shadows on it."""
+"""Draws the bounded floor and the shadows of the third-person picture."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 

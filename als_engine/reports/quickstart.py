@@ -1,4 +1,4 @@
-"""What `als quickstart` says about its own result, in a line and on a page."""
+"""Writes the result of `als quickstart` as a line and as a page."""
 
 from __future__ import annotations
 

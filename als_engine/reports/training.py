@@ -1,4 +1,4 @@
-"""The page that shows what a training has brought: one folder, no scripts, no outside requests."""
+"""Writes the page of a training's results: one folder, no scripts, no outside requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sensor is: named observation spaces, and one `read` that fills all worlds at once.
+"""The interface of a sensor: named observation spaces, and one `read` for all worlds at once.
 
 A third party writes a subclass, names it in a task's `extra_sensors` or offers it through the
 `als_sensors` hook, and every view of the environment carries its observations.

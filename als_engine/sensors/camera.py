@@ -1,4 +1,4 @@
-"""What avatars see: colour, depth and kind, and the third-person picture for people.
+"""Vision: colour, depth and kind, and the third-person picture for people.
 
 Kinds, in the `semantic` observation: 0 nothing (sky), 1 ground, 2 wall, 3 fixed prop, 4 movable
 prop, 5 portable prop, 6 sign or screen, 7 avatar.

@@ -1,4 +1,4 @@
-"""What the columns of `entities` and `proprioception` are, for whoever reads them.
+"""Names the columns of `entities` and `proprioception`.
 
 Apart from the sensors: an agent that acts in a sandbox need not bring in the kernels of the worlds.
 """

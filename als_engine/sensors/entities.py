@@ -1,4 +1,4 @@
-"""What is in sight as a set of rows, nearest first: for graph, set and plain encoders alike."""
+"""The things in sight as a table, nearest first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The kernels behind `entities`: what there is, what of it each avatar sees, and its rows."""
+"""The kernels behind `entities`: which things each avatar sees, and their rows."""
 
 from __future__ import annotations
 

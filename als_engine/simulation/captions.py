@@ -1,4 +1,4 @@
-"""What captions tell of a world: who says what, what sounds, rewards and metrics."""
+"""Collects what captions show of a world: speech, sounds, rewards and metrics."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Files, locks, signals and handles: what the operating system lends."""
+"""Files, locks, signals and handles of the operating system; how kernels are compiled."""

@@ -1,4 +1,4 @@
-"""What differs between Linux, macOS and Windows; nothing else of the engine asks which this is.
+"""All code that depends on the operating system: Linux, macOS or Windows.
 
 Only Linux is tested with the real thing. The other branches do what Python's documentation says,
 and are tested with stand-ins for what a system has.

@@ -1,4 +1,4 @@
-"""Ctrl-C, and a polite kill: what hears of them, when, and what does not."""
+"""Defers Ctrl-C and SIGTERM until the work in progress can stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names for what is being written, and the removal of what a killed process left under them.
+"""Names unfinished files after their process, and removes those that killed processes left.
 
 Whatever is written whole or not at all is first written beside its place, under a name that says
 which process does it. When that process has been killed, the next writer of the place removes it.

@@ -1,4 +1,4 @@
-"""C's own copying of bytes, for Numba kernels that are given addresses."""
+"""Lets Numba kernels copy bytes between addresses, with C's `memcpy`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Handles have one owner: an object in one process. No copy, pickle or fork may use them too.
+"""Gives each handle one owner, an object in one process: copies, pickles and forks are refused.
 
 A handle is an address or a pipe: of a Bullet client, of a worker process. Two that use the same one
 move each other's worlds, and free what the other still uses.

@@ -1,4 +1,4 @@
-"""Keeps a library's own words out of ours."""
+"""Suppresses what libraries print."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which worlds, and which thing, a call is about: masks, indices and names."""
+"""Resolves the worlds and the thing that a call names: masks, indices and names."""
 
 from __future__ import annotations
 

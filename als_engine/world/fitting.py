@@ -1,4 +1,4 @@
-"""What a level covers, and whether its avatars have room where they start."""
+"""Computes a level's bounds, and checks that its avatars have room where they start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A benchmark's episodes, their verification and the sandbox, against stepping alone."""
+"""Measures episodes of a benchmark, their verification and the sandbox, against stepping alone."""
 
 from __future__ import annotations
 

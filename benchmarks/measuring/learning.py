@@ -1,4 +1,4 @@
-"""Training, pretraining and the collecting of experience, against what they cannot do without."""
+"""Measures training, pretraining and collecting, against the parts that they cannot do without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a program waits before it can do anything."""
+"""Measures how long `import als_engine` takes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a measure is, and how it is timed: several things in turns, in one run."""
+"""Defines a measure, and times several things in turns, in one run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The worlds to measure in, and what is done there."""
+"""The worlds that are measured, and the actions in them."""
 
 from __future__ import annotations
 

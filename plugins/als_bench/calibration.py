@@ -1,4 +1,4 @@
-"""Measures what counts as 0 and 1 in a suite's entries, to be frozen in its file."""
+"""Measures the returns of random and expert, which a suite's file freezes as 0 and 1."""
 
 from __future__ import annotations
 

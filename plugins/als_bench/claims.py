@@ -1,4 +1,4 @@
-"""What a unit of a run claims, as canonical JSON: the root of its hash chains.
+"""The claims of a unit, as canonical JSON: the root of its hash chains.
 
 A log cannot be moved to other claims: another agent, configuration, version or seed has another
 origin, and every link of every chain depends on it.

@@ -1,4 +1,4 @@
-"""Who takes part in a benchmark, as the command line names them.
+"""Parses the agents of a benchmark, as the command line names them.
 
 - `ppo`: a registered agent; a learner is trained by the run
 - `ppo:encoder=attention,learning_rate=5e-4`: the same with hyperparameters; `action_mode` and

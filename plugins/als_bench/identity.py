@@ -1,4 +1,4 @@
-"""Who an agent is: decided by what is run, never by what it is called.
+"""Identifies an agent by the code that runs, never by its name.
 
 A label is what people read. It may be chosen freely, as long as it takes nobody in: a yardstick is
 called by its id and by nothing else, nobody else is called like one or like another registered

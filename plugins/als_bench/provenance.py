@@ -1,4 +1,4 @@
-"""Where results come from: the code, the libraries and the machine that they were made with."""
+"""Records the provenance of results: code, libraries and machine."""
 
 from __future__ import annotations
 

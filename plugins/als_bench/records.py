@@ -1,4 +1,4 @@
-"""What a benchmark passes around, as data: units of work, episodes, trainings.
+"""Data classes of a benchmark: units of work, episodes, trainings.
 
 A *unit* is one agent with one training seed in one entry of a suite: it is trained once and plays
 the entry's episodes. Training seeds are the unit of replication; episodes are not.

@@ -1,4 +1,4 @@
-"""From a store to the table: who stands where, how sure that is, and how far it was checked.
+"""Computes the ranking from a store: scores, intervals, ranks and tiers.
 
 The rules, all of them pure functions of the rows:
 

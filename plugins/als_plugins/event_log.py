@@ -1,4 +1,4 @@
-"""Logs for TensorBoard that are on the disk once they are written.
+"""Writes TensorBoard logs that are on the disk as soon as they are written.
 
 TensorBoard's own writer leaves that to a thread, where a full disk ends in a traceback that no
 caller ever hears of.

@@ -1,4 +1,4 @@
-"""What one call of the pybullet module does, as functions for kernels: the same commands.
+"""The calls of the pybullet module as functions for kernels: they send the same commands.
 
 Each is the Numba version of a function in Bullet's `examples/pybullet/pybullet.c`, with the
 arguments that the engine leaves to pybullet filled in. Bullet has global variables and is not made

@@ -1,4 +1,4 @@
-"""What has gone into Bullet's worlds since their resets: enough to come to the same moment again.
+"""Records the inputs of Bullet's worlds since their resets, so that a restore can replay them.
 
 Bullet cannot put a world back exactly, so a moment is kept as the way to it: where the bodies stood
 at first, and for every step the forces and the props that were moved. All worlds share arrays that

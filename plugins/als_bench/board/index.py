@@ -1,4 +1,4 @@
-"""The board's first page: who stands where."""
+"""The board's first page: the ranking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a board's pages share: what they are made from, and how they write numbers."""
+"""What a board's pages share: their data, and how numbers are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes what a verified bundle holds into a store, and what the verification has found."""
+"""Adds a verified bundle to a store, with the result of the verification."""
 
 from __future__ import annotations
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import as_completed
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 from als_bench.checking.bundle import Bundle
 from als_bench.checking.executed import (
@@ -24,6 +25,7 @@ from als_bench.running.tasks import PlayTask, Seat
 from als_bench.sandbox.agent import Limits
 from als_bench.sandbox.confinement import Confinement, confinement
 from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.plugins.specs import SuiteSpec
 
 __all__ = ["execute_bundle"]
 
@@ -66,14 +68,7 @@ def execute_bundle(
         StoreError: the store cannot be written, or has this bundle with another secret.
     """
     bundle = checked or Bundle.open(folder)
-    suite = bundle.suite
-    count = suite.episodes if episodes is None else episodes
-    if not 1 <= count <= suite.episodes:
-        raise ArgumentError(
-            f"episodes must be 1 to {suite.episodes}, as {suite.id} has, not {count}"
-        )
-    if store is not None and count < suite.episodes:
-        raise ArgumentError(f"{count} of {suite.episodes} episodes do not rank: keep none or all")
+    count = _count(bundle.suite, episodes, kept=store is not None)
     seed = secret_seed(secret, bundle.hash)
     units = bundle.manifest.units
     keys = [level_key(secret, bundle.hash, (u.entry, u.agent, u.seed)) for u in units]
@@ -85,25 +80,44 @@ def execute_bundle(
             run = ExecutedRun(bundle, seed, keys, stack.enter_context(Store(store)), writer)
             found = run.found(force or confinement())
         missing = [i for i in range(len(units)) if i not in found]
-        executor = LocalExecutor(max(1, min(workers, len(missing))))
-        stack.callback(executor.close)
+        calls = [
+            (i, (str(folder), bundle.hash, i, seed, keys[i], count, limits, force)) for i in missing
+        ]
         on_progress(len(found), len(units))
-        futures = {
-            executor.submit(
-                _execute_unit, str(folder), bundle.hash, i, seed, keys[i], count, limits, force
-            ): i
-            for i in missing
-        }
-        for future in as_completed(futures):
-            i = futures[future]
-            found[i] = future.result()
+        for i, each in stack.enter_context(closing(_executed(calls, workers))):
+            found[i] = each
             if run is not None:
-                run.add(found[i])
+                run.add(each)
             on_progress(len(found), len(units))
         executed = [found[i] for i in range(len(units))]
         if run is not None:
             run.conclude(executed)
     return executed
+
+
+def _count(suite: SuiteSpec, episodes: int | None, kept: bool) -> int:
+    """How many episodes of each unit are played."""
+    count = suite.episodes if episodes is None else episodes
+    if not 1 <= count <= suite.episodes:
+        raise ArgumentError(
+            f"episodes must be 1 to {suite.episodes}, as {suite.id} has, not {count}"
+        )
+    if kept and count < suite.episodes:
+        raise ArgumentError(f"{count} of {suite.episodes} episodes do not rank: keep none or all")
+    return count
+
+
+def _executed(
+    calls: Sequence[tuple[int, tuple[Any, ...]]], workers: int
+) -> Generator[tuple[int, Executed], None, None]:
+    """Calls `_execute_unit` in worker processes; yields what they return as it comes."""
+    executor = LocalExecutor(max(1, min(workers, len(calls))))
+    try:
+        futures = {executor.submit(_execute_unit, *call): i for i, call in calls}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        executor.close()
 
 
 def _execute_unit(

@@ -1,4 +1,4 @@
-"""What the agents of a bundle did on secret seeds, and how it is kept: as a run of its own.
+"""Stores the results of a bundle's agents on secret seeds, as a run of its own.
 
 That run is the only kind that ranks. It has the bundle's suite and names, the tier "executed", and
 chains that come from the bundle's claims and its hash.

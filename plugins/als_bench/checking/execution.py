@@ -1,4 +1,4 @@
-"""Runs somebody's agent itself, on seeds that nobody knew when it was handed in.
+"""Runs a submitted agent on seeds that did not exist when it was submitted.
 
 The board keeps a secret. A bundle is committed by its hash, and only then do seeds and levels
 exist: HMACs of the hash under the secret. They are told with the result, so that anybody can repeat

@@ -1,4 +1,4 @@
-"""What a bundle says of itself: the manifest, as canonical JSON that is checked field by field."""
+"""The manifest of a bundle: canonical JSON that is checked field by field."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks bundles: what a stranger claims is simulated again, step by step.
+"""Verifies bundles: every claimed episode is simulated again, step by step.
 
 Nothing in a bundle is trusted. Its files have to be those of its manifest, its suite, code and
 libraries those that are installed here; then every episode is played again from its seed and its

@@ -1,4 +1,4 @@
-"""The live line of a benchmark."""
+"""The progress bar of a benchmark."""
 
 from __future__ import annotations
 

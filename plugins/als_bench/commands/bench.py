@@ -1,4 +1,4 @@
-"""`als bench`: runs suites and hands on what came of them."""
+"""`als bench`: runs, lists, bundles, exports and calibrates suites."""
 
 from __future__ import annotations
 

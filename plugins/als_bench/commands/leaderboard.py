@@ -1,4 +1,4 @@
-"""`als leaderboard`: who stands where, as a table, as JSON or as pages."""
+"""`als leaderboard`: shows the ranking as a table, as JSON or as pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The one process that writes a store: what it does with each request.
+"""The process that writes a store, and how it handles each request.
 
 A request is one transaction, and is answered when it is on the disk. So whatever dies, and
 whenever, a row that was acknowledged is there, and no other is there by half. Several such

@@ -1,1 +1,1 @@
-"""Runs of a suite: the plan, the tasks, and whoever works on them."""
+"""Runs of a suite: the plan, its tasks, and their executors."""

@@ -1,4 +1,4 @@
-"""What an agent did in one entry, by itself or beside a partner: the cells of a leaderboard."""
+"""The cells of a leaderboard: an agent's results in one entry, alone or with a partner."""
 
 from __future__ import annotations
 

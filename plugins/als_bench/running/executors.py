@@ -1,4 +1,4 @@
-"""Who does the tasks of a run: processes of this machine, or a Ray cluster.
+"""Executors of a run's tasks: processes of this machine, or a Ray cluster.
 
 An executor takes a function and its arguments and gives a `Future`. A task that fails raises what
 the function raised; one whose process died raises `WorkerError`, and the next task gets a new one.

@@ -1,4 +1,4 @@
-"""Tells faults of the machine from faults of an agent: only the latter are anybody's score."""
+"""Tells faults of the machine from faults of an agent: only the latter count in its score."""
 
 from __future__ import annotations
 

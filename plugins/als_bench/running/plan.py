@@ -1,4 +1,4 @@
-"""What a run has to do: the units of a suite, and which of their parts are there already."""
+"""Plans a run: the units of a suite, and which of their parts are stored already."""
 
 from __future__ import annotations
 

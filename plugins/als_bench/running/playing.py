@@ -1,4 +1,4 @@
-"""Plays the episodes of a unit and writes down what replays them; replays what was written down."""
+"""Plays and records the episodes of a unit, and replays recorded episodes."""
 
 from __future__ import annotations
 

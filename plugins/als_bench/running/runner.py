@@ -1,4 +1,4 @@
-"""Runs a suite: trains where there is something to train, plays, and stores what was seen.
+"""Runs a suite: trains its agents, plays its episodes and stores the results.
 
 Whatever interrupts a run, the same call goes on: what is stored is not done again, and what is done
 again gives the same bits. So the end is the same as without the interruption.

@@ -1,4 +1,4 @@
-"""What a worker process does: train an agent, or play some episodes with one.
+"""The tasks of a worker process: training an agent, or playing episodes with one.
 
 Each task is a function of plain data: whichever process or machine runs it, and however often, it
 gives the same bits. What a training leaves on the disk goes with its temporary folder.

@@ -1,4 +1,4 @@
-"""Talks with a process that is not trusted: bounded, checked, and never for longer than agreed.
+"""Exchanges messages with an untrusted process: bounded, checked, with time limits.
 
 A frame is four bytes of length (little endian), that much JSON, and the raw bytes of the arrays
 that the JSON announces. Nothing that is received is unpickled, nothing is allocated by what a

@@ -1,4 +1,4 @@
-"""What an agent's process may do: read the installed code, write into its scratch folder, compute.
+"""Confines an agent's process: it reads installed code, writes to a scratch folder and computes.
 
 The walls are the kernel's: Landlock for files, a seccomp filter for everything else, no
 capabilities, and limits on memory, processor time and file sizes. This module plans them and tells

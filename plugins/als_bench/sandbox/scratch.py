@@ -1,4 +1,4 @@
-"""The folder that an agent's process may write to: watched while it lives, and gone afterwards."""
+"""The scratch folder of an agent's process: watched while it runs, removed afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent's process may ask of the kernel, as a seccomp filter.
+"""The seccomp filter of an agent's process.
 
 Landlock says which files can be opened. The filter closes what Landlock does not look at: sockets,
 other processes, new processes, new namespaces, and changes to a file's owner, mode and times. All

@@ -1,4 +1,4 @@
-"""What feedback was given for: a small network that learns to predict it, for every action.
+"""Predicts the feedback that each action would get, with a small network.
 
 Feedback comes late, seldom and sometimes the wrong way round. An event is credited to all actions
 that it may have been meant for, by the density of the delay (TAMER, Knox and Stone 2009): the

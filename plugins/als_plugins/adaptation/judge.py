@@ -1,4 +1,4 @@
-"""Whether an update made an agent better or worse, on the same episodes before and after."""
+"""Tells whether an update made an agent better or worse, on the same episodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feedback from files: a recorded one, replayed, and one that others append to while it runs.
+"""Reads feedback from files: recorded ones, and ones that others append to meanwhile.
 
 A line is an event as JSON: `{"world": 0, "avatar": 0, "step": 120, "value": 1}`. A line without a
 step counts from the moment it is read. Nothing here ever waits, or reads more than it has to.

@@ -1,4 +1,4 @@
-"""The worlds as a learner sees them while people look on: rewards that feedback has a part in."""
+"""Wraps a learner's worlds, so that feedback is part of their rewards."""
 
 from __future__ import annotations
 

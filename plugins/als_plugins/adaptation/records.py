@@ -1,4 +1,4 @@
-"""What is written down of an adaptation: what was asked for, every round, and how far it came."""
+"""Records of an adaptation: its job, its rounds and its state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks of what an encoder is made with: a stranger's file must not ask for a giant."""
+"""Checks an encoder's arguments against limits, since they may come from an untrusted file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an encoder is: a network from a Dict observation, or a part of one, to a feature vector.
+"""The interface of an encoder: a network from a Dict observation, or a part of one, to features.
 
 An encoder reads observations as the environment gives them: pictures are (H, W, C) with values
 from 0 to 255, tokens are whole numbers, everything in float or in the sensor's own dtype. It is

@@ -1,4 +1,4 @@
-"""From a sensor to tokens: patches of a picture, words, things, frames of numbers.
+"""Turns a sensor into tokens: patches of a picture, words, things, frames of numbers.
 
 No weight depends on how many patches, words or things there are, so that an encoder that was
 trained with one frame size or one scenario serves another.

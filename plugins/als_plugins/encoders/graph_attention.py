@@ -1,4 +1,4 @@
-"""Things as a graph: each looks at all others that are in sight."""
+"""A graph attention encoder: each thing in sight attends to all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plain baseline that every other encoder is compared with."""
+"""The baseline encoder: a small network for each sensor."""
 
 from __future__ import annotations
 

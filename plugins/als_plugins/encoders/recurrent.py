@@ -1,4 +1,4 @@
-"""A memory: what each step says by itself goes through an LSTM or a GRU along time."""
+"""A recurrent encoder: an LSTM or GRU over the features of each step."""
 
 from __future__ import annotations
 

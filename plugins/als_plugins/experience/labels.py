@@ -1,4 +1,4 @@
-"""The true state behind each observation: what a probe of an encoder is asked for, never its input.
+"""The true state behind each observation: targets for probes, never an encoder's input.
 
 - `nearest_prop`, float32 (2,): metres ahead and to the left of the avatar to the nearest prop in
   sight: at most 10 m away with no wall between the eyes and its centre, whichever way the avatar

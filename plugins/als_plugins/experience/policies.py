@@ -1,4 +1,4 @@
-"""Who acts while experience is collected: one policy, or two that take turns by episode."""
+"""The policies that collect experience: one, or two that take turns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the episodes that run: what each row has seen, done and got since its reset."""
+"""Records running episodes: each row's observations, actions and rewards since its reset."""
 
 from __future__ import annotations
 

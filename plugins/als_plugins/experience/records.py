@@ -1,4 +1,4 @@
-"""What `dataset.json` says of a dataset: where its episodes come from and how they are shaped.
+"""Schema of `dataset.json`: where episodes come from, and the shapes of their arrays.
 
 A dataset is a folder: `dataset.json`, one Minari dataset for each source under `minari/`, and under
 `cache/` the same numbers as plain arrays, for reading at random. A source is one scenario with its

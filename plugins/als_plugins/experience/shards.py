@@ -1,4 +1,4 @@
-"""Finished episodes on their way to a dataset: a file of numbers, and a list of what is in it.
+"""Stores finished episodes until they join a dataset: a file of numbers, and its index.
 
 A shard holds the episodes of some seconds: `shard-N.raw` the arrays, one after the other, and
 `shard-N.json` which episodes they are. The list is written last and whole, so whatever interrupts

@@ -1,4 +1,4 @@
-"""Puts what was collected together: one Minari dataset for each source.
+"""Merges collected shards into one Minari dataset for each source.
 
 Minari's own calls describe the dataset; the episodes are written in its layout by `episodes`, which
 takes a fraction of the time.

@@ -1,4 +1,4 @@
-"""What each stage of an experiment does, by the functions that the single commands use."""
+"""The action of each stage of an experiment, by the functions that the single commands use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A live line for any stage."""
+"""The progress bar of a stage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds an experiment's wrong names before hours of work, and not after them."""
+"""Checks an experiment's names before any work begins."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Looks inside trained agents: where their attention goes, and what a decision hangs on."""
+"""Explains trained agents: their attention, and attributions of their decisions."""

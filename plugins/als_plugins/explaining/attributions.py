@@ -1,4 +1,4 @@
-"""What a decision hangs on: captum's attributions over all sensors of an observation at once.
+"""Attributes a decision to all sensors of an observation at once, by captum.
 
 Words have no values between which a gradient could be taken. Each token gets a gate instead, from
 0, where its embedding is that of padding, to 1, where it is its own; integrated gradients over the

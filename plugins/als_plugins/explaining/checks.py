@@ -1,4 +1,4 @@
-"""Whether the attributions of a decision can be believed: two tests that they can fail.
+"""Tests whether attributions can be believed: removal of parts, and shuffled weights.
 
 Adebayo et al. (2018): an attribution that stays the same when the network's weights are shuffled
 shows the observation and not the network. Deletion: taking away what is said to matter must cost

@@ -1,4 +1,4 @@
-"""`als explain`: where a trained agent's attention goes, and what its decisions hang on."""
+"""`als explain`: shows a trained agent's attention, and attributes its decisions."""
 
 from __future__ import annotations
 

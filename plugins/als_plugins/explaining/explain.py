@@ -1,4 +1,4 @@
-"""Everything `als explain` writes: the animation, and a page about a few decisions."""
+"""Writes the files of `als explain`: the animation, and a page about a few decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an observation consists of, in words: squares of a picture, things, words, channels."""
+"""Names the parts of an observation: squares of a picture, things, words, channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Adds `als explain`."""
+"""Adds `als explain` to the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plays episodes and keeps what was seen, what was chosen, and what was looked at."""
+"""Plays episodes and records observations, actions and attention."""
 
 from __future__ import annotations
 

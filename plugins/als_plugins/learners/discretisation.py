@@ -1,4 +1,4 @@
-"""From a Dict observation to the number of a state, for learners with a table.
+"""Turns a Dict observation into the number of a state, for learners with a table.
 
 A state says, for each kind of thing that was asked for, where the nearest one in sight is: in which
 sector around the body and in which ring of distance; and, for each column of `proprioception` that

@@ -1,4 +1,4 @@
-"""The hyperparameters of every learner: typed, bounded, and by default such that they learn."""
+"""The hyperparameters of every learner: typed, bounded, with defaults that learn."""
 
 from __future__ import annotations
 

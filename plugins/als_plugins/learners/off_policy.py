@@ -1,4 +1,4 @@
-"""Learners with a replay buffer: DQN and QRDQN for discrete actions, others for continuous ones."""
+"""Off-policy learners: DQN and QRDQN for discrete actions, others for continuous ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Learners that forget a step once they have learnt from it: PPO, and PPO with an LSTM."""
+"""On-policy learners: PPO, and PPO with an LSTM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one policy reaches under different weights, and which of it nothing else is better than."""
+"""Evaluates one policy under different weights, and finds the Pareto front."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RecurrentPPO and the recurrent encoder: one memory, not one after another.
+"""Lets RecurrentPPO and a recurrent encoder share one memory.
 
 SB3-contrib keeps the state of its LSTM from step to step and begins it anew with every episode, so
 the encoder hands over its part for single steps and lets that LSTM remember. Where the encoder was

@@ -1,4 +1,4 @@
-"""What goes on around an SB3 training: progress, checkpoints, stopping, the scale of rewards."""
+"""Callbacks of an SB3 training: progress, checkpoints, stopping, the scale of rewards."""
 
 from __future__ import annotations
 

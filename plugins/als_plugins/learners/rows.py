@@ -1,4 +1,4 @@
-"""What an SB3 policy keeps for its rows between two steps, and how it acts in each by itself.
+"""The state that an SB3 policy keeps for each row, and how it acts in each row by itself.
 
 SB3 samples with torch's global generator, for all rows at once: what is drawn in a row would depend
 on how many others there are. Here every row has a generator of its own. A matrix product of all

@@ -1,4 +1,4 @@
-"""What the learners of `on_policy` and `off_policy` share: the wrapping of an SB3 algorithm.
+"""Wraps an SB3 algorithm: what the learners of `on_policy` and `off_policy` share.
 
 SB3 saves pickles, which can run code. Here weights and optimizer states go to safetensors, and the
 network is built anew from the spaces and the checked hyperparameters.

@@ -1,4 +1,4 @@
-"""Q-learning and SARSA with a table: the plainest learners there are, to compare others with.
+"""Q-learning and SARSA with a table, as simple baselines.
 
 All rows learn into one table, in whole arrays. Where several rows leave the same state by the same
 action in one step, the entry moves once, as far as that many updates towards their mean would move

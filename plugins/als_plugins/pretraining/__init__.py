@@ -1,1 +1,1 @@
-"""Pretraining: an encoder learns from experience that nobody has labelled."""
+"""Pretraining: an encoder learns from experience without labels."""

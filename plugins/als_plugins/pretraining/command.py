@@ -1,4 +1,4 @@
-"""`als pretrain`: an encoder learns from a dataset of experience, before any reward is in play."""
+"""`als pretrain`: trains an encoder on a dataset of experience, without rewards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The processes that train together: `torchrun` starts them, each takes a share of every batch.
+"""The processes of a distributed pretraining: `torchrun` starts them, and they share each batch.
 
 What they do is arranged so that a step of several processes is that of one with the same batch,
 but for rounding: random numbers are drawn for the whole batch and each takes its rows of them, and

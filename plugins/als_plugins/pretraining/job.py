@@ -1,4 +1,4 @@
-"""What a pretraining is asked for, and the folder that it writes.
+"""The settings of a pretraining, and the folder that it writes.
 
 - `pretraining.json`: what was asked for
 - `checkpoints/<steps>/`: the last two, from which it goes on exactly

@@ -1,4 +1,4 @@
-"""The same thing told in other words: instructions of the bundled scenarios, and paraphrases."""
+"""Paraphrases of the bundled scenarios' instructions."""
 
 from __future__ import annotations
 

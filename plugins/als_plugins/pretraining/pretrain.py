@@ -1,4 +1,4 @@
-"""Pretrains an encoder on a dataset of experience, so that neither Ctrl-C nor a full disk hurts."""
+"""Pretrains an encoder on a dataset of experience, with checkpoints."""
 
 from __future__ import annotations
 

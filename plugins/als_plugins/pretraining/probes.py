@@ -1,4 +1,4 @@
-"""Linear probes: how much of the true state can be read off by a straight line?
+"""Linear probes: how well does a linear model predict the true state from features?
 
 A probe is trained on the train part and judged on the test part, on features of the pretrained
 encoder, on those of one with random weights, and on the observations themselves.

@@ -1,4 +1,4 @@
-"""What a pretrained encoder has learnt, measured on levels that it has never seen."""
+"""Measures what a pretrained encoder has learnt, on levels that it has not seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One pretraining at work: encoder, objectives and optimizer, step by step."""
+"""Runs the steps of a pretraining: encoder, objectives and optimizer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the expert walks: forwards over long ways, sideways over short ones, around classmates."""
+"""Moves the expert: forwards over long ways, sideways over short ones, around classmates."""
 
 from __future__ import annotations
 

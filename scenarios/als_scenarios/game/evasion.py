@@ -1,4 +1,4 @@
-"""How a scripted evader flees: it weighs 16 directions by what it cares for."""
+"""Moves a scripted evader: it scores 16 directions and takes the best."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the expert flees: it imagines short futures of its own body and takes the safest one.
+"""Moves the expert evader: it simulates short futures of its own body and takes the safest.
 
 A future is one move for a few steps and then another one. The moves are those of discrete actions,
 so that both action modes can do what was imagined; the body accelerates, turns and bumps as it does

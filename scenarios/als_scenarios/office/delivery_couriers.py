@@ -1,4 +1,4 @@
-"""How couriers of `ALS/Delivery-v0` go about it: the expert and the background couriers.
+"""The couriers of `ALS/Delivery-v0`: the expert, and those in the background.
 
 All of them share one plan, made anew in every step from the state alone: who carries an ordered
 parcel brings it to its desk, up to two push the crate, the others fetch the nearest order that

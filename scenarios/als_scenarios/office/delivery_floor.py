@@ -1,4 +1,4 @@
-"""The office of `ALS/Delivery-v0`: which orders there are, and where everything stands.
+"""Lays out the office of `ALS/Delivery-v0`, and draws its orders.
 
 The floor has three rooms. The mail room takes the west, with the couriers and, on its counter, the
 parcels. A wide doorway leads to the front office in the south, a narrow one to the back office in

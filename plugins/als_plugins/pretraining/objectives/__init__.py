@@ -1,4 +1,4 @@
-"""What an encoder is pretrained for, by name."""
+"""The objectives of pretraining, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an objective is: a loss on consecutive steps of experience, for any encoder."""
+"""The interface of an objective: a loss on consecutive steps of experience, for any encoder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contrast between senses: which words, or which sound, belong to this picture?
+"""Contrasts the senses: which words, or which sound, belong to this picture?
 
 Every sensor is encoded by itself. Moments that are the same to a sense, such as an instruction
 that is told for many steps, are all right answers.

@@ -1,4 +1,4 @@
-"""Where it leads: of all that is in sight, where is the thing that the episode will end at?
+"""Predicts where, of all that is in sight, the thing is that the episode will end at.
 
 Nobody has to say what an instruction means if somebody acts on it: in hindsight it is known which
 thing was walked up to. Of a moment before, the place of that thing is asked for, so an encoder has

@@ -1,4 +1,4 @@
-"""The latent of the next moment, predicted from that of this one and what was done.
+"""Predicts the next step's latent from this step's latent and the action.
 
 The target comes from an encoder that follows slowly. Since a constant latent would be predicted
 perfectly, each of its dimensions is held to vary over a batch.

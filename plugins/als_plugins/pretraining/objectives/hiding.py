@@ -1,4 +1,4 @@
-"""What masked modelling hides of a sensor, what it puts there, and how a guess is judged.
+"""Masks parts of a sensor, fills them in, and computes the loss of a guess.
 
 What is put there is something that the sensor could have sensed, or nearly, so that any encoder
 can read it: the mean colour, a token that no text holds, a thing without properties.

@@ -1,4 +1,4 @@
-"""Contrast over time: what was seen a few steps later is like what is seen now, after all.
+"""Contrasts over time: which moment is the one a few steps later?
 
 A query is one augmented observation; its key, from an encoder that follows slowly, is another of
 the same run up to four steps later; the other keys of the batch are what it is told apart from.
