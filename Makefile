@@ -49,7 +49,9 @@ $(READY): pyproject.toml constraints.txt
 	@.venv/bin/python -c '$(SUITS)' 2>/dev/null || { $(FIND_PYTHON) \
 	  echo "Making .venv with $$python"; "$$python" -m venv --clear .venv; }
 	@echo "Installing ALS Engine into .venv; the first time this takes a few minutes"
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e '.[all]'
+	@# Bytecode is compiled where it is imported; all of torch's and others' takes two minutes.
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile \
+	  -c constraints.txt -e '.[all]'
 	@touch $@
 
 # `make -j2 lint warm` checks on one core and compiles on the other.

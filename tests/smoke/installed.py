@@ -81,7 +81,7 @@ def learn(folder: Path) -> None:
         als("train", *on, "--agent", name, "--steps", "2000", "--out", folder / name)
         found = json.loads(als("evaluate", folder / name, "--episodes", "8", "--json"))
         assert found["scenario"] == "ALS/Tag-v0"
-    found = json.loads(als("evaluate", "expert", "--on", "ALS/Tag-v0", "--episodes", "8", "--json"))
+    found = json.loads(als("evaluate", "expert", "--on", *on, "--episodes", "8", "--json"))
     assert found["scenario"] == "ALS/Tag-v0"
     suite, store, bundle = folder / "wheels.toml", folder / "runs.sqlite", folder / "bundle"
     suite.write_text(SUITE, encoding="utf-8")

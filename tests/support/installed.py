@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from als_engine.system.compiling import kept
+
 BUNDLED = {
     "ALS/Classroom-v0",
     "ALS/Vocabulary-v0",
@@ -16,6 +18,9 @@ BUNDLED = {
     "ALS/Tag-v0",
     "ALS/Delivery-v0",
 }
+
+KERNELS = kept().folder
+"""Where what is compiled stays: compiling it anew for each test would take a minute each."""
 
 
 class Found(NamedTuple):
@@ -54,11 +59,15 @@ class Site:
         (info / "entry_points.txt").write_text(f"[als_engine]\nmain = {entry}\n{metadata}\n")
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What the processes see: the folder, and a cache of their own.
+        """What the processes see: the folder, a cache of their own, and everybody's kernels.
 
         On a busy machine a plugin that is looked at alone may take its time.
         """
-        own = {"PYTHONPATH": str(self.folder), "XDG_CACHE_HOME": str(self.folder / "cache")}
+        own = {
+            "PYTHONPATH": str(self.folder),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "NUMBA_CACHE_DIR": str(KERNELS),
+        }
         return {**os.environ, **own, "ALS_PLUGIN_TIMEOUT": "100", **more}
 
     def run(self, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
