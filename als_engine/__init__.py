@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from als_engine.sensors import Sensor
     from als_engine.simulation import Simulation
     from als_engine.task import Behaviour, Role, Task
+    from als_engine.world.body import Body, Effector
     from als_engine.world.layout import (
         Box,
         Cylinder,
@@ -57,8 +58,10 @@ __all__ = [
     "Agent",
     "AgentSpec",
     "Behaviour",
+    "Body",
     "Box",
     "Cylinder",
+    "Effector",
     "EncoderSpec",
     "EpisodeRecord",
     "FollowTimeLimit",
@@ -98,8 +101,10 @@ __all__ = [
 _LAZY = {
     "Agent": "als_engine.agents.agent",
     "Behaviour": "als_engine.task",
+    "Body": "als_engine.world.body",
     "Box": "als_engine.world.layout",
     "Cylinder": "als_engine.world.layout",
+    "Effector": "als_engine.world.body",
     "FollowTimeLimit": "als_engine.envs.time_limit",
     "Hinge": "als_engine.world.layout",
     "Layout": "als_engine.world.layout",

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from als_engine.errors import ArgumentError
 from als_engine.world.arrays import Body, BoolArray, FloatArray
 from als_engine.world.layout import Layout
-from als_engine.world.speech import Verb
+from als_engine.world.speech import Verb, Vocabulary
 from als_engine.world.state import Quantity, WorldState
 
 if TYPE_CHECKING:
@@ -57,19 +57,44 @@ class Role:
     Attributes:
         name: of the role.
         body: what its avatars can do.
-        sensors: what its avatars observe when the user does not say; None for the task's default.
+        sensors: what its avatars observe when the user does not say, beside what their effectors
+            tell; None for the task's default.
+        utterances: what its avatars can say; None for the task's.
     """
 
     name: str = "avatar"
     body: Body = field(default_factory=Body)
     sensors: Sequence[str] | None = None
+    utterances: Vocabulary | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.body, Body):
+            raise ArgumentError(f'the body of role "{self.name}" must be a Body, got {self.body!r}')
         if isinstance(self.sensors, str):
             raise ArgumentError(
                 f'the sensors of role "{self.name}" must be a list of names, such as '
                 f'["{self.sensors}"]'
             )
+
+
+def check_roles(scenario: str, task: Task) -> Sequence[Role]:
+    """Returns the role of each avatar.
+
+    Raises:
+        ArgumentError: they are not one for each avatar, or no roles.
+    """
+    roles = task.roles()
+    for role in roles:
+        if not isinstance(role, Role):
+            raise ArgumentError(f"{scenario}: a role must be a Role, got {role!r:.80}")
+    if len(roles) != task.num_avatars:
+        raise ArgumentError(f"{scenario} has {len(roles)} roles for {task.num_avatars} avatars")
+    return roles
+
+
+def vocabulary_of(task: Task, role: Role) -> Vocabulary:
+    """What avatars of a role can say."""
+    return task.utterances if role.utterances is None else role.utterances
 
 
 class Act(Protocol):

@@ -8,6 +8,7 @@ limits.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.planar import wrap
 from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
+from als_engine.world.body import LOCOMOTION
 from als_engine.world.state import WorldState
 
 HAND_REST, HAND_PICK_UP, HAND_PUT_DOWN, HAND_USE = range(4)
@@ -32,14 +34,18 @@ class Commands:
         turn: (worlds, avatars) in [-1, 1] of full turn speed, counter-clockwise positive.
         hand: (worlds, avatars) int8: HAND_REST, HAND_PICK_UP, HAND_PUT_DOWN or HAND_USE.
         say: (worlds, avatars) int32 index of an utterance or NOTHING.
+        work: (worlds, avatars, effectors) int32 what each effector does, 0 to rest.
+        effectors: each effector's (worlds, avatars) of `work`, by name.
     """
 
-    def __init__(self, num_worlds: int, num_avatars: int) -> None:
+    def __init__(self, num_worlds: int, num_avatars: int, effectors: Sequence[str] = ()) -> None:
         shape = (num_worlds, num_avatars)
         self.move: FloatArray = np.zeros((*shape, 2))
         self.turn: FloatArray = np.zeros(shape)
         self.hand: NDArray[np.int8] = np.zeros(shape, np.int8)
         self.say: IntArray = np.full(shape, NOTHING, np.int32)
+        self.work: IntArray = np.zeros((*shape, len(effectors)), np.int32)
+        self.effectors = {name: self.work[..., i] for i, name in enumerate(effectors)}
 
     def clear(self) -> None:
         """Everybody stands still."""
@@ -47,28 +53,37 @@ class Commands:
         self.turn.fill(0.0)
         self.hand.fill(HAND_REST)
         self.say.fill(NOTHING)
+        self.work.fill(0)
 
 
 class Possible:
     """Which actions every avatar can take now; `Task.action_mask` sets what it cannot to False.
 
     Attributes:
-        locomotion: (worlds, avatars, 7) bool, in the order of `codec.LOCOMOTION`.
+        locomotion: (worlds, avatars, 7) bool, in the order of `LOCOMOTION`.
         hand: (worlds, avatars, 4) bool: HAND_REST, HAND_PICK_UP, HAND_PUT_DOWN and HAND_USE.
         say: (worlds, avatars, sentences) bool.
+        effectors: by name, (worlds, avatars, commands) bool, the first of them to rest.
     """
 
-    def __init__(self, num_worlds: int, num_avatars: int, ways: int, sentences: int) -> None:
+    def __init__(
+        self, num_worlds: int, num_avatars: int, sentences: int, effectors: Mapping[str, int]
+    ) -> None:
+        """Allocates the arrays; `effectors` has how many commands each takes."""
         shape = (num_worlds, num_avatars)
-        self.locomotion: BoolArray = np.ones((*shape, ways), np.bool_)
+        self.locomotion: BoolArray = np.ones((*shape, len(LOCOMOTION)), np.bool_)
         self.hand: BoolArray = np.ones((*shape, HAND_USE + 1), np.bool_)
         self.say: BoolArray = np.ones((*shape, sentences), np.bool_)
+        self.effectors = {
+            name: np.ones((*shape, count), np.bool_) for name, count in effectors.items()
+        }
 
     def begin(self, state: WorldState) -> None:
         """All that the hand's load allows: a full hand takes nothing, an empty one puts nothing."""
         self.locomotion.fill(True)
         self.hand.fill(True)
-        self.say.fill(True)
+        for each in (self.say, *self.effectors.values()):
+            each.fill(True)
         full = state.avatars.held != NOTHING
         self.hand[..., HAND_PICK_UP], self.hand[..., HAND_PUT_DOWN] = ~full, full
 
@@ -76,8 +91,10 @@ class Possible:
         """Whatever a task says, an avatar can rest; one that is absent can do nothing else."""
         if state.avatars.come_and_go:
             absent = ~state.avatars.present
-            self.locomotion[absent] = self.hand[absent] = self.say[absent] = False
-        self.locomotion[..., 0] = self.hand[..., HAND_REST] = True
+            for each in (self.locomotion, self.hand, self.say, *self.effectors.values()):
+                each[absent] = False
+        for each in (self.locomotion, self.hand, *self.effectors.values()):
+            each[..., 0] = True
 
 
 def drive(state: WorldState, commands: Commands, force: FloatArray) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pettingzoo import ParallelEnv
 
-from als_engine.bodies.avatar import Commands
 from als_engine.bodies.codec import as_array
 from als_engine.checks import at_least_one
 from als_engine.envs.attributes import Generators
@@ -89,11 +88,12 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
             )
             for avatar, agent in enumerate(self.possible_agents)
         }
+        acting = self.simulation.acting
         self.action_spaces = {
-            agent: deepcopy(self.simulation.action_space) for agent in self.possible_agents
+            agent: deepcopy(own.space)
+            for agent, own in zip(self.possible_agents, acting.own, strict=True)
         }
-        codec, resting = self.simulation.codec, Commands(1, len(self.possible_agents))
-        self._resting = codec.encode(resting, len(self.possible_agents))
+        self._resting = acting.codec.encode(acting.new_commands(), len(self.possible_agents))
         self._generators = Generators(1)
         self._window: Window | None = None
 
@@ -245,15 +245,15 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         for agent in actions:
             if agent not in self.possible_agents:
                 raise ActionError(unknown("agent", str(agent), self.possible_agents))
-        expected = self.simulation.codec.shape
-        given = list(self._resting[0])
+        acting, given = self.simulation.acting, list(self._resting[0])
         for avatar, agent in enumerate(self.possible_agents):
             if agent in self.agents:
-                action = given[avatar] = as_array(actions[agent])
+                action, expected = as_array(actions[agent]), acting.own[avatar].shape
                 if action.shape != expected:
                     raise ActionError(
                         f"the action of {agent} has shape {action.shape}, expected {expected}"
                     )
+                given[avatar] = acting.together(avatar, action)
         return np.stack(given)[None]
 
     def render(self) -> NDArray[np.uint8] | None:
@@ -285,9 +285,9 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
             for avatar, agent in enumerate(self.possible_agents)
         }
         if self.simulation.acting.has_masks:
-            masks = self.simulation.action_masks()[0]
-            for info, mask in zip(infos.values(), masks, strict=True):
-                info["action_mask"] = self.simulation.codec.for_sampling(mask)
+            acting = self.simulation.acting
+            for info, own, mask in zip(infos.values(), acting.own, acting.own_masks(), strict=True):
+                info["action_mask"] = own.for_sampling(mask[0])
         return infos
 
     def _picture(self) -> NDArray[np.uint8]:

@@ -15,7 +15,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from als_engine.bodies.codec import as_array
-from als_engine.checks import at_least_one
+from als_engine.checks import at_least_one, chosen_rows
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays
 from als_engine.envs.recent import Recent
@@ -29,7 +29,6 @@ from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, term_key
 from als_engine.system.ownership import DeepCopied
 from als_engine.world.arrays import FloatArray
-from als_engine.world.choosing import chosen_rows
 from als_engine.world.snapshot import Snapshot
 
 

@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.bodies.codec import as_array
-from als_engine.checks import MAX_SEED, at_least_one, check_seed, one_of, whole_number
+from als_engine.checks import MAX_SEED, at_least_one, check_seed, chosen_rows, one_of, whole_number
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays, Batch, Worlds
 from als_engine.envs.shared import forked, with_limit
@@ -26,7 +26,6 @@ from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, simulate, term_key
 from als_engine.system.ownership import DeepCopied
 from als_engine.world.arrays import BoolArray, FloatArray
-from als_engine.world.choosing import chosen_rows
 from als_engine.world.snapshot import Snapshot
 
 

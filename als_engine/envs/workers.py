@@ -21,7 +21,6 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.bodies.avatar import Commands
 from als_engine.bodies.codec import as_array
 from als_engine.envs.batch import Arrays, Batch, buffer_shapes, rewards_of
 from als_engine.envs.processes import Failure, Process
@@ -89,7 +88,7 @@ class WorkerPool(Owner):
         self.terminated = arrays["results"]["terminated"]
         self.truncated = arrays["results"]["truncated"]
         self._actions = arrays["actions"]["actions"]
-        self._check = Commands(num_worlds, self.simulation.num_avatars)
+        self._check = self.simulation.acting.new_commands(num_worlds)
         self._autoreset = autoreset
         # Which worlds may be stepped; and whether the last exchange with the workers did not end.
         self._ready: BoolArray = np.zeros(num_worlds, np.bool_)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from als_engine.font.glyphs import HEIGHT, WIDTH, bitmaps
 from als_engine.geometry import portable_math as pmath
+from als_engine.render.ink import copy_text, sum_ink
 from als_engine.system import compiling
 from als_engine.world.layout import SIGN_COLUMNS, SIGN_ROWS
 from als_engine.world.shapes import SHAPE_COMPOUND
@@ -149,7 +150,7 @@ def capacity(state: WorldState) -> int:
     """How many primitives one world of this state can have, as large as its arrays are now."""
     n: int = state.walls.heading.shape[1] + len(state.props.names) + len(state.signs.names)
     n += state.parts.owner.shape[1] + len(state.screens.names)
-    return n + PARTS * state.num_avatars
+    return n + PARTS * state.num_avatars + len(state.bodies.looks[0])
 
 
 def fill(scene: Scene, state: WorldState, which: NDArray[np.intp], first: int = 0) -> Scene:
@@ -177,7 +178,10 @@ def fill(scene: Scene, state: WorldState, which: NDArray[np.intp], first: int = 
             s.present, s.position, s.heading, s.half, s.paper, s.ink, s.glyphs, s.rows, s.columns,
         ),
         (screens.on, screens.position, screens.heading, screens.half, screens.pixels),
-        (a.position, a.heading, a.color, a.present, state.bodies.radius, state.bodies.height),
+        (
+            a.position, a.heading, a.color, a.present, state.bodies.radius, state.bodies.height,
+            state.bodies.looks,
+        ),
         bitmaps(),
     )  # fmt: skip
     return scene
@@ -348,8 +352,8 @@ def _add_signs(scene, w, of, signs, font):
         board = scene.board[w, i]
         board[0], board[1] = wide, tall
         board[2], board[3] = size[1] / texel, size[2] / texel
-        if _copy_text(glyphs[of, j], scene.glyphs[w, j]):
-            _sum_ink(scene.glyphs[w, j], rows[of, j], columns[of, j], font, scene.ink[w, j])
+        if copy_text(glyphs[of, j], scene.glyphs[w, j]):
+            sum_ink(scene.glyphs[w, j], rows[of, j], columns[of, j], font, scene.ink[w, j])
 
 
 @inlined
@@ -371,8 +375,8 @@ def _add_screens(scene, w, of, screens):
 
 @inlined
 def _add_avatars(scene, w, of, avatars):
-    """Appends the avatars: trunk, shoulders, head."""
-    position, heading, color, present, radius, height = avatars
+    """Appends the avatars: trunk, shoulders, head, and what their effectors look like."""
+    position, heading, color, present, radius, height, looks = avatars
     size, tones = scene.half, scene.tones
     for j in range(heading.shape[1]):
         if not present[of, j]:
@@ -396,38 +400,23 @@ def _add_avatars(scene, w, of, avatars):
             _turn(scene.frame[w, i], cos, sin, size)
             for k in range(3):
                 scene.paint[w, i, k] = tones[part, k]
+        _add_effectors(scene, w, j, position[of, j], cos, sin, looks)
 
 
 @inner
-def _copy_text(new, old):
-    """Copies a text; returns whether it has changed."""
-    changed = False
-    for row in range(SIGN_ROWS):
-        for column in range(SIGN_COLUMNS):
-            changed |= new[row, column] != old[row, column]
-            old[row, column] = new[row, column]
-    return changed
-
-
-@inner
-def _sum_ink(glyphs, rows, columns, font, sums):
-    for y in range(sums.shape[0]):
-        for x in range(sums.shape[1]):
-            sums[y, x] = 0
-    for row in range(rows):
-        length = 0
-        for column in range(columns):
-            if glyphs[row, column] != 0:
-                length = column + 1
-        # Every line stands in the middle.
-        left = (columns - length) * WIDTH // 2
-        for column in range(length):
-            glyph = font[glyphs[row, column]]
-            for y in range(HEIGHT):
-                for x in range(WIDTH):
-                    sums[row * HEIGHT + y + 1, left + column * WIDTH + x + 1] = glyph[y, x]
-    for y in range(1, sums.shape[0]):
-        line = 0
-        for x in range(1, sums.shape[1]):
-            line += sums[y, x]
-            sums[y, x] = sums[y - 1, x] + line
+def _add_effectors(scene, w, avatar, feet, cos, sin, looks):
+    """Appends the parts of one avatar's effectors, which turn with it."""
+    owner, form, half, offset, turn, color = looks
+    spot = scene.half
+    for k in range(len(owner)):
+        if owner[k] != avatar:
+            continue
+        spot[0] = feet[0] + cos * offset[k, 0] - sin * offset[k, 1]
+        spot[1] = feet[1] + sin * offset[k, 0] + cos * offset[k, 1]
+        spot[2] = feet[2] + offset[k, 2]
+        shape = np.int64(form[k])
+        i = _place(scene, w, shape, avatar, BOX, spot, 0.0, half[k])
+        to_cos, to_sin = turn[k, 1], turn[k, 0]
+        frame = scene.frame[w, i]
+        _turn(frame, cos * to_cos - sin * to_sin, sin * to_cos + cos * to_sin, half[k])
+        _paint(scene.paint[w, i], frame, shape, half[k], color[k], AVATAR)

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.bodies.avatar import Commands, Possible, drive
-from als_engine.bodies.codec import LOCOMOTION, Codec
+from als_engine.bodies.codec import Codec
+from als_engine.bodies.repertoire import Limits, repertoire_of
 from als_engine.checks import flag
 from als_engine.errors import NoExpertError
 from als_engine.simulation.arguments import Arguments
-from als_engine.task import Behaviour, Task
+from als_engine.task import Behaviour, Task, vocabulary_of
 from als_engine.world.arrays import BoolArray, FloatArray
 from als_engine.world.state import WorldState
 
@@ -24,7 +25,8 @@ class Acting:
     """What the avatars of all worlds do in one step.
 
     Attributes:
-        codec: checks actions and turns them into commands.
+        codec: checks actions and turns them into commands: all that the observers' roles can do.
+        own: the codec of each observer's own role; `codec` itself where they are the same.
         commands: of the step, for every avatar.
         observers: how many avatars of each world the caller drives: the first ones.
         has_masks: whether the task says which actions are possible, and they can be masked.
@@ -39,14 +41,47 @@ class Acting:
         self._task, self._scenario, self._state = task, given.scenario, state
         self.observers = observers
         clip = flag("clip_actions", given.clip_actions)
-        self.codec = Codec(given.action_mode, state.speech, clip)
-        self.commands = Commands(state.num_worlds, state.num_avatars)
-        self._expert_commands = Commands(state.num_worlds, state.num_avatars)
+        bodies = [role.body for role in task.roles()]
+        said = [vocabulary_of(task, role) for role in task.roles()]
+        world = repertoire_of(bodies, said)
+        each = [repertoire_of(bodies[i : i + 1], said[i : i + 1], world) for i in range(len(said))]
+        together = repertoire_of(bodies[:observers], said[:observers], world)
+        self.codec = Codec(given.action_mode, together, clip)
+        self.own = [
+            self.codec if own.equals(together) else Codec(given.action_mode, own, clip)
+            for own in each[:observers]
+        ]
+        self._effectors = state.bodies.effectors
+        self.commands, self._expert_commands = self.new_commands(), self.new_commands()
         self._possible = Possible(
-            state.num_worlds, state.num_avatars, len(LOCOMOTION), len(state.utterances)
-        )
-        self.has_masks = type(task).action_mask is not Task.action_mask and bool(self.codec.choices)
+            state.num_worlds, state.num_avatars, len(state.utterances),
+            {name: len(choices) for name, choices in world.effectors.items()},
+        )  # fmt: skip
+        limits = Limits(each, world)
+        self._limits = None if limits.everything else limits
+        ruled = type(task).action_mask is not Task.action_mask
+        ruled |= any(own is not self.codec for own in self.own)
+        self.has_masks = ruled and bool(self.codec.choices)
         self._force: FloatArray = np.zeros((state.num_worlds, state.num_avatars, 3))
+
+    def new_commands(self, num_worlds: int | None = None) -> Commands:
+        """Commands that let everybody rest, of these worlds or of so many."""
+        state = self._state
+        return Commands(num_worlds or state.num_worlds, state.num_avatars, tuple(self._effectors))
+
+    def together(self, avatar: int, action: NDArray[Any]) -> NDArray[Any]:
+        """An action of one observer's own space, (*shape), as `codec.space` has it.
+
+        Raises:
+            ActionError: it is not in its own space.
+        """
+        own = self.own[avatar]
+        if own is self.codec:
+            return action
+        commands = self.new_commands(1)
+        own.decode(action[None, None], commands, 1, self._state.first_world, avatar)
+        joined: NDArray[Any] = self.codec.encode(commands, 1)[0, 0]
+        return joined
 
     def decode(self, actions: ArrayLike, company: bool) -> None:
         """Writes the commands of the caller's avatars; a wrong action changes nothing.
@@ -70,8 +105,17 @@ class Acting:
         """
         for behaviour, who in drivers:
             behaviour.act(self._state, who, self.commands)
+        if self._limits is not None:
+            self._limits.undo(self.commands)
         drive(self._state, self.commands, self._force)
         return self._force
+
+    def work(self) -> None:
+        """Lets the effectors do what they are told."""
+        state = self._state
+        for name, effector in self._effectors.items():
+            who = state.avatars.present & state.bodies.has[name]
+            effector.act(state, self.commands.effectors[name] * who, who)
 
     def masks(self) -> BoolArray:
         """Which actions are possible now, (worlds, observers, n); see `Codec.masks`.
@@ -79,10 +123,20 @@ class Acting:
         Raises:
             NoMasksError: continuous actions have none.
         """
+        return self.codec.masks(self._now_possible(), self.observers)
+
+    def own_masks(self) -> list[BoolArray]:
+        """The same for each observer in its own space, (worlds, n)."""
+        possible = self._now_possible()
+        return [own.masks(possible, i + 1, i)[:, 0] for i, own in enumerate(self.own)]
+
+    def _now_possible(self) -> Possible:
         self._possible.begin(self._state)
+        if self._limits is not None:
+            self._limits.rule_out(self._possible)
         self._task.action_mask(self._state, self._possible)
         self._possible.end(self._state)
-        return self.codec.masks(self._possible, self.observers)
+        return self._possible
 
     def expert_actions(self) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...) as the action space has it.

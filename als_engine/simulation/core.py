@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.bodies import interaction
-from als_engine.checks import at_least_one, check_seed, whole_number
+from als_engine.bodies.repertoire import with_arrays
+from als_engine.checks import at_least_one, check_seed, chosen_rows, whole_number
 from als_engine.errors import ArgumentError, ResetNeededError, SnapshotError
 from als_engine.simulation.acting import Acting
 from als_engine.simulation.arguments import Arguments
@@ -27,10 +28,11 @@ from als_engine.simulation.scoring import Scoring
 from als_engine.simulation.snapshots import Snapshots
 from als_engine.system.compiling import announce
 from als_engine.system.ownership import DeepCopied, refuse_copy
-from als_engine.task import Task
-from als_engine.world.choosing import chosen_rows
+from als_engine.task import Task, check_roles, vocabulary_of
+from als_engine.world.body import effectors_of
 from als_engine.world.layout import Layout
 from als_engine.world.snapshot import Snapshot
+from als_engine.world.speech import joined
 from als_engine.world.state import WorldState
 
 __all__ = ["Simulation"]
@@ -77,21 +79,18 @@ class Simulation(DeepCopied):
         self.observers = self.num_avatars
         if given.observers is not None:
             self.observers = whole_number("observers", given.observers, 1, self.num_avatars)
-        roles = task.roles()
-        if len(roles) != self.num_avatars:
-            raise ArgumentError(
-                f"{self.scenario} has {len(roles)} roles for {self.num_avatars} avatars"
-            )
+        roles = check_roles(self.scenario, task)
+        bodies = [role.body for role in roles]
         self.roles = tuple(role.name for role in roles)
         self.agents = _number(self.roles)
         self.levels = Levels(task, given)
         self.company = Company(task, given, self.roles, self.observers, self.levels)
         self.state = WorldState(
             self.num_worlds,
-            [role.body for role in roles],
+            bodies,
             self.levels.example(),
-            task.quantities(),
-            task.utterances,
+            with_arrays(task.quantities(), effectors_of(bodies), self.num_avatars),
+            joined(vocabulary_of(task, role) for role in roles),
             max_episode_steps=at_least_one("max_episode_steps", given.max_episode_steps),
             first_world=given.first_world,
         )
@@ -209,6 +208,7 @@ class Simulation(DeepCopied):
         self.scoring.note_who_acts()
         broken = self.moving.move(acting.drive(drivers))
         interaction.resolve(state, acting.commands)
+        acting.work()
         state.step += 1
         self.scoring.watch.begin()
         self.task.after_step(state)

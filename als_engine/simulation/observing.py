@@ -17,9 +17,10 @@ from als_engine.limits import check_memory
 from als_engine.plugins.registry import registry
 from als_engine.sensors import make_sensors
 from als_engine.sensors.base import Sensor, Setup
+from als_engine.sensors.effectors import sensors_of
 from als_engine.sensors.flat import FLAT, FlatObservations, StateVector
 from als_engine.simulation.arguments import Arguments
-from als_engine.task import Task
+from als_engine.task import Role, Task
 from als_engine.world.state import WorldState
 
 __all__ = ["Observing"]
@@ -69,9 +70,9 @@ class Observing:
             task=type(task).__name__,
         )
         roles = task.roles()[:observers]
-        wanted = [task.default_sensors if one.sensors is None else one.sensors for one in roles]
+        wanted = [_wanted(task, role) for role in roles]
         union = tuple(dict.fromkeys(name for names in wanted for name in names))
-        self._sensors = _make(task, union if given.sensors is None else given.sensors, setup)
+        self._sensors = _make(task, state, union if given.sensors is None else given.sensors, setup)
         spaces = {key: space for sensor in self._sensors for key, space in sensor.spaces().items()}
         named = gymnasium.spaces.Dict({key: spaces[key] for key in sorted(spaces)})
         everything = tuple(named)
@@ -146,13 +147,20 @@ class Observing:
         }
 
 
-def _make(task: Task, names: Sequence[str], setup: Setup) -> list[Sensor]:
+def _wanted(task: Task, role: Role) -> tuple[str, ...]:
+    """What a role observes when the user does not say."""
+    names = task.default_sensors if role.sensors is None else role.sensors
+    return (*names, *(each.name for each in role.body.effectors if each.columns))
+
+
+def _make(task: Task, state: WorldState, names: Sequence[str], setup: Setup) -> list[Sensor]:
     is_list = isinstance(names, Iterable) and not isinstance(names, (str, Mapping))
     if not (is_list and all(isinstance(name, str) for name in names)):
         example = names if isinstance(names, str) else "rgb"
         raise ArgumentError(f'sensors must be a list of names, such as ["{example}"]')
     offered = {spec.id: spec for spec in registry.sensors()}
-    return make_sensors(names, setup, task.extra_sensors, offered)
+    own = sensors_of(state.bodies.effectors.values(), {*task.extra_sensors, *offered})
+    return make_sensors(names, setup, {**task.extra_sensors, **own}, offered)
 
 
 def _frame(size: int | Sequence[int]) -> tuple[int, int]:

@@ -7,7 +7,6 @@ radians, forces newtons. Positions are float64, so that a replay is exact.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from als_engine.errors import ArgumentError
 from als_engine.geometry import portable_math as pmath
+from als_engine.world.body import Bodies, Body
 from als_engine.world.layout import SOUND_BANDS, Layout, Prop, Spawn, rgb
 from als_engine.world.shapes import (
     SHAPE_BOX,
@@ -54,42 +54,6 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
 Worlds = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """An avatar's body: an upright capsule with a head.
-
-    Attributes:
-        radius, height: metres.
-        mass: kilograms.
-        speed: metres per second at full walk; sideways and backward it is 0.7 of that.
-        acceleration: metres per second squared; times the mass it bounds the push.
-        turn_speed, turn_acceleration: radians per second (squared).
-        color: of the clothes.
-    """
-
-    radius: float = 0.25
-    height: float = 1.7
-    mass: float = 60.0
-    speed: float = 2.0
-    acceleration: float = 8.0
-    turn_speed: float = 2.5
-    turn_acceleration: float = 12.0
-    color: str | tuple[int, int, int] = "blue"
-
-
-class Bodies:
-    """What `Body` says, as arrays (avatars,): the same in every world."""
-
-    def __init__(self, bodies: Sequence[Body]) -> None:
-        def column(name: str) -> FloatArray:
-            return np.array([getattr(body, name) for body in bodies], np.float64)
-
-        self.radius, self.height, self.mass = column("radius"), column("height"), column("mass")
-        self.speed, self.acceleration = column("speed"), column("acceleration")
-        self.turn_speed = column("turn_speed")
-        self.turn_acceleration = column("turn_acceleration")
 
 
 class MotionRows(NamedTuple):

@@ -205,8 +205,29 @@ def _checked(name: str, shape: Any) -> list[Part]:
     parts = list(shape.parts())
     if not 1 <= len(parts) <= MAX_PARTS:
         raise LayoutError(f'the shape "{name}" has {len(parts)} parts, allowed: 1 to {MAX_PARTS}')
+    _check_parts(f'the shape "{name}"', parts)
+    return parts
+
+
+def primitives(
+    what: str, parts: Sequence[Part]
+) -> list[tuple[int, Vector, tuple[float, float, float], float]]:
+    """Code, half extents, centre and heading of each part.
+
+    Raises:
+        LayoutError: one is not what it must be; names `what` they are parts of.
+    """
+    given = list(parts)
+    _check_parts(what, given)
+    return [
+        (_OWN[type(part.shape)], part.shape.half, tuple(map(float, part.position)), part.heading)  # type: ignore[misc]
+        for part in given
+    ]
+
+
+def _check_parts(of: str, parts: Sequence[Any]) -> None:
     for i, part in enumerate(parts):
-        what = f'part {i} of the shape "{name}"'
+        what = f"part {i} of {of}"
         if not isinstance(part, Part) or type(part.shape) not in _OWN:
             raise LayoutError(
                 f"{what} must be a Part of a Box, Sphere or Cylinder, got {part!r:.80}"
@@ -216,7 +237,6 @@ def _checked(name: str, shape: Any) -> list[Part]:
         numbers = (*part.position, part.heading, *part.shape.half)
         if not all(math.isfinite(number) for number in numbers) or min(part.shape.half) <= 0:
             raise LayoutError(f"{what} has a size that is not positive, or a number not finite")
-    return parts
 
 
 def _around(parts: Sequence[Part]) -> tuple[list[float], list[float]]:

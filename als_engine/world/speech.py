@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,28 @@ class Verb:
         if isinstance(self.slots, str):
             raise TaskError(f"the slots of the verb {self.name!r} must be a list of texts")
         object.__setattr__(self, "slots", tuple(self.slots))
+
+
+Vocabulary: TypeAlias = Sequence[str | Verb]
+"""Phrases, and verbs with slots."""
+
+
+def joined(vocabularies: Iterable[Vocabulary]) -> list[str | Verb]:
+    """All that several vocabularies have, in the order in which they first have it.
+
+    Raises:
+        TaskError: what is a phrase in one is a verb with slots in another.
+    """
+    every = list(vocabularies)
+    if all(each == every[0] for each in every):
+        return _checked(every[0])
+    slots: dict[str, list[str]] = {}
+    for said in (said for each in every for said in _checked(each)):
+        name, new = (said.name, said.slots) if isinstance(said, Verb) else (said, ())
+        if bool(slots.setdefault(name, list(new))) != bool(new):
+            raise TaskError(f"utterances: {name!r} is a phrase for one role, a verb for another")
+        slots[name] += [slot for slot in new if slot not in slots[name]]
+    return [Verb(name, each) if each else name for name, each in slots.items()]
 
 
 class Speech:

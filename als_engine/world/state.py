@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from als_engine.checks import whole_number
+from als_engine.checks import index_of, indices_of, per_world, whole_number
 from als_engine.errors import ArgumentError, LayoutError, unknown
 from als_engine.geometry import portable_math as pmath
 from als_engine.world.arrays import (
@@ -32,7 +32,6 @@ from als_engine.world.arrays import (
     Sounds,
     Walls,
 )
-from als_engine.world.choosing import index_of, indices_of, per_world
 from als_engine.world.fitting import check_spawns, set_bounds
 from als_engine.world.hinges import Hinges, LeafRows, hang
 from als_engine.world.layout import Layout
