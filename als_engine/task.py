@@ -174,7 +174,7 @@ class Task(ABC):
         """
 
     def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
-        """What the reward is the sum of: a term (worlds, avatars) for each of `reward_names`.
+        """The terms whose sum is the reward: (worlds, avatars) for each of `reward_names`.
 
         Terms pull in different directions, such as what is reached and what it costs; learners
         that serve several trade-offs weigh them. By default the whole reward is the only one.
@@ -190,7 +190,7 @@ class Task(ABC):
         return self.terminated(state)
 
     def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
-        """What goes into `info` beside `success` and `level`: (worlds,) arrays by name."""
+        """Metrics in `info` beside `success` and `level`: (worlds,) arrays by name."""
         return {}
 
     def action_mask(self, state: WorldState, possible: Possible) -> None:

@@ -159,7 +159,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Training:
-    """What `Learner.learn` is asked to do. Folders are the caller's business, except for logs.
+    """The arguments of `Learner.learn`; folders are the caller's business, except for logs.
 
     Attributes:
         steps: environment steps in all, over all rows.

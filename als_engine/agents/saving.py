@@ -101,7 +101,7 @@ class TrainingRecord(Model):
 
 
 class AgentRecord(Model):
-    """What `agent.json` holds.
+    """Schema of `agent.json`.
 
     Attributes:
         format: the version of this format.

@@ -54,7 +54,7 @@ OnProgress = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """What came of a training.
+    """The result of a training.
 
     Attributes:
         agent: as far as it came.
@@ -207,7 +207,7 @@ def finished_training(folder: Path | str) -> AgentRecord | None:
 
 
 def read_job(folder: Path | str) -> Job:
-    """What the training in a folder was asked for.
+    """Returns the settings of the training in a folder.
 
     Raises:
         SavedFileError: there is no training in the folder.

@@ -34,7 +34,7 @@ COLUMNS: Final = ("steps", "seconds", "episodes", "mean_return", "success")
 
 
 class Job(Model):
-    """What was asked for; kept as `training.json`.
+    """The settings of a training; kept as `training.json`.
 
     Attributes:
         scenario, agent: registered ids.
@@ -68,7 +68,7 @@ class TrainingFolder(RunFolder):
         self.agent = self.path / "agent"
 
     def job(self) -> Job:
-        """What was asked for."""
+        """The settings of the training."""
         self.require()
         return read_model(self.record, Job)
 
@@ -114,7 +114,7 @@ class Books:
             self._run.save_checkpoint(self._learner, self.record(progress), progress)
 
     def record(self, progress: Progress) -> AgentRecord:
-        """What is saved with an agent that has come so far."""
+        """The record that is saved with an agent at this point of the training."""
         job = self._job
         return AgentRecord(
             agent=job.agent,

@@ -20,7 +20,7 @@ Seen = tuple[dict[str, bytes], list[bytes]]
 
 
 def snapshot(case: Case) -> Iterator[str]:
-    """What follows a restored snapshot is what followed before, in the same and in new worlds."""
+    """The same actions after a restore give the same future, in the same and in new worlds."""
     every = tuple(dict.fromkeys((*SENSORS, *case.task_class().extra_sensors)))
     given: dict[str, Any] = {"sensors": every, "frame_size": _FRAME}
     simulation, other = case.simulate(2, **given), case.simulate(2, **given)

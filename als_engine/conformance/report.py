@@ -12,7 +12,7 @@ __all__ = ["ConformanceError", "Report", "Result"]
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one check.
+    """The result of one check.
 
     Attributes:
         check: its name, such as `replay`.

@@ -16,7 +16,7 @@ from als_engine.world.snapshot import Client, Generator, Moment
 
 
 class Attributes:
-    """What Gymnasium's and SB3's own batches of environments offer as `get_attr` and `set_attr`.
+    """Implements `get_attr`, `set_attr` and `call` as Gymnasium's and SB3's own batches do.
 
     A row's attribute is, in this order: what was set with `set`, one row of what the batch has,
     the batch's own attribute of that name.
@@ -97,7 +97,7 @@ class Generators:
                 self._made.pop(row, None)
 
     def clients(self, rows: Iterable[int]) -> list[Client]:
-        """What a snapshot holds of some rows."""
+        """The seeds and generators of some rows, for a snapshot."""
         return [client_of(self._seeds[row], self._made.get(row)) for row in rows]
 
     def restore(self, rows: Iterable[int], moments: Sequence[Moment]) -> None:
@@ -123,14 +123,14 @@ class Generators:
 
 
 def client_of(seed: int | None, generator: Any) -> Client:
-    """What a snapshot holds of a client's generator; one of another kind is left out."""
+    """A client's seed and generator for a snapshot; generators of another kind are left out."""
     if generator is None or type(generator.bit_generator) is not np.random.PCG64:
         return seed, None
     return seed, Generator.of(generator)
 
 
 def spec_of(scenario: str, arguments: Mapping[str, Any], limit: int) -> EnvSpec | None:
-    """What `gymnasium.make` would make one of the rows from; None for an unregistered scenario."""
+    """The spec that `gymnasium.make` would make a row from; None for an unregistered scenario."""
     known = gymnasium.registry.get(scenario)
     if known is None:
         return None

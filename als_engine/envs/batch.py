@@ -22,7 +22,7 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class Worlds(Protocol):
-    """What a view asks of the worlds behind it; arrays are overwritten by the next call.
+    """Interface between a view and its worlds; arrays are overwritten by the next call.
 
     Attributes:
         observations: key to (worlds, observers, ...).
@@ -59,7 +59,7 @@ class Worlds(Protocol):
         """Puts some worlds back to a moment, or changes nothing."""
 
     def expert_actions(self) -> NDArray[Any]:
-        """What the task's expert does now, (worlds, observers, ...)."""
+        """Returns the expert's actions, (worlds, observers, ...)."""
 
     def action_masks(self) -> BoolArray:
         """Which actions are possible now, (worlds, observers, n)."""
@@ -181,7 +181,7 @@ class Batch(DeepCopied):
         self._publish()
 
     def expert_actions(self) -> NDArray[Any]:
-        """What the task's expert does now, (worlds, observers, ...)."""
+        """Returns the expert's actions, (worlds, observers, ...)."""
         return self.simulation.expert_actions()
 
     def action_masks(self) -> BoolArray:
@@ -206,7 +206,7 @@ class Batch(DeepCopied):
 
 
 def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int, ...], Any]]]:
-    """What a batch writes: group to name to (shape of one world's entry, dtype)."""
+    """The buffers of a batch: group to name to (shape of one world's entry, dtype)."""
     observations: dict[str, tuple[tuple[int, ...], Any]] = {
         key: (array.shape[1:], array.dtype) for key, array in simulation.observations.items()
     }

@@ -147,7 +147,7 @@ def _end(process: subprocess.Popen[bytes], pipe: Connection, owner: int, patienc
 
 
 class Failure(NamedTuple):
-    """What a process answers when something has failed."""
+    """The answer of a process in which something has failed."""
 
     error: Exception
     traceback: str
@@ -257,7 +257,7 @@ def _sendable(hooks: object) -> object:
 
 
 def main() -> None:
-    """What a process does that `Process` has started."""
+    """Runs in every process that `Process` has started."""
     pipe = host.pipe_of(int(sys.argv[1]))
     with suppress(EOFError, ConnectionError):  # The parent is gone.
         try:

@@ -390,7 +390,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         return self.worlds.state()
 
     def expert_actions(self) -> NDArray[Any]:
-        """What the scenario's expert would do now, (rows, ...)."""
+        """Returns the expert's actions, (rows, ...)."""
         return self._by_row(self.worlds.expert_actions())
 
     def action_masks(self) -> NDArray[np.bool_]:

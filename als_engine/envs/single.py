@@ -145,7 +145,7 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
 
     @property
     def spec(self) -> EnvSpec | None:
-        """What Gymnasium made it from, with the time limit; None where it was made by hand."""
+        """Gymnasium's spec of it, with the time limit; None where it was made by hand."""
         return self._spec
 
     @spec.setter
@@ -179,7 +179,7 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
         return vector
 
     def expert_action(self) -> Any:
-        """What the scenario's expert would do now."""
+        """Returns the expert's action."""
         return self.simulation.expert_actions()[0, 0]
 
     def action_masks(self) -> NDArray[np.bool_]:

@@ -123,7 +123,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
 
     @property
     def spec(self) -> EnvSpec | None:
-        """What Gymnasium made it from, with the time limit; None where it was made by hand."""
+        """Gymnasium's spec of it, with the time limit; None where it was made by hand."""
         return self._spec
 
     @spec.setter
@@ -158,7 +158,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         return self._generators.seeds()
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """What every world's single environment would return: `render`, `expert_action`, ...
+        """Returns what each world's single environment would: `render`, `expert_action`, ...
 
         Raises:
             AttributeError: there is no such method or attribute.
@@ -291,7 +291,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         return array[:, None]
 
     def expert_actions(self) -> NDArray[Any]:
-        """What the scenario's expert would do now, (num_envs, ...)."""
+        """Returns the expert's actions, (num_envs, ...)."""
         actions: NDArray[Any] = self.worlds.expert_actions()[:, 0]
         return actions
 

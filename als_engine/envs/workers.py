@@ -241,7 +241,7 @@ class WorkerPool(Owner):
         return found
 
     def expert_actions(self) -> NDArray[Any]:
-        """What the task's expert does now, (worlds, observers, ...)."""
+        """Returns the expert's actions, (worlds, observers, ...)."""
         return self._ask_all("expert")
 
     def action_masks(self) -> BoolArray:

@@ -74,7 +74,7 @@ class Film:
         agent.attach(self)
 
     def expert_actions(self) -> NDArray[Any]:
-        """What the scenario's expert would do now, (rows, ...)."""
+        """Returns the expert's actions, (rows, ...)."""
         actions: NDArray[Any] = self._simulation.expert_actions()[0]
         return actions
 
@@ -125,7 +125,7 @@ class Film:
         )
 
     def picture(self) -> Picture:
-        """What the chosen view shows now, with captions if there are any."""
+        """The current picture of the chosen view, with captions if there are any."""
         if self._view == "first":
             return self._captioned(self._own_view(WIDTH, HEIGHT))
         outside = third_person(self._simulation.state, 0, WIDTH, HEIGHT)

@@ -44,7 +44,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an agent did in a fixed set of episodes.
+    """The results of an agent in a fixed set of episodes.
 
     Attributes:
         scenario, arguments, observers, split, seed, use: which episodes.

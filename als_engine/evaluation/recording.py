@@ -112,7 +112,7 @@ class Recorder:
         at += 1
 
     def log(self, world: int) -> Log:
-        """What a world has done since its episode began."""
+        """The log of a world since its episode began."""
         steps = int(self._lengths[world])
         kept = slice(steps)
         return Log(
@@ -141,7 +141,7 @@ class Recorder:
 
 
 def action_log_type(simulation: Simulation) -> np.dtype[Any]:
-    """What actions are kept as: the smallest type that holds them all."""
+    """The dtype of logged actions: the smallest that holds them all."""
     if simulation.action_mode == "continuous":
         return np.dtype(np.float32)
     return np.min_scalar_type(int(np.max(action_bounds(simulation.action_space)[1])))

@@ -147,7 +147,7 @@ def curve_band(
 def optimality_gap(
     groups: Sequence[ArrayLike], goal: float = 1.0, confidence: float = 0.95
 ) -> Interval:
-    """How far runs stay below the goal on average; what lies above it makes up for nothing.
+    """Optimality gap: mean shortfall below the goal, with scores clipped at the goal.
 
     Agarwal et al. 2021, with the same bootstrap as `interquartile_interval`. Every group weighs the
     same.
@@ -196,7 +196,7 @@ def performance_profile(
 def probability_of_improvement(
     ours: Sequence[ArrayLike], theirs: Sequence[ArrayLike], confidence: float = 0.95
 ) -> Interval:
-    """How likely a run of ours beats a run of theirs in the same scenario; 0.5 between equals.
+    """Probability of improvement: P(X > Y), ties count one half.
 
     The Mann-Whitney statistic, a draw counted half, mean over scenarios, with a bootstrap interval
     that resamples both sides by themselves (Agarwal et al. 2021).

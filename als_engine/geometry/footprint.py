@@ -21,7 +21,7 @@ FINEST: Final = 0.01
 
 
 class Footprint:
-    """What a thing covers on the floor: a rectangle, rounded by a radius (0 by 0 for a disc)."""
+    """The area that a thing covers: a rectangle, rounded by a radius (0 by 0 for a disc)."""
 
     __slots__ = ("cos", "half_x", "half_y", "radius", "reach", "sin", "x", "y")
 

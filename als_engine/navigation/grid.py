@@ -47,7 +47,7 @@ class Maps(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """What was found of the ways to goals.
+    """The ways to goals that have been found.
 
     Attributes:
         field: (worlds, avatars, room), every cell's distance from an avatar's goal.

@@ -106,7 +106,7 @@ class Navigator:
         state.attach(self)
 
     def remembered(self, worlds: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-        """What stood where when it last looked at some worlds; the rest follows from that."""
+        """The things of some worlds as last seen; the rest follows from them."""
         most = int(self._maps.counts[worlds].max(initial=0))
         return {"things": self._maps.things[worlds, :most], "counts": self._maps.counts[worlds]}
 

@@ -32,7 +32,7 @@ class Physics(Protocol):
         """
 
     def snapshot(self, worlds: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-        """What some worlds need to go on from here, beside what `WorldState` holds.
+        """The arrays that some worlds need to go on from here, beside those of `WorldState`.
 
         Args:
             worlds: their indices.

@@ -31,7 +31,7 @@ def bullet_package(
 
 
 def default_engine(python: tuple[Any, ...] = sys.version_info) -> str:
-    """What `physics=` is where nothing is given: Bullet, wherever it has wheels.
+    """The default of `physics=`: Bullet, wherever it has wheels.
 
     It does not depend on what is installed, so that a run means the same on every machine with the
     same Python.

@@ -42,7 +42,7 @@ class PropRows(NamedTuple):
 
 
 def avatar_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
-    """What a kernel makes `AvatarRows` of."""
+    """The arrays of `AvatarRows`, as a plain tuple for kernels."""
     avatars, bodies = state.avatars, state.bodies
     return (
         avatars.position, avatars.velocity, avatars.heading, bodies.radius, bodies.height,
@@ -52,7 +52,7 @@ def avatar_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
 
 
 def prop_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
-    """What a kernel makes `PropRows` of."""
+    """The arrays of `PropRows`, as a plain tuple for kernels."""
     props = state.props
     return (
         props.position, props.orientation, props.velocity, props.half, props.mass, props.solid,

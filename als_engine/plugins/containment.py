@@ -48,7 +48,7 @@ _lock = threading.RLock()
 
 
 class Contained:
-    """What became of code that ran in `contained`.
+    """The outcome of code that ran in `contained`.
 
     Attributes:
         error: what it raised; None when it came to its end.

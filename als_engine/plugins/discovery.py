@@ -61,7 +61,7 @@ class Plugin:
 
 @dataclass(frozen=True)
 class PluginSettings:
-    """What the environment says about plugins. The bundled ones are always loaded.
+    """The settings of plugins in the environment; bundled ones are always loaded.
 
     Attributes:
         disabled: `ALS_DISABLE_PLUGINS=1`: no third party's plugin is loaded.
@@ -92,7 +92,7 @@ class PluginSettings:
 
 
 class Namespaces:
-    """Who may offer ids in which namespace.
+    """The owners of namespaces, who alone may offer ids in them.
 
     A namespace belongs to the distributions that declare it, in the entry-point group
     `als_engine.namespaces`, where each names the owner: `Acme = "acme_kitchen"`. Several that name
@@ -128,7 +128,7 @@ class Namespaces:
 
 @dataclass
 class Installed:
-    """What the installed distributions bring.
+    """The plugins and namespaces of the installed distributions.
 
     Attributes:
         plugins: the bundled ones first, then in alphabetical order.

@@ -65,7 +65,7 @@ def als_commands(app: typer.Typer) -> None:
 
 @hookspec
 def als_episode_end(record: EpisodeRecord) -> None:
-    """Is told of every episode that ends, in the process in which it ends."""
+    """Called when an episode ends, in the process in which it ends."""
 
 
 @hookspec

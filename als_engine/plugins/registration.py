@@ -65,7 +65,7 @@ def aec_env(id: str, **kwargs: Any) -> AECEnv[Any, Any, Any]:
 
 
 def registered_parallel_env(id: str, max_cycles: int | None = None, **kwargs: Any) -> Any:
-    """What PettingZoo's registry makes: its `max_cycles` is our `max_episode_steps`."""
+    """The factory in PettingZoo's registry: its `max_cycles` is our `max_episode_steps`."""
     from als_engine import parallel_env
 
     kwargs.setdefault("max_episode_steps", max_cycles)

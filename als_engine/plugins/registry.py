@@ -56,7 +56,7 @@ Listener = Callable[[Sequence[ScenarioSpec]], None]
 
 
 class Added(NamedTuple):
-    """What `Registry.add` was given, to add it in another process too."""
+    """The arguments of a call of `Registry.add`, to repeat it in another process."""
 
     plugin: Plugin
     hooks: object

@@ -49,7 +49,7 @@ _REFERENCE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 @dataclass(frozen=True)
 class Spec:
-    """What all specs share: an id and one line that says what it is for.
+    """The fields that all specs share: an id and one line that says what it is for.
 
     Attributes:
         id: The name users type; unique among all installed plugins.

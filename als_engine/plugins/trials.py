@@ -56,7 +56,7 @@ registry.try_out(given["distribution"], given["name"], given["word"])
 
 
 class Trials:
-    """What is known about the installed packages.
+    """The known results of loading the installed packages.
 
     One plugin has up to four files for each stage, all beginning with the same name: `.known` and
     `.aside` hold the fingerprint of what was loaded or set aside, `.passed` that of what came

@@ -50,7 +50,7 @@ NEAREST = np.float32(1e20)
 
 
 class Buffers(NamedTuple):
-    """What drawing one picture needs, allocated once.
+    """The buffers for drawing one picture, allocated once.
 
     Attributes:
         s: (height, width) inverse depth, padded to whole blocks. color: likewise, packed.

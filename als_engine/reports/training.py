@@ -36,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """What the page tells.
+    """The content of the page.
 
     Attributes:
         title: one line. verdict: one or two sentences. won: whether the verdict is a good one.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What a sensor is told when it is made.
+    """The arguments with which every sensor is made.
 
     Attributes:
         num_worlds: worlds in the simulation.

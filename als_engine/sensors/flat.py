@@ -54,7 +54,7 @@ class FlatObservations:
 
 
 def plain(parts: Mapping[str, T]) -> Any:
-    """What a client is given: the flat vector itself, or else the parts by name."""
+    """The observation for a client: the flat vector itself, or else the parts by name."""
     return parts.get(FLAT, parts)
 
 

@@ -26,7 +26,7 @@ SLOWEST: Final = 0.1
 
 
 class Proprioception(Sensor):
-    """What an avatar feels of itself, float32 (11,).
+    """The sense of one's own body, float32 (11,).
 
     | column | is | range |
     | --- | --- | --- |

@@ -39,7 +39,7 @@ _SCALE: Final = 1.0 / float(pmath.log(1.0 + FULL_FORCE / SOFT_FORCE))
 
 
 class Touch(Sensor):
-    """What an avatar's skin and hand feel, float32 (12,), every column from 0 to 1.
+    """The sense of touch of skin and hand, float32 (12,), every column from 0 to 1.
 
     | column | is |
     | --- | --- |

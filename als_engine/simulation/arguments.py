@@ -15,7 +15,7 @@ Background = str | Mapping[str, str] | None
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
-    """What a simulation is made with, beside its task; a copy is made with the same.
+    """The arguments of a simulation beside its task; a copy is made with the same.
 
     Attributes:
         scenario: id that seeds the levels.

@@ -228,7 +228,7 @@ class Simulation(DeepCopied):
         self.state.max_episode_steps = at_least_one("max_episode_steps", max_episode_steps)
 
     def expert_actions(self) -> NDArray[Any]:
-        """What the task's expert does now, (worlds, observers, ...) as `action_space` has it.
+        """Returns the expert's actions, (worlds, observers, ...) as `action_space` has it.
 
         Raises:
             NoExpertError: the task has none.
@@ -246,7 +246,7 @@ class Simulation(DeepCopied):
         return self.acting.masks()
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """What goes into `info`: (worlds,) arrays, `success` and `level` first.
+        """The metrics in `info`: (worlds,) arrays, `success` and `level` first.
 
         Numbers are bool, int64 or float64, whatever the task's own arrays are, so that every view
         gives the same type.

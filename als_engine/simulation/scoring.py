@@ -19,7 +19,7 @@ __all__ = ["Scoring", "term_key"]
 
 
 class Scoring:
-    """What the task says about the last step, checked.
+    """The task's checked answers about the last step.
 
     Attributes:
         rewards: (worlds, avatars). terminated, truncated: (worlds,) bool.
@@ -57,7 +57,7 @@ class Scoring:
         self._acting = avatars.present.copy() if avatars.come_and_go else None
 
     def arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
-        """What has to be kept of a moment, by name; the first axis is the world."""
+        """The arrays that a snapshot keeps, by name; the first axis is the world."""
         for name in ("rewards", "returns", "terminated", "truncated"):
             yield name, getattr(self, name)
         if self.has_terms:
@@ -109,7 +109,7 @@ class Scoring:
         self.watch.check("reward_terms" if self.has_terms else "reward")
 
     def metrics(self) -> dict[str, NDArray[Any]]:
-        """What goes into `info`: (worlds,) arrays, `success` and `level` first.
+        """The metrics in `info`: (worlds,) arrays, `success` and `level` first.
 
         Numbers are bool, int64 or float64, whatever the task's own arrays are, so that every view
         gives the same type.
@@ -129,7 +129,7 @@ class Scoring:
             self._answers.finite(f'metrics["{name}"]', values)
 
     def named_terms(self, avatar: int) -> dict[str, float]:
-        """What goes into the `info` of an avatar of world 0: `reward_NAME`; empty for one term."""
+        """The terms in the `info` of an avatar of world 0: `reward_NAME`; empty for one term."""
         if not self.has_terms:
             return {}
         values = self.terms[0, avatar].tolist()

@@ -48,7 +48,7 @@ class Snapshots:
     observing: Observing
 
     def identity(self) -> dict[str, Any]:
-        """What a snapshot of these worlds is of, as JSON has it; it fits worlds of the same."""
+        """Identifies the worlds that a snapshot of these fits, as plain JSON."""
         from als_engine import __version__
 
         given, key, space = self.given, self.levels.key, self.observing.space

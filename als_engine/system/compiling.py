@@ -175,7 +175,7 @@ def _reached(function: Any) -> str:
 
 
 class Kept(NamedTuple):
-    """What has been compiled and kept.
+    """The kernels on the disk.
 
     Attributes:
         folder: where.
@@ -191,7 +191,7 @@ class Kept(NamedTuple):
 
 
 def kept() -> Kept:
-    """What the disk has; nothing is compiled for the answer.
+    """Describes the kernels on the disk; nothing is compiled for the answer.
 
     Raises:
         RuntimeError: there is no folder that can be written.

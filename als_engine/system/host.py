@@ -156,7 +156,7 @@ class SharedBlock(NamedTuple):
 
     @property
     def handles(self) -> list[int]:
-        """What a process has to inherit."""
+        """The handles that a process has to inherit."""
         return [] if self.name else [self.descriptor]
 
     def close(self) -> None:

@@ -121,7 +121,7 @@ class Avatars(Arrays):
         self.come_and_go = False
 
     def motion(self, bodies: Bodies) -> tuple[NDArray[Any], ...]:
-        """What a kernel makes `MotionRows` of."""
+        """The arrays of `MotionRows`, as a plain tuple for kernels."""
         return (
             self.position, self.velocity, self.heading, self.turn_rate, bodies.radius,
             bodies.speed, bodies.acceleration, bodies.turn_speed, bodies.turn_acceleration,
@@ -252,7 +252,7 @@ class Props(Arrays):
 
 
 class Parts(Arrays):
-    """What the props of several parts consist of; arrays are (worlds, capacity, ...).
+    """The parts of compound props; arrays are (worlds, capacity, ...).
 
     Attributes:
         count: (worlds,), how many are in use: those of the first such prop first.
@@ -372,7 +372,7 @@ class Sounds(Arrays):
 
 
 class Events(Arrays):
-    """What avatars did in this step; arrays are (worlds, avatars), NOTHING where nothing happened.
+    """The avatars' deeds in this step: arrays (worlds, avatars), NOTHING where nothing happened.
 
     Attributes:
         picked_up, put_down, used: index of the prop.

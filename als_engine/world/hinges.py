@@ -26,7 +26,7 @@ BY_USE, BY_PUSH = OPENS.index("use"), OPENS.index("push")
 
 
 class Hinges(Arrays):
-    """What makes doors of props; arrays are (worlds, props, ...).
+    """The hinges of props that are doors; arrays are (worlds, props, ...).
 
     Attributes:
         hinged: it is a door. angle: how far it is open; signed, 0 when closed.
@@ -90,7 +90,7 @@ class HingeRows(NamedTuple):
 
 
 class LeafRows(NamedTuple):
-    """What of `Walls` holds the leaves of doors, behind the walls, and what of `Props` they are."""
+    """The rows of `Walls` that are leaves of doors, behind the walls, and their props."""
 
     walls: IntArray
     filled: IntArray

@@ -94,7 +94,7 @@ _FASTEST_DOOR = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Hinge:
-    """What makes a prop a door: it swings about one of its upright edges.
+    """Makes a prop a door: it swings about one of its upright edges.
 
     Attributes:
         edge: "left", at the least x of the prop's own frame, or "right", at the greatest. Who looks

@@ -40,7 +40,7 @@ class Shape(ABC):
 
     @abstractmethod
     def parts(self) -> Sequence[Part]:
-        """What it consists of, 1 to 16 parts, which may overlap.
+        """Its parts, 1 to 16, which may overlap.
 
         They stand in any frame whose z points up: the engine moves the middle of the box around all
         of them to the prop's position.

@@ -76,7 +76,7 @@ class Generator(BaseModel):
 
 
 class Moment(BaseModel):
-    """What one world has beside arrays.
+    """The part of one world's moment that is not arrays.
 
     Attributes:
         instructions: one for each avatar. signs, sounds: their texts.

@@ -56,10 +56,10 @@ class Quantity:
 
 
 class Memory(Protocol):
-    """What has seen the worlds at some moment and goes by that, such as a navigator by its map."""
+    """Interface of whatever remembers the worlds at some moment, such as a navigator's map."""
 
     def remembered(self, worlds: NDArray[np.intp]) -> dict[str, NDArray[Any]]:
-        """What it has seen of some worlds, arrays by name whose first axis is these worlds."""
+        """The memory of some worlds: arrays by name whose first axis is these worlds."""
 
     def remember(self, worlds: NDArray[np.intp], saved: Mapping[str, NDArray[Any]]) -> None:
         """Goes by that from now on.
@@ -157,7 +157,7 @@ class WorldState:
 
     @property
     def memories(self) -> list[Memory]:
-        """Whoever is attached, in the order of attaching."""
+        """The attached memories, in the order of attaching."""
         return [memory for each in self._memories if (memory := each()) is not None]
 
     def load(self, world: int, layout: Layout, level: int, key: int) -> None:

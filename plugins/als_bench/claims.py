@@ -30,7 +30,7 @@ def digest_of(value: Any) -> str:
 def player_claims(
     agent: str, config: Mapping[str, Any], files: Mapping[str, bytes]
 ) -> dict[str, Any]:
-    """What is claimed about an agent that plays.
+    """The claims about an agent that plays.
 
     Args:
         agent: registered id.
@@ -52,7 +52,7 @@ def claims_of(
     player: Mapping[str, Any],
     partner: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What is claimed about how a unit's episodes came about.
+    """The claims about how a unit's episodes came about.
 
     Args:
         run: the suite and the code that it was run with.
@@ -79,5 +79,5 @@ def claims_of(
 
 
 def origin_of(claims: Mapping[str, Any]) -> bytes:
-    """What the hash chains of a unit begin with, 32 bytes."""
+    """The start of a unit's hash chains, 32 bytes."""
     return hashlib.sha256(canonical_json(claims)).digest()

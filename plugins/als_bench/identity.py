@@ -116,7 +116,7 @@ def options_of(label: str) -> tuple[str, dict[str, Any]] | None:
 
 
 def content_digest(files: Mapping[str, bytes]) -> str:
-    """What the label of a saved agent has after its @: a part of the hash of its files."""
+    """The part of a saved agent's label after the @: a part of the hash of its files."""
     return hashlib.sha256(b"".join(files[name] for name in sorted(files))).hexdigest()[:8]
 
 

@@ -41,7 +41,7 @@ TIERS: Final = ("claimed", "replayed", "executed")
 
 @dataclass(frozen=True, order=True)
 class Unit:
-    """What a row of the store belongs to.
+    """The unit of work that a row of the store belongs to.
 
     Attributes:
         run: the run's key; see `RunRecord`.
@@ -125,7 +125,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class TrainedAgent:
-    """What came of a unit's training.
+    """The result of a unit's training.
 
     Attributes:
         files: name to content of the saved agent's folder; empty for agents that need no folder.

@@ -39,7 +39,7 @@ def optimizer_arrays(optimizer: torch.optim.Optimizer) -> dict[str, NDArray[Any]
 
 
 def expected_arrays(optimizer: torch.optim.Optimizer) -> dict[str, NDArray[Any]]:
-    """What `optimizer_arrays` would give after a step of all parameters; nothing is changed."""
+    """The arrays of `optimizer_arrays` after a step of all parameters; nothing is changed."""
     twin = copy.deepcopy(optimizer)
     twin.state.clear()
     for parameter in _parameters(twin):

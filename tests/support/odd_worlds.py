@@ -22,7 +22,6 @@ ODD = "[/home] acme[learn] [bold]b[/bold] :smile: <i>&\x1b[31m\x1b]0;owned\x07\r
 class Odd(Reach):
     __doc__ = f"Walk to the flag.\n\n    {ODD}\n\n    - a list of {ODD}\n"
 
-    role_names: ClassVar = ("avatar",)
     utterances: ClassVar = (ODD, "no")
 
     def metrics(self, state):

@@ -50,7 +50,7 @@ class Entries(NamedTuple):
 
 
 class Journal:
-    """What has gone into a number of worlds since each was built.
+    """The inputs of a number of worlds since each was built.
 
     Attributes:
         entries: the steps.

@@ -42,7 +42,7 @@ from als_engine.world.arrays import (
 
 
 class Worlds(NamedTuple):
-    """What is kept of Bullet's worlds.
+    """Arrays about Bullet's worlds.
 
     Attributes:
         clients: (worlds,), handles.

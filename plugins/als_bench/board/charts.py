@@ -120,7 +120,7 @@ def learning_curves(board: Board, store: Store, entry: SuiteEntry) -> Chart | No
 
 
 def cross_play(entry: str, table: CrossPlay) -> Chart:
-    """What each agent reaches beside each partner."""
+    """A heat map of the score of each agent beside each partner."""
     found = [cell for pair in table.cells.values() if (cell := _worth(pair)) is not None]
     top = max(found, default=0.0)
     bottom = 0.0 if table.normalized else min(found, default=0.0)

@@ -47,7 +47,7 @@ class Filmed:
 
 @dataclass(frozen=True)
 class Board:
-    """What all pages are made from.
+    """The data that all pages are made from.
 
     Attributes:
         standings: the table.
@@ -102,7 +102,7 @@ def render(name: str, board: Board, title: str, over: str, up: str = "", **value
 
 
 def marks(row: Standing, cell: Cell | None = None) -> list[tuple[str, str]]:
-    """What else there is to know about a line, or about one of its cells: (kind, text)."""
+    """Further remarks about a line, or about one of its cells: (kind, text)."""
     found = []
     if row.provisional:
         seeds = f"{row.seeds} seed{'s' * (row.seeds != 1)}"
@@ -134,7 +134,7 @@ def number(value: Interval | float | None) -> str:
 
 
 def sort_key(value: Interval | float | None) -> str:
-    """What a cell is sorted by: all digits; nothing for what comes last either way."""
+    """The key that a cell is sorted by: all digits; nothing for what comes last either way."""
     value = value.value if isinstance(value, Interval) else value
     return "" if value is None else repr(value)
 

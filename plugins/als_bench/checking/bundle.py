@@ -112,7 +112,7 @@ class Bundle:
 
     @functools.cached_property
     def suite(self) -> SuiteSpec:
-        """What was played.
+        """The suite that was played.
 
         Raises:
             SavedFileError: it is no suite.

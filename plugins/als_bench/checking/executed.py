@@ -31,7 +31,7 @@ EXECUTED: Final = TIERS[-1]
 
 @dataclass(frozen=True)
 class Executed:
-    """What the agents of a unit did.
+    """The results of a unit's agents.
 
     Attributes:
         unit: of the bundle.
@@ -99,7 +99,7 @@ class ExecutedRun:
             writer.add_failure(where, failure.reason)
 
     def found(self, force: Confinement) -> dict[int, Executed]:
-        """What is there already, by the unit's place in the bundle.
+        """The results that are stored already, by the unit's place in the bundle.
 
         Args:
             force: what agents are confined by here.

@@ -48,7 +48,7 @@ MAX_SECRET: Final = 1 << 16
 
 @dataclass(frozen=True)
 class Execution:
-    """What came of running an agent.
+    """The outcome of running an agent.
 
     Attributes:
         chunks: the episodes that were played and their logs.
@@ -109,7 +109,7 @@ def level_key(secret: bytes, bundle: str, unit: Sequence[str | int]) -> int:
 
 
 def require_confinement() -> Confinement:
-    """What agents are confined by here.
+    """Returns the means that agents are confined by here.
 
     Raises:
         ConfinementError: it is not enough to rank them; says what is missing.

@@ -169,7 +169,7 @@ class Manifest(Model):
     files: Annotated[dict[Path, FileRecord], Field(max_length=200_000)]
 
     def claims(self, unit: UnitRecord) -> dict[str, Any]:
-        """What is claimed of a unit, as `claims.claims_of` gives it."""
+        """The claims of a unit, as `claims.claims_of` returns them."""
         fields = unit.model_dump(mode="json")
         names = ("arguments", "observers", "partner", "player", "scenario", "seed", "split")
         return {
@@ -180,7 +180,7 @@ class Manifest(Model):
         }
 
     def origin(self, unit: UnitRecord) -> bytes:
-        """What the hash chains of a unit come from, if all that is claimed here is true."""
+        """The start of a unit's hash chains, if all that is claimed here is true."""
         return origin_of(self.claims(unit))
 
 

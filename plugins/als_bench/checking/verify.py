@@ -55,7 +55,7 @@ MAX_EPISODE: Final = 1 << 13
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check has found.
+    """The result of a check.
 
     Attributes:
         bundle: its hash.
@@ -87,7 +87,7 @@ class Verdict:
         return [f"accepted: {episodes:,} episodes of {units}, replayed{failed}"]
 
     def notes(self) -> list[str]:
-        """What may explain a refusal without anybody's fault."""
+        """Innocent reasons that may explain a refusal."""
         if self.manifest is None or not any(", step " in line for line in self.refusals):
             return []
         theirs, ours = self.manifest.machine, machine()
@@ -405,7 +405,7 @@ def _in_processes(folder: Path, bundle: Bundle, workers: int, on_progress: Repor
 
 
 def replay_unit(folder: str, hash: str, index: int) -> list[str]:
-    """What a worker process does with one unit."""
+    """Replays one unit, in a worker process."""
     bundle = _opened(folder)
     if bundle.hash != hash:
         raise SavedFileError(f"{folder} was changed while it was read")

@@ -40,7 +40,7 @@ Write = Callable[[str, bytes], None]
 
 @dataclass(frozen=True)
 class Source:
-    """What a unit's part of a bundle is made of.
+    """The source of a unit's part of a bundle.
 
     Attributes:
         unit: its names.

@@ -184,7 +184,7 @@ class StoreWriter:
 
 @dataclass(frozen=True)
 class SeedMean:
-    """What an agent with one training seed did in one entry.
+    """The mean results of an agent with one training seed in one entry.
 
     Attributes:
         entry, agent, seed: which unit.
@@ -265,7 +265,7 @@ class Store:
             )
 
     def claims(self, unit: Unit) -> dict[str, Any] | None:
-        """What the unit's hash chains come from; None when it has not been played."""
+        """The claims that the unit's hash chains start from; None when it has not been played."""
         rows = self._of(CLAIMS, unit, "SELECT claims FROM claims")
         return dict(rows[0][0]) if rows else None
 
@@ -280,7 +280,7 @@ class Store:
         return found
 
     def training(self, unit: Unit, *, with_files: bool = True) -> TrainedAgent | None:
-        """What came of the unit's training; None when it was not trained.
+        """The result of the unit's training; None when it was not trained.
 
         Args:
             unit: which.
@@ -316,7 +316,7 @@ class Store:
         return {Unit(*key): reason for *key, reason in rows}
 
     def verdicts(self, run: str) -> list[tuple[str, str, str, str]]:
-        """What verifications of a run have found: (agent, tier, bundle, detail)."""
+        """The results of a run's verifications: (agent, tier, bundle, detail)."""
         rows = self._rows(
             VERDICT,
             "SELECT agent, tier, bundle, detail FROM verdicts WHERE run = ? "

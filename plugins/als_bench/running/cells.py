@@ -32,7 +32,7 @@ _WITH: Final = " + "
 
 @dataclass(frozen=True)
 class Results:
-    """What a store holds of a run, as far as a table needs it.
+    """The contents of a store about a run, as far as a table needs them.
 
     Attributes:
         run: its record.
@@ -71,7 +71,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class CrossPlay:
-    """What each agent reaches beside each partner in an entry.
+    """The score of each agent beside each partner in an entry.
 
     Attributes:
         focals, partners: agents, of those who are counted and of those they play with.
@@ -113,7 +113,7 @@ def normalised(entry: SuiteEntry, mean: float | None, failed: bool) -> float | N
 def make_cell(
     entry: SuiteEntry, means: Mapping[int, SeedMean], failures: Mapping[int, str]
 ) -> Cell:
-    """What came of an agent's units in an entry.
+    """Makes the cell of an agent's units in an entry.
 
     Args:
         entry: with its yardsticks, if it has some.

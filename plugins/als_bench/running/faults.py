@@ -29,7 +29,7 @@ _ERRNOS: Final = frozenset(
 
 
 def machine_fault(error: BaseException) -> str:
-    """What is wrong with the machine, in a line; empty where nothing is known to be.
+    """The fault of the machine, in a line; empty where none is known.
 
     Args:
         error: what a task has raised. What led to it is looked at, too.

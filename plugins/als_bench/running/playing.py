@@ -33,7 +33,7 @@ OWN: Final = ("success", "level")
 
 
 def world_seeds(seed: int) -> Callable[[int], int]:
-    """What the world of an episode is reset with, by the episode's number."""
+    """The seed of an episode's world, by the episode's number."""
     return partial(spread, "benchmark", seed)
 
 

@@ -62,7 +62,7 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class Finished:
-    """What a run has come to.
+    """The outcome of a run.
 
     Attributes:
         run: its record; the key is what the table is printed for.

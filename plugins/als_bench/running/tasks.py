@@ -80,7 +80,7 @@ class TrainTask:
 
 @dataclass(frozen=True)
 class Seat:
-    """Who drives an avatar.
+    """The agent that drives an avatar.
 
     Attributes:
         contestant: the agent.

@@ -57,7 +57,7 @@ are loaded strictly: those of scenarios cannot be in there."""
 
 @dataclass(frozen=True)
 class Limits:
-    """What an agent may use.
+    """The resources that an agent may use.
 
     Attributes:
         seconds_per_act: for the actions of all rows at one step.
@@ -76,7 +76,7 @@ class Limits:
     threads: int = 64
 
     def as_rlimits(self) -> dict[str, int]:
-        """What the kernel enforces."""
+        """The limits that the kernel enforces."""
         cores = os.cpu_count() or 1
         return {
             "RLIMIT_AS": self.memory_bytes,
@@ -89,7 +89,7 @@ class Limits:
         }
 
     def as_quota(self) -> dict[str, int]:
-        """What is bounded otherwise; see `child.bound`."""
+        """The limits that are enforced in other ways; see `child.bound`."""
         return {
             "threads": self.threads,
             "bytes": self.scratch_bytes,

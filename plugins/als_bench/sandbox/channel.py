@@ -165,5 +165,5 @@ def _wait(poll: select.poll, deadline: float, watch: Callable[[], None]) -> None
 
 
 def one_line(text: object) -> str:
-    """What a stranger says, made harmless: one line of printable characters, not too long."""
+    """Makes a stranger's text harmless: one line of printable characters, not too long."""
     return "".join(c if c.isprintable() else " " for c in str(text))[:300].strip()

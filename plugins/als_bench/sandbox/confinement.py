@@ -88,7 +88,7 @@ class ConfinementError(ALSError, RuntimeError):
 
 @dataclass(frozen=True)
 class Confinement:
-    """What is in force, or would be.
+    """The means of confinement that are in force, or would be.
 
     Attributes:
         landlock: its ABI; 0 where the kernel has none.
@@ -123,7 +123,7 @@ class Confinement:
 
 
 def confinement() -> Confinement:
-    """What this machine can hold an agent with."""
+    """The means by which this machine can confine an agent."""
     machine = platform.machine()
     if sys.platform != "linux":
         return Confinement(0, False, machine)
@@ -134,7 +134,7 @@ def confinement() -> Confinement:
 
 
 def world_modules(agent: str) -> list[str]:
-    """What an agent can neither import nor read: physics, the simulation and the scenarios.
+    """The modules that agents can neither import nor read: physics, simulation and scenarios.
 
     Of the package that the agent itself is in, only the modules of scenarios.
 

@@ -137,7 +137,7 @@ def resume_adaptation(
 
 
 def finished_adaptation(folder: Path | str) -> State | None:
-    """What an adaptation came to; None where there is more to do.
+    """The result of an adaptation; None where there is more to do.
 
     Raises:
         SavedFileError: there is no adaptation in the folder, or it is damaged.
@@ -149,7 +149,7 @@ def finished_adaptation(folder: Path | str) -> State | None:
 
 
 def read_adaptation(folder: Path | str) -> Job:
-    """What the adaptation in a folder was asked for.
+    """Returns the settings of the adaptation in a folder.
 
     Raises:
         SavedFileError: there is none.

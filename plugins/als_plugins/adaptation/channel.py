@@ -85,10 +85,10 @@ class Channel(Protocol):
         """
 
     def watch(self, moment: Moment) -> None:
-        """Is told what has happened."""
+        """Called after each step, with what has happened."""
 
     def poll(self, step: int) -> Sequence[Event]:
-        """What has come up to and including this step and was not returned before; never waits."""
+        """Returns new events up to and including this step; never waits."""
 
     def close(self) -> None:
         """Frees what it holds."""

@@ -47,7 +47,7 @@ class Folder(RunFolder):
         self.events = self.path / EVENTS
 
     def job(self) -> Job:
-        """What was asked for.
+        """The settings of the adaptation.
 
         Raises:
             SavedFileError: there is no adaptation here.

@@ -83,7 +83,7 @@ class RecordedChannel:
             self._next += 1
 
     def watch(self, moment: Moment) -> None:
-        """What happens makes no difference."""
+        """Ignores what happens."""
 
     def poll(self, step: int) -> Sequence[Event]:
         """The events up to this step."""
@@ -153,7 +153,7 @@ class LiveChannel:
             time.sleep(self._due - now)
 
     def poll(self, step: int) -> Sequence[Event]:
-        """What has been written since."""
+        """Returns what has been written since."""
         try:
             data = os.read(self._file, _CHUNK)
         except OSError as error:

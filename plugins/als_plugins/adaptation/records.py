@@ -23,7 +23,7 @@ Snapshot = Annotated[str, Field(pattern=r"^\d{4}$")]
 
 
 class Job(Model):
-    """What was asked for.
+    """The settings of an adaptation.
 
     Attributes:
         agent: the folder of the agent; once there is a first snapshot, its weights are there.

@@ -38,7 +38,7 @@ __all__ = ["Adapted", "Listeners", "Rounds"]
 
 @dataclass(frozen=True)
 class Listeners:
-    """Who is told.
+    """The callbacks of an adaptation.
 
     Attributes:
         on_progress: called a few times a second.
@@ -51,7 +51,7 @@ class Listeners:
 
 @dataclass(frozen=True)
 class Adapted:
-    """What came of an adaptation.
+    """The result of an adaptation.
 
     Attributes:
         folder: of the adaptation; the agent is in `agent/` unless it was stopped.

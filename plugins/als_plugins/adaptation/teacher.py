@@ -90,7 +90,7 @@ class SimulatedTeacher:
             heapq.heappush(self._waiting, (given, row, float(values[row])))
 
     def poll(self, step: int) -> Sequence[Event]:
-        """What has been given by now."""
+        """Returns the feedback that is due by now."""
         events = []
         while self._waiting and self._waiting[0][0] <= step:
             given, row, value = heapq.heappop(self._waiting)

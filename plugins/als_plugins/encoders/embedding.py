@@ -180,7 +180,7 @@ class Frames(Embedding):
 
 
 def embedding_of(space: gymnasium.Space[Any], width: int, patch: int) -> Embedding:
-    """What makes tokens of a sensor.
+    """Returns the embedding that makes tokens of a sensor.
 
     Raises:
         ArgumentError: it is of no form that an encoder reads.

@@ -71,7 +71,7 @@ class PretrainingRecord(Model):
 
 
 class EncoderRecord(Model):
-    """What `encoder.json` holds.
+    """Schema of `encoder.json`.
 
     Attributes:
         format: the version of this format.
@@ -153,7 +153,7 @@ def write_encoder(encoder: Encoder, folder: Path, record: EncoderRecord) -> None
 def encoder_record(
     encoder: Encoder, id: str, pretraining: PretrainingRecord | None = None
 ) -> EncoderRecord:
-    """What is to be saved of an encoder beside its weights."""
+    """The record that is saved of an encoder beside its weights."""
     sensors = {
         key: list(space.shape or ()) for key, space in encoder.observation_space.spaces.items()
     }

@@ -18,7 +18,7 @@ __all__ = ["Answer", "Block", "Reading", "attend", "rollout", "weigh"]
 
 
 class Reading(nn.Module):
-    """What the queries of all blocks read of the tokens: keys and values, made once."""
+    """The keys and values of the tokens for the queries of all blocks, made once."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, present: Tensor | None) ->
 
 
 def weigh(query: Tensor, key: Tensor, present: Tensor) -> Tensor:
-    """What `attend` weighs by, which torch does not tell: (rows, heads, queries, keys)."""
+    """The weights of `attend`, which torch does not return: (rows, heads, queries, keys)."""
     scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
     return scores.masked_fill(~present[:, None, None], -torch.inf).softmax(-1)
 
@@ -127,7 +127,7 @@ def heads_of(x: Tensor, parts: int, heads: int) -> tuple[Tensor, ...]:
 
 
 def small_net(width: int) -> nn.Sequential:
-    """What each token or query goes through by itself."""
+    """The feed-forward network of each token or query."""
     return nn.Sequential(
         nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
     )

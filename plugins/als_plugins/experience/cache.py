@@ -63,7 +63,7 @@ class Stamp(Model):
 
 
 class CacheRecord(Model):
-    """What `cache.json` holds: which episodes the arrays were made from, and the arrays.
+    """Schema of `cache.json`: the episodes that the arrays were made from, and the arrays.
 
     Attributes:
         format: the version of this format.

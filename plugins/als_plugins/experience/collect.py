@@ -66,7 +66,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Collected:
-    """What there is of a source after a collecting.
+    """The contents of a source after a collecting.
 
     Attributes:
         folder: of the dataset.
@@ -283,7 +283,7 @@ class _Runner:
         return array.reshape(self._worlds * self._observers, *array.shape[2:])
 
     def expert_actions(self) -> NDArray[Any]:
-        """What the expert does now, one action for each row."""
+        """Returns the expert's actions, one for each row."""
         return self.rows(self._batch.expert_actions())
 
     def _step(self) -> NDArray[np.bool_]:

@@ -55,7 +55,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Episode:
-    """What one avatar went through, from reset to end.
+    """The episode of one avatar, from reset to end.
 
     Attributes:
         observations: sensor to (steps + 1, ...).
@@ -86,7 +86,7 @@ class Episode:
 
 
 def layout(record: SourceRecord) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """What an episode holds: name to dtype and shape of one step."""
+    """The arrays of an episode: name to dtype and shape of one step."""
     observations = {
         f"observations/{key}": (sensor.dtype, sensor.shape)
         for key, sensor in record.observations.items()

@@ -77,7 +77,7 @@ class Policies:
         self._states = [None] * len(self._agents)
 
     def name(self, episode: int) -> str:
-        """Who acts in an episode."""
+        """The name of the policy in an episode."""
         if self._turns:
             return TURNS
         return self.names[episode % len(self.names)]

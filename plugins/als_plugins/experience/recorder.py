@@ -96,7 +96,7 @@ class Recorder:
         self._capacity = grown
 
     def episode(self, world: int, avatar: int, attributes: Mapping[str, int | str]) -> Episode:
-        """What an avatar went through up to now; its arrays are overwritten by what comes next."""
+        """An avatar's episode up to now; the next steps overwrite its arrays."""
         row = world * self._observers + avatar
         steps = int(self._steps[row])
         level = int(self._simulation.state.level[world])

@@ -134,7 +134,7 @@ class PartsRecord(Model):
 
 
 class SourceRecord(Model):
-    """What was collected in one go.
+    """The record of one source of episodes.
 
     Attributes:
         id: of the Minari dataset.
@@ -180,7 +180,7 @@ class SourceRecord(Model):
 
 
 class DatasetRecord(Model):
-    """What `dataset.json` holds.
+    """Schema of `dataset.json`.
 
     Attributes:
         format: the version of this format.

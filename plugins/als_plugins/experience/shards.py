@@ -67,7 +67,7 @@ class LeftOut(Model):
 
 
 class ShardRecord(Model):
-    """What a shard's `.json` holds."""
+    """Schema of a shard's `.json`."""
 
     format: Literal[1] = 1
     episodes: list[Entry]

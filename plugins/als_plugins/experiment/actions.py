@@ -30,7 +30,7 @@ Reporter = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Context:
-    """What a stage knows.
+    """The data that every stage gets.
 
     Attributes:
         experiment: the whole of it.

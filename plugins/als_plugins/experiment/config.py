@@ -111,7 +111,7 @@ class AdaptStage(_Table):
 
 
 class EvaluateStage(_Table):
-    """What came of it, beside random and the expert.
+    """The evaluation, beside random and the expert.
 
     Attributes:
         episodes: how many.
@@ -155,7 +155,7 @@ class Experiment(_Table):
     _folder: Path = PrivateAttr(default_factory=Path)
 
     def path(self, text: str) -> str:
-        """What the file names: an id as it is, a path from the folder of the file.
+        """The name in the file as an id or a path; paths start from the folder of the file.
 
         A path that is not there is taken as it stands: from where the command is given.
         """
@@ -171,7 +171,7 @@ class Experiment(_Table):
 
     @property
     def scenario_arguments(self) -> dict[str, Any]:
-        """What to make the scenario with."""
+        """The arguments of the scenario."""
         return {**self.arguments, **({"sensors": list(self.sensors)} if self.sensors else {})}
 
 

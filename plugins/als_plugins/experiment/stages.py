@@ -38,7 +38,7 @@ Summary = dict[str, JsonValue]
 
 
 class Done(Model):
-    """What `done.json` says.
+    """Schema of `done.json`.
 
     Attributes:
         stage: which one it was.
@@ -70,7 +70,7 @@ class Stage:
     valid: Callable[[], bool]
 
     def done(self) -> Done | None:
-        """What came of it, when it has been finished and its output is still there."""
+        """The result, if the stage has been finished and its output is still there."""
         if not is_file(self.folder / DONE):
             return None
         try:

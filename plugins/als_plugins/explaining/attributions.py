@@ -167,7 +167,7 @@ class Attribution:
 
     @property
     def delta(self) -> float:
-        """What the amounts miss of `value - baseline`; 0 for exact integration."""
+        """The difference between the sum of the amounts and `value - baseline`; 0 if exact."""
         return float(self.amounts.sum() - (self.value - self.baseline))
 
     @property

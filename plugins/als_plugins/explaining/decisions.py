@@ -28,7 +28,7 @@ EXPLAINED: Final = "ppo, recurrent-ppo, dqn, qrdqn, sac, td3, ddpg"
 
 
 class Decider:
-    """What a learner decides by.
+    """The function that a learner decides by.
 
     Attributes:
         encoder: what turns its observations into features.

@@ -26,7 +26,7 @@ FRAMES_PER_SECOND = 5
 
 @dataclass(frozen=True)
 class Explained:
-    """What `explain` has found.
+    """The results of `explain`.
 
     Attributes:
         recording: the episodes. decisions: those that were asked about.

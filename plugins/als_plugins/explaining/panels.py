@@ -63,7 +63,7 @@ class Artist:
 
     @property
     def noun(self) -> str:
-        """What is shown, by the name that it deserves."""
+        """The title of the animation: attention or saliency."""
         return "Attention" if self._recording.method == "attention" else "Gradient saliency"
 
     def frame(self, moment: Moment) -> NDArray[np.uint8]:

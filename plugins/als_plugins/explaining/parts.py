@@ -77,7 +77,7 @@ class Thing:
 
     @property
     def name(self) -> str:
-        """What it is, and where: "white sign, 2.3 m ahead left"."""
+        """The part's name and place: "white sign, 2.3 m ahead left"."""
         metres = math.hypot(self.forward, self.left)
         where = _direction(self.forward, self.left)
         return f"{_color_name(self.color)} {self.kind}, {metres:.1f} m {where}"

@@ -116,7 +116,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
         return torch.cat([features, *told], dim=1)
 
     def apply(self, fn: Callable[[nn.Module], None]) -> EncoderExtractor:
-        """What SB3 initialises networks by; weights that mean something already are kept."""
+        """Called by SB3 to initialise networks; pretrained weights are kept."""
         return self if self._keeps_weights else super().apply(fn)
 
     def train(self, mode: bool = True) -> EncoderExtractor:

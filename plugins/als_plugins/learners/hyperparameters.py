@@ -34,7 +34,7 @@ Steps = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
 class Hyperparameters(BaseModel):
-    """What all learners share.
+    """The hyperparameters that all learners share.
 
     Attributes:
         learning_rate: of Adam.
@@ -113,7 +113,7 @@ class RecurrentPPOParameters(PPOParameters):
 
 
 class OffPolicyParameters(Hyperparameters):
-    """What learners with a replay buffer share.
+    """The hyperparameters of learners with a replay buffer.
 
     Attributes:
         buffer_size: transitions kept; None for as many as fit into 1 GiB, at most 200,000.
@@ -167,7 +167,7 @@ class QRDQNParameters(DQNParameters):
 
 
 class ActorCriticParameters(OffPolicyParameters):
-    """What learners with a replay buffer, an actor and a critic share.
+    """The hyperparameters of learners with a replay buffer, an actor and a critic.
 
     Attributes:
         share_encoder: whether actor and critic read one encoder, which the critic alone trains;

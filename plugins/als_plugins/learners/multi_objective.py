@@ -97,12 +97,12 @@ class MultiObjective(PPO):
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """What the weights belong to, in order."""
+        """The terms that have weights, in order."""
         return tuple(self.parameters.terms)
 
     @property
     def weights(self) -> NDArray[np.float32]:
-        """What counts how much when acting: (terms,), summing to 1."""
+        """The weights of the terms when acting: (terms,), summing to 1."""
         if self._weights is None:
             self._weights = normalised(self.parameters.weights, self.terms)
         return self._weights
@@ -118,7 +118,7 @@ class MultiObjective(PPO):
     # -- around PPO -------------------------------------------------------------------------------
 
     def network_space(self) -> gymnasium.spaces.Dict:
-        """What the network reads: the observation and the weights."""
+        """The input space of the network: the observation and the weights."""
         return with_weights(self.observation_space, len(self.terms))
 
     def around(self, env: VecEnv, training: Training) -> VecEnv:
@@ -144,7 +144,7 @@ class MultiObjective(PPO):
         self._weighted.begin_at(seed, steps)
 
     def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from; the weights go past the encoder."""
+        """The arguments of the network; the weights go past the encoder."""
         arguments = super().policy_arguments()
         arguments["features_extractor_kwargs"]["beside"] = [KEY]
         return arguments

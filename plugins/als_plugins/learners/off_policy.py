@@ -79,7 +79,7 @@ class OffPolicy(SB3Learner):
     log_interval = 20
 
     def algorithm_arguments(self, rows: int) -> dict[str, Any]:
-        """What they share."""
+        """The arguments that these algorithms share."""
         parameters = self.parameters
         sizes = [
             int(np.prod(space.shape or (1,))) * np.dtype(space.dtype).itemsize
@@ -123,7 +123,7 @@ class QRDQN(DQN):
     parameters: QRDQNParameters
 
     def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
+        """The arguments of the network."""
         return {**super().policy_arguments(), "n_quantiles": self.parameters.n_quantiles}
 
 
@@ -149,7 +149,7 @@ class SAC(ActorCritic):
     parameters: SACParameters
 
     def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
+        """The arguments of the network."""
         return {**super().policy_arguments(), "n_critics": self.parameters.n_critics}
 
     def algorithm_arguments(self, rows: int) -> dict[str, Any]:
@@ -166,7 +166,7 @@ class DDPG(ActorCritic):
     parameters: DDPGParameters
 
     def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
+        """The arguments of the network."""
         return {**super().policy_arguments(), "n_critics": 1}
 
     def algorithm_arguments(self, rows: int) -> dict[str, Any]:
@@ -194,7 +194,7 @@ class TD3(DDPG):
     parameters: TD3Parameters
 
     def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
+        """The arguments of the network."""
         return {**super().policy_arguments(), "n_critics": self.parameters.n_critics}
 
     def algorithm_arguments(self, rows: int) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class RecurrentPPO(PPO):
         return "MultiInputLstmPolicy"
 
     def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
+        """The arguments of the network."""
         arguments = super().policy_arguments()
         arguments["features_extractor_kwargs"]["by_step"] = True
         names = {"lstm_hidden_size", "n_lstm_layers"}

@@ -22,7 +22,7 @@ __all__ = ["Front", "Point", "non_dominated", "pareto"]
 
 @dataclass(frozen=True)
 class Point:
-    """What came of one choice of weights.
+    """The result of one choice of weights.
 
     Attributes:
         weights: term to weight; they sum to 1.

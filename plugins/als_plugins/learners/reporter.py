@@ -58,7 +58,7 @@ class Reporter(BaseCallback):
 
 
 def recent_of(env: VecEnv) -> Recent:
-    """What a training's environment, made by `sb3_vec_env` and maybe wrapped, counts."""
+    """The recent episodes of a training's environment, made by `sb3_vec_env` and maybe wrapped."""
     recent: Recent = env.get_attr("recent", 0)[0]
     return recent
 

@@ -226,7 +226,7 @@ class SB3Learner(Learner):
         return reporter.progress(model)
 
     def network_space(self) -> gymnasium.spaces.Dict:
-        """What the network reads."""
+        """The input space of the network."""
         return self.observation_space
 
     def around(self, env: VecEnv, training: Training) -> VecEnv:
@@ -235,13 +235,13 @@ class SB3Learner(Learner):
         return env if scale == 1.0 else ScaledRewards(env, scale)
 
     def begin_at(self, seed: int, steps: int) -> None:
-        """Is told the seed of a training that is taken up again, and how far it has come."""
+        """Called before a training is resumed, with its seed and its steps so far."""
 
     log_interval: ClassVar[int] = 1
     """Updates between two entries in the log, or episodes for those with a replay buffer."""
 
     def policy_arguments(self) -> dict[str, Any]:
-        """What the network is built from."""
+        """The arguments of the network."""
         parameters = self.parameters
         arguments: dict[str, Any] = {
             "features_extractor_class": EncoderExtractor,

@@ -41,7 +41,7 @@ Integers = NDArray[np.int64]
 
 
 class TabularParameters(BaseModel):
-    """What both learners take.
+    """The hyperparameters of both learners.
 
     Attributes:
         learning_rate: how far an entry moves towards its target, at the beginning.

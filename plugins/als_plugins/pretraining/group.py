@@ -76,7 +76,7 @@ class Group:
         return flat[begin:]
 
     def told(self, number: float) -> float:
-        """What the leading process says; every process has to ask."""
+        """Returns what the leading process says; every process has to call it."""
         if self.size == 1:
             return number
         told = torch.tensor([number], dtype=torch.float64)

@@ -31,7 +31,7 @@ REPORT: Final = "report.json"
 
 
 class Job(Model):
-    """What was asked for; kept as `pretraining.json`.
+    """The settings of a pretraining; kept as `pretraining.json`.
 
     Attributes:
         dataset: its folder.
@@ -80,7 +80,7 @@ class PretrainingFolder(RunFolder):
         return is_file(self.path / REPORT) and self.encoder.is_dir()
 
     def job(self) -> Job:
-        """What was asked for."""
+        """The settings of the pretraining."""
         self.require()
         return read_model(self.record, Job)
 
@@ -100,7 +100,7 @@ class PretrainingFolder(RunFolder):
                 )
 
     def on(self, dataset: Path | str) -> Job:
-        """What was asked for, on a dataset that may have been moved.
+        """The settings of the pretraining, on a dataset that may have been moved.
 
         Raises:
             SavedFileError: there is no pretraining here, or other experience in the dataset.
@@ -143,7 +143,7 @@ def digest_of(dataset: Path | str) -> str | None:
 
 
 def read_job(folder: Path | str) -> Job:
-    """What the pretraining in a folder was asked for.
+    """Returns the settings of the pretraining in a folder.
 
     Raises:
         SavedFileError: there is none in the folder.

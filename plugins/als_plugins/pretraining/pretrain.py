@@ -51,7 +51,7 @@ class PretrainProgress:
 
 @dataclass(frozen=True)
 class Pretrained:
-    """What came of a pretraining.
+    """The result of a pretraining.
 
     Attributes:
         folder: of the saved encoder.

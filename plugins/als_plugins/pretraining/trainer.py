@@ -33,7 +33,7 @@ HELD_OUT: Final = 512  # windows at most that the held-out loss is a mean over
 
 
 class Network(nn.Module):
-    """What is trained: an encoder and its objectives."""
+    """The network that is trained: an encoder and its objectives."""
 
     def __init__(self, encoder: Encoder, objectives: Mapping[str, Objective]) -> None:
         super().__init__()

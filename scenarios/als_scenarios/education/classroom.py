@@ -321,7 +321,7 @@ class Classroom(Task):
     # -- who walks about ------------------------------------------------------------------------
 
     def behaviours(self) -> Mapping[str, Behaviour]:
-        """What classmates do; `follow` and `patrol` are held out of training."""
+        """The behaviours of classmates; `follow` and `patrol` are held out of training."""
         return {
             "wander": Behaviour(self._wander),
             "guess": Behaviour(self._guess),

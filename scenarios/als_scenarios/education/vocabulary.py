@@ -116,7 +116,7 @@ class Vocabulary(Task):
         self._navigator: Navigator | None = None
 
     def quantities(self) -> Mapping[str, Quantity]:
-        """What is named, how far it is, and what has been chosen."""
+        """The thing that is named, its distance, and the thing that was chosen."""
         return {
             "named": Quantity((), np.int32),
             "pair": Quantity((), np.int32),

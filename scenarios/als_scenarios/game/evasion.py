@@ -28,7 +28,7 @@ _HASTE: Final = 1.5
 
 
 class Style(NamedTuple):
-    """What an evader cares for: weights of a direction's merits, each about 0 to 1.
+    """An evader's preferences: weights of a direction's merits, each about 0 to 1.
 
     Attributes:
         away: straight away from the nearest chaser, -1 to 1.

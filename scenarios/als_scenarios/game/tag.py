@@ -172,7 +172,7 @@ and swerves |
         return [Role(name, bodies[name]) for name in self._names]
 
     def quantities(self) -> Mapping[str, Quantity]:
-        """Who is still free, what the last step brought, and where wanderers go."""
+        """The players still free, the rewards of the last step, and the goals of wanderers."""
         each = (self.num_avatars,)
         return {
             "free": Quantity(each, np.bool_, ~self.chasers),

@@ -45,7 +45,7 @@ DETOUR: Final = 0.6
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What each term of the reward weighs.
+    """The weight of each term of the reward.
 
     Attributes:
         right: the right decision.
@@ -75,7 +75,7 @@ class Weights:
         return alarm / (alarm + miss)
 
     def decision_value(self, likely: FloatArray) -> FloatArray:
-        """What the better decision is worth where malignancy is so likely."""
+        """The value of the better decision at a probability of malignancy."""
         malignant = likely * self.right + (1 - likely) * self.false_alarm
         benign = (1 - likely) * self.right + likely * self.missed
         return np.maximum(malignant, benign)
@@ -266,7 +266,7 @@ from the mean of all but the test patients; 0 where not measured | ±5 |
         return add_terms(self.reward_terms(state))
 
     def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
-        """What the diagnosis brings and what it costs, by `WEIGHTS`."""
+        """The reward of the diagnosis and its costs, weighted by `WEIGHTS`."""
         now, right = state["decided_now"], self.success(state)
         ill = _malignant(state)
         diagnosis = (
@@ -292,7 +292,7 @@ from the mean of all but the test patients; 0 where not measured | ±5 |
         return np.asarray(state["decision"] == said)
 
     def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
-        """What was decided, what was true, and what it cost."""
+        """The decision, the truth and the costs."""
         ill, decision = _malignant(state), state["decision"]
         panels = state["measured"].sum(1)
         return {

@@ -116,7 +116,7 @@ def patients() -> Patients:
 
 
 def panel_text(panel: int, patient: int) -> str:
-    """What a station's sign shows: a head line, then mean, error and worst value, raw."""
+    """The text of a station's sign: a head line, then mean, error and worst value, raw."""
     values = patients().measurements[patient]
     here = PANELS[panel]
     if len(here.quantities) == 1:
@@ -175,7 +175,7 @@ def fit_model() -> NDArray[np.float64]:
 
 @cache
 def model() -> NDArray[np.float64]:
-    """What `fit_model` returned when it was frozen: the same on every machine, (64, 31)."""
+    """The frozen result of `fit_model`: the same on every machine, (64, 31)."""
     text = files(__package__).joinpath(_MODEL_FILE).read_text("ascii")
     table = np.array([row.split(",") for row in text.split()], np.float64)
     table.setflags(write=False)

@@ -240,7 +240,7 @@ class Delivery(Task):
         return add_terms(self.reward_terms(state))
 
     def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
-        """What is done, what goes wrong, how long it takes, and how near it has come."""
+        """Rewards for deliveries, penalties for mistakes and time, and shaping."""
         return {
             "orders": self.everyone(DONE_REWARD * state["done_now"]),
             "mistakes": self.everyone(WRONG_REWARD * state["wrong_now"]),
@@ -253,7 +253,7 @@ class Delivery(Task):
         return np.asarray(~state["order_open"].any(1) & ~state["crate_open"])
 
     def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
-        """What came of the orders."""
+        """The outcome of the orders."""
         return {name: state[name].copy() for name in ("delivered", "wrong", "crate_moved")}
 
     # -- who else is there ------------------------------------------------------------------------

@@ -34,7 +34,7 @@ from als_scenarios.office.delivery_floor import (
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What a courier is like.
+    """The habits of a courier.
 
     Attributes:
         eager: it goes to the crate first and waits there; otherwise it comes when a colleague is
@@ -132,7 +132,7 @@ class ParcelRows(NamedTuple):
 
 
 class OrderRows(NamedTuple):
-    """What the task keeps: `mirror` (worlds, 2), orders (worlds, ORDERS), the crate (worlds,)."""
+    """The task's arrays: `mirror` (worlds, 2), orders (worlds, ORDERS), the crate (worlds,)."""
 
     mirror: FloatArray
     parcel: NDArray[np.int64]
@@ -153,13 +153,13 @@ class _Plan(NamedTuple):
 
 
 def courier_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
-    """What a kernel makes `CourierRows` of."""
+    """The arrays of `CourierRows`, as a plain tuple for kernels."""
     avatars = state.avatars
     return (avatars.position, avatars.heading, avatars.held, state.bodies.radius)
 
 
 def parcel_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
-    """What a kernel makes `ParcelRows` of."""
+    """The arrays of `ParcelRows`, as a plain tuple for kernels."""
     props = state.props
     return (
         props.position, props.orientation, props.half, props.present, props.holder, props.portable,
@@ -167,7 +167,7 @@ def parcel_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
 
 
 def order_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
-    """What a kernel makes `OrderRows` of."""
+    """The arrays of `OrderRows`, as a plain tuple for kernels."""
     names = ("mirror", "order_parcel", "order_desk", "order_open", "crate_open", "crate_moved")
     return tuple(state[name] for name in names)
 

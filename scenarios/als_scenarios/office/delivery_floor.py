@@ -111,7 +111,7 @@ PAIRS: Final[Mapping[str, tuple[tuple[int, int], ...]]] = {
 
 
 class Plan(NamedTuple):
-    """What a level draws, before anything has a place.
+    """The random draws of a level, before anything has a place.
 
     Attributes:
         orders: (colour, desk) pairs, colours and desks all different.
@@ -167,7 +167,7 @@ def _draw_orders(
 
 
 def instruction(orders: Sequence[tuple[int, int]], crate: bool) -> str:
-    """What couriers are told: every order that is still open."""
+    """The couriers' instruction: every order that is still open."""
     told = [describe(color, number) for color, number in orders]
     return "; ".join([*told, *(["push the crate to the red zone"] if crate else [])])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
 import gymnasium
@@ -83,10 +83,6 @@ class Clip:
         summed = self.group.total(torch.stack([n.detach().float() for n in numbers.values()]))
         return dict(zip(numbers, summed.tolist(), strict=True))
 
-    def with_observation(self, observation: Mapping[str, Tensor]) -> Clip:
-        """The same with other observations."""
-        return replace(self, observation=observation)
-
 
 class Objective(nn.Module):
     """A loss; its heads and momentum encoders are its submodules.
@@ -113,7 +109,7 @@ class Objective(nn.Module):
         """
 
     def update(self, encoder: Encoder) -> None:
-        """Is told after every step of the optimizer, for momentum."""
+        """Called after every step of the optimizer, for momentum."""
 
     def standardise(self, statistics: Mapping[str, Statistic]) -> None:
         """Takes over how sensors are scaled, where it predicts their values."""

@@ -211,7 +211,7 @@ class HiddenNumbers(_Scaled):
 
 
 def hider_of(space: Any, tokens: int) -> Hider:
-    """What hides parts of a sensor.
+    """Returns the hider of a sensor's parts.
 
     Args:
         space: of the sensor.
