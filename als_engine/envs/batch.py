@@ -13,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.errors import ActionError, PhysicsError, ResetNeededError
-from als_engine.simulation import Simulation
+from als_engine.simulation import Captions, Simulation
 from als_engine.system.ownership import DeepCopied
 from als_engine.world.arrays import BoolArray, FloatArray
 from als_engine.world.snapshot import Snapshot
@@ -82,6 +82,7 @@ class Batch(DeepCopied):
         simulation: Simulation,
         autoreset: AutoresetMode,
         buffers: Mapping[str, Arrays] | None = None,
+        captions: bool = False,
     ) -> None:
         """Steps a simulation.
 
@@ -89,8 +90,10 @@ class Batch(DeepCopied):
             simulation: not yet reset, or reset; it belongs to this batch from now on.
             autoreset: when an ended episode is replaced by a new one.
             buffers: where to write, as `allocate` returns it; None allocates.
+            captions: whether pictures have some.
         """
         self.simulation, self.autoreset = simulation, autoreset
+        self._captions = [Captions(world) for world in range(simulation.num_worlds * captions)]
         arrays = buffers or allocate(simulation)
         self.observations, self.metrics = arrays["observations"], arrays["metrics"]
         self.final_observations = arrays["final_observations"]
@@ -169,6 +172,8 @@ class Batch(DeepCopied):
     def _publish_metrics(self) -> None:
         for name, values in self.simulation.metrics().items():
             self.metrics[name][:] = values
+        for captions in self._captions:
+            captions.update(self.simulation)
 
     def snapshot(self, worlds: NDArray[np.intp]) -> Snapshot:
         """The moment of some worlds."""
@@ -194,7 +199,8 @@ class Batch(DeepCopied):
 
     def render(self, world: int = 0) -> NDArray[np.uint8]:
         """A third-person picture of one world."""
-        return self.simulation.render(world)
+        picture = self.simulation.render(world)
+        return self._captions[world].draw(self.simulation, picture) if self._captions else picture
 
     def close(self) -> None:
         """Frees the physics."""
@@ -202,7 +208,7 @@ class Batch(DeepCopied):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """A copy, which there is before the first reset only, writes into buffers of its own."""
-        return type(self), (self.simulation, self.autoreset)
+        return type(self), (self.simulation, self.autoreset, None, bool(self._captions))
 
 
 def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int, ...], Any]]]:

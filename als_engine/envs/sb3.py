@@ -15,7 +15,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from als_engine.bodies.codec import as_array
-from als_engine.checks import at_least_one, chosen_rows
+from als_engine.checks import at_least_one, chosen_rows, flag
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays
 from als_engine.envs.recent import Recent
@@ -40,6 +40,7 @@ def sb3_vec_env(
     workers: int = 1,
     seed: int | None = None,
     render_mode: str | None = None,
+    captions: bool = False,
     **arguments: Any,
 ) -> WorldsVecEnv:
     """Makes a scenario as one SB3 `VecEnv`: row `world * observers + avatar`, shared parameters.
@@ -51,13 +52,14 @@ def sb3_vec_env(
         workers: how many processes step the worlds.
         seed: of world 0, for the first reset; world `i` gets `seed + i`.
         render_mode: "rgb_array" or None.
+        captions: whether speech, sounds, rewards and metrics are written on the pictures.
         **arguments: see `als_engine.simulation.ARGUMENTS`.
 
     Raises:
         UnknownIdError: there is no such scenario.
         ArgumentError: an argument is unknown or its value is not allowed.
     """
-    return WorldsVecEnv(id, num_worlds, observers, workers, seed, render_mode, arguments)
+    return WorldsVecEnv(id, num_worlds, observers, workers, seed, render_mode, arguments, captions)
 
 
 _TERM_RETURNS: Final = "view.term_returns"
@@ -97,17 +99,20 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         seed: int | None,
         render_mode: str | None,
         arguments: dict[str, Any],
+        captions: bool = False,
     ) -> None:
         self.render_mode = check_render_mode(render_mode)
-        check_arguments(scenario, arguments, "observers", "workers", "seed", "render_mode")
-        self.worlds = make_worlds(
-            scenario, num_worlds, observers, workers, AutoresetMode.SAME_STEP, arguments
+        self._captions = flag("captions", captions)
+        own = ("observers", "workers", "seed", "render_mode", "captions")
+        check_arguments(scenario, arguments, *own)
+        mode = AutoresetMode.SAME_STEP
+        self.worlds = made = make_worlds(
+            scenario, num_worlds, observers, workers, mode, arguments, self._captions
         )
-        simulation = self.worlds.simulation
+        simulation, self.reward_names = made.simulation, made.reward_names
         self.scenario, self.arguments = simulation.scenario, dict(arguments)
-        self._made_of = scenario
+        self.observers, self._made_of = simulation.observers, scenario
         self.num_worlds = num_worlds = at_least_one("num_worlds", num_worlds)
-        self.observers = simulation.observers
         self._actions: NDArray[Any] | None = None
         # Whether an exception has come between the worlds' step and the sums that are kept here.
         self._broken = False
@@ -115,7 +120,6 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         self._generators = Generators(num_worlds)
         self._attributes = Attributes(self, self.num_envs, _OF_ROWS)
         self._returns: FloatArray = np.zeros((num_worlds, self.observers))
-        self.reward_names = self.worlds.reward_names
         self._term_returns: FloatArray = np.zeros_like(self.worlds.terms)
         self._lengths = np.zeros(num_worlds, np.int64)
         self.recent = Recent(num_worlds)
@@ -262,7 +266,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         return forked(
             lambda: WorldsVecEnv(
                 self._made_of, num_worlds, self.observers, workers, None, self.render_mode,
-                dict(self.arguments),
+                dict(self.arguments), self._captions,
             ),
             chosen,
         )  # fmt: skip
@@ -376,8 +380,7 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         return self._by_row(self.worlds.terms)
 
     def _rows(self, observations: Arrays) -> Arrays:
-        seen: Arrays = {key: self._by_row(array).copy() for key, array in observations.items()}
-        rows: Arrays = plain(seen)
+        rows: Arrays = plain({k: self._by_row(array).copy() for k, array in observations.items()})
         return rows
 
     @property

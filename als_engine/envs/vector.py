@@ -14,7 +14,15 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.bodies.codec import as_array
-from als_engine.checks import MAX_SEED, at_least_one, check_seed, chosen_rows, one_of, whole_number
+from als_engine.checks import (
+    MAX_SEED,
+    at_least_one,
+    check_seed,
+    chosen_rows,
+    flag,
+    one_of,
+    whole_number,
+)
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays, Batch, Worlds
 from als_engine.envs.shared import forked, with_limit
@@ -36,16 +44,18 @@ def make_worlds(
     workers: int,
     autoreset: AutoresetMode,
     arguments: dict[str, Any],
+    captions: bool = False,
 ) -> Batch | WorkerPool:
-    """The worlds behind a view: in this process, or in `workers` of their own.
+    """The worlds behind a view, with `captions` or not: in this process, or in `workers` others.
 
     Raises:
         ArgumentError: `workers` is not from 1 to the number of worlds, or an argument is wrong.
     """
     num_worlds, workers = at_least_one("num_envs", num_worlds), at_least_one("workers", workers)
     if workers > 1:
-        return WorkerPool(scenario, num_worlds, observers, workers, autoreset, arguments)
-    return Batch(simulate(scenario, num_worlds, observers, **arguments), autoreset)
+        return WorkerPool(scenario, num_worlds, observers, workers, autoreset, arguments, captions)
+    simulation = simulate(scenario, num_worlds, observers, **arguments)
+    return Batch(simulation, autoreset, captions=captions)
 
 
 _OF_WORLDS: Final = {
@@ -76,6 +86,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         copy: bool = True,
         render_mode: str | None = None,
+        captions: bool = False,
         **arguments: Any,
     ) -> None:
         """Makes the environment.
@@ -87,6 +98,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
             autoreset_mode: when an ended episode is replaced: "NextStep", "SameStep", "Disabled".
             copy: False returns the buffers themselves, which the next step overwrites.
             render_mode: "rgb_array", or None.
+            captions: whether speech, sounds, rewards and metrics are written on the pictures.
             **arguments: see `als_engine.simulation.ARGUMENTS`.
 
         Raises:
@@ -107,8 +119,11 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         self._spec: EnvSpec | None = None
         if arguments.get("max_episode_steps") == -1:  # As in `gymnasium.make`: the scenario's own.
             arguments["max_episode_steps"] = None
-        check_arguments(scenario, arguments, "workers", "autoreset_mode", "copy", "render_mode")
-        self.worlds: Worlds = (made := make_worlds(scenario, num_envs, 1, workers, mode, arguments))
+        self._captions = flag("captions", captions)
+        own = ("workers", "autoreset_mode", "copy", "render_mode", "captions")
+        check_arguments(scenario, arguments, *own)
+        made = make_worlds(scenario, num_envs, 1, workers, mode, arguments, self._captions)
+        self.worlds: Worlds = made
         simulation = self._simulation = made.simulation
         self._limit = simulation.state.max_episode_steps
         self.state_space = simulation.state_space
@@ -252,7 +267,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         return forked(
             lambda: VectorEnv(
                 self._scenario, num_envs, workers, self.autoreset_mode, self.copy,
-                self.render_mode, **self._arguments,
+                self.render_mode, self._captions, **self._arguments,
             ),
             chosen,
         )  # fmt: skip

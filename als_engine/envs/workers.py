@@ -53,6 +53,7 @@ class WorkerPool(Owner):
         workers: int,
         autoreset: AutoresetMode,
         arguments: Mapping[str, Any],
+        captions: bool = False,
     ) -> None:
         """Starts the processes, each with its part of the worlds.
 
@@ -97,7 +98,7 @@ class WorkerPool(Owner):
         edges = [num_worlds * i // workers for i in range(workers + 1)]
         self._parts = [slice(low, high) for low, high in pairwise(edges)]
         memory = (self._memory, shapes, num_worlds)
-        self._job = (memory, spec, observers, autoreset.value, dict(arguments))
+        self._job = (memory, spec, observers, autoreset.value, dict(arguments), captions)
         self._processes: list[Process] = []
         try:
             self._start()
@@ -352,6 +353,7 @@ def _work(
     observers: int | None,
     autoreset: str,
     arguments: dict[str, Any],
+    captions: bool,
     part: slice,
     core: int | None,
 ) -> None:
@@ -366,7 +368,7 @@ def _work(
         simulation: Simulation = simulate(
             spec, part.stop - part.start, observers, first_world=part.start, **arguments
         )
-        batch = Batch(simulation, AutoresetMode(autoreset), arrays)
+        batch = Batch(simulation, AutoresetMode(autoreset), arrays, captions)
         pipe.send(None)
     except Exception as error:
         Failure.of(error).send(pipe)

@@ -20,6 +20,7 @@ SENSORS: Final[Mapping[str, str]] = MappingProxyType(
         "semantic": "als_engine.sensors.camera:Camera",
         "audio": "als_engine.sensors.audio:Audio",
         "text": "als_engine.sensors.text:Text",
+        "heard": "als_engine.sensors.heard:Heard",
         "touch": "als_engine.sensors.touch:Touch",
         "proprioception": "als_engine.sensors.proprioception:Proprioception",
         "entities": "als_engine.sensors.entities:Entities",

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import gymnasium
 
+    from als_engine.world.speech import Speech
     from als_engine.world.state import WorldState
 
 
@@ -29,7 +30,7 @@ class Setup:
         num_avatars: avatars in each world.
         observers: how many of them observe: avatars 0 to observers - 1.
         frame_size: (height, width) of pictures, pixels.
-        utterances: what avatars can say.
+        utterances: what avatars can say. speech: its verbs and slots; None for phrases alone.
         time_step: seconds per step.
         max_episode_steps: the time limit, steps.
         text_tokens: how many tokens a text observation holds.
@@ -41,6 +42,7 @@ class Setup:
     observers: int
     frame_size: tuple[int, int] = (64, 64)
     utterances: tuple[str, ...] = ()
+    speech: Speech | None = None
     time_step: float = 1 / 15
     max_episode_steps: int = 1_000
     text_tokens: int = 128

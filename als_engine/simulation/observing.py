@@ -61,6 +61,7 @@ class Observing:
             observers=observers,
             frame_size=frame_size,
             utterances=state.utterances,
+            speech=state.speech,
             time_step=state.time_step,
             max_episode_steps=state.max_episode_steps,
             text_tokens=whole_number(
