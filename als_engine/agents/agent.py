@@ -138,7 +138,7 @@ def acting(agent: Agent, deterministic: bool = False) -> Acting:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come.
+    """The progress of a training.
 
     Attributes:
         steps: environment steps so far, over all rows.

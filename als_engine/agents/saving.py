@@ -84,7 +84,7 @@ def checked_fields() -> Iterator[None]:
 
 
 class TrainingRecord(Model):
-    """How an agent came about.
+    """The provenance of a trained agent.
 
     Attributes:
         steps: environment steps, over all rows.

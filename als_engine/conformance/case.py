@@ -21,7 +21,7 @@ __all__ = ["Case", "Options", "Player", "random_actions"]
 
 @dataclass(frozen=True)
 class Options:
-    """How hard to look, and for what.
+    """The options of the checks: how thorough they are, and which ones run.
 
     Attributes:
         levels: how many levels of each split are laid out and compared.

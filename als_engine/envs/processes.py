@@ -102,7 +102,7 @@ class Process(Owner):
 
     @property
     def exitcode(self) -> int | None:
-        """How it ended, the negative number of a signal that killed it; None while it runs."""
+        """The exit code, or the negative number of a signal; None while it runs."""
         return self._popen.poll()
 
     def is_alive(self) -> bool:

@@ -29,7 +29,7 @@ _STILLS: Final = 8
 
 @dataclass(frozen=True)
 class Take:
-    """How a filmed episode ended.
+    """The result of a filmed episode.
 
     Attributes:
         seed: of the world. level: which one was laid out.

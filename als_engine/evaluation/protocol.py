@@ -69,7 +69,7 @@ class Evaluation:
 
     @property
     def episodes(self) -> int:
-        """How many episodes."""
+        """The number of episodes."""
         return len(self.returns)
 
     @property

@@ -39,7 +39,7 @@ class Footprint:
         self.reach = pmath.hypot(half_x, half_y) + radius
 
     def distance(self, x: float, y: float) -> float:
-        """How far a point is from the rectangle, 0 inside; the radius is not taken off."""
+        """The distance of a point from the rectangle, 0 inside; the radius is not taken off."""
         dx, dy = x - self.x, y - self.y
         along = abs(self.cos * dx + self.sin * dy) - self.half_x
         across = abs(self.cos * dy - self.sin * dx) - self.half_y
@@ -66,7 +66,7 @@ class Footprint:
         ]
 
     def gap(self, other: Footprint) -> float:
-        """How far apart the two are, radii taken off; negative where they overlap."""
+        """The distance between the two, radii taken off; negative where they overlap."""
         between = pmath.hypot(self.x - other.x, self.y - other.y) - self.reach - other.reach
         if between > 0.5:
             return between  # A lower bound is all that is asked for that far away.

@@ -125,7 +125,7 @@ class Snapshot:
 
     @property
     def num_worlds(self) -> int:
-        """How many worlds it holds."""
+        """The number of worlds that it holds."""
         return len(self.moments)
 
     def select(self, worlds: ArrayLike) -> Snapshot:

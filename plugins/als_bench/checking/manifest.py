@@ -71,7 +71,7 @@ class PlayerRecord(Model):
 
 
 class TrainingClaims(Model):
-    """How an agent was trained. Nobody can check it by looking at episodes.
+    """The training of an agent, as claimed: nobody can check it by looking at episodes.
 
     Attributes:
         steps: environment steps. budget: what the suite allows.

@@ -45,7 +45,7 @@ BUSY: Final = 2
 
 @dataclass(frozen=True)
 class RunProgress:
-    """How far a run has come.
+    """The progress of a run.
 
     Attributes:
         done, total: in environment steps, each episode counting as its time limit.

@@ -81,7 +81,7 @@ def _open_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def threads(pid: int) -> int:
-    """How many threads a process has; 0 when it is gone."""
+    """The number of threads of a process; 0 when it is gone."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("Threads:"):

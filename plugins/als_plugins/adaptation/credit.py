@@ -119,7 +119,7 @@ class Credit:
             self._optimizer.step()
 
     def signal(self, step: int) -> Rows:
-        """How much better than usual the remembered actions of a step were, (rows,).
+        """The advantage of a step's remembered actions over the usual ones, (rows,).
 
         In units of its own usual size, and times the trust that the feedback has earned.
         """

@@ -66,7 +66,7 @@ class Folder(RunFolder):
             self._write_logs(state)
 
     def state(self) -> State | None:
-        """How far it has come; None before the first evaluation."""
+        """The state of the adaptation; None before the first evaluation."""
         if not is_file(self.path / STATE):
             return None
         return read_model(self.path / STATE, State)

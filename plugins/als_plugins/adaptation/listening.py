@@ -60,7 +60,7 @@ class FeedbackRewards(VecEnvWrapper):
         self.weight, self._round_seed = weight, seed
 
     def tally(self) -> tuple[int, float]:
-        """How many events have come since the last call, and their mean value."""
+        """The number of events since the last call, and their mean value."""
         events, mean = self._events, self._sum / max(self._events, 1)
         self._events, self._sum = 0, 0.0
         return events, mean

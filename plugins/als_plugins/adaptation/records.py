@@ -71,7 +71,7 @@ class Job(Model):
 
     @property
     def rounds(self) -> int:
-        """How many rounds there are."""
+        """The number of rounds."""
         return -(-self.steps // self.evaluate_every)
 
     @property
@@ -118,7 +118,7 @@ class Round(Model):
 
 
 class State(Model):
-    """How far it has come.
+    """The state of an adaptation.
 
     Attributes:
         round: that was ended last.
@@ -151,5 +151,5 @@ class State(Model):
 
     @property
     def rolled_back(self) -> int:
-        """How many rounds were undone."""
+        """The number of rounds that were rolled back."""
         return sum(line.outcome == "rolled back" for line in self.rounds)

@@ -71,7 +71,7 @@ class Adapted:
 
     @property
     def rolled_back(self) -> int:
-        """How many rounds were undone."""
+        """The number of rounds that were rolled back."""
         return sum(line.outcome == "rolled back" for line in self.rounds)
 
 

@@ -25,7 +25,7 @@ _BLOCK: Final = 256
 
 
 class Teaching(Model):
-    """How a simulated teacher is.
+    """The settings of a simulated teacher.
 
     Attributes:
         noise: the share of feedback that is given the wrong way round.

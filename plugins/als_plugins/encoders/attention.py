@@ -117,7 +117,7 @@ class AttentionEncoder(Encoder):
         return Tokens(self.answer(x, self._read(x, present)), present, spans)
 
     def attention(self, observation: Observation) -> dict[str, Tensor]:
-        """How much each part of each sensor weighs: attention rollout.
+        """The weight of each part of each sensor: attention rollout.
 
         Returns:
             Sensor to (rows, parts), in the order of its patches (row by row), words, things or

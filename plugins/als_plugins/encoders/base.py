@@ -94,7 +94,7 @@ class Encoder(nn.Module):
         return Tokens(values, present, {})
 
     def attention(self, observation: Observation) -> Mapping[str, Tensor]:
-        """How much each part of each sensor weighs in the features.
+        """The weight of each part of each sensor in the features.
 
         Returns:
             Sensor to (rows, parts), in the order of its patches (row by row), words, rows or

@@ -99,7 +99,7 @@ class GraphAttentionEncoder(Encoder):
         return Tokens(things, present, {KEY: slice(0, things.shape[1])})
 
     def attention(self, observation: Observation) -> dict[str, Tensor]:
-        """How much each thing weighs: GATv2's coefficients, rolled out from the pooling down.
+        """The weight of each thing: GATv2's coefficients, rolled out from the pooling down.
 
         Returns:
             `entities` to (rows, things), added up as in attention rollout (Abnar and Zuidema 2020).

@@ -49,7 +49,7 @@ Shape = Annotated[list[Annotated[int, Field(ge=1, le=1 << 20)]], Field(max_lengt
 
 
 class PretrainingRecord(Model):
-    """How an encoder came about.
+    """The provenance of a pretrained encoder.
 
     Attributes:
         scenarios: whose experience it was trained on.

@@ -98,7 +98,7 @@ def weigh(query: Tensor, key: Tensor, present: Tensor) -> Tensor:
 
 
 def rollout(blocks: list[Tensor]) -> Tensor:
-    """How much every token weighs in the queries after all blocks.
+    """The weight of every token in the queries after all blocks.
 
     Abnar and Zuidema (2020), "Quantifying attention flow in transformers": heads are averaged, what
     a block adds to counts as half of what comes out, and what queries have of one another is what

@@ -49,7 +49,7 @@ UNFINISHED: Final = ".collecting"
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a collecting has come.
+    """The progress of a collecting.
 
     Attributes:
         episodes: that are finished, those of earlier runs and those left out among them.

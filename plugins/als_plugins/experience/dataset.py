@@ -161,12 +161,12 @@ class Part:
 
     @property
     def episodes(self) -> int:
-        """How many there are."""
+        """The number of episodes."""
         return sum(len(chosen.lengths) for chosen in self.sources)
 
     @property
     def steps(self) -> int:
-        """How many there are, over all episodes."""
+        """The number of steps, over all episodes."""
         return int(sum(chosen.lengths.sum() for chosen in self.sources))
 
     def windows(self, length: int, ends: bool = False) -> Windows:

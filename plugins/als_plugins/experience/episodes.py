@@ -74,7 +74,7 @@ class Episode:
 
     @property
     def steps(self) -> int:
-        """How many."""
+        """The number of steps."""
         return len(self.rewards)
 
     @property

@@ -131,7 +131,7 @@ class Shards:
 
     @property
     def count_left_out(self) -> int:
-        """How many episodes were left out."""
+        """The number of episodes that were left out."""
         return len(self.left_out) + len(self._new_left_out)
 
     def is_kept(self, number: int) -> bool:

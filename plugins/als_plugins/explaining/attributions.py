@@ -146,7 +146,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Attribution:
-    """How much of a decision each part of the observation explains.
+    """The share of each part of the observation in a decision.
 
     Attributes:
         parts: what was looked at.

@@ -34,7 +34,7 @@ FEWEST: Final = 4
 
 @dataclass(frozen=True)
 class Deletion:
-    """How far the action's number falls when parts are taken away.
+    """The fall of the action's number when parts are taken away.
 
     Attributes:
         counts: how many parts.
@@ -67,7 +67,7 @@ def delete(question: Question, attribution: Attribution, seed: int = 0) -> Delet
 def randomised(
     decider: Decider, question: Question, attribution: Attribution, seed: int = 0
 ) -> NDArray[np.float64]:
-    """How much the attributions resemble those of the same network with shuffled weights.
+    """The resemblance of the attributions to those of the same network with shuffled weights.
 
     Returns:
         (shuffles,): Spearman's rank correlation of the parts' sizes, mean over the sensors, each

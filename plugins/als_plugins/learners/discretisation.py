@@ -39,7 +39,7 @@ Integers = NDArray[np.int64]
 
 
 class Tiles(BaseModel):
-    """How finely the place of a thing is told.
+    """The tiles by which the place of a thing is told.
 
     Attributes:
         sectors: equal parts of the circle around the body; the first has its middle straight
@@ -63,7 +63,7 @@ class Tiles(BaseModel):
 
     @property
     def count(self) -> int:
-        """How many places there are; 0 stands for nothing in sight."""
+        """The number of places; 0 stands for nothing in sight."""
         return 1 + self.sectors * len(self.rings)
 
 

@@ -35,7 +35,7 @@ class Reporter(BaseCallback):
         self._checkpoint_at = 0
 
     def progress(self, model: BaseAlgorithm) -> Progress:
-        """How far it has come."""
+        """The progress of the training."""
         return progress(model.num_timesteps, self.training, self.recent)
 
     def _on_training_start(self) -> None:
@@ -64,7 +64,7 @@ def recent_of(env: VecEnv) -> Recent:
 
 
 def progress(steps: int, training: Training, recent: Recent) -> Progress:
-    """How far a training has come."""
+    """The progress of the training."""
     return Progress(steps, training.steps, recent.episodes, recent.mean_return, recent.success)
 
 

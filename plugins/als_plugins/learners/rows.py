@@ -28,7 +28,7 @@ __all__ = ["RowStates", "RowWise", "draw"]
 
 @dataclass(frozen=True)
 class RowStates:
-    """How the rows of an agent are.
+    """The states of an agent's rows.
 
     Attributes:
         memory: of an LSTM, its parts (layers, rows, size); None where there is nothing yet.

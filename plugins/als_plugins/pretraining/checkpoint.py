@@ -30,7 +30,7 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Counters(Model):
-    """How far it has come.
+    """The counters of a pretraining.
 
     Attributes:
         format: the version of this format.

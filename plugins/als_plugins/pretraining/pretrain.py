@@ -31,7 +31,7 @@ TELL_EVERY: Final = 0.2  # seconds
 
 @dataclass(frozen=True)
 class PretrainProgress:
-    """How far a pretraining has come.
+    """The progress of a pretraining.
 
     Attributes:
         step, steps: gradient steps taken, and at most to take.
@@ -225,7 +225,7 @@ class _Run:
         self._saved = trainer.counters.step if trainer.counters.step else -1
 
     def record(self) -> PretrainingRecord:
-        """How the encoder came about, so far."""
+        """The provenance of the encoder, so far."""
         job, counters = self.trainer.job, self.trainer.counters
         return PretrainingRecord(
             scenarios=list(self.trainer.experience.scenarios),

@@ -307,7 +307,7 @@ and swerves |
         return state["free"][:, 0] & (state.step >= state.max_episode_steps)
 
     def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
-        """How many are tagged, and how soon the first was."""
+        """The number of evaders tagged, and the step of the first tag."""
         first = state["first_tag"]
         return {
             "tags": self.num_evaders - state["free"].sum(axis=1),

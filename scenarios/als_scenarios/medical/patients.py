@@ -183,7 +183,7 @@ def model() -> NDArray[np.float64]:
 
 
 def malignancy(patient: NDArray[np.integer], measured: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """How likely patients are to be ill, given what has been measured.
+    """The probability that patients are ill, given what has been measured.
 
     Args:
         patient: (worlds,) indices.

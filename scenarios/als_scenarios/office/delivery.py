@@ -271,7 +271,7 @@ class Delivery(Task):
 
 
 def potential(state: WorldState) -> FloatArray:
-    """How far there is to go, (worlds,), weighted and negative; 0 when all is done."""
+    """The weighted distance to the goals, (worlds,), negative; 0 when all is done."""
     value: FloatArray = np.zeros(state.num_worlds)
     _potential(
         state.avatars.position, state.avatars.held, state.props.position, state.props.holder,

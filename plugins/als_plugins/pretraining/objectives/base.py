@@ -41,7 +41,7 @@ class Clip:
 
     @property
     def rows(self) -> int:
-        """How many this process has."""
+        """The number of rows in this process."""
         return len(self.actions)
 
     @property
