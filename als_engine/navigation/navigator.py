@@ -6,6 +6,7 @@ what is cached never changes a result. Lengths are metres, angles radians.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -273,11 +274,22 @@ def steer(
     )
 
 
-def _of_each(value: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+def _of_each(value: Any, shape: tuple[int, ...]) -> FloatArray:
+    """What is given for all or for each, as an array that kernels read and do not write."""
+    if isinstance(value, float):
+        return _everywhere(value, shape)
+    given: NDArray[Any] = np.asarray(value)
     # An array that shares its memory, or whose rows lie apart, would be compiled for anew.
+    if given.shape == shape and given.dtype == np.float64 and given.flags.carray:
+        return given
     array: FloatArray = np.empty(shape)
-    array[:] = value
+    array[:] = given
     return array
+
+
+@functools.lru_cache(64)
+def _everywhere(value: float, shape: tuple[int, ...]) -> FloatArray:
+    return np.full(shape, value)
 
 
 def face(state: WorldState, points: ArrayLike, commands: Commands, who: BoolArray) -> FloatArray:

@@ -116,7 +116,10 @@ def _escape(  # type: ignore[no-untyped-def]
     position, radius, who, chasers, style, bounds, step, things, out
 ):
     worlds, avatars = who.shape
-    close = np.empty(things.shape[1:])
+    close, ways = np.empty(things.shape[1:]), np.empty((DIRECTIONS, 2))
+    for k in range(DIRECTIONS):
+        angle = 2.0 * math.pi * k / DIRECTIONS
+        ways[k, 0], ways[k, 1] = pmath.cos(angle), pmath.sin(angle)
     for w in range(worlds):
         for a in range(avatars):
             if not who[w, a]:
@@ -126,19 +129,36 @@ def _escape(  # type: ignore[no-untyped-def]
             cx, cy = _nearest_chaser(x, y, chasers, position[w])
             side = 1.0 if (step[w] // SWERVE_STEPS + a) % 2 == 0 else -1.0
             away = pmath.atan2(y - cy, x - cx) + side * style[3]
-            best = -math.inf
-            for k in range(DIRECTIONS):
-                angle = 2.0 * math.pi * k / DIRECTIONS
-                dx, dy = pmath.cos(angle), pmath.sin(angle)
-                free = run(x, y, dx, dy, radius[a] + SKIN, _LOOK, close[:count])
-                score = style[0] * pmath.cos(angle - away) + style[1] * free / _LOOK
-                if free < 0.3:
-                    score -= 2.0
-                if style[2] > 0.0:
-                    there = min(free, 1.0)
-                    score += style[2] * _rim(x + there * dx, y + there * dy, bounds[w])
-                if score > best:
-                    best, out[w, a, 0], out[w, a, 1] = score, dx, dy
+            k = _best_way(x, y, away, radius[a] + SKIN, style, bounds[w], ways, close[:count])
+            out[w, a, 0], out[w, a, 1] = ways[k, 0], ways[k, 1]
+
+
+@inner
+def _best_way(x, y, away, reach, style, bounds, ways, things):  # type: ignore[no-untyped-def]
+    """The number of the first of the best directions.
+
+    Those that lead away come first: most of the others cannot get any better, however free they
+    are, and how free they are need not be known.
+    """
+    best, found = -math.inf, 0
+    middle = math.floor(away / (2.0 * math.pi) * DIRECTIONS + 0.5)
+    for turn in range(DIRECTIONS):
+        k = int(middle + ((turn + 1) // 2) * (1 if turn % 2 else -1)) % DIRECTIONS
+        angle = 2.0 * math.pi * k / DIRECTIONS
+        score = style[0] * pmath.cos(angle - away)
+        if score + 1.1 * style[1] + style[2] < best:  # `run` may go a little too far.
+            continue
+        dx, dy = ways[k, 0], ways[k, 1]
+        free = run(x, y, dx, dy, reach, _LOOK, things)
+        score += style[1] * free / _LOOK
+        if free < 0.3:
+            score -= 2.0
+        if style[2] > 0.0:
+            there = min(free, 1.0)
+            score += style[2] * _rim(x + there * dx, y + there * dy, bounds)
+        if score > best or (score == best and k < found):
+            best, found = score, k
+    return found
 
 
 @inner

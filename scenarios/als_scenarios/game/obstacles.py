@@ -13,13 +13,14 @@ from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import SHAPE_BOX
 
 if TYPE_CHECKING:
-    from als_engine.world.arrays import FloatArray
+    from als_engine.world.arrays import BoolArray, FloatArray
     from als_engine.world.state import WorldState
 
 
-def gather(state: WorldState) -> FloatArray:
-    """Every world's solid things, (worlds, things, 7).
+def gather(state: WorldState, who: BoolArray) -> FloatArray:
+    """The solid things of every world in which somebody asks, (worlds, things, 7).
 
+    `who`, (worlds, avatars), says who asks; other worlds have none that is of any use.
     Of each: x, y, cosine and sine of its heading, half extents, and a radius for round things,
     whose half extents are 0. The radius of a row without a thing is -1.
     """
@@ -27,6 +28,7 @@ def gather(state: WorldState) -> FloatArray:
     out: FloatArray = np.empty((state.num_worlds, room + len(props.names), 7))
     stands = props.present & props.solid
     _gather(
+        who,
         state.walls.rows(),
         (props.position, props.orientation, props.half, props.shape, stands),
         out,
@@ -35,7 +37,7 @@ def gather(state: WorldState) -> FloatArray:
 
 
 @kernel
-def _gather(walls, props, out):  # type: ignore[no-untyped-def]
+def _gather(who, walls, props, out):  # type: ignore[no-untyped-def]
     count, wall_position, wall_half, cos, sin = walls
     position, orientation, half, shape, stands = props
     room = wall_position.shape[1]
@@ -43,6 +45,8 @@ def _gather(walls, props, out):  # type: ignore[no-untyped-def]
         for i in range(out.shape[1]):
             out[w, i, :] = 0.0
             out[w, i, 6] = -1.0
+        if not who[w].any():
+            continue
         for i in range(count[w]):
             out[w, i, :2] = wall_position[w, i, :2]
             out[w, i, 2], out[w, i, 3] = cos[w, i], sin[w, i]
@@ -81,15 +85,16 @@ def gap(x, y, things):  # type: ignore[no-untyped-def]
 
 @inner
 def run(x, y, dx, dy, reach, limit, things):  # type: ignore[no-untyped-def]
-    """How far a disc of radius `reach` gets from a point along a unit vector, at most `limit`.
+    """How far a disc of radius `reach` gets from a point along a unit vector, up to about `limit`.
 
     It marches in steps of its distance from the nearest thing. A disc that is too close to
     something already may leave it.
     """
-    reach = min(reach, gap(x, y, things))
+    room = gap(x, y, things)
+    reach = min(reach, room)
     gone = 0.0
     for _ in range(12):
-        step = max(gap(x + gone * dx, y + gone * dy, things) - reach, 0.0)
+        step = max(room - reach, 0.0)
         gone += step
         if gone >= limit:
             return limit
@@ -98,6 +103,7 @@ def run(x, y, dx, dy, reach, limit, things):  # type: ignore[no-untyped-def]
             if gap(x + (gone + 0.1) * dx, y + (gone + 0.1) * dy, things) < reach:
                 return gone
             gone += 0.1
+        room = gap(x + gone * dx, y + gone * dy, things)
     return gone
 
 

@@ -9,14 +9,21 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, steer
 from als_engine.task import Behaviour, Split
-from als_engine.world.arrays import BoolArray, FloatArray, IntArray
+from als_engine.world.arrays import BoolArray
 from als_engine.world.state import WorldState
 from als_scenarios.game import lookahead
 from als_scenarios.game.evasion import Style, escape, shelter
 from als_scenarios.game.obstacles import gather
+from als_scenarios.game.pursuit import (
+    TACTICS,
+    arrived,
+    hunt,
+    lengthen,
+    nearest_gaps,
+    stirred,
+)
 
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands
@@ -43,12 +50,6 @@ PANIC: Final = 1.3
 
 ARRIVED: Final = 0.4
 GOAL_STEPS: Final = 45
-LEAD: Final = 0.8
-"""How far ahead an intercepting chaser predicts at most, seconds."""
-
-FLANK: Final = 1.3
-"""How far beside an evader a pack and a flanking chaser aim before they close in, metres."""
-
 STYLES: Final[Mapping[str, Style]] = {
     "flee": Style(away=1.0, room=0.2),
     "corner": Style(away=0.6, room=0.3, rim=1.2),
@@ -78,17 +79,14 @@ class Players:
     def after_step(self, state: WorldState) -> None:
         """Gives wanderers new places to go to, and looks at crates that were pushed."""
         assert self._navigator is not None
-        goal, xy = state["goal"], state.avatars.position[..., :2]
-        away = goal - xy
-        done = pmath.hypot(away[..., 0], away[..., 1]) < ARRIVED
-        done |= (state.step % GOAL_STEPS == 0)[:, None]
-        if done.any():
+        goal, avatars = state["goal"], state.avatars
+        done: BoolArray = np.empty(goal.shape[:2], np.bool_)
+        if arrived(goal, avatars.position, state.step, ARRIVED, GOAL_STEPS, done):
             low, high = state.bounds[:, None, :2], state.bounds[:, None, 2:]
             drawn = low + (high - low) * state.uniform(0, goal.shape[1:])
             goal[done] = drawn[done]
-        pushed = (state.props.velocity != 0.0).any(axis=(1, 2))
-        look = (pushed & (state.step % 5 == 0)) | (state.step % 30 == 0)
-        if look.any():
+        look: BoolArray = np.empty(state.num_worlds, np.bool_)
+        if stirred(state.props.velocity, state.step, look):
             self._navigator.refresh(look)
 
     # -- chasers ----------------------------------------------------------------------------------
@@ -100,48 +98,22 @@ class Players:
             state: the worlds.
             who: the chasers to command.
             commands: `move` and `turn` are written.
-            tactic: "direct" runs to where it is, "intercept" to where it will be, "pack" comes
-                from all sides, "flank" from one side.
+            tactic: one of `TACTICS`.
         """
-        self._chase(state, who & self._hunting(state), commands, tactic, CHASER_PACE)
+        self._chase(state, who, commands, tactic, CHASER_PACE)
 
     def _chase(
         self, state: WorldState, who: BoolArray, commands: Commands, tactic: str, pace: float
     ) -> None:
         assert self._navigator is not None
-        if not who.any():
+        found = hunt(state, who, self.chasers, tactic, pace)
+        if found is None:
             return
-        avatars = state.avatars
-        prey, gap = self._nearest(state)
-        rows = np.arange(state.num_worlds)[:, None]
-        goals = avatars.position[rows, prey, :2]
-        if tactic == "intercept":
-            time = np.minimum(gap / (pace * state.bodies.speed), LEAD)
-            goals = goals + time[..., None] * avatars.velocity[rows, prey, :2]
-        elif tactic == "pack" and self.chasers.sum() > 1:
-            angle = 2 * np.pi * np.cumsum(self.chasers) / self.chasers.sum()
-            reach = np.where(gap > FLANK, FLANK, 0.0)[..., None]
-            goals = goals + reach * np.stack([pmath.cos(angle), pmath.sin(angle)], -1)
-        elif tactic == "flank":
-            ahead = goals - avatars.position[..., :2]
-            left = np.stack([-ahead[..., 1], ahead[..., 0]], -1) / np.maximum(gap, 1e-9)[..., None]
-            goals = goals + np.where(gap > FLANK, FLANK, 0.0)[..., None] * left
-        directions = self._navigator.direction(goals, who)
+        hunting, goals = found
+        directions = self._navigator.direction(goals, hunting)
         # A direction is short near its goal, where others would stop; a chaser runs on.
-        length = pmath.hypot(directions[..., 0], directions[..., 1])[..., None]
-        steer(state, directions / np.maximum(length, 1e-9), commands, who, pace, 0.0)
-
-    def _hunting(self, state: WorldState) -> BoolArray:
-        hunting: BoolArray = self.chasers & (state["free"].sum(axis=1) > 0)[:, None]
-        return hunting
-
-    def _nearest(self, state: WorldState) -> tuple[IntArray, FloatArray]:
-        """The free evader nearest to each avatar, and how far it is: (worlds, avatars)."""
-        xy = state.avatars.position[..., :2]
-        between = xy[:, None] - xy[:, :, None]
-        gaps = pmath.hypot(between[..., 0], between[..., 1])
-        gaps = np.where(state["free"][:, None], gaps, np.inf)
-        return gaps.argmin(axis=2).astype(np.int32), gaps.min(axis=2)
+        lengthen(directions)
+        steer(state, directions, commands, hunting, pace, 0.0)
 
     # -- evaders ----------------------------------------------------------------------------------
 
@@ -161,15 +133,14 @@ class Players:
         """
         assert self._navigator is not None
         who = who & state["free"]
-        xy = state.avatars.position[..., :2]
-        between = xy[:, :, None] - xy[:, None]
-        gaps = pmath.hypot(between[..., 0], between[..., 1])[:, :, self.chasers].min(axis=2)
+        gaps = nearest_gaps(state, self.chasers)
         alarmed = who & (gaps < ALARM[style])
-        if (who & ~alarmed).any():
-            self.wander(state, who & ~alarmed, commands)
+        calm = who & ~alarmed
+        if calm.any():
+            self.wander(state, calm, commands)
         if not alarmed.any():
             return
-        things = gather(state)
+        things = gather(state, alarmed)
         if style == "hide":
             goals = shelter(state, alarmed & (gaps > PANIC), self.chasers, things)
             hiding = ~np.isnan(goals[..., 0])
@@ -187,10 +158,7 @@ class Players:
         test: tuple[Split, ...] = ("test",)
         chaser, evader = ("chaser",), ("evader",)
         styled = {name: partial(self.flee, style=name) for name in STYLES}
-        chase = {
-            tactic: partial(self.chase, tactic=tactic)
-            for tactic in ("direct", "pack", "intercept", "flank")
-        }
+        chase = {tactic: partial(self.chase, tactic=tactic) for tactic in TACTICS}
         return {
             "wander": Behaviour(self.wander, evader, train),
             "flee": Behaviour(styled["flee"], evader, train),
@@ -206,8 +174,8 @@ class Players:
 
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         """Chasers intercept at full speed, evaders look ahead."""
-        self._chase(state, who & self._hunting(state), commands, "intercept", 1.0)
+        self._chase(state, who, commands, "intercept", 1.0)
         fleeing = who & state["free"]
         if fleeing.any():
             pace = CHASER_PACE + CAUTION
-            lookahead.flee(state, fleeing, self.chasers, pace, gather(state), commands)
+            lookahead.flee(state, fleeing, self.chasers, pace, gather(state, fleeing), commands)

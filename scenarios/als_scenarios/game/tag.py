@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from als_engine.checks import one_of, whole_number
 from als_engine.errors import ArgumentError
-from als_engine.geometry import portable_math as pmath
 from als_engine.task import Behaviour, Role, Task, add_terms
 from als_engine.world import furniture
 from als_engine.world.arrays import Body, BoolArray, FloatArray
@@ -21,6 +20,7 @@ from als_engine.world.layout import rgb as color_of
 from als_engine.world.room import Room
 from als_engine.world.state import Quantity, WorldState
 from als_scenarios.game.players import Players
+from als_scenarios.game.pursuit import potential, touched
 
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands
@@ -243,16 +243,16 @@ and swerves |
         """Gives everybody their colour back and measures the first distances."""
         colors = [color_of(role.body.color) for role in self.roles()]
         state.avatars.color[worlds] = colors
-        state["potential"][worlds] = self._potential(state)[worlds]
+        state["potential"][worlds] = potential(state, self.chasers)[worlds]
         self._players.refresh(state, worlds)
 
     def after_step(self, state: WorldState) -> None:
         """Tags whom a chaser touches, and measures how the distances have changed."""
         free, points = state["free"], state["points"]
-        caught = state.avatars.touches_avatar & self.chasers[:, None] & free[:, None, :]
         points.fill(0.0)
-        tagged = caught.any(axis=1)
-        if tagged.any():
+        if touched(state.avatars.touches_avatar, self.chasers, free):
+            caught = state.avatars.touches_avatar & self.chasers[:, None] & free[:, None, :]
+            tagged = caught.any(axis=1)
             # A share of the tag for each chaser that touches.
             shares = caught / np.maximum(caught.sum(axis=1, keepdims=True), 1)
             points[:] = (shares.sum(axis=2) - tagged) / self.num_evaders
@@ -262,25 +262,10 @@ and swerves |
             first[tagged.any(axis=1) & (first < 0)] = state.step[tagged.any(axis=1) & (first < 0)]
             for world, avatar in np.argwhere(tagged).tolist():
                 state.instruct([world], "you are out", avatar)
-        potential = self._potential(state)
-        np.subtract(potential, state["potential"], out=state["shaping"])
-        state["potential"][:] = potential
+        now = potential(state, self.chasers)
+        np.subtract(now, state["potential"], out=state["shaping"])
+        state["potential"][:] = now
         self._players.after_step(state)
-
-    def _potential(self, state: WorldState) -> FloatArray:
-        """What the shaping is the change of: (worlds, avatars), metres, zero-sum.
-
-        Minus each chaser's distance to the nearest free evader; for each free evader an equal
-        share of their sum; 0 when nobody is free.
-        """
-        free = state["free"]
-        xy = state.avatars.position[..., :2]
-        between = xy[:, :, None] - xy[:, None]
-        gap = np.where(free[:, None], pmath.hypot(between[..., 0], between[..., 1]), np.inf).min(2)
-        gap = np.where(self.chasers & (free.sum(1) > 0)[:, None], gap, 0.0)
-        share = gap.sum(1) / np.maximum(free.sum(1), 1)
-        potential: FloatArray = free * share[:, None] - gap
-        return potential
 
     def reward(self, state: WorldState) -> FloatArray:
         """The sum of the terms."""

@@ -375,6 +375,21 @@ def office(seed: int) -> Layout:
     return Layout(spawns=spawns, walls=grid.walls(), props=props)
 
 
+@pytest.mark.parametrize("form", [np.array, np.ndarray.tolist, np.float32, np.asfortranarray])
+def test_what_is_given_for_each_may_come_in_any_form_and_is_not_written(form):
+    state = empty_room(Spawn((0, 0)), Spawn((2, 0)))
+    who, both = np.ones((1, 2), bool), np.full((1, 2), 0.5)
+    wanted = np.array([[[1.0, 0.0], [-0.5, 0.25]]])
+    plain, other = Commands(1, 2), Commands(1, 2)
+    steer(state, wanted, plain, who, 0.5, 0.5)
+    given = form(wanted)
+    before = np.array(given)
+    steer(state, given, other, who, form(both), both[:, :1])
+    assert np.array_equal(plain.move, other.move)
+    assert np.array_equal(plain.turn, other.turn)
+    assert np.array_equal(given, before)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_in_the_real_physics_two_cross_an_office_through_its_doors(mode):
     from als_engine.physics.bullet.backend import Bullet

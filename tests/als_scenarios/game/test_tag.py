@@ -278,7 +278,7 @@ def near_moments(evader: str, num_worlds: int = 12) -> np.ndarray:
     rows = []
     for _ in range(80):
         sim.advance(sim.expert_actions())
-        xy, things = sim.state.avatars.position[..., :2], gather(sim.state)
+        xy, things = sim.state.avatars.position[..., :2], gather(sim.state, sim.state["free"])
         near = np.hypot(*(xy[:, 0] - xy[:, 1]).T) < 3.4
         for w in np.flatnonzero(near & sim.state["free"][:, 1]).tolist():
             behind = hidden(*xy[w, 0], *xy[w, 1], things[w])
