@@ -337,9 +337,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
     def _infos(self, which: BoolArray) -> dict[str, Any]:
         infos: dict[str, Any] = {}
         for name, values in self.worlds.metrics.items():
-            blank = np.zeros_like(values)
-            blank[which] = values[which]
-            infos[name], infos[f"_{name}"] = blank, which.copy()
+            infos[name], infos[f"_{name}"] = self._chosen(values, which), which.copy()
         # Where an episode was just replaced, they belong to the one before.
         shown = (
             which if self.autoreset_mode is not AutoresetMode.SAME_STEP else which & ~self._ended()
@@ -358,7 +356,15 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         """The reward's terms in some worlds, 0 in the others; nothing where there is only one."""
         names = self.worlds.reward_names
         for i, name in enumerate(names if len(names) > 1 else ()):
-            yield term_key(name), np.where(which, self.worlds.terms[:, 0, i], 0.0)
+            yield term_key(name), self._chosen(self.worlds.terms[:, 0, i], which)
+
+    def _chosen(self, values: NDArray[Any], which: BoolArray) -> NDArray[Any]:
+        """A copy of what there is of some worlds, 0 for the others."""
+        if which is self._always:
+            return values.copy()
+        blank = np.zeros_like(values)
+        blank[which] = values[which]
+        return blank
 
     def _add_final(self, infos: dict[str, Any]) -> None:
         """What Gymnasium's own vector environments say of an episode that was just replaced."""
@@ -374,9 +380,7 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
         infos["final_obs"], infos["_final_obs"] = final, ended.copy()
         last: dict[str, Any] = {}
         for name, values in worlds.final_metrics.items():
-            blank = np.zeros_like(values)
-            blank[ended] = values[ended]
-            last[name], last[f"_{name}"] = blank, ended.copy()
+            last[name], last[f"_{name}"] = self._chosen(values, ended), ended.copy()
         for name, terms in self._terms(ended):
             last[name], last[f"_{name}"] = terms, ended.copy()
         infos["final_info"], infos["_final_info"] = last, ended.copy()

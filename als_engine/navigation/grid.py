@@ -50,12 +50,14 @@ class Ways(NamedTuple):
     """The ways to goals that have been found.
 
     Attributes:
-        field: (worlds, avatars, room), every cell's distance from an avatar's goal.
+        field: (worlds, avatars, room), the cells' distances from an avatar's goal.
+        known: (worlds, avatars), up to which distance they are found: no farther cell holds less.
         goal_cell: (worlds, avatars), goal: (worlds, avatars, 2), the goals of these distances.
         bucket: (BUCKETS, room), to work in.
     """
 
     field: IntArray
+    known: IntArray
     goal_cell: NDArray[np.int64]
     goal: FloatArray
     bucket: IntArray

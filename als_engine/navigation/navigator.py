@@ -100,6 +100,7 @@ class Navigator:
         )
         self._ways = Ways(
             field=np.zeros((worlds, avatars, 0), np.int32),
+            known=np.zeros((worlds, avatars), np.int32),
             goal_cell=np.full((worlds, avatars), -1, np.int64),
             goal=np.zeros((worlds, avatars, 2)),
             bucket=np.zeros((BUCKETS, 0), np.int32),

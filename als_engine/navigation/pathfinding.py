@@ -146,10 +146,14 @@ def _start_around(x, y, grid, walls, field, bucket, fill):  # type: ignore[no-un
 
 
 @inner
-def _spread(goal_cell, x, y, grid, walls, field, bucket):  # type: ignore[no-untyped-def]
-    """Fills `field` with every free cell's distance from a goal, in twelfths of a cell."""
-    nx, blocked = grid.nx, grid.blocked
-    field[: nx * grid.ny] = FAR
+def _spread(goal_cell, x, y, near, grid, walls, field, bucket):  # type: ignore[no-untyped-def]
+    """Fills `field` with the free cells' distances from a goal, in twelfths of a cell.
+
+    It ends as soon as that of the cell `near` is found; -1 finds all. Returns how far it came: the
+    cells up to that distance hold it, and the others more.
+    """
+    east, north, blocked = np.int64(1), np.int64(grid.nx), grid.blocked
+    field[: north * grid.ny] = FAR
     fill = np.zeros(BUCKETS, np.int32)
     if blocked[goal_cell]:
         cost = _start_around(x, y, grid, walls, field, bucket, fill)
@@ -157,33 +161,37 @@ def _spread(goal_cell, x, y, grid, walls, field, bucket):  # type: ignore[no-unt
         field[goal_cell], bucket[0, 0], fill[0], cost = 0, goal_cell, 1, 0
     waiting = fill.sum()
     while waiting > 0:
+        if near >= 0 and field[near] <= cost:
+            return cost
         slot = cost % BUCKETS
         straight, diagonal = cost + STRAIGHT, cost + DIAGONAL
         for k in range(fill[slot]):
             c = bucket[slot, k]
             if field[c] != cost:
                 continue
-            east, west = not blocked[c + 1], not blocked[c - 1]
-            north, south = not blocked[c + nx], not blocked[c - nx]
-            for free, n, reach in (
-                (east, c + 1, straight),
-                (west, c - 1, straight),
-                (north, c + nx, straight),
-                (south, c - nx, straight),
-                (north and east and not blocked[c + nx + 1], c + nx + 1, diagonal),
-                (north and west and not blocked[c + nx - 1], c + nx - 1, diagonal),
-                (south and east and not blocked[c - nx + 1], c - nx + 1, diagonal),
-                (south and west and not blocked[c - nx - 1], c - nx - 1, diagonal),
-            ):
-                if free and reach < field[n]:
-                    field[n] = reach
-                    target = reach % BUCKETS
-                    bucket[target, fill[target]] = n
-                    fill[target] += 1
-                    waiting += 1
+            for step in (east, -east, north, -north):
+                if straight < field[c + step] and not blocked[c + step]:
+                    waiting += _note(c + step, straight, field, bucket, fill)
+            for along, across in ((east, north), (-east, north), (east, -north), (-east, -north)):
+                n = c + along + across
+                if diagonal < field[n] and not (
+                    blocked[n] or blocked[c + along] or blocked[c + across]
+                ):
+                    waiting += _note(n, diagonal, field, bucket, fill)
         waiting -= fill[slot]
         fill[slot] = 0
         cost += 1
+    return FAR
+
+
+@inner(forceinline=True)
+def _note(n, cost, field, bucket, fill):  # type: ignore[no-untyped-def]
+    """Notes the distance of a cell, and that its neighbours are to be looked at; returns 1."""
+    field[n] = cost
+    slot = cost % BUCKETS
+    bucket[slot, fill[slot]] = n
+    fill[slot] += 1
+    return 1
 
 
 @inner
@@ -242,7 +250,7 @@ def direct(position, goals, who, measures, maps, ways, out):  # type: ignore[no-
             if _straight_on(x, y, gx, gy, end, measures.clearance, grid, solids):
                 _point(x, y, gx, gy, True, arrive, out[w, a])
                 continue
-            _ensure(w, a, end, gx, gy, grid, walls, ways)
+            _ensure(w, a, end, x, y, gx, gy, grid, walls, ways)
             tx, ty, last = _waypoint(
                 x, y, gx, gy, measures.clearance, grid, walls, solids, ways.field[w, a]
             )
@@ -278,22 +286,27 @@ def _straight_on(x, y, gx, gy, end, clearance, grid, solids):  # type: ignore[no
 
 
 @inner
-def _ensure(w, a, end, gx, gy, grid, walls, ways):  # type: ignore[no-untyped-def]
-    """Makes an avatar's field that of the goal, unless it is.
+def _ensure(w, a, end, x, y, gx, gy, grid, walls, ways):  # type: ignore[no-untyped-def]
+    """Makes an avatar's field that of its goal, unless it is, as far as from (x, y) to there.
 
     That of a free goal depends on its cell alone.
     """
-    field, goal_cell, goal = ways.field[w], ways.goal_cell[w], ways.goal[w]
-    cells = grid.nx * grid.ny
+    field, known, goal_cell, goal = ways.field[w], ways.known[w], ways.goal_cell[w], ways.goal[w]
+    cells, near = grid.nx * grid.ny, cell_of(x, y, grid)
+    if grid.blocked[near]:
+        near = -1  # The ways from all around it count.
     for b in range(goal_cell.shape[0]):
         k = (a + b) % goal_cell.shape[0]  # Its own first, then those of the others.
         same = goal[k, 0] == gx and goal[k, 1] == gy
         if goal_cell[k] == end and (same or not grid.blocked[end]):
+            if not (known[k] == FAR or (near >= 0 and field[k, near] <= known[k])):
+                near = -1  # Whoever has got farther away may do so again.
+                continue
             if k != a:
-                field[a, :cells] = field[k, :cells]
+                field[a, :cells], known[a] = field[k, :cells], known[k]
                 goal_cell[a], goal[a, 0], goal[a, 1] = end, gx, gy
             return
-    _spread(end, gx, gy, grid, walls, field[a], ways.bucket)
+    known[a] = _spread(end, gx, gy, near, grid, walls, field[a], ways.bucket)
     goal_cell[a], goal[a, 0], goal[a, 1] = end, gx, gy
 
 

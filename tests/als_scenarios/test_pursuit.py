@@ -87,9 +87,23 @@ def test_nobody_hunts_where_nobody_is_free(sim):
     assert pursuit.hunt(sim.state, everybody, sim.task.chasers, "direct", 1.0) is None
 
 
-def test_the_gap_to_the_nearest_chaser(sim):
-    expected = gaps_of(sim)[:, :, sim.task.chasers].min(2)
-    assert np.array_equal(pursuit.nearest_gaps(sim.state, sim.task.chasers), expected)
+@pytest.mark.parametrize("within", [0.0, 2.0, 99.0])
+def test_evaders_are_alarmed_by_a_chaser_that_is_near(sim, within):
+    who = np.random.default_rng(0).random((WORLDS, sim.num_avatars)) < 0.8
+    gaps = gaps_of(sim)[:, :, sim.task.chasers].min(2)
+    asked = who & sim.state["free"]
+    found = pursuit.alarm(sim.state, who, sim.task.chasers, within)
+    assert np.array_equal(found.gaps, gaps)
+    assert np.array_equal(found.alarmed, asked & (gaps < within))
+    assert np.array_equal(found.calm, asked & ~(gaps < within))
+    assert found.some_alarmed == found.alarmed.any()
+    assert found.some_calm == found.calm.any()
+
+
+def test_chasers_pay_for_the_time_of_the_free(sim):
+    free, chasers = sim.state["free"], sim.task.chasers
+    paid = free.sum(axis=1, keepdims=True) / chasers.sum()
+    assert np.array_equal(pursuit.pay(sim.state, chasers, 0.01), 0.01 * (free - chasers * paid))
 
 
 def test_the_potential_adds_up_as_numpy_adds(sim):

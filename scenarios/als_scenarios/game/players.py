@@ -18,10 +18,10 @@ from als_scenarios.game.evasion import Style, escape, shelter
 from als_scenarios.game.obstacles import gather
 from als_scenarios.game.pursuit import (
     TACTICS,
+    alarm,
     arrived,
     hunt,
     lengthen,
-    nearest_gaps,
     stirred,
 )
 
@@ -132,20 +132,18 @@ class Players:
             style: one of `STYLES`; "hide" goes behind obstacles as long as there is time.
         """
         assert self._navigator is not None
-        who = who & state["free"]
-        gaps = nearest_gaps(state, self.chasers)
-        alarmed = who & (gaps < ALARM[style])
-        calm = who & ~alarmed
-        if calm.any():
-            self.wander(state, calm, commands)
-        if not alarmed.any():
+        near = alarm(state, who, self.chasers, ALARM[style])
+        if near.some_calm:
+            self.wander(state, near.calm, commands)
+        if not near.some_alarmed:
             return
+        alarmed = near.alarmed
         things = gather(state, alarmed)
         if style == "hide":
-            goals = shelter(state, alarmed & (gaps > PANIC), self.chasers, things)
+            goals = shelter(state, alarmed & (near.gaps > PANIC), self.chasers, things)
             hiding = ~np.isnan(goals[..., 0])
             self._navigator.walk(goals, commands, hiding, HIDE_PACE)
-            alarmed &= ~hiding
+            alarmed = alarmed & ~hiding
         directions = escape(state, alarmed, self.chasers, STYLES[style], things)
         steer(state, directions, commands, alarmed, EVADER_PACE, 0.3)
 

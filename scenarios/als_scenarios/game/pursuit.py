@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.system.compiling import inner, kernel
+from als_engine.world.arrays import BoolArray, FloatArray
 
 if TYPE_CHECKING:
-    from als_engine.world.arrays import BoolArray, FloatArray
     from als_engine.world.state import WorldState
 
 LEAD: Final = 0.8
@@ -53,11 +53,29 @@ def hunt(
     return (hunting, goals) if some else None
 
 
-def nearest_gaps(state: WorldState, chasers: BoolArray) -> FloatArray:
-    """How far each avatar is from the nearest chaser, (worlds, avatars)."""
-    out: FloatArray = np.empty((state.num_worlds, state.num_avatars))
-    _gaps(state.avatars.position, chasers, out)
-    return out
+class Alarm(NamedTuple):
+    """Who of some evaders minds a chaser, each (worlds, avatars).
+
+    Attributes:
+        gaps: metres to the nearest chaser, of everybody.
+        calm: those from whom every chaser is far enough. alarmed: the others.
+        some_calm: whether there are any. some_alarmed: likewise.
+    """
+
+    gaps: FloatArray
+    calm: BoolArray
+    alarmed: BoolArray
+    some_calm: bool
+    some_alarmed: bool
+
+
+def alarm(state: WorldState, who: BoolArray, chasers: BoolArray, within: float) -> Alarm:
+    """Looks whether a chaser is less than `within` metres from the free evaders among `who`."""
+    gaps: FloatArray = np.empty(who.shape)
+    calm: BoolArray = np.empty(who.shape, np.bool_)
+    alarmed: BoolArray = np.empty(who.shape, np.bool_)
+    some = _alarm(state.avatars.position, who, chasers, state["free"], within, gaps, calm, alarmed)
+    return Alarm(gaps, calm, alarmed, *some)
 
 
 def potential(state: WorldState, chasers: BoolArray) -> FloatArray:
@@ -115,15 +133,22 @@ def _nearest(w, a, those, position):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _gaps(position, chasers, out):  # type: ignore[no-untyped-def]
-    for w in range(out.shape[0]):
-        for a in range(out.shape[1]):
-            out[w, a] = math.inf
+def _alarm(position, who, chasers, free, within, gaps, calm, alarmed):  # type: ignore[no-untyped-def]
+    some_calm = some_alarmed = False
+    for w in range(who.shape[0]):
+        for a in range(who.shape[1]):
+            gap = math.inf
             for c in range(chasers.size):
                 if chasers[c]:
                     dx = position[w, a, 0] - position[w, c, 0]
                     dy = position[w, a, 1] - position[w, c, 1]
-                    out[w, a] = min(out[w, a], pmath.hypot(dx, dy))
+                    gap = min(gap, pmath.hypot(dx, dy))
+            asked = who[w, a] and free[w, a]
+            gaps[w, a], alarmed[w, a] = gap, asked and gap < within
+            calm[w, a] = asked and not alarmed[w, a]
+            some_calm |= calm[w, a]
+            some_alarmed |= alarmed[w, a]
+    return some_calm, some_alarmed
 
 
 @kernel
@@ -152,6 +177,22 @@ def _total(values):  # type: ignore[no-untyped-def]
     for value in values:
         total += value
     return total
+
+
+def pay(state: WorldState, chasers: BoolArray, pay: float) -> FloatArray:
+    """What is paid in a step to each free evader, by all chasers alike: (worlds, avatars)."""
+    out: FloatArray = np.empty((state.num_worlds, state.num_avatars))
+    _pay(state["free"], chasers, pay, out)
+    return out
+
+
+@kernel
+def _pay(free, chasers, pay, out):  # type: ignore[no-untyped-def]
+    count = chasers.sum()
+    for w in range(out.shape[0]):
+        share = free[w].sum() / count
+        for a in range(out.shape[1]):
+            out[w, a] = pay * (free[w, a] - (share if chasers[a] else 0.0))
 
 
 @kernel

@@ -20,7 +20,7 @@ from als_engine.world.layout import rgb as color_of
 from als_engine.world.room import Room
 from als_engine.world.state import Quantity, WorldState
 from als_scenarios.game.players import Players
-from als_scenarios.game.pursuit import potential, touched
+from als_scenarios.game.pursuit import pay, potential, touched
 
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands
@@ -273,11 +273,9 @@ and swerves |
 
     def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
         """Tags, time and approach; see `Rewards`."""
-        free = state["free"]
-        paid = free.sum(axis=1, keepdims=True) / self.num_chasers
         return {
             "tag": REWARDS.tag * state["points"],
-            "time": REWARDS.free * (free - self.chasers * paid),
+            "time": pay(state, self.chasers, REWARDS.free),
             "closing": REWARDS.closing * state["shaping"],
         }
 
