@@ -28,6 +28,7 @@ from als_engine.plugins.specs import (
 if TYPE_CHECKING:
     from als_engine.agents.agent import Agent, Learner
     from als_engine.envs.parallel import parallel_env
+    from als_engine.envs.rows import Rows
     from als_engine.envs.sb3 import sb3_vec_env
     from als_engine.envs.time_limit import FollowTimeLimit
     from als_engine.sensors import Sensor
@@ -73,6 +74,7 @@ __all__ = [
     "Quantity",
     "Role",
     "Room",
+    "Rows",
     "ScenarioSpec",
     "Screen",
     "Sensor",
@@ -114,6 +116,7 @@ _LAZY = {
     "Quantity": "als_engine.world.state",
     "Role": "als_engine.task",
     "Room": "als_engine.world.room",
+    "Rows": "als_engine.envs.rows",
     "Screen": "als_engine.world.screens",
     "Sensor": "als_engine.sensors",
     "Shape": "als_engine.world.shapes",

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 
 import gymnasium
 import numpy as np
@@ -20,7 +20,12 @@ from numpy.typing import NDArray
 from als_engine.bodies.bounds import action_bounds
 from als_engine.seeding import RowGenerators
 
+if TYPE_CHECKING:
+    from als_engine.envs.recent import Recent
+    from als_engine.envs.rows import Rows
+
 __all__ = [
+    "REPORT_EVERY",
     "Acting",
     "Agent",
     "ExpertAgent",
@@ -35,6 +40,9 @@ __all__ = [
 Observation = Mapping[str, NDArray[Any]]
 
 Acting = Literal["sampled", "best"]
+
+REPORT_EVERY: Final = 0.2
+"""Seconds between two calls of `Training.on_progress`: often enough for a progress bar."""
 
 
 class ExpertSource(Protocol):
@@ -183,13 +191,17 @@ class Training:
     on_progress: Callable[[Progress], None] = lambda progress: None
     should_stop: Callable[[], bool] = lambda: False
 
+    def progress(self, steps: int, recent: Recent) -> Progress:
+        """How far it has come with so many steps, and what its worlds have counted."""
+        return Progress(steps, self.steps, recent.episodes, recent.mean_return, recent.success)
+
 
 class Learner(Agent):
     """An agent that can be trained."""
 
     @abstractmethod
-    def learn(self, env: Any, training: Training) -> Progress:
-        """Trains on an SB3 `VecEnv`, as `als_engine.sb3_vec_env` makes it.
+    def learn(self, rows: Rows, training: Training) -> Progress:
+        """Trains; `rows.seed(training.seed)` and `rows.reset()` are the learner's to call.
 
         Returns:
             How far it came; fewer steps than asked for when it was told to stop.

@@ -31,12 +31,11 @@ from als_engine.agents.training_folder import JOB, Books, Job, TrainingFolder, c
 from als_engine.checks import check_undecided
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.plugins.registry import registry
-from als_engine.plugins.specs import load_object
 from als_engine.seeding import Generators, spread
 from als_engine.system.interrupts import interruptible, uninterrupted
 
 if TYPE_CHECKING:
-    from als_engine.envs.sb3 import WorldsVecEnv
+    from als_engine.envs.rows import Rows
 
 __all__ = [
     "JOB",
@@ -281,10 +280,10 @@ def _train(
     books = Books(job, learner, run, checkpoint)
     generators = Generators(spread("generators in training", job.seed))
     with generators, interruptible() as interrupted:
-        env = _worlds(job, checkpoint)
+        rows = _worlds(job, checkpoint)
 
         def report(progress: Progress) -> None:
-            progress = counted(env, progress)
+            progress = counted(rows, progress)
             books.log(progress)
             # It is called by the clock, and whatever it draws is no part of the training.
             with generators.outside():
@@ -297,15 +296,15 @@ def _train(
             resume=checkpoint,
             device=job.device,
             checkpoint_every=job.checkpoint_every,
-            on_checkpoint=lambda progress: books.save_checkpoint(counted(env, progress)),
+            on_checkpoint=lambda progress: books.save_checkpoint(counted(rows, progress)),
             on_progress=report,
             should_stop=interrupted,
         )
         try:
-            progress = learner.learn(env, training)
+            progress = learner.learn(rows, training)
         finally:
-            env.close()
-        progress = counted(env, progress)
+            rows.close()
+        progress = counted(rows, progress)
         stopped = interrupted() and progress.steps < job.steps
         if stopped:
             interrupted.answered()
@@ -318,17 +317,16 @@ def _train(
     return Trained(learner, saved, progress, books.seconds, where, stopped)
 
 
-def _worlds(job: Job, checkpoint: Path | None) -> WorldsVecEnv:
+def _worlds(job: Job, checkpoint: Path | None) -> Rows:
     """The worlds of a training, which know their seeds."""
-    # A table needs no torch to act, but what it is trained with does.
-    extra = '; install it with: pip install "als-engine[learn]"'
-    sb3_vec_env = load_object("als_engine.envs.sb3:sb3_vec_env", extra)
+    from als_engine.envs.rows import Rows  # The views take their time to import.
+
     arguments: dict[str, Any] = job.arguments
     with uninterrupted():
-        env: WorldsVecEnv = sb3_vec_env(
+        rows = Rows(
             job.scenario, job.worlds, observers=job.observers, workers=job.workers, **arguments
         )
     # A training that is taken up again meets new levels, not those of its beginning.
-    env.spread_for("training", 0 if checkpoint is None else int(checkpoint.name))
-    env.seed(job.seed)
-    return env
+    rows.spread_for("training", 0 if checkpoint is None else int(checkpoint.name))
+    rows.seed(job.seed)
+    return rows

@@ -25,7 +25,7 @@ from als_engine.agents.saving import (
 from als_engine.limits import OBSERVERS, STEPS, WORKERS, WORLDS
 
 if TYPE_CHECKING:
-    from als_engine.envs.sb3 import WorldsVecEnv
+    from als_engine.envs.rows import Rows
 
 __all__ = ["JOB", "Books", "Job", "TrainingFolder", "counted"]
 
@@ -39,7 +39,7 @@ class Job(Model):
     Attributes:
         scenario, agent: registered ids.
         steps: environment steps in all, over all rows.
-        worlds, workers, observers: as for `als_engine.sb3_vec_env`.
+        worlds, workers, observers: as for `als_engine.Rows`.
         seed: of the learner and the worlds.
         arguments: of the scenario.
         config: hyperparameters.
@@ -131,9 +131,9 @@ class Books:
         )
 
 
-def counted(env: WorldsVecEnv, progress: Progress) -> Progress:
+def counted(rows: Rows, progress: Progress) -> Progress:
     """A learner's progress with what its worlds have counted."""
-    recent = env.recent
+    recent = rows.recent
     return replace(
         progress,
         episodes=recent.episodes,

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from functools import partial
 from typing import Any, Final
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from als_engine.bodies.codec import as_array
-from als_engine.checks import at_least_one, chosen_rows, flag
+from als_engine.checks import at_least_one, chosen_rows
 from als_engine.envs.attributes import Attributes, Generators, spec_of
 from als_engine.envs.batch import Arrays
 from als_engine.envs.recent import Recent
+from als_engine.envs.rows import Rows, own_arrays
 from als_engine.envs.shared import forked
-from als_engine.envs.vector import make_worlds, spread_seeds
 from als_engine.envs.window import check_render_mode
-from als_engine.errors import ActionError, ArgumentError, ResetNeededError, SnapshotError
+from als_engine.errors import ArgumentError, ResetNeededError
 from als_engine.plugins.specs import ScenarioSpec
-from als_engine.seeding import spread
 from als_engine.sensors.flat import plain, plain_space
 from als_engine.simulation import check_arguments, term_key
 from als_engine.system.ownership import DeepCopied
@@ -59,10 +55,15 @@ def sb3_vec_env(
         UnknownIdError: there is no such scenario.
         ArgumentError: an argument is unknown or its value is not allowed.
     """
-    return WorldsVecEnv(id, num_worlds, observers, workers, seed, render_mode, arguments, captions)
+    own = ("observers", "workers", "seed", "render_mode", "captions")
+    check_arguments(id, arguments, *own)
+    check_render_mode(render_mode)  # Before any world is made.
+    rows = Rows(
+        id, num_worlds, observers=observers, workers=workers, captions=captions, **arguments
+    )
+    return WorldsVecEnv(rows, seed, render_mode)
 
 
-_TERM_RETURNS: Final = "view.term_returns"
 _BEGAN: Final = "view.reset."
 _Step = tuple[Arrays, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]
 _OF_ROWS: Final = {
@@ -85,51 +86,27 @@ class WorldsVecEnv(DeepCopied, VecEnv):
     and the scenario's metrics.
 
     Attributes:
+        rows: the worlds that it shows.
         reward_names: the terms that the reward is the sum of.
-        terms: (rows, terms), what they were in the last step.
-        recent: mean return and success of the episodes that have ended lately.
     """
 
-    def __init__(
-        self,
-        scenario: str | ScenarioSpec,
-        num_worlds: int,
-        observers: int | None,
-        workers: int,
-        seed: int | None,
-        render_mode: str | None,
-        arguments: dict[str, Any],
-        captions: bool = False,
-    ) -> None:
+    def __init__(self, rows: Rows, seed: int | None = None, render_mode: str | None = None) -> None:
+        """Shows rows as SB3 wants to see them; they belong to this view from now on."""
         self.render_mode = check_render_mode(render_mode)
-        self._captions = flag("captions", captions)
-        own = ("observers", "workers", "seed", "render_mode", "captions")
-        check_arguments(scenario, arguments, *own)
-        mode = AutoresetMode.SAME_STEP
-        self.worlds = made = make_worlds(
-            scenario, num_worlds, observers, workers, mode, arguments, self._captions
-        )
-        simulation, self.reward_names = made.simulation, made.reward_names
-        self.scenario, self.arguments = simulation.scenario, dict(arguments)
-        self.observers, self._made_of = simulation.observers, scenario
-        self.num_worlds = num_worlds = at_least_one("num_worlds", num_worlds)
+        self.rows, self.worlds = rows, rows.worlds
+        self.scenario, self.arguments = rows.scenario, rows.arguments
+        self.num_worlds, self.observers = rows.num_worlds, rows.observers
+        self.reward_names = rows.reward_names
+        self.num_envs = rows.num_rows
         self._actions: NDArray[Any] | None = None
-        # Whether an exception has come between the worlds' step and the sums that are kept here.
-        self._broken = False
-        self.num_envs = num_worlds * self.observers
-        self._generators = Generators(num_worlds)
-        self._attributes = Attributes(self, self.num_envs, _OF_ROWS)
-        self._returns: FloatArray = np.zeros((num_worlds, self.observers))
-        self._term_returns: FloatArray = np.zeros_like(self.worlds.terms)
-        self._lengths = np.zeros(num_worlds, np.int64)
-        self.recent = Recent(num_worlds)
+        self._generators = Generators(rows.num_worlds)
+        self._attributes = Attributes(self, rows.num_rows, _OF_ROWS)
         super().__init__(
-            num_worlds * self.observers,
+            rows.num_rows,
             # Copies: SB3 changes a space in place where it turns pictures round.
-            plain_space(simulation.observation_space),
-            deepcopy(simulation.action_space),
+            plain_space(rows.observation_space),
+            deepcopy(rows.action_space),
         )
-        self._spread: tuple[Callable[..., int], tuple[int, ...]] | None = None
         self.metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 15}
         if seed is not None:
             self.seed(seed)
@@ -151,21 +128,12 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         return [of_worlds[row // self.observers] for row in range(self.num_envs)]
 
     def spread_for(self, use: str, *at: int) -> None:
-        """From now on `seed(s)` gives world `i` the seed `spread(use, s, *at, i)`.
-
-        For runs: a learner seeds its environment with its own seed, and Stable-Baselines3 does so
-        by itself, so that the seeds of two trainings would overlap.
-        """
-        self._spread = partial(spread, use), at
+        """See `Rows.spread_for`."""
+        self.rows.spread_for(use, *at)
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seeds the worlds for the next reset: world `i` with `seed + i`; see `spread_for`."""
-        if self._spread is None or seed is None:
-            seeds = spread_seeds(seed, self.num_worlds)
-        else:
-            of, at = self._spread
-            seeds = [of(seed, *at, world) for world in range(self.num_worlds)]
-        self._seeds = list(np.repeat(np.array(seeds, object), self.observers))
+        self._seeds = list(np.repeat(np.array(self.rows.seed(seed), object), self.observers))
         return self._seeds
 
     def reset(self) -> Arrays:
@@ -177,49 +145,32 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         Raises:
             ArgumentError: the rows of one world have different options.
         """
-        self._broken = True
-        seeds, levels = self._seeds[:: self.observers], self._levels()
-        for level in dict.fromkeys(levels):
-            chosen = np.array([other == level for other in levels])
-            self.worlds.reset(seeds, None if chosen.all() else chosen, level)
-        self._generators.seed(seeds, range(self.num_worlds))
+        self.rows.reset(self._levels())
+        self._generators.seed(self._seeds[:: self.observers], range(self.num_worlds))
         for world in range(self.num_worlds):
             self._note_reset(world)
-        self.recent.reset()
         self._reset_seeds()
         self._reset_options()
-        self._returns[:] = self._term_returns[:] = 0.0
-        self._lengths[:] = 0
-        self._broken = False
-        return self._rows(self.worlds.observations)
+        return self._shown()
 
     def snapshot(self, worlds: ArrayLike | None = None) -> Snapshot:
-        """The moment of some worlds, with the sums of their episodes; of all, also `recent`.
-
-        Args:
-            worlds: indices or a mask of worlds, not of rows; None for all.
+        """The moment of some worlds; see `Rows.snapshot`.
 
         Raises:
             ResetNeededError: a world was not reset, or its last step broke off.
         """
-        if self._broken:
-            raise ResetNeededError("call reset(): the last step or reset broke off in the middle")
-        which = chosen_rows(worlds, self.num_worlds)
-        moment = self.worlds.snapshot(which).with_clients(self._generators.clients(which.tolist()))
-        view = {"recent": self.recent.saved()} if worlds is None else {}
-        first = [self.reset_infos[world * self.observers] for world in which.tolist()]
+        moment = self.rows.snapshot(worlds)
+        which = chosen_rows(worlds, self.num_worlds).tolist()
+        first = [self.reset_infos[world * self.observers] for world in which]
         began = {
-            f"{_BEGAN}{name}": np.array([info[name] for info in first], values.dtype)
-            for name, values in self.worlds.metrics.items()
+            name: np.array([info[name.removeprefix(_BEGAN)] for info in first], values.dtype)
+            for name, values in self._metrics().items()
         }
-        return moment.with_view(view, {_TERM_RETURNS: self._term_returns[which], **began})
+        moment = moment.with_clients(self._generators.clients(which))
+        return moment.with_view(moment.view, began)
 
     def restore(self, snapshot: Snapshot, worlds: ArrayLike | None = None) -> Arrays:
-        """Goes on from a moment: the same actions give, bit for bit, what they gave then.
-
-        Args:
-            snapshot: of as many worlds as are restored; one of all brings `recent` back, too.
-            worlds: indices or a mask of worlds, not of rows; None for all.
+        """Goes on from a moment; see `Rows.restore`.
 
         Returns:
             The observations of that moment, (rows, ...).
@@ -227,46 +178,26 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         Raises:
             SnapshotError: it is not of such worlds; nothing has changed.
         """
-        which = chosen_rows(worlds, self.num_worlds)
-        sums, began = self._own(snapshot, which.size)
-        recent = None
-        if worlds is None and isinstance(snapshot, Snapshot) and "recent" in snapshot.view:
-            recent = Recent.of(snapshot.view["recent"], self.num_worlds)
-        self.worlds.restore(snapshot, which)
-        self._generators.restore(which.tolist(), snapshot.moments)
-        self._returns[which] = snapshot.arrays["episode.returns"][:, : self.observers]
-        self._lengths[which] = snapshot.arrays["step"]
-        self._term_returns[which] = sums
-        for row, world in enumerate(which.tolist()):
-            self._note_reset(world, {name: values[row] for name, values in began.items()})
-        self.recent = recent or self.recent
-        self._actions, self._broken = None, self._broken and worlds is not None
-        return self._rows(self.worlds.observations)
+        which = chosen_rows(worlds, self.num_worlds).tolist()
+        began = own_arrays(snapshot, self._metrics(), len(which))
+        self.rows.restore(snapshot, worlds)
+        self._generators.restore(which, snapshot.moments)
+        for row, world in enumerate(which):
+            info = {name.removeprefix(_BEGAN): values[row] for name, values in began.items()}
+            self._note_reset(world, info)
+        self._actions = None
+        return self._shown()
 
-    def _own(self, snapshot: Snapshot, count: int) -> tuple[FloatArray, Arrays]:
-        """What a snapshot holds of this view: the sums of the terms, and how the episodes began.
-
-        In one of another view all of that is 0.
-        """
-        names = {f"{_BEGAN}{name}": values for name, values in self.worlds.metrics.items()}
-        like = {_TERM_RETURNS: self._term_returns, **names}
-        given: dict[str, NDArray[Any]] = {}
-        for name, ours in like.items():
-            found = getattr(snapshot, "arrays", {}).get(name)
-            shape = (count, *ours.shape[1:])
-            if found is not None and (found.shape != shape or found.dtype != ours.dtype):
-                raise SnapshotError(f'the snapshot\'s "{name}" is not as these worlds have it')
-            given[name] = np.zeros(shape, ours.dtype) if found is None else found
-        sums = given.pop(_TERM_RETURNS)
-        return sums, {name.removeprefix(_BEGAN): values for name, values in given.items()}
+    def _metrics(self) -> Arrays:
+        return {f"{_BEGAN}{name}": values for name, values in self.worlds.metrics.items()}
 
     def fork(self, num_worlds: int, world: int = 0, workers: int = 1) -> WorldsVecEnv:
         """A `VecEnv` of so many worlds, each at the moment of one world of this."""
         chosen = self.snapshot([world]).select([0] * at_least_one("num_worlds", num_worlds))
         return forked(
-            lambda: WorldsVecEnv(
-                self._made_of, num_worlds, self.observers, workers, None, self.render_mode,
-                dict(self.arguments), self._captions,
+            lambda: sb3_vec_env(
+                self.rows.made_of, num_worlds, observers=self.observers, workers=workers,
+                render_mode=self.render_mode, captions=self.rows.captions, **self.arguments,
             ),
             chosen,
         )  # fmt: skip
@@ -309,38 +240,17 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         """
         if self._actions is None:
             raise ResetNeededError("call step_async() before step_wait()")
-        if self._broken:
-            raise ResetNeededError("call reset(): the last step or reset broke off in the middle")
-        actions = as_array(self._actions)
-        self._actions = None
-        if actions.shape[:1] != (self.num_envs,):
-            raise ActionError(f"actions have shape {actions.shape}, expected {self.num_envs} rows")
+        actions, self._actions = self._actions, None
+        rows = self.rows
+        rows.step(actions)
         try:
-            self.worlds.step(actions.reshape(self.num_worlds, self.observers, *actions.shape[1:]))
-            return self._results()
-        except (ActionError, ResetNeededError):
-            raise
+            infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+            for world in np.flatnonzero(rows.ended_worlds).tolist():
+                self._close_episode(world, infos)
+            return self._shown(), rows.rewards.astype(np.float32), rows.ended, infos
         except BaseException:
-            self._broken = True
+            rows.spoil()
             raise
-
-    def _results(self) -> _Step:
-        worlds = self.worlds
-        self._returns += worlds.rewards
-        self._term_returns += worlds.terms
-        self._lengths += 1
-        ended = worlds.terminated | worlds.truncated
-        success = worlds.final_metrics["success"]
-        self.recent.step(ended, self._returns.mean(axis=1), success)
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        for world in np.flatnonzero(ended).tolist():
-            self._close_episode(world, infos)
-        return (
-            self._rows(worlds.observations),
-            worlds.rewards.reshape(-1).astype(np.float32),
-            np.repeat(ended, self.observers),
-            infos,
-        )
 
     def _close_episode(self, world: int, infos: list[dict[str, Any]]) -> None:
         worlds = self.worlds
@@ -359,53 +269,54 @@ class WorldsVecEnv(DeepCopied, VecEnv):
                     worlds.truncated[world] and not worlds.terminated[world]
                 ),
                 "episode": {
-                    "r": float(self._returns[world, avatar]),
-                    "l": int(self._lengths[world]),
+                    "r": float(self.rows.final_returns[world, avatar]),
+                    "l": int(self.rows.final_lengths[world]),
                 },
                 "episode_terms": dict(
                     zip(
                         self.reward_names,
-                        self._term_returns[world, avatar].tolist(),
+                        self.rows.final_term_returns[world, avatar].tolist(),
                         strict=True,
                     )
                 ),
             }
-        self._returns[world] = self._term_returns[world] = 0.0
-        self._lengths[world] = 0
         self._note_reset(world)
 
     @property
     def terms(self) -> FloatArray:
         """(rows, terms): what the rewards of the last step are the sum of."""
-        return self._by_row(self.worlds.terms)
+        return self.rows.terms
 
-    def _rows(self, observations: Arrays) -> Arrays:
-        rows: Arrays = plain({k: self._by_row(array).copy() for k, array in observations.items()})
-        return rows
+    @property
+    def recent(self) -> Recent:
+        """Mean return and success of the episodes that have ended lately."""
+        return self.rows.recent
+
+    def _shown(self) -> Arrays:
+        seen: Arrays = {key: array.copy() for key, array in self.rows.observations.items()}
+        shown: Arrays = plain(seen)
+        return shown
 
     @property
     def state_space(self) -> gymnasium.spaces.Box:
         """The space of one world's state vector."""
-        return self.worlds.simulation.state_space
+        return self.rows.state_space
 
     def state(self) -> NDArray[np.float32]:
         """Every world as one vector, (worlds, numbers), also what no avatar can see."""
-        return self.worlds.state()
+        return self.rows.state()
 
     def expert_actions(self) -> NDArray[Any]:
         """Returns the expert's actions, (rows, ...)."""
-        return self._by_row(self.worlds.expert_actions())
+        return self.rows.expert_actions()
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which actions are possible now, (rows, n); sb3-contrib's MaskablePPO asks for them."""
-        return self._by_row(self.worlds.action_masks())
-
-    def _by_row(self, array: NDArray[Any]) -> NDArray[Any]:
-        return array.reshape(self.num_envs, *array.shape[2:])
+        return self.rows.action_masks()
 
     def close(self) -> None:
         """Frees the physics and ends the workers."""
-        self.worlds.close()
+        self.rows.close()
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """A third-person picture for each row."""

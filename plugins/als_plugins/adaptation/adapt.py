@@ -19,7 +19,7 @@ from als_engine.agents.saving import (
     spaces,
 )
 from als_engine.checks import check_undecided
-from als_engine.envs.sb3 import sb3_vec_env
+from als_engine.envs.rows import Rows
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import is_file
@@ -279,13 +279,13 @@ def _check_expert(job: Job) -> None:
         ArgumentError: the scenario has no expert.
     """
     arguments: dict[str, Any] = job.arguments
-    env = sb3_vec_env(job.scenario, 1, observers=job.observers, **arguments)
-    env.spread_for("checking the expert")
-    env.seed(job.seed)
+    rows = Rows(job.scenario, 1, observers=job.observers, **arguments)
+    rows.spread_for("checking the expert")
+    rows.seed(job.seed)
     try:
-        env.reset()
-        env.expert_actions()
+        rows.reset()
+        rows.expert_actions()
     except NotImplementedError as error:
         raise ArgumentError(f"feedback: a simulated teacher needs an expert: {error}") from None
     finally:
-        env.close()
+        rows.close()

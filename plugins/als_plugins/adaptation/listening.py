@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
-from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+from numpy.typing import ArrayLike, NDArray
 
+from als_engine.envs.batch import Arrays
+from als_engine.envs.rows import Rows, RowsWrapper
 from als_plugins.adaptation.channel import Channel, Moment
 from als_plugins.adaptation.credit import Credit
 
@@ -21,7 +22,7 @@ _UPDATES: Final = 8
 """Gradient steps of each."""
 
 
-class FeedbackRewards(VecEnvWrapper):
+class FeedbackRewards(RowsWrapper):
     """Adds to the task's reward what people would say about the action.
 
     Attributes:
@@ -31,25 +32,24 @@ class FeedbackRewards(VecEnvWrapper):
 
     def __init__(
         self,
-        env: VecEnv,
+        rows: Rows,
         channel: Channel,
         credit: Credit,
         *,
         task_weight: float,
         step: int,
     ) -> None:
-        """Wraps an environment.
+        """Wraps worlds.
 
         Args:
-            env: as `als_engine.sb3_vec_env` makes it.
+            rows: the worlds.
             channel: open.
             credit: what learns from it.
             task_weight: of the task's reward.
             step: of the first moment.
         """
-        super().__init__(env)
+        super().__init__(rows)
         self._channel, self._credit, self._task_weight = channel, credit, task_weight
-        self._observers = getattr(env, "observers", 1)
         self.clock, self.weight = step, 0.0
         self._round_seed = 0
         self._moments: NDArray[np.float64] = np.zeros(3)  # of rewards: count, mean, square
@@ -65,7 +65,7 @@ class FeedbackRewards(VecEnvWrapper):
         self._events, self._sum = 0, 0.0
         return events, mean
 
-    def reset(self) -> VecEnvObs:
+    def reset(self, levels: Sequence[int | None] | None = None) -> Arrays:
         """Resets the worlds, and seeds what the actions are drawn with.
 
         A round that begins with a snapshot's random state would, after a rollback, do the same
@@ -73,36 +73,36 @@ class FeedbackRewards(VecEnvWrapper):
         """
         torch.manual_seed(self._round_seed)
         np.random.seed(self._round_seed % (1 << 32))  # noqa: NPY002 - SB3 draws from it
-        self._observation = self.venv.reset()
-        return self._observation
+        return self.inner.reset(levels)
 
-    def step_async(self, actions: NDArray[Any]) -> None:
-        """Asks the expert, where somebody wants to know, and steps the worlds."""
-        self._action = np.array(actions)
-        self._expert = None
-        if self._channel.asks_expert:
-            expert: Any = self.venv
-            self._expert = expert.expert_actions()
-        self.venv.step_async(actions)
+    def step(self, actions: ArrayLike) -> Arrays:
+        """Steps the worlds, listens, and puts the rewards together.
 
-    def step_wait(self) -> VecEnvStepReturn:
-        """Steps the worlds, listens, and puts the rewards together."""
-        observations, rewards, dones, infos = self.venv.step_wait()
-        seen: Any = self._observation
-        moment = Moment(self.clock, seen, self._action, self._expert, rewards, dones)
-        self._credit.remember(self.clock, seen, self._action)
-        self._channel.watch(moment)
+        The expert is asked before, where somebody wants to know what it would have done.
+        """
+        rows = self.inner
+        seen = {key: array.copy() for key, array in rows.observations.items()}
+        action = np.array(actions)
+        expert = rows.expert_actions() if self._channel.asks_expert else None
+        found = rows.step(actions)
+        rewards = rows.rewards.astype(np.float32)
+        self._credit.remember(self.clock, seen, action)
+        self._channel.watch(Moment(self.clock, seen, action, expert, rewards, rows.ended))
         self._listen()
         if self.clock % _EVERY == 0:
             self._credit.learn(_UPDATES)
-        mixed: Any = self._mixed(rewards)
-        self._observation = observations
+        self._rewards = self._mixed(rewards)
         self.clock += 1
-        return observations, mixed, dones, infos
+        return found
+
+    @property
+    def rewards(self) -> NDArray[Any]:
+        """(rows,): the task's with the feedback."""
+        return self._rewards
 
     def _listen(self) -> None:
         heard = [
-            (event.step, event.world * self._observers + event.avatar, event.value)
+            (event.step, event.world * self.observers + event.avatar, event.value)
             for event in self._channel.poll(self.clock)
             if event.step is not None
         ]

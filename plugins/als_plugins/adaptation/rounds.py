@@ -17,11 +17,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from als_engine.agents.agent import Progress, Training
 from als_engine.agents.saving import AgentRecord, TrainingRecord, save_agent
-from als_engine.envs.sb3 import WorldsVecEnv, sb3_vec_env
+from als_engine.envs.rows import Rows
 from als_engine.evaluation.protocol import Evaluation
 from als_engine.seeding import spread
 from als_engine.system.interrupts import interruptible
@@ -100,7 +100,7 @@ class Rounds:
             worlds=min(job.worlds, 16),
         )
         self._credit: Credit | None = None
-        self._env: WorldsVecEnv | None = None
+        self._env: Rows | None = None
         self._wrapped: FeedbackRewards | None = None
         self._world = ""
         self._begun = time.monotonic()
@@ -239,7 +239,7 @@ class Rounds:
 
         left = min(job.evaluate_every, max(job.steps - state.steps, 1))
         return self.learner.learn(
-            self._wrapped or env,
+            cast("Rows", self._wrapped or env),  # A wrapper has all that rows have.
             Training(
                 steps=before + left,
                 seed=seed,
@@ -251,13 +251,13 @@ class Rounds:
             ),
         )
 
-    def _environment(self, state: State, number: int) -> WorldsVecEnv:
+    def _environment(self, state: State, number: int) -> Rows:
         """The worlds of a round; others than before when they have changed."""
         if self._env is None or self._world != self._world_of(number):
             if self._env is not None:
                 self._env.close()
             self._world = self._world_of(number)
-            self._env = sb3_vec_env(
+            self._env = Rows(
                 self.job.scenario,
                 self.job.worlds,
                 observers=self.job.observers,

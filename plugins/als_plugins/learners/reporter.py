@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from numbers import Real
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -14,14 +14,11 @@ from stable_baselines3.common.logger import KVWriter, Logger
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from als_engine.agents.agent import Progress, Training
+from als_engine.agents.agent import REPORT_EVERY, Progress, Training
 from als_engine.envs.recent import Recent
 from als_plugins.event_log import EventLog
 
-__all__ = ["PAUSE", "Reporter", "ScaledRewards", "logger", "progress", "recent_of"]
-
-PAUSE: Final = 0.2
-"""Seconds between two reports: often enough for a progress bar."""
+__all__ = ["Reporter", "ScaledRewards", "logger"]
 
 
 class Reporter(BaseCallback):
@@ -36,13 +33,13 @@ class Reporter(BaseCallback):
 
     def progress(self, model: BaseAlgorithm) -> Progress:
         """The progress of the training."""
-        return progress(model.num_timesteps, self.training, self.recent)
+        return self.training.progress(model.num_timesteps, self.recent)
 
     def _on_training_start(self) -> None:
         self._checkpoint_at = self.num_timesteps + self.training.checkpoint_every
 
     def _on_step(self) -> bool:
-        if time.monotonic() - self._reported >= PAUSE:
+        if time.monotonic() - self._reported >= REPORT_EVERY:
             self._reported = time.monotonic()
             self.training.on_progress(self.progress(self.model))
         if self.training.should_stop():
@@ -55,17 +52,6 @@ class Reporter(BaseCallback):
 
     def _on_training_end(self) -> None:
         self.training.on_progress(self.progress(self.model))
-
-
-def recent_of(env: VecEnv) -> Recent:
-    """The recent episodes of a training's environment, made by `sb3_vec_env` and maybe wrapped."""
-    recent: Recent = env.get_attr("recent", 0)[0]
-    return recent
-
-
-def progress(steps: int, training: Training, recent: Recent) -> Progress:
-    """The progress of the training."""
-    return Progress(steps, training.steps, recent.episodes, recent.mean_return, recent.success)
 
 
 class ScaledRewards(VecEnvWrapper):

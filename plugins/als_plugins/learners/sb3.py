@@ -22,13 +22,15 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from als_engine.agents.agent import Learner, Observation, Progress, Training
+from als_engine.envs.rows import Rows
+from als_engine.envs.sb3 import WorldsVecEnv
 from als_engine.errors import ArgumentError
 from als_engine.seeding import Generators, RowGenerators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.encoders.saving import read_encoder_record
 from als_plugins.learners.extractor import EncoderExtractor, channels_first
 from als_plugins.learners.hyperparameters import Hyperparameters, parse
-from als_plugins.learners.reporter import Reporter, ScaledRewards, logger, recent_of
+from als_plugins.learners.reporter import Reporter, ScaledRewards, logger
 from als_plugins.learners.rows import RowStates, RowWise, draw
 from als_plugins.learners.training_state import read_training_state, write_training_state
 
@@ -192,14 +194,14 @@ class SB3Learner(Learner):
 
     # -- learning ---------------------------------------------------------------------------------
 
-    def learn(self, env: VecEnv, training: Training) -> Progress:
+    def learn(self, rows: Rows, training: Training) -> Progress:
         """Trains; a learner that has weights goes on from them."""
         self._training = Generators(_learner_seed(training.seed))
         with self._training:
-            return self._learn(env, training)
+            return self._learn(rows, training)
 
-    def _learn(self, env: VecEnv, training: Training) -> Progress:
-        seen = self.around(env, training)
+    def _learn(self, rows: Rows, training: Training) -> Progress:
+        seen = self.around(WorldsVecEnv(rows), training)
         model = self._build(seen, training)
         if training.resume is not None:
             self.load_weights(training.resume)
@@ -213,7 +215,7 @@ class SB3Learner(Learner):
         seen.seed(training.seed)
         self._model, self._policy = model, model.policy
         model.set_logger(logger(training.logs))
-        reporter = Reporter(training, recent_of(env))
+        reporter = Reporter(training, rows.recent)
         left = training.steps - model.num_timesteps
         if left > 0:
             first = training.resume is None

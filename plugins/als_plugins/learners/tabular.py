@@ -18,7 +18,7 @@ from gymnasium.spaces import Discrete
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from als_engine.agents.agent import Learner, Observation, Progress, Training
+from als_engine.agents.agent import REPORT_EVERY, Learner, Observation, Progress, Training
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.seeding import spread
 from als_engine.system.safe_files import read_tensors, write_tensors
@@ -26,7 +26,8 @@ from als_plugins.learners.discretisation import MAX_CELLS, Borders, Discretisati
 from als_plugins.learners.hyperparameters import Rate, Share, parse
 
 if TYPE_CHECKING:
-    from stable_baselines3.common.vec_env import VecEnv
+    from als_engine.envs.rows import Rows
+    from als_plugins.event_log import EventLog
 
 __all__ = ["QLearning", "Sarsa", "TabularParameters"]
 
@@ -164,28 +165,27 @@ class QLearning(Learner):
 
     # -- learning ---------------------------------------------------------------------------------
 
-    def learn(self, env: VecEnv, training: Training) -> Progress:
+    def learn(self, rows: Rows, training: Training) -> Progress:
         """Trains; a table that is there already is gone on from."""
         self._steps, self._rng = 0, np.random.default_rng(spread("learner", training.seed))
         if training.resume is not None:
             self.load_weights(training.resume)
             self._load_training(training.resume)
-        env.seed(training.seed)
-        record = _Record(training, env)
-        states = self.index(_arrays(env.reset()))
+        rows.seed(training.seed)
+        record = _Record(training, rows)
+        states = self.index(rows.reset())
         actions = self._choose(states, self._epsilon(training))
         while self._steps < training.steps and not training.should_stop():
-            found, rewards, ended, infos = env.step(actions)
-            self._steps += env.num_envs
-            then = self.index(_arrays(found))
+            then = self.index(rows.step(actions))
+            self._steps += rows.num_rows
             next_actions = self._choose(then, self._epsilon(training))
             value = self._value_of(then, next_actions)
-            for row in np.flatnonzero(ended).tolist():
-                value[row] = self._last_value(infos[row], training)
-            targets = rewards + self.parameters.gamma * value
+            for row in np.flatnonzero(rows.ended).tolist():
+                value[row] = self._last_value(rows, row, training)
+            targets = rows.rewards.astype(np.float32) + self.parameters.gamma * value
             self._update(states, actions, targets, self._rate(training))
             states, actions = then, next_actions
-            record.step(self, env.num_envs)
+            record.step(self, rows.num_rows)
         return record.close(self._steps)
 
     def _value_of(self, states: Integers, actions: Integers) -> Floats:
@@ -193,11 +193,11 @@ class QLearning(Learner):
         value: Floats = self.table[states].max(axis=1).astype(np.float64)
         return value
 
-    def _last_value(self, info: dict[str, Any], training: Training) -> float:
+    def _last_value(self, rows: Rows, row: int, training: Training) -> float:
         """What follows an episode's end: nothing, unless only the time was up."""
-        if not info["TimeLimit.truncated"]:
+        if rows.terminated[row]:
             return 0.0
-        last = {key: array[None] for key, array in info["terminal_observation"].items()}
+        last = {key: array[[row]] for key, array in rows.final_observations.items()}
         state = self.index(last)
         return float(self._value_of(state, self._choose(state, self._epsilon(training)))[0])
 
@@ -233,24 +233,25 @@ class Sarsa(QLearning):
 class _Record:
     """Progress, checkpoints and logs along a training."""
 
-    def __init__(self, training: Training, env: VecEnv) -> None:
-        # It brings in torch, which takes seconds, and which a table that only acts does not need.
-        from als_plugins.learners.reporter import PAUSE, logger, progress, recent_of
-
-        self._training, self._recent = training, recent_of(env)
-        self._pause, self._how_far = PAUSE, progress
+    def __init__(self, training: Training, rows: Rows) -> None:
+        self._training, self._recent = training, rows.recent
         self._reported, self._logged = 0.0, 0
         self._checkpoint_at: int | None = None
-        self._logger = logger(training.logs)
+        self._events: EventLog | None = None
+        if training.logs is not None:
+            # TensorBoard takes its time to import, and a table that only acts does not need it.
+            from als_plugins.event_log import EventLog
+
+            self._events = EventLog(training.logs)
 
     def step(self, learner: QLearning, rows: int) -> None:
         """Notes what one step of all rows has brought."""
         training, steps = self._training, learner._steps
-        if time.monotonic() - self._reported >= self._pause:
+        if time.monotonic() - self._reported >= REPORT_EVERY:
             self._reported = time.monotonic()
             training.on_progress(self._progress(steps))
-        if steps - self._logged >= _LOG_EVERY:
-            self._log(learner)
+        if self._events is not None and steps - self._logged >= _LOG_EVERY:
+            self._log(learner, self._events)
         if self._checkpoint_at is None:
             self._checkpoint_at = steps + training.checkpoint_every - rows
         # The last steps end with a saved agent anyway.
@@ -262,24 +263,19 @@ class _Record:
         """Reports for the last time."""
         progress = self._progress(steps)
         self._training.on_progress(progress)
-        self._logger.close()
         return progress
 
     def _progress(self, steps: int) -> Progress:
-        return self._how_far(steps, self._training, self._recent)
+        return self._training.progress(steps, self._recent)
 
-    def _log(self, learner: QLearning) -> None:
+    def _log(self, learner: QLearning, events: EventLog) -> None:
         self._logged = learner._steps
         progress = self._progress(learner._steps)
+        values = {
+            "train/epsilon": learner._epsilon(self._training),
+            "train/learning_rate": learner._rate(self._training),
+        }
         if not math.isnan(progress.mean_return):
-            self._logger.record("rollout/ep_rew_mean", progress.mean_return)
-            self._logger.record("rollout/success_rate", progress.success)
-        self._logger.record("train/epsilon", learner._epsilon(self._training))
-        self._logger.record("train/learning_rate", learner._rate(self._training))
-        self._logger.dump(learner._steps)
-
-
-def _arrays(observation: Any) -> dict[str, NDArray[Any]]:
-    """SB3 types observations as anything that it knows; here they are always these."""
-    assert isinstance(observation, dict)
-    return observation
+            values["rollout/ep_rew_mean"] = progress.mean_return
+            values["rollout/success_rate"] = progress.success
+        events.add(values, learner._steps)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from learn_worlds import ID, learn
 
+from als_engine.agents.agent import Training
 from als_engine.agents.saving import load_agent, make_agent, spaces
 from als_engine.agents.training import resume_training, train_agent
+from als_engine.envs.rows import Rows
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate, normalise
 from als_engine.sensors.columns import ENTITIES as COLUMNS
@@ -176,13 +178,16 @@ def test_a_truncated_episode_goes_on_in_value_and_a_terminated_one_does_not():
     agent = make_agent("q-learning", ID, SENSED, FLAG)
     assert isinstance(agent, QLearning)
     agent.table[:] = 5.0
-    from als_engine.agents.agent import Training
-
-    last = {key: array[0] for key, array in row().items()}
-    ended = {"terminal_observation": last}
-    training = Training(steps=10)
-    assert agent._last_value({**ended, "TimeLimit.truncated": True}, training) == 5.0
-    assert agent._last_value({**ended, "TimeLimit.truncated": False}, training) == 0.0
+    rows = Rows(ID, 1, observers=1, **SENSED, max_episode_steps=1)
+    rows.seed(0)
+    rows.reset()
+    rows.step([0])
+    assert rows.ended[0]
+    assert not rows.terminated[0]
+    assert agent._last_value(rows, 0, Training(steps=10)) == 5.0
+    rows.worlds.terminated[0] = True
+    assert agent._last_value(rows, 0, Training(steps=10)) == 0.0
+    rows.close()
 
 
 def test_a_table_that_only_acts_brings_in_neither_torch_nor_numba():
