@@ -12,10 +12,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
 from places import ROOT
 
+from als_engine import Rows
+from als_engine.agents.agent import Training
 from als_engine.cli.app import build_app
 from als_engine.plugins.registry import registry
 from als_engine.simulation import ARGUMENTS
@@ -142,6 +145,23 @@ def test_the_readmes_plugin_is_the_one_in_the_guide() -> None:
     guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
     example = README.split("class FetchKettle")[1].split("@hookimpl")[0]
     assert example in guide
+
+
+def test_the_learner_of_the_guide_is_trained_and_comes_back(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n([^`]*class Bandit.*?)```", guide, re.DOTALL)
+    made: dict[str, Any] = {}
+    exec(code, made)  # It is what a reader would copy.
+    rows = Rows("ALS/Tag-v0", 4, observers=1, sensors=["touch"])
+    learner = made["Bandit"](rows.observation_space, rows.action_space)
+    progress = learner.learn(rows, Training(steps=200))
+    rows.close()
+    assert progress.steps == 200
+    assert np.ptp(learner.values) > 0.0
+    learner.save_weights(tmp_path)
+    again = made["Bandit"](rows.observation_space, rows.action_space)
+    again.load_weights(tmp_path)
+    assert np.array_equal(again.values, learner.values)
 
 
 def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
