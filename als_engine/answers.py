@@ -74,7 +74,7 @@ class Answers:
             TaskError: names the first world, and avatar, that has one.
         """
         is_finite = np.isfinite(values)
-        if np.logical_and.reduce(is_finite, axis=None):
+        if np.count_nonzero(is_finite) == is_finite.size:
             return
         world, *avatar = np.argwhere(~is_finite)[0].tolist()
         what = "NaN" if np.isnan(values[(world, *avatar)]) else "infinite"

@@ -121,7 +121,7 @@ class Batch(DeepCopied):
         """Advances every world; an ended one starts again as the autoreset mode says."""
         simulation = self.simulation
         pending = simulation.terminated | simulation.truncated
-        if self.autoreset is not AutoresetMode.NEXT_STEP and pending.any():
+        if self.autoreset is not AutoresetMode.NEXT_STEP and np.count_nonzero(pending):
             world = simulation.state.first_world + int(pending.argmax())
             raise ResetNeededError(f"the episode of world {world} has ended: call reset()")
         try:
@@ -134,7 +134,7 @@ class Batch(DeepCopied):
 
     def _step(self, actions: ArrayLike, pending: BoolArray) -> None:
         simulation = self.simulation
-        again = self.autoreset is AutoresetMode.NEXT_STEP and pending.any()
+        again = self.autoreset is AutoresetMode.NEXT_STEP and np.count_nonzero(pending) > 0
         try:
             simulation.advance(actions)
         except PhysicsError:
@@ -145,9 +145,10 @@ class Batch(DeepCopied):
             simulation.reset(worlds=pending)
         simulation.observe()
         self._publish()
-        ended = simulation.terminated | simulation.truncated
-        if self.autoreset is AutoresetMode.SAME_STEP and ended.any():
-            self._restart(ended)
+        if self.autoreset is AutoresetMode.SAME_STEP:
+            ended = simulation.terminated | simulation.truncated
+            if np.count_nonzero(ended):
+                self._restart(ended)
 
     def _restart(self, ended: BoolArray) -> None:
         for now, final in (

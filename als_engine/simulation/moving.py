@@ -78,7 +78,7 @@ class Moving(Owner):
         self.check_open()
         if self.physics is None:
             raise ResetNeededError("call reset() before step()")
-        if not self.ready.all():
+        if np.count_nonzero(self.ready) < self.ready.size:
             raise self._broken_off("step()", int(self.ready.argmin()))
 
     def whole(self, what: str, worlds: NDArray[np.intp]) -> Physics:

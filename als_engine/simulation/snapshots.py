@@ -80,14 +80,17 @@ class Snapshots:
             ResetNeededError: a world is not reset, or its last step broke off in the middle.
             PhysicsError: the physics cannot keep a moment of a world.
         """
+        return Snapshot(self.identity(), *self._copy(worlds))
+
+    def _copy(self, worlds: Worlds) -> tuple[dict[str, NDArray[Any]], tuple[Moment, ...]]:
+        """The arrays of some worlds, and what there is beside them."""
         physics = self.moving.whole("snapshot()", worlds)
         arrays = moments.take(self.state, worlds)
         for name, array in self.scoring.arrays():
             arrays[f"episode.{name}"] = array[worlds]
         for name, array in physics.snapshot(worlds).items():
             arrays[f"physics.{name}"] = array
-        each = tuple(map(self._moment, worlds.tolist()))
-        return Snapshot(self.identity(), arrays, each)
+        return arrays, tuple(map(self._moment, worlds.tolist()))
 
     def _moment(self, world: int) -> Moment:
         state, generator = self.state, self.levels.generators[world]
@@ -153,29 +156,34 @@ class Snapshots:
         self.moving.open()
         ready = self.moving.ready
         standing = worlds[ready[worlds]]
-        before = self.take(standing) if standing.size else None
+        before = self._copy(standing) if standing.size else None
         ready[worlds] = False
         try:
-            self._put(snapshot, worlds)
+            self._put(snapshot.arrays, snapshot.moments, worlds)
         except BaseException:
             if before is not None:
-                self._put(before, standing)
+                self._put(*before, standing)
                 ready[standing] = True
             raise
         ready[worlds] = True
 
-    def _put(self, snapshot: Snapshot, worlds: Worlds) -> None:
-        state, arrays = self.state, snapshot.arrays
-        moments.put(state, worlds, arrays, snapshot.moments)
+    def _put(
+        self, arrays: Mapping[str, NDArray[Any]], each: tuple[Moment, ...], worlds: Worlds
+    ) -> None:
+        state = self.state
+        moments.put(state, worlds, arrays, each)
         # What the task has found out about the worlds that were there before, such as ways through
         # them, is out of date: it looks at these as after a reset. What it writes there is undone.
         self.task.after_reset(state, worlds)
-        moments.put(state, worlds, arrays, snapshot.moments)
+        moments.put(state, worlds, arrays, each)
         moments.put_memories(state, worlds, arrays)
         for name, array in self.scoring.arrays():
             array[worlds] = arrays[f"episode.{name}"]
-        for world, moment in zip(worlds.tolist(), snapshot.moments, strict=True):
-            self.levels.generators[world] = moment.generator.make()
+        for world, moment in zip(worlds.tolist(), each, strict=True):
+            if (generator := self.levels.generators[world]) is None:
+                self.levels.generators[world] = moment.generator.make()
+            else:
+                moment.generator.put(generator)
         self.moving.open().restore(worlds, state, _of_physics(arrays))
         self.company.find_drivers(state)
 

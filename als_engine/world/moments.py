@@ -6,6 +6,7 @@ there are, and every index with what it is an index of, since kernels go where a
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -70,6 +71,7 @@ def _arrays(state: WorldState) -> Iterator[tuple[str, NDArray[Any]]]:
         yield f"task.{name}", array
 
 
+@functools.cache
 def _ragged(name: str) -> str:
     """The group whose `count` says how much of an array a world uses; empty if it uses it all."""
     group, _, member = name.partition(".")
@@ -101,21 +103,28 @@ def check(state: WorldState, saved: Saved, moments: tuple[Moment, ...], behaviou
     Raises:
         SnapshotError: names the array or the text.
     """
+    floats: dict[str, NDArray[Any]] = {}
+    flags: dict[str, NDArray[Any]] = {}
+    ragged: dict[str, str] = {}
     for name, array in _arrays(state):
         found = saved.get(name)
-        after = 2 if _ragged(name) else 1
+        after = 1
+        if group := _ragged(name):
+            after, ragged[name] = 2, group
         shape = (len(moments), *array.shape[after:])
         if found is None or found.ndim != array.ndim or found.dtype != array.dtype:
             raise SnapshotError(f'the snapshot\'s "{name}" is not as these worlds have it')
         if (found.shape[0], *found.shape[after:]) != shape:
             raise SnapshotError(f'the snapshot\'s "{name}" is not as these worlds have it')
         if found.dtype.kind == "f" and not name.startswith("task."):
-            _within(name, found, -_LARGEST, _LARGEST)
-        if found.dtype == np.bool_:
-            _within(name, found.view(np.uint8), 0, 1)
+            floats[name] = found
+        elif found.dtype == np.bool_:
+            flags[name] = found.view(np.uint8)
+    _all_within(floats, -_LARGEST, _LARGEST)
+    _all_within(flags, 0, 1)
     room = {group: saved[f"{group}.half"].shape[1] for group in _RAGGED}
-    for name, _ in _arrays(state):
-        if (group := _ragged(name)) and saved[name].shape[1] != room[group]:
+    for name, group in ragged.items():
+        if saved[name].shape[1] != room[group]:
             raise SnapshotError(
                 f'the snapshot\'s "{group}" are not as many in one array as in another'
             )
@@ -143,6 +152,14 @@ def check(state: WorldState, saved: Saved, moments: tuple[Moment, ...], behaviou
     _check_parts(saved)
     for moment in moments:
         _check_texts(state, moment)
+
+
+def _all_within(arrays: Saved, low: float, high: float) -> None:
+    """Looks at all numbers at once; only where one is wrong, at each array, to name it."""
+    together = np.concatenate([array.reshape(-1) for array in arrays.values()])
+    if not (together.min(initial=low) >= low and together.max(initial=low) <= high):
+        for name, array in arrays.items():
+            _within(name, array, low, high)
 
 
 def _within(name: str, found: NDArray[Any], low: float, high: float) -> None:
@@ -186,13 +203,16 @@ def put(state: WorldState, worlds: Worlds, saved: Saved, moments: tuple[Moment, 
     walls, signs, sounds = state.walls, state.signs, state.sounds
     for group in _RAGGED:
         getattr(state, group).make_room(saved[f"{group}.half"].shape[1])
+    # NumPy copies all rows several times as fast as rows by their numbers.
+    everyone = np.array_equal(worlds, np.arange(state.num_worlds))
+    rows = slice(None) if everyone else worlds
     for name, array in _arrays(state):
         if _ragged(name):
             used = saved[name].shape[1]
-            array[worlds, :used] = saved[name]
-            array[worlds, used:] = 0
+            array[rows, :used] = saved[name]
+            array[rows, used:] = 0
         else:
-            array[worlds] = saved[name]
+            array[rows] = saved[name]
     walls.cos[worlds] = pmath.cos(walls.heading[worlds])
     walls.sin[worlds] = pmath.sin(walls.heading[worlds])
     walls.filled[worlds] = walls.count[worlds]

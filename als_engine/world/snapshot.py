@@ -66,13 +66,17 @@ class Generator(BaseModel):
     def make(self) -> np.random.Generator:
         """A generator in this state."""
         generator = np.random.default_rng(0)
+        self.put(generator)
+        return generator
+
+    def put(self, generator: np.random.Generator) -> None:
+        """Puts a PCG64 into this state."""
         generator.bit_generator.state = {
             "bit_generator": "PCG64",
             "state": {"state": int(self.state, 16), "inc": int(self.increment, 16)},
             "has_uint32": self.has_uint32,
             "uinteger": self.uinteger,
         }
-        return generator
 
 
 class Moment(BaseModel):

@@ -73,7 +73,7 @@ def mujoco_vector(repeats: int, worlds: int = 16, steps: int = 25) -> list[Measu
 
     The bare steps go from copies of the same worlds with the same forces.
     """
-    given = {"num_envs": worlds, "sensors": STATE}
+    given = {"num_envs": worlds, "sensors": STATE, "num_avatars": 4}
     ours, other = (
         gymnasium.make_vec(TAG, physics=engine, **given) for engine in ("mujoco", "bullet")
     )

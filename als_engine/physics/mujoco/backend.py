@@ -258,17 +258,21 @@ def check_saved(models: list[Any], saved: Mapping[str, NDArray[Any]]) -> None:
             raise SnapshotError(f'the snapshot has no "physics.{name}" of such worlds')
     if not (np.abs(saved["moment"]) < LOST).all():
         raise SnapshotError('the snapshot\'s "physics.moment" holds numbers of no world')
+    if not _can_sleep(models, saved["asleep"]):
+        raise SnapshotError('the snapshot\'s "physics.asleep" holds numbers of no world')
+
+
+def _can_sleep(models: list[Any], asleep: NDArray[Any]) -> bool:
+    """Whether these are cycles of sleepers, and counts of those who are awake: a row a model."""
+    policies, trees = np.zeros(asleep.shape, np.int32), np.arange(asleep.shape[1])
+    used: BoolArray = np.zeros(asleep.shape, np.bool_)
     for row, model in enumerate(models):
-        if not _can_sleep(model, saved["asleep"][row, : model.ntree]):
-            raise SnapshotError('the snapshot\'s "physics.asleep" holds numbers of no world')
-
-
-def _can_sleep(model: Any, asleep: NDArray[Any]) -> bool:
-    """Whether these are cycles of sleepers, and counts of those who are awake."""
-    sleepers = np.flatnonzero(asleep >= 0)
-    never = model.tree_sleep_policy == mujoco.mjtSleepPolicy.mjSLEEP_NEVER
+        used[row, : model.ntree] = True
+        policies[row, : model.ntree] = model.tree_sleep_policy
+    sleeps = used & (asleep >= 0)
+    who, whom = (np.sort(np.where(sleeps, each, -1), axis=1) for each in (trees, asleep))
     return (
-        np.array_equal(np.sort(asleep[sleepers]), sleepers)
-        and not never[sleepers].any()
-        and bool((asleep >= AWAKE).all())
+        np.array_equal(who, whom)
+        and not (policies[sleeps] == int(mujoco.mjtSleepPolicy.mjSLEEP_NEVER)).any()
+        and bool((asleep[used] >= AWAKE).all())
     )

@@ -78,17 +78,6 @@ def alarm(state: WorldState, who: BoolArray, chasers: BoolArray, within: float) 
     return Alarm(gaps, calm, alarmed, *some)
 
 
-def potential(state: WorldState, chasers: BoolArray) -> FloatArray:
-    """What the shaping is the change of: (worlds, avatars), metres, zero-sum.
-
-    Minus each chaser's distance to the nearest free evader; for each free evader an equal share of
-    their sum; 0 when nobody is free.
-    """
-    out: FloatArray = np.empty((state.num_worlds, state.num_avatars))
-    _potential(state.avatars.position, chasers, state["free"], out)
-    return out
-
-
 @kernel
 def _hunt(tactic, top, who, chasers, free, position, velocity, hunting, goals):  # type: ignore[no-untyped-def]
     some, count = False, 0.0
@@ -100,7 +89,7 @@ def _hunt(tactic, top, who, chasers, free, position, velocity, hunting, goals): 
             number += chasers[a]
             if not (who[w, a] and chasers[a]):
                 continue
-            prey, gap = _nearest(w, a, free, position)
+            prey, gap = nearest(w, a, free, position)
             if gap == math.inf:
                 continue
             x, y = position[w, prey, 0], position[w, prey, 1]
@@ -121,7 +110,7 @@ def _hunt(tactic, top, who, chasers, free, position, velocity, hunting, goals): 
 
 
 @inner
-def _nearest(w, a, those, position):  # type: ignore[no-untyped-def]
+def nearest(w, a, those, position):  # type: ignore[no-untyped-def]
     """The nearest of those, (worlds, avatars), to an avatar, and how far; infinite without any."""
     nearest, gap = 0, math.inf
     for b in range(those.shape[1]):
@@ -149,62 +138,6 @@ def _alarm(position, who, chasers, free, within, gaps, calm, alarmed):  # type: 
             some_calm |= calm[w, a]
             some_alarmed |= alarmed[w, a]
     return some_calm, some_alarmed
-
-
-@kernel
-def _potential(position, chasers, free, out):  # type: ignore[no-untyped-def]
-    gaps = np.empty(chasers.size)
-    for w in range(out.shape[0]):
-        count = 0
-        for a in range(chasers.size):
-            count += free[w, a]
-            gaps[a] = _nearest(w, a, free, position)[1] if chasers[a] else 0.0
-        if count == 0:
-            out[w] = 0.0
-            continue
-        share = _total(gaps) / count
-        for a in range(chasers.size):
-            out[w, a] = (share if free[w, a] else 0.0) - gaps[a]
-
-
-@inner
-def _total(values):  # type: ignore[no-untyped-def]
-    """The sum of up to eight numbers, added in NumPy's order, with its bits."""
-    if values.size == 8:
-        v = values
-        return ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]))
-    total = 0.0
-    for value in values:
-        total += value
-    return total
-
-
-def pay(state: WorldState, chasers: BoolArray, pay: float) -> FloatArray:
-    """What is paid in a step to each free evader, by all chasers alike: (worlds, avatars)."""
-    out: FloatArray = np.empty((state.num_worlds, state.num_avatars))
-    _pay(state["free"], chasers, pay, out)
-    return out
-
-
-@kernel
-def _pay(free, chasers, pay, out):  # type: ignore[no-untyped-def]
-    count = chasers.sum()
-    for w in range(out.shape[0]):
-        share = free[w].sum() / count
-        for a in range(out.shape[1]):
-            out[w, a] = pay * (free[w, a] - (share if chasers[a] else 0.0))
-
-
-@kernel
-def touched(touches, chasers, free):  # type: ignore[no-untyped-def]
-    """Whether any chaser, (avatars,), touches who is free, (worlds, avatars)."""
-    for w in range(free.shape[0]):
-        for c in range(chasers.size):
-            if chasers[c]:
-                for e in range(chasers.size):
-                    if touches[w, c, e] and free[w, e]:
-                        return True
-    return False
 
 
 @kernel

@@ -20,7 +20,7 @@ from als_engine.world.layout import rgb as color_of
 from als_engine.world.room import Room
 from als_engine.world.state import Quantity, WorldState
 from als_scenarios.game.players import Players
-from als_scenarios.game.pursuit import pay, potential, touched
+from als_scenarios.game.rules import counts, over, potential, touched, worth
 
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands
@@ -273,15 +273,12 @@ and swerves |
 
     def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
         """Tags, time and approach; see `Rewards`."""
-        return {
-            "tag": REWARDS.tag * state["points"],
-            "time": pay(state, self.chasers, REWARDS.free),
-            "closing": REWARDS.closing * state["shaping"],
-        }
+        weights = REWARDS.tag, REWARDS.free, REWARDS.closing
+        return dict(zip(self.reward_names, worth(state, self.chasers, weights), strict=True))
 
     def terminated(self, state: WorldState) -> BoolArray:
         """Everybody is tagged."""
-        return np.asarray(~state["free"].any(axis=1))
+        return over(state)
 
     def success(self, state: WorldState) -> BoolArray:
         """For a chaser: everybody is tagged. For an evader: free when the time is up."""
@@ -291,11 +288,8 @@ and swerves |
 
     def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
         """The number of evaders tagged, and the step of the first tag."""
-        first = state["first_tag"]
-        return {
-            "tags": self.num_evaders - state["free"].sum(axis=1),
-            "time_to_first_tag": np.where(first < 0, state.max_episode_steps, first),
-        }
+        tagged, first = counts(state, self.num_evaders)
+        return {"tags": tagged, "time_to_first_tag": first}
 
     # -- the players ------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import pytest
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.simulation import Simulation, simulate
-from als_scenarios.game import evasion, obstacles, pursuit
+from als_scenarios.game import evasion, obstacles, pursuit, rules
 from als_scenarios.game.obstacles import run as inner_run
 from als_scenarios.game.players import ARRIVED, GOAL_STEPS, STYLES
 
@@ -100,10 +100,23 @@ def test_evaders_are_alarmed_by_a_chaser_that_is_near(sim, within):
     assert found.some_calm == found.calm.any()
 
 
-def test_chasers_pay_for_the_time_of_the_free(sim):
-    free, chasers = sim.state["free"], sim.task.chasers
+def test_the_terms_are_tags_time_and_shaping_by_their_weights(sim):
+    free, chasers, state = sim.state["free"], sim.task.chasers, sim.state
+    rng = np.random.default_rng(0)
+    for name in ("points", "shaping"):
+        state[name][:] = rng.normal(size=free.shape)
     paid = free.sum(axis=1, keepdims=True) / chasers.sum()
-    assert np.array_equal(pursuit.pay(sim.state, chasers, 0.01), 0.01 * (free - chasers * paid))
+    expected = (10.0 * state["points"], 0.01 * (free - chasers * paid), 0.3 * state["shaping"])
+    assert np.array_equal(rules.worth(state, chasers, (10.0, 0.01, 0.3)), expected)
+
+
+def test_tags_are_counted(sim):
+    free, first, evaders = sim.state["free"], sim.state["first_tag"], sim.task.num_evaders
+    first[::2] = np.arange(first[::2].size)
+    tagged, when = rules.counts(sim.state, evaders)
+    assert np.array_equal(tagged, evaders - free.sum(1))
+    assert np.array_equal(when, np.where(first < 0, sim.state.max_episode_steps, first))
+    assert np.array_equal(rules.over(sim.state), ~free.any(1))
 
 
 def test_the_potential_adds_up_as_numpy_adds(sim):
@@ -112,7 +125,7 @@ def test_the_potential_adds_up_as_numpy_adds(sim):
     gap = np.where(chasers & (free.sum(1) > 0)[:, None], gap, 0.0)
     share = gap.sum(1) / np.maximum(free.sum(1), 1)
     expected = free * share[:, None] - gap
-    assert np.array_equal(pursuit.potential(sim.state, chasers), expected)
+    assert np.array_equal(rules.potential(sim.state, chasers), expected)
 
 
 def test_a_touch_counts_between_a_chaser_and_who_is_free(sim):
@@ -120,7 +133,7 @@ def test_a_touch_counts_between_a_chaser_and_who_is_free(sim):
     for _ in range(200):
         touches = rng.random((WORLDS, sim.num_avatars, sim.num_avatars)) < 0.004
         expected = (touches & chasers[:, None] & free[:, None]).any()
-        assert pursuit.touched(touches, chasers, free) == expected
+        assert rules.touched(touches, chasers, free) == expected
 
 
 def test_goals_are_renewed_on_arrival_and_in_turn(sim):
