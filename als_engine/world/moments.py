@@ -78,11 +78,17 @@ def _ragged(name: str) -> str:
     return group if group in _RAGGED and member != "count" else ""
 
 
+def _rows(state: WorldState, worlds: Worlds) -> Worlds | slice:
+    """These worlds as an index: NumPy copies all rows faster than rows by their numbers."""
+    return slice(None) if np.array_equal(worlds, np.arange(state.num_worlds)) else worlds
+
+
 def take(state: WorldState, worlds: Worlds) -> dict[str, NDArray[Any]]:
     """Copies of the arrays of some worlds, and of what is remembered of them."""
     most = {name: int(getattr(state, name).count[worlds].max(initial=0)) for name in _RAGGED}
+    rows = _rows(state, worlds)
     taken = {
-        name: array[worlds, : most[group]] if (group := _ragged(name)) else array[worlds]
+        name: np.array(array[rows, : most[group]] if (group := _ragged(name)) else array[rows])
         for name, array in _arrays(state)
     }
     for i, memory in enumerate(state.memories):
@@ -203,9 +209,7 @@ def put(state: WorldState, worlds: Worlds, saved: Saved, moments: tuple[Moment, 
     walls, signs, sounds = state.walls, state.signs, state.sounds
     for group in _RAGGED:
         getattr(state, group).make_room(saved[f"{group}.half"].shape[1])
-    # NumPy copies all rows several times as fast as rows by their numbers.
-    everyone = np.array_equal(worlds, np.arange(state.num_worlds))
-    rows = slice(None) if everyone else worlds
+    rows = _rows(state, worlds)
     for name, array in _arrays(state):
         if _ragged(name):
             used = saved[name].shape[1]

@@ -68,7 +68,7 @@ def test_rows_see_the_terms_of_every_step_and_their_returns_at_the_end(workers):
         assert info["episode_terms"] == dict(zip(NAMES, total[row].tolist(), strict=True))
         assert info["episode"]["r"] == pytest.approx(sum(info["episode_terms"].values()))
     env.step(actions(rng, 4))
-    assert np.array_equal(env._term_returns.reshape(4, 2), env.terms)
+    assert np.array_equal(env.rows._term_returns.reshape(4, 2), env.terms)
     env.close()
 
 
