@@ -4,7 +4,7 @@
 
 Nothing of the checkout is imported but `tests/support/golden.py`. A scenario of each family is
 played on each engine, and its states are compared with the recorded ones. Then agents are
-evaluated, put into a benchmark, bundled and verified; where torch is installed, some are trained.
+trained, evaluated, put into a benchmark, bundled and verified; with torch where it is installed.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from als_engine.plugins.registry import registry
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-c", "from als_engine.cli import main; main()"]
-LEARNERS = ("ppo", "q-learning") if find_spec("stable_baselines3") else ()
+LEARNERS = ("q-learning", "ppo") if find_spec("stable_baselines3") else ("q-learning",)
 SUITE = f"""
-agents = {json.dumps(["random", "expert", *LEARNERS[1:]])}
+agents = {json.dumps(["random", "expert", LEARNERS[0]])}
 seeds = 1
 episodes = 8
 
@@ -57,8 +57,7 @@ def main() -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         learn(Path(folder))
-    done = "training, " if LEARNERS else ""
-    say(f"{done}evaluation, bundle and verification ({time.monotonic() - began:.0f} s)")
+    say(f"training, evaluation, bundle and verification ({time.monotonic() - began:.0f} s)")
 
 
 def compare(engine: str) -> None:

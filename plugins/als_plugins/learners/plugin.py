@@ -60,7 +60,7 @@ def als_agents() -> list[AgentSpec]:
                 id=name,
                 agent=f"als_plugins.learners.{algorithm}",
                 summary=summary,
-                needs=("learn",),
+                needs=() if algorithm.startswith("tabular:") else ("learn",),
                 trainable=True,
                 action_modes=modes,
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
@@ -238,8 +239,8 @@ class _Record:
         self._reported, self._logged = 0.0, 0
         self._checkpoint_at: int | None = None
         self._events: EventLog | None = None
-        if training.logs is not None:
-            # TensorBoard takes its time to import, and a table that only acts does not need it.
+        # TensorBoard is a part of the extra `learn`, which a table does not need.
+        if training.logs is not None and find_spec("tensorboard") is not None:
             from als_plugins.event_log import EventLog
 
             self._events = EventLog(training.logs)
