@@ -274,7 +274,8 @@ and swerves |
     def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
         """Tags, time and approach; see `Rewards`."""
         weights = REWARDS.tag, REWARDS.free, REWARDS.closing
-        return dict(zip(self.reward_names, worth(state, self.chasers, weights), strict=True))
+        tag, time, closing = worth(state, self.chasers, weights)
+        return {"tag": tag, "time": time, "closing": closing}
 
     def terminated(self, state: WorldState) -> BoolArray:
         """Everybody is tagged."""
