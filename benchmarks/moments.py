@@ -242,7 +242,7 @@ def differences(
             stage.env.close()
     call = [sys.executable, __file__, "--again", str(folder)]
     asked = json.dumps({"scenario": scenario, "physics": physics, "views": views, "steps": steps})
-    done = subprocess.run(call, input=asked, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(call, input=asked, stdout=subprocess.PIPE, encoding="utf-8", check=True)
     again = json.loads(done.stdout)
     for view in views:
         for at, told in again[view].items():

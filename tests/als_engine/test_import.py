@@ -28,13 +28,14 @@ def _run(code: str) -> str:
     ).stdout.strip()
 
 
-def test_importing_takes_under_0_4_seconds() -> None:
-    # Processor time, and the best of three: other tests are running on the same cores.
-    code = (
-        "import time; start = time.process_time(); import als_engine; "
-        "print(time.process_time() - start)"
+def test_importing_takes_less_than_twice_what_numpy_and_gymnasium_take() -> None:
+    # Processor time, and the best of several: other tests are running on the same cores.
+    code = "import time; start = time.process_time(); import {}; print(time.process_time() - start)"
+    needed, ours = (
+        min(float(_run(code.format(names))) for _ in range(4))
+        for names in ("numpy, gymnasium", "als_engine")
     )
-    assert min(float(_run(code)) for _ in range(3)) < 0.4
+    assert ours < 2.0 * needed
 
 
 def test_importing_brings_in_nothing_heavy() -> None:

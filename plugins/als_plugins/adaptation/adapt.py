@@ -238,6 +238,11 @@ def _learner(job: Job, opened: OpenedAgent) -> SB3Learner:
         ArgumentError: it is no agent that can be adapted.
     """
     record = opened.record
+    if record is not None and not isinstance(opened.agent, SB3Learner):
+        raise ArgumentError(
+            f'"{job.agent}" is an agent of {record.agent}, which cannot be adapted: train it with '
+            "ppo, or another learner of Stable-Baselines3"
+        )
     if record is None or not isinstance(opened.agent, SB3Learner):
         raise ArgumentError(
             f'"{job.agent}" cannot be adapted: name the folder of an agent that `als train` made'

@@ -13,16 +13,11 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecTransposeImage
 from torch import Tensor, nn
 
-from als_engine.errors import ArgumentError
-from als_plugins.encoders.base import Encoder
 from als_plugins.encoders.recurrent import RecurrentEncoder
 from als_plugins.encoders.saving import load_encoder, make_encoder
-from als_plugins.encoders.stems import Form, form_of
+from als_plugins.encoders.tuning import SHIFT, moved_pictures, shifted, with_lora
 
 __all__ = ["EncoderExtractor", "channels_first"]
-
-SHIFT = 4
-"""How far pictures are moved by augmentation, pixels."""
 
 
 class EncoderExtractor(BaseFeaturesExtractor):
@@ -86,11 +81,8 @@ class EncoderExtractor(BaseFeaturesExtractor):
         self._memory = [memory] if memory is not None and pretrained is not None else []
         self._turned, self._tuning = turned, tuning
         self._keeps_weights = not made.orthogonal or pretrained is not None or tuning != "full"
-        pictures = {key for key, part in space.spaces.items() if form_of(part) is Form.PICTURE}
-        if augment == "shift" and not pictures:
-            raise ArgumentError('augment="shift" moves pictures: there is none among the sensors')
-        self._pictures = pictures if augment == "shift" else set()
-        self.encoder = _with_lora(made, lora_rank) if tuning == "lora" else made
+        self._pictures = moved_pictures(space, augment)
+        self.encoder = with_lora(made, lora_rank) if tuning == "lora" else made
         if tuning == "frozen":
             self.encoder.requires_grad_(False)
 
@@ -127,17 +119,6 @@ class EncoderExtractor(BaseFeaturesExtractor):
         return self
 
 
-def shifted(pictures: Tensor, pixels: int) -> Tensor:
-    """Pictures (rows, H, W, C), each moved by up to `pixels`; the edge is repeated."""
-    rows, height, width, _ = pictures.shape
-    padded = nn.functional.pad(pictures.movedim(-1, 1).float(), (pixels,) * 4, mode="replicate")
-    down, right = torch.randint(0, 2 * pixels + 1, (2, rows, 1, 1), device=pictures.device)
-    y = down + torch.arange(height, device=pictures.device)[None, :, None]
-    x = right + torch.arange(width, device=pictures.device)[None, None, :]
-    row = torch.arange(rows, device=pictures.device)[:, None, None]
-    return padded.movedim(1, -1)[row, y, x]
-
-
 def channels_first(space: gymnasium.spaces.Dict) -> gymnasium.spaces.Dict:
     """The space as SB3 sees it, which turns pictures round."""
     return gymnasium.spaces.Dict(
@@ -155,18 +136,3 @@ def channels_first(space: gymnasium.spaces.Dict) -> gymnasium.spaces.Dict:
 def _channels_last(space: Box) -> Box:
     low, high = (bound.transpose(1, 2, 0) for bound in (space.low, space.high))
     return Box(low, high, dtype=cast("Any", space.dtype))
-
-
-def _with_lora(encoder: Encoder, rank: int) -> Encoder:
-    """Adds low-rank updates, zero at first, to the linear layers; only they learn.
-
-    Raises:
-        ArgumentError: the encoder has no linear layer.
-    """
-    from peft import LoraConfig, inject_adapter_in_model
-
-    linear = [name for name, part in encoder.named_modules() if type(part) is nn.Linear]
-    if not linear:
-        raise ArgumentError('the encoder has no linear layers for tuning="lora"')
-    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear)
-    return cast("Encoder", inject_adapter_in_model(config, encoder))

@@ -12,29 +12,40 @@ if TYPE_CHECKING:
 
 # id, module and class, the action modes of the algorithm, what it is.
 _LEARNERS = [
-    ("ppo", "on_policy:PPO", ACTION_MODES, "Proximal policy optimization (SB3)."),
+    (
+        "mappo",
+        "mappo.learner:Mappo",
+        ACTION_MODES,
+        "PPO for one avatar or many, in plain torch.",
+    ),
+    ("ppo", "learners.on_policy:PPO", ACTION_MODES, "Proximal policy optimization (SB3)."),
     (
         "recurrent-ppo",
-        "on_policy:RecurrentPPO",
+        "learners.on_policy:RecurrentPPO",
         ACTION_MODES,
         "PPO with an LSTM (SB3-contrib).",
     ),
-    ("dqn", "off_policy:DQN", ("discrete",), "Deep Q-network (SB3)."),
-    ("qrdqn", "off_policy:QRDQN", ("discrete",), "Quantile-regression DQN (SB3-contrib)."),
-    ("sac", "off_policy:SAC", ("continuous",), "Soft actor-critic (SB3)."),
-    ("td3", "off_policy:TD3", ("continuous",), "Twin delayed DDPG (SB3)."),
-    ("ddpg", "off_policy:DDPG", ("continuous",), "Deep deterministic policy gradient (SB3)."),
+    ("dqn", "learners.off_policy:DQN", ("discrete",), "Deep Q-network (SB3)."),
+    ("qrdqn", "learners.off_policy:QRDQN", ("discrete",), "Quantile-regression DQN (SB3-contrib)."),
+    ("sac", "learners.off_policy:SAC", ("continuous",), "Soft actor-critic (SB3)."),
+    ("td3", "learners.off_policy:TD3", ("continuous",), "Twin delayed DDPG (SB3)."),
+    (
+        "ddpg",
+        "learners.off_policy:DDPG",
+        ("continuous",),
+        "Deep deterministic policy gradient (SB3).",
+    ),
     (
         "attention-ddpg",
-        "off_policy:AttentionDDPG",
+        "learners.off_policy:AttentionDDPG",
         ("continuous",),
         "DDPG whose actor and critic read the attention encoder.",
     ),
-    ("q-learning", "tabular:QLearning", ("discrete",), "Q-learning with a table."),
-    ("sarsa", "tabular:Sarsa", ("discrete",), "SARSA with a table."),
+    ("q-learning", "learners.tabular:QLearning", ("discrete",), "Q-learning with a table."),
+    ("sarsa", "learners.tabular:Sarsa", ("discrete",), "SARSA with a table."),
     (
         "multi-objective",
-        "multi_objective:MultiObjective",
+        "learners.multi_objective:MultiObjective",
         ACTION_MODES,
         "PPO for any weighting of the reward's terms.",
     ),
@@ -58,9 +69,9 @@ def als_agents() -> list[AgentSpec]:
         *(
             AgentSpec(
                 id=name,
-                agent=f"als_plugins.learners.{algorithm}",
+                agent=f"als_plugins.{algorithm}",
                 summary=summary,
-                needs=() if algorithm.startswith("tabular:") else ("learn",),
+                needs=() if algorithm.startswith("learners.tabular:") else ("learn",),
                 trainable=True,
                 action_modes=modes,
             )

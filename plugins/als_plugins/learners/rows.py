@@ -1,14 +1,12 @@
-"""The state that an SB3 policy keeps for each row, and how it acts in each row by itself.
+"""Draws an SB3 policy's actions in each row by itself.
 
 SB3 samples with torch's global generator, for all rows at once: what is drawn in a row would depend
-on how many others there are. Here every row has a generator of its own. A matrix product of all
-rows adds up in another order in some of them: here every row has a product of its own.
+on how many others there are. Here every row has a generator of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,57 +19,19 @@ from stable_baselines3.common.distributions import (
     SquashedDiagGaussianDistribution,
 )
 from stable_baselines3.common.policies import BasePolicy
-from torch.overrides import TorchFunctionMode
 
-__all__ = ["RowStates", "RowWise", "draw"]
+from als_plugins.learners.row_wise import choose
 
-
-@dataclass(frozen=True)
-class RowStates:
-    """The states of an agent's rows.
-
-    Attributes:
-        memory: of an LSTM, its parts (layers, rows, size); None where there is nothing yet.
-        generators: one for each row, to sample with; None where nothing has been sampled yet.
-    """
-
-    memory: tuple[NDArray[Any], ...] | None = None
-    generators: Sequence[np.random.Generator] | None = None
+__all__ = ["draw"]
 
 
-class RowWise(TorchFunctionMode):
-    """Inside, linear layers give a row the same bits wherever it stands among the others."""
-
-    def __torch_function__(
-        self,
-        function: Callable[..., Any],
-        types: Any,
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Calls the function, or what stands in for it."""
-        if function is torch.nn.functional.linear:
-            return _linear(*args, **(kwargs or {}))
-        return function(*args, **(kwargs or {}))
-
-
-def _linear(
-    input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
-) -> torch.Tensor:
-    """As `torch.nn.functional.linear`, with a product for each row, all of one shape."""
-    rows = input.reshape(len(input), -1, input.shape[-1])
-    product = torch.bmm(rows, weight.t().expand(len(input), -1, -1))
-    found = product.reshape(*input.shape[:-1], len(weight))
-    return found if bias is None else found + bias
-
-
-def draw(policy: BasePolicy, generators: Sequence[np.random.Generator], rows: int) -> NDArray[Any]:
+def draw(policy: BasePolicy, generators: Sequence[np.random.Generator]) -> NDArray[Any]:
     """Draws from the distributions that the policy found in its last call of `predict`.
 
     Args:
         policy: of PPO or SAC.
-        generators: of the first rows.
-        rows: that went through the network; those without a generator get an action as well.
+        generators: of the first rows that went through the network; those without one get an
+            action as well.
 
     Returns:
         (rows, ...), within the action space.
@@ -80,9 +40,9 @@ def draw(policy: BasePolicy, generators: Sequence[np.random.Generator], rows: in
     found: Any = getattr(policy, "actor", policy)
     found = found.action_dist
     if isinstance(found, CategoricalDistribution):
-        return _choose(found.distribution, generators, rows)
+        return choose(_probabilities(found.distribution), generators)
     if isinstance(found, MultiCategoricalDistribution):
-        parts = [_choose(part, generators, rows) for part in found.distribution]
+        parts = [choose(_probabilities(part), generators) for part in found.distribution]
         return np.stack(parts, axis=1)
     assert isinstance(found, DiagGaussianDistribution)
     mean, deviation = found.distribution.mean, found.distribution.stddev
@@ -100,14 +60,6 @@ def draw(policy: BasePolicy, generators: Sequence[np.random.Generator], rows: in
     return inside
 
 
-def _choose(
-    found: torch.distributions.Categorical, generators: Sequence[np.random.Generator], rows: int
-) -> NDArray[np.int64]:
-    """One of several choices for every row, (rows,)."""
-    probabilities: Any = found.probs
-    sums = probabilities.double().cpu().numpy().cumsum(axis=1)
-    even = np.zeros((rows, 1))
-    even[: len(generators), 0] = [generator.random() for generator in generators]
-    chosen = (sums <= even * sums[:, -1:]).sum(axis=1)
-    index: NDArray[np.int64] = np.minimum(chosen, sums.shape[1] - 1)
-    return index
+def _probabilities(found: torch.distributions.Categorical) -> torch.Tensor:
+    probabilities: torch.Tensor = found.probs
+    return probabilities

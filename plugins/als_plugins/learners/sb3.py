@@ -7,10 +7,9 @@ network is built anew from the spaces and the checked hyperparameters.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import gymnasium
 import numpy as np
@@ -22,25 +21,23 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from als_engine.agents.agent import Learner, Observation, Progress, Training
-from als_engine.envs.rows import Rows
-from als_engine.envs.sb3 import WorldsVecEnv
 from als_engine.errors import ArgumentError
 from als_engine.seeding import Generators, RowGenerators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
-from als_plugins.encoders.saving import read_encoder_record
 from als_plugins.learners.extractor import EncoderExtractor, channels_first
 from als_plugins.learners.hyperparameters import Hyperparameters, parse
 from als_plugins.learners.reporter import Reporter, ScaledRewards, logger
-from als_plugins.learners.rows import RowStates, RowWise, draw
+from als_plugins.learners.row_wise import CHUNK, RowStates, RowWise, filled
+from als_plugins.learners.rows import draw
+from als_plugins.learners.setup import device, few_threads, resolved
 from als_plugins.learners.training_state import read_training_state, write_training_state
+
+if TYPE_CHECKING:
+    from als_engine.envs.rows import Rows
 
 __all__ = ["SB3Learner"]
 
 WEIGHTS: Final = "weights.safetensors"
-
-CHUNK: Final = 16
-"""Rows that go through the network together: with one size, a row's result is the same to the last
-bit whatever the other rows are, and an evaluation does not depend on how many worlds it runs in."""
 
 
 class SB3Learner(Learner):
@@ -70,7 +67,7 @@ class SB3Learner(Learner):
             ArgumentError: a hyperparameter is unknown or not allowed, or the algorithm does not
                 take this action space.
         """
-        self.parameters, self._pretrained = _resolved(
+        self.parameters, self._pretrained = resolved(
             parse(self.id, self.parameters_class, hyperparameters)
         )
         if not isinstance(action_space, self.action_spaces):
@@ -129,7 +126,7 @@ class SB3Learner(Learner):
         if self.samples and not deterministic:
             rows = len(next(iter(observation.values())))
             generators = self._rows.of(generators, rows)
-        with self._threads():
+        with few_threads(self.observation_space):
             actions, memory = self._act(
                 seen, before.memory, None if deterministic or not self.samples else generators
             )
@@ -146,12 +143,12 @@ class SB3Learner(Learner):
         actions, memories = [], []
         for low in range(0, rows, CHUNK):
             count = min(CHUNK, rows - low)
-            part = {key: _filled(array[low : low + count]) for key, array in observation.items()}
-            before = memory and tuple(_filled(m[:, low : low + count], axis=1) for m in memory)
+            part = {key: filled(array[low : low + count]) for key, array in observation.items()}
+            before = memory and tuple(filled(m[:, low : low + count], axis=1) for m in memory)
             with RowWise():
                 chosen, after = self.policy.predict(part, before, None, True)
             if generators is not None:
-                chosen = draw(self.policy, generators[low : low + count], CHUNK)
+                chosen = draw(self.policy, generators[low : low + count])
             actions.append(chosen[:count])
             memories.append(after and tuple(m[:, :count] for m in after))
         if memories[0] is None:
@@ -201,6 +198,9 @@ class SB3Learner(Learner):
             return self._learn(rows, training)
 
     def _learn(self, rows: Rows, training: Training) -> Progress:
+        # Whoever only acts, in a sandbox, may not import what makes worlds.
+        from als_engine.envs.sb3 import WorldsVecEnv
+
         seen = self.around(WorldsVecEnv(rows), training)
         model = self._build(seen, training)
         if training.resume is not None:
@@ -219,7 +219,7 @@ class SB3Learner(Learner):
         left = training.steps - model.num_timesteps
         if left > 0:
             first = training.resume is None
-            with self._threads():
+            with few_threads(self.observation_space):
                 model.learn(
                     left, reporter, log_interval=self.log_interval, reset_num_timesteps=first
                 )
@@ -273,24 +273,6 @@ class SB3Learner(Learner):
         rate = self.parameters.learning_rate
         return rate * remaining if self.parameters.anneal else rate
 
-    @contextmanager
-    def _threads(self) -> Iterator[None]:
-        """One thread, unless there are pictures.
-
-        Networks this small gain nothing from a second one, and where others use the processor too
-        threads that wait for one another make everything a hundred times slower.
-        """
-        before = torch.get_num_threads()
-        pictures = any(len(space.shape or ()) == 3 for space in self.observation_space.values())
-        if pictures or before == 1:
-            yield
-            return
-        torch.set_num_threads(1)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(before)
-
     def _build(self, env: VecEnv, training: Training) -> BaseAlgorithm:
         with warnings.catch_warnings():
             # About batches that are not full, and about GPUs; nothing that a user has to know.
@@ -304,36 +286,10 @@ class SB3Learner(Learner):
                 batch_size=self.parameters.batch_size,
                 policy_kwargs=self.policy_arguments(),
                 seed=_learner_seed(training.seed),
-                device=_device(training.device),
+                device=device(training.device),
                 **self.algorithm_arguments(env.num_envs),
             )
         return model
-
-
-def _resolved(parameters: Hyperparameters) -> tuple[Hyperparameters, str | None]:
-    """The parameters with what the pretrained encoder's folder says, and that folder.
-
-    A saved agent holds all its weights: what is written down is how to build the network, and not
-    a folder that may be gone.
-
-    Raises:
-        SavedFileError: the folder holds no encoder.
-        ArgumentError: it holds another one than is asked for.
-    """
-    folder = parameters.pretrained
-    if folder is None:
-        return parameters, None
-    record = read_encoder_record(folder)
-    asked, saved = parameters.encoder, record.encoder
-    if "encoder" in parameters.model_fields_set and asked != saved:
-        raise ArgumentError(f'{folder} holds the encoder "{saved}", not "{asked}": leave it out')
-    for name, value in parameters.encoder_config.items():
-        if name not in record.config or record.config[name] != value:
-            raise ArgumentError(f"{folder} was made with {record.config}: leave it out")
-    changes = {
-        "encoder": record.encoder, "encoder_config": dict(record.config), "pretrained": None
-    }  # fmt: skip
-    return parameters.model_copy(update=changes), folder
 
 
 def _learner_seed(seed: int, steps: int = 0) -> int:
@@ -341,29 +297,5 @@ def _learner_seed(seed: int, steps: int = 0) -> int:
     return spread("learner", seed, steps) % (1 << 32)
 
 
-def _device(name: str) -> torch.device | str:
-    """The device of that name; SB3 would take the processor in silence where there is no GPU.
-
-    Raises:
-        ArgumentError: there is no such device.
-    """
-    if name == "auto":
-        return name
-    try:
-        return torch.zeros(1, device=name).device
-    # Torch says it with AssertionError, RuntimeError and NotImplementedError, at length.
-    except Exception:
-        raise ArgumentError(f'there is no device "{name}" here: use auto, cpu or cuda') from None
-
-
 def _arrays(policy: BasePolicy) -> dict[str, NDArray[Any]]:
     return {name: tensor.cpu().numpy() for name, tensor in policy.state_dict().items()}
-
-
-def _filled(array: NDArray[Any], axis: int = 0) -> NDArray[Any]:
-    """The array with rows of zeros up to `CHUNK`."""
-    missing = CHUNK - array.shape[axis]
-    if missing == 0:
-        return array
-    widths = [(0, missing if i == axis else 0) for i in range(array.ndim)]
-    return np.pad(array, widths)

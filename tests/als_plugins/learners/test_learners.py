@@ -21,7 +21,7 @@ from als_engine.plugins.registry import registry
 from als_engine.sensors import SENSORS
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.learners.hyperparameters import DQNParameters, PPOParameters
-from als_plugins.learners.sb3 import CHUNK
+from als_plugins.learners.row_wise import CHUNK
 from als_plugins.learners.training_state import read_training_state
 
 __all__ = ["learn"]
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("learn")
 LEARNERS = [spec.id for spec in registry.agents() if spec.trainable and "tabular" not in spec.agent]
 SENSED = {"sensors": ["proprioception"]}
 SMALL = {"net_arch": [16], "batch_size": 32}
-ON_POLICY = ("ppo", "recurrent-ppo", "multi-objective")
+ON_POLICY = ("mappo", "ppo", "recurrent-ppo", "multi-objective")
 TINY = {"width": 8, "depth": 1, "heads": 2, "features": 8}
 QUICK = {
     name: {**SMALL, "rollout": 128, "n_epochs": 2}

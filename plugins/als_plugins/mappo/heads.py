@@ -1,0 +1,178 @@
+"""Action heads: from features to distributions over actions of each kind of space.
+
+A distribution is what a head returns for some rows: `Choices` over one or several choices, `Normal`
+over numbers. Torch's own check their arguments at every call, which here costs more than the work.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Final, cast
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax
+
+from als_engine.errors import ArgumentError
+
+__all__ = ["ChoiceHead", "Choices", "Distribution", "Head", "Normal", "NormalHead", "make_head"]
+
+_IMPOSSIBLE: Final = -1e9
+"""The logit of an action that is ruled out; infinite ones would give NaN where all are."""
+_HALF_LOG_TWO_PI: Final = 0.5 * math.log(2.0 * math.pi)
+
+
+class Distribution(ABC):
+    """What the policy may do in some rows."""
+
+    @abstractmethod
+    def sample(self) -> Tensor:
+        """One action for each row, drawn with torch's generator."""
+
+    @abstractmethod
+    def best(self) -> Tensor:
+        """The likeliest action of each row."""
+
+    @abstractmethod
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """(rows,): the logarithm of how likely the actions are."""
+
+    @abstractmethod
+    def entropy(self) -> Tensor:
+        """(rows,)."""
+
+
+class Choices(Distribution):
+    """One choice, or several that are drawn apart.
+
+    Attributes:
+        logs: for each of them (rows, n), logarithms of probabilities.
+    """
+
+    def __init__(self, logits: Tensor, sizes: tuple[int, ...], single: bool) -> None:
+        """Splits logits, (rows, sum of sizes), into their choices."""
+        self.logs = [log_softmax(part, dim=1) for part in torch.split(logits, list(sizes), dim=1)]
+        self._single = single
+
+    def sample(self) -> Tensor:
+        """(rows,) or (rows, choices)."""
+        return self._joined([torch.multinomial(log.exp(), 1)[:, 0] for log in self.logs])
+
+    def best(self) -> Tensor:
+        """(rows,) or (rows, choices)."""
+        return self._joined([log.argmax(dim=1) for log in self.logs])
+
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        return parts[0] if self._single else torch.stack(parts, dim=1)
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """(rows,)."""
+        columns = actions.reshape(len(actions), len(self.logs)).long()
+        found = [log.gather(1, columns[:, i : i + 1])[:, 0] for i, log in enumerate(self.logs)]
+        return found[0] if len(found) == 1 else torch.stack(found).sum(dim=0)
+
+    def entropy(self) -> Tensor:
+        """(rows,)."""
+        parts = [-(log.exp() * log).sum(dim=1) for log in self.logs]
+        return parts[0] if len(parts) == 1 else torch.stack(parts).sum(dim=0)
+
+
+class Normal(Distribution):
+    """Independent normal distributions; what is drawn may lie outside the action space.
+
+    Attributes:
+        mean: (rows, numbers). deviation: (numbers,).
+    """
+
+    def __init__(self, mean: Tensor, log_deviation: Tensor, shape: tuple[int, ...]) -> None:
+        """Takes the means, (rows, numbers), of actions of that shape."""
+        self.mean, self._log, self._shape = mean, log_deviation, shape
+        self.deviation = log_deviation.exp()
+
+    def sample(self) -> Tensor:
+        """(rows, ...)."""
+        drawn = self.mean + self.deviation * torch.randn_like(self.mean)
+        return drawn.reshape(-1, *self._shape)
+
+    def best(self) -> Tensor:
+        """(rows, ...)."""
+        return self.mean.reshape(-1, *self._shape)
+
+    def log_prob(self, actions: Tensor) -> Tensor:
+        """(rows,)."""
+        away = (actions.flatten(1) - self.mean) / self.deviation
+        return -(0.5 * away.square() + self._log + _HALF_LOG_TWO_PI).sum(dim=1)
+
+    def entropy(self) -> Tensor:
+        """(rows,)."""
+        each = (0.5 + _HALF_LOG_TWO_PI + self._log).sum()
+        return each.expand(len(self.mean))
+
+
+class Head(nn.Module):
+    """A linear layer that says what to do."""
+
+    linear: nn.Linear
+
+    def forward(self, features: Tensor, masks: Tensor | None = None) -> Distribution:
+        """The distributions of some rows.
+
+        Args:
+            features: (rows, size).
+            masks: (rows, n) bool, which choices are possible; None where all are.
+        """
+        raise NotImplementedError
+
+
+class ChoiceHead(Head):
+    """For `Discrete` and `MultiDiscrete` spaces."""
+
+    def __init__(self, size: int, space: Discrete | MultiDiscrete) -> None:
+        """Reads so many features."""
+        super().__init__()
+        self.single = isinstance(space, Discrete)
+        counts = [space.n] if isinstance(space, Discrete) else space.nvec.ravel()
+        self.sizes = tuple(int(count) for count in counts)
+        self.linear = nn.Linear(size, sum(self.sizes))
+
+    def forward(self, features: Tensor, masks: Tensor | None = None) -> Choices:
+        """See `Head.forward`."""
+        logits = self.linear(features)
+        if masks is not None:
+            logits = torch.where(masks, logits, _IMPOSSIBLE)
+        return Choices(logits, self.sizes, self.single)
+
+
+class NormalHead(Head):
+    """For `Box` spaces; the deviation is the same in all rows."""
+
+    def __init__(self, size: int, space: Box) -> None:
+        """Reads so many features."""
+        super().__init__()
+        self.shape = space.shape
+        numbers = int(np.prod(space.shape))
+        self.linear = nn.Linear(size, numbers)
+        self.log_deviation = nn.Parameter(torch.zeros(numbers))
+
+    def forward(self, features: Tensor, masks: Tensor | None = None) -> Normal:
+        """See `Head.forward`; there are no masks of numbers."""
+        return Normal(self.linear(features), self.log_deviation, self.shape)
+
+
+def make_head(size: int, space: gymnasium.Space[object]) -> Head:
+    """The head for an action space.
+
+    Raises:
+        ArgumentError: there is none for such a space.
+    """
+    if isinstance(space, (Discrete, MultiDiscrete)):
+        if isinstance(space, Discrete) and space.start != 0:
+            raise ArgumentError(f"actions must be counted from 0, got {space}")
+        return ChoiceHead(size, space)
+    if isinstance(space, Box):
+        return NormalHead(size, cast("Box", space))
+    raise ArgumentError(f"there is no policy over the action space {space}")

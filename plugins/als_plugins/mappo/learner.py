@@ -1,0 +1,444 @@
+"""`mappo`: PPO for one avatar or many, in plain torch over rows of worlds.
+
+All rows share one network, and go through it together. What differs from Stable-Baselines3's PPO is
+in `MappoParameters`; with `normalise_value` off and the same hyperparameters it is that algorithm.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from numpy.typing import NDArray
+from torch import Tensor
+
+from als_engine.agents.agent import REPORT_EVERY, Learner, Observation, Progress, Training
+from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.limits import STEPS, check_memory
+from als_engine.seeding import Generators, RowGenerators, spread
+from als_engine.system.safe_files import read_tensors, write_tensors
+from als_plugins.encoders.tuning import SHIFT, moved_pictures, shifted, tuned_encoder
+from als_plugins.learners.hyperparameters import parse
+from als_plugins.learners.row_wise import CHUNK, RowStates, RowWise, choose, filled
+from als_plugins.learners.setup import device, few_threads, resolved
+from als_plugins.mappo.heads import ChoiceHead, Choices, Distribution, Normal
+from als_plugins.mappo.network import ActorCritic
+from als_plugins.mappo.parameters import MappoParameters
+from als_plugins.mappo.rollout import Batch, Rollout
+from als_plugins.optimizer_state import expected_arrays, optimizer_arrays, restore_optimizer
+
+if TYPE_CHECKING:
+    from als_engine.envs.rows import Rows
+    from als_plugins.event_log import EventLog
+
+__all__ = ["Mappo"]
+
+WEIGHTS: Final = "weights.safetensors"
+STATE: Final = "training.safetensors"
+
+
+class Mappo(Learner):
+    """PPO over all rows of all worlds at once (Schulman et al. 2017; Yu et al. 2022)."""
+
+    id: ClassVar[str] = "mappo"
+    samples: ClassVar[bool] = True
+    bears_missing_sensors: ClassVar[bool] = True
+    paths = ("pretrained",)
+    parameters_class: ClassVar[type[MappoParameters]] = MappoParameters
+    parameters: MappoParameters
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space[Any],
+        **hyperparameters: Any,
+    ) -> None:
+        """Checks the hyperparameters; the network is built when it is first needed.
+
+        Raises:
+            ArgumentError: a hyperparameter is unknown or not allowed, or there is no sensor.
+        """
+        self.parameters, self._pretrained = resolved(
+            parse(self.id, self.parameters_class, hyperparameters)
+        )
+        if not observation_space.spaces:
+            raise ArgumentError(f"{self.id} needs at least one sensor to learn from")
+        super().__init__(observation_space, action_space, **self.parameters.model_dump())
+        self._pictures = moved_pictures(observation_space, self.parameters.augment)
+        self._rows = RowGenerators(spread("agent", 0))
+        self._policy: ActorCritic | None = None
+        self._optimizer: torch.optim.Optimizer | None = None
+        self._generators = Generators(spread("learner", 0))
+        self._steps = 0
+
+    @property
+    def policy(self) -> ActorCritic:
+        """The network."""
+        if self._policy is None:
+            with Generators(spread("weights", 0)):
+                self._policy = self._build()
+        return self._policy
+
+    def _build(self) -> ActorCritic:
+        parameters = self.parameters
+        encoder = tuned_encoder(
+            self.observation_space, parameters.encoder, parameters.encoder_config,
+            self._pretrained, parameters.tuning, parameters.lora_rank,
+        )  # fmt: skip
+        afresh = self._pretrained is None and parameters.tuning == "full"
+        return ActorCritic(encoder, self.action_space, parameters.net_arch, afresh)
+
+    # -- acting -----------------------------------------------------------------------------------
+
+    def seed(self, seed: int) -> None:
+        """Seeds the samples of rows that are given no seed of their own."""
+        self._rows = RowGenerators(seed)
+
+    def act(
+        self, observation: Observation, state: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """Chooses an action for every row; the state is a `RowStates`.
+
+        Sensors may be missing, as long as one is there; others than the agent's are not looked at.
+
+        Raises:
+            ArgumentError: none of the agent's sensors is there.
+        """
+        known = self.observation_space.spaces.keys()
+        seen = {key: np.asarray(array) for key, array in observation.items() if key in known}
+        if not seen:
+            names = ", ".join(known)
+            raise ArgumentError(f"{self.id} needs at least one of these sensors: {names}")
+        before, rows = state or RowStates(), len(next(iter(seen.values())))
+        generators = before.generators
+        if not deterministic:
+            generators = self._rows.of(generators, rows)
+        actions = []
+        self.policy.eval()
+        with few_threads(self.observation_space), torch.no_grad(), RowWise():
+            for low in range(0, rows, CHUNK):
+                part = {key: self._tensor(array[low : low + CHUNK]) for key, array in seen.items()}
+                drawn = None if deterministic else (generators or ())[low : low + CHUNK]
+                found = self._chosen(self.policy.distribution(part), drawn)
+                actions.append(found[: min(CHUNK, rows - low)])
+        return np.concatenate(actions), RowStates(None, generators)
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(filled(array)).to(self._device())
+
+    def _device(self) -> torch.device:
+        return next(self.policy.parameters()).device
+
+    def _chosen(
+        self, policy: Distribution, generators: Sequence[np.random.Generator] | None
+    ) -> NDArray[Any]:
+        """The best actions of a chunk, or with generators sampled ones."""
+        if generators is None:
+            return self._inside(policy.best())
+        if isinstance(policy, Choices):
+            parts = [choose(log.exp(), generators) for log in policy.logs]
+            head = self.policy.head
+            assert isinstance(head, ChoiceHead)
+            return parts[0] if head.single else np.stack(parts, axis=1)
+        assert isinstance(policy, Normal)
+        noise = np.zeros(policy.mean.shape, np.float32)
+        for row, generator in enumerate(generators):
+            noise[row] = generator.standard_normal(noise.shape[1])
+        drawn = policy.best().flatten(1)
+        drawn = drawn + policy.deviation * torch.as_tensor(noise, device=drawn.device)
+        return self._inside(drawn.reshape(len(noise), *(self.action_space.shape or ())))
+
+    def _inside(self, actions: Tensor) -> NDArray[Any]:
+        """Actions as the worlds take them: numbers are clipped to the bounds of the space."""
+        found: NDArray[Any] = actions.cpu().numpy()
+        if isinstance(self.action_space, Box):
+            found = np.clip(found, self.action_space.low, self.action_space.high)
+        return found
+
+    def restart(
+        self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
+    ) -> Any:
+        """Draws in rows that begin with their seeds."""
+        before = state or RowStates()
+        if seeds is None and before.generators is None:
+            return before
+        return RowStates(None, self._rows.restarted(before.generators, rows, seeds))
+
+    # -- saving -----------------------------------------------------------------------------------
+
+    def save_weights(self, folder: Path) -> None:
+        """Writes the network."""
+        write_tensors(folder / WEIGHTS, _arrays(self.policy))
+
+    def load_weights(self, folder: Path) -> None:
+        """Reads the network.
+
+        Raises:
+            SavedFileError: it is not of this shape, or damaged.
+        """
+        found = read_tensors(folder / WEIGHTS, _arrays(self.policy))
+        self.policy.load_state_dict({name: torch.tensor(a) for name, a in found.items()})
+
+    def save_training(self, folder: Path) -> None:
+        """Writes the optimizer, the number of steps and the random state."""
+        assert self._optimizer is not None
+        with self._generators:
+            write_tensors(folder / STATE, self._training_state(optimizer_arrays(self._optimizer)))
+
+    def _training_state(self, optimizer: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return {
+            **{f"optimizer/{name}": array for name, array in optimizer.items()},
+            "steps": np.array(self._steps, np.int64),
+            "random": torch.get_rng_state().numpy(),
+        }
+
+    def _load_training(self, folder: Path) -> None:
+        assert self._optimizer is not None
+        like = self._training_state(expected_arrays(self._optimizer))
+        states = [name for name in like if name.startswith("optimizer/")]
+        found = read_tensors(folder / STATE, like, optional=states)
+        try:
+            mine = {n.partition("/")[2]: found[n] for n in states if n in found}
+            restore_optimizer(self._optimizer, mine)
+            steps = int(found["steps"])
+            if not 0 <= steps <= STEPS:
+                raise ValueError(f"steps is {steps}, and should be from 0 to {STEPS}")
+            torch.set_rng_state(torch.tensor(found["random"]))
+        except (ValueError, TypeError, RuntimeError) as error:
+            message = f"{folder / STATE} does not fit this training: {error}"
+            raise SavedFileError(message) from error
+        self._steps = steps
+
+    # -- learning ---------------------------------------------------------------------------------
+
+    def learn(self, rows: Rows, training: Training) -> Progress:
+        """Trains; a learner that has weights goes on from them."""
+        self._generators = Generators(spread("learner", training.seed))
+        with self._generators, few_threads(self.observation_space):
+            return self._learn(rows, training)
+
+    def _learn(self, rows: Rows, training: Training) -> Progress:
+        parameters, self._steps = self.parameters, 0
+        if self._policy is None and training.resume is None:
+            self._policy = self._build()
+        if training.resume is not None:
+            self.load_weights(training.resume)
+        network = self.policy.to(device(training.device))
+        self._optimizer = optimizer = self._make_optimizer(network)
+        if training.resume is not None:
+            self._load_training(training.resume)
+        steps = parameters.steps_for(rows.num_rows)
+        masks = self._mask_size(rows)
+        values = sum(math.prod(space.shape or ()) for space in self.observation_space.values())
+        check_memory(f"{self.id}: {steps} steps", 4 * steps * rows.num_rows * (values + masks))
+        rollout = Rollout(steps, rows, masks, self._device())
+        log, clock = _Log(training, rows), _Clock(training, rows, self._steps)
+        rows.seed(training.seed)
+        rows.reset()
+        while self._steps < training.steps:
+            network.eval()
+            if not self._collect(rollout, rows, training, clock):
+                break
+            network.train()
+            found = self._update(rollout, optimizer, training)
+            log.add(found, self._steps)
+            clock.check(self._steps)
+        network.eval()
+        training.on_progress(training.progress(self._steps, rows.recent))
+        return training.progress(self._steps, rows.recent)
+
+    def _make_optimizer(self, network: ActorCritic) -> torch.optim.Optimizer:
+        weights = [each for each in network.parameters() if each.requires_grad]
+        decay, rate = self.parameters.weight_decay, self.parameters.learning_rate
+        if decay:
+            return torch.optim.AdamW(weights, rate, eps=1e-5, weight_decay=decay)
+        return torch.optim.Adam(weights, rate, eps=1e-5)
+
+    def _mask_size(self, rows: Rows) -> int:
+        """How many choices are masked; 0 where there is nothing to rule out."""
+        head = self.policy.head
+        if not self.parameters.use_masks or not isinstance(head, ChoiceHead):
+            return 0
+        return sum(head.sizes)
+
+    @torch.no_grad()
+    def _collect(self, rollout: Rollout, rows: Rows, training: Training, clock: _Clock) -> bool:
+        """Fills the rollout; False where it was told to stop."""
+        network, parameters = self.policy, self.parameters
+        masked, cut = self._mask_size(rows) > 0, []
+        for step in range(rollout.steps):
+            if training.should_stop():
+                return False
+            seen, masks = rollout.see(
+                step, rows.observations, rows.action_masks() if masked else None
+            )
+            policy, values = network(seen, masks)
+            actions = policy.sample()
+            rollout.actions[step] = actions
+            rollout.log_probs[step] = policy.log_prob(actions)
+            rollout.values[step] = network.scale.back(values)
+            rows.step(self._inside(actions))
+            rollout.rewards[step].copy_(torch.from_numpy(rows.rewards))
+            ended = rows.ended
+            rollout.ended[step].copy_(torch.from_numpy(ended))
+            if (going_on := ended & ~rows.terminated).any():
+                last = {key: array[going_on] for key, array in rows.final_observations.items()}
+                cut.append((step, going_on, last))
+            self._steps += rows.num_rows
+            clock.report(self._steps)
+        rollout.rewards.mul_(parameters.reward_scale)
+        self._bootstrap(rollout, cut)
+        follows = network.value(self._tensors(rows.observations))
+        rollout.reckon(follows, parameters.gamma, parameters.gae_lambda)
+        return True
+
+    def _bootstrap(
+        self,
+        rollout: Rollout,
+        cut: list[tuple[int, NDArray[np.bool_], dict[str, NDArray[Any]]]],
+    ) -> None:
+        """Adds what would have followed the episodes whose time was up, in one go."""
+        if not cut:
+            return
+        last = {key: np.concatenate([each[2][key] for each in cut]) for key in cut[0][2]}
+        values = self.policy.value(self._tensors(last)) * self.parameters.gamma
+        first = 0
+        for step, which, _ in cut:
+            count = int(which.sum())
+            chosen = torch.from_numpy(which).to(rollout.device)
+            rollout.rewards[step, chosen] += values[first : first + count]
+            first += count
+
+    def _tensors(self, observation: Observation) -> dict[str, Tensor]:
+        where = self._device()
+        return {key: torch.from_numpy(array).to(where) for key, array in observation.items()}
+
+    def _update(
+        self, rollout: Rollout, optimizer: torch.optim.Optimizer, training: Training
+    ) -> dict[str, float]:
+        """Passes over the rollout; returns what is logged of it."""
+        parameters, network = self.parameters, self.policy
+        left = max(0.0, 1.0 - self._steps / training.steps)
+        for group in optimizer.param_groups:
+            group["lr"] = parameters.learning_rate * (left if parameters.anneal else 1.0)
+        if parameters.normalise_value:
+            network.scale.learn(rollout.returns)
+        sums: dict[str, Tensor] = {}
+        batches = 0
+        for _ in range(parameters.n_epochs):
+            for batch in rollout.batches(parameters.batch_size):
+                loss, found = self._loss(batch, self._entropy_weight(left))
+                furthest = parameters.target_kl
+                if furthest is not None and float(found["train/approx_kl"]) > 1.5 * furthest:
+                    return _means(sums, batches, rollout)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                torch.nn.utils.clip_grad_norm_(network.parameters(), parameters.max_grad_norm)
+                optimizer.step()
+                batches += 1
+                for name, value in found.items():
+                    sums[name] = sums[name] + value if name in sums else value
+        return _means(sums, batches, rollout)
+
+    def _entropy_weight(self, left: float) -> float:
+        end = self.parameters.ent_coef_end
+        begin = self.parameters.ent_coef
+        return begin if end is None else end + left * (begin - end)
+
+    def _loss(self, batch: Batch, entropy_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
+        parameters, network = self.parameters, self.policy
+        policy, values = network(self._augmented(batch.observation), batch.masks)
+        log_ratio = policy.log_prob(batch.actions) - batch.log_probs
+        ratio, advantages = log_ratio.exp(), batch.advantages
+        if parameters.normalise_advantage and len(advantages) > 1:
+            advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        clip = parameters.clip_range
+        gain = torch.min(advantages * ratio, advantages * ratio.clamp(1.0 - clip, 1.0 + clip))
+        wanted, before = network.scale.scaled(batch.returns), network.scale.scaled(batch.values)
+        if parameters.clip_value is not None:
+            reach = parameters.clip_value
+            values = before + (values - before).clamp(-reach, reach)
+        value_loss = (wanted - values).square().mean()
+        entropy = policy.entropy().mean()
+        loss = -gain.mean() + parameters.vf_coef * value_loss - entropy_weight * entropy
+        with torch.no_grad():
+            found = {
+                "train/approx_kl": ((ratio - 1.0) - log_ratio).mean(),
+                "train/clip_fraction": ((ratio - 1.0).abs() > clip).float().mean(),
+                "train/entropy": entropy.detach(),
+                "train/policy_loss": -gain.mean(),
+                "train/value_loss": value_loss.detach(),
+            }
+        return loss, found
+
+    def _augmented(self, observation: dict[str, Tensor]) -> dict[str, Tensor]:
+        if not self._pictures:
+            return observation
+        return {
+            key: shifted(array, SHIFT) if key in self._pictures else array
+            for key, array in observation.items()
+        }
+
+
+class _Clock:
+    """Reports progress and asks for checkpoints, each in its time."""
+
+    def __init__(self, training: Training, rows: Rows, steps: int) -> None:
+        self._training, self._recent = training, rows.recent
+        self._reported, self._checkpoint_at = 0.0, steps + training.checkpoint_every
+
+    def report(self, steps: int) -> None:
+        """Says how far it has come, if it is time to."""
+        if time.monotonic() - self._reported >= REPORT_EVERY:
+            self._reported = time.monotonic()
+            self._training.on_progress(self._training.progress(steps, self._recent))
+
+    def check(self, steps: int) -> None:
+        """Has a checkpoint written after an update, if it is time to."""
+        # The last steps end with a saved agent anyway.
+        if self._checkpoint_at <= steps < self._training.steps:
+            self._checkpoint_at = steps + self._training.checkpoint_every
+            self._training.on_checkpoint(self._training.progress(steps, self._recent))
+
+
+class _Log:
+    """Writes TensorBoard logs, where they are wanted and can be written."""
+
+    def __init__(self, training: Training, rows: Rows) -> None:
+        self._recent = rows.recent
+        self._events: EventLog | None = None
+        if training.logs is not None and find_spec("tensorboard") is not None:
+            from als_plugins.event_log import EventLog
+
+            self._events = EventLog(training.logs)
+
+    def add(self, values: dict[str, float], steps: int) -> None:
+        """Writes the numbers of an update."""
+        if self._events is None:
+            return
+        if not math.isnan(self._recent.mean_return):
+            values["rollout/ep_rew_mean"] = self._recent.mean_return
+            values["rollout/success_rate"] = self._recent.success
+        self._events.add(values, steps)
+
+
+def _means(sums: dict[str, Tensor], batches: int, rollout: Rollout) -> dict[str, float]:
+    """What the batches had on average, and how much of the returns the critic explains."""
+    means = {name: float(value) / batches for name, value in sums.items()} if batches else {}
+    variance = float(rollout.returns.var())
+    unexplained = float((rollout.returns - rollout.values).var())
+    if variance > 0.0:
+        means["train/explained_variance"] = 1.0 - unexplained / variance
+    return means
+
+
+def _arrays(network: ActorCritic) -> dict[str, NDArray[Any]]:
+    return {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}

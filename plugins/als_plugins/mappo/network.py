@@ -1,0 +1,154 @@
+"""The network of `mappo`: an encoder that actor and critic share, and layers of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import gymnasium
+import torch
+from torch import Tensor, nn
+
+from als_plugins.encoders.base import Encoder
+from als_plugins.mappo.heads import Distribution, make_head
+
+__all__ = ["ActorCritic", "Scale"]
+
+
+class ActorCritic(nn.Module):
+    """What to do, and what is to be expected.
+
+    Attributes:
+        encoder: from the observation to features; both read it.
+        scale: of the returns that the critic learns.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        action_space: gymnasium.Space[object],
+        widths: Sequence[int],
+        starts_afresh: bool = True,
+    ) -> None:
+        """Makes actor and critic.
+
+        Args:
+            encoder: what both read.
+            action_space: of one row.
+            widths: of the layers between the features and the heads.
+            starts_afresh: whether the encoder's weights may be initialised as PPO does it.
+        """
+        super().__init__()
+        self.encoder = encoder
+        self.actor_layers, size = _layers(encoder.features, widths)
+        self.head = make_head(size, action_space)
+        self.critic_layers, size = _layers(encoder.features, widths)
+        self.value_head = nn.Linear(size, 1)
+        self.scale = Scale()
+        if starts_afresh and encoder.orthogonal:
+            _orthogonal(encoder, math.sqrt(2.0))
+        for part, gain in (
+            (self.actor_layers, math.sqrt(2.0)),
+            (self.critic_layers, math.sqrt(2.0)),
+            (self.head.linear, 0.01),
+            (self.value_head, 1.0),
+        ):
+            _orthogonal(part, gain)
+
+    def forward(
+        self, observation: Mapping[str, Tensor], masks: Tensor | None = None
+    ) -> tuple[Distribution, Tensor]:
+        """What to do, and the value in the critic's own scale, (rows,)."""
+        features = self.encoder(observation)
+        return self._policy(features, masks), self._value(features)
+
+    def distribution(
+        self, observation: Mapping[str, Tensor], masks: Tensor | None = None
+    ) -> Distribution:
+        """What to do; without the critic.
+
+        Args:
+            observation: key to (rows, ...).
+            masks: (rows, n) bool, which choices are possible; None where all are.
+        """
+        return self._policy(self.encoder(observation), masks)
+
+    def value(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """The return that is expected, (rows,), from observations of (rows, ...) by key."""
+        return self.scale.back(self._value(self.encoder(observation)))
+
+    def _policy(self, features: Tensor, masks: Tensor | None) -> Distribution:
+        found: Distribution = self.head(self.actor_layers(features), masks)
+        return found
+
+    def _value(self, features: Tensor) -> Tensor:
+        value: Tensor = self.value_head(self.critic_layers(features))[:, 0]
+        return value
+
+
+class Scale(nn.Module):
+    """Mean and deviation of what a critic learns, kept among the weights.
+
+    Attributes:
+        mean, square: of all returns so far, the latest ones weighing most. count: 0 before any.
+    """
+
+    mean: Tensor
+    square: Tensor
+    count: Tensor
+
+    def __init__(self, keeps: float = 0.99) -> None:
+        """Starts as if returns had mean 0 and deviation 1.
+
+        Args:
+            keeps: the weight of what is known at an update.
+        """
+        super().__init__()
+        self.keeps = keeps
+        for name in ("mean", "square", "count"):
+            self.register_buffer(name, torch.zeros((), dtype=torch.float64))
+
+    def learn(self, returns: Tensor) -> None:
+        """Takes over the mean and deviation of some returns."""
+        found = returns.double()
+        self.mean.mul_(self.keeps).add_(found.mean() * (1.0 - self.keeps))
+        self.square.mul_(self.keeps).add_(found.square().mean() * (1.0 - self.keeps))
+        self.count.mul_(self.keeps).add_(1.0 - self.keeps)
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """Without the bias towards where they started."""
+        known = self.count.clamp(min=1e-9)
+        mean = self.mean / known
+        variance = (self.square / known - mean.square()).clamp(min=1e-4)
+        unknown = self.count == 0
+        return (
+            torch.where(unknown, 0.0, mean).float(),
+            torch.where(unknown, 1.0, variance.sqrt()).float(),
+        )
+
+    def scaled(self, returns: Tensor) -> Tensor:
+        """Returns in the critic's scale."""
+        mean, deviation = self._moments()
+        return (returns - mean) / deviation
+
+    def back(self, values: Tensor) -> Tensor:
+        """Values in the scale of the rewards."""
+        mean, deviation = self._moments()
+        return values * deviation + mean
+
+
+def _layers(size: int, widths: Sequence[int]) -> tuple[nn.Sequential, int]:
+    parts: list[nn.Module] = []
+    for width in widths:
+        parts += [nn.Linear(size, width), nn.Tanh()]
+        size = width
+    return nn.Sequential(*parts), size
+
+
+def _orthogonal(part: nn.Module, gain: float) -> None:
+    """Initialises linear layers and convolutions (Saxe et al. 2014)."""
+    for layer in part.modules():
+        if isinstance(layer, (nn.Linear, nn.Conv2d)):
+            nn.init.orthogonal_(layer.weight, gain)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

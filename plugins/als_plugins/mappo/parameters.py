@@ -1,0 +1,29 @@
+"""The hyperparameters of `mappo`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from als_plugins.learners.hyperparameters import PPOParameters, Share
+
+__all__ = ["MappoParameters"]
+
+
+class MappoParameters(PPOParameters):
+    """PPO's, and those of the ingredients that Yu et al. (2022) found to matter.
+
+    Attributes:
+        ent_coef_end: the weight of entropy at the end; it falls in a straight line. None keeps it.
+        normalise_value: whether the critic learns returns of mean 0 and deviation 1.
+        normalise_advantage: whether each batch's advantages have mean 0 and deviation 1.
+        clip_value: how far a batch may move a value, in the critic's own scale; None for any way.
+        use_masks: whether actions that the scenario rules out are never drawn.
+    """
+
+    ent_coef_end: Share | None = None
+    normalise_value: bool = True
+    normalise_advantage: bool = True
+    clip_value: Annotated[float, Field(gt=0.0, le=1e6)] | None = None
+    use_masks: bool = True

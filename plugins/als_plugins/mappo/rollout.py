@@ -1,0 +1,116 @@
+"""What `mappo` has seen since its last update: steps of all rows, in arrays that are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from als_engine.envs.rows import Rows
+
+__all__ = ["Batch", "Rollout"]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some transitions for a gradient step, each array (transitions, ...)."""
+
+    observation: dict[str, Tensor]
+    masks: Tensor | None
+    actions: Tensor
+    log_probs: Tensor
+    values: Tensor
+    advantages: Tensor
+    returns: Tensor
+
+
+class Rollout:
+    """Steps of all rows, (steps, rows, ...); the next ones overwrite them.
+
+    Attributes:
+        steps, rows: how many.
+        rewards, values, log_probs: (steps, rows). ended: (steps, rows) bool.
+        actions: (steps, rows, ...).
+        advantages, returns: (steps, rows), once `reckon` was called.
+    """
+
+    def __init__(self, steps: int, rows: Rows, mask_size: int, device: torch.device) -> None:
+        """Allocates the arrays.
+
+        Args:
+            steps: of each row.
+            rows: what is seen.
+            mask_size: choices that are masked; 0 keeps no masks.
+            device: where they lie.
+        """
+        self.steps, self.rows, self.device = steps, rows.num_rows, device
+        self._observations = {
+            key: self._empty(space) for key, space in rows.observation_space.spaces.items()
+        }
+        self.actions = self._empty(rows.action_space)
+        shape = (steps, rows.num_rows)
+        self.rewards, self.values, self.log_probs, self.advantages, self.returns = (
+            torch.zeros(shape, device=device) for _ in range(5)
+        )
+        self.ended = torch.zeros(shape, dtype=torch.bool, device=device)
+        masks = (*shape, mask_size)
+        self._masks = torch.ones(masks, dtype=torch.bool, device=device) if mask_size else None
+
+    def _empty(self, space: gymnasium.Space[Any]) -> Tensor:
+        shape = (self.steps, self.rows, *(space.shape or ()))
+        made = torch.from_numpy(np.zeros(0, space.dtype))
+        return torch.zeros(shape, dtype=made.dtype, device=self.device)
+
+    def see(
+        self,
+        step: int,
+        observation: Mapping[str, NDArray[Any]],
+        masks: NDArray[Any] | None,
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Keeps what there is before a step, and returns it as tensors for the network."""
+        for key, array in observation.items():
+            self._observations[key][step].copy_(torch.from_numpy(array))
+        if self._masks is not None and masks is not None:
+            self._masks[step].copy_(torch.from_numpy(masks))
+        seen = {key: kept[step] for key, kept in self._observations.items()}
+        return seen, None if self._masks is None else self._masks[step]
+
+    def reckon(self, last: Tensor, gamma: float, decay: float) -> None:
+        """Reckons advantages (Schulman et al. 2016) and returns.
+
+        Args:
+            last: (rows,), the values of what follows the last step.
+            gamma: the discount.
+            decay: lambda.
+        """
+        follows, advantage = last, torch.zeros_like(last)
+        goes_on = (~self.ended).float()
+        for step in reversed(range(self.steps)):
+            delta = self.rewards[step] + gamma * follows * goes_on[step] - self.values[step]
+            advantage = delta + gamma * decay * goes_on[step] * advantage
+            self.advantages[step] = advantage
+            follows = self.values[step]
+        torch.add(self.advantages, self.values, out=self.returns)
+
+    def batches(self, size: int) -> Iterator[Batch]:
+        """All transitions once, in random order; the last batch may be smaller."""
+        order = torch.randperm(self.steps * self.rows, device=self.device)
+        flat = {key: kept.flatten(0, 1) for key, kept in self._observations.items()}
+        for chosen in torch.split(order, size):
+            yield Batch(
+                {key: kept[chosen] for key, kept in flat.items()},
+                None if self._masks is None else self._masks.flatten(0, 1)[chosen],
+                *(
+                    kept.flatten(0, 1)[chosen]
+                    for kept in (
+                        self.actions, self.log_probs, self.values, self.advantages, self.returns
+                    )
+                ),
+            )  # fmt: skip

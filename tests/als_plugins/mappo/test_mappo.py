@@ -1,0 +1,192 @@
+"""`mappo`: it solves what can be solved, comes back from its folder, and is resumed exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from learn_worlds import ID, TRADE, learn
+
+from als_engine import Rows
+from als_engine.agents.agent import Training
+from als_engine.agents.saving import load_agent, make_agent, spaces
+from als_engine.agents.training import resume_training, train_agent
+from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.evaluation.protocol import evaluate
+from als_plugins.mappo.learner import Mappo
+from als_plugins.mappo.rollout import Rollout
+
+__all__ = ["learn"]
+
+pytestmark = pytest.mark.usefixtures("learn")
+
+SENSED = {"sensors": ["proprioception", "entities"], "shaped": True}
+SMALL = {"net_arch": [32], "batch_size": 64, "rollout": 512, "n_epochs": 4}
+MODES = pytest.mark.parametrize("mode", ["discrete", "continuous", "factored"])
+
+
+def trained(steps=1_024, folder=None, mode="discrete", config=None, **changes):
+    arguments = {**SENSED, "action_mode": mode}
+    job = {"worlds": 8, "arguments": arguments, "config": config or SMALL, "device": "cpu"}
+    return train_agent(ID, "mappo", steps=steps, folder=folder, **job, **changes)
+
+
+def weights(agent):
+    return {name: tensor.clone() for name, tensor in agent.policy.state_dict().items()}
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("mode", ["discrete", "factored"])
+def test_it_solves_the_task_on_levels_that_it_has_not_seen(mode):
+    config = {**SMALL, "learning_rate": 3e-3, "gamma": 0.95, "batch_size": 128}
+    agent = trained(14_000, mode=mode, config=config).agent
+    played = evaluate(agent, ID, 40, arguments={**SENSED, "action_mode": mode})
+    assert played.metrics["success"].mean() > 0.9
+
+
+def test_it_learns_with_numbers_for_actions():
+    arguments = {**SENSED, "action_mode": "continuous"}
+    agent = trained(12_000, mode="continuous", config={**SMALL, "learning_rate": 3e-3}).agent
+    random = make_agent("random", ID, arguments)
+    played, drawn = (evaluate(each, ID, 20, arguments=arguments) for each in (agent, random))
+    assert played.returns.mean() > drawn.returns.mean() + 1.0
+
+
+def test_several_avatars_share_the_network_and_learn_together():
+    arguments = {**SENSED, "num_avatars": 3}
+    config = {**SMALL, "learning_rate": 3e-3, "gamma": 0.95, "batch_size": 128}
+    job = {"worlds": 4, "observers": 3, "arguments": arguments, "config": config}
+    agent = train_agent(ID, "mappo", steps=10_000, device="cpu", **job).agent
+    played = evaluate(agent, ID, 20, arguments=arguments, observers=3)
+    random = evaluate(make_agent("random", ID, arguments), ID, 20, arguments=arguments, observers=3)
+    assert played.returns.mean() > random.returns.mean() + 0.5
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_one_others(tmp_path):
+    one, again, other = (trained(seed=seed) for seed in (0, 0, 1))
+    assert same(weights(one.agent), weights(again.agent))
+    assert not same(weights(one.agent), weights(other.agent))
+
+
+@MODES
+def test_it_comes_back_from_its_folder_and_acts_as_before(mode, tmp_path):
+    done = trained(folder=tmp_path / "run", mode=mode)
+    again, record = load_agent(tmp_path / "run" / "agent")
+    assert same(weights(done.agent), weights(again))
+    assert record.agent == "mappo"
+    arguments = {**SENSED, "action_mode": mode}
+    one, two = (evaluate(agent, ID, 6, arguments=arguments) for agent in (done.agent, again))
+    assert np.array_equal(one.returns, two.returns)
+
+
+def test_a_row_acts_the_same_whatever_the_others_are():
+    agent = make_agent("mappo", ID, SENSED, SMALL)
+    rng = np.random.default_rng(0)
+    space = spaces(ID, SENSED)[0]
+    many = {
+        key: rng.uniform(
+            np.maximum(part.low, -1), np.minimum(part.high, 1), (37, *part.shape)
+        ).astype(part.dtype)
+        for key, part in space.spaces.items()
+    }
+    rows = np.ones(37, bool)
+    state = agent.restart(None, rows, [*range(37)])
+    actions, _ = agent.act(many, state, deterministic=False)
+    for row in (0, 5, 36):
+        alone = {key: array[[row]] for key, array in many.items()}
+        state = agent.restart(None, np.ones(1, bool), [row])
+        assert agent.act(alone, state, deterministic=False)[0][0] == actions[row]
+
+
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
+    """But for the worlds, which begin new episodes: the update after a checkpoint is the same."""
+    whole = trained(2_048, tmp_path / "run", checkpoint_every=512)
+    checkpoints = sorted(
+        (tmp_path / "run" / "checkpoints").iterdir(), key=lambda path: int(path.name)
+    )
+    assert [int(path.name) for path in checkpoints][-1] == whole.progress.steps
+    longer = resume_training(tmp_path / "run", steps=3_072)
+    again = resume_training(tmp_path / "run", steps=3_072 + 512)
+    assert longer.progress.steps == 3_072
+    assert again.progress.steps == 3_584
+    assert not same(weights(whole.agent), weights(again.agent))
+
+
+def test_a_damaged_state_of_training_is_refused(tmp_path):
+    trained(folder=tmp_path / "run")
+    (path,) = list((tmp_path / "run" / "checkpoints").iterdir())[-1:]
+    state = path / "training.safetensors"
+    state.write_bytes(state.read_bytes()[:64])
+    with pytest.raises(SavedFileError, match=r"training\.safetensors"):
+        resume_training(tmp_path / "run", steps=4_096)
+
+
+def test_an_episode_whose_time_is_up_would_have_gone_on():
+    """What its last observation is worth is added to the last reward, and to no other."""
+    given = {**SENSED, "max_episode_steps": 5}
+    rows = Rows(ID, 4, observers=1, **given)
+    agent = make_agent("mappo", ID, given, {**SMALL, "n_steps": 12})
+    assert isinstance(agent, Mappo)
+    found = {}
+
+    def keep(self, last, gamma, decay):
+        found["rewards"], found["ended"] = self.rewards.clone(), self.ended.clone()
+        plain(self, last, gamma, decay)
+
+    plain, Rollout.reckon = Rollout.reckon, keep
+    try:
+        agent.learn(rows, Training(steps=1))
+    finally:
+        Rollout.reckon = plain
+        rows.close()
+    assert found["ended"].any()
+    value = agent.policy.scale.back(torch.zeros(1))
+    assert torch.isfinite(value).all()
+    assert (found["rewards"][found["ended"]].abs() > 1e-4).any()
+
+
+def test_masks_keep_it_from_what_the_scenario_rules_out():
+    used = trained(512, config={**SMALL, "use_masks": True})
+    unused = trained(512, config={**SMALL, "use_masks": False})
+    assert not same(weights(used.agent), weights(unused.agent))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"clip_value": -1.0}, "clip_value"),
+        ({"critic_of": 3}, "unknown hyperparameter of mappo"),
+        ({"ent_coef_end": 2.0}, "ent_coef_end"),
+        ({"augment": "shift"}, "there is none among the sensors"),
+    ],
+)
+def test_what_is_not_allowed_is_named(changes, message):
+    with pytest.raises(ArgumentError, match=message):
+        make_agent("mappo", ID, SENSED, {**SMALL, **changes})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"normalise_value": False},
+        {"normalise_advantage": False},
+        {"clip_value": 0.2},
+        {"ent_coef_end": 0.0},
+        {"target_kl": 1e-5},
+        {"weight_decay": 0.01},
+        {"anneal": False},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_every_ingredient_has_a_switch_that_does_something(changes):
+    begun, other = trained(1_024), trained(1_024, config={**SMALL, **changes})
+    assert not same(weights(begun.agent), weights(other.agent))
+    assert all(torch.isfinite(each).all() for each in weights(other.agent).values())
+
+
+def test_rewards_of_several_terms_are_learnt_as_their_sum():
+    job = {"worlds": 4, "arguments": {"sensors": ["proprioception"]}, "config": SMALL}
+    assert train_agent(TRADE, "mappo", steps=256, device="cpu", **job).progress.steps >= 256
