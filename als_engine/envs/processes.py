@@ -268,7 +268,10 @@ def main() -> None:
             vars(sys.modules[_MAIN]).update(pickle.loads(job.objects))
             for plugin in job.plugins:
                 hooks, *others = pickle.loads(plugin)
-                if not registry.has(hooks):  # What is installed as well has been found.
+                # What is installed as well has been found, and a module that adds itself has done
+                # so when its hooks were imported.
+                known = [(added.plugin.distribution, added.plugin.name) for added in registry.added]
+                if not registry.has(hooks) and tuple(others[:2]) not in known:
                     registry.add(hooks, *others)
             function, arguments = pickle.loads(job.work)
         except (EOFError, ConnectionError):

@@ -113,6 +113,16 @@ def test_workers_know_what_a_program_without_a_file_has_defined(tmp_path):
     assert done.stdout == "[[0.25, 0.25], [0.25, 0.25]]\nas it should\n"
 
 
+def test_workers_know_a_module_that_registers_itself_when_it_is_imported(tmp_path):
+    """Its hooks are an object of its own: to receive them is to import, and so to register, it."""
+    own, program = OWN.split('envs = VectorEnv("Mine/Stand-v0", 2, 2)')
+    (tmp_path / "mine.py").write_text(own.replace("__main__:", "mine:"), encoding="utf-8")
+    program = 'from mine import *\nenvs = VectorEnv("Mine/Stand-v0", 2, 2)' + program
+    done = run("", "-c", program, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "[[0.25, 0.25], [0.25, 0.25]]\nas it should\n"
+
+
 def test_the_readme_s_workers_run_in_a_plain_script_and_never_see_ctrl_c(tmp_path):
     script = tmp_path / "it.py"
     script.write_text(f"{MAKE}{STEPS}")
