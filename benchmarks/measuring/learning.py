@@ -19,7 +19,7 @@ from measuring.timing import Measure, Stopwatch, compared, in_turns, median_rati
 
 def training_share(repeats: int, steps: int = 256) -> list[Measure]:
     """The share of PPO's time that the environment takes, with pictures and attention."""
-    from als_engine import sb3_vec_env
+    from als_engine import Rows
     from als_engine.agents.agent import Training
     from als_engine.agents.saving import make_agent
 
@@ -27,11 +27,11 @@ def training_share(repeats: int, steps: int = 256) -> list[Measure]:
     config = {"encoder": "attention", "rollout": steps, "batch_size": 64}
     shares, stepped, whole = [], [], []
     for seed in range(max(2, repeats // 10)):
-        env: Any = sb3_vec_env("ALS/Classroom-v0", 16, observers=1, **arguments)
-        env.step_wait = watch = Stopwatch(env.step_wait)
+        rows: Any = Rows("ALS/Classroom-v0", 16, observers=1, **arguments)
+        rows.step = watch = Stopwatch(rows.step)
         agent: Any = make_agent("ppo", "ALS/Classroom-v0", arguments, config)
-        taken = seconds(partial(agent.learn, env, Training(steps=2 * steps, seed=seed)))
-        env.close()
+        taken = seconds(partial(agent.learn, rows, Training(steps=2 * steps, seed=seed)))
+        rows.close()
         shares.append(watch.spent / taken)
         stepped.append(watch.spent)
         whole.append(taken)
