@@ -49,7 +49,7 @@ $(READY): pyproject.toml constraints.txt
 	@.venv/bin/python -c '$(SUITS)' 2>/dev/null || { $(FIND_PYTHON) \
 	  echo "Making .venv with $$python"; "$$python" -m venv --clear .venv; }
 	@echo "Installing ALS Engine into .venv; the first time this takes a few minutes"
-	@# Bytecode is compiled where it is imported; all of torch's and others' takes two minutes.
+	@# Bytecode is compiled where it is imported: most of what is installed never is.
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-compile \
 	  -c constraints.txt -e '.[all]'
 	@touch $@

@@ -25,7 +25,7 @@ from als_engine.system.ownership import DeepCopied
 from als_engine.world.arrays import BoolArray, FloatArray, IntArray
 from als_engine.world.snapshot import Snapshot
 
-__all__ = ["Rows", "RowsWrapper"]
+__all__ = ["Rows", "RowsWrapper", "own_arrays"]
 
 _TERM_RETURNS: Final = "view.term_returns"
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.sight import EYE_HEIGHT, WallRows, crossings, gather_walls, new_boxes
-from als_engine.sensors.base import Sensor, Setup
+from als_engine.sensors.base import Setup, WorldwiseSensor
 from als_engine.system.compiling import inner, kernel
 from als_engine.world.layout import SOUND_BANDS
 
@@ -37,7 +37,7 @@ _ANGLES = 64
 _SCALE = 1.0 / float(pmath.log(1.0 + LOUD / QUIET))
 
 
-class Audio(Sensor):
+class Audio(WorldwiseSensor):
     """Energy per ear and octave band, float32 (2, 8): left and right ear, 62.5 Hz to 8 kHz.
 
     A value is log(1 + e / 0.001) / log(1 + 100 / 0.001) for an energy e, at most 1; silence is 0
@@ -64,14 +64,10 @@ class Audio(Sensor):
         """One avatar's space."""
         return {"audio": gymnasium.spaces.Box(0.0, 1.0, (2, SOUND_BANDS), np.float32)}
 
-    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
-        """Fills `audio`, (worlds, observers, 2, 8)."""
-        self.read_some(state, out, self.every)
-
     def read_some(
         self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
     ) -> None:
-        """Fills it for some worlds."""
+        """Fills `audio`, (worlds, observers, 2, 8), of some worlds."""
         avatars, sounds = state.avatars, state.sounds
         _fill(
             worlds,

@@ -60,7 +60,6 @@ class Sensor(ABC):
     Attributes:
         provides: the observation keys that this class can fill.
         enabled: those that this instance must fill.
-        every: the indices of all worlds.
         truncated_instructions: how many instructions were too long to be observed as a whole.
     """
 
@@ -71,7 +70,6 @@ class Sensor(ABC):
         """Allocates what reading needs, once."""
         self.setup = setup
         self.enabled = tuple(name for name in self.provides if name in enabled)
-        self.every: NDArray[np.intp] = np.arange(setup.num_worlds)
 
     @abstractmethod
     def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
@@ -89,3 +87,22 @@ class Sensor(ABC):
         A sensor for which looking is dear looks at these worlds alone. The others need not care.
         """
         self.read(state, out)
+
+
+class WorldwiseSensor(Sensor):
+    """A sensor that can look at some worlds alone; a subclass writes `read_some`."""
+
+    def __init__(self, setup: Setup, enabled: Collection[str]) -> None:
+        """Allocates what reading needs, once."""
+        super().__init__(setup, enabled)
+        self._every: NDArray[np.intp] = np.arange(setup.num_worlds)
+
+    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
+        """Looks at all worlds."""
+        self.read_some(state, out, self._every)
+
+    @abstractmethod
+    def read_some(
+        self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
+    ) -> None:
+        """Fills what these worlds observe, `out[key]`, (worlds, observers, *space.shape)."""

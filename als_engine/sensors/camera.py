@@ -18,7 +18,7 @@ from als_engine.errors import ArgumentError
 from als_engine.geometry import portable_math as pmath
 from als_engine.render import backdrop, raster, scene
 from als_engine.render import pictures as render
-from als_engine.sensors.base import Sensor, Setup
+from als_engine.sensors.base import Setup, WorldwiseSensor
 
 if TYPE_CHECKING:
     from als_engine.world.state import WorldState
@@ -33,7 +33,7 @@ PICTURE_PITCH = -math.radians(46.0)
 CUT, MARGIN = 0.3, 0.15
 
 
-class Camera(Sensor):
+class Camera(WorldwiseSensor):
     """Every observer's eyes: 0.92 of its height up, 90 degrees wide, 8 degrees down.
 
     rgb: uint8 (H, W, 3). depth: float32 (H, W, 1), metres along the view axis, at most 20.
@@ -65,14 +65,10 @@ class Camera(Sensor):
         """One avatar's space for each enabled key."""
         return {key: self._spaces[key] for key in self.enabled}
 
-    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
-        """Draws all worlds and observers."""
-        self.read_some(state, out, self.every)
-
     def read_some(
         self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
     ) -> None:
-        """Fills it for some worlds."""
+        """Draws all observers of some worlds."""
         targets = dict(self._unused)
         rows = (state.num_worlds, self.setup.observers, self.setup.frame_size[0], -1)
         for key in self.enabled:

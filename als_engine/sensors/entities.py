@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.sensors.base import Sensor
+from als_engine.sensors.base import WorldwiseSensor
 from als_engine.sensors.columns import ENTITIES as COLUMNS
 from als_engine.sensors.entity_rows import ROWS, fill_rows
 
@@ -21,7 +21,7 @@ __all__ = ["ROWS", "Entities"]
 _SIGNED = ("forward", "left", "up", "facing_cos", "facing_sin", "forward_velocity", "left_velocity")
 
 
-class Entities(Sensor):
+class Entities(WorldwiseSensor):
     """Up to 16 things within 10 m with no wall between, all around, float32 (16, 26).
 
     Rows go from the nearest to the farthest (horizontally; ties go to props, avatars, signs, sounds
@@ -58,14 +58,10 @@ class Entities(Sensor):
         high = np.ones_like(low)
         return {"entities": gymnasium.spaces.Box(low, high, dtype=np.float32)}
 
-    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
-        """Fills `entities`, (worlds, observers, 16, 26)."""
-        self.read_some(state, out, self.every)
-
     def read_some(
         self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
     ) -> None:
-        """Fills it for some worlds."""
+        """Fills `entities`, (worlds, observers, 16, 26), of some worlds."""
         avatars, props, signs = state.avatars, state.props, state.signs
         fill_rows(
             worlds,

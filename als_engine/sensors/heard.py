@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.sensors.base import Sensor, Setup
+from als_engine.sensors.base import Setup, WorldwiseSensor
 from als_engine.sensors.text import HEARING_RANGE
 from als_engine.system.compiling import kernel
 from als_engine.world.speech import Speech
@@ -23,7 +23,7 @@ ROWS: Final = 4
 _PLACE: Final = 4
 
 
-class Heard(Sensor):
+class Heard(WorldwiseSensor):
     """What up to four others say in this step, the nearest first, float32 (4, 4 + verbs + slots).
 
     Words carry 8 m, through walls, as in `text`; rows without a speaker are 0.
@@ -52,14 +52,10 @@ class Heard(Sensor):
         low[:, 1:3] = -1.0
         return {"heard": gymnasium.spaces.Box(low, np.ones_like(low), dtype=np.float32)}
 
-    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
-        """Fills `heard`, (worlds, observers, 4, n)."""
-        self.read_some(state, out, self.every)
-
     def read_some(
         self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
     ) -> None:
-        """Fills it for some worlds."""
+        """Fills `heard`, (worlds, observers, 4, n), of some worlds."""
         avatars = state.avatars
         _fill(
             worlds, (avatars.position, avatars.heading, avatars.utterance), self._tables,

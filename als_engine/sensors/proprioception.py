@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.sensors.base import Sensor
+from als_engine.sensors.base import WorldwiseSensor
 from als_engine.sensors.columns import PROPRIOCEPTION as COLUMNS
 from als_engine.system.compiling import kernel
 
@@ -25,7 +25,7 @@ SLOWEST: Final = 0.1
 """A body that cannot move by itself is measured against this, metres or radians per second."""
 
 
-class Proprioception(Sensor):
+class Proprioception(WorldwiseSensor):
     """The sense of one's own body, float32 (11,).
 
     | column | is | range |
@@ -49,14 +49,10 @@ class Proprioception(Sensor):
         low[3:5] = -1.0
         return {"proprioception": gymnasium.spaces.Box(low, high, dtype=np.float32)}
 
-    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
-        """Fills `proprioception`, (worlds, observers, 11)."""
-        self.read_some(state, out, self.every)
-
     def read_some(
         self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
     ) -> None:
-        """Fills it for some worlds."""
+        """Fills `proprioception`, (worlds, observers, 11), of some worlds."""
         avatars, bodies = state.avatars, state.bodies
         _fill(
             worlds,

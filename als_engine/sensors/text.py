@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.sight import EYE_HEIGHT, WallRows, crossings, gather_walls, new_boxes
-from als_engine.sensors.base import Sensor, Setup
+from als_engine.sensors.base import Setup, WorldwiseSensor
 from als_engine.sensors.tokenizer import HEARD, READ, TOLD, VOCABULARY_SIZE, encoded
 from als_engine.system.compiling import inner, kernel
 from als_engine.system.notices import warn_once
@@ -30,7 +30,7 @@ READING_ANGLE: Final = math.radians(60)  # to either side of where the avatar fa
 Versions: TypeAlias = "NDArray[np.int64]"
 
 
-class Text(Sensor):
+class Text(WorldwiseSensor):
     """Tokens, int16 (n,), of byte-level byte-pair encoding; `tokenizer.decode` makes text of them.
 
     `Task.text_tokens` is n, 128 unless the task says more. One after the other, cut off at n and
@@ -72,14 +72,10 @@ class Text(Sensor):
         """One avatar's space; of int16, so that `gymnasium.spaces.flatten` gives float32."""
         return {"text": gymnasium.spaces.Box(0, VOCABULARY_SIZE - 1, (self._length,), np.int16)}
 
-    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
-        """Fills `text`, (worlds, observers, n)."""
-        self.read_some(state, out, self.every)
-
     def read_some(
         self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
     ) -> None:
-        """Fills it for some worlds."""
+        """Fills `text`, (worlds, observers, n), of some worlds."""
         self._encode_changes(state)
         avatars, signs, sounds = state.avatars, state.signs, state.sounds
         _fill(

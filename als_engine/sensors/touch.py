@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.sensors.base import Sensor
+from als_engine.sensors.base import WorldwiseSensor
 from als_engine.system.compiling import kernel
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ HALF_MASS: Final = 10.0
 _SCALE: Final = 1.0 / float(pmath.log(1.0 + FULL_FORCE / SOFT_FORCE))
 
 
-class Touch(Sensor):
+class Touch(WorldwiseSensor):
     """The sense of touch of skin and hand, float32 (12,), every column from 0 to 1.
 
     | column | is |
@@ -55,14 +55,10 @@ counter-clockwise: log(1 + f / 100 N) / log(1 + 10 kN / 100 N), at most 1 |
         """One avatar's space."""
         return {"touch": gymnasium.spaces.Box(0.0, 1.0, (len(COLUMNS),), np.float32)}
 
-    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
-        """Fills `touch`, (worlds, observers, 12)."""
-        self.read_some(state, out, self.every)
-
     def read_some(
         self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
     ) -> None:
-        """Fills it for some worlds."""
+        """Fills `touch`, (worlds, observers, 12), of some worlds."""
         avatars = state.avatars
         _fill(
             worlds,

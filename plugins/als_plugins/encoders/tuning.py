@@ -14,44 +14,46 @@ from als_plugins.encoders.base import Encoder
 from als_plugins.encoders.saving import load_encoder, make_encoder
 from als_plugins.encoders.stems import Form, form_of
 
-__all__ = ["SHIFT", "moved_pictures", "shifted", "tuned_encoder", "with_lora"]
+__all__ = ["SHIFT", "begun_encoder", "moved_pictures", "shifted", "tuned"]
 
 SHIFT: Final = 4
 """How far pictures are moved by augmentation, pixels."""
 
 
-def tuned_encoder(
+def begun_encoder(
     space: gymnasium.spaces.Dict,
     encoder: str,
     config: Mapping[str, Any],
     pretrained: str | None = None,
-    tuning: str = "full",
-    lora_rank: int = 8,
 ) -> Encoder:
-    """Makes an encoder of which that part learns that is to learn.
+    """Makes an encoder with random weights, or with those of a pretrained one.
 
     Args:
         space: of one observation.
         encoder: registered id.
         config: its arguments.
         pretrained: folder whose weights to start from; None for random ones.
-        tuning: "full", "frozen" or "lora".
-        lora_rank: of the additions with "lora".
 
     Raises:
         ArgumentError: the encoder cannot be made so.
         SavedFileError: the folder holds no encoder that fits.
     """
-    made = (
-        make_encoder(encoder, space, config)
-        if pretrained is None
-        else (load_encoder(pretrained, space)[0])
-    )
+    if pretrained is None:
+        return make_encoder(encoder, space, config)
+    return load_encoder(pretrained, space)[0]
+
+
+def tuned(encoder: Encoder, tuning: str, lora_rank: int) -> Encoder:
+    """The encoder with that part learning that is to learn: "full", "frozen" or "lora".
+
+    Raises:
+        ArgumentError: the encoder has no linear layer for "lora".
+    """
     if tuning == "lora":
-        return with_lora(made, lora_rank)
+        return _with_lora(encoder, lora_rank)
     if tuning == "frozen":
-        made.requires_grad_(False)
-    return made
+        encoder.requires_grad_(False)
+    return encoder
 
 
 def moved_pictures(space: gymnasium.spaces.Dict, augment: str) -> set[str]:
@@ -79,7 +81,7 @@ def shifted(pictures: Tensor, pixels: int) -> Tensor:
     return padded.movedim(1, -1)[row, y, x]
 
 
-def with_lora(encoder: Encoder, rank: int) -> Encoder:
+def _with_lora(encoder: Encoder, rank: int) -> Encoder:
     """Adds low-rank updates, zero at first, to the linear layers; only they learn.
 
     Raises:

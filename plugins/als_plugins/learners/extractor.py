@@ -14,8 +14,7 @@ from stable_baselines3.common.vec_env import VecTransposeImage
 from torch import Tensor, nn
 
 from als_plugins.encoders.recurrent import RecurrentEncoder
-from als_plugins.encoders.saving import load_encoder, make_encoder
-from als_plugins.encoders.tuning import SHIFT, moved_pictures, shifted, with_lora
+from als_plugins.encoders.tuning import SHIFT, begun_encoder, moved_pictures, shifted, tuned
 
 __all__ = ["EncoderExtractor", "channels_first"]
 
@@ -67,10 +66,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
                 if key not in beside
             }
         )
-        if pretrained is None:
-            made = make_encoder(encoder, space, config)
-        else:
-            made, _ = load_encoder(pretrained, space)
+        made = begun_encoder(space, encoder, config, pretrained)
         memory = None
         if by_step and isinstance(made, RecurrentEncoder) and made.remembers_forwards:
             memory, made = made.memory, made.steps
@@ -82,9 +78,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
         self._turned, self._tuning = turned, tuning
         self._keeps_weights = not made.orthogonal or pretrained is not None or tuning != "full"
         self._pictures = moved_pictures(space, augment)
-        self.encoder = with_lora(made, lora_rank) if tuning == "lora" else made
-        if tuning == "frozen":
-            self.encoder.requires_grad_(False)
+        self.encoder = tuned(made, tuning, lora_rank)
 
     @property
     def memory(self) -> nn.Module | None:

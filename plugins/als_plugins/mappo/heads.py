@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Final, cast
 
 import gymnasium
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import log_softmax
 
@@ -60,14 +62,18 @@ class Choices(Distribution):
 
     def sample(self) -> Tensor:
         """(rows,) or (rows, choices)."""
-        return self._joined([torch.multinomial(log.exp(), 1)[:, 0] for log in self.logs])
+        return self._stacked([torch.multinomial(log.exp(), 1)[:, 0] for log in self.logs])
 
     def best(self) -> Tensor:
         """(rows,) or (rows, choices)."""
-        return self._joined([log.argmax(dim=1) for log in self.logs])
+        return self._stacked([log.argmax(dim=1) for log in self.logs])
 
-    def _joined(self, parts: list[Tensor]) -> Tensor:
+    def _stacked(self, parts: list[Tensor]) -> Tensor:
         return parts[0] if self._single else torch.stack(parts, dim=1)
+
+    def joined(self, parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+        """Choices that were made one by one, each (rows,), as actions."""
+        return parts[0] if self._single else np.stack(parts, axis=1)
 
     def log_prob(self, actions: Tensor) -> Tensor:
         """(rows,)."""
@@ -113,11 +119,12 @@ class Normal(Distribution):
         return each.expand(len(self.mean))
 
 
-class Head(nn.Module):
+class Head(nn.Module, ABC):
     """A linear layer that says what to do."""
 
     linear: nn.Linear
 
+    @abstractmethod
     def forward(self, features: Tensor, masks: Tensor | None = None) -> Distribution:
         """The distributions of some rows.
 
@@ -125,7 +132,6 @@ class Head(nn.Module):
             features: (rows, size).
             masks: (rows, n) bool, which choices are possible; None where all are.
         """
-        raise NotImplementedError
 
 
 class ChoiceHead(Head):

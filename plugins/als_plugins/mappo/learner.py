@@ -1,7 +1,7 @@
 """`mappo`: PPO for one avatar or many, in plain torch over rows of worlds.
 
-All rows share one network, and go through it together. What differs from Stable-Baselines3's PPO is
-in `MappoParameters`; with `normalise_value` off and the same hyperparameters it is that algorithm.
+All rows share one network, and go through it together. Hyperparameters mean what they mean for
+Stable-Baselines3's PPO; `MappoParameters` has what is added.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from torch import Tensor
 
-from als_engine.agents.agent import REPORT_EVERY, Learner, Observation, Progress, Training
-from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.agents.agent import REPORT_EVERY, Observation, Progress, Training
+from als_engine.errors import SavedFileError
 from als_engine.limits import STEPS, check_memory
-from als_engine.seeding import Generators, RowGenerators, spread
+from als_engine.seeding import Generators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
-from als_plugins.encoders.tuning import SHIFT, moved_pictures, shifted, tuned_encoder
-from als_plugins.learners.hyperparameters import parse
-from als_plugins.learners.row_wise import CHUNK, RowStates, RowWise, choose, filled
-from als_plugins.learners.setup import device, few_threads, resolved
-from als_plugins.mappo.heads import ChoiceHead, Choices, Distribution, Normal
+from als_plugins.encoders.tuning import SHIFT, begun_encoder, moved_pictures, shifted, tuned
+from als_plugins.learners.network_learner import NetworkLearner
+from als_plugins.learners.row_wise import choose
+from als_plugins.learners.setup import device, few_threads
+from als_plugins.mappo.heads import ChoiceHead, Choices, Normal
 from als_plugins.mappo.network import ActorCritic
 from als_plugins.mappo.parameters import MappoParameters
 from als_plugins.mappo.rollout import Batch, Rollout
@@ -41,17 +41,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Mappo"]
 
-WEIGHTS: Final = "weights.safetensors"
 STATE: Final = "training.safetensors"
 
 
-class Mappo(Learner):
+class Mappo(NetworkLearner):
     """PPO over all rows of all worlds at once (Schulman et al. 2017; Yu et al. 2022)."""
 
     id: ClassVar[str] = "mappo"
-    samples: ClassVar[bool] = True
-    bears_missing_sensors: ClassVar[bool] = True
-    paths = ("pretrained",)
     parameters_class: ClassVar[type[MappoParameters]] = MappoParameters
     parameters: MappoParameters
 
@@ -64,19 +60,12 @@ class Mappo(Learner):
         """Checks the hyperparameters; the network is built when it is first needed.
 
         Raises:
-            ArgumentError: a hyperparameter is unknown or not allowed, or there is no sensor.
+            ArgumentError: as `NetworkLearner`; or there is no picture to move.
         """
-        self.parameters, self._pretrained = resolved(
-            parse(self.id, self.parameters_class, hyperparameters)
-        )
-        if not observation_space.spaces:
-            raise ArgumentError(f"{self.id} needs at least one sensor to learn from")
-        super().__init__(observation_space, action_space, **self.parameters.model_dump())
+        super().__init__(observation_space, action_space, **hyperparameters)
         self._pictures = moved_pictures(observation_space, self.parameters.augment)
-        self._rows = RowGenerators(spread("agent", 0))
         self._policy: ActorCritic | None = None
         self._optimizer: torch.optim.Optimizer | None = None
-        self._generators = Generators(spread("learner", 0))
         self._steps = 0
 
     @property
@@ -89,72 +78,37 @@ class Mappo(Learner):
 
     def _build(self) -> ActorCritic:
         parameters = self.parameters
-        encoder = tuned_encoder(
-            self.observation_space, parameters.encoder, parameters.encoder_config,
-            self._pretrained, parameters.tuning, parameters.lora_rank,
-        )  # fmt: skip
+        encoder = begun_encoder(
+            self.observation_space, parameters.encoder, parameters.encoder_config, self._pretrained
+        )
+        encoder = tuned(encoder, parameters.tuning, parameters.lora_rank)
         afresh = self._pretrained is None and parameters.tuning == "full"
         return ActorCritic(encoder, self.action_space, parameters.net_arch, afresh)
 
     # -- acting -----------------------------------------------------------------------------------
 
-    def seed(self, seed: int) -> None:
-        """Seeds the samples of rows that are given no seed of their own."""
-        self._rows = RowGenerators(seed)
-
-    def act(
-        self, observation: Observation, state: Any = None, deterministic: bool = True
-    ) -> tuple[NDArray[Any], Any]:
-        """Chooses an action for every row; the state is a `RowStates`.
-
-        Sensors may be missing, as long as one is there; others than the agent's are not looked at.
-
-        Raises:
-            ArgumentError: none of the agent's sensors is there.
-        """
-        known = self.observation_space.spaces.keys()
-        seen = {key: np.asarray(array) for key, array in observation.items() if key in known}
-        if not seen:
-            names = ", ".join(known)
-            raise ArgumentError(f"{self.id} needs at least one of these sensors: {names}")
-        before, rows = state or RowStates(), len(next(iter(seen.values())))
-        generators = before.generators
-        if not deterministic:
-            generators = self._rows.of(generators, rows)
-        actions = []
-        self.policy.eval()
-        with few_threads(self.observation_space), torch.no_grad(), RowWise():
-            for low in range(0, rows, CHUNK):
-                part = {key: self._tensor(array[low : low + CHUNK]) for key, array in seen.items()}
-                drawn = None if deterministic else (generators or ())[low : low + CHUNK]
-                found = self._chosen(self.policy.distribution(part), drawn)
-                actions.append(found[: min(CHUNK, rows - low)])
-        return np.concatenate(actions), RowStates(None, generators)
-
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(filled(array)).to(self._device())
-
-    def _device(self) -> torch.device:
-        return next(self.policy.parameters()).device
-
-    def _chosen(
-        self, policy: Distribution, generators: Sequence[np.random.Generator] | None
-    ) -> NDArray[Any]:
+    def _choose(
+        self,
+        observation: Observation,
+        memory: tuple[NDArray[Any], ...] | None,
+        generators: Sequence[np.random.Generator] | None,
+    ) -> tuple[NDArray[Any], None]:
         """The best actions of a chunk, or with generators sampled ones."""
+        self.policy.eval()
+        policy = self.policy.distribution(self._tensors(observation))
         if generators is None:
-            return self._inside(policy.best())
+            return self._inside(policy.best()), None
         if isinstance(policy, Choices):
-            parts = [choose(log.exp(), generators) for log in policy.logs]
-            head = self.policy.head
-            assert isinstance(head, ChoiceHead)
-            return parts[0] if head.single else np.stack(parts, axis=1)
+            return policy.joined([choose(log.exp(), generators) for log in policy.logs]), None
         assert isinstance(policy, Normal)
         noise = np.zeros(policy.mean.shape, np.float32)
         for row, generator in enumerate(generators):
             noise[row] = generator.standard_normal(noise.shape[1])
-        drawn = policy.best().flatten(1)
-        drawn = drawn + policy.deviation * torch.as_tensor(noise, device=drawn.device)
-        return self._inside(drawn.reshape(len(noise), *(self.action_space.shape or ())))
+        drawn = policy.mean + policy.deviation * torch.as_tensor(noise, device=policy.mean.device)
+        return self._inside(drawn.reshape(policy.best().shape)), None
+
+    def _device(self) -> torch.device:
+        return next(self.policy.parameters()).device
 
     def _inside(self, actions: Tensor) -> NDArray[Any]:
         """Actions as the worlds take them: numbers are clipped to the bounds of the space."""
@@ -163,34 +117,12 @@ class Mappo(Learner):
             found = np.clip(found, self.action_space.low, self.action_space.high)
         return found
 
-    def restart(
-        self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
-    ) -> Any:
-        """Draws in rows that begin with their seeds."""
-        before = state or RowStates()
-        if seeds is None and before.generators is None:
-            return before
-        return RowStates(None, self._rows.restarted(before.generators, rows, seeds))
-
     # -- saving -----------------------------------------------------------------------------------
-
-    def save_weights(self, folder: Path) -> None:
-        """Writes the network."""
-        write_tensors(folder / WEIGHTS, _arrays(self.policy))
-
-    def load_weights(self, folder: Path) -> None:
-        """Reads the network.
-
-        Raises:
-            SavedFileError: it is not of this shape, or damaged.
-        """
-        found = read_tensors(folder / WEIGHTS, _arrays(self.policy))
-        self.policy.load_state_dict({name: torch.tensor(a) for name, a in found.items()})
 
     def save_training(self, folder: Path) -> None:
         """Writes the optimizer, the number of steps and the random state."""
         assert self._optimizer is not None
-        with self._generators:
+        with self._training:
             write_tensors(folder / STATE, self._training_state(optimizer_arrays(self._optimizer)))
 
     def _training_state(self, optimizer: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -221,8 +153,8 @@ class Mappo(Learner):
 
     def learn(self, rows: Rows, training: Training) -> Progress:
         """Trains; a learner that has weights goes on from them."""
-        self._generators = Generators(spread("learner", training.seed))
-        with self._generators, few_threads(self.observation_space):
+        self._training = Generators(spread("learner", training.seed))
+        with self._training, few_threads(self.observation_space):
             return self._learn(rows, training)
 
     def _learn(self, rows: Rows, training: Training) -> Progress:
@@ -236,7 +168,7 @@ class Mappo(Learner):
         if training.resume is not None:
             self._load_training(training.resume)
         steps = parameters.steps_for(rows.num_rows)
-        masks = self._mask_size(rows)
+        masks = self._mask_size()
         values = sum(math.prod(space.shape or ()) for space in self.observation_space.values())
         check_memory(f"{self.id}: {steps} steps", 4 * steps * rows.num_rows * (values + masks))
         rollout = Rollout(steps, rows, masks, self._device())
@@ -262,7 +194,7 @@ class Mappo(Learner):
             return torch.optim.AdamW(weights, rate, eps=1e-5, weight_decay=decay)
         return torch.optim.Adam(weights, rate, eps=1e-5)
 
-    def _mask_size(self, rows: Rows) -> int:
+    def _mask_size(self) -> int:
         """How many choices are masked; 0 where there is nothing to rule out."""
         head = self.policy.head
         if not self.parameters.use_masks or not isinstance(head, ChoiceHead):
@@ -273,7 +205,7 @@ class Mappo(Learner):
     def _collect(self, rollout: Rollout, rows: Rows, training: Training, clock: _Clock) -> bool:
         """Fills the rollout; False where it was told to stop."""
         network, parameters = self.policy, self.parameters
-        masked, cut = self._mask_size(rows) > 0, []
+        masked, cut = self._mask_size() > 0, []
         for step in range(rollout.steps):
             if training.should_stop():
                 return False
@@ -438,7 +370,3 @@ def _means(sums: dict[str, Tensor], batches: int, rollout: Rollout) -> dict[str,
     if variance > 0.0:
         means["train/explained_variance"] = 1.0 - unexplained / variance
     return means
-
-
-def _arrays(network: ActorCritic) -> dict[str, NDArray[Any]]:
-    return {name: tensor.cpu().numpy() for name, tensor in network.state_dict().items()}

@@ -62,6 +62,13 @@ class ActorCritic(nn.Module):
         features = self.encoder(observation)
         return self._policy(features, masks), self._value(features)
 
+    def train(self, mode: bool = True) -> ActorCritic:
+        """Switches dropout on, except in an encoder that does not learn."""
+        super().train(mode)
+        if not any(weight.requires_grad for weight in self.encoder.parameters()):
+            self.encoder.eval()
+        return self
+
     def distribution(
         self, observation: Mapping[str, Tensor], masks: Tensor | None = None
     ) -> Distribution:

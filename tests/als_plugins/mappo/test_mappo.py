@@ -1,11 +1,14 @@
-"""`mappo`: it solves what can be solved, comes back from its folder, and is resumed exactly."""
+"""`mappo`: it solves what can be solved, comes back from its folder, and is taken up again."""
 
 from __future__ import annotations
+
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from learn_worlds import ID, TRADE, learn
+from safetensors.numpy import load_file, save_file
 
 from als_engine import Rows
 from als_engine.agents.agent import Training
@@ -13,7 +16,6 @@ from als_engine.agents.saving import load_agent, make_agent, spaces
 from als_engine.agents.training import resume_training, train_agent
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
-from als_plugins.mappo.learner import Mappo
 from als_plugins.mappo.rollout import Rollout
 
 __all__ = ["learn"]
@@ -105,18 +107,27 @@ def test_a_row_acts_the_same_whatever_the_others_are():
         assert agent.act(alone, state, deterministic=False)[0][0] == actions[row]
 
 
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(tmp_path):
-    """But for the worlds, which begin new episodes: the update after a checkpoint is the same."""
-    whole = trained(2_048, tmp_path / "run", checkpoint_every=512)
-    checkpoints = sorted(
-        (tmp_path / "run" / "checkpoints").iterdir(), key=lambda path: int(path.name)
+def test_a_training_is_taken_up_in_the_same_way_every_time(tmp_path):
+    """Weights, optimizer and random state are the checkpoint's; the worlds begin new episodes."""
+    trained(1_024, tmp_path / "run", checkpoint_every=512)
+    for name in ("one", "two", "forgetful"):
+        shutil.copytree(tmp_path / "run", tmp_path / name)
+    newest = max(
+        (tmp_path / "forgetful" / "checkpoints").iterdir(), key=lambda path: int(path.name)
     )
-    assert [int(path.name) for path in checkpoints][-1] == whole.progress.steps
-    longer = resume_training(tmp_path / "run", steps=3_072)
-    again = resume_training(tmp_path / "run", steps=3_072 + 512)
-    assert longer.progress.steps == 3_072
-    assert again.progress.steps == 3_584
-    assert not same(weights(whole.agent), weights(again.agent))
+    state = newest / "training.safetensors"
+    arrays = load_file(state)
+    for name, array in arrays.items():
+        if name.startswith("optimizer/") and name.endswith("exp_avg"):
+            array[...] = 0.0
+    save_file(arrays, state)
+    one, two, forgetful = (
+        resume_training(tmp_path / name, steps=2_048, device="cpu")
+        for name in ("one", "two", "forgetful")
+    )
+    assert one.progress.steps == 2_048
+    assert same(weights(one.agent), weights(two.agent))
+    assert not same(weights(one.agent), weights(forgetful.agent))
 
 
 def test_a_damaged_state_of_training_is_refused(tmp_path):
@@ -128,34 +139,39 @@ def test_a_damaged_state_of_training_is_refused(tmp_path):
         resume_training(tmp_path / "run", steps=4_096)
 
 
-def test_an_episode_whose_time_is_up_would_have_gone_on():
+def test_an_episode_whose_time_is_up_would_have_gone_on(monkeypatch):
     """What its last observation is worth is added to the last reward, and to no other."""
     given = {**SENSED, "max_episode_steps": 5}
     rows = Rows(ID, 4, observers=1, **given)
-    agent = make_agent("mappo", ID, given, {**SMALL, "n_steps": 12})
-    assert isinstance(agent, Mappo)
+    agent = make_agent("mappo", ID, given, {**SMALL, "n_steps": 12, "gamma": 0.5})
+    with torch.no_grad():
+        agent.policy.value_head.weight.zero_()
+        agent.policy.value_head.bias.fill_(1_000.0)
     found = {}
 
     def keep(self, last, gamma, decay):
-        found["rewards"], found["ended"] = self.rewards.clone(), self.ended.clone()
-        plain(self, last, gamma, decay)
+        found.setdefault("rewards", self.rewards.clone())
+        found.setdefault("ended", self.ended.clone())
+        found.setdefault("last", last.clone())
 
-    plain, Rollout.reckon = Rollout.reckon, keep
-    try:
-        agent.learn(rows, Training(steps=1))
-    finally:
-        Rollout.reckon = plain
-        rows.close()
-    assert found["ended"].any()
-    value = agent.policy.scale.back(torch.zeros(1))
-    assert torch.isfinite(value).all()
-    assert (found["rewards"][found["ended"]].abs() > 1e-4).any()
+    monkeypatch.setattr(Rollout, "reckon", keep)
+    agent.learn(rows, Training(steps=1, device="cpu"))
+    rows.close()
+    ends = found["ended"]
+    assert ends.sum() == 2 * 4
+    assert (found["rewards"][ends] - 500.0).abs().max() < 20.0
+    assert found["rewards"][~ends].abs().max() < 20.0
+    assert (found["last"] == 1_000.0).all()
 
 
-def test_masks_keep_it_from_what_the_scenario_rules_out():
-    used = trained(512, config={**SMALL, "use_masks": True})
-    unused = trained(512, config={**SMALL, "use_masks": False})
-    assert not same(weights(used.agent), weights(unused.agent))
+def test_an_encoder_that_does_not_learn_drops_nothing_out(tmp_path):
+    config = {**SMALL, "encoder": "attention", "tuning": "frozen"}
+    config["encoder_config"] = {"width": 8, "depth": 1, "heads": 2, "features": 8, "dropout": 0.5}
+    policy = make_agent("mappo", ID, SENSED, config).policy.train()
+    assert policy.training
+    assert not any(part.training for part in policy.encoder.modules())
+    policy = make_agent("mappo", ID, SENSED, {**config, "tuning": "full"}).policy.train()
+    assert any(part.training for part in policy.encoder.modules())
 
 
 @pytest.mark.parametrize(
@@ -182,6 +198,7 @@ def test_what_is_not_allowed_is_named(changes, message):
         {"target_kl": 1e-5},
         {"weight_decay": 0.01},
         {"anneal": False},
+        {"use_masks": True},
     ],
     ids=lambda changes: next(iter(changes)),
 )
