@@ -9,6 +9,10 @@ READY := .venv/.installed
 WARM := .venv/.warm
 ARGS ?=
 
+# pip compiles nothing beforehand: where nothing were kept, each of the hundreds of processes that
+# the tests start would compile all of torch and Numba that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 help:  ## Show these targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST))
 

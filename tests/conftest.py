@@ -8,8 +8,8 @@ after every operation of torch, and a second's training took minutes.
 Hypothesis looks at what is true, never at how long it takes: the first example of a kernel may
 compile it, on a machine that does something else.
 
-Our modules are compiled once, also where Python is told to keep no bytecode: else each of the
-hundreds of processes that the tests start would compile all that it imports anew.
+Bytecode is kept, also where Python is told to keep none: else each of the hundreds of processes
+that the tests start would compile all that it imports anew.
 
 Whatever is there once all tests are collected stays to the end: the garbage collector, which went
 over a million objects of the learning libraries again and again, is told to leave it out.
@@ -20,7 +20,6 @@ ignored.
 
 from __future__ import annotations
 
-import compileall
 import gc
 import os
 import signal
@@ -42,9 +41,8 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 sys.path[:0] = [str(TESTS / "support"), str(ROOT / "benchmarks")]
 
-if sys.dont_write_bytecode and "PYTEST_XDIST_WORKER" not in os.environ:
-    for package in ("als_engine", "plugins", "scenarios"):
-        compileall.compile_dir(ROOT / package, quiet=2)
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 settings.register_profile(
     "untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
