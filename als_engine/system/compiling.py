@@ -141,6 +141,18 @@ class _Cache(FunctionCache):
             source_stamp=self._impl.locator.get_source_stamp(),
         )
 
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        from numba.np import linalg
+
+        # Numba looks for SciPy's BLAS before its first kernel, and again where one multiplies
+        # matrices. Ours do not, and importing it takes as long as loading all of them.
+        look, linalg.ensure_blas = linalg.ensure_blas, lambda: None
+        try:
+            target_context.refresh()
+        finally:
+            linalg.ensure_blas = look
+        return super().load_overload(sig, target_context)
+
     def _index_key(self, signature: Any, codegen: Any) -> Any:
         key = super()._index_key(signature, codegen)
         return (*key, _reached(self._py_func))

@@ -9,9 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from als_engine.system.compiling import kernel
+
 OUTER = """
+import sys
 import inner
 from als_engine.system.compiling import kernel
 from inner import STEP, add
@@ -22,6 +26,7 @@ def total(x):
     return add(x) + STEP + inner.LENGTHS[0] + inner.twice(x) + pair.used
 
 print(total(1.0), sum(total.stats.cache_hits.values()))
+assert "scipy.linalg" not in sys.modules, "half a second, for kernels that multiply no matrices"
 """
 INNER = """
 from typing import NamedTuple
@@ -99,6 +104,16 @@ def test_a_change_in_another_file_is_compiled_anew(
     compiled: Path, changed: dict[str, Any], value: float
 ) -> None:
     assert run(compiled, compiled / "cache", **changed)[0] == value
+
+
+@kernel
+def product(one: Any, two: Any) -> Any:
+    return one @ two
+
+
+def test_a_kernel_may_multiply_matrices() -> None:
+    one, two = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 6.0], [7.0, 8.0]])
+    assert product(one, two).tolist() == [[19.0, 22.0], [43.0, 50.0]]
 
 
 def test_the_same_source_elsewhere_is_not_compiled_again(compiled: Path, tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ CONFIG = {
     "rollout": 256, "batch_size": 64, "net_arch": [32], "n_epochs": 4, "learning_rate": 2e-3
 }  # fmt: skip
 QUICK = {"evaluate_every": 512, "episodes": 8, "learning_rate": 2e-3, "device": "cpu"}
+BRIEF = {**QUICK, "evaluate_every": 256, "episodes": 4}
+"""Where it does not matter what is learnt: rounds of one rollout."""
 
 
 @pytest.fixture(scope="module")
@@ -179,8 +181,8 @@ def test_ctrl_c_in_the_last_round_saves_the_agent_and_is_not_lost(agents, tmp_pa
 
     with pytest.raises(KeyboardInterrupt):
         adapt(
-            agents / "finder", folder=tmp_path / "a", feedback="none", steps=1_024,
-            on_round=interrupt, **QUICK,
+            agents / "finder", folder=tmp_path / "a", feedback="none", steps=512,
+            on_round=interrupt, **BRIEF,
         )  # fmt: skip
     found = finished_adaptation(tmp_path / "a")
     assert found is not None
@@ -193,7 +195,7 @@ def test_an_adaptation_that_was_killed_before_its_first_snapshot_begins_and_need
     said = tmp_path / "said.jsonl"
     said.write_text('{"world": 0, "step": 3, "value": 1}\n')
     monkeypatch.chdir(tmp_path)
-    adapt(agents / "finder", folder="a", feedback="said.jsonl", steps=1_024, **QUICK)
+    adapt(agents / "finder", folder="a", feedback="said.jsonl", steps=512, **BRIEF)
     for name in ("snapshots", "agent"):
         shutil.rmtree(tmp_path / "a" / name)
     (tmp_path / "a" / "state.json").unlink()
@@ -207,7 +209,7 @@ def test_an_adaptation_that_was_killed_before_its_first_snapshot_begins_and_need
 
 def test_a_folder_from_somebody_else_makes_no_files_outside_of_it(agents, tmp_path):
     run = tmp_path / "a"
-    adapt(agents / "finder", folder=run, feedback="live", steps=1_024, **QUICK)
+    adapt(agents / "finder", folder=run, feedback="live", steps=512, **BRIEF)
     shutil.rmtree(run / "agent")
     (run / "feedback.jsonl").unlink()
     job = (run / "adaptation.json").read_text()
@@ -238,7 +240,7 @@ def test_a_folder_from_somebody_else_makes_no_files_outside_of_it(agents, tmp_pa
 
 def test_the_same_seed_adapts_in_the_same_way(agents, tmp_path):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        adapt(agents / "beginner", folder=tmp_path / name, steps=1_024, seed=seed, **QUICK)
+        adapt(agents / "beginner", folder=tmp_path / name, steps=512, seed=seed, **BRIEF)
     one, two, three = (weights(tmp_path / name / "snapshots" / "0002") for name in "abc")
     assert same(one, two)
     assert not same(one, three)
@@ -252,7 +254,7 @@ class PowerCutError(Exception):
 
 
 def test_an_adaptation_goes_on_after_a_power_cut_as_if_nothing_had_been(agents, tmp_path):
-    job = {"feedback": None, "steps": 2_048, **QUICK}
+    job = {"feedback": None, "steps": 1_024, **BRIEF}
     whole = adapt(agents / "beginner", folder=tmp_path / "whole", **job)
 
     def cut(line):
@@ -292,12 +294,12 @@ def test_ctrl_c_keeps_the_rounds_that_are_done(agents, tmp_path):
     asked = []
 
     def interrupt(progress):
-        if progress.steps > 600 and not asked:
+        if progress.steps > 300 and not asked:
             asked.append(progress)
             os.kill(os.getpid(), signal.SIGINT)
 
     adapted = adapt(
-        agents / "beginner", folder=tmp_path / "a", steps=2_048, on_progress=interrupt, **QUICK
+        agents / "beginner", folder=tmp_path / "a", steps=1_024, on_progress=interrupt, **BRIEF
     )
     assert adapted.stopped
     assert 1 <= adapted.rounds[-1].round < 4
@@ -341,7 +343,7 @@ def test_worse_means_clearly_worse(agents):
 
 
 def test_what_is_left_behind(agents, tmp_path):
-    adapted = adapt(agents / "beginner", folder=tmp_path / "a", steps=1_024, **QUICK)
+    adapted = adapt(agents / "beginner", folder=tmp_path / "a", steps=512, **BRIEF)
     log = [json.loads(line) for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
     assert [line["outcome"] for line in log] == outcomes(adapted)
     table = (tmp_path / "a" / "progress.csv").read_text().splitlines()
@@ -351,7 +353,7 @@ def test_what_is_left_behind(agents, tmp_path):
     _, record = load_agent(tmp_path / "a")
     _, before = load_agent(agents / "beginner")
     assert record.training.steps == before.training.steps + adapted.rounds[-1].steps
-    assert record.config["learning_rate"] == QUICK["learning_rate"]
+    assert record.config["learning_rate"] == BRIEF["learning_rate"]
 
 
 # Channels
@@ -382,7 +384,7 @@ class Button:
 def test_a_page_can_be_a_channel(agents, tmp_path):
     page = Button()
     adapted = adapt(
-        agents / "beginner", folder=tmp_path / "a", feedback=page, steps=512, worlds=4, **QUICK
+        agents / "beginner", folder=tmp_path / "a", feedback=page, steps=256, worlds=4, **BRIEF
     )
     assert page.size == (4, 1, 0)
     assert page.closed
@@ -457,7 +459,7 @@ def test_a_mistake_is_one_line(agents, tmp_path, monkeypatch, words, said):
 
 
 def test_a_damaged_adaptation_is_named(agents, tmp_path):
-    job = {"feedback": "simulated:0.1", "steps": 1_024, **QUICK}
+    job = {"feedback": "simulated:0.1", "steps": 512, **BRIEF}
 
     def cut(line):
         if line.round == 1:
