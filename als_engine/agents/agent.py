@@ -61,11 +61,14 @@ class Agent(ABC):
         samples: whether its policy is a distribution that its actions are drawn from; it draws in
             each row with the seed that `restart` gives the row.
         bears_missing_sensors: whether it acts where only some of its sensors are there.
+        reads_masks: whether its observations have `action_mask` as well, (rows, n) bool: which of
+            its actions are possible, or which choices of each part. See `agents.masks`.
         paths: the names of arguments that are files or folders. A checkpoint needs none of them.
     """
 
     samples: ClassVar[bool] = False
     bears_missing_sensors: ClassVar[bool] = False
+    reads_masks: bool = False
     paths: ClassVar[tuple[str, ...]] = ()
 
     def __init__(

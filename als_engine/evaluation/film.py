@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.agents.agent import Agent, acting
+from als_engine.agents.masks import with_masks
 from als_engine.checks import MAX_SEED, one_of, whole_number
 from als_engine.render.video import Picture, inset
 from als_engine.seeding import row_seeds, spread
@@ -100,7 +101,8 @@ class Film:
         picture = self.picture()
         while not (simulation.terminated[0] or simulation.truncated[0]):
             yield picture
-            seen = {key: array[0] for key, array in simulation.observations.items()}
+            sensed = {key: array[0] for key, array in simulation.observations.items()}
+            seen = with_masks(agent, sensed, lambda: simulation.action_masks()[0])
             actions, memory = agent.act(seen, memory, acting(agent) == "best")
             simulation.step(np.asarray(actions)[None])
             picture = self.picture()

@@ -18,6 +18,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from als_engine.agents.agent import Acting, Agent, acting
+from als_engine.agents.masks import with_masks
 from als_engine.agents.saving import make_agent
 from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
 from als_engine.envs.batch import Batch
@@ -233,7 +234,8 @@ class Runner:
         state = self._begin(None, np.ones(self.num_worlds, np.bool_))
         while self._ended < self.episodes:
             observations = {key: self.rows(a) for key, a in self.batch.observations.items()}
-            actions, state = self.agent.act(observations, state, deterministic)
+            seen = with_masks(self.agent, observations, self._masks)
+            actions, state = self.agent.act(seen, state, deterministic)
             actions = actions.reshape(self.num_worlds, self.observers, *actions.shape[1:])
             self.batch.step(actions)
             if self.recorder is not None:
@@ -245,6 +247,9 @@ class Runner:
                 on_episode(self._ended)
                 if self._ended < self.episodes:
                     state = self._begin(state, ended)
+
+    def _masks(self) -> NDArray[np.bool_]:
+        return self.rows(self.batch.action_masks())
 
     def rows(self, array: NDArray[Any]) -> NDArray[Any]:
         """(worlds, observers, ...) to (rows, ...)."""

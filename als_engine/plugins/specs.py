@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 ACTION_MODES = ("discrete", "continuous", "factored")
+ACTION_MASK = "action_mask"
 SPLITS = ("train", "validation", "test")
 
 _SCENARIO_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*/[A-Za-z][A-Za-z0-9_.-]*-v[0-9]+")
@@ -187,6 +188,7 @@ class SensorSpec(Spec):
             ArgumentError: A field is not what it must be; the message names id, field and value.
         """
         super().__post_init__()
+        _check(self.id != ACTION_MASK, self, "id", "another name: that of the action masks")
         _match(_REFERENCE, self, "sensor", '"module:Class"')
         _freeze_names(self, "needs")
 

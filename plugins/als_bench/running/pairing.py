@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.agents.agent import Agent, ExpertSource, Observation, acting
+from als_engine.agents.masks import ACTION_MASK, with_masks
 
 __all__ = ["Pair"]
 
@@ -18,6 +19,7 @@ class Pair(Agent):
 
     Attributes:
         samples: true; each of the two acts by the rule for itself.
+        reads_masks: whether one of the two does.
     """
 
     samples = True
@@ -26,6 +28,7 @@ class Pair(Agent):
         """Takes two agents for the same spaces."""
         super().__init__(first.observation_space, first.action_space)
         self.agents = (first, second)
+        self.reads_masks = first.reads_masks or second.reads_masks
 
     def attach(self, env: ExpertSource) -> None:
         """Shows each agent its own rows."""
@@ -44,7 +47,7 @@ class Pair(Agent):
         states = state or (None, None)
         acted = [
             agent.act(
-                {key: a[turn::2] for key, a in observation.items()},
+                _seen_by(agent, {key: a[turn::2] for key, a in observation.items()}),
                 own,
                 acting(agent, deterministic) == "best",
             )
@@ -70,6 +73,12 @@ class Pair(Agent):
             )
             for turn, (agent, own) in enumerate(zip(self.agents, states, strict=True))
         )
+
+
+def _seen_by(agent: Agent, observation: Observation) -> Observation:
+    """What one of the two sees: masks are for those that read them."""
+    sensed = {key: array for key, array in observation.items() if key != ACTION_MASK}
+    return with_masks(agent, sensed, lambda: observation[ACTION_MASK])
 
 
 class _Half:

@@ -42,6 +42,7 @@ from als_bench.sandbox.confinement import (
     world_modules,
 )
 from als_engine.agents.agent import Agent, Observation
+from als_engine.agents.masks import ACTION_MASK, mask_size
 from als_engine.agents.saving import RECORD, AgentRecord, spaces
 from als_engine.bodies.bounds import action_bounds
 from als_engine.errors import ArgumentError
@@ -107,6 +108,7 @@ class SandboxedAgent(Agent):
         pid: of its process.
         samples: true for all, so that it is asked for samples; the process knows its agent, and
             gives the best action where that one has no distribution.
+        reads_masks: as its agent says.
     """
 
     samples = True
@@ -292,7 +294,10 @@ class SandboxedAgent(Agent):
             raise ConfinementError(str(error)) from error
         self._bounded = frozenset(answer["bounded"])
         self._check_walls()
-        self._ask(None, seconds=self.limits.seconds_to_start)
+        answer = self._ask(None, seconds=self.limits.seconds_to_start)
+        self.reads_masks = answer.get("reads_masks") is True and mask_size(self.action_space) > 0
+        if self.reads_masks:
+            self._keys.append(ACTION_MASK)
 
     def _check_walls(self) -> None:
         """Asks the kernel, not the process, whether it is confined."""

@@ -217,6 +217,7 @@ class _Host:
 
         import numpy as np
 
+        from als_engine.agents.masks import ACTION_MASK, mask_size
         from als_engine.plugins.registry import registry
 
         self.np = np
@@ -227,6 +228,9 @@ class _Host:
         if job["folder"]:
             self.agent.load_weights(Path(job["folder"]))
         self.keys = [(key, space.shape or (), space.dtype) for key, space in observations.items()]
+        self.reads_masks = bool(self.agent.reads_masks and mask_size(actions))
+        if self.reads_masks:
+            self.keys.append((ACTION_MASK, (mask_size(actions),), np.bool_))
         self.state: Any = None
         self.arrays: dict[str, Any] = {}
         self.buffers: list[memoryview] = []
@@ -273,7 +277,7 @@ def main() -> None:
     try:
         sys.meta_path.insert(0, _Refused(job["hidden"]))
         host = _Host(job)
-        pipe.send({})
+        pipe.send({"reads_masks": host.reads_masks})
         while True:
             message = pipe.receive()
             answer, body = getattr(host, message["do"])(pipe, message)

@@ -286,11 +286,15 @@ class _Runner:
         """Returns the expert's actions, one for each row."""
         return self.rows(self._batch.expert_actions())
 
+    def _masks(self) -> NDArray[np.bool_]:
+        return self.rows(self._batch.action_masks())
+
     def _step(self) -> NDArray[np.bool_]:
         """One step of all worlds; returns which episodes it ended."""
         self._recorder.observe()
         seen = {key: self.rows(array) for key, array in self._batch.observations.items()}
-        actions = self._policies.act(seen, np.repeat(self._episode, self._observers))
+        episodes = np.repeat(self._episode, self._observers)
+        actions = self._policies.act(seen, episodes, self._masks)
         try:
             self._batch.step(actions.reshape(self._worlds, self._observers, *actions.shape[1:]))
         except PhysicsError as error:

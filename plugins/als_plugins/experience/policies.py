@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.agents.agent import Agent, ExpertSource
+from als_engine.agents.masks import with_masks
 from als_engine.agents.saving import open_agent, spaces
 from als_engine.errors import ArgumentError
 
@@ -97,13 +98,17 @@ class Policies:
         ]
 
     def act(
-        self, observation: Mapping[str, NDArray[Any]], episodes: NDArray[np.int64]
+        self,
+        observation: Mapping[str, NDArray[Any]],
+        episodes: NDArray[np.int64],
+        masks: Callable[[], NDArray[np.bool_]],
     ) -> NDArray[Any]:
         """An action for every row.
 
         Args:
             observation: sensor to (rows, ...).
             episodes: (rows,), whose turn it is.
+            masks: returns which actions are possible, (rows, n).
 
         Raises:
             ArgumentError: the scenario has no expert.
@@ -114,7 +119,8 @@ class Policies:
             who, holds = episodes % len(self._agents), None
         actions: NDArray[Any] | None = None
         for number, agent in enumerate(self._agents):
-            seen = {key: observation[key] for key in self._reads[number]}
+            sensed = {key: observation[key] for key in self._reads[number]}
+            seen = with_masks(agent, sensed, masks)
             try:
                 chosen, self._states[number] = agent.act(seen, self._states[number], True)
             except NotImplementedError as error:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from als_plugins.encoders.stems import Form, form_of
-from als_plugins.explaining.decisions import Decider, Memory
+from als_plugins.explaining.decisions import Decider, Masks, Memory
 from als_plugins.explaining.parts import Part, parts_of
 
 __all__ = ["BASELINE", "Attribution", "Question", "attribute", "saliency"]
@@ -61,6 +61,7 @@ class Question:
         observation: Mapping[str, NDArray[Any]],
         target: int,
         memory: Memory = None,
+        masks: Masks = None,
     ) -> None:
         """Asks about one decision.
 
@@ -69,9 +70,10 @@ class Question:
             observation: key to an array, without rows.
             target: which action or axis.
             memory: what a recurrent policy remembered.
+            masks: which actions were possible.
         """
         self.target = target
-        self._decider, self._memory = decider, memory
+        self._decider, self._memory, self._masks = decider, memory, masks
         spaces = decider.observation_space.spaces
         self._seen = {key: torch.as_tensor(np.array(a))[None] for key, a in observation.items()}
         self._words = {key for key in self._seen if form_of(spaces[key]) is Form.WORDS}
@@ -98,7 +100,7 @@ class Question:
             key: seen[key] if key in gates else inputs.get(key, seen[key]) for key in seen
         }
         with gated(self._decider.encoder, {key: seen[key] for key in gates}, gates):
-            return self._decider(observation, self._memory)[:, self.target]
+            return self._decider(observation, self._memory, self._masks)[:, self.target]
 
     def _reached(self, everything: Mapping[str, Tensor]) -> set[str]:
         """The sensors that the decision depends on smoothly."""

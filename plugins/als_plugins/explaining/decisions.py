@@ -16,15 +16,18 @@ from als_engine.errors import ArgumentError
 from als_plugins.encoders.base import Encoder
 from als_plugins.learners.extractor import channels_first
 from als_plugins.learners.off_policy import DDPG, DQN, QRDQN, SAC
-from als_plugins.learners.on_policy import PPO, RecurrentPPO
+from als_plugins.learners.on_policy import PPO, MaskablePPO, RecurrentPPO
 from als_plugins.learners.sb3 import SB3Learner
 
-__all__ = ["Decider", "Memory"]
+__all__ = ["Decider", "Masks", "Memory"]
 
 Memory = tuple[NDArray[Any], ...] | None
 """What a recurrent policy remembers before a step, each (layers, 1, size); else None."""
 
-EXPLAINED: Final = "ppo, recurrent-ppo, dqn, qrdqn, sac, td3, ddpg"
+Masks = NDArray[np.bool_] | None
+"""Which actions are possible, (1, actions); None for an agent that is not told."""
+
+EXPLAINED: Final = "ppo, maskable-ppo, recurrent-ppo, dqn, qrdqn, sac, td3, ddpg"
 
 
 class Decider:
@@ -67,12 +70,15 @@ class Decider:
             if space.shape != seen[key].shape
         }
 
-    def __call__(self, observation: Mapping[str, Tensor], memory: Memory = None) -> Tensor:
+    def __call__(
+        self, observation: Mapping[str, Tensor], memory: Memory = None, masks: Masks = None
+    ) -> Tensor:
         """Decides, in a way that gradients can follow.
 
         Args:
             observation: every sensor, (rows, ...) as the environment gives it.
             memory: of a recurrent policy, the same for all rows.
+            masks: the same for all rows.
 
         Returns:
             (rows, actions): log-probabilities or Q values; or (rows, axes): the action itself.
@@ -84,6 +90,9 @@ class Decider:
         if isinstance(self._agent, RecurrentPPO):
             states, starts = self._states(memory, rows), torch.zeros(rows)
             return _of(self.policy.get_distribution(turned, states, starts)[0])
+        if isinstance(self._agent, MaskablePPO):
+            told = None if masks is None else masks.repeat(rows, axis=0)
+            return _of(self.policy.get_distribution(turned, told))
         if isinstance(self._agent, PPO):
             return _of(self.policy.get_distribution(turned))
         if isinstance(self._agent, QRDQN):

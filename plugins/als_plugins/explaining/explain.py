@@ -105,7 +105,9 @@ def _margin(moment: Moment) -> float:
 
 
 def _asked(recording: Recording, moment: Moment) -> Decision:
-    question = Question(recording.decider, moment.observation, moment.target, moment.memory)
+    question = Question(
+        recording.decider, moment.observation, moment.target, moment.memory, moment.masks
+    )
     attribution = attribute(question)
     return Decision(
         moment,

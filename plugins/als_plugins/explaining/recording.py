@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from als_engine.agents.masks import ACTION_MASK, with_masks
 from als_engine.agents.saving import NOT_SAVED, open_agent
 from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
 from als_engine.evaluation.splits import REPORTING
@@ -17,7 +18,7 @@ from als_engine.seeding import row_seeds, spread
 from als_engine.sensors.camera import third_person
 from als_engine.simulation import simulate
 from als_plugins.explaining.attributions import Question, saliency
-from als_plugins.explaining.decisions import Decider, Memory
+from als_plugins.explaining.decisions import Decider, Masks, Memory
 
 if TYPE_CHECKING:
     from als_engine.simulation import Simulation
@@ -35,6 +36,7 @@ class Moment:
     Attributes:
         episode: which one, from 0. step: in it, from 0.
         observation: key to an array, without rows. memory: of a recurrent policy, before the step.
+        masks: which actions were possible, of an agent that is told.
         outside: the world seen from outside, uint8 (height, width, 3).
         numbers: for each action its log-probability or Q value, or the action itself.
         target: the action that was taken, or the axis that was moved most.
@@ -46,6 +48,7 @@ class Moment:
     step: int
     observation: Mapping[str, NDArray[Any]]
     memory: Memory
+    masks: Masks
     outside: NDArray[np.uint8]
     numbers: NDArray[np.float64]
     target: int
@@ -154,13 +157,17 @@ class _Recorder:
         rows = np.ones(simulation.observers, np.bool_)
         state = agent.restart(None, rows, row_seeds(seed, simulation.observers))
         for step in range(self._steps):
-            seen = {key: array[0].copy() for key, array in simulation.observations.items()}
+            sensed = {key: array[0].copy() for key, array in simulation.observations.items()}
+            seen = with_masks(agent, sensed, lambda: simulation.action_masks()[0])
             before = state.memory and tuple(part[:, :1].copy() for part in state.memory)
             outside = third_person(simulation.state, 0, *OUTSIDE)
             actions, state = agent.act(seen, state)
             simulation.step(np.asarray(actions)[None])
-            first = {key: array[0] for key, array in seen.items()}
-            self.moments.append(self._moment(episode, step, first, before, outside, actions[0]))
+            first = {key: array[0] for key, array in sensed.items()}
+            masks = seen[ACTION_MASK][:1] if ACTION_MASK in seen else None
+            self.moments.append(
+                self._moment(episode, step, first, before, masks, outside, actions[0])
+            )
             self._on_step()
             if simulation.terminated[0] or simulation.truncated[0]:
                 break
@@ -174,20 +181,21 @@ class _Recorder:
         step: int,
         observation: Mapping[str, NDArray[Any]],
         memory: Memory,
+        masks: Masks,
         outside: NDArray[np.uint8],
         action: NDArray[Any],
     ) -> Moment:
         decider = self._decider
         rows = {key: torch.as_tensor(array)[None] for key, array in observation.items()}
         with torch.no_grad():
-            numbers = decider(rows, memory)[0].double().numpy()
+            numbers = decider(rows, memory, masks)[0].double().numpy()
         target = int(action) if decider.discrete else int(np.abs(numbers).argmax())
         weights: Mapping[str, NDArray[np.float64]] = decider.attention(rows)
         self.attends = bool(weights)
         if not weights:
-            weights = saliency(Question(decider, observation, target, memory))
+            weights = saliency(Question(decider, observation, target, memory, masks))
         simulation = self._simulation
         return Moment(
-            episode, step, observation, memory, outside, numbers, target, weights,
+            episode, step, observation, memory, masks, outside, numbers, target, weights,
             float(simulation.rewards[0, 0]), float(simulation.returns[0, 0]),
         )  # fmt: skip

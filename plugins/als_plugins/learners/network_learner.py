@@ -14,6 +14,7 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import NDArray
 
 from als_engine.agents.agent import Learner, Observation
+from als_engine.agents.masks import ACTION_MASK
 from als_engine.agents.saving import WEIGHTS
 from als_engine.errors import ArgumentError
 from als_engine.seeding import Generators, RowGenerators, spread
@@ -22,7 +23,7 @@ from als_plugins.learners.hyperparameters import Hyperparameters, parse
 from als_plugins.learners.row_wise import CHUNK, RowStates, RowWise, filled
 from als_plugins.learners.setup import few_threads, resolved
 
-__all__ = ["NetworkLearner"]
+__all__ = ["NetworkLearner", "masks_apart"]
 
 
 class NetworkLearner(Learner):
@@ -92,7 +93,7 @@ class NetworkLearner(Learner):
         if not observation.keys() & self.observation_space.spaces.keys():
             known = ", ".join(self.observation_space.spaces)
             raise ArgumentError(f"{self.id} needs at least one of these sensors: {known}")
-        read = self.network_space().spaces
+        read = {*self.network_space().spaces, *([ACTION_MASK] if self.reads_masks else [])}
         seen = {key: array for key, array in observation.items() if key in read}
         before = RowStates() if state is None else state
         generators = before.generators
@@ -139,7 +140,8 @@ class NetworkLearner(Learner):
         """Chooses for one chunk.
 
         Args:
-            observation: key to (`CHUNK`, ...), sensors that are missing left out.
+            observation: key to (`CHUNK`, ...), sensors that are missing left out; see
+                `masks_apart`.
             memory: each (layers, `CHUNK`, size), or None where there is none yet.
             generators: of the rows that are no filling; None for the best actions.
 
@@ -172,6 +174,12 @@ class NetworkLearner(Learner):
         """
         arrays = read_tensors(folder / WEIGHTS, _arrays(self.policy))
         self.policy.load_state_dict({name: torch.tensor(a) for name, a in arrays.items()})
+
+
+def masks_apart(observation: Observation) -> tuple[Observation, NDArray[np.bool_] | None]:
+    """What is sensed, and which actions are possible, (rows, n); None where nobody has said so."""
+    sensed = {key: array for key, array in observation.items() if key != ACTION_MASK}
+    return sensed, observation.get(ACTION_MASK)
 
 
 def _arrays(policy: torch.nn.Module) -> dict[str, NDArray[Any]]:

@@ -1,23 +1,32 @@
-"""On-policy learners: PPO, and PPO with an LSTM."""
+"""On-policy learners: PPO, PPO with an LSTM, and PPO with action masks."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+import sb3_contrib
 import stable_baselines3
+from gymnasium.spaces import Discrete, MultiDiscrete
+from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from als_engine.agents.agent import Observation
+from als_engine.agents.masks import mask_size
 from als_engine.limits import check_memory
 from als_plugins.learners.hyperparameters import (
     Hyperparameters,
     PPOParameters,
     RecurrentPPOParameters,
 )
+from als_plugins.learners.network_learner import masks_apart
 from als_plugins.learners.recurrent import RecurrentAlgorithm
+from als_plugins.learners.rows import draw
 from als_plugins.learners.sb3 import SB3Learner
 
-__all__ = ["PPO", "RecurrentPPO"]
+__all__ = ["PPO", "MaskablePPO", "RecurrentPPO"]
 
 
 class PPO(SB3Learner):
@@ -37,11 +46,33 @@ class PPO(SB3Learner):
         steps = self.parameters.steps_for(rows)
         # Stable-Baselines3 keeps observations as float32.
         values = sum(math.prod(space.shape or ()) for space in self.network_space().values())
+        values += mask_size(self.action_space) if self.reads_masks else 0
         check_memory(f"{self.id}: {steps} steps of {rows} rows", 4 * steps * rows * values)
         return {
             "n_steps": steps,
             **self.parameters.model_dump(include=names),
         }
+
+
+class MaskablePPO(PPO):
+    """PPO that never draws an action that is not possible (Huang and Ontañón 2022)."""
+
+    id = "maskable-ppo"
+    algorithm = sb3_contrib.MaskablePPO
+    action_spaces = (Discrete, MultiDiscrete)
+    reads_masks = True
+
+    def _choose(
+        self,
+        observation: Observation,
+        memory: tuple[NDArray[Any], ...] | None,
+        generators: Sequence[np.random.Generator] | None,
+    ) -> tuple[NDArray[Any], None]:
+        """The best possible actions of a chunk, or with generators sampled ones."""
+        sensed, masks = masks_apart(observation)
+        policy: Any = self.policy
+        chosen, _ = policy.predict(dict(sensed), deterministic=True, action_masks=masks)
+        return chosen if generators is None else draw(self.policy, generators), None
 
 
 class RecurrentPPO(PPO):

@@ -20,6 +20,12 @@ _LEARNERS = [
     ),
     ("ppo", "learners.on_policy:PPO", ACTION_MODES, "Proximal policy optimization (SB3)."),
     (
+        "maskable-ppo",
+        "learners.on_policy:MaskablePPO",
+        ("discrete", "factored"),
+        "PPO that draws only actions that are possible (SB3-contrib).",
+    ),
+    (
         "recurrent-ppo",
         "learners.on_policy:RecurrentPPO",
         ACTION_MODES,

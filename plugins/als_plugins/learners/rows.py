@@ -12,6 +12,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sb3_contrib.common.maskable.distributions import (
+    MaskableCategoricalDistribution,
+    MaskableMultiCategoricalDistribution,
+)
 from stable_baselines3.common.distributions import (
     CategoricalDistribution,
     DiagGaussianDistribution,
@@ -39,11 +43,12 @@ def draw(policy: BasePolicy, generators: Sequence[np.random.Generator]) -> NDArr
     # SB3 fills this object in at every call. An actor of SAC has it, or the policy itself.
     found: Any = getattr(policy, "actor", policy)
     found = found.action_dist
-    if isinstance(found, CategoricalDistribution):
+    if isinstance(found, (CategoricalDistribution, MaskableCategoricalDistribution)):
         return choose(_probabilities(found.distribution), generators)
     if isinstance(found, MultiCategoricalDistribution):
-        parts = [choose(_probabilities(part), generators) for part in found.distribution]
-        return np.stack(parts, axis=1)
+        return _parts(found.distribution, generators)
+    if isinstance(found, MaskableMultiCategoricalDistribution):
+        return _parts(found.distributions, generators)
     assert isinstance(found, DiagGaussianDistribution)
     mean, deviation = found.distribution.mean, found.distribution.stddev
     noise = np.zeros(mean.shape, np.float32)
@@ -58,6 +63,13 @@ def draw(policy: BasePolicy, generators: Sequence[np.random.Generator]) -> NDArr
         actions = policy.unscale_action(actions)
     inside: NDArray[np.float32] = np.clip(actions, space.low, space.high)
     return inside
+
+
+def _parts(
+    found: Sequence[torch.distributions.Categorical], generators: Sequence[np.random.Generator]
+) -> NDArray[Any]:
+    """One choice of each part, (rows, parts)."""
+    return np.stack([choose(_probabilities(part), generators) for part in found], axis=1)
 
 
 def _probabilities(found: torch.distributions.Categorical) -> torch.Tensor:

@@ -26,7 +26,7 @@ from als_engine.limits import STEPS, check_memory
 from als_engine.seeding import Generators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.encoders.tuning import SHIFT, begun_encoder, moved_pictures, shifted, tuned
-from als_plugins.learners.network_learner import NetworkLearner
+from als_plugins.learners.network_learner import NetworkLearner, masks_apart
 from als_plugins.learners.row_wise import choose
 from als_plugins.learners.setup import device, few_threads
 from als_plugins.mappo.heads import ChoiceHead, Choices, Normal
@@ -63,6 +63,7 @@ class Mappo(NetworkLearner):
             ArgumentError: as `NetworkLearner`; or there is no picture to move.
         """
         super().__init__(observation_space, action_space, **hyperparameters)
+        self.reads_masks = self.parameters.use_masks
         self._pictures = moved_pictures(observation_space, self.parameters.augment)
         self._policy: ActorCritic | None = None
         self._optimizer: torch.optim.Optimizer | None = None
@@ -95,7 +96,10 @@ class Mappo(NetworkLearner):
     ) -> tuple[NDArray[Any], None]:
         """The best actions of a chunk, or with generators sampled ones."""
         self.policy.eval()
-        policy = self.policy.distribution(self._tensors(observation))
+        sensed, masks = masks_apart(observation)
+        policy = self.policy.distribution(
+            self._tensors(sensed), None if masks is None else self._tensor(masks)
+        )
         if generators is None:
             return self._inside(policy.best()), None
         if isinstance(policy, Choices):
@@ -250,8 +254,10 @@ class Mappo(NetworkLearner):
             first += count
 
     def _tensors(self, observation: Observation) -> dict[str, Tensor]:
-        where = self._device()
-        return {key: torch.from_numpy(array).to(where) for key, array in observation.items()}
+        return {key: self._tensor(array) for key, array in observation.items()}
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self._device())
 
     def _update(
         self, rollout: Rollout, optimizer: torch.optim.Optimizer, training: Training

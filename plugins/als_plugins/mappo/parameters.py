@@ -19,8 +19,7 @@ class MappoParameters(PPOParameters):
         normalise_value: whether the critic learns returns of mean 0 and deviation 1.
         normalise_advantage: whether each batch's advantages have mean 0 and deviation 1.
         clip_value: how far a batch may move a value, in the critic's own scale; None for any way.
-        use_masks: whether actions that the scenario rules out are never drawn in training. Whoever
-            plays is told no masks, so that they may then be drawn.
+        use_masks: whether actions that are not possible are never drawn, in training and after it.
     """
 
     ent_coef_end: Share | None = None

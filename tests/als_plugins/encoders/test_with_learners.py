@@ -207,7 +207,9 @@ def test_a_pretrained_encoder_is_not_asked_to_be_another(given, words, tmp_path)
         )
 
 
-@pytest.mark.parametrize("learner", ["ppo", "recurrent-ppo", "sac", "dqn", "multi-objective"])
+@pytest.mark.parametrize(
+    "learner", ["ppo", "maskable-ppo", "recurrent-ppo", "sac", "dqn", "multi-objective"]
+)
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_a_learner_acts_where_a_sensor_is_missing_and_another_is_there(learner, encoder):
     given = {**arguments(encoder), "action_mode": registry.agent(learner).action_modes[0]}

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("learn")
 LEARNERS = [spec.id for spec in registry.agents() if spec.trainable and "tabular" not in spec.agent]
 SENSED = {"sensors": ["proprioception"]}
 SMALL = {"net_arch": [16], "batch_size": 32}
-ON_POLICY = ("mappo", "ppo", "recurrent-ppo", "multi-objective")
+ON_POLICY = ("mappo", "ppo", "maskable-ppo", "recurrent-ppo", "multi-objective")
 TINY = {"width": 8, "depth": 1, "heads": 2, "features": 8}
 QUICK = {
     name: {**SMALL, "rollout": 128, "n_epochs": 2}
@@ -194,6 +194,7 @@ def test_a_device_that_is_not_there_is_one_line():
         ("ppo", "discrete"),
         ("ppo", "continuous"),
         ("ppo", "factored"),
+        ("maskable-ppo", "factored"),
         ("recurrent-ppo", "continuous"),
     ],
 )
@@ -250,7 +251,9 @@ def test_a_learner_needs_something_to_see():
 # Going on
 
 
-@pytest.mark.parametrize("name", ["ppo", "recurrent-ppo", "dqn", "sac", "td3", "attention-ddpg"])
+@pytest.mark.parametrize(
+    "name", ["ppo", "maskable-ppo", "recurrent-ppo", "dqn", "sac", "td3", "attention-ddpg"]
+)
 def test_a_training_goes_on_from_where_it_was(name, tmp_path):
     run = tmp_path / "run"
     first = trained(name, steps=192, folder=run, checkpoint_every=64)

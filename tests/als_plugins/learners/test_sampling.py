@@ -21,6 +21,8 @@ SAMPLING = [
     ("recurrent-ppo", "continuous"),
     ("multi-objective", "discrete"),
     ("ppo", "factored"),
+    ("maskable-ppo", "discrete"),
+    ("maskable-ppo", "factored"),
     ("sac", "continuous"),
 ]
 
@@ -91,7 +93,8 @@ def test_samples_follow_the_policys_distribution(name, mode):
             theirs = torch.distributions.Normal(mean[0], log_std[0].exp())
         else:
             found = agent.policy.get_distribution(tensors, *(state or ()))
-            theirs = (found[0] if state else found).distribution
+            found = found[0] if state else found
+            theirs = getattr(found, "distributions", None) or found.distribution
     if mode == "discrete":
         chances = theirs.probs[0].numpy()
         parts = np.bincount(drawn, minlength=len(chances)) / len(drawn)
