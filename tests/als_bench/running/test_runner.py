@@ -35,6 +35,9 @@ AGENTS = ("--agent", "random", "--agent", "expert", "--agent", "learn/habit")
 UNITS, PAIRS = 2 * 3, 3 * 3
 
 NEAR = ("--only", "near")
+ALONE = ("--workers", 1)
+"""One process beside the command's own, where it does not matter how many there are."""
+
 KILLS = 20
 
 
@@ -77,13 +80,13 @@ def test_the_same_command_again_does_nothing_and_prints_the_same(whole, env) -> 
 def test_two_runs_of_one_command_give_the_same_table_byte_for_byte(whole, env, tmp_path) -> None:
     folder, table = whole
     words = ("bench", "run", folder / "walks.toml", *AGENTS, "--store", tmp_path / "other.sqlite")
-    assert als_process(*words, "--workers", 1, env=env) == table
+    assert als_process(*words, *ALONE, env=env) == table
     assert rows_of(tmp_path / "other.sqlite") == rows_of(folder / "it.sqlite")
 
 
 def test_more_agents_and_seeds_are_added_to_what_is_there(env, tmp_path) -> None:
     suite, store = write_suite(tmp_path, episodes=4), tmp_path / "it.sqlite"
-    words = ("bench", "run", suite, "--only", "near", "--store", store)
+    words = ("bench", "run", suite, *NEAR, *ALONE, "--store", store)
     als_process(*words, "--agent", "random", env=env)
     before = rows_of(store)
     als_process(*words, "--agent", "learn/habit", "--seeds", 2, env=env)
@@ -141,7 +144,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(whole, env, tmp_path) ->
     assert "The same command goes on" in said
     assert "Traceback" not in said
     wait_for(lambda: not alive_in(process.pid), 20)
-    als_process(*words, env=env)
+    als_process(*words, *ALONE, env=env)
     assert rows_of(store) == [row for row in rows_of(folder / "it.sqlite") if row[0] == "near"]
 
 
@@ -161,7 +164,7 @@ def test_a_ray_cluster_that_loses_a_machine_ends_with_the_same_table(whole, env,
 
 def test_another_agent_under_a_name_that_is_taken_is_refused(env, tmp_path) -> None:
     suite, store = write_suite(tmp_path, episodes=2), tmp_path / "it.sqlite"
-    words = ("bench", "run", suite, "--only", "near", "--store", store, "--agent")
+    words = ("bench", "run", suite, *NEAR, *ALONE, "--store", store, "--agent")
     als_process(*words, "mine=learn/habit:rate=0.2", env=env)
     # In a process as well: here the agent's package is another one, and so is the run.
     done = subprocess.run(

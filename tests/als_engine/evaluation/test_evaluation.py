@@ -15,6 +15,7 @@ from als_engine.envs.single import SingleEnv
 from als_engine.errors import ArgumentError, UnknownIdError
 from als_engine.evaluation.protocol import evaluate, normalise, reference
 from als_engine.evaluation.statistics import (
+    RESAMPLES,
     interquartile_interval,
     interquartile_mean,
     mean_interval,
@@ -182,6 +183,20 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
         for interval in (mean_interval(rng.exponential(1.0, 40)) for _ in range(200))
     ]
     assert 0.88 <= np.mean(covered) <= 0.99
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95, 0.99])
+@pytest.mark.parametrize("size", [2, 8, 60])
+def test_the_interval_is_that_of_scipys_bootstrap(size, confidence):
+    rng = np.random.default_rng(size)
+    for values in (rng.normal(size=size), rng.exponential(size=size), rng.permutation(size) < 2):
+        if np.ptp(values * 1.0):
+            found = mean_interval(values, confidence)
+            theirs = stats.bootstrap(
+                (values * 1.0,), np.mean, n_resamples=RESAMPLES, confidence_level=confidence,
+                rng=np.random.default_rng(0),
+            ).confidence_interval  # fmt: skip
+            assert (found.low, found.high) == pytest.approx(theirs, rel=1e-9, abs=1e-12)
 
 
 def test_the_interval_is_the_same_every_time_and_holds_the_mean():
