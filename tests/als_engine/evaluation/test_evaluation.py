@@ -86,12 +86,13 @@ def equal(one, other):
 @pytest.mark.parametrize("avatars", [1, 2])
 def test_the_result_is_the_same_in_any_number_of_worlds(name, mode, avatars):
     arguments = {**ARGUMENTS, "action_mode": mode, "num_avatars": avatars}
-    one = run(name, arguments=arguments, num_worlds=1, observers=avatars)
+    given = {"episodes": 7, "arguments": arguments, "observers": avatars}
+    one = run(name, num_worlds=1, **given)
     for num_worlds in (3, 16):
-        many = run(name, arguments=arguments, num_worlds=num_worlds, observers=avatars)
+        many = run(name, num_worlds=num_worlds, **given)
         assert equal(one, many)
     if name != "expert":
-        assert len(np.unique(one.metrics["walked"])) > 8
+        assert len(np.unique(one.metrics["walked"])) > 5
 
 
 def test_a_longer_evaluation_begins_with_the_shorter_one():

@@ -353,11 +353,11 @@ def test_pads_never_overlap_and_everybody_starts_beside_them(num_pads: int) -> N
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("action_mode", ["discrete", "continuous"])
 def test_the_expert_passes_and_random_does_not(split: str, action_mode: str) -> None:
-    expert = play("expert", 24, observers=1, split=split, action_mode=action_mode)
+    expert = play("expert", 12, observers=1, split=split, action_mode=action_mode)
     assert expert["success"].mean() >= 0.95
     assert expert["correct"].mean() >= 9.5
     assert all(split_of(int(level)) == split for level in expert["level"])
-    random = play("random", 12, observers=1, split=split, action_mode=action_mode)
+    random = play("random", 6, observers=1, split=split, action_mode=action_mode)
     assert not random["success"].any()
     assert random["return"].mean() < 0.2 * expert["return"].mean()
 

@@ -368,7 +368,7 @@ def test_people_in_the_hall_measure_nothing(behaviour: str) -> None:
 def test_the_expert_is_right_about_nearly_everyone_and_decides_in_time(
     split: str, mode: str
 ) -> None:
-    ends = play("expert", 100, split=split, action_mode=mode, observers=1)
+    ends = play("expert", 50, split=split, action_mode=mode, observers=1)
     assert ends["decided"].all()
     assert ends["success"].mean() >= 0.95
     assert ends["missed_malignancy"].mean() <= 0.03
@@ -377,7 +377,7 @@ def test_the_expert_is_right_about_nearly_everyone_and_decides_in_time(
 
 
 def test_random_actions_diagnose_hardly_anyone() -> None:
-    ends = play("random", 50, observers=1)
+    ends = play("random", 25, observers=1)
     assert ends["success"].mean() < 0.1
     assert ends["return"].mean() < -1
 

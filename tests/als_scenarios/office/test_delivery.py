@@ -353,7 +353,7 @@ def test_observations_stay_in_their_space():
 @pytest.mark.parametrize(("num_avatars", "observers"), [(2, None), (2, 1), (4, None)])
 def test_the_expert_fills_all_orders(split, action_mode, num_avatars, observers):
     result = play(
-        "expert", 8, split=split, action_mode=action_mode, num_avatars=num_avatars,
+        "expert", 5, split=split, action_mode=action_mode, num_avatars=num_avatars,
         observers=observers,
     )  # fmt: skip
     assert result["success"].mean() == 1.0
@@ -361,20 +361,20 @@ def test_the_expert_fills_all_orders(split, action_mode, num_avatars, observers)
 
 
 def test_the_expert_fills_all_orders_with_factored_actions():
-    result = play("expert", 8, action_mode="factored", observers=1)
+    result = play("expert", 5, action_mode="factored", observers=1)
     assert result["success"].mean() == 1.0
 
 
 @pytest.mark.parametrize("background", STYLES)
 def test_the_expert_gets_on_with_every_kind_of_colleague(background):
     split = STYLES[background][1][0]
-    result = play("expert", 8, observers=1, background=background, split=split)
+    result = play("expert", 5, observers=1, background=background, split=split)
     assert result["success"].mean() == 1.0
     assert result["wrong"].mean() < 0.2
 
 
 def test_random_couriers_deliver_next_to_nothing():
-    result = play("random", 8, max_episode_steps=300)
+    result = play("random", 5, max_episode_steps=300)
     assert result["success"].mean() == 0.0
     assert result["return"].mean() < 1.0
 
