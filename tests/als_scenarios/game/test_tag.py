@@ -312,8 +312,8 @@ def test_a_pack_comes_from_different_sides():
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("role", ["chaser", "evader"])
 def test_the_expert_wins_and_a_random_player_does_not(role, split, mode):
-    expert = play("expert", role=role, split=split, action_mode=mode)
-    random = play("random", role=role, split=split, action_mode=mode)
+    expert = play("expert", 14, role=role, split=split, action_mode=mode)
+    random = play("random", 14, role=role, split=split, action_mode=mode)
     assert expert["success"].mean() >= 0.95
     assert random["success"].mean() <= 0.25
     assert expert["return"].mean() > random["return"].mean() + 5.0
