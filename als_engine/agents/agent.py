@@ -64,12 +64,14 @@ class Agent(ABC):
         reads_masks: whether its observations have `action_mask` as well, (rows, n) bool: which of
             its actions are possible, or which choices of each part. See `agents.masks`.
         paths: the names of arguments that are files or folders. A checkpoint needs none of them.
+        shapes: the names of arguments that say what its weights are the weights of.
     """
 
     samples: ClassVar[bool] = False
     bears_missing_sensors: ClassVar[bool] = False
     reads_masks: bool = False
     paths: ClassVar[tuple[str, ...]] = ()
+    shapes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -159,6 +161,7 @@ class Progress:
             all that began at first have ended, since those that end early would speak for all.
             `train_agent` fills it in, whatever the learner says.
         success: the part of the same episodes that succeeded, and NaN as long.
+        demonstrated: those of the steps whose action somebody else has shown.
     """
 
     steps: int
@@ -166,6 +169,7 @@ class Progress:
     episodes: int = 0
     mean_return: float = math.nan
     success: float = math.nan
+    demonstrated: int = 0
 
 
 @dataclass(frozen=True)
@@ -194,9 +198,11 @@ class Training:
     on_progress: Callable[[Progress], None] = lambda progress: None
     should_stop: Callable[[], bool] = lambda: False
 
-    def progress(self, steps: int, recent: Recent) -> Progress:
+    def progress(self, steps: int, recent: Recent, demonstrated: int = 0) -> Progress:
         """How far it has come with so many steps, and what its worlds have counted."""
-        return Progress(steps, self.steps, recent.episodes, recent.mean_return, recent.success)
+        return Progress(
+            steps, self.steps, recent.episodes, recent.mean_return, recent.success, demonstrated
+        )
 
 
 class Learner(Agent):

@@ -33,6 +33,7 @@ __all__ = [
     "Model",
     "OpenedAgent",
     "TrainingRecord",
+    "agent_folder",
     "checked_fields",
     "load_agent",
     "make_agent",
@@ -86,14 +87,19 @@ def checked_fields() -> Iterator[None]:
 class TrainingRecord(Model):
     """The provenance of a trained agent.
 
+    Where a training began from a saved agent, that agent's steps and seconds are counted in.
+
     Attributes:
-        steps: environment steps, over all rows.
+        steps: environment steps that it has learnt from, over all rows.
+        demonstrated: those of them whose action somebody else has shown: an expert, another agent,
+            a person.
         seed: of the learner and the worlds.
         seconds: of wall-clock time, resumed parts included.
         mean_return, success: over the last hundred episodes; None when none had ended.
     """
 
     steps: int = Field(ge=0, le=STEPS)
+    demonstrated: int = Field(default=0, ge=0, le=STEPS)
     seed: int = Field(ge=0, le=MAX_SEED)
     seconds: float = Field(ge=0)
     mean_return: float | None = None
@@ -241,12 +247,7 @@ def load_agent(folder: Path | str) -> tuple[Agent, AgentRecord]:
     Raises:
         SavedFileError: it is no saved agent, or names what is not installed.
     """
-    folder = standing(Path(folder))
-    inner = standing(folder / "agent")
-    if not is_file(folder / RECORD) and is_file(inner / RECORD) and not inner.is_symlink():
-        folder = inner
-    if not is_file(folder / RECORD):
-        raise SavedFileError(f"{folder} is not a saved agent: it has no {RECORD}")
+    folder = agent_folder(folder)
     record = read_record(folder)
     try:
         agent = make_agent(record.agent, record.scenario, record.arguments, record.config)
@@ -259,6 +260,21 @@ def load_agent(folder: Path | str) -> tuple[Agent, AgentRecord]:
         reason = " ".join(reason.split())[:MAX_REASON]
         raise SavedFileError(f"{folder / RECORD}: {reason}") from error
     return agent, record
+
+
+def agent_folder(folder: Path | str) -> Path:
+    """The folder of a saved agent itself, which may lie in that of its training.
+
+    Raises:
+        SavedFileError: there is none.
+    """
+    folder = standing(Path(folder))
+    inner = standing(folder / "agent")
+    if not is_file(folder / RECORD) and is_file(inner / RECORD) and not inner.is_symlink():
+        return inner
+    if not is_file(folder / RECORD):
+        raise SavedFileError(f"{folder} is not a saved agent: it has no {RECORD}")
+    return folder
 
 
 def read_record(folder: Path) -> AgentRecord:

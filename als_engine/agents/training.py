@@ -11,15 +11,17 @@ A training has a folder:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from als_engine.agents.agent import Agent, Learner, Progress, Training
+from als_engine.agents.beginning import begin_from
 from als_engine.agents.saving import (
     AgentRecord,
+    agent_folder,
     checked_fields,
     load_agent,
     make_agent,
@@ -27,7 +29,14 @@ from als_engine.agents.saving import (
     save_agent,
     spaces,
 )
-from als_engine.agents.training_folder import JOB, Books, Job, TrainingFolder, counted
+from als_engine.agents.training_folder import (
+    JOB,
+    Books,
+    Job,
+    RunOfLearner,
+    TrainingFolder,
+    counted,
+)
 from als_engine.checks import check_undecided
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.plugins.registry import registry
@@ -42,13 +51,20 @@ __all__ = [
     "Job",
     "Trained",
     "absolute",
+    "arguments_for",
     "finished_training",
+    "make_learner",
+    "make_worlds",
     "read_job",
     "resume_training",
+    "run_training",
+    "taken_up",
     "train_agent",
+    "written",
 ]
 
 OnProgress = Callable[[Progress], None]
+J = TypeVar("J", bound=Job)
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ class Trained:
 
 def train_agent(
     scenario: str,
-    agent: str = "ppo",
+    agent: str | None = None,
     *,
     steps: int,
     folder: Path | str | None = None,
@@ -86,13 +102,14 @@ def train_agent(
     config: Mapping[str, Any] | None = None,
     checkpoint_every: int = 50_000,
     device: str = "auto",
+    begin: Path | str | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
-    """Trains a new agent.
+    """Trains a new agent, or goes on with a saved one in a new training.
 
     Args:
         scenario: its id.
-        agent: the learner's id.
+        agent: the learner's id; by default ppo, or that of the agent to begin from.
         steps: environment steps, over all rows.
         folder: a new or empty folder for everything that is written; None writes nothing.
         worlds: how many are stepped at once.
@@ -105,14 +122,25 @@ def train_agent(
         config: hyperparameters.
         checkpoint_every: steps between checkpoints.
         device: "auto", "cpu" or "cuda".
+        begin: the folder of a saved agent of this learner and scenario, whose weights to begin
+            with. Arguments of the scenario, and hyperparameters that say which network it is, are
+            that agent's unless they are given.
         on_progress: called a few times a second.
 
     Raises:
         UnknownIdError: there is no such scenario or agent.
-        ArgumentError: an argument or hyperparameter is not allowed.
-        SavedFileError: the folder cannot be written or holds something already.
+        ArgumentError: an argument or hyperparameter is not allowed, or the agent to begin from has
+            other ones.
+        SavedFileError: the folder cannot be written or holds something already, or there is no
+            agent to begin from.
     """
-    given = _arguments_for(agent, scenario, arguments or {})
+    begun = None
+    if begin is not None:
+        found = begin_from(begin, agent, scenario, arguments or {}, config or {})
+        agent, arguments, config = found.agent, found.arguments, found.config
+        begin, begun = str(found.folder), found.training
+    agent = agent or "ppo"
+    given = arguments_for(agent, scenario, arguments or {})
     with checked_fields():
         job = Job(
             scenario=scenario,
@@ -126,16 +154,23 @@ def train_agent(
             config=dict(config or {}),
             checkpoint_every=checkpoint_every,
             device=device,
+            begin=begin,
+            begun=begun,
         )
-    learner = _learner(job)
+    learner = make_learner(job)
     job = job.model_copy(update={"config": absolute(agent, job.config)})
     run = None if folder is None else TrainingFolder(folder)
-    with nullcontext() if run is None else run.new(_text(job)):
-        return _train(job, learner, run, None, on_progress)
+    with nullcontext() if run is None else run.new(written(job)):
+        return run_training(job, learner, run, None, on_progress)
 
 
-def _arguments_for(agent: str, scenario: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """A scenario's arguments with the action mode and the sensors that a learner gets."""
+def arguments_for(agent: str, scenario: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """A scenario's arguments with the action mode and the sensors that a learner gets.
+
+    Raises:
+        UnknownIdError: there is no such agent or scenario.
+        ArgumentError: the agent does not learn, or an argument is not allowed.
+    """
     _check_undecided(arguments)
     spec = registry.agent(agent)
     if not spec.trainable:
@@ -175,21 +210,41 @@ def resume_training(
         SavedFileError: there is no training in the folder, or it is damaged.
     """
     run = TrainingFolder(folder)
+    with taken_up(run, steps=steps, workers=workers, device=device) as (job, learner, checkpoint):
+        return run_training(job, learner, run, checkpoint, on_progress)
+
+
+@contextmanager
+def taken_up(
+    run: RunOfLearner[J], **changes: int | str | None
+) -> Iterator[tuple[J, Learner, Path | None]]:
+    """Keeps others out while the block goes on with a training.
+
+    Args:
+        run: its folder.
+        **changes: of its settings; None for none.
+
+    Yields:
+        Its settings, its learner as it was at the newest checkpoint, and that checkpoint.
+
+    Raises:
+        ArgumentError: a change is not allowed, or it has come as far as it was to go.
+        SavedFileError: there is no training in the folder, or it is damaged.
+    """
     with run.going_on():
         saved = run.job()
         _check_undecided(saved.arguments)
-        changes = {"steps": steps, "workers": workers, "device": device}
         job = saved.model_copy(update={k: v for k, v in changes.items() if v is not None})
         checkpoint = run.checkpoints.newest()
         if checkpoint is not None and int(checkpoint.name) >= job.steps:
             raise ArgumentError(
-                f"{folder} has come {int(checkpoint.name)} steps, as far as it was to go: "
+                f"{run.path} has come {int(checkpoint.name)} steps, as far as it was to go: "
                 "give a larger number of steps to go on"
             )
-        learner = _learner(job, checkpoint)
+        learner = make_learner(job, checkpoint)
         if job != saved:
-            run.write_record(_text(job))
-        return _train(job, learner, run, checkpoint, on_progress)
+            run.write_record(written(job))
+        yield job, learner, checkpoint
 
 
 def finished_training(folder: Path | str) -> AgentRecord | None:
@@ -235,14 +290,22 @@ def _check_undecided(arguments: Mapping[str, Any]) -> None:
     )  # fmt: skip
 
 
-def _text(job: Job) -> str:
+def written(job: Job) -> str:
+    """The settings as they are kept."""
     return job.model_dump_json(indent=2) + "\n"
 
 
-def _learner(job: Job, checkpoint: Path | None = None) -> Learner:
-    """A learner as it was asked for; from a checkpoint, which holds all that it was made from."""
+def make_learner(job: Job, checkpoint: Path | None = None) -> Learner:
+    """A learner as it was asked for; from a checkpoint, which holds all that it was made from.
+
+    Raises:
+        ArgumentError: an argument or hyperparameter is not allowed.
+        SavedFileError: the checkpoint, or the agent to begin from, is not of this training.
+    """
     if checkpoint is None:
         made = make_agent(job.agent, job.scenario, job.arguments, job.config)
+        if job.begin is not None:
+            made.load_weights(agent_folder(job.begin))
     else:
         made, record = load_agent(checkpoint)
         if (record.agent, record.scenario) != (job.agent, job.scenario):
@@ -270,17 +333,28 @@ def _check_same_config(job: Job, made: Agent, checkpoint: Path) -> None:
             raise SavedFileError(f"{checkpoint} was made with another {name} than {JOB} says")
 
 
-def _train(
+def run_training(
     job: Job,
     learner: Learner,
-    run: TrainingFolder | None,
+    run: RunOfLearner[Any] | None,
     checkpoint: Path | None,
     on_progress: OnProgress,
+    make_rows: Callable[[Job, Path | None], Rows] | None = None,
 ) -> Trained:
+    """Lets a learner learn, and writes what comes of it; Ctrl-C ends it with a checkpoint.
+
+    Args:
+        job: the settings.
+        learner: as it was made, or at the checkpoint.
+        run: its folder, which the caller has claimed; None writes nothing.
+        checkpoint: where it goes on from; None at the beginning.
+        on_progress: called a few times a second.
+        make_rows: makes the worlds; by default those that the settings name.
+    """
     books = Books(job, learner, run, checkpoint)
     generators = Generators(spread("generators in training", job.seed))
     with generators, interruptible() as interrupted:
-        rows = _worlds(job, checkpoint)
+        rows = (make_rows or _worlds)(job, checkpoint)
 
         def report(progress: Progress) -> None:
             progress = counted(rows, progress)
@@ -318,15 +392,25 @@ def _train(
 
 
 def _worlds(job: Job, checkpoint: Path | None) -> Rows:
-    """The worlds of a training, which know their seeds."""
+    return make_worlds(job, checkpoint, "training", job.arguments)
+
+
+def make_worlds(job: Job, checkpoint: Path | None, use: str, arguments: Mapping[str, Any]) -> Rows:
+    """The worlds of a training, which know their seeds.
+
+    Args:
+        job: the settings.
+        checkpoint: where it goes on from.
+        use: what the seeds are for, see `als_engine.seeding.spread`.
+        arguments: of the scenario.
+    """
     from als_engine.envs.rows import Rows  # The views take their time to import.
 
-    arguments: dict[str, Any] = job.arguments
     with uninterrupted():
         rows = Rows(
             job.scenario, job.worlds, observers=job.observers, workers=job.workers, **arguments
         )
     # A training that is taken up again meets new levels, not those of its beginning.
-    rows.spread_for("training", 0 if checkpoint is None else int(checkpoint.name))
+    rows.spread_for(use, 0 if checkpoint is None else int(checkpoint.name))
     rows.seed(job.seed)
     return rows

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import Field, JsonValue
 
@@ -27,7 +27,7 @@ from als_engine.limits import OBSERVERS, STEPS, WORKERS, WORLDS
 if TYPE_CHECKING:
     from als_engine.envs.rows import Rows
 
-__all__ = ["JOB", "Books", "Job", "TrainingFolder", "counted"]
+__all__ = ["JOB", "Books", "Job", "RunOfLearner", "TrainingFolder", "counted"]
 
 JOB: Final = "training.json"
 COLUMNS: Final = ("steps", "seconds", "episodes", "mean_return", "success")
@@ -45,6 +45,8 @@ class Job(Model):
         config: hyperparameters.
         checkpoint_every: steps.
         device: "auto", "cpu" or "cuda".
+        begin: the folder of the agent whose weights it begins with; None for new ones.
+        begun: how that agent was trained.
     """
 
     scenario: str
@@ -58,19 +60,32 @@ class Job(Model):
     config: dict[str, JsonValue] = Field(default_factory=dict)
     checkpoint_every: int = Field(default=50_000, ge=1, le=STEPS)
     device: str = "auto"
+    begin: str | None = None
+    begun: TrainingRecord | None = None
 
 
-class TrainingFolder(RunFolder):
-    """The folder of a training."""
+_JobT = TypeVar("_JobT", bound=Job)
 
-    def __init__(self, path: Path | str) -> None:
-        super().__init__(path, JOB, "a training", owns=["agent"])
-        self.agent = self.path / "agent"
 
-    def job(self) -> Job:
+class RunOfLearner(RunFolder, Generic[_JobT]):
+    """The folder of a training of some kind; its settings say of which."""
+
+    def __init__(self, path: Path | str, record: str, what: str, model: type[_JobT]) -> None:
+        """Takes where it is; see `RunFolder`.
+
+        Args:
+            path: of the folder.
+            record: name of the file with its settings.
+            what: such as "a training", for messages.
+            model: of its settings.
+        """
+        super().__init__(path, record, what, owns=["agent"])
+        self.agent, self._model = self.path / "agent", model
+
+    def job(self) -> _JobT:
         """The settings of the training."""
         self.require()
-        return read_model(self.record, Job)
+        return read_model(self.record, self._model)
 
     def save_checkpoint(self, learner: Learner, record: AgentRecord, progress: Progress) -> None:
         """Writes a checkpoint, then removes all but the last two."""
@@ -82,6 +97,13 @@ class TrainingFolder(RunFolder):
         self.checkpoints.save(progress.steps, fill)
 
 
+class TrainingFolder(RunOfLearner[Job]):
+    """The folder of a training."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path, JOB, "a training", Job)
+
+
 class Books:
     """Counts what a training does, and writes its learning curve and its checkpoints.
 
@@ -90,12 +112,12 @@ class Books:
     """
 
     def __init__(
-        self, job: Job, learner: Learner, run: TrainingFolder | None, checkpoint: Path | None
+        self, job: Job, learner: Learner, run: RunOfLearner[Any] | None, checkpoint: Path | None
     ) -> None:
         """Begins to count; what a checkpoint has taken is added."""
         self.began = time.monotonic()
         self._job, self._learner, self._run = job, learner, run
-        self._earlier = _seconds(checkpoint)
+        self._earlier = _seconds(checkpoint, job)
         self._log = None if run is None else _Log(run)
 
     @property
@@ -115,14 +137,15 @@ class Books:
 
     def record(self, progress: Progress) -> AgentRecord:
         """The record that is saved with an agent at this point of the training."""
-        job = self._job
+        job, before = self._job, self._job.begun
         return AgentRecord(
             agent=job.agent,
             scenario=job.scenario,
             arguments=job.arguments,
             observers=job.observers,
             training=TrainingRecord(
-                steps=progress.steps,
+                steps=progress.steps + (before.steps if before else 0),
+                demonstrated=progress.demonstrated + (before.demonstrated if before else 0),
                 seed=job.seed,
                 seconds=round(self._earlier + self.seconds, 1),
                 mean_return=finite(progress.mean_return),
@@ -145,7 +168,7 @@ def counted(rows: Rows, progress: Progress) -> Progress:
 class _Log:
     """Adds points to a learning curve, about once a second; goes on from what is in it."""
 
-    def __init__(self, run: TrainingFolder) -> None:
+    def __init__(self, run: RunOfLearner[Any]) -> None:
         self._curve = Curve(run.curve, COLUMNS)
         last = self._curve.last
         self._episodes = int(last[2]) if last and last[2].isdecimal() else 0
@@ -161,9 +184,7 @@ class _Log:
         self._curve.add(row)
 
 
-def _seconds(checkpoint: Path | None) -> float:
-    """How long a training has taken before."""
-    if checkpoint is None:
-        return 0.0
-    record = read_record(checkpoint)
-    return record.training.seconds if record.training else 0.0
+def _seconds(checkpoint: Path | None, job: Job) -> float:
+    """How long a training has taken before, with that of the agent that it began from."""
+    before = job.begun if checkpoint is None else read_record(checkpoint).training
+    return before.seconds if before else 0.0

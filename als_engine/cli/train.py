@@ -25,7 +25,7 @@ from als_engine.texts import command
 if TYPE_CHECKING:
     from als_engine.agents.training import Trained
 
-__all__ = ["train"]
+__all__ = ["check_same", "free_folder", "given", "report", "train"]
 
 _INTERRUPTED = 130
 
@@ -79,6 +79,13 @@ Every = Annotated[
     typer.Option(help="Steps between checkpoints; by default 50000.", min=1, max=MAX_STEPS),
 ]
 Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda; by default auto.")]
+Begin = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="A saved agent to go on from in a new training; its learner, arguments and network.",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the training in --out from its checkpoint.")
 ]
@@ -99,6 +106,7 @@ def train(
     physics: Physics = None,
     checkpoint_every: Every = None,
     device: Device = None,
+    begin: Begin = None,
     resume: Resume = False,
 ) -> None:
     """Train an agent on a scenario; Ctrl-C saves a checkpoint.
@@ -111,16 +119,23 @@ def train(
         "observers": observers,
         "seed": seed,
         "checkpoint_every": checkpoint_every,
+        "begin": begin,
     }
     variable = {"steps": steps, "workers": workers, "device": device}
-    given = scenario_arguments(arguments, sensors=sensors, physics=physics)
+    arguments_given = scenario_arguments(arguments, sensors=sensors, physics=physics)
     config = parse_pairs(settings, "--set")
     if resume:
-        asked = {**fixed, "scenario": id, "arguments": given or None, "config": config or None}
-        trained, folder = _resume(out, _given(asked), _given(variable))
+        asked = {
+            **fixed,
+            "scenario": id,
+            "arguments": arguments_given or None,
+            "config": config or None,
+        }
+        trained, folder = _resume(out, given(asked), given(variable))
     else:
-        trained, folder = _begin(id, out, given, config, _given({**fixed, **variable}))
-    _report(trained, folder)
+        others = given({**fixed, **variable})
+        trained, folder = _begin(id, out, arguments_given, config, others)
+    report(trained, folder)
 
 
 def _begin(
@@ -136,9 +151,9 @@ def _begin(
     preload(arguments)
     if id is None:
         raise ArgumentError("name a scenario; `als list` shows them")
-    name = others.setdefault("agent", "ppo")
+    name = others.get("agent") or ("ppo" if "begin" not in others else "begun")
     others.setdefault("steps", 100_000)
-    folder = out or _free_folder(f"{id.rpartition('/')[2].lower()}-{name.replace('/', '-')}")
+    folder = out or free_folder(id, name)
     with training_bar() as show:
         trained = train_agent(
             id, folder=folder, arguments=arguments, config=config, on_progress=show, **others
@@ -149,6 +164,7 @@ def _begin(
 def _resume(
     out: Path | None, asked: dict[str, Any], variable: dict[str, Any]
 ) -> tuple[Trained, Path]:
+    from als_engine.agents.saving import agent_folder
     from als_engine.agents.training import absolute, read_job, resume_training
     from als_engine.physics.engines import preload
 
@@ -158,6 +174,24 @@ def _resume(
     preload(job["arguments"])
     if "config" in asked:
         asked["config"] = absolute(job["agent"], asked["config"])
+    if "begin" in asked:
+        asked["begin"] = str(agent_folder(asked["begin"]).resolve())
+    check_same(out, job, asked)
+    with training_bar() as show:
+        return resume_training(out, on_progress=show, **variable), out
+
+
+def check_same(out: Path, job: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Refuses to go on with a run as if it had been begun otherwise.
+
+    Args:
+        out: its folder.
+        job: its settings.
+        asked: settings that were given beside --resume; of a dict some of what is in it.
+
+    Raises:
+        ArgumentError: one of them is another; names it.
+    """
     for name, value in asked.items():
         same = (
             {**job[name], **value} == job[name] if isinstance(value, dict) else value == job[name]
@@ -166,12 +200,15 @@ def _resume(
             raise ArgumentError(
                 f"{out} was begun with {name}={job[name]}, which --resume cannot change"
             )
-    with training_bar() as show:
-        return resume_training(out, on_progress=show, **variable), out
 
 
-def _report(trained: Trained, folder: Path) -> None:
+def report(trained: Trained, folder: Path, verb: str = "train") -> None:
     """Says what came of it.
+
+    Args:
+        trained: what came of it.
+        folder: where it is.
+        verb: the command that goes on with it.
 
     Raises:
         typer.Exit: it was interrupted.
@@ -180,7 +217,7 @@ def _report(trained: Trained, folder: Path) -> None:
     if trained.stopped:
         say(
             f"Stopped at step {progress.steps:,} of {progress.total:,}. "
-            f"Go on with: {command('als', 'train', '--resume', '--out', folder)}",
+            f"Go on with: {command('als', verb, '--resume', '--out', folder)}",
             error=True,
         )
         raise typer.Exit(_INTERRUPTED)
@@ -195,12 +232,14 @@ def _report(trained: Trained, folder: Path) -> None:
     say(f"Saved to {folder}. See how good it is: {command('als', 'evaluate', folder)}")
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
+def given(values: dict[str, Any]) -> dict[str, Any]:
+    """What was given of some options."""
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _free_folder(name: str) -> Path:
-    """`runs/name`, or with a number behind it where that exists."""
+def free_folder(scenario: str, agent: str) -> Path:
+    """`runs/scenario-agent`, or with a number behind it where that exists."""
+    name = f"{scenario.rpartition('/')[2].lower()}-{agent.replace('/', '-')}"
     folder = Path("runs") / name
     number = 1
     while folder.exists():

@@ -41,7 +41,7 @@ class Recent:
     would be those that end early, all of them successes perhaps, while the others still run.
 
     Attributes:
-        episodes: ended so far, whether they count already or not.
+        episodes: ended so far that count, or will as soon as those before them have ended.
     """
 
     def __init__(self, num_worlds: int) -> None:
@@ -58,7 +58,11 @@ class Recent:
         self._began[:] = self._now
 
     def step(
-        self, ended: NDArray[np.bool_], returns: NDArray[np.float64], success: NDArray[np.generic]
+        self,
+        ended: NDArray[np.bool_],
+        returns: NDArray[np.float64],
+        success: NDArray[np.generic],
+        counting: NDArray[np.bool_] | None = None,
     ) -> None:
         """Notes which episodes a step has ended.
 
@@ -66,15 +70,16 @@ class Recent:
             ended: (worlds,).
             returns: (worlds,), of the episodes that have ended.
             success: (worlds,), likewise.
+            counting: (worlds,), whose episodes count; None for all.
         """
         self._now += 1
         worlds = np.flatnonzero(ended).tolist()
-        for world in worlds:
-            done = int(self._began[world]), world, float(returns[world]), float(success[world])
-            heapq.heappush(self._waiting, done)
         if not worlds:
             return
-        self.episodes += len(worlds)
+        for world in worlds if counting is None else np.flatnonzero(ended & counting).tolist():
+            done = int(self._began[world]), world, float(returns[world]), float(success[world])
+            heapq.heappush(self._waiting, done)
+            self.episodes += 1
         self._began[ended] = self._now
         oldest = int(self._began.min())
         while self._waiting and self._waiting[0][0] < oldest:

@@ -91,6 +91,7 @@ class Rows(DeepCopied):
         self._returns: FloatArray = np.zeros_like(self.final_returns)
         self._term_returns: FloatArray = np.zeros_like(self.final_term_returns)
         self._lengths: NDArray[np.int64] = np.zeros_like(self.final_lengths)
+        self._counting: BoolArray | None = None
         self._seeds: list[int | None] = [None] * self.num_worlds
         self._spread: tuple[Callable[..., int], tuple[int, ...]] | None = None
         # Whether an exception has come between the worlds' step and the sums that are kept here.
@@ -172,7 +173,7 @@ class Rows(DeepCopied):
         self._lengths += 1
         ended = self.ended_worlds
         success = worlds.final_metrics["success"]
-        self.recent.step(ended, self._returns.mean(axis=1), success)
+        self.recent.step(ended, self._returns.mean(axis=1), success, self._counting)
         if ended.any():
             for final, sums in (
                 (self.final_returns, self._returns),
@@ -190,6 +191,16 @@ class Rows(DeepCopied):
         """
         if self._broken:
             raise ResetNeededError("call reset(): the last step or reset broke off in the middle")
+
+    def count_only(self, worlds: BoolArray | None) -> None:
+        """Lets the episodes of some worlds alone count in `recent`, as they are when they end.
+
+        For learners whose worlds others drive at times, which says nothing of the learner.
+
+        Args:
+            worlds: (worlds,), looked at in every step; None for all.
+        """
+        self._counting = worlds
 
     def spoil(self) -> None:
         """Lets nobody go on before a reset: what the caller did with the last step broke off."""

@@ -373,6 +373,7 @@ class Rounds:
             before = record.training
             training = TrainingRecord(
                 steps=(before.steps if before else 0) + state.steps,
+                demonstrated=before.demonstrated if before else 0,
                 seed=self.job.seed,
                 seconds=(before.seconds if before else 0.0) + state.seconds,
                 mean_return=float(found.returns.mean()),

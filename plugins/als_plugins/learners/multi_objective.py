@@ -76,6 +76,7 @@ class MultiObjective(PPO):
 
     id = "multi-objective"
     parameters_class: ClassVar[type[Hyperparameters]] = MultiObjectiveParameters
+    shapes = (*PPO.shapes, "terms")
     parameters: MultiObjectiveParameters
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -23,6 +23,9 @@ from als_plugins.learners.hyperparameters import Hyperparameters, parse
 from als_plugins.learners.row_wise import CHUNK, RowStates, RowWise, filled
 from als_plugins.learners.setup import few_threads, resolved
 
+if TYPE_CHECKING:
+    from als_plugins.learners.student import Student
+
 __all__ = ["NetworkLearner", "masks_apart"]
 
 
@@ -32,6 +35,13 @@ class NetworkLearner(Learner):
     samples: ClassVar[bool] = True
     bears_missing_sensors: ClassVar[bool] = True
     paths = ("pretrained",)
+    shapes: ClassVar[tuple[str, ...]] = (
+        "encoder",
+        "encoder_config",
+        "net_arch",
+        "tuning",
+        "lora_rank",
+    )
     id: ClassVar[str]
     parameters_class: ClassVar[type[Hyperparameters]]
     action_spaces: ClassVar[tuple[type[gymnasium.Space[Any]], ...]] = (
@@ -73,6 +83,14 @@ class NetworkLearner(Learner):
     def network_space(self) -> gymnasium.spaces.Dict:
         """What the network reads."""
         return self.observation_space
+
+    def student(self) -> Student:
+        """What learns from demonstrations in its place.
+
+        Raises:
+            ArgumentError: it cannot learn from them.
+        """
+        raise ArgumentError(f"{self.id} cannot learn from demonstrations: use mappo or ppo")
 
     # -- acting -----------------------------------------------------------------------------------
 

@@ -25,6 +25,8 @@ from als_plugins.learners.network_learner import masks_apart
 from als_plugins.learners.recurrent import RecurrentAlgorithm
 from als_plugins.learners.rows import draw
 from als_plugins.learners.sb3 import SB3Learner
+from als_plugins.learners.sb3_student import SB3Student
+from als_plugins.learners.student import Student
 
 __all__ = ["PPO", "MaskablePPO", "RecurrentPPO"]
 
@@ -52,6 +54,10 @@ class PPO(SB3Learner):
             "n_steps": steps,
             **self.parameters.model_dump(include=names),
         }
+
+    def student(self) -> Student:
+        """See `NetworkLearner.student`; what is made of PPO reads more than an observation."""
+        return SB3Student(self) if type(self) is PPO else super().student()
 
 
 class MaskablePPO(PPO):
@@ -86,6 +92,7 @@ class RecurrentPPO(PPO):
     id = "recurrent-ppo"
     algorithm = RecurrentAlgorithm
     parameters_class = RecurrentPPOParameters
+    shapes = (*PPO.shapes, "lstm_hidden_size", "n_lstm_layers")
     parameters: RecurrentPPOParameters
 
     @property

@@ -53,13 +53,21 @@ class SB3Learner(NetworkLearner):
         """The network."""
         if self._policy is None:
             with Generators(spread("weights", 0)):
-                self._policy = self.algorithm.policy_aliases[self.policy_name](
-                    channels_first(self.network_space()),
-                    self.action_space,
-                    self._learning_rate,
-                    **self.policy_arguments(),
-                )
+                self._policy = self._make_policy()
         return self._policy
+
+    def _make_policy(self) -> BasePolicy:
+        return self.algorithm.policy_aliases[self.policy_name](
+            channels_first(self.network_space()),
+            self.action_space,
+            self._learning_rate,
+            **self.policy_arguments(),
+        )
+
+    def begin(self) -> None:
+        """Makes the network, drawn with torch's generator, unless it is there."""
+        if self._policy is None:
+            self._policy = self._make_policy()
 
     def _choose(
         self,

@@ -75,6 +75,7 @@ class QLearning(Learner):
     """Q-learning (Watkins 1989): the value of what follows is that of its best action."""
 
     id: ClassVar[str] = "q-learning"
+    shapes = ("things", "body")
 
     def __init__(
         self,

@@ -7,9 +7,7 @@ Stable-Baselines3's PPO; `MappoParameters` has what is added.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -20,24 +18,26 @@ from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from torch import Tensor
 
-from als_engine.agents.agent import REPORT_EVERY, Observation, Progress, Training
+from als_engine.agents.agent import Observation, Progress, Training
 from als_engine.errors import SavedFileError
 from als_engine.limits import STEPS, check_memory
 from als_engine.seeding import Generators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.encoders.tuning import SHIFT, begun_encoder, moved_pictures, shifted, tuned
+from als_plugins.learners.clock import Clock, UpdateLog
 from als_plugins.learners.network_learner import NetworkLearner, masks_apart
 from als_plugins.learners.row_wise import choose
 from als_plugins.learners.setup import device, few_threads
-from als_plugins.mappo.heads import ChoiceHead, Choices, Normal
+from als_plugins.mappo.heads import ChoiceHead, Choices, Distribution, Normal
 from als_plugins.mappo.network import ActorCritic
 from als_plugins.mappo.parameters import MappoParameters
 from als_plugins.mappo.rollout import Batch, Rollout
+from als_plugins.mappo.student import MappoStudent
 from als_plugins.optimizer_state import expected_arrays, optimizer_arrays, restore_optimizer
 
 if TYPE_CHECKING:
     from als_engine.envs.rows import Rows
-    from als_plugins.event_log import EventLog
+    from als_plugins.learners.student import Student
 
 __all__ = ["Mappo"]
 
@@ -77,6 +77,15 @@ class Mappo(NetworkLearner):
                 self._policy = self._build()
         return self._policy
 
+    def begin(self) -> None:
+        """Makes the network, drawn with torch's generator, unless it is there."""
+        if self._policy is None:
+            self._policy = self._build()
+
+    def student(self) -> Student:
+        """See `NetworkLearner.student`."""
+        return MappoStudent(self)
+
     def _build(self) -> ActorCritic:
         parameters = self.parameters
         encoder = begun_encoder(
@@ -96,12 +105,9 @@ class Mappo(NetworkLearner):
     ) -> tuple[NDArray[Any], None]:
         """The best actions of a chunk, or with generators sampled ones."""
         self.policy.eval()
-        sensed, masks = masks_apart(observation)
-        policy = self.policy.distribution(
-            self._tensors(sensed), None if masks is None else self._tensor(masks)
-        )
+        policy = self.masked_distribution(observation)
         if generators is None:
-            return self._inside(policy.best()), None
+            return self.inside(policy.best()), None
         if isinstance(policy, Choices):
             return policy.joined([choose(log.exp(), generators) for log in policy.logs]), None
         assert isinstance(policy, Normal)
@@ -109,12 +115,12 @@ class Mappo(NetworkLearner):
         for row, generator in enumerate(generators):
             noise[row] = generator.standard_normal(noise.shape[1])
         drawn = policy.mean + policy.deviation * torch.as_tensor(noise, device=policy.mean.device)
-        return self._inside(drawn.reshape(policy.best().shape)), None
+        return self.inside(drawn.reshape(policy.best().shape)), None
 
     def _device(self) -> torch.device:
         return next(self.policy.parameters()).device
 
-    def _inside(self, actions: Tensor) -> NDArray[Any]:
+    def inside(self, actions: Tensor) -> NDArray[Any]:
         """Actions as the worlds take them: numbers are clipped to the bounds of the space."""
         found: NDArray[Any] = actions.cpu().numpy()
         if isinstance(self.action_space, Box):
@@ -163,8 +169,8 @@ class Mappo(NetworkLearner):
 
     def _learn(self, rows: Rows, training: Training) -> Progress:
         parameters, self._steps = self.parameters, 0
-        if self._policy is None and training.resume is None:
-            self._policy = self._build()
+        if training.resume is None:
+            self.begin()
         if training.resume is not None:
             self.load_weights(training.resume)
         network = self.policy.to(device(training.device))
@@ -176,7 +182,8 @@ class Mappo(NetworkLearner):
         values = sum(math.prod(space.shape or ()) for space in self.observation_space.values())
         check_memory(f"{self.id}: {steps} steps", 4 * steps * rows.num_rows * (values + masks))
         rollout = Rollout(steps, rows, masks, self._device())
-        log, clock = _Log(training, rows), _Clock(training, rows, self._steps)
+        log = UpdateLog(training.logs, rows.recent)
+        clock = Clock(training, lambda steps: training.progress(steps, rows.recent), self._steps)
         rows.seed(training.seed)
         rows.reset()
         while self._steps < training.steps:
@@ -206,7 +213,7 @@ class Mappo(NetworkLearner):
         return sum(head.sizes)
 
     @torch.no_grad()
-    def _collect(self, rollout: Rollout, rows: Rows, training: Training, clock: _Clock) -> bool:
+    def _collect(self, rollout: Rollout, rows: Rows, training: Training, clock: Clock) -> bool:
         """Fills the rollout; False where it was told to stop."""
         network, parameters = self.policy, self.parameters
         masked, cut = self._mask_size() > 0, []
@@ -221,7 +228,7 @@ class Mappo(NetworkLearner):
             rollout.actions[step] = actions
             rollout.log_probs[step] = policy.log_prob(actions)
             rollout.values[step] = network.scale.back(values)
-            rows.step(self._inside(actions))
+            rows.step(self.inside(actions))
             rollout.rewards[step].copy_(torch.from_numpy(rows.rewards))
             ended = rows.ended
             rollout.ended[step].copy_(torch.from_numpy(ended))
@@ -232,7 +239,7 @@ class Mappo(NetworkLearner):
             clock.report(self._steps)
         rollout.rewards.mul_(parameters.reward_scale)
         self._bootstrap(rollout, cut)
-        follows = network.value(self._tensors(rows.observations))
+        follows = network.value(self.tensors(rows.observations))
         rollout.reckon(follows, parameters.gamma, parameters.gae_lambda)
         return True
 
@@ -245,7 +252,7 @@ class Mappo(NetworkLearner):
         if not cut:
             return
         last = {key: np.concatenate([each[2][key] for each in cut]) for key in cut[0][2]}
-        values = self.policy.value(self._tensors(last)) * self.parameters.gamma
+        values = self.policy.value(self.tensors(last)) * self.parameters.gamma
         first = 0
         for step, which, _ in cut:
             count = int(which.sum())
@@ -253,8 +260,16 @@ class Mappo(NetworkLearner):
             rollout.rewards[step, chosen] += values[first : first + count]
             first += count
 
-    def _tensors(self, observation: Observation) -> dict[str, Tensor]:
+    def tensors(self, observation: Observation) -> dict[str, Tensor]:
+        """An observation as the network reads it, on its device."""
         return {key: self._tensor(array) for key, array in observation.items()}
+
+    def masked_distribution(self, observation: Observation) -> Distribution:
+        """What to do, and nothing that an action mask among the observations rules out."""
+        sensed, masks = masks_apart(observation)
+        return self.policy.distribution(
+            self.tensors(sensed), None if masks is None else self._tensor(masks)
+        )
 
     def _tensor(self, array: NDArray[Any]) -> Tensor:
         return torch.from_numpy(array).to(self._device())
@@ -293,7 +308,7 @@ class Mappo(NetworkLearner):
 
     def _loss(self, batch: Batch, entropy_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
         parameters, network = self.parameters, self.policy
-        policy, values = network(self._augmented(batch.observation), batch.masks)
+        policy, values = network(self.augmented(batch.observation), batch.masks)
         log_ratio = policy.log_prob(batch.actions) - batch.log_probs
         ratio, advantages = log_ratio.exp(), batch.advantages
         if parameters.normalise_advantage and len(advantages) > 1:
@@ -317,55 +332,14 @@ class Mappo(NetworkLearner):
             }
         return loss, found
 
-    def _augmented(self, observation: dict[str, Tensor]) -> dict[str, Tensor]:
+    def augmented(self, observation: dict[str, Tensor]) -> dict[str, Tensor]:
+        """An observation as it is learnt from."""
         if not self._pictures:
             return observation
         return {
             key: shifted(array, SHIFT) if key in self._pictures else array
             for key, array in observation.items()
         }
-
-
-class _Clock:
-    """Reports progress and asks for checkpoints, each in its time."""
-
-    def __init__(self, training: Training, rows: Rows, steps: int) -> None:
-        self._training, self._recent = training, rows.recent
-        self._reported, self._checkpoint_at = 0.0, steps + training.checkpoint_every
-
-    def report(self, steps: int) -> None:
-        """Says how far it has come, if it is time to."""
-        if time.monotonic() - self._reported >= REPORT_EVERY:
-            self._reported = time.monotonic()
-            self._training.on_progress(self._training.progress(steps, self._recent))
-
-    def check(self, steps: int) -> None:
-        """Has a checkpoint written after an update, if it is time to."""
-        # The last steps end with a saved agent anyway.
-        if self._checkpoint_at <= steps < self._training.steps:
-            self._checkpoint_at = steps + self._training.checkpoint_every
-            self._training.on_checkpoint(self._training.progress(steps, self._recent))
-
-
-class _Log:
-    """Writes TensorBoard logs, where they are wanted and can be written."""
-
-    def __init__(self, training: Training, rows: Rows) -> None:
-        self._recent = rows.recent
-        self._events: EventLog | None = None
-        if training.logs is not None and find_spec("tensorboard") is not None:
-            from als_plugins.event_log import EventLog
-
-            self._events = EventLog(training.logs)
-
-    def add(self, values: dict[str, float], steps: int) -> None:
-        """Writes the numbers of an update."""
-        if self._events is None:
-            return
-        if not math.isnan(self._recent.mean_return):
-            values["rollout/ep_rew_mean"] = self._recent.mean_return
-            values["rollout/success_rate"] = self._recent.success
-        self._events.add(values, steps)
 
 
 def _means(sums: dict[str, Tensor], batches: int, rollout: Rollout) -> dict[str, float]:

@@ -67,3 +67,13 @@ def test_how_agents_act_is_one_rule_and_nobody_explores(agent, mode, how) -> Non
     if how == "best":
         best, _ = made.act(seen, None, True)
         assert all(np.array_equal(made.act(seen, None, False)[0], best) for _ in range(20))
+
+
+def test_episodes_that_do_not_count_keep_nobody_waiting() -> None:
+    recent = Recent(2)
+    recent.reset()
+    ends, first = np.array([True, True]), np.array([True, False])
+    for _ in range(3):
+        recent.step(ends, np.array([1.0, -99.0]), ends, counting=first)
+    assert recent.episodes == 3
+    assert recent.mean_return == 1.0

@@ -1,0 +1,1 @@
+"""Imitation: agents that learn from demonstrations."""

@@ -1,0 +1,124 @@
+"""Gradient steps towards demonstrated actions, while demonstrations come in."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+
+from als_plugins.imitation.kept import Batch
+from als_plugins.imitation.parameters import ImitationParameters
+from als_plugins.learners.clock import UpdateLog
+from als_plugins.learners.student import Student
+
+__all__ = ["Imitation", "Steps", "make_optimizer"]
+
+_LOG_EVERY = 2_048
+"""Demonstrated steps between two entries in the log."""
+
+
+class Steps(Protocol):
+    """Demonstrated steps to learn from.
+
+    Attributes:
+        room: how many there can be.
+    """
+
+    room: int
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def batch(self, size: int) -> Batch:
+        """Some of them, drawn at random."""
+
+
+def make_optimizer(student: Student, rate: float) -> torch.optim.Optimizer:
+    """Adam, or AdamW where weights decay, over all that learns."""
+    weights = [each for each in student.policy.parameters() if each.requires_grad]
+    decay = student.parameters.weight_decay
+    if decay:
+        return torch.optim.AdamW(weights, rate, eps=1e-5, weight_decay=decay)
+    return torch.optim.Adam(weights, rate, eps=1e-5)
+
+
+class Imitation:
+    """Learns what was shown: likely actions, and for the critic what followed them.
+
+    Attributes:
+        steps: demonstrated so far. total: how many there will be.
+    """
+
+    def __init__(
+        self,
+        student: Student,
+        optimizer: torch.optim.Optimizer,
+        parameters: ImitationParameters,
+        log: UpdateLog,
+        total: int,
+        steps: int = 0,
+    ) -> None:
+        """Takes who learns, and how far it is.
+
+        Args:
+            student: who learns; its network is there.
+            optimizer: of its weights.
+            parameters: how it learns.
+            log: where losses go.
+            total: demonstrated steps in all.
+            steps: demonstrated before.
+        """
+        self.student, self.parameters = student, parameters
+        self.steps, self.total = steps, total
+        self._optimizer, self._log = optimizer, log
+        self._starts = parameters.learning_starts(total)
+        self._due, self._logged = 0.0, steps
+        self._sums, self._updates = {"policy": 0.0, "value": 0.0}, 0
+
+    def learn(self, new: int, data: Steps) -> None:
+        """Counts new demonstrated steps, and takes the gradient steps that are due by then."""
+        self.steps += new
+        if len(data) < min(self._starts, data.room):
+            return
+        self._due += new * self.parameters.passes / self.parameters.imitation_batch
+        if self._due < 1.0:
+            return
+        self.student.train(True)
+        left = max(0.0, 1.0 - self.steps / self.total)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self.parameters.imitation_rate * left
+        while self._due >= 1.0:
+            self._due -= 1.0
+            self._update(data.batch(self.parameters.imitation_batch))
+        self.student.train(False)
+        self._write()
+
+    def _update(self, batch: Batch) -> None:
+        student = self.student
+        logs, values = student.judge(batch.observation, batch.actions)
+        loss = policy_loss = -logs.mean()
+        returns = torch.from_numpy(batch.returns).to(values.device)
+        known = ~torch.isnan(returns)
+        if known.any():
+            value_loss = student.value_loss(values[known], returns[known])
+            loss = loss + student.parameters.vf_coef * value_loss
+            self._sums["value"] += float(value_loss.detach())
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(
+            student.policy.parameters(), student.parameters.max_grad_norm
+        )
+        self._optimizer.step()
+        student.fit_deviation(batch.actions)
+        self._sums["policy"] += float(policy_loss.detach())
+        self._updates += 1
+
+    def _write(self) -> None:
+        if self.steps - self._logged < _LOG_EVERY:
+            return
+        means = {
+            f"imitation/{key}_loss": value / self._updates for key, value in self._sums.items()
+        }
+        self._log.add(means, self.steps)
+        self._logged, self._updates = self.steps, 0
+        self._sums = dict.fromkeys(self._sums, 0.0)

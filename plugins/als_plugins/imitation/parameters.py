@@ -1,0 +1,53 @@
+"""The hyperparameters of imitation, which stand beside those of the learner that imitates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from als_plugins.learners.hyperparameters import Rate, Share
+
+__all__ = ["ImitationParameters", "divided"]
+
+_KEPT_BYTES: Final = 1 << 30
+
+
+class ImitationParameters(BaseModel):
+    """How demonstrations are learnt from.
+
+    Attributes:
+        passes: gradient passes for each new demonstrated step, over all that are kept.
+        imitation_rate: the learning rate of Adam; it falls to 0 along the imitation.
+        imitation_batch: demonstrated steps in a gradient step.
+        handover: the part of the imitation along which the source's share of the episodes falls
+            from 1 to 0, with the method `dagger`.
+        kept: demonstrated steps that are kept; None for as many as fit into 1 GiB. When there is
+            no more room, new ones replace others at random.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    passes: Annotated[float, Field(gt=0.0, le=1_000.0)] = 8.0
+    imitation_rate: Rate = 1e-3
+    imitation_batch: Annotated[int, Field(ge=2, le=100_000)] = 256
+    handover: Share = 0.3
+    kept: Annotated[int, Field(ge=100, le=100_000_000)] | None = None
+
+    def room_for(self, step_bytes: int, steps: int) -> int:
+        """Demonstrated steps that are kept, of so many that there will be."""
+        return min(steps, self.kept or max(1_000, _KEPT_BYTES // step_bytes))
+
+    def learning_starts(self, steps: int) -> int:
+        """Demonstrated steps that have to be there before anything is learnt from them."""
+        return min(4_096, steps // 10)
+
+
+def divided(config: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Hyperparameters of imitation, and those of the learner."""
+    names = ImitationParameters.model_fields
+    return (
+        {name: value for name, value in config.items() if name in names},
+        {name: value for name, value in config.items() if name not in names},
+    )

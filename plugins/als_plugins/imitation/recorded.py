@@ -1,0 +1,121 @@
+"""Demonstrations from a dataset: whoever acted in it is imitated, and cannot be asked for more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.agents.agent import Training
+from als_engine.errors import ArgumentError
+from als_engine.seeding import spread
+from als_plugins.experience.cache import open_source
+from als_plugins.experience.dataset import Experience
+from als_plugins.experience.records import RECORD, SourceRecord, read_dataset
+from als_plugins.imitation.imitation import Imitation
+from als_plugins.imitation.kept import Batch, returns_to_go
+from als_plugins.learners.clock import Clock
+
+if TYPE_CHECKING:
+    from als_plugins.learners.network_learner import NetworkLearner
+
+__all__ = ["Recorded", "is_dataset", "study"]
+
+
+def is_dataset(name: str) -> bool:
+    """Whether there is a dataset in a folder of that name."""
+    return (Path(name) / RECORD).is_file()
+
+
+class Recorded:
+    """The steps of a dataset that a learner can imitate: those of its train part.
+
+    Attributes:
+        steps: how many there are, and can be (`room`).
+    """
+
+    def __init__(self, folder: str, scenario: str, learner: NetworkLearner) -> None:
+        """Opens a dataset.
+
+        Args:
+            folder: what `als collect` wrote.
+            scenario: whose episodes are read.
+            learner: who imitates.
+
+        Raises:
+            ArgumentError: it is of another scenario, or has other actions or sensors.
+            SavedFileError: it is damaged.
+        """
+        dataset = read_dataset(Path(folder))
+        sources = [each for each in dataset.sources if each.scenario == scenario and each.episodes]
+        if not sources:
+            held = ", ".join(dict.fromkeys(each.scenario for each in dataset.sources)) or "nothing"
+            raise ArgumentError(f"{folder} has no episodes of {scenario}, but of {held}")
+        for source in sources:
+            _check_fits(folder, source, learner)
+        keys = list(learner.observation_space.spaces)
+        opened = [open_source(Path(folder), source, lambda done, total: None) for source in sources]
+        part = Experience(Path(folder), opened, keys).part("train")
+        self._windows = part.windows(1)
+        self._rng = np.random.default_rng(0)
+        self.steps = self.room = len(self._windows)
+        if not self.steps:
+            raise ArgumentError(f"{folder} has no episode in its train part: collect more of them")
+        gamma, scale = learner.parameters.gamma, learner.parameters.reward_scale
+        self._returns: NDArray[np.float32] = np.concatenate(
+            [
+                returns_to_go(
+                    chosen.arrays.arrays["rewards"][start : start + length] * scale, gamma
+                )
+                for chosen in part.sources
+                for start, length in zip(chosen.starts, chosen.lengths, strict=True)
+            ]
+        ).astype(np.float32)
+
+    def seed(self, seed: int, steps: int) -> None:
+        """Seeds what makes a batch, from so many steps of an imitation on."""
+        self._rng = np.random.default_rng(spread("imitation", seed, steps))
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def batch(self, size: int) -> Batch:
+        """Some steps, drawn at random."""
+        chosen = self._rng.integers(self.steps, size=size)
+        found = self._windows.take(chosen)
+        observation = {key: array[:, 0] for key, array in found.observation.items()}
+        return Batch(observation, found.actions[:, 0], self._returns[chosen])
+
+
+def study(imitation: Imitation, data: Recorded, training: Training, clock: Clock) -> bool:
+    """Learns from a dataset as if its steps came in one by one; False where it was told to stop."""
+    parameters = imitation.parameters
+    at_once = max(1, round(parameters.imitation_batch / parameters.passes))
+    while imitation.steps < imitation.total:
+        if training.should_stop():
+            return False
+        imitation.learn(min(at_once, imitation.total - imitation.steps), data)
+        clock.report(imitation.steps)
+        clock.check(imitation.steps)
+    return True
+
+
+def _check_fits(folder: str, source: SourceRecord, learner: NetworkLearner) -> None:
+    shown: Any = source.actions.space
+    if shown != learner.action_space:
+        raise ArgumentError(
+            f"{folder} has other actions than {source.scenario} here: {shown}, not "
+            f"{learner.action_space}: give the action mode that it was collected with"
+        )
+    for key, space in learner.observation_space.spaces.items():
+        found = source.observations.get(key)
+        if found is None:
+            has = ",".join(source.observations)
+            raise ArgumentError(f'{folder} was collected without the sensor "{key}": use {has}')
+        if (found.shape, np.dtype(found.dtype)) != (space.shape, space.dtype):
+            raise ArgumentError(
+                f'the sensor "{key}" is {found.dtype} {found.shape} in {folder}, and here '
+                f"{space.dtype} {space.shape}"
+            )
