@@ -132,6 +132,7 @@ class TrainedAgent:
         curve: (environment steps, mean training return) points.
         steps: environment steps. seconds: of wall-clock time.
         attempts: how often the training was begun, for people to read.
+        demonstrated: steps whose action somebody else has shown.
     """
 
     files: Mapping[str, bytes]
@@ -139,3 +140,4 @@ class TrainedAgent:
     steps: int = 0
     seconds: float = 0.0
     attempts: int = 1
+    demonstrated: int = 0

@@ -71,6 +71,7 @@ class Standing:
         score, gap: interquartile mean and optimality gap over all entries; None when it lacks some.
         rank: None when it does not rank.
         provisional: whether it has too few seeds.
+        steps: of a training, on average. demonstrated: those of them that somebody else has shown.
     """
 
     label: str
@@ -86,6 +87,8 @@ class Standing:
     gap: Interval | None = None
     rank: int | None = None
     provisional: bool = False
+    steps: int = 0
+    demonstrated: int = 0
 
     @property
     def key(self) -> tuple[str, str]:
@@ -101,6 +104,13 @@ class Standing:
     def failures(self) -> list[tuple[str, int, str]]:
         """Entry, training seed and reason of each unit that failed."""
         return [(e, seed, why) for e, c in self.cells.items() for seed, why in c.failures.items()]
+
+    @property
+    def shown(self) -> str:
+        """What it was shown, in words; empty for nothing."""
+        if not self.demonstrated:
+            return ""
+        return f"{self.demonstrated:,} of {self.steps:,} steps demonstrated"
 
     def groups(self, entries: Sequence[str]) -> list[list[float]]:
         """Its normalized scores, one list for each entry."""
@@ -167,6 +177,7 @@ def read_standings(store: Store, run: str | None = None) -> Standings:
                 store.failures(r.key),
                 store.verdicts(r.key),
                 store.players(r.key),
+                store.efforts(r.key),
             )
             for r in members
             if _plays_the_same(r, main)
@@ -273,6 +284,7 @@ def _line(
     complete = bool(counted) and not missing
     tier, bundle = _tier(results, agent)
     players = sorted(results.players.get(agent, ()))
+    steps, demonstrated = map(round, results.efforts.get(agent, (0.0, 0.0)))
     return Standing(
         label=printable(agent),
         run=results.run.key,
@@ -287,6 +299,8 @@ def _line(
         score=interquartile_interval(groups) if complete else None,
         gap=optimality_gap(groups) if complete else None,
         provisional=not {agent, *players} & {*YARDSTICKS} and len(seeds) < seeds_wanted(suite),
+        steps=steps,
+        demonstrated=demonstrated,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from als_bench.board.parts import marks
 from als_bench.records import RunRecord, Unit
 from als_bench.results.store import SeedMean, Store, StoreWriter
 from als_bench.running.cells import Results, decimals
@@ -321,3 +322,13 @@ def test_what_is_nearly_zero_has_no_sign():
         "-0.01",
         "1.00",
     ]
+
+
+def test_what_was_demonstrated_is_said_beside_the_steps() -> None:
+    efforts = {"ppo": (600_000.0, 200_000.0), "dqn": (600_000.0, 0.0)}
+    found = standings([Results(RUN, means({"ppo": SURE, "dqn": SURE}), efforts=efforts)])
+    assert row(found, "ppo").shown == "200,000 of 600,000 steps demonstrated"
+    assert row(found, "dqn").shown == ""
+    assert marks(row(found, "ppo"))[-1] == ("demonstrated", row(found, "ppo").shown)
+    lines = {each["agent"]: each for each in found.as_dict()["agents"]}
+    assert (lines["ppo"]["steps"], lines["ppo"]["demonstrated"]) == (600_000, 200_000)

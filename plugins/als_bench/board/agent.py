@@ -42,6 +42,8 @@ def _summary(store: Store, row: Standing) -> list[tuple[str, str]]:
         ("score", score(row.score) if row.score else "none"),
         ("optimality gap", score(row.gap) if row.gap else "none"),
         ("training seeds", str(row.seeds)),
+        ("training steps", f"{row.steps:,}" if row.steps else "none"),
+        ("demonstrated", row.shown or "nothing"),
         ("tier", "yardstick" if row.is_yardstick else row.tier),
         ("lacks", row.missing or "nothing"),
         ("crashed units", str(len(row.failures))),

@@ -109,6 +109,8 @@ def marks(row: Standing, cell: Cell | None = None) -> list[tuple[str, str]]:
         found.append(("provisional", f"provisional: {seeds}"))
     if row.missing and cell is None:
         found.append(("incomplete", f"incomplete: {row.missing} missing"))
+    if row.shown and cell is None:
+        found.append(("demonstrated", row.shown))
     crashed = len(cell.failures if cell else row.failures)
     if crashed:
         found.append(("crashed", f"crashed in {crashed} unit{'s' * (crashed > 1)}"))

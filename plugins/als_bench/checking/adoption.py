@@ -82,6 +82,7 @@ def training_of(bundle: Bundle, unit: UnitRecord) -> TrainedAgent | None:
         steps=claimed.steps,
         seconds=claimed.seconds,
         attempts=claimed.attempts,
+        demonstrated=claimed.demonstrated,
     )
 
 

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import (
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from als_bench.claims import canonical_json, digest_of, origin_of
 from als_engine.agents.saving import Model, Name
@@ -78,6 +84,7 @@ class TrainingClaims(Model):
         seconds: of wall-clock time.
         attempts: how often the training was begun.
         curve: (environment steps, mean training return) points.
+        demonstrated: steps whose action somebody else has shown; not written where there are none.
     """
 
     steps: int = Field(ge=0, le=STEPS)
@@ -87,6 +94,15 @@ class TrainingClaims(Model):
     curve: Annotated[
         tuple[tuple[Annotated[int, Field(ge=0, le=STEPS)], float], ...], Field(max_length=10_000)
     ]
+    demonstrated: int = Field(default=0, ge=0, le=STEPS)
+
+    @model_serializer(mode="wrap")
+    def _as_ever(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Bundles without demonstrations have the bytes that they always had."""
+        fields: dict[str, Any] = usual(self)
+        if not self.demonstrated:
+            del fields["demonstrated"]
+        return fields
 
 
 class Scores(Model):

@@ -195,6 +195,7 @@ def _unit_record(suite: SuiteSpec, source: Source) -> UnitRecord:
             budget=entry.steps,
             seconds=trained.seconds,
             attempts=trained.attempts,
+            demonstrated=trained.demonstrated,
             curve=tuple((int(steps), float(mean)) for steps, mean in trained.curve),
         ),
         log=f"logs/{digest_of([unit.entry, unit.agent, unit.seed])[:16]}.safetensors",

@@ -137,6 +137,8 @@ def _remarks(row: Standing) -> list[str]:
     remarks = ["provisional*"] if row.provisional else []
     if row.missing:
         remarks.append(f"incomplete: {row.missing} missing")
+    if row.shown:
+        remarks.append(row.shown)
     if row.failures:
         remarks.append(f"crashed in {len(row.failures)} unit{'s' * (len(row.failures) > 1)}")
     return remarks

@@ -140,6 +140,11 @@ class _Writer:
                     "VALUES (?, ?, ?, ?, ?, ?)",
                     (number, *row, float(trained.seconds), int(trained.attempts)),
                 )
+                if trained.demonstrated:
+                    connection.execute(
+                        "INSERT INTO demonstrations (unit, demonstrated) VALUES (?, ?)",
+                        (number, int(trained.demonstrated)),
+                    )
                 connection.execute("DELETE FROM failures WHERE unit = ?", (number,))
             elif stored != row:
                 names = ("agent", "curve", "steps")

@@ -67,8 +67,10 @@ EPISODE: Final = _shape(
     tuple[_Count, _Integer, _Integer, _Count, _Number, _Share, Literal[0, 1], _Integer, _Metrics]
 )
 """Number, seed, level, length, total, success, terminated, chain, metrics."""
-TRAINING: Final = _shape(tuple[_Digest, _Curve, _Count, _Number, _Count])
-"""Digest of the agent's files, curve, steps, seconds, attempts."""
+TRAINING: Final = _shape(tuple[_Digest, _Curve, _Count, _Number, _Count, _Count])
+"""Digest of the agent's files, curve, steps, seconds, attempts, demonstrated steps."""
+EFFORT: Final = _shape(tuple[_Name, _Number, _Number])
+"""Agent, and the means of its trainings' steps and demonstrated steps."""
 FAILURE: Final = _shape(tuple[_Key, _Name, _Name, _Integer, _Text])
 """A unit and why it has no further episodes."""
 VERDICT: Final = _shape(tuple[_Name, _Tier, _Digest, _Text])

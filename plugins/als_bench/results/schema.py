@@ -49,6 +49,11 @@ PATIENCE: Final = 120.0
 EPISODE_COLUMNS: Final = ("seed", "level", "length", "total", "success", "terminated", "chain")
 """Of the table `episodes`, after its key."""
 
+_DEMONSTRATIONS: Final = """CREATE TABLE IF NOT EXISTS demonstrations (
+    unit INTEGER PRIMARY KEY, demonstrated INTEGER NOT NULL
+)"""
+"""Of the trainings that had any: a store that knows none of them reads as it did."""
+
 _SCHEMA: Final = f"""
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, suite TEXT NOT NULL, code TEXT NOT NULL,
@@ -74,6 +79,7 @@ CREATE TABLE trainings (
     unit INTEGER PRIMARY KEY, digest TEXT NOT NULL, curve TEXT NOT NULL, steps INTEGER NOT NULL,
     seconds REAL NOT NULL, attempts INTEGER NOT NULL
 );
+{_DEMONSTRATIONS};
 CREATE TABLE claims (unit INTEGER PRIMARY KEY, claims TEXT NOT NULL);
 CREATE TABLE failures (unit INTEGER PRIMARY KEY, reason TEXT NOT NULL);
 CREATE TABLE verdicts (
@@ -125,6 +131,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
             # Proves that it can be written before hours of work are lost.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(_DEMONSTRATIONS)
             connection.execute("COMMIT")
         except BaseException:
             connection.close()

@@ -24,6 +24,7 @@ from als_bench.results.rows import (
     CLAIMS,
     COUNT,
     DIGEST,
+    EFFORT,
     EPISODE,
     FAILURE,
     PLAYED,
@@ -289,16 +290,36 @@ class Store:
         Raises:
             StoreError: the agent's files are missing, or others than were stored.
         """
-        rows = self._of(
-            TRAINING, unit, "SELECT digest, curve, steps, seconds, attempts FROM trainings"
-        )
-        for digest, curve, steps, seconds, attempts in rows:
+        columns = f"digest, curve, steps, seconds, attempts, {self._demonstrated}"
+        rows = self._of(TRAINING, unit, f"SELECT {columns} FROM trainings")
+        for digest, curve, steps, seconds, attempts, demonstrated in rows:
             files = {}
             if digest and with_files:
                 with self._files():
                     files = read_agent(agent_folder(self.path, unit), digest)
-            return TrainedAgent(files, tuple(curve), steps, seconds, attempts)
+            return TrainedAgent(files, tuple(curve), steps, seconds, attempts, demonstrated)
         return None
+
+    def efforts(self, run: str) -> dict[str, tuple[float, float]]:
+        """Label to the steps of a training, and how many of them were demonstrated, on average."""
+        rows = self._rows(
+            EFFORT,
+            f"SELECT agent, avg(steps) AS steps, avg({self._demonstrated}) AS demonstrated "
+            "FROM trainings JOIN units ON id = unit WHERE run = ? AND steps > 0 GROUP BY agent",
+            run,
+        )
+        return {agent: (steps, demonstrated) for agent, steps, demonstrated in rows}
+
+    @property
+    def _demonstrated(self) -> str:
+        """The demonstrated steps of a row of `trainings`; older stores have no table of them."""
+        tables = "SELECT count(*) FROM sqlite_master WHERE name = 'demonstrations'"
+        if not self._rows(COUNT, tables)[0][0]:
+            return "0"
+        return (
+            "coalesce((SELECT demonstrated FROM demonstrations "
+            "WHERE demonstrations.unit = trainings.unit), 0)"
+        )
 
     def agent_folder(self, unit: Unit) -> Path | None:
         """Where the unit's trained agent is kept; None when there is none."""

@@ -41,6 +41,7 @@ class Results:
         verdicts: (agent, tier, bundle, detail) of its verifications.
         players: agent to the registered ids of what played under that label, one of them if all is
             well. A label of which this is not known never ranks.
+        efforts: agent to the mean steps of its trainings, and how many of them were demonstrated.
     """
 
     run: RunRecord
@@ -48,6 +49,7 @@ class Results:
     failures: Mapping[Unit, str] = field(default_factory=dict)
     verdicts: Sequence[tuple[str, str, str, str]] = ()
     players: Mapping[str, Collection[str]] = field(default_factory=dict)
+    efforts: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

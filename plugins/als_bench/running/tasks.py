@@ -154,6 +154,7 @@ def train_task(task: TrainTask) -> TrainedAgent:
         steps=trained.progress.steps,
         seconds=trained.seconds,
         attempts=task.attempts,
+        demonstrated=trained.progress.demonstrated,
     )
 
 

@@ -247,7 +247,7 @@ class Imitator(Learner):
         if is_dataset(job.source):
             self.recorded = Recorded(job.source, job.scenario, learner)
         else:
-            self._source = Demonstrator(job.source, job.scenario, job.arguments)
+            self._source = Demonstrator.opened(job.source, job.scenario, job.arguments)
             self.arguments = self._source.arguments
         self._imitation: Imitation | None = None
         self._optimizer: Any = None
@@ -292,16 +292,21 @@ class Imitator(Learner):
         def progress(steps: int) -> Progress:
             return training.progress(steps, rows.recent, demonstrated=steps)
 
-        clock = Clock(training, progress, steps)
+        clock, stop = Clock(training, progress, steps), training.should_stop
+
+        def after_step(steps: int) -> None:
+            clock.report(steps)
+            clock.check(steps)
+
         if self.recorded is not None:
             self.recorded.seed(training.seed, steps)
-            study(imitation, self.recorded, training, clock)
+            study(imitation, self.recorded, stop, after_step)
         else:
             assert self._source is not None
             rows.seed(training.seed)
             dagger = self._job.method == "dagger"
             lessons = Lessons(imitation, rows, self._source, training.seed, dagger=dagger)
-            lessons.run(training.steps, training, clock)
+            lessons.run(training.steps, stop, after_step)
         training.on_progress(progress(imitation.steps))
         return progress(imitation.steps)
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from als_engine.limits import check_memory
 
@@ -162,9 +161,9 @@ def returns_to_go(
         gamma: the discount.
         follows: the value of what comes after the last step.
     """
-    backwards = rewards[::-1].copy()
-    backwards[0] += gamma * follows
-    found: NDArray[np.float64] = lfilter([1.0], [1.0, -gamma], backwards)[::-1]
+    found = np.empty(len(rewards))
+    for step, reward in reversed([*enumerate(rewards.tolist())]):
+        found[step] = follows = reward + gamma * follows
     return found
 
 

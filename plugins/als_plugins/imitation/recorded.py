@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.agents.agent import Training
 from als_engine.errors import ArgumentError
 from als_engine.seeding import spread
 from als_plugins.experience.cache import open_source
@@ -16,7 +16,6 @@ from als_plugins.experience.dataset import Experience
 from als_plugins.experience.records import RECORD, SourceRecord, read_dataset
 from als_plugins.imitation.imitation import Imitation
 from als_plugins.imitation.kept import Batch, returns_to_go
-from als_plugins.learners.clock import Clock
 
 if TYPE_CHECKING:
     from als_plugins.learners.network_learner import NetworkLearner
@@ -89,16 +88,20 @@ class Recorded:
         return Batch(observation, found.actions[:, 0], self._returns[chosen])
 
 
-def study(imitation: Imitation, data: Recorded, training: Training, clock: Clock) -> bool:
-    """Learns from a dataset as if its steps came in one by one; False where it was told to stop."""
+def study(
+    imitation: Imitation,
+    data: Recorded,
+    should_stop: Callable[[], bool],
+    after_step: Callable[[int], None],
+) -> bool:
+    """Learns from a dataset as if its steps came in one by one; see `Lessons.run`."""
     parameters = imitation.parameters
     at_once = max(1, round(parameters.imitation_batch / parameters.passes))
     while imitation.steps < imitation.total:
-        if training.should_stop():
+        if should_stop():
             return False
         imitation.learn(min(at_once, imitation.total - imitation.steps), data)
-        clock.report(imitation.steps)
-        clock.check(imitation.steps)
+        after_step(imitation.steps)
     return True
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.agents.agent import acting
+from als_engine.agents.agent import Agent, ExpertAgent, acting
 from als_engine.agents.masks import with_masks
 from als_engine.agents.saving import open_agent, spaces
 from als_engine.errors import ArgumentError
@@ -29,8 +28,27 @@ class Demonstrator:
         arguments: of the scenario, such that the worlds show what it and the student read.
     """
 
-    def __init__(self, name: str, scenario: str, arguments: Mapping[str, Any]) -> None:
-        """Opens an agent, which acts as it does in an evaluation.
+    def __init__(self, agent: Agent, reads: Sequence[str], arguments: Mapping[str, Any]) -> None:
+        """Takes an agent, which acts as it does in an evaluation.
+
+        Args:
+            agent: who is asked.
+            reads: the sensors that it is shown.
+            arguments: of the scenario.
+        """
+        self._agent, self._reads, self.arguments = agent, list(reads), arguments
+        self._best = acting(agent) == "best"
+        self._state: Any = None
+
+    @classmethod
+    def expert_of(cls, rows: Rows) -> Demonstrator:
+        """The expert of the scenario of some worlds."""
+        expert = ExpertAgent(rows.observation_space, rows.action_space)
+        return cls(expert, [], rows.arguments)
+
+    @classmethod
+    def opened(cls, name: str, scenario: str, arguments: Mapping[str, Any]) -> Demonstrator:
+        """Opens an agent.
 
         Args:
             name: its id, or the folder of a saved one.
@@ -42,25 +60,19 @@ class Demonstrator:
             ArgumentError: it cannot act there.
             SavedFileError: the folder is no saved agent.
         """
-        self._name = name
         shared = {key: value for key, value in arguments.items() if key != "sensors"}
         opened = open_agent(name, scenario, shared if _is_saved(name) else arguments)
-        self._agent = opened.agent
-        self._reads = list(self._agent.observation_space.spaces)
-        self._best = acting(self._agent) == "best"
-        sensors = dict.fromkeys([*arguments["sensors"], *self._reads])
-        self.arguments = {**arguments, "sensors": list(sensors)}
-        self._check_sees(spaces(scenario, self.arguments)[0])
-        self._state: Any = None
-
-    def _check_sees(self, shown: gymnasium.spaces.Dict) -> None:
-        """Refuses an agent that was made for other worlds than the student's."""
-        for key in self._reads:
-            if shown[key] != self._agent.observation_space[key]:
+        reads = opened.agent.observation_space
+        sensors = dict.fromkeys([*arguments["sensors"], *reads.spaces])
+        both = {**arguments, "sensors": list(sensors)}
+        shown = spaces(scenario, both)[0]
+        for key, space in reads.spaces.items():
+            if shown[key] != space:
                 raise ArgumentError(
-                    f'{self._name} has another "{key}" than this scenario: '
+                    f'{name} has another "{key}" than this scenario: '
                     "give it the arguments that the agent was trained with"
                 )
+        return cls(opened.agent, list(reads.spaces), both)
 
     def begin(self, rows: Rows, seed: int) -> None:
         """Takes the worlds to act in."""
@@ -84,7 +96,9 @@ class Demonstrator:
         try:
             found, self._state = self._agent.act(seen, self._state, self._best)
         except NotImplementedError as error:
-            raise ArgumentError(f"{error}: name a saved agent or a dataset instead") from None
+            raise ArgumentError(
+                f"{error}: `als imitate --from` takes agents and datasets, too"
+            ) from None
         return found
 
 

@@ -6,18 +6,17 @@ more of the episodes, so that it is shown what to do where its own mistakes lead
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.agents.agent import Training
 from als_engine.agents.masks import with_masks
 from als_engine.seeding import row_seeds, spread
 from als_plugins.imitation.imitation import Imitation
 from als_plugins.imitation.kept import Kept, Trails, returns_to_go, step_bytes
 from als_plugins.imitation.sources import Demonstrator
-from als_plugins.learners.clock import Clock
 
 if TYPE_CHECKING:
     from als_engine.envs.rows import Rows
@@ -60,8 +59,15 @@ class Lessons:
         self._trails = Trails(rows.num_rows)
         self._students = np.zeros(rows.num_worlds, np.bool_)
 
-    def run(self, until: int, training: Training, clock: Clock) -> bool:
+    def run(
+        self, until: int, should_stop: Callable[[], bool], after_step: Callable[[int], None]
+    ) -> bool:
         """Goes on until so many steps were demonstrated; False where it was told to stop.
+
+        Args:
+            until: steps.
+            should_stop: asked at every step.
+            after_step: told how many steps there are by then.
 
         Raises:
             ArgumentError: there is no expert to ask.
@@ -73,7 +79,7 @@ class Lessons:
         self._begin(np.ones(rows.num_worlds, np.bool_))
         try:
             while imitation.steps < until:
-                if training.should_stop():
+                if should_stop():
                     return False
                 shown = source.actions(rows)
                 places, numbers = self._kept.add(rows.observations, shown)
@@ -83,8 +89,7 @@ class Lessons:
                     self._end(ended)
                     self._begin(ended)
                 imitation.learn(rows.num_rows, self._kept)
-                clock.report(imitation.steps)
-                clock.check(imitation.steps)
+                after_step(imitation.steps)
         finally:
             rows.count_only(None)
         return True

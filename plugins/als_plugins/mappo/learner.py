@@ -174,7 +174,7 @@ class Mappo(NetworkLearner):
         if training.resume is not None:
             self.load_weights(training.resume)
         network = self.policy.to(device(training.device))
-        self._optimizer = optimizer = self._make_optimizer(network)
+        self._optimizer = self._make_optimizer(network)
         if training.resume is not None:
             self._load_training(training.resume)
         steps = parameters.steps_for(rows.num_rows)
@@ -183,20 +183,51 @@ class Mappo(NetworkLearner):
         check_memory(f"{self.id}: {steps} steps", 4 * steps * rows.num_rows * (values + masks))
         rollout = Rollout(steps, rows, masks, self._device())
         log = UpdateLog(training.logs, rows.recent)
-        clock = Clock(training, lambda steps: training.progress(steps, rows.recent), self._steps)
+        shown = -(-parameters.imitate // rows.num_rows) * rows.num_rows
+
+        def progress(steps: int) -> Progress:
+            return training.progress(steps, rows.recent, min(steps, shown))
+
+        clock = Clock(training, progress, self._steps)
         rows.seed(training.seed)
+        if self._steps < shown:
+            self._imitate(rows, training, log, clock)
+        if 0 < shown == self._steps:
+            self._optimizer = self._make_optimizer(network)
         rows.reset()
-        while self._steps < training.steps:
+        while shown <= self._steps < training.steps:
             network.eval()
             if not self._collect(rollout, rows, training, clock):
                 break
             network.train()
-            found = self._update(rollout, optimizer, training)
+            found = self._update(rollout, self._optimizer, training)
             log.add(found, self._steps)
             clock.check(self._steps)
         network.eval()
-        training.on_progress(training.progress(self._steps, rows.recent))
-        return training.progress(self._steps, rows.recent)
+        training.on_progress(progress(self._steps))
+        return progress(self._steps)
+
+    def _imitate(self, rows: Rows, training: Training, log: UpdateLog, clock: Clock) -> None:
+        """Lets the expert show what to do, up to `imitate` steps or until it is told to stop."""
+        # Whoever only acts needs none of it.
+        from als_plugins.imitation.imitation import Imitation
+        from als_plugins.imitation.parameters import ImitationParameters
+        from als_plugins.imitation.sources import Demonstrator
+        from als_plugins.imitation.worlds import Lessons
+
+        assert self._optimizer is not None
+        until, own = min(self.parameters.imitate, training.steps), ImitationParameters()
+        imitation = Imitation(self.student(), self._optimizer, own, log, until, self._steps)
+        expert = Demonstrator.expert_of(rows)
+        lessons = Lessons(imitation, rows, expert, training.seed, dagger=True)
+
+        def after_step(steps: int) -> None:
+            self._steps = steps
+            clock.report(steps)
+            clock.check(steps)
+
+        self.policy.eval()
+        lessons.run(until, training.should_stop, after_step)
 
     def _make_optimizer(self, network: ActorCritic) -> torch.optim.Optimizer:
         weights = [each for each in network.parameters() if each.requires_grad]

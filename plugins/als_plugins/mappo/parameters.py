@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from als_engine.limits import STEPS
 from als_plugins.learners.hyperparameters import PPOParameters, Share
 
 __all__ = ["MappoParameters"]
@@ -15,6 +16,8 @@ class MappoParameters(PPOParameters):
     """PPO's, and those of the ingredients that Yu et al. (2022) found to matter.
 
     Attributes:
+        imitate: steps of DAgger with the scenario's expert (Ross et al. 2011), with which a
+            training begins. They are steps of its budget, and counted as demonstrated.
         ent_coef_end: the weight of entropy at the end; it falls in a straight line. None keeps it.
         normalise_value: whether the critic learns returns of mean 0 and deviation 1.
         normalise_advantage: whether each batch's advantages have mean 0 and deviation 1.
@@ -22,6 +25,7 @@ class MappoParameters(PPOParameters):
         use_masks: whether actions that are not possible are never drawn, in training and after it.
     """
 
+    imitate: Annotated[int, Field(ge=0, le=STEPS)] = 0
     ent_coef_end: Share | None = None
     normalise_value: bool = True
     normalise_advantage: bool = True

@@ -13,7 +13,7 @@ from als_command import als
 from made_bundles import close
 
 from als_bench.checking.bundle import Bundle
-from als_bench.checking.manifest import MANIFEST, MAX_MANIFEST, SEAL
+from als_bench.checking.manifest import MANIFEST, MAX_MANIFEST, SEAL, TrainingClaims
 from als_bench.checking.verify import verify, verify_bundle
 from als_bench.checking.writing import write_bundle
 from als_bench.claims import canonical_json, claims_of, origin_of, player_claims
@@ -357,3 +357,12 @@ def test_another_processor_is_offered_as_an_explanation(home, tmp_path, monkeypa
     code, out, _ = verified(home, tampered(home, tmp_path))
     assert code == 1
     assert "this one is an abacus" in out.splitlines()[-1]
+
+
+def test_claims_of_a_training_without_demonstrations_have_the_bytes_that_they_always_had():
+    fields = {"steps": 10, "budget": 10, "seconds": 1.0, "attempts": 1, "curve": ()}
+    plain, shown = TrainingClaims(**fields), TrainingClaims(**fields, demonstrated=4)
+    assert "demonstrated" not in plain.model_dump(mode="json")
+    assert shown.model_dump(mode="json")["demonstrated"] == 4
+    for claims in (plain, shown):
+        assert TrainingClaims.model_validate_json(claims.model_dump_json()) == claims

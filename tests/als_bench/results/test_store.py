@@ -429,3 +429,35 @@ def test_nothing_that_a_store_keeps_is_a_pickle(filled: Path) -> None:
     assert suffixes == {".sqlite", ".safetensors", ".json"}
     for path in filled.parent.rglob("*"):
         assert not path.is_file() or not path.read_bytes().startswith(b"\x80")
+
+
+def test_demonstrated_steps_are_kept_beside_the_others(
+    writer: StoreWriter, store: Store, of: Unit
+) -> None:
+    shown = dataclasses.replace(trained(), demonstrated=500)
+    of = dataclasses.replace(of, agent="shown some", seed=0)
+    other = dataclasses.replace(of, agent="shown none")
+    writer.add_training(of, shown)
+    writer.add_training(dataclasses.replace(of, seed=1), trained())
+    writer.add_training(other, trained())
+    assert store.training(of) == shown
+    efforts = store.efforts(RUN.key)
+    assert efforts[of.agent] == (2_000, 250)
+    assert efforts[other.agent] == (2_000, 0)
+
+
+def test_a_store_from_before_demonstrations_is_read_and_written(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite"
+    fill(path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("DROP TABLE demonstrations")
+    connection.close()
+    of = unit("A/A-v0", "ppo", 0)
+    with Store(path) as store:
+        assert store.training(of) == trained()
+        assert store.efforts(RUN.key) == {"ppo": (2_000, 0)}
+    shown = dataclasses.replace(trained(), demonstrated=7)
+    with StoreWriter(path) as writer:
+        writer.add_training(unit("A/A-v0", "mappo", 0), shown)
+    with Store(path) as store:
+        assert store.training(unit("A/A-v0", "mappo", 0)) == shown

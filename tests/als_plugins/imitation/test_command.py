@@ -97,7 +97,7 @@ def test_what_it_makes_is_evaluated_and_trained_on(tmp_path):
         ([ID, "--agent", "dqn"], "dqn cannot learn from demonstrations"),
         ([ID, "--agent", "expert"], '"expert" does not learn'),
         ([ID, "--set", "passes=-1"], "passes"),
-        ([NO_EXPERT, "--sensors", "proprioception"], "name a saved agent or a dataset"),
+        ([NO_EXPERT, "--sensors", "proprioception"], "takes agents and datasets, too"),
     ],
 )
 def test_a_mistake_is_one_line(words, message, tmp_path, monkeypatch):

@@ -231,7 +231,7 @@ def test_an_agent_that_acts_otherwise_cannot_demonstrate(teacher):
 
 
 def test_a_scenario_without_an_expert_says_so_and_leaves_nothing(tmp_path):
-    with pytest.raises(ArgumentError, match="name a saved agent or a dataset instead"):
+    with pytest.raises(ArgumentError, match="takes agents and datasets, too"):
         imitate(NO_EXPERT, folder=tmp_path / "run", **JOB)
     assert not (tmp_path / "run").exists()
 
