@@ -174,28 +174,29 @@ class Progress:
 
 @dataclass(frozen=True)
 class Training:
-    """The arguments of `Learner.learn`; folders are the caller's business, except for logs.
+    """The arguments of `Learner.learn`; folders and logs are the caller's business.
 
     Attributes:
         steps: environment steps in all, over all rows.
         seed: of the learner and the worlds.
-        logs: where TensorBoard logs go; None for nowhere.
         resume: a checkpoint's folder, whose weights and training state to go on from.
         device: "auto", "cpu" or "cuda".
         checkpoint_every: steps between calls of `on_checkpoint`.
         on_checkpoint: called when `save_weights` and `save_training` can be called.
         on_progress: called every now and then.
+        on_numbers: called with what a learner measures of its updates, by name, and the steps so
+            far: for TensorBoard and trackers.
         should_stop: asked at every step; a learner that hears True stops there.
     """
 
     steps: int
     seed: int = 0
-    logs: Path | None = None
     resume: Path | None = None
     device: str = "auto"
     checkpoint_every: int = 50_000
     on_checkpoint: Callable[[Progress], None] = lambda progress: None
     on_progress: Callable[[Progress], None] = lambda progress: None
+    on_numbers: Callable[[Mapping[str, float], int], None] = lambda values, steps: None
     should_stop: Callable[[], bool] = lambda: False
 
     def progress(self, steps: int, recent: Recent, demonstrated: int = 0) -> Progress:

@@ -6,7 +6,8 @@ A training has a folder:
 - `agent/`: the trained agent, once there is one
 - `checkpoints/<steps>/`: saved agents with the state of their training, the last two of them
 - `progress.csv`: the learning curve
-- `tensorboard/`: the learner's own logs
+- `tensorboard/`: what the learner measures
+- `wandb/`: where it is tracked by Weights & Biases, what is not sent yet
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from als_engine.agents.saving import (
     save_agent,
     spaces,
 )
+from als_engine.agents.tracking import check_tracker, tracked
 from als_engine.agents.training_folder import (
     JOB,
     Books,
@@ -78,6 +80,7 @@ class Trained:
         seconds: of wall-clock time, of this run alone.
         folder: the saved agent; None when none was to be saved, or it was stopped.
         stopped: by Ctrl-C, after saving a checkpoint.
+        tracked: the page of its tracker, or the command that sends it there; empty without one.
     """
 
     agent: Learner
@@ -86,6 +89,7 @@ class Trained:
     seconds: float
     folder: Path | None
     stopped: bool
+    tracked: str = ""
 
 
 def train_agent(
@@ -103,6 +107,7 @@ def train_agent(
     checkpoint_every: int = 50_000,
     device: str = "auto",
     begin: Path | str | None = None,
+    track: str = "none",
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
     """Trains a new agent, or goes on with a saved one in a new training.
@@ -125,6 +130,8 @@ def train_agent(
         begin: the folder of a saved agent of this learner and scenario, whose weights to begin
             with. Arguments of the scenario, and hyperparameters that say which network it is, are
             that agent's unless they are given.
+        track: "wandb" sends settings, curve, numbers and result to Weights & Biases, or keeps
+            them for it where it is offline.
         on_progress: called a few times a second.
 
     Raises:
@@ -134,6 +141,7 @@ def train_agent(
         SavedFileError: the folder cannot be written or holds something already, or there is no
             agent to begin from.
     """
+    check_tracker(track)
     begun = None
     if begin is not None:
         found = begin_from(begin, agent, scenario, arguments or {}, config or {})
@@ -156,6 +164,7 @@ def train_agent(
             device=device,
             begin=begin,
             begun=begun,
+            track=track,
         )
     learner = make_learner(job)
     job = job.model_copy(update={"config": absolute(agent, job.config)})
@@ -191,6 +200,7 @@ def resume_training(
     steps: int | None = None,
     workers: int | None = None,
     device: str | None = None,
+    track: str | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
     """Goes on with a training from its newest checkpoint.
@@ -203,6 +213,7 @@ def resume_training(
         steps: environment steps in all, when it is to be longer or shorter than planned.
         workers: processes, when it is to have others than before.
         device: when it is to be another than before.
+        track: "wandb" or "none", when it is to be tracked otherwise than before.
         on_progress: called a few times a second.
 
     Raises:
@@ -210,7 +221,8 @@ def resume_training(
         SavedFileError: there is no training in the folder, or it is damaged.
     """
     run = TrainingFolder(folder)
-    with taken_up(run, steps=steps, workers=workers, device=device) as (job, learner, checkpoint):
+    changes = {"steps": steps, "workers": workers, "device": device, "track": track}
+    with taken_up(run, **changes) as (job, learner, checkpoint):
         return run_training(job, learner, run, checkpoint, on_progress)
 
 
@@ -235,6 +247,7 @@ def taken_up(
         saved = run.job()
         _check_undecided(saved.arguments)
         job = saved.model_copy(update={k: v for k, v in changes.items() if v is not None})
+        check_tracker(job.track)
         checkpoint = run.checkpoints.newest()
         if checkpoint is not None and int(checkpoint.name) >= job.steps:
             raise ArgumentError(
@@ -351,9 +364,14 @@ def run_training(
         on_progress: called a few times a second.
         make_rows: makes the worlds; by default those that the settings name.
     """
-    books = Books(job, learner, run, checkpoint)
     generators = Generators(spread("generators in training", job.seed))
-    with generators, interruptible() as interrupted:
+    begun = 0 if checkpoint is None else int(checkpoint.name)
+    with (
+        generators,
+        tracked(job, None if run is None else run.path, begun, generators) as tracker,
+        interruptible() as interrupted,
+    ):
+        books = Books(job, learner, run, checkpoint, tracker)
         rows = (make_rows or _worlds)(job, checkpoint)
 
         def report(progress: Progress) -> None:
@@ -366,12 +384,12 @@ def run_training(
         training = Training(
             steps=job.steps,
             seed=job.seed,
-            logs=None if run is None else run.logs,
             resume=checkpoint,
             device=job.device,
             checkpoint_every=job.checkpoint_every,
             on_checkpoint=lambda progress: books.save_checkpoint(counted(rows, progress)),
             on_progress=report,
+            on_numbers=books.numbers,
             should_stop=interrupted,
         )
         try:
@@ -387,8 +405,10 @@ def run_training(
             if not stopped:
                 saved = save_agent(learner, run.agent, saved)
             run.save_checkpoint(learner, saved, progress)
+        assert saved.training is not None
+        tracker.finish({**saved.training.model_dump(), "stopped": stopped})
     where = None if run is None or stopped else run.agent
-    return Trained(learner, saved, progress, books.seconds, where, stopped)
+    return Trained(learner, saved, progress, books.seconds, where, stopped, tracker.where)
 
 
 def _worlds(job: Job, checkpoint: Path | None) -> Rows:

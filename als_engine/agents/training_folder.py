@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
@@ -22,9 +24,11 @@ from als_engine.agents.saving import (
     read_record,
     write_agent,
 )
+from als_engine.agents.tracking import Tracker
 from als_engine.limits import OBSERVERS, STEPS, WORKERS, WORLDS
 
 if TYPE_CHECKING:
+    from als_engine.agents.event_log import EventLog
     from als_engine.envs.rows import Rows
 
 __all__ = ["JOB", "Books", "Job", "RunOfLearner", "TrainingFolder", "counted"]
@@ -47,6 +51,7 @@ class Job(Model):
         device: "auto", "cpu" or "cuda".
         begin: the folder of the agent whose weights it begins with; None for new ones.
         begun: how that agent was trained.
+        track: what it is tracked with: "none" or "wandb".
     """
 
     scenario: str
@@ -62,6 +67,7 @@ class Job(Model):
     device: str = "auto"
     begin: str | None = None
     begun: TrainingRecord | None = None
+    track: str = "none"
 
 
 _JobT = TypeVar("_JobT", bound=Job)
@@ -79,7 +85,7 @@ class RunOfLearner(RunFolder, Generic[_JobT]):
             what: such as "a training", for messages.
             model: of its settings.
         """
-        super().__init__(path, record, what, owns=["agent"])
+        super().__init__(path, record, what, owns=["agent", "wandb"])
         self.agent, self._model = self.path / "agent", model
 
     def job(self) -> _JobT:
@@ -105,20 +111,31 @@ class TrainingFolder(RunOfLearner[Job]):
 
 
 class Books:
-    """Counts what a training does, and writes its learning curve and its checkpoints.
+    """Counts what a training does, and writes its learning curve, logs and checkpoints.
 
     Attributes:
         began: when this run of it began, by the monotonic clock.
     """
 
     def __init__(
-        self, job: Job, learner: Learner, run: RunOfLearner[Any] | None, checkpoint: Path | None
-    ) -> None:
+        self, job: Job, learner: Learner, run: RunOfLearner[Any] | None, checkpoint: Path | None,
+        tracker: Tracker,
+    ) -> None:  # fmt: skip
         """Begins to count; what a checkpoint has taken is added."""
         self.began = time.monotonic()
         self._job, self._learner, self._run = job, learner, run
         self._earlier = _seconds(checkpoint, job)
-        self._log = None if run is None else _Log(run)
+        self._tracker = tracker
+        self._curve = None if run is None else Curve(run.curve, COLUMNS)
+        last = self._curve.last if self._curve else None
+        self._episodes = int(last[2]) if last and last[2].isdecimal() else 0
+        self._logged = -math.inf
+        self._events: EventLog | None = None
+        # TensorBoard is a part of the extra `learn`, which not all learners need.
+        if run is not None and find_spec("tensorboard") is not None:
+            from als_engine.agents.event_log import EventLog
+
+            self._events = EventLog(run.logs)
 
     @property
     def seconds(self) -> float:
@@ -126,9 +143,23 @@ class Books:
         return time.monotonic() - self.began
 
     def log(self, progress: Progress) -> None:
-        """Adds a point to the learning curve, if it is time for one."""
-        if self._log is not None:
-            self._log.add(progress, self._earlier + self.seconds)
+        """Adds a point to the learning curve, about once a second."""
+        seconds = self._earlier + self.seconds
+        if seconds - self._logged < 1.0 and progress.steps < progress.total:
+            return
+        self._logged = seconds
+        row = [progress.steps, round(seconds, 1), self._episodes + progress.episodes]
+        row += [round(progress.mean_return, 4), round(progress.success, 4)]
+        if self._curve is not None:
+            self._curve.add(row)
+        named = {f"curve/{name}": value for name, value in zip(COLUMNS[1:], row[1:], strict=True)}
+        self._tracker.log(named, progress.steps)
+
+    def numbers(self, values: Mapping[str, float], steps: int) -> None:
+        """Writes what a learner has measured."""
+        if self._events is not None:
+            self._events.add(values, steps)
+        self._tracker.log(values, steps)
 
     def save_checkpoint(self, progress: Progress) -> None:
         """Writes a checkpoint, if there is a folder."""
@@ -163,25 +194,6 @@ def counted(rows: Rows, progress: Progress) -> Progress:
         mean_return=recent.mean_return,
         success=recent.success,
     )
-
-
-class _Log:
-    """Adds points to a learning curve, about once a second; goes on from what is in it."""
-
-    def __init__(self, run: RunOfLearner[Any]) -> None:
-        self._curve = Curve(run.curve, COLUMNS)
-        last = self._curve.last
-        self._episodes = int(last[2]) if last and last[2].isdecimal() else 0
-        self._logged = -math.inf
-
-    def add(self, progress: Progress, seconds: float) -> None:
-        """Adds a point, if it is time for one."""
-        if seconds - self._logged < 1.0 and progress.steps < progress.total:
-            return
-        self._logged = seconds
-        row = [progress.steps, round(seconds, 1), self._episodes + progress.episodes]
-        row += [round(progress.mean_return, 4), round(progress.success, 4)]
-        self._curve.add(row)
 
 
 def _seconds(checkpoint: Path | None, job: Job) -> float:

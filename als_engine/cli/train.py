@@ -86,6 +86,10 @@ Begin = Annotated[
         help="A saved agent to go on from in a new training; its learner, arguments and network.",
     ),
 ]
+Track = Annotated[
+    str | None,
+    typer.Option(help="wandb: to Weights & Biases as well; WANDB_MODE=offline needs no network."),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the training in --out from its checkpoint.")
 ]
@@ -107,6 +111,7 @@ def train(
     checkpoint_every: Every = None,
     device: Device = None,
     begin: Begin = None,
+    track: Track = None,
     resume: Resume = False,
 ) -> None:
     """Train an agent on a scenario; Ctrl-C saves a checkpoint.
@@ -121,7 +126,7 @@ def train(
         "checkpoint_every": checkpoint_every,
         "begin": begin,
     }
-    variable = {"steps": steps, "workers": workers, "device": device}
+    variable = {"steps": steps, "workers": workers, "device": device, "track": track}
     arguments_given = scenario_arguments(arguments, sensors=sensors, physics=physics)
     config = parse_pairs(settings, "--set")
     if resume:
@@ -214,6 +219,8 @@ def report(trained: Trained, folder: Path, verb: str = "train") -> None:
         typer.Exit: it was interrupted.
     """
     progress = trained.progress
+    if trained.tracked:
+        say(f"Tracked by W&B: {trained.tracked}")
     if trained.stopped:
         say(
             f"Stopped at step {progress.steps:,} of {progress.total:,}. "

@@ -29,6 +29,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 SOURCES = [ROOT / "als_engine", ROOT / "scenarios", ROOT / "plugins"]
 OURS = {"als_bench", "als_engine", "als_plugins", "als_scenarios"}
 NEED_EXTRA = {
+    "als_engine.agents.event_log",
     "als_engine.envs.sb3",
     "als_engine.physics.mujoco.api",
     "als_engine.physics.mujoco.backend",
@@ -54,7 +55,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 USERS = {
     name
     for python in PYTHONS
-    for extra in ("learn", "human", "mujoco", "parquet", "ray")
+    for extra in ("learn", "human", "mujoco", "parquet", "ray", "wandb")
     for name in names(PROJECT["dependencies"] + EXTRAS[extra], python)
 }
 """What users may have, on any Python."""

@@ -284,7 +284,7 @@ class Imitator(Learner):
             student,
             self._optimizer,
             self._parameters,
-            UpdateLog(training.logs, rows.recent),
+            UpdateLog(training, rows.recent),
             training.steps,
             steps,
         )

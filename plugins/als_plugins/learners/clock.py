@@ -5,15 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from als_engine.agents.agent import REPORT_EVERY, Progress, Training
 
 if TYPE_CHECKING:
     from als_engine.envs.recent import Recent
-    from als_plugins.event_log import EventLog
 
 __all__ = ["Clock", "UpdateLog"]
 
@@ -41,22 +38,15 @@ class Clock:
 
 
 class UpdateLog:
-    """Writes TensorBoard logs, where they are wanted and can be written."""
+    """Tells a training the numbers of each update, with what its worlds have counted."""
 
-    def __init__(self, folder: Path | None, recent: Recent) -> None:
-        """Writes into a folder, beside each entry what its worlds have counted."""
-        self._recent = recent
-        self._events: EventLog | None = None
-        if folder is not None and find_spec("tensorboard") is not None:
-            from als_plugins.event_log import EventLog
-
-            self._events = EventLog(folder)
+    def __init__(self, training: Training, recent: Recent) -> None:
+        """Takes whom to tell, and who counts."""
+        self._training, self._recent = training, recent
 
     def add(self, values: dict[str, float], steps: int) -> None:
-        """Writes the numbers of an update."""
-        if self._events is None:
-            return
+        """Tells the numbers of an update."""
         if not math.isnan(self._recent.mean_return):
             values["rollout/ep_rew_mean"] = self._recent.mean_return
             values["rollout/success_rate"] = self._recent.success
-        self._events.add(values, steps)
+        self._training.on_numbers(values, steps)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from numbers import Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from als_engine.agents.agent import REPORT_EVERY, Progress, Training
 from als_engine.envs.recent import Recent
-from als_plugins.event_log import EventLog
 
 __all__ = ["Reporter", "ScaledRewards", "logger"]
 
@@ -73,18 +71,16 @@ class ScaledRewards(VecEnvWrapper):
         return observations, scaled, dones, infos
 
 
-def logger(folder: Path | None) -> Logger:
-    """Writes TensorBoard logs to a folder, or nothing."""
-    if folder is None:
-        return Logger(None, [])
-    return Logger(str(folder), [_Logged(EventLog(folder))])
+def logger(training: Training) -> Logger:
+    """Tells a training what Stable-Baselines3 measures."""
+    return Logger(None, [_Logged(training)])
 
 
 class _Logged(KVWriter):
-    """Passes on what Stable-Baselines3 measures."""
+    """Passes numbers on."""
 
-    def __init__(self, log: EventLog) -> None:
-        self._log = log
+    def __init__(self, training: Training) -> None:
+        self._training = training
 
     def write(
         self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
@@ -94,7 +90,7 @@ class _Logged(KVWriter):
             for key, value in key_values.items()
             if "tensorboard" not in key_excluded[key] and isinstance(value, Real)
         }
-        self._log.add(numbers, step)
+        self._training.on_numbers(numbers, step)
 
     def close(self) -> None:
         """Nothing is open."""

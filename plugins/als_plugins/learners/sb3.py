@@ -112,7 +112,7 @@ class SB3Learner(NetworkLearner):
         # Stable-Baselines3 has seeded them with the learner's seed.
         seen.seed(training.seed)
         self._model, self._policy = model, model.policy
-        model.set_logger(logger(training.logs))
+        model.set_logger(logger(training))
         reporter = Reporter(training, rows.recent)
         left = training.steps - model.num_timesteps
         if left > 0:

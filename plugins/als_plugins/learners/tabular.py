@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final
 
@@ -28,7 +27,6 @@ from als_plugins.learners.hyperparameters import Rate, Share, parse
 
 if TYPE_CHECKING:
     from als_engine.envs.rows import Rows
-    from als_plugins.event_log import EventLog
 
 __all__ = ["QLearning", "Sarsa", "TabularParameters"]
 
@@ -239,12 +237,6 @@ class _Record:
         self._training, self._recent = training, rows.recent
         self._reported, self._logged = 0.0, 0
         self._checkpoint_at: int | None = None
-        self._events: EventLog | None = None
-        # TensorBoard is a part of the extra `learn`, which a table does not need.
-        if training.logs is not None and find_spec("tensorboard") is not None:
-            from als_plugins.event_log import EventLog
-
-            self._events = EventLog(training.logs)
 
     def step(self, learner: QLearning, rows: int) -> None:
         """Notes what one step of all rows has brought."""
@@ -252,8 +244,8 @@ class _Record:
         if time.monotonic() - self._reported >= REPORT_EVERY:
             self._reported = time.monotonic()
             training.on_progress(self._progress(steps))
-        if self._events is not None and steps - self._logged >= _LOG_EVERY:
-            self._log(learner, self._events)
+        if steps - self._logged >= _LOG_EVERY:
+            self._log(learner)
         if self._checkpoint_at is None:
             self._checkpoint_at = steps + training.checkpoint_every - rows
         # The last steps end with a saved agent anyway.
@@ -270,7 +262,7 @@ class _Record:
     def _progress(self, steps: int) -> Progress:
         return self._training.progress(steps, self._recent)
 
-    def _log(self, learner: QLearning, events: EventLog) -> None:
+    def _log(self, learner: QLearning) -> None:
         self._logged = learner._steps
         progress = self._progress(learner._steps)
         values = {
@@ -280,4 +272,4 @@ class _Record:
         if not math.isnan(progress.mean_return):
             values["rollout/ep_rew_mean"] = progress.mean_return
             values["rollout/success_rate"] = progress.success
-        events.add(values, learner._steps)
+        self._training.on_numbers(values, learner._steps)

@@ -182,7 +182,7 @@ class Mappo(NetworkLearner):
         values = sum(math.prod(space.shape or ()) for space in self.observation_space.values())
         check_memory(f"{self.id}: {steps} steps", 4 * steps * rows.num_rows * (values + masks))
         rollout = Rollout(steps, rows, masks, self._device())
-        log = UpdateLog(training.logs, rows.recent)
+        log = UpdateLog(training, rows.recent)
         shown = -(-parameters.imitate // rows.num_rows) * rows.num_rows
 
         def progress(steps: int) -> Progress:

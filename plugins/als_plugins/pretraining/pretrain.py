@@ -21,7 +21,7 @@ from als_plugins.pretraining.report import make_report
 from als_plugins.pretraining.trainer import Trainer
 
 if TYPE_CHECKING:
-    from als_plugins.event_log import EventLog
+    from als_engine.agents.event_log import EventLog
 
 __all__ = ["PretrainProgress", "Pretrained", "pretrain", "resume_pretraining"]
 
@@ -290,7 +290,7 @@ class _Run:
         """The log; what a killed run wrote after its checkpoint has been taken out."""
         if not self.trainer.group.leads:
             return None
-        from als_plugins.event_log import EventLog
+        from als_engine.agents.event_log import EventLog
 
         return EventLog(self.place.logs)
 

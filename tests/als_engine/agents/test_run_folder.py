@@ -22,6 +22,7 @@ from als_command import als
 from learn_worlds import ID, learn
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+from als_engine.agents.event_log import EventLog
 from als_engine.agents.run_folder import RunFolder
 from als_engine.agents.run_logs import Curve, cut_curve, cut_events
 from als_engine.agents.saving import load_agent
@@ -32,7 +33,6 @@ from als_engine.system.interrupts import interruptible
 from als_engine.system.leftovers import remove_leftovers, unfinished
 from als_engine.system.locking import LOCK, locked
 from als_engine.system.safe_files import check_folder, replace_folder
-from als_plugins.event_log import EventLog
 
 __all__ = ["learn"]
 

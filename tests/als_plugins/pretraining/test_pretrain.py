@@ -24,10 +24,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from with_pretrain import add_pretrain
 
+from als_engine.agents.event_log import EventLog
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.encoders.saving import load_encoder
-from als_plugins.event_log import EventLog
 from als_plugins.experience.dataset import open_experience
 from als_plugins.pretraining import pretrain as module
 from als_plugins.pretraining.pretrain import pretrain, resume_pretraining
