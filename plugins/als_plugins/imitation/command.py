@@ -19,6 +19,7 @@ from als_engine.cli.train import (
     Seed,
     Sensors,
     Set,
+    Track,
     Workers,
     check_same,
     free_folder,
@@ -82,6 +83,7 @@ def imitate(
     physics: Physics = None,
     checkpoint_every: Every = None,
     device: Device = None,
+    track: Track = None,
     resume: Resume = False,
 ) -> None:
     """Train an agent from demonstrations; Ctrl-C saves a checkpoint.
@@ -99,7 +101,7 @@ def imitate(
         "seed": seed,
         "checkpoint_every": checkpoint_every,
     }
-    variable = {"steps": steps, "workers": workers, "device": device}
+    variable = {"steps": steps, "workers": workers, "device": device, "track": track}
     shown = scenario_arguments(arguments, sensors=sensors, physics=physics)
     config = parse_pairs(settings, "--set")
     if resume:

@@ -13,11 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from als_engine.agents.agent import Learner, Observation, Progress, Training
 from als_engine.agents.saving import checked_fields
+from als_engine.agents.tracking import check_tracker
 from als_engine.agents.training import (
     Job,
     Trained,
@@ -35,8 +37,9 @@ from als_engine.plugins.registry import registry
 from als_engine.seeding import Generators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.imitation.imitation import Imitation, make_optimizer
+from als_plugins.imitation.minari_folder import minari_folder
 from als_plugins.imitation.parameters import ImitationParameters, divided
-from als_plugins.imitation.recorded import Recorded, is_dataset, study
+from als_plugins.imitation.recorded import Recorded, is_dataset, open_recorded, study
 from als_plugins.imitation.sources import Demonstrator
 from als_plugins.imitation.worlds import Lessons
 from als_plugins.learners.clock import Clock, UpdateLog
@@ -95,14 +98,15 @@ def imitate(
     config: Mapping[str, Any] | None = None,
     checkpoint_every: int = 50_000,
     device: str = "auto",
+    track: str = "none",
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
     """Trains a new agent from demonstrations.
 
     Args:
         scenario: its id.
-        source: who demonstrates: "expert", the id or the folder of another agent, or the folder of
-            a dataset.
+        source: who demonstrates: "expert", the id or the folder of another agent, the folder of a
+            dataset, or the id or folder of a Minari dataset.
         method: "bc" (behaviour cloning) or "dagger" (Ross et al. 2011); by default dagger, and bc
             from a dataset.
         agent: the learner's id.
@@ -116,6 +120,7 @@ def imitate(
         config: hyperparameters of the learner, and those of `ImitationParameters`.
         checkpoint_every: steps between checkpoints.
         device: "auto", "cpu" or "cuda".
+        track: "wandb" or "none", as for a training.
         on_progress: called a few times a second.
 
     Raises:
@@ -125,6 +130,7 @@ def imitate(
         SavedFileError: the folder cannot be written or holds something already, or the source is
             damaged.
     """
+    check_tracker(track)
     given = arguments_for(agent, scenario, arguments or {})
     own, others = divided(config or {})
     recorded = is_dataset(source)
@@ -144,6 +150,7 @@ def imitate(
             config=others,
             checkpoint_every=checkpoint_every,
             device=device,
+            track=track,
             source=where(source),
             method=chosen,
             imitation=own,
@@ -164,6 +171,7 @@ def resume_imitation(
     steps: int | None = None,
     workers: int | None = None,
     device: str | None = None,
+    track: str | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
     """Goes on with an imitation from its newest checkpoint, with new episodes of its source.
@@ -173,6 +181,7 @@ def resume_imitation(
         steps: demonstrated steps in all, when it is to be longer or shorter than planned.
         workers: processes, when it is to have others than before.
         device: when it is to be another than before.
+        track: when it is to be tracked otherwise than before.
         on_progress: called a few times a second.
 
     Raises:
@@ -180,7 +189,8 @@ def resume_imitation(
         SavedFileError: there is no imitation in the folder, or it or the source is damaged.
     """
     run = ImitationFolder(folder)
-    with taken_up(run, steps=steps, workers=workers, device=device) as (job, learner, checkpoint):
+    changes = {"steps": steps, "workers": workers, "device": device, "track": track}
+    with taken_up(run, **changes) as (job, learner, checkpoint):
         imitator = Imitator(job, learner)
         if imitator.recorded is not None:
             _steps_of(job.source, imitator.recorded, job.steps)
@@ -204,7 +214,7 @@ def _run(
 def where(source: str) -> str:
     """The source, by a name that means the same from everywhere."""
     if is_dataset(source):
-        return str(Path(source).resolve())
+        return str((minari_folder(source) or Path(source)).resolve())
     found = registry.agent_or_path(source)
     return found if isinstance(found, str) else str(found.resolve())
 
@@ -245,7 +255,7 @@ class Imitator(Learner):
         self._source: Demonstrator | None = None
         self.arguments: Mapping[str, Any] = job.arguments
         if is_dataset(job.source):
-            self.recorded = Recorded(job.source, job.scenario, learner)
+            self.recorded = open_recorded(job.source, job.scenario, learner)
         else:
             self._source = Demonstrator.opened(job.source, job.scenario, job.arguments)
             self.arguments = self._source.arguments
@@ -299,7 +309,8 @@ class Imitator(Learner):
             clock.check(steps)
 
         if self.recorded is not None:
-            self.recorded.seed(training.seed, steps)
+            rng = np.random.default_rng(spread("imitation", training.seed, steps))
+            self.recorded.seed(rng)
             study(imitation, self.recorded, stop, after_step)
         else:
             assert self._source is not None

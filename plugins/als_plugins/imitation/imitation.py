@@ -47,6 +47,7 @@ class Imitation:
 
     Attributes:
         steps: demonstrated so far. total: how many there will be.
+        passes: gradient passes for each of them.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Imitation:
         self.student, self.parameters = student, parameters
         self.steps, self.total = steps, total
         self._optimizer, self._log = optimizer, log
+        self.passes = parameters.passes_for(total)
         self._starts = parameters.learning_starts(total)
         self._due, self._logged = 0.0, steps
         self._sums, self._updates = {"policy": 0.0, "value": 0.0}, 0
@@ -80,7 +82,7 @@ class Imitation:
         self.steps += new
         if len(data) < min(self._starts, data.room):
             return
-        self._due += new * self.parameters.passes / self.parameters.imitation_batch
+        self._due += new * self.passes / self.parameters.imitation_batch
         if self._due < 1.0:
             return
         self.student.train(True)

@@ -45,6 +45,8 @@ class Kept:
 
     Attributes:
         room: how many there can be.
+        added: how many there have been.
+        rng: draws which ones are replaced, and which ones make a batch.
     """
 
     def __init__(
@@ -74,10 +76,10 @@ class Kept:
         self._returns = np.zeros(room, np.float32)
         # Which step a place holds, counted from the first one.
         self._numbers = np.zeros(room, np.int64)
-        self.room, self._rng, self._added = room, rng, 0
+        self.room, self.rng, self.added = room, rng, 0
 
     def __len__(self) -> int:
-        return min(self._added, self.room)
+        return min(self.added, self.room)
 
     def add(
         self, observation: Mapping[str, NDArray[Any]], actions: NDArray[Any]
@@ -92,16 +94,16 @@ class Kept:
             Their places, and their numbers, (rows,) each.
         """
         rows = len(actions)
-        numbers = np.arange(self._added, self._added + rows)
+        numbers = np.arange(self.added, self.added + rows)
         places = numbers.copy()
-        if self._added + rows > self.room:
+        if self.added + rows > self.room:
             over = numbers >= self.room
-            places[over] = self._rng.integers(self.room, size=int(over.sum()))
+            places[over] = self.rng.integers(self.room, size=int(over.sum()))
         for key, kept in self._observations.items():
             kept[places] = observation[key]
         self._actions[places], self._returns[places] = actions, np.nan
         self._numbers[places] = numbers
-        self._added += rows
+        self.added += rows
         return places, numbers
 
     def settle(
@@ -113,7 +115,7 @@ class Kept:
 
     def batch(self, size: int) -> Batch:
         """Some steps, drawn at random."""
-        chosen = self._rng.integers(len(self), size=size)
+        chosen = self.rng.integers(len(self), size=size)
         observation = {key: kept[chosen] for key, kept in self._observations.items()}
         return Batch(observation, self._actions[chosen], self._returns[chosen])
 

@@ -18,7 +18,8 @@ class ImitationParameters(BaseModel):
     """How demonstrations are learnt from.
 
     Attributes:
-        passes: gradient passes for each new demonstrated step, over all that are kept.
+        passes: gradient passes for each new demonstrated step, over all that are kept; None for 8,
+            or where so few steps are demonstrated as many as make 500 gradient steps.
         imitation_rate: the learning rate of Adam; it falls to 0 along the imitation.
         imitation_batch: demonstrated steps in a gradient step.
         handover: the part of the imitation along which the source's share of the episodes falls
@@ -29,11 +30,15 @@ class ImitationParameters(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    passes: Annotated[float, Field(gt=0.0, le=1_000.0)] = 8.0
+    passes: Annotated[float, Field(gt=0.0, le=100_000.0)] | None = None
     imitation_rate: Rate = 1e-3
     imitation_batch: Annotated[int, Field(ge=2, le=100_000)] = 256
     handover: Share = 0.3
     kept: Annotated[int, Field(ge=100, le=100_000_000)] | None = None
+
+    def passes_for(self, steps: int) -> float:
+        """Gradient passes, for so many demonstrated steps in all."""
+        return self.passes or max(8.0, 500 * self.imitation_batch / steps)
 
     def room_for(self, step_bytes: int, steps: int) -> int:
         """Demonstrated steps that are kept, of so many that there will be."""

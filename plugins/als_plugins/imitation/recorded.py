@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,30 +11,82 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.errors import ArgumentError
-from als_engine.seeding import spread
 from als_plugins.experience.cache import open_source
 from als_plugins.experience.dataset import Experience
 from als_plugins.experience.records import RECORD, SourceRecord, read_dataset
 from als_plugins.imitation.imitation import Imitation
 from als_plugins.imitation.kept import Batch, returns_to_go
+from als_plugins.imitation.minari_folder import minari_folder, read_minari
 
 if TYPE_CHECKING:
     from als_plugins.learners.network_learner import NetworkLearner
 
-__all__ = ["Recorded", "is_dataset", "study"]
+__all__ = ["Recorded", "is_dataset", "open_recorded", "study"]
 
 
 def is_dataset(name: str) -> bool:
     """Whether there is a dataset in a folder of that name."""
-    return (Path(name) / RECORD).is_file()
+    return (Path(name) / RECORD).is_file() or minari_folder(name) is not None
 
 
-class Recorded:
-    """The steps of a dataset that a learner can imitate: those of its train part.
+def open_recorded(name: str, scenario: str, learner: NetworkLearner) -> Recorded:
+    """Opens a dataset of `als collect`, or of Minari.
+
+    Args:
+        name: its folder, or the id of a Minari dataset.
+        scenario: whose episodes are read.
+        learner: who imitates.
+
+    Raises:
+        ArgumentError: it is of another scenario, or has other actions or sensors.
+        SavedFileError: it is damaged.
+    """
+    if (Path(name) / RECORD).is_file():
+        return _Collected(name, scenario, learner)
+    folder = minari_folder(name)
+    assert folder is not None
+    return _Foreign(folder, scenario, learner)
+
+
+class Recorded(ABC):
+    """The steps of a dataset that a learner can imitate.
 
     Attributes:
-        steps: how many there are, and can be (`room`).
+        steps: how many there are.
+        room: how many of them are at hand.
     """
+
+    steps: int
+    room: int
+
+    def __len__(self) -> int:
+        return self.room
+
+    @abstractmethod
+    def seed(self, rng: np.random.Generator) -> None:
+        """Takes what draws batches."""
+
+    @abstractmethod
+    def batch(self, size: int) -> Batch:
+        """Some steps, drawn at random."""
+
+
+class _Foreign(Recorded):
+    """Those of a Minari dataset, in memory."""
+
+    def __init__(self, folder: Path, scenario: str, learner: NetworkLearner) -> None:
+        self._kept = read_minari(folder, scenario, learner)
+        self.steps, self.room = self._kept.added, len(self._kept)
+
+    def seed(self, rng: np.random.Generator) -> None:
+        self._kept.rng = rng
+
+    def batch(self, size: int) -> Batch:
+        return self._kept.batch(size)
+
+
+class _Collected(Recorded):
+    """Those of the train part of what `als collect` wrote, read from the disk."""
 
     def __init__(self, folder: str, scenario: str, learner: NetworkLearner) -> None:
         """Opens a dataset.
@@ -73,15 +126,10 @@ class Recorded:
             ]
         ).astype(np.float32)
 
-    def seed(self, seed: int, steps: int) -> None:
-        """Seeds what makes a batch, from so many steps of an imitation on."""
-        self._rng = np.random.default_rng(spread("imitation", seed, steps))
-
-    def __len__(self) -> int:
-        return self.steps
+    def seed(self, rng: np.random.Generator) -> None:
+        self._rng = rng
 
     def batch(self, size: int) -> Batch:
-        """Some steps, drawn at random."""
         chosen = self._rng.integers(self.steps, size=size)
         found = self._windows.take(chosen)
         observation = {key: array[:, 0] for key, array in found.observation.items()}
@@ -95,8 +143,7 @@ def study(
     after_step: Callable[[int], None],
 ) -> bool:
     """Learns from a dataset as if its steps came in one by one; see `Lessons.run`."""
-    parameters = imitation.parameters
-    at_once = max(1, round(parameters.imitation_batch / parameters.passes))
+    at_once = max(1, round(imitation.parameters.imitation_batch / imitation.passes))
     while imitation.steps < imitation.total:
         if should_stop():
             return False

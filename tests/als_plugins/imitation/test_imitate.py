@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 
+import gymnasium
+import minari
 import numpy as np
 import pytest
 import torch
 from learn_worlds import ID, NO_EXPERT, TRADE, learn
+from minari.data_collector import EpisodeBuffer
 
 from als_engine import Rows
 from als_engine.agents.saving import load_agent
@@ -16,6 +20,7 @@ from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
 from als_plugins.experience.collect import collect
 from als_plugins.imitation.imitate import imitate, resume_imitation
+from als_plugins.imitation.minari_folder import minari_folder
 
 __all__ = ["learn"]
 
@@ -178,6 +183,78 @@ def test_a_damaged_state_is_refused(tmp_path):
 def test_memory_is_bounded_by_what_is_kept():
     done = taught(config={**SMALL, "kept": 100})
     assert succeeds(done.agent) > 0.85
+
+
+@pytest.fixture
+def recorded(learn, tmp_path, monkeypatch):
+    """Makes a Minari dataset, as a person's episodes would be; in it somebody walks ahead."""
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+
+    def record(name, episodes=20, scenario=ID, **arguments):
+        buffers, env = [], gymnasium.make(scenario, **{"sensors": SENSORS, **arguments})
+        for episode in range(episodes):
+            observation, _ = env.reset(seed=episode)
+            seen, ended = [observation], [False]
+            while not ended[-1]:
+                ahead = env.unwrapped.expert_action()
+                observation, reward, terminated, truncated, _ = env.step(ahead)
+                seen.append(observation)
+                ended.append(terminated or truncated)
+                buffers.append((episode, ahead, reward, terminated, truncated, seen))
+        env.close()
+        made = []
+        for episode in range(episodes):
+            mine = [each for each in buffers if each[0] == episode]
+            made.append(
+                EpisodeBuffer(
+                    observations={key: [s[key] for s in mine[0][5]] for key in mine[0][5][0]},
+                    actions=[each[1] for each in mine],
+                    rewards=[each[2] for each in mine],
+                    terminations=[each[3] for each in mine],
+                    truncations=[each[4] for each in mine],
+                )
+            )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            minari.create_dataset_from_buffers(name, made, env=env)
+        return tmp_path / "minari" / name
+
+    return record
+
+
+def test_a_person_demonstrates_by_a_minari_dataset(recorded):
+    folder = recorded("person/walk-v0")
+    assert minari_folder("person/walk-v0") == folder
+    done = taught(str(folder), steps=None, config={**SMALL, "passes": None})
+    assert done.record.training.demonstrated == done.record.training.steps > 100
+    assert succeeds(done.agent) > 0.85
+
+
+@pytest.mark.parametrize(
+    ("made", "asked", "message"),
+    [
+        ({"scenario": TRADE}, {}, f"no episodes of {ID}, but of {TRADE}"),
+        ({"split": "test"}, {}, "was recorded on the test split"),
+        ({"action_mode": "continuous"}, {}, "actions is float32 .* and should be int64"),
+        ({"sensors": ["entities"]}, {}, "has no observations/proprioception"),
+        ({}, {"method": "dagger"}, "is a dataset, which cannot be asked"),
+    ],
+)
+def test_a_minari_dataset_that_does_not_fit_is_refused(made, asked, message, recorded, tmp_path):
+    folder = recorded("person/other-v0", episodes=1, **made)
+    with pytest.raises(ALSError, match=message):
+        taught(str(folder), folder=tmp_path / "run", **asked)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_minari_dataset_is_one_line(recorded):
+    folder = recorded("person/broken-v0", episodes=1)
+    (folder / "data" / "metadata.json").write_text('{"total_episodes": 1e99}')
+    with pytest.raises(SavedFileError, match=r"metadata\.json: total_episodes"):
+        taught(str(folder))
+    (folder / "data" / "metadata.json").write_text('{"total_episodes": 3, "total_steps": 40}')
+    with pytest.raises(SavedFileError, match="has no episode_1"):
+        taught(str(folder))
 
 
 @pytest.mark.parametrize("agent", ["dqn", "recurrent-ppo", "multi-objective", "q-learning"])
