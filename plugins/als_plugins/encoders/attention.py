@@ -18,22 +18,27 @@ from als_plugins.encoders.transformer import Answer, Block, Reading, rollout, we
 
 __all__ = ["AttentionEncoder"]
 
-QUERIES: Final = 8
+QUERIES: Final = 4
+SHORT: Final = 4
+"""How many tokens' width all sensors have together in short."""
 MOST_TOKENS: Final = 2_048
 
 
 class AttentionEncoder(Encoder):
     """Patches, words, things and numbers as tokens; learned queries that read them again and again.
 
-    What the queries found in one block is what they look for in the next: they read the words of an
-    instruction first, and then look for the thing that it names.
+    Each sensor is summed up on the way: numbers as they are, things by the largest of each feature,
+    words and patches by their mean. The queries begin from these summaries, so that what they look
+    for depends on the instruction and on the own body from the first block on; what they found in
+    one block is what they look for in the next. The features are made of both, queries and
+    summaries: what every small network learns from is there before attention has learnt anything.
     """
 
     def __init__(
         self,
         observation_space: gymnasium.spaces.Dict,
         width: int = 64,
-        depth: int = 2,
+        depth: int = 1,
         heads: int = 4,
         patch: int = 8,
         features: int = 128,
@@ -80,27 +85,30 @@ class AttentionEncoder(Encoder):
                 f"these sensors make {total} tokens, more than {MOST_TOKENS}: use a larger patch, "
                 "smaller frames or fewer sensors"
             )
-        self.embeddings = nn.ModuleDict({module_name(key): part for key, part in made.items()})
+        names = {module_name(key): part for key, part in made.items()}
+        self.embeddings = nn.ModuleDict(names)
         self.queries = nn.Parameter(torch.randn(QUERIES, width))
+        # One layer for each sensor, added up: a saved encoder serves worlds that have only some.
+        self.short = nn.ModuleDict({name: nn.Linear(width, SHORT * width) for name in names})
+        self.ask = nn.Linear(SHORT * width, QUERIES * width)
         self.reading = Reading(width, heads)
         self.blocks = nn.ModuleList([Block(width, heads, dropout) for _ in range(depth)])
         self.head = nn.Sequential(
-            nn.LayerNorm(QUERIES * width),
-            nn.Linear(QUERIES * width, features),
+            nn.LayerNorm((QUERIES + SHORT) * width),
+            nn.Linear((QUERIES + SHORT) * width, features),
             nn.LayerNorm(features),
         )
         self.answer = Answer(width, heads)
 
     def forward(self, observation: Observation) -> Tensor:
         """(rows, features); a sensor that is missing has no tokens."""
-        x, there, spans = self._embed(observation)
+        # Words and things that no row has cost time. Where a row must be the same to the last bit
+        # whatever the others are, every batch is of one size.
+        x, there, spans = self._embed(observation, whole=not self.training and self.row_wise)
         present = self._dropped(there, spans)
-        if self.training:
-            # What no row has costs time. Where it is not trained every batch is of one size, so
-            # that a row is the same to the last bit whatever the others are.
-            some = present.any(0)
-            x, present = x[:, some], present[:, some]
-        return cast("Tensor", self.head(self._read(x, present).flatten(1)))
+        summary = self._sum_up(x, present, spans)
+        read = self._read(x, present, summary)
+        return cast("Tensor", self.head(torch.cat([read.flatten(1), summary], 1)))
 
     def tokens(
         self, observation: Observation, masked: Mapping[str, Tensor] | None = None
@@ -114,7 +122,8 @@ class AttentionEncoder(Encoder):
         """
         x, there, spans = self._embed(observation, masked)
         present = self._dropped(there, spans)
-        return Tokens(self.answer(x, self._read(x, present)), present, spans)
+        read = self._read(x, present, self._sum_up(x, present, spans))
+        return Tokens(self.answer(x, read), present, spans)
 
     def attention(self, observation: Observation) -> dict[str, Tensor]:
         """The weight of each part of each sensor: attention rollout.
@@ -125,7 +134,7 @@ class AttentionEncoder(Encoder):
         """
         x, there, spans = self._embed(observation)
         weights: list[Tensor] = []
-        self._read(x, there, weights)
+        self._read(x, there, self._sum_up(x, there, spans), weights)
         weight = rollout(weights)
         return {key: weight[:, span] for key, span in spans.items()}
 
@@ -143,9 +152,19 @@ class AttentionEncoder(Encoder):
     def _embedding(self, key: str) -> Embedding:
         return cast("Embedding", self.embeddings[module_name(key)])
 
-    def _read(self, x: Tensor, present: Tensor, weights: list[Tensor] | None = None) -> Tensor:
+    def _sum_up(self, x: Tensor, present: Tensor, spans: Mapping[str, slice]) -> Tensor:
+        """What there is, in short, (rows, numbers)."""
+        found = x.new_zeros(len(x), self.ask.in_features)
+        for key, span in spans.items():
+            short = self._embedding(key).in_short(x[:, span], present[:, span, None])
+            found = found + self.short[module_name(key)](short)
+        return nn.functional.gelu(found)
+
+    def _read(
+        self, x: Tensor, present: Tensor, summary: Tensor, weights: list[Tensor] | None = None
+    ) -> Tensor:
         """The queries after all blocks, (rows, queries, width); appends each block's weights."""
-        queries = self.queries.expand(len(x), -1, -1)
+        queries: Tensor = self.queries + self.ask(summary).view(len(x), *self.queries.shape)
         read = self.reading(x)
         present = nn.functional.pad(present, (0, QUERIES), value=True)
         for block in self.blocks:
@@ -156,9 +175,17 @@ class AttentionEncoder(Encoder):
         return queries
 
     def _embed(
-        self, observation: Observation, masked: Mapping[str, Tensor] | None = None
+        self,
+        observation: Observation,
+        masked: Mapping[str, Tensor] | None = None,
+        whole: bool = True,
     ) -> tuple[Tensor, Tensor, dict[str, slice]]:
         """Tokens, (rows, tokens, width), which are present, (rows, tokens), and spans.
+
+        Args:
+            observation: key to (rows, ...).
+            masked: see `tokens`.
+            whole: whether parts that no row has become tokens as well.
 
         Raises:
             ArgumentError: the observation has no sensor that the encoder reads.
@@ -168,9 +195,14 @@ class AttentionEncoder(Encoder):
         for key in self.observation_space.spaces:
             if key in observation:
                 embedding, x = self._embedding(key), observation[key]
-                values.append(embedding(x, (masked or {}).get(key)))
-                present.append(embedding.present(x))
-                spans[key] = slice(place, place := place + embedding.parts)
+                there, hidden = embedding.present(x), (masked or {}).get(key)
+                kept = None
+                if embedding.ragged and not whole:
+                    kept = there.any(0).nonzero()[:, 0]
+                    there = there[:, kept]
+                values.append(embedding(x, hidden, kept))
+                present.append(there)
+                spans[key] = slice(place, place := place + there.shape[1])
         if not spans:
             known = ", ".join(self.observation_space.spaces)
             raise ArgumentError(f"an observation needs at least one of these sensors: {known}")

@@ -9,7 +9,8 @@ weights.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
 
-__all__ = ["Encoder", "Observation", "Statistic", "Tokens"]
+__all__ = ["Encoder", "Observation", "Statistic", "Tokens", "rows_together"]
 
 Observation = Mapping[str, Tensor]
 
@@ -59,10 +60,13 @@ class Encoder(nn.Module):
         features: the length of the feature vector.
         orthogonal: whether a learner that starts from scratch may initialise the layers in its own
             way, as SB3's PPO does; False keeps the encoder's.
+        row_wise: whether a row's features must be the same to the last bit whatever the other rows
+            are, where the encoder is not trained. Without it some encoders are faster.
     """
 
     orthogonal: ClassVar[bool] = False
     features: int
+    row_wise: bool = True
 
     def __init__(self, observation_space: gymnasium.spaces.Dict, **config: Any) -> None:
         """Keeps space and configuration; a subclass sets `features`.
@@ -112,3 +116,13 @@ class Encoder(nn.Module):
 
         Sensors of which nothing is known stay as they are.
         """
+
+
+@contextmanager
+def rows_together(encoder: Encoder) -> Iterator[None]:
+    """Inside, a row's features may depend on the other rows in their last bits; see `Encoder`."""
+    encoder.row_wise = False
+    try:
+        yield
+    finally:
+        encoder.row_wise = True

@@ -7,7 +7,7 @@ trained with one frame size or one scenario serves another.
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import gymnasium
 import torch
@@ -30,37 +30,56 @@ class Embedding(nn.Module):
 
     Attributes:
         parts: how many tokens an observation of this space has.
+        ragged: whether rows differ in which of them are present.
     """
 
     parts: int
+    ragged: ClassVar[bool] = False
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.modality = nn.Parameter(0.2 * torch.randn(width))
 
-    def forward(self, x: Tensor, masked: Tensor | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, masked: Tensor | None = None, kept: Tensor | None = None
+    ) -> Tensor:
         """The tokens: content, place and modality.
 
         Args:
             x: (rows, ...).
             masked: (rows, parts) bool, whose content is hidden; place and modality stay.
+            kept: the numbers of the parts that become tokens, of a ragged sensor; None for all.
         """
+        place = self.place(x)
+        if kept is not None:
+            x = x[:, kept]
+            place = place if len(place) == 1 else place[kept]
+            masked = None if masked is None else masked[:, kept]
         content = self.content(x)
         if masked is not None:
             content = content.masked_fill(masked[..., None], 0.0)
-        return content + (self.modality + self.place(x))
+        return content + (self.modality + place)
 
     def content(self, x: Tensor) -> Tensor:
         """(rows, parts, width), from what was sensed."""
         raise NotImplementedError
 
     def place(self, x: Tensor) -> Tensor:
-        """(parts, width), from where it was sensed; 0 where there is no order."""
-        return torch.zeros(1, device=x.device)
+        """(parts, width), from where it was sensed; (1, 1) of 0 where there is no order."""
+        return torch.zeros(1, 1, device=x.device)
 
     def present(self, x: Tensor) -> Tensor:
         """(rows, parts) bool: False for what is no part of the observation, such as padding."""
         return torch.ones(len(x), self.parts, dtype=torch.bool, device=x.device)
+
+    def in_short(self, tokens: Tensor, present: Tensor) -> Tensor:
+        """All tokens as one, (rows, width): their mean; zeros where none is present.
+
+        Args:
+            tokens: (rows, parts, width).
+            present: (rows, parts, 1) bool.
+        """
+        return (tokens * present).sum(1) / present.sum(1).clamp(min=1)
 
     def standardise(self, statistic: Statistic) -> None:
         """Takes over the scale of a sensor; only numbers need one."""
@@ -102,6 +121,8 @@ class Patches(Embedding):
 class WordTokens(Embedding):
     """Words in their order; token 0 fills up and is not there."""
 
+    ragged = True
+
     def __init__(self, space: Box, width: int) -> None:
         super().__init__(width)
         self.words = int(space.high.max()) + 1
@@ -129,6 +150,8 @@ class WordTokens(Embedding):
 class ThingTokens(Embedding):
     """Things without an order; the first column says which are there."""
 
+    ragged = True
+
     def __init__(self, space: Box, width: int) -> None:
         super().__init__(width)
         self.parts = space.shape[0]
@@ -141,6 +164,11 @@ class ThingTokens(Embedding):
     def present(self, x: Tensor) -> Tensor:
         """Which things are there."""
         return x[..., 0] > 0.5
+
+    def in_short(self, tokens: Tensor, present: Tensor) -> Tensor:
+        """The largest of each feature: that one such thing is there counts, not how many others."""
+        largest = tokens.masked_fill(~present, -torch.inf).amax(1)
+        return largest.masked_fill(~present.any(1), 0.0)
 
 
 class Frames(Embedding):

@@ -32,8 +32,8 @@ class Distribution(ABC):
     """What the policy may do in some rows."""
 
     @abstractmethod
-    def sample(self) -> Tensor:
-        """One action for each row, drawn with torch's generator."""
+    def sample(self, draws: torch.Generator | None = None) -> Tensor:
+        """One action for each row, drawn with a generator or with torch's own."""
 
     @abstractmethod
     def best(self) -> Tensor:
@@ -60,9 +60,11 @@ class Choices(Distribution):
         self.logs = [log_softmax(part, dim=1) for part in torch.split(logits, list(sizes), dim=1)]
         self._single = single
 
-    def sample(self) -> Tensor:
+    def sample(self, draws: torch.Generator | None = None) -> Tensor:
         """(rows,) or (rows, choices)."""
-        return self._stacked([torch.multinomial(log.exp(), 1)[:, 0] for log in self.logs])
+        return self._stacked(
+            [torch.multinomial(log.exp(), 1, generator=draws)[:, 0] for log in self.logs]
+        )
 
     def best(self) -> Tensor:
         """(rows,) or (rows, choices)."""
@@ -99,9 +101,10 @@ class Normal(Distribution):
         self.mean, self._log, self._shape = mean, log_deviation, shape
         self.deviation = log_deviation.exp()
 
-    def sample(self) -> Tensor:
+    def sample(self, draws: torch.Generator | None = None) -> Tensor:
         """(rows, ...)."""
-        drawn = self.mean + self.deviation * torch.randn_like(self.mean)
+        noise = torch.randn(self.mean.shape, generator=draws, device=self.mean.device)
+        drawn = self.mean + self.deviation * noise
         return drawn.reshape(-1, *self._shape)
 
     def best(self) -> Tensor:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -28,6 +27,7 @@ from als_plugins.learners.clock import Clock, UpdateLog
 from als_plugins.learners.network_learner import NetworkLearner, masks_apart
 from als_plugins.learners.row_wise import choose
 from als_plugins.learners.setup import device, few_threads
+from als_plugins.mappo.collecting import Collector, Rollouts, inside
 from als_plugins.mappo.heads import ChoiceHead, Choices, Distribution, Normal
 from als_plugins.mappo.network import ActorCritic
 from als_plugins.mappo.parameters import MappoParameters
@@ -68,6 +68,7 @@ class Mappo(NetworkLearner):
         self._policy: ActorCritic | None = None
         self._optimizer: torch.optim.Optimizer | None = None
         self._steps = 0
+        self._draws: torch.Generator | None = None
 
     @property
     def policy(self) -> ActorCritic:
@@ -122,10 +123,7 @@ class Mappo(NetworkLearner):
 
     def inside(self, actions: Tensor) -> NDArray[Any]:
         """Actions as the worlds take them: numbers are clipped to the bounds of the space."""
-        found: NDArray[Any] = actions.cpu().numpy()
-        if isinstance(self.action_space, Box):
-            found = np.clip(found, self.action_space.low, self.action_space.high)
-        return found
+        return inside(self.action_space, actions)
 
     # -- saving -----------------------------------------------------------------------------------
 
@@ -136,14 +134,17 @@ class Mappo(NetworkLearner):
             write_tensors(folder / STATE, self._training_state(optimizer_arrays(self._optimizer)))
 
     def _training_state(self, optimizer: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        assert self._draws is not None
         return {
             **{f"optimizer/{name}": array for name, array in optimizer.items()},
             "steps": np.array(self._steps, np.int64),
             "random": torch.get_rng_state().numpy(),
+            "draws": self._draws.get_state().numpy(),
         }
 
     def _load_training(self, folder: Path) -> None:
         assert self._optimizer is not None
+        assert self._draws is not None
         like = self._training_state(expected_arrays(self._optimizer))
         states = [name for name in like if name.startswith("optimizer/")]
         found = read_tensors(folder / STATE, like, optional=states)
@@ -154,6 +155,7 @@ class Mappo(NetworkLearner):
             if not 0 <= steps <= STEPS:
                 raise ValueError(f"steps is {steps}, and should be from 0 to {STEPS}")
             torch.set_rng_state(torch.tensor(found["random"]))
+            self._draws.set_state(torch.tensor(found["draws"]))
         except (ValueError, TypeError, RuntimeError) as error:
             message = f"{folder / STATE} does not fit this training: {error}"
             raise SavedFileError(message) from error
@@ -168,44 +170,60 @@ class Mappo(NetworkLearner):
             return self._learn(rows, training)
 
     def _learn(self, rows: Rows, training: Training) -> Progress:
-        parameters, self._steps = self.parameters, 0
+        self._steps = 0
         if training.resume is None:
             self.begin()
-        if training.resume is not None:
+        else:
             self.load_weights(training.resume)
         network = self.policy.to(device(training.device))
         self._optimizer = self._make_optimizer(network)
+        self._draws = torch.Generator(self._device())
+        self._draws.manual_seed(spread("actions in training", training.seed))
         if training.resume is not None:
             self._load_training(training.resume)
-        steps = parameters.steps_for(rows.num_rows)
-        masks = self._mask_size()
-        values = sum(math.prod(space.shape or ()) for space in self.observation_space.values())
-        check_memory(f"{self.id}: {steps} steps", 4 * steps * rows.num_rows * (values + masks))
-        rollout = Rollout(steps, rows, masks, self._device())
         log = UpdateLog(training, rows.recent)
-        shown = -(-parameters.imitate // rows.num_rows) * rows.num_rows
+        shown = -(-self.parameters.imitate // rows.num_rows) * rows.num_rows
 
         def progress(steps: int) -> Progress:
             return training.progress(steps, rows.recent, min(steps, shown))
 
         clock = Clock(training, progress, self._steps)
         rows.seed(training.seed)
-        if self._steps < shown:
-            self._imitate(rows, training, log, clock)
-        if 0 < shown == self._steps:
-            self._optimizer = self._make_optimizer(network)
-        rows.reset()
-        while shown <= self._steps < training.steps:
-            network.eval()
-            if not self._collect(rollout, rows, training, clock):
-                break
-            network.train()
-            found = self._update(rollout, self._optimizer, training)
-            log.add(found, self._steps)
-            clock.check(self._steps)
+        with self._rollouts(rows, training) as rollouts:
+            if self._steps < shown:
+                self._imitate(rows, training, log, clock)
+            if 0 < shown == self._steps:
+                self._optimizer = self._make_optimizer(network)
+            rows.reset()
+            if shown <= self._steps < training.steps:
+                self._reinforce(rollouts, training, log, clock)
         network.eval()
         training.on_progress(progress(self._steps))
         return progress(self._steps)
+
+    def _reinforce(
+        self, rollouts: Rollouts, training: Training, log: UpdateLog, clock: Clock
+    ) -> None:
+        """Learns from one rollout after the other, up to the last step or until it shall stop."""
+        network, optimizer = self.policy, self._optimizer
+        assert optimizer is not None
+
+        def on_step(steps: int) -> None:
+            clock.report(self._steps + steps)
+
+        rollout = rollouts.next(network, on_step)
+        while rollout is not None:
+            self._steps += rollout.size
+            if more := self._steps < training.steps:
+                rollouts.begin(network)
+            network.train()
+            found = self._update(rollout, optimizer, training)
+            rollouts.give_back(rollout)
+            rollouts.wait()
+            log.add(found, self._steps)
+            clock.report(self._steps)
+            clock.check(self._steps)
+            rollout = rollouts.next(network, on_step) if more else None
 
     def _imitate(self, rows: Rows, training: Training, log: UpdateLog, clock: Clock) -> None:
         """Lets the expert show what to do, up to `imitate` steps or until it is told to stop."""
@@ -229,6 +247,20 @@ class Mappo(NetworkLearner):
         self.policy.eval()
         lessons.run(until, training.should_stop, after_step)
 
+    def _rollouts(self, rows: Rows, training: Training) -> Rollouts:
+        parameters, draws = self.parameters, self._draws
+        assert draws is not None
+        steps, masks = parameters.steps_for(rows.num_rows), self._mask_size()
+        values = sum(math.prod(space.shape or ()) for space in self.observation_space.values())
+        kept = 4 * steps * rows.num_rows * (values + masks)
+        check_memory(f"{self.id}: {steps} steps", kept * (2 if parameters.overlap else 1))
+        return Rollouts(
+            Collector(rows, parameters, draws),
+            lambda: Rollout(steps, rows, masks, self._device()),
+            training.should_stop,
+            parameters.overlap,
+        )
+
     def _make_optimizer(self, network: ActorCritic) -> torch.optim.Optimizer:
         weights = [each for each in network.parameters() if each.requires_grad]
         decay, rate = self.parameters.weight_decay, self.parameters.learning_rate
@@ -242,54 +274,6 @@ class Mappo(NetworkLearner):
         if not self.parameters.use_masks or not isinstance(head, ChoiceHead):
             return 0
         return sum(head.sizes)
-
-    @torch.no_grad()
-    def _collect(self, rollout: Rollout, rows: Rows, training: Training, clock: Clock) -> bool:
-        """Fills the rollout; False where it was told to stop."""
-        network, parameters = self.policy, self.parameters
-        masked, cut = self._mask_size() > 0, []
-        for step in range(rollout.steps):
-            if training.should_stop():
-                return False
-            seen, masks = rollout.see(
-                step, rows.observations, rows.action_masks() if masked else None
-            )
-            policy, values = network(seen, masks)
-            actions = policy.sample()
-            rollout.actions[step] = actions
-            rollout.log_probs[step] = policy.log_prob(actions)
-            rollout.values[step] = network.scale.back(values)
-            rows.step(self.inside(actions))
-            rollout.rewards[step].copy_(torch.from_numpy(rows.rewards))
-            ended = rows.ended
-            rollout.ended[step].copy_(torch.from_numpy(ended))
-            if (going_on := ended & ~rows.terminated).any():
-                last = {key: array[going_on] for key, array in rows.final_observations.items()}
-                cut.append((step, going_on, last))
-            self._steps += rows.num_rows
-            clock.report(self._steps)
-        rollout.rewards.mul_(parameters.reward_scale)
-        self._bootstrap(rollout, cut)
-        follows = network.value(self.tensors(rows.observations))
-        rollout.reckon(follows, parameters.gamma, parameters.gae_lambda)
-        return True
-
-    def _bootstrap(
-        self,
-        rollout: Rollout,
-        cut: list[tuple[int, NDArray[np.bool_], dict[str, NDArray[Any]]]],
-    ) -> None:
-        """Adds what would have followed the episodes whose time was up, in one go."""
-        if not cut:
-            return
-        last = {key: np.concatenate([each[2][key] for each in cut]) for key in cut[0][2]}
-        values = self.policy.value(self.tensors(last)) * self.parameters.gamma
-        first = 0
-        for step, which, _ in cut:
-            count = int(which.sum())
-            chosen = torch.from_numpy(which).to(rollout.device)
-            rollout.rewards[step, chosen] += values[first : first + count]
-            first += count
 
     def tensors(self, observation: Observation) -> dict[str, Tensor]:
         """An observation as the network reads it, on its device."""

@@ -23,6 +23,9 @@ class MappoParameters(PPOParameters):
         normalise_advantage: whether each batch's advantages have mean 0 and deviation 1.
         clip_value: how far a batch may move a value, in the critic's own scale; None for any way.
         use_masks: whether actions that are not possible are never drawn, in training and after it.
+        overlap: whether the next rollout is played while the network learns from the last one, by
+            its weights from before. It uses a second core; on Bullet only with `workers`, since
+            Bullet lets no other thread run.
     """
 
     imitate: Annotated[int, Field(ge=0, le=STEPS)] = 0
@@ -31,3 +34,4 @@ class MappoParameters(PPOParameters):
     normalise_advantage: bool = True
     clip_value: Annotated[float, Field(gt=0.0, le=1e6)] | None = None
     use_masks: bool = False
+    overlap: bool = False

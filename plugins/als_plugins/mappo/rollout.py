@@ -35,7 +35,8 @@ class Rollout:
     """Steps of all rows, (steps, rows, ...); the next ones overwrite them.
 
     Attributes:
-        steps, rows: how many.
+        steps, rows: how many. size: their product.
+        masked: whether it keeps which choices are possible.
         rewards, values, log_probs: (steps, rows). ended: (steps, rows) bool.
         actions: (steps, rows, ...).
         advantages, returns: (steps, rows), once `reckon` was called.
@@ -51,6 +52,7 @@ class Rollout:
             device: where they lie.
         """
         self.steps, self.rows, self.device = steps, rows.num_rows, device
+        self.size, self.masked = steps * rows.num_rows, mask_size > 0
         self._observations = {
             key: self._empty(space) for key, space in rows.observation_space.spaces.items()
         }

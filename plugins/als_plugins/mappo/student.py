@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from als_engine.agents.agent import Observation
+from als_plugins.encoders.base import rows_together
 from als_plugins.learners.student import Student
 from als_plugins.mappo.heads import Distribution, Normal, NormalHead
 from als_plugins.mappo.network import Scale
@@ -68,7 +69,9 @@ class MappoStudent(Student):
     @torch.no_grad()
     def draw(self, observation: Observation) -> NDArray[Any]:
         """See `Student.draw`."""
-        return self.learner.inside(self.learner.masked_distribution(observation).sample())
+        with rows_together(self.learner.policy.encoder):
+            policy = self.learner.masked_distribution(observation)
+        return self.learner.inside(policy.sample())
 
     def _normal(self) -> tuple[Tensor, Tensor] | None:
         head = self.learner.policy.head

@@ -12,6 +12,7 @@ from gymnasium.spaces import Box
 
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.plugins.registry import registry
+from als_plugins.encoders.base import rows_together
 from als_plugins.encoders.saving import load_encoder, make_encoder, save_encoder
 
 ENCODERS = [spec.id for spec in registry.encoders()]
@@ -181,6 +182,16 @@ def test_the_same_seed_gives_the_same_bits_and_no_row_depends_on_another(name):
     other = sensed(encoder.observation_space, seed=1)
     mixed = {key: torch.cat([x[:2], other[key][2:]]) for key, x in observation.items()}
     assert torch.equal(encoder(mixed)[:2], features[:2])
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_rows_together_have_the_same_features_but_for_their_last_bits(name):
+    encoder = made(name).eval()
+    observation = sensed(encoder.observation_space)
+    apart = encoder(observation)
+    with rows_together(encoder):
+        assert torch.allclose(encoder(observation), apart, atol=1e-5)
+    assert torch.equal(encoder(observation), apart)
 
 
 # Saving

@@ -20,7 +20,7 @@ def test_choices_are_torch_s_own(space):
     found = head(FEATURES)
     parts = torch.split(head.linear(FEATURES), [5] if isinstance(space, Discrete) else [3, 4], 1)
     theirs = [Categorical(logits=part) for part in parts]
-    actions = found.sample()
+    actions = found.sample(torch.Generator())
     columns = actions.reshape(50, -1)
     wanted = sum(each.log_prob(columns[:, i]) for i, each in enumerate(theirs))
     assert torch.allclose(found.log_prob(actions), wanted, atol=1e-6)
@@ -36,7 +36,7 @@ def test_numbers_are_torch_s_own():
         head.log_deviation.copy_(torch.tensor([0.1, -0.5, 0.3, 0.0]))
     found = head(FEATURES)
     theirs = Independent(Normal(head.linear(FEATURES), head.log_deviation.exp()), 1)
-    actions = found.sample()
+    actions = found.sample(torch.Generator())
     assert actions.shape == (50, 2, 2)
     assert torch.allclose(found.log_prob(actions), theirs.log_prob(actions.flatten(1)), atol=1e-5)
     assert torch.allclose(found.entropy(), theirs.entropy(), atol=1e-5)
@@ -53,7 +53,7 @@ def test_what_is_ruled_out_is_never_drawn(space):
         first += size
     found = make_head(6, space)(FEATURES, masks)
     for _ in range(50):
-        columns = found.sample().reshape(50, -1)
+        columns = found.sample(torch.Generator()).reshape(50, -1)
         first = 0
         for i, log in enumerate(found.logs):
             assert masks[torch.arange(50), first + columns[:, i]].all()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from als_engine.agents.saving import load_agent, make_agent, spaces
 from als_engine.agents.training import resume_training, train_agent
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
+from als_plugins.mappo.learner import Mappo
 from als_plugins.mappo.rollout import Rollout
 
 __all__ = ["learn"]
@@ -75,6 +78,44 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(tmp_path):
     one, again, other = (trained(seed=seed) for seed in (0, 0, 1))
     assert same(weights(one.agent), weights(again.agent))
     assert not same(weights(one.agent), weights(other.agent))
+
+
+def test_rollouts_that_overlap_do_not_depend_on_who_is_faster(monkeypatch, tmp_path):
+    """The first is learnt from before another thread can matter, and what follows is the same."""
+    config = {**SMALL, "overlap": True}
+    one = trained(2_048, config=config)
+    update = Mappo._update
+
+    def slow(self, rollout, optimizer, training):
+        time.sleep(0.3)
+        return update(self, rollout, optimizer, training)
+
+    monkeypatch.setattr(Mappo, "_update", slow)
+    two = trained(2_048, tmp_path / "run", config=config)
+    assert same(weights(one.agent), weights(two.agent))
+    assert one.progress.steps == two.progress.steps == 2_048
+    assert not same(weights(one.agent), weights(trained(2_048).agent))
+    assert resume_training(tmp_path / "run", steps=3_072).progress.steps == 3_072
+
+
+def test_a_fault_in_a_rollout_that_overlaps_is_the_trainings():
+    """It is raised where the training was called, and the thread ends."""
+    arguments = {**SENSED, "action_mode": "discrete"}
+    agent = make_agent("mappo", ID, arguments, {**SMALL, "overlap": True})
+    rows = Rows(ID, 8, observers=1, **arguments)
+    steps, step = [], rows.step
+
+    def breaks(actions):
+        steps.append(1)
+        if len(steps) == 100:
+            raise OSError("the machine is on fire")
+        return step(actions)
+
+    rows.step = breaks
+    with pytest.raises(OSError, match="on fire"):
+        agent.learn(rows, Training(steps=4_096))
+    assert not [each for each in threading.enumerate() if each.name.startswith("rollouts")]
+    rows.close()
 
 
 @MODES

@@ -1,0 +1,201 @@
+"""Plays the rollouts that `mappo` learns from, one ahead of the update where that pays."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+from numpy.typing import NDArray
+from torch import Tensor
+
+from als_plugins.encoders.base import rows_together
+from als_plugins.learners.setup import few_threads
+from als_plugins.mappo.network import ActorCritic
+from als_plugins.mappo.rollout import Rollout
+
+if TYPE_CHECKING:
+    import gymnasium
+
+    from als_engine.envs.rows import Rows
+    from als_plugins.mappo.parameters import MappoParameters
+
+__all__ = ["Collector", "Rollouts", "inside", "tensors"]
+
+Arrays = dict[str, NDArray[Any]]
+
+
+class Collector:
+    """Acts in all rows with a network, and keeps what it sees."""
+
+    def __init__(self, rows: Rows, parameters: MappoParameters, draws: torch.Generator) -> None:
+        """Takes over where the rows are now.
+
+        Args:
+            rows: to act in.
+            parameters: of the learner.
+            draws: what actions are drawn with.
+        """
+        self._rows, self._parameters, self._draws = rows, parameters, draws
+
+    @torch.no_grad()
+    def collect(
+        self,
+        network: ActorCritic,
+        rollout: Rollout,
+        should_stop: Callable[[], bool],
+        on_step: Callable[[int], None] = lambda steps: None,
+    ) -> bool:
+        """Fills a rollout with advantages and returns; False where it was told to stop.
+
+        Args:
+            network: that acts and says what is to be expected.
+            rollout: is overwritten.
+            should_stop: asked at every step.
+            on_step: called at every step with the steps so far, over all rows.
+        """
+        with rows_together(network.encoder):
+            return self._collect(network, rollout, should_stop, on_step)
+
+    def _collect(
+        self,
+        network: ActorCritic,
+        rollout: Rollout,
+        should_stop: Callable[[], bool],
+        on_step: Callable[[int], None],
+    ) -> bool:
+        rows, parameters = self._rows, self._parameters
+        cut: list[tuple[int, NDArray[np.bool_], Arrays]] = []
+        for step in range(rollout.steps):
+            if should_stop():
+                return False
+            masks = rows.action_masks() if rollout.masked else None
+            policy, values = network(*rollout.see(step, rows.observations, masks))
+            actions = policy.sample(self._draws)
+            rollout.actions[step] = actions
+            rollout.log_probs[step] = policy.log_prob(actions)
+            rollout.values[step] = network.scale.back(values)
+            rows.step(inside(rows.action_space, actions))
+            rollout.rewards[step].copy_(torch.from_numpy(rows.rewards))
+            ended = rows.ended
+            rollout.ended[step].copy_(torch.from_numpy(ended))
+            if (going_on := ended & ~rows.terminated).any():
+                last = {key: array[going_on] for key, array in rows.final_observations.items()}
+                cut.append((step, going_on, last))
+            on_step((step + 1) * rollout.rows)
+        rollout.rewards.mul_(parameters.reward_scale)
+        _bootstrap(network, rollout, cut, parameters.gamma)
+        follows = network.value(tensors(rows.observations, rollout.device))
+        rollout.reckon(follows, parameters.gamma, parameters.gae_lambda)
+        return True
+
+
+def _bootstrap(
+    network: ActorCritic,
+    rollout: Rollout,
+    cut: list[tuple[int, NDArray[np.bool_], Arrays]],
+    gamma: float,
+) -> None:
+    """Adds what would have followed the episodes whose time was up, in one go."""
+    if not cut:
+        return
+    last = {key: np.concatenate([each[2][key] for each in cut]) for key in cut[0][2]}
+    values = network.value(tensors(last, rollout.device)) * gamma
+    first = 0
+    for step, which, _ in cut:
+        count = int(which.sum())
+        chosen = torch.from_numpy(which).to(rollout.device)
+        rollout.rewards[step, chosen] += values[first : first + count]
+        first += count
+
+
+def tensors(observation: Any, device: torch.device) -> dict[str, Tensor]:
+    """An observation for the network."""
+    return {key: torch.from_numpy(array).to(device) for key, array in observation.items()}
+
+
+def inside(space: gymnasium.Space[Any], actions: Tensor) -> NDArray[Any]:
+    """Actions as the worlds take them: numbers are clipped to the bounds of the space."""
+    found: NDArray[Any] = actions.cpu().numpy()
+    return np.clip(found, space.low, space.high) if isinstance(space, Box) else found
+
+
+@dataclass
+class _Coming:
+    rollout: Rollout
+    filled: Future[bool]
+
+
+class Rollouts(AbstractContextManager["Rollouts"]):
+    """Filled rollouts, one after the other.
+
+    With `overlap` the next one is played on another thread while the caller learns from the last:
+    by the weights from before that update. What each is played with does not depend on who is
+    faster, so that the same seed gives the same bits.
+    """
+
+    def __init__(
+        self,
+        collector: Collector,
+        make: Callable[[], Rollout],
+        should_stop: Callable[[], bool],
+        overlap: bool,
+    ) -> None:
+        """Allocates the rollouts: two that take turns, or one."""
+        self._collector, self._should_stop = collector, should_stop
+        self._free = [make() for _ in range(2 if overlap else 1)]
+        self._pool = ThreadPoolExecutor(1, "rollouts") if overlap else None
+        self._acting: ActorCritic | None = None
+        self._coming: _Coming | None = None
+        self._given_up = threading.Event()
+
+    def next(
+        self, network: ActorCritic, on_step: Callable[[int], None] = lambda steps: None
+    ) -> Rollout | None:
+        """The rollout that was begun, or one that is played now; None where it was told to stop."""
+        coming, self._coming = self._coming, None
+        if coming is not None:
+            return coming.rollout if coming.filled.result() else None
+        network.eval()
+        rollout = self._free.pop()
+        filled = self._collector.collect(network, rollout, self._should_stop, on_step)
+        return rollout if filled else None
+
+    def begin(self, network: ActorCritic) -> None:
+        """Begins the next one, where that overlaps; the weights may change from now on."""
+        if self._pool is None:
+            return
+        if self._acting is None:
+            self._acting = deepcopy(network).eval()
+        self._acting.load_state_dict(network.state_dict())
+        rollout = self._free.pop()
+        self._coming = _Coming(rollout, self._pool.submit(self._play, self._acting, rollout))
+
+    def _play(self, network: ActorCritic, rollout: Rollout) -> bool:
+        # How many threads torch computes with is a matter of each thread.
+        with few_threads(network.encoder.observation_space):
+            return self._collector.collect(network, rollout, self._stops)
+
+    def _stops(self) -> bool:
+        return self._given_up.is_set() or self._should_stop()
+
+    def wait(self) -> None:
+        """Waits for the one that was begun, and raises what has gone wrong in it."""
+        if self._coming is not None:
+            self._coming.filled.result()
+
+    def give_back(self, rollout: Rollout) -> None:
+        """Lets a rollout be overwritten."""
+        self._free.append(rollout)
+
+    def __exit__(self, *exception: object) -> None:
+        self._given_up.set()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True)
