@@ -18,7 +18,7 @@ from als_engine.errors import SavedFileError
 from als_engine.system.files import replacing, write_text
 from als_engine.system.safe_files import is_file, read_bytes
 
-__all__ = ["Curve", "cut_curve", "cut_events"]
+__all__ = ["Curve", "cut_curve", "cut_events", "read_curve"]
 
 MAX_CURVE: Final = 256 << 20
 """The largest curve that is read, bytes: years of a row a second."""
@@ -53,6 +53,16 @@ class Curve:
             reason = error.strerror or error
             raise SavedFileError(f"cannot write {self.path}: {reason}") from error
         self._steps = row[0]
+
+
+def read_curve(path: Path) -> list[dict[str, str]]:
+    """The whole rows of a curve, by column; none where there is no file.
+
+    Raises:
+        SavedFileError: it is no file, or too large.
+    """
+    rows = _rows(path)
+    return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
 
 
 def cut_curve(path: Path, steps: int | None) -> None:

@@ -18,6 +18,7 @@ from als_engine.reports.style import CHART_STYLE, LIGHT
 from als_engine.texts import escape
 
 __all__ = [
+    "COLOURS",
     "SERIES_STYLE",
     "Dot",
     "Heat",
@@ -40,11 +41,12 @@ _LONGEST: Final = 22
 _READABLE: Final = 30.0
 """The narrowest cell that has its number in it."""
 
-# Teal, blue, magenta, olive, violet, red, cyan, brown: apart in hue and in lightness.
-_LIGHT: Final = (
+COLOURS: Final = (
     *("#0b7d6f", "#2f5fc4", "#b0327a", "#6b7a0c"),
     *("#7552b8", "#c2452d", "#0c7fb0", "#84552f"),
 )
+"""Teal, blue, magenta, olive, violet, red, cyan, brown: apart in hue and in lightness."""
+
 _DARK: Final = (
     *("#3ecdb8", "#82a8ff", "#f283bd", "#b5c94e"),
     *("#b99cf5", "#ff8a70", "#5cc4ee", "#d3a27c"),
@@ -102,7 +104,7 @@ class Heat:
 
 def series_kind(number: int) -> str:
     """The style class of the n-th of many: eight colours, then the same ones dashed."""
-    colors = len(_LIGHT)
+    colors = len(COLOURS)
     return f"s{number % colors} d{number // colors % len(_DASHES)}"
 
 
@@ -111,7 +113,7 @@ def _rules(colors: Sequence[str]) -> str:
 
 
 SERIES_STYLE: Final = f"""
-{_rules(_LIGHT)}
+{_rules(COLOURS)}
 @media (prefers-color-scheme: dark) {{
 {_rules(_DARK)}
 }}

@@ -88,7 +88,9 @@ def als_agents() -> list[AgentSpec]:
 
 @hookimpl
 def als_commands(app: typer.Typer) -> None:
-    """Adds `als pareto`."""
+    """Adds `als curves` and `als pareto`."""
     from als_plugins.learners.command import pareto
+    from als_plugins.learners.curves_command import curves
 
+    app.command("curves")(curves)
     app.command("pareto")(pareto)

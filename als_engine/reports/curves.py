@@ -1,0 +1,245 @@
+"""Learning curves of trainings as a figure of matplotlib's: return and success along the steps.
+
+Trainings that differ in nothing but their seed are one curve with a band. Every scenario has a row.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from als_engine.agents.run_logs import read_curve
+from als_engine.agents.training_folder import Job, TrainingFolder
+from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.evaluation.statistics import curve_band
+from als_engine.reports.series_chart import COLOURS
+from als_engine.system.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["SUFFIXES", "Group", "check_figure", "grouped", "write_curves"]
+
+SUFFIXES: Final = (".svg", ".png")
+PANELS: Final = {"mean_return": "Mean return", "success": "Success"}
+"""Column of `progress.csv` to the title of its panel."""
+
+_SAME: Final = {"seed", "workers", "device", "checkpoint_every", "track", "begun"}
+"""Settings that make no other curve."""
+_INK, _SOFT, _GRID = "#1d2530", "#5d6673", "#e4e1d8"
+_STYLES: Final = ("-", (0, (5, 2)), (0, (1.5, 1.5)))
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Trainings that differ in their seed alone.
+
+    Attributes:
+        name: what tells them from the other groups of the scenario.
+        scenario: its id.
+        curves: column to the points (steps, value) of each training.
+    """
+
+    name: str
+    scenario: str
+    curves: Mapping[str, Sequence[Points]]
+
+    @property
+    def seeds(self) -> int:
+        """The number of trainings."""
+        return len(self.curves["mean_return"])
+
+
+def check_figure(path: Path) -> None:
+    """Checks that a figure can be written there, before anything is read.
+
+    Raises:
+        ArgumentError: it has another ending, or matplotlib is not installed.
+    """
+    if path.suffix not in SUFFIXES:
+        raise ArgumentError(f'a figure ends in {" or ".join(SUFFIXES)}, got "{path.name}"')
+    if find_spec("matplotlib") is None:
+        raise ArgumentError(
+            'curves need matplotlib; install it with: pip install "als-engine[plots]"'
+        )
+
+
+def grouped(folders: Sequence[Path]) -> list[Group]:
+    """Reads the curves of trainings, in the order in which their folders are named.
+
+    Raises:
+        SavedFileError: a folder is no training, is damaged, or no episode has ended in it yet.
+    """
+    jobs = {folder: TrainingFolder(folder).job() for folder in dict.fromkeys(folders)}
+    together: dict[tuple[tuple[str, str], ...], list[Path]] = {}
+    for folder, job in jobs.items():
+        together.setdefault(tuple(_settings(job).items()), []).append(folder)
+    found = []
+    for settings, members in together.items():
+        job = jobs[members[0]]
+        others = [dict(key) for key in together if dict(key)["scenario"] == f"{job.scenario}"]
+        curves = [_read(folder) for folder in members]
+        found.append(
+            Group(
+                _name(dict(settings), others),
+                job.scenario,
+                {column: [each[column] for each in curves] for column in PANELS},
+            )
+        )
+    return found
+
+
+def _settings(job: Job) -> dict[str, str]:
+    """What makes a training another one than its neighbour, by name."""
+    flat: dict[str, str] = {}
+    for name, value in job.model_dump().items():
+        if name in ("arguments", "config"):
+            flat |= {key: json.dumps(each) for key, each in sorted(value.items())}
+        elif name not in _SAME:
+            flat[name] = f"{value}"
+    return flat
+
+
+def _name(settings: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> str:
+    """The agent, and in which settings it differs from the others of its scenario."""
+    names = dict.fromkeys(name for other in others for name in other)
+    unlike = [name for name in names if len({other.get(name) for other in others}) > 1]
+    told = [f"{name}={settings[name]}" for name in unlike if name in settings and name != "agent"]
+    return ", ".join([settings["agent"], *told])
+
+
+def _read(folder: Path) -> dict[str, Points]:
+    rows = read_curve(TrainingFolder(folder).curve)
+    points = {
+        column: [(float(row["steps"]), _number(row.get(column))) for row in rows]
+        for column in PANELS
+    }
+    known: dict[str, Points] = {
+        name: [point for point in each if math.isfinite(point[1])] for name, each in points.items()
+    }
+    if not known["mean_return"]:
+        raise SavedFileError(f"{folder} has no learning curve yet: too few episodes have ended")
+    return known
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+# -- the figure -----------------------------------------------------------------------------------
+
+
+def write_curves(groups: Sequence[Group], path: Path) -> None:
+    """Draws groups of trainings into a file, an SVG or a PNG by its ending.
+
+    Raises:
+        ArgumentError: it has another ending, or matplotlib is not installed.
+        SavedFileError: it cannot be written.
+    """
+    check_figure(path)
+    import matplotlib
+
+    style: Any = {
+        "font.family": "sans-serif",
+        "font.size": 10.5,
+        "text.color": _INK,
+        "axes.edgecolor": _GRID,
+        "axes.labelcolor": _SOFT,
+        "xtick.color": _SOFT,
+        "ytick.color": _SOFT,
+        "text.parse_math": False,  # A name is a name, whatever is in it.
+        "svg.hashsalt": "als-engine",  # The same file for the same curves.
+    }
+    with matplotlib.rc_context(style), replacing(path) as temporary:
+        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+        _figure(groups).savefig(temporary, dpi=160, facecolor="white", metadata=metadata)
+
+
+def _figure(groups: Sequence[Group]) -> Figure:
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+    from matplotlib.lines import Line2D
+
+    scenarios = list(dict.fromkeys(group.scenario for group in groups))
+    layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1, wspace=0.04, hspace=0.06)
+    figure = Figure(figsize=(10.0, 0.75 + 3.35 * len(scenarios)), layout=layout)
+    panels = figure.subplots(len(scenarios), len(PANELS), squeeze=False)
+    names = list(dict.fromkeys(group.name for group in groups))
+    for row, scenario in zip(panels, scenarios, strict=True):
+        for axes, (column, title) in zip(row, PANELS.items(), strict=True):
+            for group in groups:
+                if group.scenario == scenario:
+                    _draw(axes, group, column, names.index(group.name))
+            _finish(axes, title, percent=column == "success")
+        row[0].annotate(
+            scenario, (0, 1), (0, 28), xycoords="axes fraction", textcoords="offset points",
+            fontsize=12.5, fontweight="bold", annotation_clip=False,
+        )  # fmt: skip
+    labels = [_label(name, groups) for name in names]
+    figure.legend(
+        [Line2D([], [], **_look(number)) for number in range(len(names))], labels,
+        loc="outside lower left", frameon=False, handlelength=2.4,
+        ncols=max(1, min(4, 110 // (8 + max(map(len, labels))))),
+    )  # fmt: skip
+    if any(group.seeds > 1 for group in groups):
+        note = "Interquartile mean over seeds, 95% bootstrap interval; thin lines: each seed"
+        panels[0][-1].annotate(
+            note, (1, 1), (0, 30), xycoords="axes fraction", textcoords="offset points",
+            ha="right", fontsize=8.5, color=_SOFT, annotation_clip=False,
+        )  # fmt: skip
+    return figure
+
+
+def _label(name: str, groups: Sequence[Group]) -> str:
+    """A name with how many seeds there are of it, in one scenario or another."""
+    counts = sorted({group.seeds for group in groups if group.name == name})
+    many = " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+    return f"{name} ({many} seed{'s' if counts[-1] > 1 else ''})"
+
+
+def _look(number: int) -> dict[str, Any]:
+    """How the line of a group is drawn."""
+    style = _STYLES[number // len(COLOURS) % len(_STYLES)]
+    return {"color": COLOURS[number % len(COLOURS)], "ls": style, "lw": 2.2}
+
+
+def _draw(axes: Axes, group: Group, column: str, number: int) -> None:
+    """A curve with its band, over a thin line for each seed."""
+    curves, look = [points for points in group.curves[column] if points], _look(number)
+    if len(curves) == 1:
+        axes.plot(*zip(*curves[0], strict=True), **look)
+        return
+    for points in curves:
+        axes.plot(*zip(*points, strict=True), color=look["color"], lw=0.8, alpha=0.3)
+    steps, band = curve_band(curves, points=100)
+    axes.fill_between(steps, band.low, band.high, color=look["color"], alpha=0.16, lw=0)
+    axes.plot(steps, band.value, **look)
+
+
+def _finish(axes: Axes, title: str, *, percent: bool) -> None:
+    from matplotlib.ticker import EngFormatter, PercentFormatter
+
+    axes.set_title(title, loc="left", fontsize=10.5, color=_SOFT)
+    axes.set_xlabel("environment steps")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if percent:
+        axes.set_ylim(-0.02, 1.02)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.margins(x=0.01)
+    axes.set_xlim(left=0)
+    axes.grid(axis="y", color=_GRID, lw=0.9)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
