@@ -108,10 +108,12 @@ class NetworkLearner(Learner):
         Raises:
             ArgumentError: none of the agent's sensors is there.
         """
-        if not observation.keys() & self.observation_space.spaces.keys():
-            known = ", ".join(self.observation_space.spaces)
+        network = self.network_space().spaces
+        sensors = [key for key in self.observation_space.spaces if key in network]
+        if not observation.keys() & set(sensors):
+            known = ", ".join(sensors)
             raise ArgumentError(f"{self.id} needs at least one of these sensors: {known}")
-        read = {*self.network_space().spaces, *([ACTION_MASK] if self.reads_masks else [])}
+        read = {*network, *([ACTION_MASK] if self.reads_masks else [])}
         seen = {key: array for key, array in observation.items() if key in read}
         before = RowStates() if state is None else state
         generators = before.generators

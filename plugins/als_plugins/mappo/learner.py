@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from als_engine.agents.agent import Observation, Progress, Training
-from als_engine.errors import SavedFileError
+from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS, check_memory
 from als_engine.seeding import Generators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
@@ -60,11 +60,13 @@ class Mappo(NetworkLearner):
         """Checks the hyperparameters; the network is built when it is first needed.
 
         Raises:
-            ArgumentError: as `NetworkLearner`; or there is no picture to move.
+            ArgumentError: as `NetworkLearner`; there is no picture to move, or no such sensor for
+                the critic, or none is left for the actor.
         """
         super().__init__(observation_space, action_space, **hyperparameters)
         self.reads_masks = self.parameters.use_masks
         self._pictures = moved_pictures(observation_space, self.parameters.augment)
+        self._actor_space = _without(observation_space, self.parameters.critic)
         self._policy: ActorCritic | None = None
         self._optimizer: torch.optim.Optimizer | None = None
         self._steps = 0
@@ -87,14 +89,18 @@ class Mappo(NetworkLearner):
         """See `NetworkLearner.student`."""
         return MappoStudent(self)
 
+    def network_space(self) -> gymnasium.spaces.Dict:
+        """What the actor reads: all but the critic's own sensors."""
+        return self._actor_space
+
     def _build(self) -> ActorCritic:
         parameters = self.parameters
-        encoder = begun_encoder(
-            self.observation_space, parameters.encoder, parameters.encoder_config, self._pretrained
-        )
+        kind, config = parameters.encoder, parameters.encoder_config
+        encoder = begun_encoder(self._actor_space, kind, config, self._pretrained)
         encoder = tuned(encoder, parameters.tuning, parameters.lora_rank)
         afresh = self._pretrained is None and parameters.tuning == "full"
-        return ActorCritic(encoder, self.action_space, parameters.net_arch, afresh)
+        critic = begun_encoder(self.observation_space, kind, config) if parameters.critic else None
+        return ActorCritic(encoder, self.action_space, parameters.net_arch, afresh, critic)
 
     # -- acting -----------------------------------------------------------------------------------
 
@@ -355,6 +361,19 @@ class Mappo(NetworkLearner):
             key: shifted(array, SHIFT) if key in self._pictures else array
             for key, array in observation.items()
         }
+
+
+def _without(space: gymnasium.spaces.Dict, critic: Sequence[str]) -> gymnasium.spaces.Dict:
+    """The sensors of an actor, of which the critic keeps some to itself."""
+    for key in critic:
+        if key not in space.spaces:
+            raise ArgumentError(
+                f'critic: "{key}" is not among the sensors {", ".join(space.spaces)}: add it there'
+            )
+    left = {key: part for key, part in space.spaces.items() if key not in critic}
+    if not left:
+        raise ArgumentError("critic: no sensor is left that the actor could see")
+    return gymnasium.spaces.Dict(left)
 
 
 def _means(sums: dict[str, Tensor], batches: int, rollout: Rollout) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The network of `mappo`: an encoder that actor and critic share, and layers of their own."""
+"""The network of `mappo`: actor and critic share an encoder, unless the critic sees more."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class ActorCritic(nn.Module):
     """What to do, and what is to be expected.
 
     Attributes:
-        encoder: from the observation to features; both read it.
+        encoder: from the observation to features; the actor reads it.
+        critic_encoder: what the critic reads instead, or None where both read the same.
         scale: of the returns that the critic learns.
     """
 
@@ -29,24 +30,29 @@ class ActorCritic(nn.Module):
         action_space: gymnasium.Space[object],
         widths: Sequence[int],
         starts_afresh: bool = True,
+        critic_encoder: Encoder | None = None,
     ) -> None:
         """Makes actor and critic.
 
         Args:
-            encoder: what both read.
+            encoder: what the actor reads, and the critic, too, unless it has its own.
             action_space: of one row.
             widths: of the layers between the features and the heads.
             starts_afresh: whether the encoder's weights may be initialised as PPO does it.
+            critic_encoder: what the critic reads, of sensors that the actor may not see.
         """
         super().__init__()
-        self.encoder = encoder
+        self.encoder, self.critic_encoder = encoder, critic_encoder
         self.actor_layers, size = _layers(encoder.features, widths)
         self.head = make_head(size, action_space)
-        self.critic_layers, size = _layers(encoder.features, widths)
+        read = encoder if critic_encoder is None else critic_encoder
+        self.critic_layers, size = _layers(read.features, widths)
         self.value_head = nn.Linear(size, 1)
         self.scale = Scale()
         if starts_afresh and encoder.orthogonal:
             _orthogonal(encoder, math.sqrt(2.0))
+        if critic_encoder is not None and critic_encoder.orthogonal:
+            _orthogonal(critic_encoder, math.sqrt(2.0))
         for part, gain in (
             (self.actor_layers, math.sqrt(2.0)),
             (self.critic_layers, math.sqrt(2.0)),
@@ -60,7 +66,8 @@ class ActorCritic(nn.Module):
     ) -> tuple[Distribution, Tensor]:
         """What to do, and the value in the critic's own scale, (rows,)."""
         features = self.encoder(observation)
-        return self._policy(features, masks), self._value(features)
+        judged = features if self.critic_encoder is None else self.critic_encoder(observation)
+        return self._policy(features, masks), self._value(judged)
 
     def train(self, mode: bool = True) -> ActorCritic:
         """Switches dropout on, except in an encoder that does not learn."""
@@ -82,7 +89,8 @@ class ActorCritic(nn.Module):
 
     def value(self, observation: Mapping[str, Tensor]) -> Tensor:
         """The return that is expected, (rows,), from observations of (rows, ...) by key."""
-        return self.scale.back(self._value(self.encoder(observation)))
+        encoder = self.encoder if self.critic_encoder is None else self.critic_encoder
+        return self.scale.back(self._value(encoder(observation)))
 
     def _policy(self, features: Tensor, masks: Tensor | None) -> Distribution:
         found: Distribution = self.head(self.actor_layers(features), masks)

@@ -11,6 +11,8 @@ from als_plugins.learners.hyperparameters import PPOParameters, Share
 
 __all__ = ["MappoParameters"]
 
+Sensors = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_length=100)]
+
 
 class MappoParameters(PPOParameters):
     """PPO's, and those of the ingredients that Yu et al. (2022) found to matter.
@@ -18,6 +20,7 @@ class MappoParameters(PPOParameters):
     Attributes:
         imitate: steps of DAgger with the scenario's expert (Ross et al. 2011), with which a
             training begins. They are steps of its budget, and counted as demonstrated.
+        critic: sensors that only the critic sees, in training; whoever plays needs none of them.
         ent_coef_end: the weight of entropy at the end; it falls in a straight line. None keeps it.
         normalise_value: whether the critic learns returns of mean 0 and deviation 1.
         normalise_advantage: whether each batch's advantages have mean 0 and deviation 1.
@@ -29,6 +32,7 @@ class MappoParameters(PPOParameters):
     """
 
     imitate: Annotated[int, Field(ge=0, le=STEPS)] = 0
+    critic: Sensors = []
     ent_coef_end: Share | None = None
     normalise_value: bool = True
     normalise_advantage: bool = True

@@ -118,6 +118,45 @@ def test_a_fault_in_a_rollout_that_overlaps_is_the_trainings():
     rows.close()
 
 
+def test_what_only_the_critic_sees_is_no_matter_to_whoever_plays(tmp_path):
+    config = {**SMALL, "critic": ["entities"]}
+    agent = trained(folder=tmp_path / "run", config=config).agent
+    seen = sensed_rows()
+    blind = {key: array for key, array in seen.items() if key != "entities"}
+    assert np.array_equal(agent.act(seen)[0], agent.act(blind)[0])
+    again, _ = load_agent(tmp_path / "run" / "agent")
+    assert np.array_equal(again.act(blind)[0], agent.act(blind)[0])
+    with pytest.raises(ArgumentError, match=r"at least one of these sensors: proprioception$"):
+        agent.act({"entities": seen["entities"]})
+    moved = {key: torch.from_numpy(array) for key, array in seen.items()}
+    value = agent.policy.value(moved)
+    moved["entities"] = moved["entities"].flip(0)
+    assert not torch.equal(agent.policy.value(moved), value)
+
+
+@pytest.mark.parametrize(
+    ("critic", "words"),
+    [
+        (["lesson"], '"lesson" is not among the sensors'),
+        (["proprioception", "entities"], "no sensor is left that the actor could see"),
+    ],
+)
+def test_a_critic_gets_no_sensor_that_is_not_there_and_not_all(critic, words):
+    with pytest.raises(ArgumentError, match=words):
+        make_agent("mappo", ID, SENSED, {**SMALL, "critic": critic})
+
+
+def sensed_rows():
+    rows = Rows(ID, 8, **SENSED)
+    rows.seed(0)
+    rows.reset()
+    for _ in range(3):
+        rows.step(np.zeros(8, np.int64))
+    seen = {key: array.copy() for key, array in rows.observations.items()}
+    rows.close()
+    return seen
+
+
 @MODES
 def test_it_comes_back_from_its_folder_and_acts_as_before(mode, tmp_path):
     done = trained(folder=tmp_path / "run", mode=mode)
