@@ -32,7 +32,7 @@ class MappoParameters(PPOParameters):
     """
 
     imitate: Annotated[int, Field(ge=0, le=STEPS)] = 0
-    critic: Sensors = []
+    critic: Sensors = Field(default_factory=list)
     ent_coef_end: Share | None = None
     normalise_value: bool = True
     normalise_advantage: bool = True
