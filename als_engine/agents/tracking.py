@@ -97,7 +97,6 @@ class _Wandb(Tracker):
         self._generators = generators
         self._settings: dict[str, Any] = {
             "config": {**job.model_dump(), "begun at": steps},
-            "dir": None if folder is None else str(folder),
             "reinit": "create_new",
         }
         name = f"{job.scenario} {job.agent}" if folder is None else folder.resolve().name
@@ -105,6 +104,7 @@ class _Wandb(Tracker):
             "project": PROJECT,
             "group": name,
             "name": f"{name} from {steps}" if steps else name,
+            "dir": None if folder is None else str(folder),
         }.items():
             variable = "WANDB_RUN_GROUP" if field == "group" else f"WANDB_{field.upper()}"
             if variable not in os.environ:
@@ -155,6 +155,7 @@ class _Wandb(Tracker):
         def end(run: Any) -> None:
             run.summary.update({f"result/{name}": value for name, value in result.items()})
             run.finish(exit_code=int(failed))
+            _remove_links(run)
 
         self._do(end)
 

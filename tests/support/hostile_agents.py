@@ -39,6 +39,8 @@ def als_agents():
         AgentSpec(id="hostile/burglar", agent="hostile_agents:Burglar"),
         AgentSpec(id="hostile/vandal", agent="hostile_agents:Vandal"),
         AgentSpec(id="hostile/constant", agent="hostile_agents:Constant"),
+        AgentSpec(id="hostile/masked", agent="hostile_agents:Masked"),
+        AgentSpec(id="hostile/liar", agent="hostile_agents:Liar"),
         AgentSpec(id="hostile/worker", agent="hostile_agents:Worker"),
         AgentSpec(id="hostile/cheat", agent="hostile_agents:Cheat"),
         AgentSpec(id="hostile/absent", agent="no_such_module:Agent"),
@@ -56,6 +58,27 @@ class Constant(Agent):
     def act(self, observation, state=None, deterministic=True):
         rows = len(next(iter(observation.values())))
         return np.full(rows, self.action, np.int64), None
+
+
+class Masked(Constant):
+    """Says that it reads masks, whatever its actions are, and what it finds by its actions."""
+
+    reads_masks = True
+
+    def act(self, observation, state=None, deterministic=True):
+        masks = observation.get("action_mask")
+        rows = len(next(iter(observation.values())))
+        if masks is None:
+            return np.zeros((rows, *self.action_space.shape), self.action_space.dtype), None
+        return np.full(rows, masks.shape[1] if masks.dtype == bool else 0) - 1 - self.action, None
+
+
+class Liar(Constant):
+    """Says something else than yes or no."""
+
+    @property
+    def reads_masks(self):
+        raise OSError("who wants to know?")
 
 
 class Worker(Constant):

@@ -425,6 +425,19 @@ def test_it_may_write_into_its_scratch_folder_and_start_threads() -> None:
     assert actions.tolist() == [1, 1]
 
 
+def test_masks_reach_an_agent_that_reads_them_where_there_are_any() -> None:
+    with sandboxed("hostile/masked") as agent:
+        masks = np.ones((ROWS, agent.action_space.n), np.bool_)
+        actions, _ = agent.act({**look(agent), "action_mask": masks})
+    assert actions.tolist() == [masks.shape[1] - 1] * ROWS
+    continuous = {"action_mode": "continuous"}
+    with SandboxedAgent(None, "hostile/masked", ID, continuous, {}, limits=QUICK) as agent:
+        assert not agent.reads_masks
+        assert not agent.act(look(agent))[0].any()
+    with pytest.raises(AgentFailure, match="who wants to know"):
+        sandboxed("hostile/liar")
+
+
 def test_a_network_plays_the_same_in_there(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from als_engine.agents.saving import AgentRecord, save_agent

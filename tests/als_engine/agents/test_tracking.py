@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import struct
 import sys
 import time
@@ -33,7 +34,7 @@ def wandb(tmp_path, monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Not ours to mend.
         found = pytest.importorskip("wandb", reason="needs the extra [wandb]")
-    for name in ("WANDB_API_KEY", "WANDB_PROJECT", "WANDB_MODE", "WANDB_NAME"):
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
         monkeypatch.delenv(name, raising=False)
     for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR", "NETRC"):
         monkeypatch.setenv(name, str(tmp_path / "home" / name))
@@ -144,6 +145,7 @@ def test_a_training_that_is_tracked_learns_the_same_and_is_taken_up_again(
     wandb, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_PROJECT", "mine")
     trained(tmp_path / "plain")
     trained(tmp_path / "run", track="wandb")
     plain, other = (
@@ -152,7 +154,8 @@ def test_a_training_that_is_tracked_learns_the_same_and_is_taken_up_again(
     assert all(np.array_equal(plain[key], other[key]) for key in plain)
     resume_training(tmp_path / "run", steps=256)
     first, second = runs(wandb, tmp_path / "run")
-    assert first.run.run_group == second.run.run_group
+    assert first.run.run_group == second.run.run_group == "run"
+    assert first.run.project == second.run.project == "mine"
     assert second.run.display_name == "run from 128"
     assert min(row["steps"] for row in second.rows) > 128
     resume_training(tmp_path / "run", steps=320, track="none")
