@@ -59,6 +59,7 @@ RUNS = {
     "dqn": Run("dqn", 30_000, OFF),
     "qrdqn": Run("qrdqn", 30_000, OFF),
     "ppo": Run("ppo", 100_000, ON, CONTINUOUS),
+    "maskable-ppo": Run("maskable-ppo", 100_000, ON),
     "recurrent-ppo": Run("recurrent-ppo", 100_000, ON, CONTINUOUS),
     # Encoders, and more pairs.
     "dqn, attention": Run("dqn", 30_000, {**OFF, "encoder": "attention", "encoder_config": SMALL}),
