@@ -103,12 +103,12 @@ def print_table() -> None:
             ]
             if not found:
                 continue
-            cells = [_cell([one["returns"][other] for one in found]) for other in ENGINES]
+            cells = [over_seeds([one["returns"][other] for one in found]) for other in ENGINES]
             steps = " / ".join(sorted({f"{one['steps']:,}" for one in found}))
             print(f"| {found[0]['scenario']} | {engine} | {steps} | {cells[0]} | {cells[1]} |")
 
 
-def _cell(values: list[float]) -> str:
+def over_seeds(values: list[float]) -> str:
     """The mean over seeds and its interval, by Student's t."""
     import numpy as np
     from scipy.stats import t

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from als_engine.limits import STEPS
-from als_plugins.learners.hyperparameters import PPOParameters, Share
+from als_plugins.learners.hyperparameters import PPOParameters, Rate, Share, Steps
 
 __all__ = ["MappoParameters"]
 
@@ -16,6 +16,9 @@ Sensors = Annotated[list[Annotated[str, Field(max_length=100)]], Field(max_lengt
 
 class MappoParameters(PPOParameters):
     """PPO's, and those of the ingredients that Yu et al. (2022) found to matter.
+
+    Some defaults are not PPO's: fewer passes over more steps, in larger batches and at a higher
+    rate learn as much in less time, with as many worlds as pay (32 and more).
 
     Attributes:
         imitate: steps of DAgger with the scenario's expert (Ross et al. 2011), with which a
@@ -31,6 +34,11 @@ class MappoParameters(PPOParameters):
             Bullet lets no other thread run.
     """
 
+    learning_rate: Rate = 1e-3
+    gamma: Rate = 0.97
+    batch_size: Annotated[int, Field(ge=2, le=100_000)] = 512
+    rollout: Steps = 4_096
+    n_epochs: Annotated[int, Field(ge=1, le=1_000)] = 4
     imitate: Annotated[int, Field(ge=0, le=STEPS)] = 0
     critic: Sensors = Field(default_factory=list)
     ent_coef_end: Share | None = None

@@ -16,7 +16,7 @@ from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.world.layout import Layout
 from als_engine.world.state import Quantity, WorldState
 from als_scenarios.education.arithmetic import LARGEST, Arithmetic, wording
-from als_scenarios.education.lesson import MAX_PADS, QUESTIONS, STAND, Lesson
+from als_scenarios.education.lesson import MAX_PADS, QUESTIONS, STAND, Lesson, Pads, Question
 from als_scenarios.education.schoolroom import PAD_COLORS, PAD_RADIUS, Schoolroom
 from als_scenarios.education.stride import stride
 
@@ -85,7 +85,8 @@ class Classroom(Task):
     in what the voice says and in the instruction; the numbers are on the panels, and `text` holds
     the one on the nearest panel in view. The scenario's own sensor, `lesson`, is a float32 vector
     of 40 numbers with the operands, the operator, each pad's number and where the pad is; with it
-    nothing has to be read.
+    nothing has to be read. `question` and `pads` say the same apart: a vector of 10 numbers, and a
+    table with a row for each pad, for networks that read things.
 
     ## Actions
 
@@ -130,7 +131,11 @@ class Classroom(Task):
     - v0: first version.
     """
 
-    extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"lesson": Lesson}
+    extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {
+        "lesson": Lesson,
+        "question": Question,
+        "pads": Pads,
+    }
 
     def __init__(
         self,

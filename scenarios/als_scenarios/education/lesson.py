@@ -1,4 +1,4 @@
-"""The `lesson` sensor: the question and the pads as numbers, for agents that need not read."""
+"""The sensors of the classroom: the question and the pads as numbers, where nobody has to read."""
 
 from __future__ import annotations
 
@@ -63,38 +63,86 @@ class Lesson(Sensor):
 
     def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
         """One avatar's space, bounded column by column."""
-        head, pads = len(COLUMNS), MAX_PADS * len(PAD_COLUMNS)
-        low = np.zeros(head + pads, np.float32)
-        high = np.ones(head + pads, np.float32)
-        low_pads = low[head:].reshape(MAX_PADS, -1)
-        high_pads = high[head:].reshape(MAX_PADS, -1)
-        high_pads[:, 1:3] = LARGEST_ANSWER / LARGEST, 2.0
-        low_pads[:, 3:], high_pads[:, 3:] = -3.0, 3.0
+        question, pads = _question_space(), _pads_space()
+        low = np.concatenate([question.low, pads.low.ravel()])
+        high = np.concatenate([question.high, pads.high.ravel()])
         return {"lesson": gymnasium.spaces.Box(low, high, dtype=np.float32)}
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `lesson`, (worlds, observers, 40)."""
         lesson, head = out["lesson"], len(COLUMNS)
-        observers = lesson.shape[1]
-        worlds = np.arange(state.num_worlds)
-        question = np.minimum(state["answered"], QUESTIONS - 1)
-        operands = state["operands"][worlds, question]
-        lesson[:, :, 0:3:2] = operands[:, None] / LARGEST
-        lesson[:, :, 1:4:2] = log_scale(operands)[:, None]
-        operator = state["operator"][worlds, question]
-        lesson[:, :, 4:7] = (operator[:, None] == np.arange(len(OPERATORS)))[:, None]
-        lesson[:, :, 7] = state["answered"][:, None] / QUESTIONS
-        lesson[:, :, 8] = state["open"][:, :observers]
-        lesson[:, :, 9] = np.minimum(state["standing"][:, :observers] / STAND, 1.0)
-        numbers = state["numbers"][worlds, question]
-        pads = lesson[:, :, head:].reshape(state.num_worlds, observers, MAX_PADS, -1)
-        count = numbers.shape[1]
-        pads[:] = 0.0
-        pads[:, :, :count, 0] = 1.0
-        pads[:, :, :count, 1] = numbers[:, None] / LARGEST
-        pads[:, :, :count, 2] = log_scale(numbers)[:, None]
-        pads[:, :, :count, 3:] = _seen(state, observers, count)
-        lesson[:, :, head:] = pads.reshape(state.num_worlds, observers, -1)
+        pads = np.zeros((*lesson.shape[:2], MAX_PADS, len(PAD_COLUMNS)), np.float32)
+        _fill_question(state, lesson[:, :, :head])
+        _fill_pads(state, pads)
+        lesson[:, :, head:] = pads.reshape(*lesson.shape[:2], -1)
+
+
+class Question(Sensor):
+    """The first ten columns of `lesson`, float32 (10,): the question without the pads."""
+
+    provides: ClassVar[tuple[str, ...]] = ("question",)
+
+    def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
+        """One avatar's space, bounded column by column."""
+        return {"question": _question_space()}
+
+    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
+        """Fills `question`, (worlds, observers, 10)."""
+        _fill_question(state, out["question"])
+
+
+class Pads(Sensor):
+    """The other columns of `lesson` as a table, float32 (6, 5): one row for each pad."""
+
+    provides: ClassVar[tuple[str, ...]] = ("pads",)
+
+    def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
+        """One avatar's space, bounded column by column."""
+        return {"pads": _pads_space()}
+
+    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
+        """Fills `pads`, (worlds, observers, 6, 5)."""
+        _fill_pads(state, out["pads"])
+
+
+def _question_space() -> gymnasium.spaces.Box:
+    return gymnasium.spaces.Box(0.0, 1.0, (len(COLUMNS),), np.float32)
+
+
+def _pads_space() -> gymnasium.spaces.Box:
+    low = np.zeros((MAX_PADS, len(PAD_COLUMNS)), np.float32)
+    high = np.ones_like(low)
+    high[:, 1:3] = LARGEST_ANSWER / LARGEST, 2.0
+    low[:, 3:], high[:, 3:] = -3.0, 3.0
+    return gymnasium.spaces.Box(low, high, dtype=np.float32)
+
+
+def _fill_question(state: WorldState, out: NDArray[Any]) -> None:
+    """Fills (worlds, observers, 10)."""
+    observers = out.shape[1]
+    worlds = np.arange(state.num_worlds)
+    question = np.minimum(state["answered"], QUESTIONS - 1)
+    operands = state["operands"][worlds, question]
+    out[:, :, 0:3:2] = operands[:, None] / LARGEST
+    out[:, :, 1:4:2] = log_scale(operands)[:, None]
+    operator = state["operator"][worlds, question]
+    out[:, :, 4:7] = (operator[:, None] == np.arange(len(OPERATORS)))[:, None]
+    out[:, :, 7] = state["answered"][:, None] / QUESTIONS
+    out[:, :, 8] = state["open"][:, :observers]
+    out[:, :, 9] = np.minimum(state["standing"][:, :observers] / STAND, 1.0)
+
+
+def _fill_pads(state: WorldState, out: NDArray[Any]) -> None:
+    """Fills (worlds, observers, 6, 5)."""
+    worlds = np.arange(state.num_worlds)
+    question = np.minimum(state["answered"], QUESTIONS - 1)
+    numbers = state["numbers"][worlds, question]
+    count = numbers.shape[1]
+    out[:] = 0.0
+    out[:, :, :count, 0] = 1.0
+    out[:, :, :count, 1] = numbers[:, None] / LARGEST
+    out[:, :, :count, 2] = log_scale(numbers)[:, None]
+    out[:, :, :count, 3:] = _seen(state, out.shape[1], count)
 
 
 def _seen(state: WorldState, observers: int, pads: int) -> FloatArray:

@@ -231,6 +231,16 @@ def test_text_holds_the_question_and_what_the_panel_in_front_says() -> None:
     assert int(seen) == sim.state["numbers"][0, 0, sim.state["right_pad"][0, 0]]
 
 
+def test_question_and_pads_say_what_the_lesson_sensor_says() -> None:
+    sim = lesson(num_worlds=3, num_avatars=2, sensors=["lesson", "question", "pads"])
+    for _ in range(5):
+        sim.step(np.ones((3, 2), np.int64))
+    seen = sim.observations
+    apart = np.concatenate([seen["question"], seen["pads"].reshape(3, 2, -1)], axis=2)
+    assert np.array_equal(apart, seen["lesson"])
+    assert seen["pads"][..., 0].sum() == 3 * 2 * 4
+
+
 def test_the_lesson_sensor_tells_the_question_and_where_the_pads_are() -> None:
     sim = lesson(num_avatars=1)
     middle = pad(sim)

@@ -1,0 +1,151 @@
+"""Does `mappo` solve the bundled scenarios? Trains it on each and plays held-out levels.
+
+    python benchmarks/solving.py                    all that is missing, one after another
+    python benchmarks/solving.py tag --seeds 1      one scenario, one training
+    python benchmarks/solving.py --table            prints what is in results/solving
+
+Scenarios, sensors and yardsticks are those of the suite `core`: 0 is random, 1 is the expert. A
+training may begin with demonstrations of the expert, which are steps of its budget; the table says
+how many. Nothing here was chosen on the test split: settings were tried on the validation split.
+Each result is a file of its own, so that an interrupted call goes on with the next training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from transfer import over_seeds
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "solving"
+SUITE = HERE / "suites" / "core.toml"
+EPISODES = 100
+SEEDS = 5
+WORLDS = 32
+
+
+@dataclass(frozen=True)
+class Run:
+    """How `mappo` is trained on a scenario: environment steps, and what is not its default."""
+
+    scenario: str
+    steps: int
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+ATTENTION = {"encoder": "attention", "learning_rate": 5e-4}
+RUNS = {
+    "vocabulary": Run("ALS/Vocabulary-v0", 160_000, {**ATTENTION, "imitate": 100_000}),
+    "tag": Run("ALS/Tag-v0", 300_000),
+    "diagnosis": Run("ALS/Diagnosis-v0", 160_000, {**ATTENTION, "imitate": 100_000}),
+    "delivery": Run("ALS/Delivery-v0", 160_000, {**ATTENTION, "imitate": 100_000}),
+}
+
+
+def main() -> int:
+    """Runs what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="*", help=f"some of {', '.join(RUNS)}; all by default")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="trainings of each")
+    parser.add_argument("--table", action="store_true", help="print what is there")
+    options = parser.parse_args()
+    if unknown := set(options.runs) - set(RUNS):
+        parser.error(f"unknown {unknown.pop()!r}; there are {', '.join(RUNS)}")
+    if not options.table:
+        train_all(options.runs or list(RUNS), options.seeds)
+    print_table()
+    return 0
+
+
+def train_all(names: list[str], seeds: int) -> None:
+    """Trains and evaluates whoever is missing."""
+    from als_engine.cli.bars import training_bar
+    from als_engine.system.files import write_text
+
+    for seed in range(seeds):
+        for name in names:
+            if not _file(name, seed).exists():
+                print(f"{name}, seed {seed}", file=sys.stderr)
+                with training_bar() as show:
+                    result = train(name, seed, show)
+                RESULTS.mkdir(parents=True, exist_ok=True)
+                write_text(_file(name, seed), json.dumps(result, indent=2) + "\n")
+
+
+def train(name: str, seed: int, show: Any) -> dict[str, Any]:
+    """One training and its evaluation on held-out levels."""
+    from als_engine.agents.training import train_agent
+    from als_engine.evaluation.protocol import evaluate
+
+    run, entry = RUNS[name], _entry(RUNS[name].scenario)
+    arguments = {**entry["arguments"], "action_mode": "continuous"}
+    trained = train_agent(
+        run.scenario,
+        "mappo",
+        steps=run.steps,
+        worlds=WORLDS,
+        seed=seed,
+        arguments=arguments,
+        config=run.config,
+        on_progress=show,
+    )
+    played = evaluate(trained.agent, run.scenario, EPISODES, seed=seed, arguments=arguments)
+    record = trained.record.training
+    assert record is not None
+    return {
+        "command": f"python benchmarks/solving.py {name} --seeds {seed + 1}",
+        "scenario": run.scenario,
+        "arguments": arguments,
+        "config": dict(run.config),
+        "steps": record.steps,
+        "demonstrated": record.demonstrated,
+        "seconds": round(trained.seconds, 1),
+        "return": round(float(played.returns.mean()), 4),
+        "success": round(float(played.metrics["success"].mean()), 4),
+        "versions": trained.record.versions,
+    }
+
+
+def print_table() -> None:
+    """Score and success of each scenario, mean over trainings with its interval, in Markdown."""
+    print("| scenario | steps | of them demonstrated | minutes | trainings | score | success |")
+    print("| --- | ---: | ---: | ---: | ---: | --- | --- |")
+    for name, run in RUNS.items():
+        files = sorted(RESULTS.glob(f"{name}-*.json"))
+        found = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+        if not found:
+            continue
+        entry = _entry(run.scenario)
+        low, high = entry["random"], entry["expert"]
+        scores = [(one["return"] - low) / (high - low) for one in found]
+        minutes = sum(one["seconds"] for one in found) / len(found) / 60
+        print(
+            f"| {run.scenario} | {found[0]['steps']:,} | {found[0]['demonstrated']:,} "
+            f"| {minutes:.1f} | {len(found)} | {over_seeds(scores)} "
+            f"| {over_seeds([one['success'] for one in found])} |"
+        )
+
+
+def _entry(scenario: str) -> dict[str, Any]:
+    """What the suite says of a scenario."""
+    from als_engine.system.toml_files import read_toml
+
+    suite, _ = read_toml(SUITE)
+    found: dict[str, Any] = next(e for e in suite["entries"] if e["scenario"] == scenario)
+    return found
+
+
+def _file(name: str, seed: int) -> Path:
+    return RESULTS / f"{name}-{seed}.json"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
