@@ -64,6 +64,7 @@ class Agent(ABC):
         reads_masks: whether its observations have `action_mask` as well, (rows, n) bool: which of
             its actions are possible, or which choices of each part. See `agents.masks`.
         paths: the names of arguments that are files or folders. A checkpoint needs none of them.
+        data: those of them that are data to learn from, of which no agent is made.
         shapes: the names of arguments that say what its weights are the weights of.
     """
 
@@ -71,6 +72,7 @@ class Agent(ABC):
     bears_missing_sensors: ClassVar[bool] = False
     reads_masks: bool = False
     paths: ClassVar[tuple[str, ...]] = ()
+    data: ClassVar[tuple[str, ...]] = ()
     shapes: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -161,7 +163,8 @@ class Progress:
             all that began at first have ended, since those that end early would speak for all.
             `train_agent` fills it in, whatever the learner says.
         success: the part of the same episodes that succeeded, and NaN as long.
-        demonstrated: those of the steps whose action somebody else has shown.
+        demonstrated: steps whose action somebody else has shown, those of datasets among them.
+        recorded: those that a dataset holds, which are not among `steps`.
     """
 
     steps: int
@@ -170,6 +173,7 @@ class Progress:
     mean_return: float = math.nan
     success: float = math.nan
     demonstrated: int = 0
+    recorded: int = 0
 
 
 @dataclass(frozen=True)

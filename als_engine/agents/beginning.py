@@ -61,7 +61,8 @@ def begin_from(
         raise ArgumentError(f"{folder} holds an agent of {record.scenario}, not of {scenario}")
     opened = open_agent(where, scenario, arguments)
     made = opened.agent
-    if clash := [name for name in made.paths if config.get(name) is not None]:
+    brought = [name for name in made.paths if name not in made.data]
+    if clash := [name for name in brought if config.get(name) is not None]:
         raise ArgumentError(f"{folder} brings its own weights: leave {clash[0]} out")
     given = dict(config)
     for name in made.shapes:

@@ -166,8 +166,8 @@ def train_agent(
             begun=begun,
             track=track,
         )
-    learner = make_learner(job)
     job = job.model_copy(update={"config": absolute(agent, job.config)})
+    learner = make_learner(job)
     run = None if folder is None else TrainingFolder(folder)
     with nullcontext() if run is None else run.new(written(job)):
         return run_training(job, learner, run, None, on_progress)
@@ -289,8 +289,11 @@ def absolute(agent: str, config: Mapping[str, Any]) -> dict[str, Any]:
         UnknownIdError: there is no such agent.
     """
     made = registry.load(registry.agent(agent))
+    ids = {spec.id for spec in registry.agents()}  # They win over folders of the same name.
     return {
-        name: str(Path(value).resolve()) if name in made.paths and isinstance(value, str) else value
+        name: str(Path(value).resolve())
+        if name in made.paths and isinstance(value, str) and value not in ids
+        else value
         for name, value in config.items()
     }
 

@@ -175,7 +175,7 @@ class Books:
             arguments=job.arguments,
             observers=job.observers,
             training=TrainingRecord(
-                steps=progress.steps + (before.steps if before else 0),
+                steps=progress.steps + progress.recorded + (before.steps if before else 0),
                 demonstrated=progress.demonstrated + (before.demonstrated if before else 0),
                 seed=job.seed,
                 seconds=round(self._earlier + self.seconds, 1),

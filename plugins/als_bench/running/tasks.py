@@ -151,7 +151,7 @@ def train_task(task: TrainTask) -> TrainedAgent:
     return TrainedAgent(
         files=_without_time(files),
         curve=tuple(curve),
-        steps=trained.progress.steps,
+        steps=trained.progress.steps + trained.progress.recorded,
         seconds=trained.seconds,
         attempts=task.attempts,
         demonstrated=trained.progress.demonstrated,

@@ -155,11 +155,10 @@ def imitate(
             method=chosen,
             imitation=own,
         )
-    learner = make_learner(job)
-    imitator = Imitator(job, learner)
+    job = job.model_copy(update={"config": absolute(agent, job.config)})
+    imitator = Imitator(job, make_learner(job))
     if imitator.recorded is not None:
         job = job.model_copy(update={"steps": _steps_of(source, imitator.recorded, steps)})
-    job = job.model_copy(update={"config": absolute(agent, job.config)})
     run = None if folder is None else ImitationFolder(folder)
     with nullcontext() if run is None else run.new(written(job)):
         return _run(job, imitator, run, None, on_progress)

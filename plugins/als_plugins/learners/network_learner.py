@@ -34,7 +34,7 @@ class NetworkLearner(Learner):
 
     samples: ClassVar[bool] = True
     bears_missing_sensors: ClassVar[bool] = True
-    paths = ("pretrained",)
+    paths: ClassVar[tuple[str, ...]] = ("pretrained",)
     shapes: ClassVar[tuple[str, ...]] = (
         "encoder",
         "encoder_config",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import gymnasium
 
     from als_engine.envs.rows import Rows
+    from als_plugins.mappo.guidance import Guidance
     from als_plugins.mappo.parameters import MappoParameters
 
 __all__ = ["Collector", "Rollouts", "inside", "tensors"]
@@ -35,15 +36,23 @@ Arrays = dict[str, NDArray[Any]]
 class Collector:
     """Acts in all rows with a network, and keeps what it sees."""
 
-    def __init__(self, rows: Rows, parameters: MappoParameters, draws: torch.Generator) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        parameters: MappoParameters,
+        draws: torch.Generator,
+        guidance: Guidance | None = None,
+    ) -> None:
         """Takes over where the rows are now.
 
         Args:
             rows: to act in.
             parameters: of the learner.
             draws: what actions are drawn with.
+            guidance: asks what should be done, for as long as that is learnt from.
         """
         self._rows, self._parameters, self._draws = rows, parameters, draws
+        self._guidance = guidance
 
     @torch.no_grad()
     def collect(
@@ -78,6 +87,8 @@ class Collector:
                 return False
             masks = rows.action_masks() if rollout.masked else None
             policy, values = network(*rollout.see(step, rows.observations, masks))
+            if self._guidance is not None:
+                self._guidance.ask(rollout, step)
             actions = policy.sample(self._draws)
             rollout.actions[step] = actions
             rollout.log_probs[step] = policy.log_prob(actions)

@@ -38,6 +38,7 @@ from als_plugins.optimizer_state import expected_arrays, optimizer_arrays, resto
 if TYPE_CHECKING:
     from als_engine.envs.rows import Rows
     from als_plugins.learners.student import Student
+    from als_plugins.mappo.guidance import Guidance
 
 __all__ = ["Mappo"]
 
@@ -50,6 +51,8 @@ class Mappo(NetworkLearner):
     id: ClassVar[str] = "mappo"
     parameters_class: ClassVar[type[MappoParameters]] = MappoParameters
     parameters: MappoParameters
+    paths: ClassVar[tuple[str, ...]] = (*NetworkLearner.paths, "demonstrations")
+    data = ("demonstrations",)
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Mappo(NetworkLearner):
         self._actor_space = _without(observation_space, self.parameters.critic)
         self._policy: ActorCritic | None = None
         self._optimizer: torch.optim.Optimizer | None = None
+        self._guidance: Guidance | None = None
         self._steps = 0
         self._draws: torch.Generator | None = None
 
@@ -191,9 +195,14 @@ class Mappo(NetworkLearner):
         shown = -(-self.parameters.imitate // rows.num_rows) * rows.num_rows
 
         def progress(steps: int) -> Progress:
-            return training.progress(steps, rows.recent, min(steps, shown))
+            done = training.progress(steps, rows.recent, min(steps, shown))
+            return done if self._guidance is None else self._guidance.counted(done)
 
         clock = Clock(training, progress, self._steps)
+        if self.parameters.demonstrations is not None:
+            from als_plugins.mappo.guidance import Guidance
+
+            self._guidance = Guidance(self, rows, training, max(shown, self._steps))
         rows.seed(training.seed)
         with self._rollouts(rows, training) as rollouts:
             if self._steps < shown:
@@ -204,8 +213,10 @@ class Mappo(NetworkLearner):
             if shown <= self._steps < training.steps:
                 self._reinforce(rollouts, training, log, clock)
         network.eval()
-        training.on_progress(progress(self._steps))
-        return progress(self._steps)
+        done = progress(self._steps)
+        self._guidance = None
+        training.on_progress(done)
+        return done
 
     def _reinforce(
         self, rollouts: Rollouts, training: Training, log: UpdateLog, clock: Clock
@@ -233,25 +244,15 @@ class Mappo(NetworkLearner):
 
     def _imitate(self, rows: Rows, training: Training, log: UpdateLog, clock: Clock) -> None:
         """Lets the expert show what to do, up to `imitate` steps or until it is told to stop."""
-        # Whoever only acts needs none of it.
-        from als_plugins.imitation.imitation import Imitation
-        from als_plugins.imitation.parameters import ImitationParameters
-        from als_plugins.imitation.sources import Demonstrator
-        from als_plugins.imitation.worlds import Lessons
-
-        assert self._optimizer is not None
-        until, own = min(self.parameters.imitate, training.steps), ImitationParameters()
-        imitation = Imitation(self.student(), self._optimizer, own, log, until, self._steps)
-        expert = Demonstrator.expert_of(rows)
-        lessons = Lessons(imitation, rows, expert, training.seed, dagger=True)
+        from als_plugins.mappo.guidance import imitate_expert  # Whoever only acts needs none of it.
 
         def after_step(steps: int) -> None:
             self._steps = steps
             clock.report(steps)
             clock.check(steps)
 
-        self.policy.eval()
-        lessons.run(until, training.should_stop, after_step)
+        assert self._optimizer is not None
+        imitate_expert(self, self._optimizer, rows, training, self._steps, log, after_step)
 
     def _rollouts(self, rows: Rows, training: Training) -> Rollouts:
         parameters, draws = self.parameters, self._draws
@@ -261,7 +262,7 @@ class Mappo(NetworkLearner):
         kept = 4 * steps * rows.num_rows * (values + masks)
         check_memory(f"{self.id}: {steps} steps", kept * (2 if parameters.overlap else 1))
         return Rollouts(
-            Collector(rows, parameters, draws),
+            Collector(rows, parameters, draws, self._guidance),
             lambda: Rollout(steps, rows, masks, self._device()),
             training.should_stop,
             parameters.overlap,
@@ -305,6 +306,8 @@ class Mappo(NetworkLearner):
             group["lr"] = parameters.learning_rate * (left if parameters.anneal else 1.0)
         if parameters.normalise_value:
             network.scale.learn(rollout.returns)
+        guidance = self._guidance
+        weight = 0.0 if guidance is None else guidance.take(rollout, self._steps)
         sums: dict[str, Tensor] = {}
         batches = 0
         for _ in range(parameters.n_epochs):
@@ -313,6 +316,10 @@ class Mappo(NetworkLearner):
                 furthest = parameters.target_kl
                 if furthest is not None and float(found["train/approx_kl"]) > 1.5 * furthest:
                     return _means(sums, batches, rollout)
+                if guidance is not None and weight:
+                    unlike = guidance.loss(parameters.batch_size)
+                    loss = loss + weight * unlike
+                    found["train/demonstrations_loss"] = unlike.detach()
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 torch.nn.utils.clip_grad_norm_(network.parameters(), parameters.max_grad_norm)

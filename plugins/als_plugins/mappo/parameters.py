@@ -24,6 +24,9 @@ class MappoParameters(PPOParameters):
         imitate: steps of DAgger with the scenario's expert (Ross et al. 2011), with which a
             training begins. They are steps of its budget, and counted as demonstrated.
         critic: sensors that only the critic sees, in training; whoever plays needs none of them.
+        demonstrations: a dataset, or "expert" for the scenario's own, that the policy is held to.
+        demonstrations_weight: of minus the logarithm of how likely their actions are, in the loss.
+        demonstrations_part: the part of the training along which that weight falls to 0.
         ent_coef_end: the weight of entropy at the end; it falls in a straight line. None keeps it.
         normalise_value: whether the critic learns returns of mean 0 and deviation 1.
         normalise_advantage: whether each batch's advantages have mean 0 and deviation 1.
@@ -41,6 +44,9 @@ class MappoParameters(PPOParameters):
     n_epochs: Annotated[int, Field(ge=1, le=1_000)] = 4
     imitate: Annotated[int, Field(ge=0, le=STEPS)] = 0
     critic: Sensors = Field(default_factory=list)
+    demonstrations: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
+    demonstrations_weight: Annotated[float, Field(ge=0.0, le=1e3)] = 0.1
+    demonstrations_part: Share = 0.5
     ent_coef_end: Share | None = None
     normalise_value: bool = True
     normalise_advantage: bool = True

@@ -62,6 +62,7 @@ class Rollout:
             torch.zeros(shape, device=device) for _ in range(5)
         )
         self.ended = torch.zeros(shape, dtype=torch.bool, device=device)
+        self._shown: Tensor | None = None
         masks = (*shape, mask_size)
         self._masks = torch.ones(masks, dtype=torch.bool, device=device) if mask_size else None
 
@@ -83,6 +84,18 @@ class Rollout:
             self._masks[step].copy_(torch.from_numpy(masks))
         seen = {key: kept[step] for key, kept in self._observations.items()}
         return seen, None if self._masks is None else self._masks[step]
+
+    def show(self, step: int, actions: NDArray[Any]) -> None:
+        """Keeps what somebody else would do in a step, (rows, ...)."""
+        if self._shown is None:
+            self._shown = torch.zeros_like(self.actions)
+        self._shown[step].copy_(torch.from_numpy(actions))
+
+    def shown(self) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
+        """All that was seen, and what somebody else would have done: (steps times rows, ...)."""
+        assert self._shown is not None
+        seen = {key: kept.flatten(0, 1).cpu().numpy() for key, kept in self._observations.items()}
+        return seen, self._shown.flatten(0, 1).cpu().numpy()
 
     def reckon(self, last: Tensor, gamma: float, decay: float) -> None:
         """Reckons advantages (Schulman et al. 2016) and returns.

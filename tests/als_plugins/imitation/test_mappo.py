@@ -8,9 +8,11 @@ import pytest
 import torch
 from learn_worlds import ID, NO_EXPERT, learn
 
-from als_engine.agents.training import resume_training, train_agent
+from als_engine.agents.training import read_job, resume_training, train_agent
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
+from als_plugins.experience.collect import collect
+from als_plugins.imitation.recorded import open_recorded
 
 __all__ = ["learn"]
 
@@ -63,3 +65,89 @@ def test_a_scenario_without_an_expert_says_so(tmp_path):
     with pytest.raises(ArgumentError, match="takes agents and datasets, too"):
         train_agent(NO_EXPERT, "mappo", steps=64, config=SMALL, folder=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+GUIDED = {**SMALL, "imitate": 0, "learning_rate": 3e-3, "demonstrations_weight": 1.0}
+
+
+@pytest.fixture(scope="module")
+def dataset(learn, tmp_path_factory):
+    """What the expert did in 40 episodes."""
+    folder = tmp_path_factory.mktemp("experience") / "data"
+    arguments = {**SENSED, "action_mode": "discrete"}
+    collect(ID, folder, policy="expert", episodes=40, arguments=arguments)
+    return folder
+
+
+def likely(agent, dataset):
+    """How likely the agent finds what the expert did, as a mean logarithm."""
+    data = open_recorded(str(dataset), ID, agent)
+    batch = data.batch(256)
+    with torch.no_grad():
+        return float(agent.student().judge(batch.observation, batch.actions)[0].mean())
+
+
+@pytest.mark.parametrize("source", ["expert", "dataset"])
+def test_demonstrations_hold_the_policy_while_it_learns(source, dataset):
+    name = "expert" if source == "expert" else str(dataset)
+    plain = trained(1_024, config=GUIDED)
+    guided = trained(1_024, config={**GUIDED, "demonstrations": name})
+    unweighted = trained(1_024, config={**GUIDED, "demonstrations": name,
+                                        "demonstrations_weight": 0.0})  # fmt: skip
+    assert likely(guided.agent, dataset) > likely(plain.agent, dataset) + 0.5
+    assert same(weights(unweighted.agent), weights(plain.agent))
+
+
+def test_labels_of_the_expert_and_steps_of_a_dataset_are_counted(dataset):
+    """The expert is asked until the weight is 0; a dataset's steps are there from the beginning."""
+    config = {**GUIDED, "demonstrations": "expert", "demonstrations_part": 0.25, "imitate": 64}
+    training = trained(1_024, config=config).record.training
+    assert (training.steps, training.demonstrated) == (1_088, 256)
+    done = trained(512, config={**GUIDED, "demonstrations": str(dataset)})
+    steps = open_recorded(str(dataset), ID, done.agent).steps
+    training = done.record.training
+    assert (training.steps, training.demonstrated) == (512 + steps, steps)
+
+
+def test_a_guided_training_is_taken_up_in_the_same_way_every_time(tmp_path):
+    trained(256, tmp_path / "one", config={**GUIDED, "demonstrations": "expert"})
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    one, two = (resume_training(tmp_path / name, steps=1_024) for name in ("one", "two"))
+    assert same(weights(one.agent), weights(two.agent))
+    assert one.agent.config["demonstrations"] == "expert"
+
+
+def test_a_path_means_the_same_from_everywhere(dataset, tmp_path, monkeypatch):
+    monkeypatch.chdir(dataset.parent)
+    trained(256, tmp_path / "run", config={**GUIDED, "demonstrations": dataset.name})
+    assert read_job(tmp_path / "run").config["demonstrations"] == str(dataset)
+    monkeypatch.chdir(tmp_path)
+    assert resume_training("run", steps=512).progress.steps == 512
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"demonstrations": "nowhere"}, "nowhere is no dataset; `als collect` makes one"),
+        ({"demonstrations_weight": -1}, "demonstrations_weight"),
+        ({"demonstrations_part": 2}, "demonstrations_part"),
+    ],
+)
+def test_guidance_that_is_not_there_is_one_line(config, message, tmp_path):
+    with pytest.raises(ArgumentError, match=message):
+        trained(256, tmp_path / "run", config={**GUIDED, **config})
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_agent_that_is_gone_on_with_may_be_guided(dataset, tmp_path):
+    trained(256, tmp_path / "one")
+    done = trained(256, config={"demonstrations": str(dataset), "rollout": 128, "batch_size": 64},
+                   begin=tmp_path / "one")  # fmt: skip
+    assert done.record.training.demonstrated > 256
+
+
+def test_the_same_seed_gives_the_same_bits_where_the_next_rollout_is_played_ahead():
+    config = {**GUIDED, "demonstrations": "expert", "overlap": True}
+    one, again = (trained(768, config=config) for _ in range(2))
+    assert same(weights(one.agent), weights(again.agent))
+    assert one.record.training.demonstrated == 384
