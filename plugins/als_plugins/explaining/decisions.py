@@ -18,6 +18,8 @@ from als_plugins.learners.extractor import channels_first
 from als_plugins.learners.off_policy import DDPG, DQN, QRDQN, SAC
 from als_plugins.learners.on_policy import PPO, MaskablePPO, RecurrentPPO
 from als_plugins.learners.sb3 import SB3Learner
+from als_plugins.mappo.heads import Choices, Normal
+from als_plugins.mappo.learner import Mappo
 
 __all__ = ["Decider", "Masks", "Memory"]
 
@@ -27,7 +29,7 @@ Memory = tuple[NDArray[Any], ...] | None
 Masks = NDArray[np.bool_] | None
 """Which actions are possible, (1, actions); None for an agent that is not told."""
 
-EXPLAINED: Final = "ppo, maskable-ppo, recurrent-ppo, dqn, qrdqn, sac, td3, ddpg"
+EXPLAINED: Final = "mappo, ppo, maskable-ppo, recurrent-ppo, dqn, qrdqn, sac, td3, ddpg"
 
 
 class Decider:
@@ -45,7 +47,7 @@ class Decider:
         Raises:
             ArgumentError: it has no network of a kind that is known here.
         """
-        if not isinstance(agent, (PPO, DQN, SAC, DDPG)):
+        if not isinstance(agent, (Mappo, PPO, DQN, SAC, DDPG)):
             raise ArgumentError(
                 f"{name} has no network to look into: `als explain` takes trained agents of the "
                 f"kinds {EXPLAINED}"
@@ -55,19 +57,20 @@ class Decider:
                 f"{name} has factored actions: `als explain` takes agents with "
                 'action_mode="discrete" or "continuous"'
             )
-        self._agent: SB3Learner = agent
+        self._agent: Mappo | SB3Learner = agent
         self.policy: Any = agent.policy
-        self.policy.set_training_mode(False)
-        self._reader = _reader(agent, self.policy)
-        self.encoder = cast("Encoder", self._reader.encoder)
-        self.observation_space = agent.observation_space
+        self.policy.train(False)
+        self.encoder = cast("Encoder", _reader(agent, self.policy).encoder)
+        # What only a critic sees decides nothing.
+        ours = isinstance(agent, Mappo)
+        self.observation_space = agent.network_space() if ours else agent.observation_space
         self.discrete = isinstance(agent.action_space, Discrete)
         self.quantity = _quantity(agent, self.discrete)
-        seen = channels_first(agent.observation_space)
+        seen = channels_first(self.observation_space)
         self._turned = {
             key
-            for key, space in agent.observation_space.spaces.items()
-            if space.shape != seen[key].shape
+            for key, space in self.observation_space.spaces.items()
+            if not ours and space.shape != seen[key].shape
         }
 
     def __call__(
@@ -87,11 +90,14 @@ class Decider:
             key: x.movedim(-1, 1) if key in self._turned else x for key, x in observation.items()
         }
         rows = len(next(iter(turned.values())))
+        told = None if masks is None else masks.repeat(rows, axis=0)
+        if isinstance(self._agent, Mappo):
+            possible = None if told is None else torch.from_numpy(told)
+            return _of_ours(self.policy.distribution(turned, possible))
         if isinstance(self._agent, RecurrentPPO):
             states, starts = self._states(memory, rows), torch.zeros(rows)
             return _of(self.policy.get_distribution(turned, states, starts)[0])
         if isinstance(self._agent, MaskablePPO):
-            told = None if masks is None else masks.repeat(rows, axis=0)
             return _of(self.policy.get_distribution(turned, told))
         if isinstance(self._agent, PPO):
             return _of(self.policy.get_distribution(turned))
@@ -117,8 +123,10 @@ class Decider:
         )
 
 
-def _reader(agent: SB3Learner, policy: Any) -> Any:
-    """The extractor that the acting part of a policy reads through."""
+def _reader(agent: Mappo | SB3Learner, policy: Any) -> Any:
+    """The part of a policy whose `encoder` the acting part reads through."""
+    if isinstance(agent, Mappo):
+        return policy
     if isinstance(agent, QRDQN):
         return policy.quantile_net.features_extractor
     if isinstance(agent, DQN):
@@ -128,13 +136,21 @@ def _reader(agent: SB3Learner, policy: Any) -> Any:
     return policy.actor.features_extractor
 
 
-def _quantity(agent: SB3Learner, discrete: bool) -> str:
+def _quantity(agent: Mappo | SB3Learner, discrete: bool) -> str:
     if not discrete:
         return "action"
-    return "log-probability" if isinstance(agent, PPO) else "Q value"
+    return "log-probability" if isinstance(agent, (Mappo, PPO)) else "Q value"
 
 
 def _of(distribution: Any) -> Tensor:
     """Log-probabilities of a choice, or the mean of a vector."""
     inner = distribution.distribution
     return cast("Tensor", inner.logits if hasattr(inner, "logits") else inner.mean)
+
+
+def _of_ours(distribution: Any) -> Tensor:
+    """The same of a distribution of `mappo`."""
+    if isinstance(distribution, Choices):
+        return distribution.logs[0]
+    assert isinstance(distribution, Normal)
+    return distribution.mean

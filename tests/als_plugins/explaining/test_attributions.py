@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("learn")
 SENSORS = {"sensors": ["proprioception", "entities", "text", "rgb"], "frame_size": 16}
 SMALL = {"net_arch": [16]}
 CONTINUOUS = ("sac", "td3", "ddpg")
-LEARNERS = ["ppo", "recurrent-ppo", "dqn", "qrdqn", *CONTINUOUS]
+LEARNERS = ["mappo", "ppo", "recurrent-ppo", "dqn", "qrdqn", *CONTINUOUS]
 
 
 def make(name="ppo", encoder="mlp", sensors=None, seed=0):
@@ -68,6 +68,15 @@ def test_the_numbers_are_what_the_learner_decides_by(name):
         assert (numbers.argmax(axis=1) == actions).all()
     else:
         np.testing.assert_allclose(numbers, actions, atol=1e-5)
+
+
+def test_a_sensor_of_the_critic_alone_decides_nothing():
+    arguments = {**SENSORS, "action_mode": "continuous"}
+    agent = make_agent("mappo", ID, arguments, {**SMALL, "critic": ["rgb"]})
+    decider, observation = Decider(agent), seen(agent, rows=4)
+    assert "rgb" not in decider.observation_space.spaces
+    rows = {key: torch.as_tensor(array) for key, array in observation.items() if key != "rgb"}
+    np.testing.assert_allclose(decider(rows).detach(), agent.act(observation)[0], atol=1e-5)
 
 
 def test_a_recurrent_learners_memory_counts():

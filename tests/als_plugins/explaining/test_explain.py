@@ -104,6 +104,7 @@ def test_the_same_again_is_the_same_to_the_last_bit(explained, tmp_path):
         ("recurrent-ppo", "mlp", ["text"]),
         ("td3", "mlp", ["audio"]),
         ("ppo", "attention-cnn", ["rgb", "proprioception"]),
+        ("mappo", "attention", ["entities", "proprioception"]),
     ],
 )
 def test_every_set_of_sensors_can_be_drawn(tmp_path, name, encoder, sensors):
