@@ -16,6 +16,10 @@ __all__ = ["Imitation", "Steps", "make_optimizer"]
 _LOG_EVERY = 2_048
 """Demonstrated steps between two entries in the log."""
 
+_AT_ONCE = 4
+"""Gradient steps that are taken together: to switch a network between learning and acting takes as
+long as a good part of one."""
+
 
 class Steps(Protocol):
     """Demonstrated steps to learn from.
@@ -83,7 +87,7 @@ class Imitation:
         if len(data) < min(self._starts, data.room):
             return
         self._due += new * self.passes / self.parameters.imitation_batch
-        if self._due < 1.0:
+        if self._due < _AT_ONCE and self.steps < self.total:
             return
         self.student.train(True)
         left = max(0.0, 1.0 - self.steps / self.total)
@@ -116,7 +120,7 @@ class Imitation:
         self._updates += 1
 
     def _write(self) -> None:
-        if self.steps - self._logged < _LOG_EVERY:
+        if not self._updates or self.steps - self._logged < _LOG_EVERY:
             return
         means = {
             f"imitation/{key}_loss": value / self._updates for key, value in self._sums.items()

@@ -322,3 +322,8 @@ def test_reinforcement_learning_goes_on_from_it_and_counts_both(agent, tmp_path)
     assert done.record.training.demonstrated == 1_024
     assert done.record.training.steps == 1_024 + done.progress.steps
     assert succeeds(done.agent) > 0.85
+
+
+def test_few_gradient_steps_are_no_trouble():
+    done = taught(steps=4_096, config={**SMALL, "passes": 0.01})
+    assert done.record.training.demonstrated == 4_096

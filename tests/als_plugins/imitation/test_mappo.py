@@ -39,9 +39,9 @@ def same(one, other):
 
 
 def test_demonstrated_steps_are_steps_of_its_budget():
-    done = trained(4_256, config={**SMALL, "imitate": 4_000})
-    assert done.progress.steps == done.record.training.steps == 4_256
-    assert done.record.training.demonstrated == 4_000
+    done = trained(1_280, config={**SMALL, "imitate": 1_024})
+    assert done.progress.steps == done.record.training.steps == 1_280
+    assert done.record.training.demonstrated == 1_024
     assert evaluate(done.agent, ID, 20, arguments=SENSED).metrics["success"].mean() > 0.85
 
 
@@ -140,10 +140,10 @@ def test_guidance_that_is_not_there_is_one_line(config, message, tmp_path):
 
 
 def test_an_agent_that_is_gone_on_with_may_be_guided(dataset, tmp_path):
-    trained(256, tmp_path / "one")
+    trained(256, tmp_path / "one", config=GUIDED)
     done = trained(256, config={"demonstrations": str(dataset), "rollout": 128, "batch_size": 64},
                    begin=tmp_path / "one")  # fmt: skip
-    assert done.record.training.demonstrated > 256
+    assert done.record.training.demonstrated == open_recorded(str(dataset), ID, done.agent).steps
 
 
 def test_the_same_seed_gives_the_same_bits_where_the_next_rollout_is_played_ahead():
