@@ -19,7 +19,7 @@ class ImitationParameters(BaseModel):
 
     Attributes:
         passes: gradient passes for each new demonstrated step, over all that are kept; None for 8,
-            or where so few steps are demonstrated as many as make 500 gradient steps.
+            or where so few steps are demonstrated up to 64, as many as make 500 gradient steps.
         imitation_rate: the learning rate of Adam; it falls to 0 along the imitation.
         imitation_batch: demonstrated steps in a gradient step.
         handover: the part of the imitation along which the source's share of the episodes falls
@@ -38,7 +38,7 @@ class ImitationParameters(BaseModel):
 
     def passes_for(self, steps: int) -> float:
         """Gradient passes, for so many demonstrated steps in all."""
-        return self.passes or max(8.0, 500 * self.imitation_batch / steps)
+        return self.passes or min(64.0, max(8.0, 500 * self.imitation_batch / steps))
 
     def room_for(self, step_bytes: int, steps: int) -> int:
         """Demonstrated steps that are kept, of so many that there will be."""

@@ -225,7 +225,7 @@ def recorded(learn, tmp_path, monkeypatch):
 def test_a_person_demonstrates_by_a_minari_dataset(recorded):
     folder = recorded("person/walk-v0")
     assert minari_folder("person/walk-v0") == folder
-    done = taught(str(folder), steps=None, config={**SMALL, "passes": None})
+    done = taught(str(folder), steps=None, config={**SMALL, "passes": 300})
     assert done.record.training.demonstrated == done.record.training.steps > 100
     assert succeeds(done.agent) > 0.85
 
