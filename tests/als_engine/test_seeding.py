@@ -47,6 +47,10 @@ episodes = 12
 
 COMMANDS = {
     "train": ("train", ID, "--steps", 256, "--worlds", 4, *SHORT, *TINY, "--out", "{out}"),
+    "imitate": (
+        "imitate", ID, "--steps", 256, "--worlds", 4, *SHORT, "--set", "net_arch=[8]",
+        "--out", "{out}",
+    ),
     "evaluate": ("evaluate", "random", "--on", ID, "--episodes", 30, *SHORT),
     "collect": ("collect", ID, "--episodes", 30, *SHORT, "--out", "{out}"),
     "play": ("play", ID, "--episodes", 4, *SHORT, "--out", "{out}.gif"),
