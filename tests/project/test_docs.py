@@ -178,3 +178,14 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> Non
     for sheet in tmp_path.rglob("*.css"):
         assert not re.search(r"url\([\"']?https?:", sheet.read_text(encoding="utf-8")), sheet
     assert not (tmp_path / "scripts").exists()
+
+
+def test_the_table_of_what_is_solved_is_what_its_command_prints(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    import solving  # It says how many threads torch has; everything else here is only read.
+
+    solving.print_table()
+    printed = capsys.readouterr().out
+    assert printed.count("\n") > 2
+    assert printed in (ROOT / "docs" / "learners.md").read_text(encoding="utf-8")

@@ -119,10 +119,13 @@ class Encoder(nn.Module):
 
 
 @contextmanager
-def rows_together(encoder: Encoder) -> Iterator[None]:
-    """Inside, a row's features may depend on the other rows in their last bits; see `Encoder`."""
-    encoder.row_wise = False
+def rows_together(network: nn.Module) -> Iterator[None]:
+    """Inside, what a network's encoders make of a row may depend on the others in its last bits."""
+    encoders = [part for part in network.modules() if isinstance(part, Encoder)]
+    for encoder in encoders:
+        encoder.row_wise = False
     try:
         yield
     finally:
-        encoder.row_wise = True
+        for encoder in encoders:
+            encoder.row_wise = True

@@ -36,7 +36,7 @@ from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.plugins.registry import registry
 from als_engine.seeding import Generators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
-from als_plugins.imitation.imitation import Imitation, make_optimizer
+from als_plugins.imitation.imitation import Imitation
 from als_plugins.imitation.minari_folder import minari_folder
 from als_plugins.imitation.parameters import ImitationParameters, divided
 from als_plugins.imitation.recorded import Recorded, is_dataset, open_recorded, study
@@ -45,8 +45,8 @@ from als_plugins.imitation.worlds import Lessons
 from als_plugins.learners.clock import Clock, UpdateLog
 from als_plugins.learners.hyperparameters import parse
 from als_plugins.learners.network_learner import NetworkLearner
+from als_plugins.learners.setup import adam, few_threads
 from als_plugins.learners.setup import device as torch_device
-from als_plugins.learners.setup import few_threads
 from als_plugins.optimizer_state import expected_arrays, optimizer_arrays, restore_optimizer
 
 if TYPE_CHECKING:
@@ -286,7 +286,8 @@ class Imitator(Learner):
         student.begin()
         student.policy.to(torch_device(training.device))
         student.train(False)
-        self._optimizer = make_optimizer(student, self._parameters.imitation_rate)
+        rate, decay = self._parameters.imitation_rate, student.parameters.weight_decay
+        self._optimizer = adam(student.policy, rate, decay)
         if training.resume is not None:
             self._load_training(training.resume)
         imitation = Imitation(

@@ -11,7 +11,7 @@ from als_plugins.imitation.parameters import ImitationParameters
 from als_plugins.learners.clock import UpdateLog
 from als_plugins.learners.student import Student
 
-__all__ = ["Imitation", "Steps", "make_optimizer"]
+__all__ = ["Imitation", "Steps"]
 
 _LOG_EVERY = 2_048
 """Demonstrated steps between two entries in the log."""
@@ -35,15 +35,6 @@ class Steps(Protocol):
 
     def batch(self, size: int) -> Batch:
         """Some of them, drawn at random."""
-
-
-def make_optimizer(student: Student, rate: float) -> torch.optim.Optimizer:
-    """Adam, or AdamW where weights decay, over all that learns."""
-    weights = [each for each in student.policy.parameters() if each.requires_grad]
-    decay = student.parameters.weight_decay
-    if decay:
-        return torch.optim.AdamW(weights, rate, eps=1e-5, weight_decay=decay)
-    return torch.optim.Adam(weights, rate, eps=1e-5)
 
 
 class Imitation:

@@ -13,7 +13,7 @@ from als_engine.errors import ArgumentError
 from als_plugins.encoders.saving import read_encoder_record
 from als_plugins.learners.hyperparameters import Hyperparameters
 
-__all__ = ["device", "few_threads", "resolved"]
+__all__ = ["adam", "device", "few_threads", "resolved"]
 
 P = TypeVar("P", bound=Hyperparameters)
 
@@ -57,6 +57,14 @@ def device(name: str) -> torch.device:
     # Torch says it with AssertionError, RuntimeError and NotImplementedError, at length.
     except Exception:
         raise ArgumentError(f'there is no device "{name}" here: use auto, cpu or cuda') from None
+
+
+def adam(network: torch.nn.Module, rate: float, decay: float) -> torch.optim.Optimizer:
+    """Adam, or AdamW where weights decay, over all of a network that learns."""
+    weights = [each for each in network.parameters() if each.requires_grad]
+    if decay:
+        return torch.optim.AdamW(weights, rate, eps=1e-5, weight_decay=decay)
+    return torch.optim.Adam(weights, rate, eps=1e-5)
 
 
 @contextmanager

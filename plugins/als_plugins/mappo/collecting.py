@@ -70,7 +70,7 @@ class Collector:
             should_stop: asked at every step.
             on_step: called at every step with the steps so far, over all rows.
         """
-        with rows_together(network.encoder):
+        with rows_together(network):
             return self._collect(network, rollout, should_stop, on_step)
 
     def _collect(

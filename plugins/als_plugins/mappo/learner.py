@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from als_engine.agents.agent import Observation, Progress, Training
+from als_engine.agents.masks import mask_size
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS, check_memory
 from als_engine.seeding import Generators, spread
@@ -26,9 +27,9 @@ from als_plugins.encoders.tuning import SHIFT, begun_encoder, moved_pictures, sh
 from als_plugins.learners.clock import Clock, UpdateLog
 from als_plugins.learners.network_learner import NetworkLearner, masks_apart
 from als_plugins.learners.row_wise import choose
-from als_plugins.learners.setup import device, few_threads
-from als_plugins.mappo.collecting import Collector, Rollouts, inside
-from als_plugins.mappo.heads import ChoiceHead, Choices, Distribution, Normal
+from als_plugins.learners.setup import adam, device, few_threads
+from als_plugins.mappo.collecting import Collector, Rollouts, inside, tensors
+from als_plugins.mappo.heads import Choices, Distribution, Normal
 from als_plugins.mappo.network import ActorCritic
 from als_plugins.mappo.parameters import MappoParameters
 from als_plugins.mappo.rollout import Batch, Rollout
@@ -53,6 +54,7 @@ class Mappo(NetworkLearner):
     parameters: MappoParameters
     paths: ClassVar[tuple[str, ...]] = (*NetworkLearner.paths, "demonstrations")
     data = ("demonstrations",)
+    shapes: ClassVar[tuple[str, ...]] = (*NetworkLearner.shapes, "critic")
 
     def __init__(
         self,
@@ -186,7 +188,7 @@ class Mappo(NetworkLearner):
         else:
             self.load_weights(training.resume)
         network = self.policy.to(device(training.device))
-        self._optimizer = self._make_optimizer(network)
+        self._optimizer = self._adam()
         self._draws = torch.Generator(self._device())
         self._draws.manual_seed(spread("actions in training", training.seed))
         if training.resume is not None:
@@ -208,7 +210,7 @@ class Mappo(NetworkLearner):
             if self._steps < shown:
                 self._imitate(rows, training, log, clock)
             if 0 < shown == self._steps:
-                self._optimizer = self._make_optimizer(network)
+                self._optimizer = self._adam()
             rows.reset()
             if shown <= self._steps < training.steps:
                 self._reinforce(rollouts, training, log, clock)
@@ -268,33 +270,22 @@ class Mappo(NetworkLearner):
             parameters.overlap,
         )
 
-    def _make_optimizer(self, network: ActorCritic) -> torch.optim.Optimizer:
-        weights = [each for each in network.parameters() if each.requires_grad]
-        decay, rate = self.parameters.weight_decay, self.parameters.learning_rate
-        if decay:
-            return torch.optim.AdamW(weights, rate, eps=1e-5, weight_decay=decay)
-        return torch.optim.Adam(weights, rate, eps=1e-5)
+    def _adam(self) -> torch.optim.Optimizer:
+        return adam(self.policy, self.parameters.learning_rate, self.parameters.weight_decay)
 
     def _mask_size(self) -> int:
         """How many choices are masked; 0 where there is nothing to rule out."""
-        head = self.policy.head
-        if not self.parameters.use_masks or not isinstance(head, ChoiceHead):
-            return 0
-        return sum(head.sizes)
+        return mask_size(self.action_space) if self.parameters.use_masks else 0
 
     def tensors(self, observation: Observation) -> dict[str, Tensor]:
         """An observation as the network reads it, on its device."""
-        return {key: self._tensor(array) for key, array in observation.items()}
+        return tensors(observation, self._device())
 
     def masked_distribution(self, observation: Observation) -> Distribution:
         """What to do, and nothing that an action mask among the observations rules out."""
         sensed, masks = masks_apart(observation)
-        return self.policy.distribution(
-            self.tensors(sensed), None if masks is None else self._tensor(masks)
-        )
-
-    def _tensor(self, array: NDArray[Any]) -> Tensor:
-        return torch.from_numpy(array).to(self._device())
+        possible = None if masks is None else torch.from_numpy(masks).to(self._device())
+        return self.policy.distribution(self.tensors(sensed), possible)
 
     def _update(
         self, rollout: Rollout, optimizer: torch.optim.Optimizer, training: Training

@@ -69,7 +69,7 @@ class MappoStudent(Student):
     @torch.no_grad()
     def draw(self, observation: Observation) -> NDArray[Any]:
         """See `Student.draw`."""
-        with rows_together(self.learner.policy.encoder):
+        with rows_together(self.learner.policy):
             policy = self.learner.masked_distribution(observation)
         return self.learner.inside(policy.sample())
 

@@ -71,10 +71,9 @@ class Lesson(Sensor):
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `lesson`, (worlds, observers, 40)."""
         lesson, head = out["lesson"], len(COLUMNS)
-        pads = np.zeros((*lesson.shape[:2], MAX_PADS, len(PAD_COLUMNS)), np.float32)
         _fill_question(state, lesson[:, :, :head])
-        _fill_pads(state, pads)
-        lesson[:, :, head:] = pads.reshape(*lesson.shape[:2], -1)
+        # Splitting the last axis gives a view.
+        _fill_pads(state, lesson[:, :, head:].reshape(*lesson.shape[:2], MAX_PADS, -1))
 
 
 class Question(Sensor):

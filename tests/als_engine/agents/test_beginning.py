@@ -94,3 +94,12 @@ def test_another_agent_than_the_saved_one_is_refused(begun, changes, message, tm
 def test_a_folder_without_an_agent_is_refused(tmp_path):
     with pytest.raises(SavedFileError, match="is not a saved agent"):
         on(tmp_path)
+
+
+def test_a_critic_that_sees_more_goes_on_seeing_it(tmp_path):
+    job = {"steps": 256, "worlds": 4, "arguments": SENSED, "device": "cpu"}
+    config = {**SMALL, "critic": ["entities"]}
+    train_agent(ID, "mappo", folder=tmp_path / "run", config=config, **job)
+    again = on(tmp_path / "run").agent
+    assert again.config["critic"] == ["entities"]
+    assert list(again.network_space().spaces) == ["proprioception"]
