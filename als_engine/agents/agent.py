@@ -186,7 +186,8 @@ class Training:
         resume: a checkpoint's folder, whose weights and training state to go on from.
         device: "auto", "cpu" or "cuda".
         checkpoint_every: steps between calls of `on_checkpoint`.
-        on_checkpoint: called when `save_weights` and `save_training` can be called.
+        on_checkpoint: called when `save_weights` and `save_training` can be called, and nothing
+            acts with the weights.
         on_progress: called every now and then.
         on_numbers: called with what a learner measures of its updates, by name, and the steps so
             far: for TensorBoard and trackers.
@@ -211,7 +212,13 @@ class Training:
 
 
 class Learner(Agent):
-    """An agent that can be trained."""
+    """An agent that can be trained.
+
+    Attributes:
+        tells_advantages: whether it calls `rows.note_advantages` for the steps that it learns from.
+    """
+
+    tells_advantages: ClassVar[bool] = False
 
     @abstractmethod
     def learn(self, rows: Rows, training: Training) -> Progress:

@@ -6,6 +6,7 @@ A training has a folder:
 - `agent/`: the trained agent, once there is one
 - `checkpoints/<steps>/`: saved agents with the state of their training, the last two of them
 - `progress.csv`: the learning curve
+- `curriculum.csv`, `levels.csv`: what a curriculum has drawn
 - `tensorboard/`: what the learner measures
 - `wandb/`: where it is tracked by Weights & Biases, what is not sent yet
 """
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from als_engine.agents.agent import Agent, Learner, Progress, Training
 from als_engine.agents.beginning import begin_from
+from als_engine.agents.curriculum.making import make_curriculum
+from als_engine.agents.curriculum.settings import parse
 from als_engine.agents.saving import (
     AgentRecord,
     agent_folder,
@@ -108,6 +111,7 @@ def train_agent(
     device: str = "auto",
     begin: Path | str | None = None,
     track: str = "none",
+    curriculum: str | Path | Mapping[str, Any] | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
     """Trains a new agent, or goes on with a saved one in a new training.
@@ -132,6 +136,7 @@ def train_agent(
             that agent's unless they are given.
         track: "wandb" sends settings, curve, numbers and result to Weights & Biases, or keeps
             them for it where it is offline.
+        curriculum: "plr", a TOML file of rules, or what such a file says; see `agents.curriculum`.
         on_progress: called a few times a second.
 
     Raises:
@@ -165,6 +170,7 @@ def train_agent(
             begin=begin,
             begun=begun,
             track=track,
+            curriculum=None if curriculum is None else parse(curriculum),
         )
     job = job.model_copy(update={"config": absolute(agent, job.config)})
     learner = make_learner(job)
@@ -374,8 +380,14 @@ def run_training(
         tracked(job, None if run is None else run.path, begun, generators) as tracker,
         interruptible() as interrupted,
     ):
-        books = Books(job, learner, run, checkpoint, tracker)
-        rows = (make_rows or _worlds)(job, checkpoint)
+        curriculum = make_curriculum(job, learner, checkpoint)
+        books = Books(job, learner, run, checkpoint, tracker, curriculum)
+        arguments = job.arguments if curriculum is None else curriculum.arguments
+        if make_rows is None:
+            rows = make_worlds(job, checkpoint, "training", arguments)
+        else:
+            rows = make_rows(job, checkpoint)
+        rows = rows if curriculum is None else curriculum.around(rows)
 
         def report(progress: Progress) -> None:
             progress = counted(rows, progress)
@@ -389,33 +401,30 @@ def run_training(
             seed=job.seed,
             resume=checkpoint,
             device=job.device,
-            checkpoint_every=job.checkpoint_every,
-            on_checkpoint=lambda progress: books.save_checkpoint(counted(rows, progress)),
+            checkpoint_every=books.every,
+            on_checkpoint=lambda progress: books.between_updates(counted(rows, progress)),
             on_progress=report,
             on_numbers=books.numbers,
             should_stop=interrupted,
         )
         try:
-            progress = learner.learn(rows, training)
+            progress = counted(rows, learner.learn(rows, training))
         finally:
             rows.close()
-        progress = counted(rows, progress)
         stopped = interrupted() and progress.steps < job.steps
         if stopped:
             interrupted.answered()
+        else:
+            books.look(progress)
         saved = books.record(progress)
         if run is not None:
             if not stopped:
                 saved = save_agent(learner, run.agent, saved)
-            run.save_checkpoint(learner, saved, progress)
+            books.save_checkpoint(saved, progress)
         assert saved.training is not None
         tracker.finish({**saved.training.model_dump(), "stopped": stopped})
     where = None if run is None or stopped else run.agent
     return Trained(learner, saved, progress, books.seconds, where, stopped, tracker.where)
-
-
-def _worlds(job: Job, checkpoint: Path | None) -> Rows:
-    return make_worlds(job, checkpoint, "training", job.arguments)
 
 
 def make_worlds(job: Job, checkpoint: Path | None, use: str, arguments: Mapping[str, Any]) -> Rows:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from pydantic import Field, JsonValue
 
 from als_engine.agents.agent import Learner, Progress
+from als_engine.agents.curriculum.base import LEVELS_FILE, LOG, Curriculum
+from als_engine.agents.curriculum.settings import CurriculumSettings
 from als_engine.agents.run_folder import RunFolder
-from als_engine.agents.run_logs import Curve
+from als_engine.agents.run_logs import Curve, cut_curve
 from als_engine.agents.saving import (
     AgentRecord,
     Model,
@@ -52,6 +54,7 @@ class Job(Model):
         begin: the folder of the agent whose weights it begins with; None for new ones.
         begun: how that agent was trained.
         track: what it is tracked with: "none" or "wandb".
+        curriculum: which levels or arguments are met when; None for all levels alike.
     """
 
     scenario: str
@@ -68,6 +71,7 @@ class Job(Model):
     begin: str | None = None
     begun: TrainingRecord | None = None
     track: str = "none"
+    curriculum: CurriculumSettings | None = None
 
 
 _JobT = TypeVar("_JobT", bound=Job)
@@ -85,20 +89,35 @@ class RunOfLearner(RunFolder, Generic[_JobT]):
             what: such as "a training", for messages.
             model: of its settings.
         """
-        super().__init__(path, record, what, owns=["agent", "wandb"])
+        super().__init__(path, record, what, owns=["agent", "wandb", LOG, LEVELS_FILE])
         self.agent, self._model = self.path / "agent", model
+        self.curriculum = self.path / LOG
 
     def job(self) -> _JobT:
         """The settings of the training."""
         self.require()
         return read_model(self.record, self._model)
 
-    def save_checkpoint(self, learner: Learner, record: AgentRecord, progress: Progress) -> None:
+    def cut_logs(self) -> None:
+        """See `RunFolder.cut_logs`."""
+        super().cut_logs()
+        checkpoint = self.checkpoints.newest()
+        cut_curve(self.curriculum, None if checkpoint is None else int(checkpoint.name))
+
+    def save_checkpoint(
+        self,
+        learner: Learner,
+        record: AgentRecord,
+        progress: Progress,
+        curriculum: Curriculum | None = None,
+    ) -> None:
         """Writes a checkpoint, then removes all but the last two."""
 
         def fill(folder: Path) -> None:
             write_agent(learner, folder, record)
             learner.save_training(folder)
+            if curriculum is not None:
+                curriculum.save(folder)
 
         self.checkpoints.save(progress.steps, fill)
 
@@ -119,13 +138,19 @@ class Books:
 
     def __init__(
         self, job: Job, learner: Learner, run: RunOfLearner[Any] | None, checkpoint: Path | None,
-        tracker: Tracker,
+        tracker: Tracker, curriculum: Curriculum | None = None,
     ) -> None:  # fmt: skip
         """Begins to count; what a checkpoint has taken is added."""
         self.began = time.monotonic()
         self._job, self._learner, self._run = job, learner, run
         self._earlier = _seconds(checkpoint, job)
-        self._tracker = tracker
+        self._tracker, self._curriculum = tracker, curriculum
+        # Between two checkpoints a curriculum may have to look several times.
+        self.every = job.checkpoint_every
+        if curriculum is not None:
+            self.every = min(self.every, curriculum.every)
+        begun = 0 if checkpoint is None else int(checkpoint.name)
+        self._checkpoint_at = begun + job.checkpoint_every
         self._curve = None if run is None else Curve(run.curve, COLUMNS)
         last = self._curve.last if self._curve else None
         self._episodes = int(last[2]) if last and last[2].isdecimal() else 0
@@ -161,10 +186,29 @@ class Books:
             self._events.add(values, steps)
         self._tracker.log(values, steps)
 
-    def save_checkpoint(self, progress: Progress) -> None:
-        """Writes a checkpoint, if there is a folder."""
+    def between_updates(self, progress: Progress) -> None:
+        """Called every `every` steps: lets the curriculum look, and writes a checkpoint if due."""
+        self.look(progress)
+        if progress.steps >= self._checkpoint_at or self._curriculum is None:
+            self._checkpoint_at = progress.steps + self._job.checkpoint_every
+            if self._run is not None:
+                self.save_checkpoint(self.record(progress), progress)
+
+    def save_checkpoint(self, record: AgentRecord, progress: Progress) -> None:
+        """Writes a checkpoint."""
+        assert self._run is not None
+        self._run.save_checkpoint(self._learner, record, progress, self._curriculum)
+
+    def look(self, progress: Progress) -> None:
+        """Lets the curriculum look, where there is one, and writes down what came of it."""
+        curriculum = self._curriculum
+        if curriculum is None:
+            return
+        line = curriculum.look(self._learner, progress.steps)
         if self._run is not None:
-            self._run.save_checkpoint(self._learner, self.record(progress), progress)
+            curriculum.log(self._run.path, progress.steps, line)
+        named = dict(zip(curriculum.columns, line, strict=True))
+        self.numbers({f"curriculum/{name}": value for name, value in named.items()}, progress.steps)
 
     def record(self, progress: Progress) -> AgentRecord:
         """The record that is saved with an agent at this point of the training."""

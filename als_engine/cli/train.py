@@ -90,6 +90,14 @@ Track = Annotated[
     str | None,
     typer.Option(help="wandb: to Weights & Biases as well; WANDB_MODE=offline needs no network."),
 ]
+Curriculum = Annotated[
+    str | None,
+    typer.Option(
+        metavar="plr|FILE",
+        help="plr: levels that still teach are drawn more often; or a TOML file whose stages widen "
+        "arguments of the scenario as validation levels are solved.",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the training in --out from its checkpoint.")
 ]
@@ -112,6 +120,7 @@ def train(
     device: Device = None,
     begin: Begin = None,
     track: Track = None,
+    curriculum: Curriculum = None,
     resume: Resume = False,
 ) -> None:
     """Train an agent on a scenario; Ctrl-C saves a checkpoint.
@@ -125,6 +134,7 @@ def train(
         "seed": seed,
         "checkpoint_every": checkpoint_every,
         "begin": begin,
+        "curriculum": curriculum,
     }
     variable = {"steps": steps, "workers": workers, "device": device, "track": track}
     arguments_given = scenario_arguments(arguments, sensors=sensors, physics=physics)
@@ -169,6 +179,7 @@ def _begin(
 def _resume(
     out: Path | None, asked: dict[str, Any], variable: dict[str, Any]
 ) -> tuple[Trained, Path]:
+    from als_engine.agents.curriculum.settings import parse
     from als_engine.agents.saving import agent_folder
     from als_engine.agents.training import absolute, read_job, resume_training
     from als_engine.physics.engines import preload
@@ -179,6 +190,8 @@ def _resume(
     preload(job["arguments"])
     if "config" in asked:
         asked["config"] = absolute(job["agent"], asked["config"])
+    if "curriculum" in asked:
+        asked["curriculum"] = parse(asked["curriculum"]).model_dump()
     if "begin" in asked:
         asked["begin"] = str(agent_folder(asked["begin"]).resolve())
     check_same(out, job, asked)
@@ -198,9 +211,9 @@ def check_same(out: Path, job: dict[str, Any], asked: dict[str, Any]) -> None:
         ArgumentError: one of them is another; names it.
     """
     for name, value in asked.items():
-        same = (
-            {**job[name], **value} == job[name] if isinstance(value, dict) else value == job[name]
-        )
+        known = job[name]
+        both = isinstance(value, dict) and isinstance(known, dict)
+        same = {**known, **value} == known if both else value == known
         if not same:
             raise ArgumentError(
                 f"{out} was begun with {name}={job[name]}, which --resume cannot change"

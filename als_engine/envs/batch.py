@@ -12,8 +12,10 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.errors import ActionError, PhysicsError, ResetNeededError
-from als_engine.simulation import Captions, Simulation
+from als_engine.errors import ActionError, ArgumentError, PhysicsError, ResetNeededError
+from als_engine.plugins.specs import ScenarioSpec
+from als_engine.simulation import Captions, Simulation, simulate
+from als_engine.simulation.levels import ITS_OWN
 from als_engine.system.ownership import DeepCopied
 from als_engine.world.arrays import BoolArray, FloatArray
 from als_engine.world.snapshot import Snapshot
@@ -32,6 +34,8 @@ class Worlds(Protocol):
         metrics: name to (worlds,).
         final_observations, final_metrics: the same at the end of the episodes that SAME_STEP has
             just replaced; valid where `terminated` or `truncated`.
+        coming_levels: (worlds,) int64, to be written: which level each world lays out whenever it
+            is reset, -1 where it draws one.
     """
 
     observations: Arrays
@@ -43,6 +47,7 @@ class Worlds(Protocol):
     metrics: Arrays
     final_observations: Arrays
     final_metrics: Arrays
+    coming_levels: NDArray[np.int64]
 
     def reset(
         self, seeds: Sequence[int | None], worlds: BoolArray | None, level: int | None
@@ -51,6 +56,13 @@ class Worlds(Protocol):
 
     def step(self, actions: ArrayLike) -> None:
         """Advances every world by one step."""
+
+    def remake(self, scenario: str | ScenarioSpec, arguments: Mapping[str, Any]) -> None:
+        """Makes the worlds anew, with other arguments of their scenario; they need a reset.
+
+        Raises:
+            ArgumentError: they would show or take something else; nothing has changed.
+        """
 
     def snapshot(self, worlds: NDArray[np.intp]) -> Snapshot:
         """The moment of some worlds."""
@@ -102,7 +114,23 @@ class Batch(DeepCopied):
         self.reward_names = simulation.reward_names
         self.terminated = arrays["results"]["terminated"]
         self.truncated = arrays["results"]["truncated"]
+        self.coming_levels = arrays["levels"]["coming"]
+        self._use(simulation)
+
+    def _use(self, simulation: Simulation) -> None:
+        self.simulation = simulation
         simulation.use(self.observations)
+        simulation.levels.coming = self.coming_levels
+
+    def remake(self, scenario: str | ScenarioSpec, arguments: Mapping[str, Any]) -> None:
+        """Makes the worlds anew; see `Worlds.remake`."""
+        old = self.simulation
+        first = old.state.first_world
+        made = simulate(scenario, old.num_worlds, old.observers, first, **arguments)
+        check_alike(old, made)
+        made.level_key = old.level_key
+        old.close()
+        self._use(made)
 
     def reset(
         self,
@@ -234,7 +262,26 @@ def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int
         "final_observations": observations,
         "final_metrics": metrics,
         "results": results,
+        "levels": {"coming": ((), np.int64)},
     }
+
+
+def check_alike(one: Simulation, other: Simulation) -> None:
+    """Refuses worlds that cannot take the place of others under the same view.
+
+    Raises:
+        ArgumentError: they show, take or count something else; names what.
+    """
+    for key in dict.fromkeys((*one.observation_space.spaces, *other.observation_space.spaces)):
+        ours, theirs = (each.observation_space.spaces.get(key) for each in (one, other))
+        if ours != theirs:
+            raise ArgumentError(f'the observation "{key}" would be another: {theirs}, not {ours}')
+    if one.action_space != other.action_space:
+        raise ArgumentError(
+            f"the actions would be others: {other.action_space}, not {one.action_space}"
+        )
+    if one.reward_names != other.reward_names or buffer_shapes(one) != buffer_shapes(other):
+        raise ArgumentError("the terms of the reward or the metrics would be others")
 
 
 def rewards_of(arrays: Mapping[str, Arrays]) -> tuple[FloatArray, FloatArray]:
@@ -245,10 +292,12 @@ def rewards_of(arrays: Mapping[str, Arrays]) -> tuple[FloatArray, FloatArray]:
 
 def allocate(simulation: Simulation) -> dict[str, Arrays]:
     """Ordinary memory for everything that a batch writes."""
-    return {
+    arrays: dict[str, Arrays] = {
         group: {
             name: np.zeros((simulation.num_worlds, *shape), dtype)
             for name, (shape, dtype) in members.items()
         }
         for group, members in buffer_shapes(simulation).items()
     }
+    arrays["levels"]["coming"][:] = ITS_OWN
+    return arrays

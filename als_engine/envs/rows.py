@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any, Final
@@ -175,13 +175,16 @@ class Rows(DeepCopied):
         success = worlds.final_metrics["success"]
         self.recent.step(ended, self._returns.mean(axis=1), success, self._counting)
         if ended.any():
-            for final, sums in (
-                (self.final_returns, self._returns),
-                (self.final_term_returns, self._term_returns),
-                (self.final_lengths, self._lengths),
-            ):
-                final[ended] = sums[ended]
-                sums[ended] = 0
+            self._close_sums(ended)
+
+    def _close_sums(self, ended: BoolArray) -> None:
+        for final, sums in (
+            (self.final_returns, self._returns),
+            (self.final_term_returns, self._term_returns),
+            (self.final_lengths, self._lengths),
+        ):
+            final[ended] = sums[ended]
+            sums[ended] = 0
 
     def check_whole(self) -> None:
         """Refuses to go on from the middle of a step.
@@ -205,6 +208,52 @@ class Rows(DeepCopied):
     def spoil(self) -> None:
         """Lets nobody go on before a reset: what the caller did with the last step broke off."""
         self._broken = True
+
+    # -- what a curriculum does -------------------------------------------------------------------
+
+    def note_advantages(self, advantages: ArrayLike) -> None:
+        """Told by learners that know them, of the last steps; a curriculum listens.
+
+        Args:
+            advantages: (steps, rows), how much better each step was than expected.
+        """
+
+    def remake(self, arguments: Mapping[str, Any], seeds: Sequence[int]) -> Arrays:
+        """Goes on in worlds that are made with other arguments of the scenario.
+
+        The episodes that run are cut off: for whoever has taken the last step, it ended them, as if
+        their time were up. They do not count in `recent`.
+
+        Args:
+            arguments: of the scenario, all of them.
+            seeds: of the new worlds.
+
+        Returns:
+            `observations`, the first ones of the new worlds.
+
+        Raises:
+            ArgumentError: they would show or take something else; nothing has changed.
+        """
+        self.check_whole()
+        worlds, cut = self.worlds, ~self.ended_worlds
+        told = (worlds.rewards, worlds.terms, worlds.terminated, worlds.truncated)
+        before = [array.copy() for array in told]
+        seen = {key: array[cut].copy() for key, array in worlds.observations.items()}
+        metrics = {name: array[cut].copy() for name, array in worlds.metrics.items()}
+        worlds.remake(self.made_of, arguments)
+        self._broken = True
+        worlds.reset(seeds, None, None)
+        for array, as_it_was in zip(told, before, strict=True):
+            array[...] = as_it_was
+        worlds.truncated[cut] = True
+        for finals, last in ((worlds.final_observations, seen), (worlds.final_metrics, metrics)):
+            for name, values in last.items():
+                finals[name][cut] = values
+        self._close_sums(cut)
+        self.recent.reset()
+        self.arguments = dict(arguments)
+        self._broken = False
+        return self.observations
 
     # -- what there is now ------------------------------------------------------------------------
 

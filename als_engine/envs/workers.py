@@ -22,13 +22,14 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.bodies.codec import as_array
-from als_engine.envs.batch import Arrays, Batch, buffer_shapes, rewards_of
+from als_engine.envs.batch import Arrays, Batch, buffer_shapes, check_alike, rewards_of
 from als_engine.envs.processes import Failure, Process
 from als_engine.errors import ArgumentError, PhysicsError, ResetNeededError, WorkerError
 from als_engine.limits import check_memory
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import ScenarioSpec
 from als_engine.simulation import Simulation, simulate
+from als_engine.simulation.levels import ITS_OWN
 from als_engine.system import host
 from als_engine.system.host import SharedBlock
 from als_engine.system.ownership import Owner
@@ -88,6 +89,8 @@ class WorkerPool(Owner):
         self.reward_names = self.simulation.reward_names
         self.terminated = arrays["results"]["terminated"]
         self.truncated = arrays["results"]["truncated"]
+        self.coming_levels = arrays["levels"]["coming"]
+        self.coming_levels[:] = ITS_OWN
         self._actions = arrays["actions"]["actions"]
         self._check = self.simulation.acting.new_commands(num_worlds)
         self._autoreset = autoreset
@@ -185,6 +188,18 @@ class WorkerPool(Owner):
             for error in broken:
                 self._ready[list(error.worlds)] = False
         _throw_first(answers)
+
+    def remake(self, scenario: str | ScenarioSpec, arguments: Mapping[str, Any]) -> None:
+        """Makes the worlds anew, in the same processes; see `Worlds.remake`."""
+        self._check_whole()
+        memory, spec, observers, autoreset, _, captions = self._job
+        made = simulate(scenario, 1, observers, **arguments)
+        check_alike(self.simulation, made)
+        self.simulation = made
+        self._job = (memory, spec, observers, autoreset, dict(arguments), captions)
+        self._ready[:] = False
+        parts = range(len(self._parts))
+        _throw_first(self._ask((i, ("remake", dict(arguments))) for i in parts))
 
     def snapshot(self, worlds: NDArray[np.intp]) -> Snapshot:
         """The moment of some worlds.
@@ -376,6 +391,7 @@ def _work(
     commands: dict[str, Callable[..., Any]] = {
         "reset": batch.reset,
         "step": lambda: batch.step(actions),
+        "remake": lambda changed: batch.remake(spec, changed),
         "snapshot": batch.snapshot,
         "restore": batch.restore,
         "expert": batch.expert_actions,

@@ -1,6 +1,7 @@
 """Learning curves of trainings as a figure of matplotlib's: return and success along the steps.
 
 Trainings that differ in nothing but their seed are one curve with a band. Every scenario has a row.
+Where a training has a curriculum, panels beside its curves show what that has done.
 """
 
 from __future__ import annotations
@@ -13,10 +14,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from als_engine.agents.curriculum.settings import label
 from als_engine.agents.run_logs import read_curve
 from als_engine.agents.training_folder import Job, TrainingFolder
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.statistics import curve_band
+from als_engine.reports.curriculum_panels import (
+    LEVELS,
+    STAGE,
+    TITLES,
+    draw_levels,
+    draw_stages,
+    number,
+    read_curriculum,
+)
 from als_engine.reports.series_chart import COLOURS
 from als_engine.system.files import replacing
 
@@ -45,7 +56,8 @@ class Group:
     Attributes:
         name: what tells them from the other groups of the scenario.
         scenario: its id.
-        curves: column to the points (steps, value) of each training.
+        curves: column or panel of the curriculum to the points (steps, value) of each training; of
+            levels (score, draws).
     """
 
     name: str
@@ -91,7 +103,11 @@ def grouped(folders: Sequence[Path]) -> list[Group]:
             Group(
                 _name(dict(settings), others),
                 job.scenario,
-                {column: [each[column] for each in curves] for column in PANELS},
+                {
+                    column: [each[column] for each in curves if column in each]
+                    for column in (*PANELS, *TITLES)
+                    if any(column in each for each in curves)
+                },
             )
         )
     return found
@@ -103,6 +119,8 @@ def _settings(job: Job) -> dict[str, str]:
     for name, value in job.model_dump().items():
         if name in ("arguments", "config"):
             flat |= {key: json.dumps(each) for key, each in sorted(value.items())}
+        elif name == "curriculum":
+            flat[name] = "none" if job.curriculum is None else label(job.curriculum)
         elif name not in _SAME:
             flat[name] = f"{value}"
     return flat
@@ -119,7 +137,7 @@ def _name(settings: Mapping[str, str], others: Sequence[Mapping[str, str]]) -> s
 def _read(folder: Path) -> dict[str, Points]:
     rows = read_curve(TrainingFolder(folder).curve)
     points = {
-        column: [(float(row["steps"]), _number(row.get(column))) for row in rows]
+        column: [(float(row["steps"]), number(row.get(column))) for row in rows]
         for column in PANELS
     }
     known: dict[str, Points] = {
@@ -127,14 +145,7 @@ def _read(folder: Path) -> dict[str, Points]:
     }
     if not known["mean_return"]:
         raise SavedFileError(f"{folder} has no learning curve yet: too few episodes have ended")
-    return known
-
-
-def _number(text: str | None) -> float:
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return math.nan
+    return {**known, **read_curriculum(folder)}
 
 
 # -- the figure -----------------------------------------------------------------------------------
@@ -173,22 +184,24 @@ def _figure(groups: Sequence[Group]) -> Figure:
 
     scenarios = list(dict.fromkeys(group.scenario for group in groups))
     layout = ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.1, wspace=0.04, hspace=0.06)
-    figure = Figure(figsize=(10.0, 0.75 + 3.35 * len(scenarios)), layout=layout)
-    panels = figure.subplots(len(scenarios), len(PANELS), squeeze=False)
+    extra = {name: TITLES[name] for name in TITLES if any(name in each.curves for each in groups)}
+    titles = {**PANELS, **extra}
+    figure = Figure(figsize=(5.0 * len(titles), 0.75 + 3.35 * len(scenarios)), layout=layout)
+    panels = figure.subplots(len(scenarios), len(titles), squeeze=False)
     names = list(dict.fromkeys(group.name for group in groups))
     for row, scenario in zip(panels, scenarios, strict=True):
-        for axes, (column, title) in zip(row, PANELS.items(), strict=True):
+        for axes, (column, title) in zip(row, titles.items(), strict=True):
             for group in groups:
-                if group.scenario == scenario:
+                if group.scenario == scenario and column in group.curves:
                     _draw(axes, group, column, names.index(group.name))
-            _finish(axes, title, percent=column == "success")
+            _finish(axes, title, column)
         row[0].annotate(
             scenario, (0, 1), (0, 28), xycoords="axes fraction", textcoords="offset points",
             fontsize=12.5, fontweight="bold", annotation_clip=False,
         )  # fmt: skip
     labels = [_label(name, groups) for name in names]
     figure.legend(
-        [Line2D([], [], **_look(number)) for number in range(len(names))], labels,
+        [Line2D([], [], **_look(place)) for place in range(len(names))], labels,
         loc="outside lower left", frameon=False, handlelength=2.4,
         ncols=max(1, min(4, 110 // (8 + max(map(len, labels))))),
     )  # fmt: skip
@@ -208,15 +221,18 @@ def _label(name: str, groups: Sequence[Group]) -> str:
     return f"{name} ({many} seed{'s' if counts[-1] > 1 else ''})"
 
 
-def _look(number: int) -> dict[str, Any]:
+def _look(place: int) -> dict[str, Any]:
     """How the line of a group is drawn."""
-    style = _STYLES[number // len(COLOURS) % len(_STYLES)]
-    return {"color": COLOURS[number % len(COLOURS)], "ls": style, "lw": 2.2}
+    style = _STYLES[place // len(COLOURS) % len(_STYLES)]
+    return {"color": COLOURS[place % len(COLOURS)], "ls": style, "lw": 2.2}
 
 
-def _draw(axes: Axes, group: Group, column: str, number: int) -> None:
+def _draw(axes: Axes, group: Group, column: str, place: int) -> None:
     """A curve with its band, over a thin line for each seed."""
-    curves, look = [points for points in group.curves[column] if points], _look(number)
+    curves, look = [points for points in group.curves[column] if points], _look(place)
+    if column in (STAGE, LEVELS):
+        (draw_stages if column == STAGE else draw_levels)(axes, curves, look)
+        return
     if len(curves) == 1:
         axes.plot(*zip(*curves[0], strict=True), **look)
         return
@@ -227,13 +243,16 @@ def _draw(axes: Axes, group: Group, column: str, number: int) -> None:
     axes.plot(steps, band.value, **look)
 
 
-def _finish(axes: Axes, title: str, *, percent: bool) -> None:
-    from matplotlib.ticker import EngFormatter, PercentFormatter
+def _finish(axes: Axes, title: str, column: str) -> None:
+    from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
 
     axes.set_title(title, loc="left", fontsize=10.5, color=_SOFT)
-    axes.set_xlabel("environment steps")
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    if percent:
+    axes.set_xlabel("score" if column == LEVELS else "environment steps")
+    if column != LEVELS:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if column in (STAGE, LEVELS):
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    elif column != "mean_return":
         axes.set_ylim(-0.02, 1.02)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     axes.margins(x=0.01)

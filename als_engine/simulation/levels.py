@@ -9,8 +9,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from als_engine.checks import one_of, whole_number
 from als_engine.errors import LayoutError
@@ -19,7 +21,10 @@ from als_engine.simulation.arguments import Arguments
 from als_engine.task import LEVELS, Task
 from als_engine.world.layout import Layout
 
-__all__ = ["Levels", "check_level"]
+__all__ = ["ITS_OWN", "Levels", "check_level"]
+
+ITS_OWN: Final = -1
+"""In place of a level: the one that the world draws."""
 
 
 class Levels:
@@ -31,6 +36,8 @@ class Levels:
         fixed: always this level instead, or None.
         key: None for the levels that everybody knows; see `Simulation.level_key`.
         generators: one for each world, None before its first reset; draws its next levels.
+        coming: (worlds,), which level each world lays out whenever it is reset; `ITS_OWN` where it
+            draws one. A curriculum writes here.
     """
 
     def __init__(self, task: Task, given: Arguments) -> None:
@@ -44,9 +51,10 @@ class Levels:
         self.fixed = check_level(given.level)
         self.key: int | None = None
         self.generators: list[np.random.Generator | None] = [None] * given.num_worlds
+        self.coming: NDArray[np.int64] = np.full(given.num_worlds, ITS_OWN, np.int64)
 
     def draw(self, world: int, seed: int | None) -> tuple[int, int]:
-        """The next level of a world, and the key of the world's own randomness.
+        """The next level of a world, `coming` or drawn, and the key of the world's own randomness.
 
         Args:
             world: which one.
@@ -55,8 +63,9 @@ class Levels:
         rng = self.generators[world]
         if seed is not None or rng is None:
             rng = self.generators[world] = np.random.default_rng(seed)
-        levels = LEVELS[self.split]
-        return int(rng.integers(levels.start, levels.stop)), int(rng.integers(1 << 63))
+        levels, coming = LEVELS[self.split], int(self.coming[world])
+        drawn, key = int(rng.integers(levels.start, levels.stop)), int(rng.integers(1 << 63))
+        return drawn if coming == ITS_OWN else coming, key
 
     def lay_out(self, level: int) -> Layout:
         """A level's content: a function of scenario, the task's arguments, level and key.

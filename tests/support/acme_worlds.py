@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -81,6 +82,30 @@ class Trade(Reach):
             "progress": velocity[..., 0] * state.time_step,
             "effort": -0.5 * (velocity**2).sum(-1) * state.time_step,
         }
+
+
+class Mixed(Reach):
+    """Every other level is solved whatever is done: it ends by itself, and pays nothing.
+
+    Args:
+        words: how many words avatars know, each of which is an action.
+    """
+
+    def __init__(self, num_avatars=1, reach=0.5, shaped=False, words=2):
+        super().__init__(num_avatars, reach, shaped)
+        self.utterances = ("yes", "no", "why")[:words]
+
+    def layout(self, rng, level):
+        laid = super().layout(rng, level)
+        flag = replace(laid.props["flag"], present=level % 2 == 1)
+        return replace(laid, props={**laid.props, "flag": flag})
+
+    def terminated(self, state):
+        solved = (state.level % 2 == 0) & (state.step >= 30)
+        return solved | (super().terminated(state) & (state.level % 2 == 1))
+
+    def reward(self, state):
+        return np.where(self.everyone(state.level % 2 == 1), super().reward(state), 0.0)
 
 
 def _roam(state, who, commands):

@@ -7,6 +7,7 @@ from als_engine import AgentSpec, ScenarioSpec, hookimpl
 ID = "Learn/Reach-v0"
 NO_EXPERT = "Learn/NoExpert-v0"
 TRADE = "Learn/Trade-v0"
+MIXED = "Learn/Mixed-v0"
 
 
 @hookimpl
@@ -14,6 +15,7 @@ def als_scenarios():
     return [
         ScenarioSpec(ID, task="acme_worlds:Reach", max_episode_steps=40, max_avatars=4),
         ScenarioSpec(TRADE, task="acme_worlds:Trade", max_episode_steps=40, max_avatars=4),
+        ScenarioSpec(MIXED, task="acme_worlds:Mixed", max_episode_steps=40, max_avatars=4),
         ScenarioSpec(NO_EXPERT, task="acme_worlds:Faulty", max_episode_steps=40, max_avatars=4),
     ]
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import gymnasium
 import learn_plugin
 import pytest
-from learn_plugin import ID, NO_EXPERT, TRADE
+from learn_plugin import ID, MIXED, NO_EXPERT, TRADE
 
 from als_engine.plugins.registry import registry
 
-__all__ = ["ID", "NO_EXPERT", "TRADE", "learn", "site"]
+__all__ = ["ID", "MIXED", "NO_EXPERT", "TRADE", "learn", "site"]
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def learn() -> Iterator[str]:
     plugin = registry.add(learn_plugin, distribution="learn-worlds")
     yield ID
     registry.remove(plugin)
-    for scenario in (ID, TRADE, NO_EXPERT):
+    for scenario in (ID, TRADE, MIXED, NO_EXPERT):
         gymnasium.registry.pop(scenario, None)
 
 

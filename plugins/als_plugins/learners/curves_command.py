@@ -24,7 +24,7 @@ def curves(
 
     Example: als curves runs/tag-* --out tag.png
     """
-    from als_engine.reports.curves import check_figure, grouped, write_curves
+    from als_engine.reports.curves import PANELS, check_figure, grouped, write_curves
 
     check_figure(out)
     groups = grouped(folders)
@@ -32,9 +32,7 @@ def curves(
     numbers = (Column(title, right=True) for title in ("seeds", "steps", "return", "success"))
     table = Table(("scenario", "training", *numbers), "The last point of each curve, mean of seeds")
     for group in groups:
-        last = {
-            name: [points[-1] for points in each if points] for name, each in group.curves.items()
-        }
+        last = {name: [points[-1] for points in group.curves[name] if points] for name in PANELS}
         steps = max(at for at, _ in last["mean_return"])
         means = [sum(value for _, value in each) / len(each) for each in last.values()]
         found = number(means[0]), number(means[1], percent=True)

@@ -38,6 +38,7 @@ class PPO(SB3Learner):
     algorithm: ClassVar[type[BaseAlgorithm]] = stable_baselines3.PPO
     parameters_class: ClassVar[type[Hyperparameters]] = PPOParameters
     parameters: PPOParameters
+    tells_advantages: ClassVar[bool] = True
 
     def algorithm_arguments(self, rows: int) -> dict[str, Any]:
         """PPO's own arguments."""

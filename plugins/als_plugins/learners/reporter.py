@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -14,7 +14,9 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from als_engine.agents.agent import REPORT_EVERY, Progress, Training
-from als_engine.envs.recent import Recent
+
+if TYPE_CHECKING:
+    from als_engine.envs.rows import Rows
 
 __all__ = ["Reporter", "ScaledRewards", "logger"]
 
@@ -22,16 +24,16 @@ __all__ = ["Reporter", "ScaledRewards", "logger"]
 class Reporter(BaseCallback):
     """Calls what the caller of a training has asked for."""
 
-    def __init__(self, training: Training, recent: Recent) -> None:
-        """Reports to a training what its environment counts."""
+    def __init__(self, training: Training, rows: Rows) -> None:
+        """Reports to a training what its worlds count, and to them how well steps were foreseen."""
         super().__init__()
-        self.training, self.recent = training, recent
+        self.training, self._rows = training, rows
         self._reported = 0.0
         self._checkpoint_at = 0
 
     def progress(self, model: BaseAlgorithm) -> Progress:
         """The progress of the training."""
-        return self.training.progress(model.num_timesteps, self.recent)
+        return self.training.progress(model.num_timesteps, self._rows.recent)
 
     def _on_training_start(self) -> None:
         self._checkpoint_at = self.num_timesteps + self.training.checkpoint_every
@@ -47,6 +49,11 @@ class Reporter(BaseCallback):
             self._checkpoint_at = self.num_timesteps + self.training.checkpoint_every
             self.training.on_checkpoint(self.progress(self.model))
         return True
+
+    def _on_rollout_end(self) -> None:
+        found = getattr(self.model, "rollout_buffer", None)
+        if found is not None:  # Those with a replay buffer have no advantages.
+            self._rows.note_advantages(found.advantages)
 
     def _on_training_end(self) -> None:
         self.training.on_progress(self.progress(self.model))

@@ -113,7 +113,7 @@ class SB3Learner(NetworkLearner):
         seen.seed(training.seed)
         self._model, self._policy = model, model.policy
         model.set_logger(logger(training))
-        reporter = Reporter(training, rows.recent)
+        reporter = Reporter(training, rows)
         left = training.steps - model.num_timesteps
         if left > 0:
             first = training.resume is None

@@ -105,6 +105,7 @@ class Collector:
         _bootstrap(network, rollout, cut, parameters.gamma)
         follows = network.value(tensors(rows.observations, rollout.device))
         rollout.reckon(follows, parameters.gamma, parameters.gae_lambda)
+        rows.note_advantages(rollout.advantages.cpu().numpy())
         return True
 
 

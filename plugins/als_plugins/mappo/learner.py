@@ -54,6 +54,7 @@ class Mappo(NetworkLearner):
     parameters: MappoParameters
     paths: ClassVar[tuple[str, ...]] = (*NetworkLearner.paths, "demonstrations")
     data = ("demonstrations",)
+    tells_advantages: ClassVar[bool] = True
     shapes: ClassVar[tuple[str, ...]] = (*NetworkLearner.shapes, "critic")
 
     def __init__(

@@ -1,0 +1,210 @@
+"""Rules that widen a scenario's arguments as more and more validation episodes succeed.
+
+A training goes through stages. In each the scenario has arguments of its own; after the last come
+those of the training. Every so many steps the learner plays validation levels with the arguments of
+its stage, and the next stage begins where enough of these episodes succeed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import Field
+
+from als_engine.agents.agent import Learner, acting
+from als_engine.agents.curriculum.base import Curriculum
+from als_engine.agents.curriculum.settings import RulesSettings
+from als_engine.agents.masks import with_masks
+from als_engine.agents.saving import Model, read_model
+from als_engine.checks import check_undecided
+from als_engine.envs.batch import Arrays, check_alike
+from als_engine.envs.rows import Rows, RowsWrapper
+from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.limits import STEPS
+from als_engine.seeding import Generators, row_seeds, spread
+from als_engine.simulation import ARGUMENTS, simulate
+from als_engine.system.files import write_text
+
+if TYPE_CHECKING:
+    from als_engine.agents.training_folder import Job
+
+__all__ = ["StagedRows", "Widening"]
+
+STATE: Final = "curriculum.json"
+
+MAY_CHANGE: Final = frozenset(("num_avatars", "background", "max_episode_steps"))
+"""Arguments that every scenario takes and that a stage may have, beside the task's own."""
+
+_AT_ONCE: Final = 16
+"""Validation episodes that are played at once."""
+
+_VALIDATION: Final = "validation"
+
+
+class _State(Model):
+    """Schema of `curriculum.json`.
+
+    Attributes:
+        stage: counted from 0; the last one is the training's own.
+        looks: at validation levels, so far.
+    """
+
+    stage: int = Field(ge=0, le=50)
+    looks: int = Field(ge=0, le=STEPS)
+
+
+class Widening(Curriculum):
+    """Goes through the stages of some rules.
+
+    Attributes:
+        stages: the arguments of each, the last one the training's own.
+        stage: which one it is now.
+    """
+
+    columns: ClassVar[tuple[str, ...]] = ("stage", "success", "next_stage")
+
+    def __init__(self, settings: RulesSettings, job: Job) -> None:
+        """Checks every stage.
+
+        Raises:
+            ArgumentError: a stage has an argument that is not allowed, or other observations,
+                actions or terms of the reward than the training; names the stage.
+        """
+        self.every = settings.every
+        self._settings, self._job = settings, job
+        self.stages = _stages(settings, job)
+        self.stage, self._looks = 0, 0
+        self._rows: StagedRows | None = None
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:  # type: ignore[override]
+        """Those of the stage."""
+        return self.stages[self.stage]
+
+    def around(self, rows: Rows) -> Rows:
+        """See `Curriculum.around`."""
+        self._rows = StagedRows(rows)
+        return cast("Rows", self._rows)
+
+    def look(self, learner: Learner, steps: int) -> list[float]:
+        """Plays validation levels; see `Curriculum.look`."""
+        stage = self.stage
+        success = self._success(learner)
+        self._looks += 1
+        if success >= self._settings.success and stage < len(self.stages) - 1:
+            self.stage += 1
+            if self._rows is not None:
+                use, seed, count = "stage of a curriculum", self._job.seed, self._job.worlds
+                seeds = [spread(use, seed, self._looks, world) for world in range(count)]
+                self._rows.widen(self.arguments, seeds)
+        return [stage + 1, round(success, 6), self.stage + 1]
+
+    def _success(self, learner: Learner) -> float:
+        """The part of the validation episodes that succeed with the arguments of the stage."""
+        job, episodes = self._job, self._settings.episodes
+        arguments = {**self.arguments, "split": _VALIDATION}
+        seed = spread("validation of a curriculum", job.seed, self._looks)
+        rows = Rows(job.scenario, min(episodes, _AT_ONCE), observers=job.observers, **arguments)
+        found: list[bool] = []
+        try:
+            # Whatever acting draws is no part of the training.
+            with Generators(seed):
+                while len(found) < episodes:
+                    found += _episodes(learner, rows, spread("episodes", seed, len(found)))
+        finally:
+            rows.close()
+        return float(np.mean(found[:episodes]))
+
+    def save(self, checkpoint: Path) -> None:
+        """See `Curriculum.save`."""
+        state = _State(stage=self.stage, looks=self._looks)
+        write_text(checkpoint / STATE, state.model_dump_json() + "\n")
+
+    def load(self, checkpoint: Path) -> None:
+        """See `Curriculum.load`."""
+        path = checkpoint / STATE
+        state = read_model(path, _State)
+        if state.stage >= len(self.stages):
+            raise SavedFileError(
+                f"{path} does not fit this training: it has {len(self.stages)} stages"
+            )
+        self.stage, self._looks = state.stage, state.looks
+
+
+def _stages(settings: RulesSettings, job: Job) -> list[dict[str, Any]]:
+    final: dict[str, Any] = dict(job.arguments)
+    goal = simulate(job.scenario, 1, job.observers, **final)
+    stages, now = [], final
+    for number, stage in enumerate(settings.stages, 1):
+        now = {**now, **stage}
+        try:
+            check_undecided("training", stage)
+            for name in stage:
+                if name in ARGUMENTS and name not in MAY_CHANGE:
+                    raise ArgumentError(f'"{name}" has to stay what it is')
+            made = simulate(job.scenario, 1, job.observers, **now)
+            made.close()
+            check_alike(goal, made)
+        except ArgumentError as error:
+            raise ArgumentError(f"curriculum, stage {number}: {error}") from None
+        stages.append(now)
+    goal.close()
+    return [*stages, final]
+
+
+def _episodes(learner: Learner, rows: Rows, seed: int) -> list[bool]:
+    """Plays one episode in each world; says which of them succeeded."""
+    rows.spread_for("validation of a curriculum")
+    seeds: list[int] = []
+    for world_seed in rows.seed(seed):
+        assert world_seed is not None
+        seeds += row_seeds(world_seed, rows.observers)
+    rows.reset()
+    state = learner.restart(None, np.ones(rows.num_rows, np.bool_), seeds)
+    best = acting(learner) == "best"
+    running, success = np.ones((2, rows.num_worlds), np.bool_)
+    while running.any():
+        seen = with_masks(learner, rows.observations, rows.action_masks)
+        actions, state = learner.act(seen, state, best)
+        rows.step(actions)
+        ended = rows.ended_worlds & running
+        success[ended] = rows.worlds.final_metrics["success"][ended]
+        running &= ~ended
+    found: list[bool] = success.tolist()
+    return found
+
+
+class StagedRows(RowsWrapper):
+    """Rows that go on with other arguments of the scenario when they are told to."""
+
+    inner: Rows
+
+    def __init__(self, rows: Rows) -> None:
+        super().__init__(rows)
+        self._next: tuple[Mapping[str, Any], Sequence[int]] | None = None
+
+    def widen(self, arguments: Mapping[str, Any], seeds: Sequence[int]) -> None:
+        """Lets the next step be the last one of these worlds, and the first of other ones.
+
+        For the learner that step ends all episodes, as if their time were up.
+        """
+        self._next = arguments, seeds
+
+    def step(self, actions: ArrayLike) -> Arrays:
+        """Steps the worlds, and makes them anew where that is due."""
+        found = self.inner.step(actions)
+        if self._next is not None:
+            (arguments, seeds), self._next = self._next, None
+            found = self.inner.remake(arguments, seeds)
+        return found
+
+    def reset(self, levels: Sequence[int | None] | None = None) -> Arrays:
+        """Starts an episode in every world, made anew where that is due."""
+        if self._next is not None:
+            (arguments, seeds), self._next = self._next, None
+            self.inner.remake(arguments, seeds)
+        return self.inner.reset(levels)
