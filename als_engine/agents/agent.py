@@ -63,6 +63,8 @@ class Agent(ABC):
         bears_missing_sensors: whether it acts where only some of its sensors are there.
         reads_masks: whether its observations have `action_mask` as well, (rows, n) bool: which of
             its actions are possible, or which choices of each part. See `agents.masks`.
+        row_wise: whether its action in a row must be the same to the last bit whatever the other
+            rows are. Without it some agents act faster; opponents in a training do.
         paths: the names of arguments that are files or folders. A checkpoint needs none of them.
         data: those of them that are data to learn from, of which no agent is made.
         shapes: the names of arguments that say what its weights are the weights of.
@@ -71,6 +73,7 @@ class Agent(ABC):
     samples: ClassVar[bool] = False
     bears_missing_sensors: ClassVar[bool] = False
     reads_masks: bool = False
+    row_wise: bool = True
     paths: ClassVar[tuple[str, ...]] = ()
     data: ClassVar[tuple[str, ...]] = ()
     shapes: ClassVar[tuple[str, ...]] = ()

@@ -19,16 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from als_engine.agents.agent import Agent, Learner, Progress, Training
+from als_engine.agents.agent import Learner, Progress, Training
 from als_engine.agents.beginning import begin_from
 from als_engine.agents.curriculum.making import make_curriculum
 from als_engine.agents.curriculum.settings import parse
+from als_engine.agents.learners import make_learner
 from als_engine.agents.saving import (
     AgentRecord,
-    agent_folder,
     checked_fields,
-    load_agent,
-    make_agent,
     read_record,
     save_agent,
     spaces,
@@ -39,26 +37,28 @@ from als_engine.agents.training_folder import (
     Books,
     Job,
     RunOfLearner,
+    SelfPlay,
     TrainingFolder,
     counted,
 )
 from als_engine.checks import check_undecided
-from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.errors import ArgumentError
 from als_engine.plugins.registry import registry
 from als_engine.seeding import Generators, spread
 from als_engine.system.interrupts import interruptible, uninterrupted
 
 if TYPE_CHECKING:
+    from als_engine.agents.self_play import Pool
     from als_engine.envs.rows import Rows
 
 __all__ = [
     "JOB",
     "Job",
+    "SelfPlay",
     "Trained",
     "absolute",
     "arguments_for",
     "finished_training",
-    "make_learner",
     "make_worlds",
     "read_job",
     "resume_training",
@@ -112,6 +112,7 @@ def train_agent(
     begin: Path | str | None = None,
     track: str = "none",
     curriculum: str | Path | Mapping[str, Any] | None = None,
+    self_play: SelfPlay | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
     """Trains a new agent, or goes on with a saved one in a new training.
@@ -137,6 +138,8 @@ def train_agent(
         track: "wandb" sends settings, curve, numbers and result to Weights & Biases, or keeps
             them for it where it is offline.
         curriculum: "plr", a TOML file of rules, or what such a file says; see `agents.curriculum`.
+        self_play: lets it learn all roles, in as many worlds each, against its own past selves and
+            the scenario's behaviours. `observers` are avatars of the role that it plays.
         on_progress: called a few times a second.
 
     Raises:
@@ -171,6 +174,7 @@ def train_agent(
             begun=begun,
             track=track,
             curriculum=None if curriculum is None else parse(curriculum),
+            self_play=self_play,
         )
     job = job.model_copy(update={"config": absolute(agent, job.config)})
     learner = make_learner(job)
@@ -317,44 +321,6 @@ def written(job: Job) -> str:
     return job.model_dump_json(indent=2) + "\n"
 
 
-def make_learner(job: Job, checkpoint: Path | None = None) -> Learner:
-    """A learner as it was asked for; from a checkpoint, which holds all that it was made from.
-
-    Raises:
-        ArgumentError: an argument or hyperparameter is not allowed.
-        SavedFileError: the checkpoint, or the agent to begin from, is not of this training.
-    """
-    if checkpoint is None:
-        made = make_agent(job.agent, job.scenario, job.arguments, job.config)
-        if job.begin is not None:
-            made.load_weights(agent_folder(job.begin))
-    else:
-        made, record = load_agent(checkpoint)
-        if (record.agent, record.scenario) != (job.agent, job.scenario):
-            raise SavedFileError(f"{checkpoint} is not a checkpoint of this training")
-        _check_same_config(job, made, checkpoint)
-    if not isinstance(made, Learner):
-        raise ArgumentError(f'"{job.agent}" is marked as trainable, but is no Learner')
-    return made
-
-
-def _check_same_config(job: Job, made: Agent, checkpoint: Path) -> None:
-    """Refuses hyperparameters that a checkpoint was not made with, which would count for nothing.
-
-    Raises:
-        ArgumentError: one of them is unknown, or its value is not allowed.
-        SavedFileError: the checkpoint has another value.
-    """
-    # What was read from a path is in the checkpoint, and the path may be gone.
-    given = {name: value for name, value in job.config.items() if name not in made.paths}
-    asked = make_agent(job.agent, job.scenario, job.arguments, given)
-    if given.keys() != job.config.keys():
-        return
-    for name in given:
-        if asked.config.get(name) != made.config.get(name):
-            raise SavedFileError(f"{checkpoint} was made with another {name} than {JOB} says")
-
-
 def run_training(
     job: Job,
     learner: Learner,
@@ -380,10 +346,14 @@ def run_training(
         tracked(job, None if run is None else run.path, begun, generators) as tracker,
         interruptible() as interrupted,
     ):
+        if job.self_play is not None and job.curriculum is not None:
+            raise ArgumentError("self-play and a curriculum do not go together yet: leave one out")
         curriculum = make_curriculum(job, learner, checkpoint)
         books = Books(job, learner, run, checkpoint, tracker, curriculum)
         arguments = job.arguments if curriculum is None else curriculum.arguments
-        if make_rows is None:
+        if job.self_play is not None:
+            rows, books.pool = _against_itself(job, learner, checkpoint)
+        elif make_rows is None:
             rows = make_worlds(job, checkpoint, "training", arguments)
         else:
             rows = make_rows(job, checkpoint)
@@ -425,6 +395,15 @@ def run_training(
         tracker.finish({**saved.training.model_dump(), "stopped": stopped})
     where = None if run is None or stopped else run.agent
     return Trained(learner, saved, progress, books.seconds, where, stopped, tracker.where)
+
+
+def _against_itself(job: Job, learner: Learner, checkpoint: Path | None) -> tuple[Rows, Pool]:
+    from als_engine.agents.self_play import play_itself  # The views take their time to import.
+
+    def make_rows(everyone: Job) -> Rows:
+        return make_worlds(everyone, checkpoint, "training", job.arguments)
+
+    return play_itself(job, learner, checkpoint, make_rows)
 
 
 def make_worlds(job: Job, checkpoint: Path | None, use: str, arguments: Mapping[str, Any]) -> Rows:

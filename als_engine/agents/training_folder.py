@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,12 +31,27 @@ from als_engine.limits import OBSERVERS, STEPS, WORKERS, WORLDS
 
 if TYPE_CHECKING:
     from als_engine.agents.event_log import EventLog
+    from als_engine.agents.self_play import Pool
     from als_engine.envs.rows import Rows
 
-__all__ = ["JOB", "Books", "Job", "RunOfLearner", "TrainingFolder", "counted"]
+__all__ = ["JOB", "Books", "Job", "RunOfLearner", "SelfPlay", "TrainingFolder", "counted"]
 
 JOB: Final = "training.json"
 COLUMNS: Final = ("steps", "seconds", "episodes", "mean_return", "success")
+
+
+class SelfPlay(Model):
+    """The settings of self-play; see `als_engine.agents.self_play`.
+
+    Attributes:
+        size: past selves that are kept, the newest always among them.
+        newest: the part of the episodes that are played against the newest one.
+        scripted: the part of the worlds in which the scenario's behaviours play, those of training.
+    """
+
+    size: int = Field(default=8, ge=1, le=100)
+    newest: float = Field(default=0.5, ge=0.0, le=1.0)
+    scripted: float = Field(default=0.25, ge=0.0, le=1.0)
 
 
 class Job(Model):
@@ -55,6 +70,7 @@ class Job(Model):
         begun: how that agent was trained.
         track: what it is tracked with: "none" or "wandb".
         curriculum: which levels or arguments are met when; None for all levels alike.
+        self_play: how it plays against itself; None where it does not.
     """
 
     scenario: str
@@ -72,6 +88,7 @@ class Job(Model):
     begun: TrainingRecord | None = None
     track: str = "none"
     curriculum: CurriculumSettings | None = None
+    self_play: SelfPlay | None = None
 
 
 _JobT = TypeVar("_JobT", bound=Job)
@@ -109,15 +126,16 @@ class RunOfLearner(RunFolder, Generic[_JobT]):
         learner: Learner,
         record: AgentRecord,
         progress: Progress,
-        curriculum: Curriculum | None = None,
+        also: Iterable[Curriculum | Pool | None] = (),
     ) -> None:
-        """Writes a checkpoint, then removes all but the last two."""
+        """Writes a checkpoint, with what else belongs to it; removes all but the last two."""
 
         def fill(folder: Path) -> None:
             write_agent(learner, folder, record)
             learner.save_training(folder)
-            if curriculum is not None:
-                curriculum.save(folder)
+            for each in also:
+                if each is not None:
+                    each.save(folder)
 
         self.checkpoints.save(progress.steps, fill)
 
@@ -134,7 +152,10 @@ class Books:
 
     Attributes:
         began: when this run of it began, by the monotonic clock.
+        pool: the learner's past selves, where it plays against them.
     """
+
+    pool: Pool | None = None
 
     def __init__(
         self, job: Job, learner: Learner, run: RunOfLearner[Any] | None, checkpoint: Path | None,
@@ -191,13 +212,19 @@ class Books:
         self.look(progress)
         if progress.steps >= self._checkpoint_at or self._curriculum is None:
             self._checkpoint_at = progress.steps + self._job.checkpoint_every
+            if self.pool is not None:
+                self.pool.add(progress.steps)
+                self.numbers(self.pool.numbers(), progress.steps)
             if self._run is not None:
                 self.save_checkpoint(self.record(progress), progress)
 
     def save_checkpoint(self, record: AgentRecord, progress: Progress) -> None:
         """Writes a checkpoint."""
         assert self._run is not None
-        self._run.save_checkpoint(self._learner, record, progress, self._curriculum)
+        if self.pool is not None:
+            self.pool.add(progress.steps)
+        also = (self._curriculum, self.pool)
+        self._run.save_checkpoint(self._learner, record, progress, also)
 
     def look(self, progress: Progress) -> None:
         """Lets the curriculum look, where there is one, and writes down what came of it."""

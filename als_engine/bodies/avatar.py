@@ -55,6 +55,14 @@ class Commands:
         self.say.fill(NOTHING)
         self.work.fill(0)
 
+    def rest(self, who: BoolArray) -> None:
+        """Some of them, (worlds, avatars), stand still."""
+        self.move[who] = 0.0
+        self.turn[who] = 0.0
+        self.hand[who] = HAND_REST
+        self.say[who] = NOTHING
+        self.work[who] = 0
+
 
 class Possible:
     """Which actions every avatar can take now; `Task.action_mask` sets what it cannot to False.

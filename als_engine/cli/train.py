@@ -98,6 +98,19 @@ Curriculum = Annotated[
         "arguments of the scenario as validation levels are solved.",
     ),
 ]
+Itself = Annotated[
+    bool,
+    typer.Option("--self-play", help="Learn all roles, against past selves and scripted players."),
+]
+PoolOf = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pool",
+        metavar="KEY=VALUE",
+        help="With --self-play: size (8 past selves, one joins at each checkpoint), newest (0.5 of "
+        "the episodes against the newest), scripted (0.25 of the worlds with scripted players).",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the training in --out from its checkpoint.")
 ]
@@ -121,6 +134,8 @@ def train(
     begin: Begin = None,
     track: Track = None,
     curriculum: Curriculum = None,
+    self_play: Itself = False,
+    pool: PoolOf = None,
     resume: Resume = False,
 ) -> None:
     """Train an agent on a scenario; Ctrl-C saves a checkpoint.
@@ -135,6 +150,7 @@ def train(
         "checkpoint_every": checkpoint_every,
         "begin": begin,
         "curriculum": curriculum,
+        "self_play": _self_play(self_play, pool),
     }
     variable = {"steps": steps, "workers": workers, "device": device, "track": track}
     arguments_given = scenario_arguments(arguments, sensors=sensors, physics=physics)
@@ -153,6 +169,13 @@ def train(
     report(trained, folder)
 
 
+def _self_play(asked: bool, pool: list[str] | None) -> dict[str, Any] | None:
+    """The settings of self-play that were given; None where there is to be none."""
+    if pool and not asked:
+        raise ArgumentError("--pool goes with --self-play")
+    return parse_pairs(pool, "--pool") if asked else None
+
+
 def _begin(
     id: str | None,
     out: Path | None,
@@ -160,7 +183,8 @@ def _begin(
     config: dict[str, Any],
     others: dict[str, Any],
 ) -> tuple[Trained, Path]:
-    from als_engine.agents.training import train_agent
+    from als_engine.agents.saving import checked_fields
+    from als_engine.agents.training import SelfPlay, train_agent
     from als_engine.physics.engines import preload
 
     preload(arguments)
@@ -169,6 +193,9 @@ def _begin(
     name = others.get("agent") or ("ppo" if "begin" not in others else "begun")
     others.setdefault("steps", 100_000)
     folder = out or free_folder(id, name)
+    if "self_play" in others:
+        with checked_fields():
+            others["self_play"] = SelfPlay(**others["self_play"])
     with training_bar() as show:
         trained = train_agent(
             id, folder=folder, arguments=arguments, config=config, on_progress=show, **others

@@ -70,6 +70,9 @@ class Worlds(Protocol):
     def restore(self, snapshot: Snapshot, worlds: NDArray[np.intp]) -> None:
         """Puts some worlds back to a moment, or changes nothing."""
 
+    def give_to_company(self, observers: BoolArray) -> None:
+        """Lets behaviours drive some of the caller's avatars, (worlds, observers)."""
+
     def expert_actions(self) -> NDArray[Any]:
         """Returns the expert's actions, (worlds, observers, ...)."""
 
@@ -129,6 +132,7 @@ class Batch(DeepCopied):
         made = simulate(scenario, old.num_worlds, old.observers, first, **arguments)
         check_alike(old, made)
         made.level_key = old.level_key
+        made.give_to_company(old.company.avatars[:, : old.observers])
         old.close()
         self._use(made)
 
@@ -213,6 +217,10 @@ class Batch(DeepCopied):
         self.simulation.restore(snapshot, worlds)
         self.simulation.observe()
         self._publish()
+
+    def give_to_company(self, observers: BoolArray) -> None:
+        """Lets behaviours drive some of the caller's avatars, (worlds, observers)."""
+        self.simulation.give_to_company(observers)
 
     def expert_actions(self) -> NDArray[Any]:
         """Returns the expert's actions, (worlds, observers, ...)."""

@@ -205,6 +205,16 @@ class Rows(DeepCopied):
         """
         self._counting = worlds
 
+    def give_to_company(self, observers: BoolArray) -> None:
+        """Lets scripted behaviours drive some avatars from their next reset on.
+
+        Whatever the caller does in their rows counts for nothing.
+
+        Args:
+            observers: (worlds, observers), which ones; False gives an avatar back.
+        """
+        self.worlds.give_to_company(observers)
+
     def spoil(self) -> None:
         """Lets nobody go on before a reset: what the caller did with the last step broke off."""
         self._broken = True

@@ -261,8 +261,8 @@ class WorldsVecEnv(DeepCopied, VecEnv):
                 "is_success": metrics["success"],
                 "terminal_observation": plain(
                     {
-                        key: array[world, avatar].copy()
-                        for key, array in worlds.final_observations.items()
+                        key: array[world * self.observers + avatar].copy()
+                        for key, array in self.rows.final_observations.items()
                     }
                 ),
                 "TimeLimit.truncated": bool(

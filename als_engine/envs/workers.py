@@ -94,6 +94,7 @@ class WorkerPool(Owner):
         self._actions = arrays["actions"]["actions"]
         self._check = self.simulation.acting.new_commands(num_worlds)
         self._autoreset = autoreset
+        self._company: BoolArray = np.zeros((num_worlds, self.simulation.observers), np.bool_)
         # Which worlds may be stepped; and whether the last exchange with the workers did not end.
         self._ready: BoolArray = np.zeros(num_worlds, np.bool_)
         self._torn, self._closed = True, False
@@ -127,6 +128,8 @@ class WorkerPool(Owner):
         answers = [self._answer(i) for i in range(len(self._parts))]
         _throw_first(answers)
         self._torn = False
+        if self._company.any():
+            self.give_to_company(self._company)
 
     def reset(
         self,
@@ -255,6 +258,14 @@ class WorkerPool(Owner):
             if at.start < at.stop:
                 found.append((i, at, part.start))
         return found
+
+    def give_to_company(self, observers: BoolArray) -> None:
+        """Lets behaviours drive some of the caller's avatars, (worlds, observers)."""
+        self._check_whole()
+        self._company = observers.copy()
+        _throw_first(
+            self._ask((i, ("company", observers[part])) for i, part in enumerate(self._parts))
+        )
 
     def expert_actions(self) -> NDArray[Any]:
         """Returns the expert's actions, (worlds, observers, ...)."""
@@ -394,6 +405,7 @@ def _work(
         "remake": lambda changed: batch.remake(spec, changed),
         "snapshot": batch.snapshot,
         "restore": batch.restore,
+        "company": batch.give_to_company,
         "expert": batch.expert_actions,
         "masks": batch.action_masks,
         "state": batch.state,

@@ -122,6 +122,7 @@ def evaluate(
     observers: int = 1,
     arguments: Mapping[str, Any] | None = None,
     deterministic: bool = False,
+    scored: int | None = None,
     use: str = "evaluation",
     on_episode: Callable[[int], None] = lambda ended: None,
 ) -> Evaluation:
@@ -138,6 +139,7 @@ def evaluate(
         observers: how many avatars of each world the agent drives; background drives the others.
         arguments: keyword arguments of the scenario.
         deterministic: the best action where the rule of `acting` would sample one.
+        scored: how many of the avatars that it drives count, the first ones; None for all.
         use: what the episodes are for; the same seed gives other ones for another use.
         on_episode: called with the number of episodes that have ended.
 
@@ -165,7 +167,7 @@ def evaluate(
         with generators:
             agent.seed(spread(f"agent in {use}", seed))
             batch = Batch(simulation, AutoresetMode.DISABLED)
-            runner = Runner(batch, agent, range(episodes), partial(spread, use, seed))
+            runner = Runner(batch, agent, range(episodes), partial(spread, use, seed), None, scored)
             runner.run(acting(agent, deterministic) == "best", told)
     finally:
         simulation.close()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["SUFFIXES", "Group", "check_figure", "grouped", "write_curves"]
+__all__ = ["SUFFIXES", "Group", "check_figure", "grouped", "plot_style", "write_curves"]
 
 SUFFIXES: Final = (".svg", ".png")
 PANELS: Final = {"mean_return": "Mean return", "success": "Success"}
@@ -80,7 +80,7 @@ def check_figure(path: Path) -> None:
         raise ArgumentError(f'a figure ends in {" or ".join(SUFFIXES)}, got "{path.name}"')
     if find_spec("matplotlib") is None:
         raise ArgumentError(
-            'curves need matplotlib; install it with: pip install "als-engine[plots]"'
+            'figures need matplotlib; install it with: pip install "als-engine[plots]"'
         )
 
 
@@ -151,17 +151,9 @@ def _read(folder: Path) -> dict[str, Points]:
 # -- the figure -----------------------------------------------------------------------------------
 
 
-def write_curves(groups: Sequence[Group], path: Path) -> None:
-    """Draws groups of trainings into a file, an SVG or a PNG by its ending.
-
-    Raises:
-        ArgumentError: it has another ending, or matplotlib is not installed.
-        SavedFileError: it cannot be written.
-    """
-    check_figure(path)
-    import matplotlib
-
-    style: Any = {
+def plot_style() -> Any:
+    """What all figures of matplotlib's have in common, as its `rc_context` takes it."""
+    return {
         "font.family": "sans-serif",
         "font.size": 10.5,
         "text.color": _INK,
@@ -172,7 +164,19 @@ def write_curves(groups: Sequence[Group], path: Path) -> None:
         "text.parse_math": False,  # A name is a name, whatever is in it.
         "svg.hashsalt": "als-engine",  # The same file for the same curves.
     }
-    with matplotlib.rc_context(style), replacing(path) as temporary:
+
+
+def write_curves(groups: Sequence[Group], path: Path) -> None:
+    """Draws groups of trainings into a file, an SVG or a PNG by its ending.
+
+    Raises:
+        ArgumentError: it has another ending, or matplotlib is not installed.
+        SavedFileError: it cannot be written.
+    """
+    check_figure(path)
+    import matplotlib
+
+    with matplotlib.rc_context(plot_style()), replacing(path) as temporary:
         metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
         _figure(groups).savefig(temporary, dpi=160, facecolor="white", metadata=metadata)
 

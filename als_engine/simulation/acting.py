@@ -83,12 +83,14 @@ class Acting:
         joined: NDArray[Any] = self.codec.encode(commands, 1)[0, 0]
         return joined
 
-    def decode(self, actions: ArrayLike, company: bool) -> None:
+    def decode(self, actions: ArrayLike, company: bool, taken: BoolArray | None = None) -> None:
         """Writes the commands of the caller's avatars; a wrong action changes nothing.
 
         Args:
             actions: (worlds, observers, ...) as the action space has it.
             company: whether anybody else is driven; their commands are cleared.
+            taken: (worlds, avatars), for whom the caller's actions count for nothing; None for
+                nobody.
 
         Raises:
             ActionError: an action is not in the action space.
@@ -96,6 +98,8 @@ class Acting:
         if company:
             self.commands.clear()
         self.codec.decode(actions, self.commands, self.observers, self._state.first_world)
+        if taken is not None:
+            self.commands.rest(taken)
 
     def drive(self, drivers: Sequence[tuple[Behaviour, BoolArray]]) -> FloatArray:
         """Lets the company decide, turns heads and bodies, and returns what pushes them.

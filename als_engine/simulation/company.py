@@ -27,6 +27,8 @@ class Company:
     Attributes:
         behaviours: those of the task, by name; `WorldState.behaviour` counts them.
         drivers: the behaviours that drive somebody now, with whom, (worlds, avatars).
+        avatars: (worlds, avatars), whom a behaviour drives from a world's next reset on.
+        taken: (worlds, avatars), whom one drives now, where observers are among them; else None.
     """
 
     def __init__(
@@ -48,13 +50,26 @@ class Company:
         self.drivers: list[tuple[Behaviour, BoolArray]] = []
         self._roles, self._observers, self._levels = tuple(roles), observers, levels
         self._chosen = self._check(given.background)
+        beyond = np.arange(len(self._roles)) >= observers
+        self.avatars: BoolArray = np.repeat(beyond[None], given.num_worlds, axis=0)
+        self.taken: BoolArray | None = None
 
-    def draw(self, level: int) -> NDArray[np.int32]:
-        """Which behaviour drives each avatar in this level; NOTHING where the caller does."""
+    def take(self, observers: BoolArray) -> None:
+        """Takes over some of the caller's avatars, (worlds, observers), from the next reset on."""
+        self.avatars[:, : self._observers] = observers
+
+    def draw(self, level: int, who: BoolArray | None = None) -> NDArray[np.int32]:
+        """Which behaviour drives each avatar in this level; NOTHING where the caller does.
+
+        Args:
+            level: whose generator draws.
+            who: (avatars,), whom behaviours drive; None for those that are no observers.
+        """
         rng = self._levels.generator(level, _STREAM)
         names = list(self.behaviours)
         drawn = np.full(len(self._roles), NOTHING, np.int32)
-        for avatar in range(self._observers, len(self._roles)):
+        driven = np.arange(len(self._roles)) >= self._observers if who is None else who
+        for avatar in np.flatnonzero(driven).tolist():
             role = self._roles[avatar]
             name = self._chosen.get(role)
             if name is None:
@@ -74,6 +89,8 @@ class Company:
             for i, behaviour in enumerate(self.behaviours.values())
             if (who := state.behaviour == i).any()
         ]
+        driven = state.behaviour != NOTHING
+        self.taken = driven if driven[:, : self._observers].any() else None
 
     def _met(self, split: Split, role: str) -> list[str]:
         """The behaviours that a role can have in a split, by name."""

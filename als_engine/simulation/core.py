@@ -154,7 +154,7 @@ class Simulation(DeepCopied):
         layout = self.levels.lay_out(level)
         with self.levels.naming(level):
             self.state.load(world, layout, level, key)
-        self.state.behaviour[world] = self.company.draw(level)
+        self.state.behaviour[world] = self.company.draw(level, self.company.avatars[world])
         self.moving.open().build(world, self.state)
 
     def lay_out(self, level: int) -> Layout:
@@ -203,7 +203,7 @@ class Simulation(DeepCopied):
         state, acting, drivers = self.state, self.acting, self.company.drivers
         self.moving.check_ready()
         # First of all: a wrong action changes nothing.
-        acting.decode(actions, company=bool(drivers))
+        acting.decode(actions, bool(drivers), self.company.taken)
         self.ready[:] = False
         self.scoring.note_who_acts()
         broken = self.moving.move(acting.drive(drivers))
@@ -218,6 +218,24 @@ class Simulation(DeepCopied):
         if broken is not None:
             self.ready[np.array(broken.worlds) - state.first_world] = False
             raise broken
+
+    def give_to_company(self, observers: ArrayLike) -> None:
+        """Lets scripted behaviours drive some of the caller's avatars from their next reset on.
+
+        Whatever the caller does with such an avatar counts for nothing.
+
+        Args:
+            observers: (worlds, observers) bool; False gives an avatar back.
+
+        Raises:
+            ArgumentError: it has another shape.
+        """
+        given, shape = np.asarray(observers), (self.num_worlds, self.observers)
+        if given.shape != shape or given.dtype != np.bool_:
+            raise ArgumentError(
+                f"company takes a bool array {shape}, got {given.dtype} {given.shape}"
+            )
+        self.company.take(given)
 
     def spoil(self) -> None:
         """Lets no world be stepped before its reset: what the caller did with them broke off."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from als_engine.agents.agent import Learner, Observation, Progress, Training
+from als_engine.agents.learners import make_learner
 from als_engine.agents.saving import checked_fields
 from als_engine.agents.tracking import check_tracker
 from als_engine.agents.training import (
@@ -25,7 +26,6 @@ from als_engine.agents.training import (
     Trained,
     absolute,
     arguments_for,
-    make_learner,
     make_worlds,
     run_training,
     taken_up,

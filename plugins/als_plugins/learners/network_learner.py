@@ -19,6 +19,7 @@ from als_engine.agents.saving import WEIGHTS
 from als_engine.errors import ArgumentError
 from als_engine.seeding import Generators, RowGenerators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
+from als_plugins.encoders.base import rows_together
 from als_plugins.learners.hyperparameters import Hyperparameters, parse
 from als_plugins.learners.row_wise import CHUNK, RowStates, RowWise, filled
 from als_plugins.learners.setup import few_threads, resolved
@@ -133,6 +134,9 @@ class NetworkLearner(Learner):
         generators: Sequence[np.random.Generator] | None,
     ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
         """The best actions, or with generators sampled ones, and what an LSTM remembers."""
+        if not self.row_wise:
+            with torch.no_grad(), rows_together(self.policy):
+                return self._choose(observation, memory, generators)
         rows = len(next(iter(observation.values())))
         actions, memories = [], []
         for low in range(0, rows, CHUNK):
@@ -157,16 +161,15 @@ class NetworkLearner(Learner):
         memory: tuple[NDArray[Any], ...] | None,
         generators: Sequence[np.random.Generator] | None,
     ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
-        """Chooses for one chunk.
+        """Chooses for one chunk, of `CHUNK` rows, or of all where nothing has to be `row_wise`.
 
         Args:
-            observation: key to (`CHUNK`, ...), sensors that are missing left out; see
-                `masks_apart`.
-            memory: each (layers, `CHUNK`, size), or None where there is none yet.
+            observation: key to (rows, ...), sensors that are missing left out; see `masks_apart`.
+            memory: each (layers, rows, size), or None where there is none yet.
             generators: of the rows that are no filling; None for the best actions.
 
         Returns:
-            Actions (`CHUNK`, ...), and what is remembered, None without a memory.
+            Actions (rows, ...), and what is remembered, None without a memory.
         """
 
     def restart(

@@ -1,0 +1,1 @@
+"""Agents against agents: the cross-play matrix, and the best response to an agent."""
