@@ -11,6 +11,7 @@ reads, in whichever file they are.
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import os
 import sys
@@ -240,6 +241,30 @@ def _values(code: CodeType, names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
                     yield f"{name}.{attribute}", vars(value)[attribute]
         else:
             yield name, value
+
+
+class _Uncollected(event.Listener):
+    """Rests the garbage collector: what a compilation makes stays until the compilation ends.
+
+    Looking through it again and again took an eighth of the whole time.
+    """
+
+    def __init__(self) -> None:
+        self._depth, self._collects = 0, False
+
+    def on_start(self, event: Any) -> None:
+        if self._depth == 0:
+            self._collects = gc.isenabled()
+            gc.disable()
+        self._depth += 1
+
+    def on_end(self, event: Any) -> None:
+        self._depth -= 1
+        if self._depth == 0 and self._collects:
+            gc.enable()
+
+
+event.register(_KIND, _Uncollected())
 
 
 @functools.cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba.core import event
 
 from als_engine.system.compiling import kernel
 
@@ -114,6 +116,28 @@ def product(one: Any, two: Any) -> Any:
 def test_a_kernel_may_multiply_matrices() -> None:
     one, two = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[5.0, 6.0], [7.0, 8.0]])
     assert product(one, two).tolist() == [[19.0, 22.0], [43.0, 50.0]]
+
+
+def test_the_garbage_collector_rests_while_a_kernel_is_compiled_and_no_longer() -> None:
+    rested: list[bool] = []
+
+    class Looks(event.Listener):
+        def on_start(self, event: Any) -> None:
+            rested.append(not gc.isenabled())
+
+        def on_end(self, event: Any) -> None: ...
+
+    with event.install_listener("numba:run_pass", Looks()):
+        assert kernel(lambda one: one + 1.0)(1.0) == 2.0
+        assert gc.isenabled()
+        gc.disable()
+        try:
+            assert kernel(lambda one: one + 1.0)(1.0) == 2.0
+            assert not gc.isenabled()
+        finally:
+            gc.enable()
+    assert rested
+    assert all(rested)
 
 
 def test_the_same_source_elsewhere_is_not_compiled_again(compiled: Path, tmp_path: Path) -> None:
