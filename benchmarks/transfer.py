@@ -4,9 +4,10 @@
     python benchmarks/transfer.py tag         one scenario alone
     python benchmarks/transfer.py --table     prints what is in runs/transfer
 
-PPO learns each scenario of `learning.py` on each engine, from five seeds; every agent is evaluated
-on both engines, on held-out levels. A cell is the mean over seeds with its 95% interval. Each
-result is kept in runs/transfer: an interrupted call goes on with the next agent.
+Tag is learnt by PPO as in `learning.py`, Diagnosis by `mappo` from its expert (DAgger), on each
+engine from five seeds; every agent is evaluated on both engines, on held-out levels. A cell is the
+mean over seeds with its 95% interval. Each result is kept in runs/transfer: an interrupted call
+goes on with the next agent.
 """
 
 from __future__ import annotations
@@ -15,13 +16,24 @@ import argparse
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from learning import RUNS
+from learning import RUNS as LEARNING
 
+RUNS = {
+    "tag": LEARNING["tag"],
+    "diagnosis": replace(
+        LEARNING["diagnosis"],
+        steps=60_000,
+        worlds=32,
+        config={"encoder": "attention", "learning_rate": 5e-4, "imitate": 60_000},
+    ),
+}
+AGENTS = {"tag": "ppo", "diagnosis": "mappo"}
 ENGINES = ("bullet", "mujoco")
 SEEDS = 5
 EPISODES = 100
@@ -70,7 +82,7 @@ def train(name: str, engine: str, seed: int, steps: int | None) -> dict[str, Any
     run = RUNS[name]
     trained = train_agent(
         run.scenario,
-        "ppo",
+        AGENTS[name],
         steps=steps or run.steps,
         worlds=run.worlds,
         seed=seed,

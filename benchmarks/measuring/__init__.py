@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from measuring.envs import flatness, sb3, single, workers
 from measuring.evaluation import evaluating, sandboxed
+from measuring.learners import imitating, learners, overlapping
 from measuring.learning import collecting, pretraining, training_share
 from measuring.mujoco import mujoco_flatness, mujoco_resets, mujoco_vector, snapshots
 from measuring.physics import resets, vector_against_bullet
@@ -28,6 +29,9 @@ ALL = (
     sb3,
     single,
     training_share,
+    learners,
+    overlapping,
+    imitating,
     collecting,
     evaluating,
     sandboxed,

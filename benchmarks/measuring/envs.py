@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import statistics
+import time
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -92,7 +96,10 @@ def bare_costs(counts: tuple[int, ...], plan: np.ndarray, chunks: int = 5) -> li
 
 
 def workers(repeats: int, worlds: int = 32, steps: int = 20) -> list[Measure]:
-    """Two processes against one, with numbers and with pictures."""
+    """Two processes against one, with numbers and with pictures.
+
+    The detail has what two processes reach on this machine that know nothing of one another.
+    """
     # A worker does not know what this process alone has registered, so it is sent the spec.
     spec = registry.scenario(RING)
     actions = random_actions(worlds, steps).reshape(steps, worlds)
@@ -105,8 +112,33 @@ def workers(repeats: int, worlds: int = 32, steps: int = 20) -> list[Measure]:
         for env in envs:
             env.close()
         what = f"workers=2 / one process, {name}"
-        measures.append(compared(what, two, one, goal, count=worlds * steps))
+        measure = compared(what, two, one, goal, count=worlds * steps)
+        apart = f"{measure.detail}; strangers {_strangers(sensors, worlds // 2):.2f}"
+        measures.append(replace(measure, detail=apart))
     return measures
+
+
+def _strangers(sensors: tuple[str, ...], worlds: int) -> float:
+    """How many times as many steps two processes make, each with its own worlds, as one does."""
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        work = partial(_rate, sensors, worlds)
+        pool.map(work, range(2), chunksize=1)  # Compiled and warm.
+        (alone,) = pool.map(work, range(1), chunksize=1)
+        return sum(pool.map(work, range(2), chunksize=1)) / alone
+
+
+def _rate(sensors: tuple[str, ...], worlds: int, seed: int, span: float = 3.0) -> float:
+    """Steps a second of an environment, over some seconds."""
+    env = VectorEnv(registry.scenario(RING), worlds, sensors=sensors)
+    env.reset(seed=seed)
+    step = stepping(env, random_actions(worlds, 20).reshape(20, worlds))
+    step()
+    began, count = time.perf_counter(), 0
+    while (taken := time.perf_counter() - began) < span:
+        step()
+        count += 20
+    env.close()
+    return count / taken
 
 
 def sb3(repeats: int, worlds: int = 16, steps: int = 20) -> list[Measure]:
