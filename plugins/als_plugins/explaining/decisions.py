@@ -20,6 +20,7 @@ from als_plugins.learners.on_policy import PPO, MaskablePPO, RecurrentPPO
 from als_plugins.learners.sb3 import SB3Learner
 from als_plugins.mappo.heads import Choices, Normal
 from als_plugins.mappo.learner import Mappo
+from als_plugins.mappo.memory import Past
 
 __all__ = ["Decider", "Masks", "Memory"]
 
@@ -93,7 +94,7 @@ class Decider:
         told = None if masks is None else masks.repeat(rows, axis=0)
         if isinstance(self._agent, Mappo):
             possible = None if told is None else torch.from_numpy(told)
-            return _of_ours(self.policy.distribution(turned, possible))
+            return _of_ours(self.policy.act(turned, possible, self._past(memory, rows))[0])
         if isinstance(self._agent, RecurrentPPO):
             states, starts = self._states(memory, rows), torch.zeros(rows)
             return _of(self.policy.get_distribution(turned, states, starts)[0])
@@ -114,6 +115,13 @@ class Decider:
         with torch.no_grad():
             found = self.encoder.attention(observation)
         return {key: weights[0].double().numpy() for key, weights in found.items()}
+
+    def _past(self, memory: Memory, rows: int) -> Past | None:
+        """What `mappo` remembers, in every row; None before the first step."""
+        if memory is None:
+            return None
+        state = torch.from_numpy(memory[0]).repeat(1, rows, 1)
+        return Past(state, torch.zeros(1, rows, dtype=torch.bool))
 
     def _states(self, memory: Memory, rows: int) -> tuple[Tensor, ...]:
         layers, _, size = self.policy.lstm_hidden_state_shape

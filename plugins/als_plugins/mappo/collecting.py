@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from als_plugins.encoders.base import rows_together
 from als_plugins.learners.setup import few_threads
+from als_plugins.mappo.memory import Past
 from als_plugins.mappo.network import ActorCritic
 from als_plugins.mappo.rollout import Rollout
 
@@ -53,6 +54,9 @@ class Collector:
         """
         self._rows, self._parameters, self._draws = rows, parameters, draws
         self._guidance = guidance
+        # What each row remembers, and which of them begin an episode with the next step.
+        self._memory: Tensor | None = None
+        self._begins = torch.ones(rows.num_rows, dtype=torch.bool, device=draws.device)
 
     @torch.no_grad()
     def collect(
@@ -81,12 +85,15 @@ class Collector:
         on_step: Callable[[int], None],
     ) -> bool:
         rows, parameters = self._rows, self._parameters
-        cut: list[tuple[int, NDArray[np.bool_], Arrays]] = []
+        cut: list[Cut] = []
         for step in range(rollout.steps):
             if should_stop():
                 return False
             masks = rows.action_masks() if rollout.masked else None
-            policy, values = network(*rollout.see(step, rows.observations, masks))
+            past = self._past(network, rollout, step)
+            policy, values, self._memory = network(
+                *rollout.see(step, rows.observations, masks), past
+            )
             if self._guidance is not None:
                 self._guidance.ask(rollout, step)
             actions = policy.sample(self._draws)
@@ -99,32 +106,62 @@ class Collector:
             rollout.ended[step].copy_(torch.from_numpy(ended))
             if (going_on := ended & ~rows.terminated).any():
                 last = {key: array[going_on] for key, array in rows.final_observations.items()}
-                cut.append((step, going_on, last))
+                chosen = torch.from_numpy(going_on).to(rollout.device)
+                known = None if self._memory is None else self._memory[:, chosen]
+                cut.append(Cut(step, chosen, last, known))
+            self._begins.copy_(rollout.ended[step])
             on_step((step + 1) * rollout.rows)
         rollout.rewards.mul_(parameters.reward_scale)
         _bootstrap(network, rollout, cut, parameters.gamma)
-        follows = network.value(tensors(rows.observations, rollout.device))
+        past = None if self._memory is None else Past(self._memory, self._begins[None])
+        follows = network.value(tensors(rows.observations, rollout.device), past)
         rollout.reckon(follows, parameters.gamma, parameters.gae_lambda)
         rows.note_advantages(rollout.advantages.cpu().numpy())
         return True
 
+    def _past(self, network: ActorCritic, rollout: Rollout, step: int) -> Past | None:
+        """What is remembered before a step; it is kept in the rollout."""
+        if network.memory is None:
+            return None
+        if self._memory is None:
+            self._memory = network.memory.empty(rollout.rows)
+        self._memory = self._memory.masked_fill(self._begins[:, None], 0.0)
+        rollout.remember(step, self._memory, self._begins)
+        return Past(self._memory, self._begins[None])
 
-def _bootstrap(
-    network: ActorCritic,
-    rollout: Rollout,
-    cut: list[tuple[int, NDArray[np.bool_], Arrays]],
-    gamma: float,
-) -> None:
+
+class Cut(NamedTuple):
+    """Rows whose time was up in a step, although their episodes would have gone on.
+
+    Attributes:
+        step: of the rollout.
+        rows: (all rows,) bool, which.
+        observation: their last one, key to (rows, ...).
+        memory: what they remembered, (layers, rows, size); None without a memory.
+    """
+
+    step: int
+    rows: Tensor
+    observation: Arrays
+    memory: Tensor | None
+
+
+def _bootstrap(network: ActorCritic, rollout: Rollout, cut: list[Cut], gamma: float) -> None:
     """Adds what would have followed the episodes whose time was up, in one go."""
     if not cut:
         return
-    last = {key: np.concatenate([each[2][key] for each in cut]) for key in cut[0][2]}
-    values = network.value(tensors(last, rollout.device)) * gamma
+    keys = cut[0].observation
+    last = {key: np.concatenate([each.observation[key] for each in cut]) for key in keys}
+    known = [each.memory for each in cut if each.memory is not None]
+    past = None
+    if known:
+        state = torch.cat(known, 1)
+        past = Past(state, torch.zeros(1, state.shape[1], dtype=torch.bool, device=state.device))
+    values = network.value(tensors(last, rollout.device), past) * gamma
     first = 0
-    for step, which, _ in cut:
-        count = int(which.sum())
-        chosen = torch.from_numpy(which).to(rollout.device)
-        rollout.rewards[step, chosen] += values[first : first + count]
+    for each in cut:
+        count = int(each.rows.sum())
+        rollout.rewards[each.step, each.rows] += values[first : first + count]
         first += count
 
 

@@ -7,7 +7,7 @@ Stable-Baselines3's PPO; `MappoParameters` has what is added.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -30,7 +30,8 @@ from als_plugins.learners.row_wise import choose
 from als_plugins.learners.setup import adam, device, few_threads
 from als_plugins.mappo.collecting import Collector, Rollouts, inside, tensors
 from als_plugins.mappo.heads import Choices, Distribution, Normal
-from als_plugins.mappo.network import ActorCritic
+from als_plugins.mappo.memory import Past, make_memory
+from als_plugins.mappo.network import ActorCritic, Judgement
 from als_plugins.mappo.parameters import MappoParameters
 from als_plugins.mappo.rollout import Batch, Rollout
 from als_plugins.mappo.student import MappoStudent
@@ -55,7 +56,13 @@ class Mappo(NetworkLearner):
     paths: ClassVar[tuple[str, ...]] = (*NetworkLearner.paths, "demonstrations")
     data = ("demonstrations",)
     tells_advantages: ClassVar[bool] = True
-    shapes: ClassVar[tuple[str, ...]] = (*NetworkLearner.shapes, "critic")
+    shapes: ClassVar[tuple[str, ...]] = (
+        *NetworkLearner.shapes,
+        "critic",
+        "memory",
+        "memory_size",
+        "memory_steps",
+    )
 
     def __init__(
         self,
@@ -67,15 +74,18 @@ class Mappo(NetworkLearner):
 
         Raises:
             ArgumentError: as `NetworkLearner`; there is no picture to move, or no such sensor for
-                the critic, or none is left for the actor.
+                the critic, none is left for the actor, or a memory shall learn from demonstrations.
         """
         super().__init__(observation_space, action_space, **hyperparameters)
         self.reads_masks = self.parameters.use_masks
+        if self.parameters.imitate or self.parameters.demonstrations:
+            self._check_memory()
         self._pictures = moved_pictures(observation_space, self.parameters.augment)
         self._actor_space = _without(observation_space, self.parameters.critic)
         self._policy: ActorCritic | None = None
         self._optimizer: torch.optim.Optimizer | None = None
         self._guidance: Guidance | None = None
+        self._judges: Callable[..., Judgement] | None = None
         self._steps = 0
         self._draws: torch.Generator | None = None
 
@@ -94,7 +104,15 @@ class Mappo(NetworkLearner):
 
     def student(self) -> Student:
         """See `NetworkLearner.student`."""
+        self._check_memory()
         return MappoStudent(self)
+
+    def _check_memory(self) -> None:
+        if self.parameters.memory != "none":
+            raise ArgumentError(
+                f'memory="{self.parameters.memory}" cannot learn from demonstrations, which are '
+                'learnt one step at a time: use memory="none"'
+            )
 
     def network_space(self) -> gymnasium.spaces.Dict:
         """What the actor reads: all but the critic's own sensors."""
@@ -107,7 +125,18 @@ class Mappo(NetworkLearner):
         encoder = tuned(encoder, parameters.tuning, parameters.lora_rank)
         afresh = self._pretrained is None and parameters.tuning == "full"
         critic = begun_encoder(self.observation_space, kind, config) if parameters.critic else None
-        return ActorCritic(encoder, self.action_space, parameters.net_arch, afresh, critic)
+        memory = make_memory(
+            parameters.memory, encoder.features, parameters.memory_size, parameters.memory_steps
+        )
+        return ActorCritic(
+            encoder,
+            self.action_space,
+            parameters.net_arch,
+            afresh,
+            critic,
+            memory,
+            parameters.bfloat16,
+        )
 
     # -- acting -----------------------------------------------------------------------------------
 
@@ -116,20 +145,27 @@ class Mappo(NetworkLearner):
         observation: Observation,
         memory: tuple[NDArray[Any], ...] | None,
         generators: Sequence[np.random.Generator] | None,
-    ) -> tuple[NDArray[Any], None]:
+    ) -> tuple[NDArray[Any], tuple[NDArray[Any], ...] | None]:
         """The best actions of a chunk, or with generators sampled ones."""
         self.policy.eval()
-        policy = self.masked_distribution(observation)
+        past = None if memory is None else self._goes_on(memory[0])
+        policy, known = self.masked_distribution(observation, past)
+        after = None if known is None else (known.cpu().numpy(),)
         if generators is None:
-            return self.inside(policy.best()), None
+            return self.inside(policy.best()), after
         if isinstance(policy, Choices):
-            return policy.joined([choose(log.exp(), generators) for log in policy.logs]), None
+            return policy.joined([choose(log.exp(), generators) for log in policy.logs]), after
         assert isinstance(policy, Normal)
         noise = np.zeros(policy.mean.shape, np.float32)
         for row, generator in enumerate(generators):
             noise[row] = generator.standard_normal(noise.shape[1])
         drawn = policy.mean + policy.deviation * torch.as_tensor(noise, device=policy.mean.device)
-        return self.inside(drawn.reshape(policy.best().shape)), None
+        return self.inside(drawn.reshape(policy.best().shape)), after
+
+    def _goes_on(self, memory: NDArray[Any]) -> Past:
+        """Another step after what is remembered, (layers, rows, size); zeros begin an episode."""
+        state = torch.from_numpy(memory).to(self._device())
+        return Past(state, torch.zeros(1, state.shape[1], dtype=torch.bool, device=state.device))
 
     def _device(self) -> torch.device:
         return next(self.policy.parameters()).device
@@ -189,6 +225,7 @@ class Mappo(NetworkLearner):
         else:
             self.load_weights(training.resume)
         network = self.policy.to(device(training.device))
+        self._judges = torch.compile(network) if self.parameters.compile else network
         self._optimizer = self._adam()
         self._draws = torch.Generator(self._device())
         self._draws.manual_seed(spread("actions in training", training.seed))
@@ -262,14 +299,21 @@ class Mappo(NetworkLearner):
         assert draws is not None
         steps, masks = parameters.steps_for(rows.num_rows), self._mask_size()
         values = sum(math.prod(space.shape or ()) for space in self.observation_space.values())
-        kept = 4 * steps * rows.num_rows * (values + masks)
+        remembered = math.prod(self._memory_shape() or (0,)) // parameters.together
+        kept = 4 * steps * rows.num_rows * (values + masks + remembered)
         check_memory(f"{self.id}: {steps} steps", kept * (2 if parameters.overlap else 1))
         return Rollouts(
             Collector(rows, parameters, draws, self._guidance),
-            lambda: Rollout(steps, rows, masks, self._device()),
+            lambda: Rollout(
+                steps, rows, masks, self._device(), parameters.together, self._memory_shape()
+            ),
             training.should_stop,
             parameters.overlap,
         )
+
+    def _memory_shape(self) -> tuple[int, int] | None:
+        memory = self.policy.memory
+        return None if memory is None else memory.shape
 
     def _adam(self) -> torch.optim.Optimizer:
         return adam(self.policy, self.parameters.learning_rate, self.parameters.weight_decay)
@@ -282,11 +326,13 @@ class Mappo(NetworkLearner):
         """An observation as the network reads it, on its device."""
         return tensors(observation, self._device())
 
-    def masked_distribution(self, observation: Observation) -> Distribution:
-        """What to do, and nothing that an action mask among the observations rules out."""
+    def masked_distribution(
+        self, observation: Observation, past: Past | None = None
+    ) -> tuple[Distribution, Tensor | None]:
+        """What to do, nothing that an action mask rules out, and what is remembered then."""
         sensed, masks = masks_apart(observation)
         possible = None if masks is None else torch.from_numpy(masks).to(self._device())
-        return self.policy.distribution(self.tensors(sensed), possible)
+        return self.policy.act(self.tensors(sensed), possible, past)
 
     def _update(
         self, rollout: Rollout, optimizer: torch.optim.Optimizer, training: Training
@@ -328,7 +374,8 @@ class Mappo(NetworkLearner):
 
     def _loss(self, batch: Batch, entropy_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
         parameters, network = self.parameters, self.policy
-        policy, values = network(self.augmented(batch.observation), batch.masks)
+        assert self._judges is not None
+        policy, values, _ = self._judges(self.augmented(batch.observation), batch.masks, batch.past)
         log_ratio = policy.log_prob(batch.actions) - batch.log_probs
         ratio, advantages = log_ratio.exp(), batch.advantages
         if parameters.normalise_advantage and len(advantages) > 1:

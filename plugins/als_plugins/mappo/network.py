@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import gymnasium
 import torch
@@ -11,8 +12,23 @@ from torch import Tensor, nn
 
 from als_plugins.encoders.base import Encoder
 from als_plugins.mappo.heads import Distribution, make_head
+from als_plugins.mappo.memory import Memory, Past
 
-__all__ = ["ActorCritic", "Scale"]
+__all__ = ["ActorCritic", "Judgement", "Scale"]
+
+
+class Judgement(NamedTuple):
+    """What a network finds in some rows.
+
+    Attributes:
+        policy: what to do.
+        values: what is to be expected, in the critic's own scale, (rows,).
+        memory: what is remembered after the last step, (layers, rows, size); None without one.
+    """
+
+    policy: Distribution
+    values: Tensor
+    memory: Tensor | None
 
 
 class ActorCritic(nn.Module):
@@ -21,6 +37,8 @@ class ActorCritic(nn.Module):
     Attributes:
         encoder: from the observation to features; the actor reads it.
         critic_encoder: what the critic reads instead, or None where both read the same.
+        memory: of what the encoder has seen before; None without one. A critic that reads something
+            else has none.
         scale: of the returns that the critic learns.
     """
 
@@ -31,6 +49,8 @@ class ActorCritic(nn.Module):
         widths: Sequence[int],
         starts_afresh: bool = True,
         critic_encoder: Encoder | None = None,
+        memory: Memory | None = None,
+        bfloat16: bool = False,
     ) -> None:
         """Makes actor and critic.
 
@@ -40,9 +60,12 @@ class ActorCritic(nn.Module):
             widths: of the layers between the features and the heads.
             starts_afresh: whether the encoder's weights may be initialised as PPO does it.
             critic_encoder: what the critic reads, of sensors that the actor may not see.
+            memory: of features.
+            bfloat16: whether encoders and memory compute in that format.
         """
         super().__init__()
-        self.encoder, self.critic_encoder = encoder, critic_encoder
+        self.encoder, self.critic_encoder, self.memory = encoder, critic_encoder, memory
+        self._bfloat16 = bfloat16
         self.actor_layers, size = _layers(encoder.features, widths)
         self.head = make_head(size, action_space)
         read = encoder if critic_encoder is None else critic_encoder
@@ -62,12 +85,22 @@ class ActorCritic(nn.Module):
             _orthogonal(part, gain)
 
     def forward(
-        self, observation: Mapping[str, Tensor], masks: Tensor | None = None
-    ) -> tuple[Distribution, Tensor]:
-        """What to do, and the value in the critic's own scale, (rows,)."""
-        features = self.encoder(observation)
-        judged = features if self.critic_encoder is None else self.critic_encoder(observation)
-        return self._policy(features, masks), self._value(judged)
+        self,
+        observation: Mapping[str, Tensor],
+        masks: Tensor | None = None,
+        past: Past | None = None,
+    ) -> Judgement:
+        """What to do, what is to be expected, and what is remembered.
+
+        Args:
+            observation: key to (rows, ...); with a memory, to steps that follow one another,
+                (steps times rows, ...).
+            masks: (rows, n) bool, which choices are possible; None where all are.
+            past: what was remembered before.
+        """
+        features, after = self._features(observation, past)
+        judged = features if self.critic_encoder is None else self._judged(observation)
+        return Judgement(self._policy(features, masks), self._value(judged), after)
 
     def train(self, mode: bool = True) -> ActorCritic:
         """Switches dropout on, except in an encoder that does not learn."""
@@ -76,21 +109,45 @@ class ActorCritic(nn.Module):
             self.encoder.eval()
         return self
 
-    def distribution(
-        self, observation: Mapping[str, Tensor], masks: Tensor | None = None
-    ) -> Distribution:
-        """What to do; without the critic.
+    def act(
+        self,
+        observation: Mapping[str, Tensor],
+        masks: Tensor | None = None,
+        past: Past | None = None,
+    ) -> tuple[Distribution, Tensor | None]:
+        """What to do, and what is remembered; without the critic. Arguments as `forward`."""
+        features, after = self._features(observation, past)
+        return self._policy(features, masks), after
 
-        Args:
-            observation: key to (rows, ...).
-            masks: (rows, n) bool, which choices are possible; None where all are.
-        """
-        return self._policy(self.encoder(observation), masks)
-
-    def value(self, observation: Mapping[str, Tensor]) -> Tensor:
+    def value(self, observation: Mapping[str, Tensor], past: Past | None = None) -> Tensor:
         """The return that is expected, (rows,), from observations of (rows, ...) by key."""
-        encoder = self.encoder if self.critic_encoder is None else self.critic_encoder
-        return self.scale.back(self._value(encoder(observation)))
+        if self.critic_encoder is not None:
+            return self.scale.back(self._value(self._judged(observation)))
+        return self.scale.back(self._value(self._features(observation, past)[0]))
+
+    def _features(
+        self, observation: Mapping[str, Tensor], past: Past | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the heads read, and what is remembered after it."""
+        with self._format():
+            features: Tensor = self.encoder(observation)
+            if self.memory is None:
+                return features.float(), None
+            if past is None:
+                past = beginning(self.memory, len(features))
+            found, after = self.memory(features, past)
+        return found.float(), after.float()
+
+    def _judged(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """What a critic with an encoder of its own reads."""
+        assert self.critic_encoder is not None
+        with self._format():
+            features: Tensor = self.critic_encoder(observation)
+        return features.float()
+
+    def _format(self) -> torch.autocast:
+        device = self.value_head.weight.device.type
+        return torch.autocast(device, torch.bfloat16, enabled=self._bfloat16)
 
     def _policy(self, features: Tensor, masks: Tensor | None) -> Distribution:
         found: Distribution = self.head(self.actor_layers(features), masks)
@@ -99,6 +156,12 @@ class ActorCritic(nn.Module):
     def _value(self, features: Tensor) -> Tensor:
         value: Tensor = self.value_head(self.critic_layers(features))[:, 0]
         return value
+
+
+def beginning(memory: Memory, rows: int) -> Past:
+    """One step with which every row's episode begins."""
+    state = memory.empty(rows)
+    return Past(state, torch.ones(1, rows, dtype=torch.bool, device=state.device))
 
 
 class Scale(nn.Module):

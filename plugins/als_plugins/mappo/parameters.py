@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -31,6 +32,14 @@ class MappoParameters(PPOParameters):
         normalise_value: whether the critic learns returns of mean 0 and deviation 1.
         normalise_advantage: whether each batch's advantages have mean 0 and deviation 1.
         clip_value: how far a batch may move a value, in the critic's own scale; None for any way.
+        memory: what is remembered of an episode: nothing, what a GRU keeps ("gru"), or the last
+            steps, which attention looks back at ("attention").
+        memory_size: of a GRU's state.
+        memory_steps: over how many steps in a row gradients go, and attention looks back.
+        bfloat16: whether encoder and memory compute in that format, which halves the time on a GPU
+            that has it. Heads, losses and weights stay as they are.
+        compile: whether torch compiles the gradient step's network (`torch.compile`), which pays in
+            long trainings; it needs a C++ compiler.
         use_masks: whether actions that are not possible are never drawn, in training and after it.
         overlap: whether the next rollout is played while the network learns from the last one, by
             its weights from before. It uses a second core; on Bullet only with `workers`, since
@@ -51,5 +60,20 @@ class MappoParameters(PPOParameters):
     normalise_value: bool = True
     normalise_advantage: bool = True
     clip_value: Annotated[float, Field(gt=0.0, le=1e6)] | None = None
+    memory: Literal["none", "gru", "attention"] = "none"
+    memory_size: Annotated[int, Field(ge=1, le=1_024)] = 128
+    memory_steps: Annotated[int, Field(ge=2, le=256)] = 16
+    bfloat16: bool = False
+    compile: bool = False
     use_masks: bool = False
     overlap: bool = False
+
+    @property
+    def together(self) -> int:
+        """Steps of a row that are learnt from together, one after the other."""
+        return 1 if self.memory == "none" else self.memory_steps
+
+    def steps_for(self, rows: int) -> int:
+        """Steps of each row between two updates: as many as make whole batches, and sequences."""
+        steps, together = super().steps_for(rows), self.together
+        return together * math.ceil(steps / together)

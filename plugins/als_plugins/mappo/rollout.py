@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from als_plugins.mappo.memory import Past
+
 if TYPE_CHECKING:
     from als_engine.envs.rows import Rows
 
@@ -20,10 +22,14 @@ __all__ = ["Batch", "Rollout"]
 
 @dataclass(frozen=True)
 class Batch:
-    """Some transitions for a gradient step, each array (transitions, ...)."""
+    """Some transitions for a gradient step, each array (transitions, ...).
+
+    With a memory they are sequences, step by step, and `past` is what was remembered before them.
+    """
 
     observation: dict[str, Tensor]
     masks: Tensor | None
+    past: Past | None
     actions: Tensor
     log_probs: Tensor
     values: Tensor
@@ -40,9 +46,20 @@ class Rollout:
         rewards, values, log_probs: (steps, rows). ended: (steps, rows) bool.
         actions: (steps, rows, ...).
         advantages, returns: (steps, rows), once `reckon` was called.
+        together: steps of a row that make a sequence; 1 without a memory.
+        begins: (steps, rows) bool, with which steps an episode begins.
+        memories: (sequences, layers, rows, size), what was remembered before each; else None.
     """
 
-    def __init__(self, steps: int, rows: Rows, mask_size: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        steps: int,
+        rows: Rows,
+        mask_size: int,
+        device: torch.device,
+        together: int = 1,
+        memory: tuple[int, int] | None = None,
+    ) -> None:
         """Allocates the arrays.
 
         Args:
@@ -50,6 +67,8 @@ class Rollout:
             rows: what is seen.
             mask_size: choices that are masked; 0 keeps no masks.
             device: where they lie.
+            together: steps of a row that make a sequence.
+            memory: layers and size of what a row remembers.
         """
         self.steps, self.rows, self.device = steps, rows.num_rows, device
         self.size, self.masked = steps * rows.num_rows, mask_size > 0
@@ -62,6 +81,12 @@ class Rollout:
             torch.zeros(shape, device=device) for _ in range(5)
         )
         self.ended = torch.zeros(shape, dtype=torch.bool, device=device)
+        self.together, self.memories = together, None
+        self.begins = torch.zeros(shape, dtype=torch.bool, device=device)
+        if memory is not None:
+            layers, width = memory
+            kept = (steps // together, layers, rows.num_rows, width)
+            self.memories = torch.zeros(kept, device=device)
         self._shown: Tensor | None = None
         masks = (*shape, mask_size)
         self._masks = torch.ones(masks, dtype=torch.bool, device=device) if mask_size else None
@@ -114,14 +139,29 @@ class Rollout:
             follows = self.values[step]
         torch.add(self.advantages, self.values, out=self.returns)
 
+    def remember(self, step: int, state: Tensor, begins: Tensor) -> None:
+        """Keeps what is remembered before a step, where a sequence begins with it."""
+        assert self.memories is not None
+        self.begins[step].copy_(begins)
+        if step % self.together == 0:
+            self.memories[step // self.together].copy_(state)
+
     def batches(self, size: int) -> Iterator[Batch]:
         """All transitions once, in random order; the last batch may be smaller."""
-        order = torch.randperm(self.steps * self.rows, device=self.device)
+        order = torch.randperm(self.size // self.together, device=self.device)
         flat = {key: kept.flatten(0, 1) for key, kept in self._observations.items()}
-        for chosen in torch.split(order, size):
+        for sequences in torch.split(order, max(1, size // self.together)):
+            chosen, past = sequences, None
+            if self.memories is not None:
+                number, row = sequences // self.rows, sequences % self.rows
+                steps = torch.arange(self.together, device=self.device)[:, None]
+                chosen = ((number * self.together + steps) * self.rows + row).flatten()
+                begins = self.begins.flatten()[chosen].view(self.together, -1)
+                past = Past(self.memories[number, :, row].transpose(0, 1), begins)
             yield Batch(
                 {key: kept[chosen] for key, kept in flat.items()},
                 None if self._masks is None else self._masks.flatten(0, 1)[chosen],
+                past,
                 *(
                     kept.flatten(0, 1)[chosen]
                     for kept in (

@@ -44,7 +44,7 @@ class MappoStudent(Student):
     def judge(self, observation: Observation, actions: NDArray[Any]) -> tuple[Tensor, Tensor]:
         """See `Student.judge`."""
         seen = self.learner.tensors(observation)
-        policy, values = self.learner.policy(self.learner.augmented(seen))
+        policy, values, _ = self.learner.policy(self.learner.augmented(seen))
         self._judged = policy
         return policy.log_prob(torch.from_numpy(actions).to(values.device)), values
 
@@ -70,7 +70,7 @@ class MappoStudent(Student):
     def draw(self, observation: Observation) -> NDArray[Any]:
         """See `Student.draw`."""
         with rows_together(self.learner.policy):
-            policy = self.learner.masked_distribution(observation)
+            policy, _ = self.learner.masked_distribution(observation)
         return self.learner.inside(policy.sample())
 
     def _normal(self) -> tuple[Tensor, Tensor] | None:

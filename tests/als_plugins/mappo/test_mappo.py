@@ -279,6 +279,9 @@ def test_what_is_not_allowed_is_named(changes, message):
         {"weight_decay": 0.01},
         {"anneal": False},
         {"use_masks": True},
+        {"bfloat16": True},
+        {"memory": "gru"},
+        {"memory": "attention"},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -286,6 +289,23 @@ def test_every_ingredient_has_a_switch_that_does_something(changes, usual):
     other = trained(1_024, config={**SMALL, **changes})
     assert not same(usual, weights(other.agent))
     assert all(torch.isfinite(each).all() for each in weights(other.agent).values())
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Torch's own, of its own compiler.
+def test_a_compiled_network_learns_the_same(usual, monkeypatch):
+    """Torch traces the network; what makes C++ of that takes longer than a test may."""
+    compiled = []
+
+    def traced(network):
+        compiled.append(compile_whole(network, backend="eager", fullgraph=True))
+        return compiled[-1]
+
+    compile_whole = torch.compile
+    monkeypatch.setattr(torch, "compile", traced)
+    other = weights(trained(1_024, config={**SMALL, "compile": True}).agent)
+    assert len(compiled) == 1
+    for name, value in usual.items():
+        assert torch.allclose(other[name], value, atol=1e-4), name
 
 
 def test_rewards_of_several_terms_are_learnt_as_their_sum():
