@@ -5,8 +5,7 @@ A training has a folder:
 - `training.json`: what was asked for, and all that going on needs to know
 - `agent/`: the trained agent, once there is one
 - `checkpoints/<steps>/`: saved agents with the state of their training, the last two of them
-- `progress.csv`: the learning curve
-- `curriculum.csv`, `levels.csv`: what a curriculum has drawn
+- `progress.csv`: the learning curve; `curriculum.csv`, `levels.csv`: what a curriculum has drawn
 - `tensorboard/`: what the learner measures
 - `wandb/`: where it is tracked by Weights & Biases, what is not sent yet
 """
@@ -16,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -48,6 +48,7 @@ from als_engine.seeding import Generators, spread
 from als_engine.system.interrupts import interruptible, uninterrupted
 
 if TYPE_CHECKING:
+    from als_engine.agents.curriculum.base import Curriculum
     from als_engine.agents.self_play import Pool
     from als_engine.envs.rows import Rows
 
@@ -350,14 +351,10 @@ def run_training(
             raise ArgumentError("self-play and a curriculum do not go together yet: leave one out")
         curriculum = make_curriculum(job, learner, checkpoint)
         books = Books(job, learner, run, checkpoint, tracker, curriculum)
-        arguments = job.arguments if curriculum is None else curriculum.arguments
         if job.self_play is not None:
             rows, books.pool = _against_itself(job, learner, checkpoint)
-        elif make_rows is None:
-            rows = make_worlds(job, checkpoint, "training", arguments)
         else:
-            rows = make_rows(job, checkpoint)
-        rows = rows if curriculum is None else curriculum.around(rows)
+            rows = (make_rows or partial(_worlds, curriculum=curriculum))(job, checkpoint)
 
         def report(progress: Progress) -> None:
             progress = counted(rows, progress)
@@ -372,7 +369,7 @@ def run_training(
             resume=checkpoint,
             device=job.device,
             checkpoint_every=books.every,
-            on_checkpoint=lambda progress: books.between_updates(counted(rows, progress)),
+            on_checkpoint=lambda done: books.between_updates(counted(rows, done), interrupted),
             on_progress=report,
             on_numbers=books.numbers,
             should_stop=interrupted,
@@ -385,7 +382,7 @@ def run_training(
         if stopped:
             interrupted.answered()
         else:
-            books.look(progress)
+            books.look(progress, interrupted)
         saved = books.record(progress)
         if run is not None:
             if not stopped:
@@ -395,6 +392,12 @@ def run_training(
         tracker.finish({**saved.training.model_dump(), "stopped": stopped})
     where = None if run is None or stopped else run.agent
     return Trained(learner, saved, progress, books.seconds, where, stopped, tracker.where)
+
+
+def _worlds(job: Job, checkpoint: Path | None, curriculum: Curriculum | None) -> Rows:
+    if curriculum is None:
+        return make_worlds(job, checkpoint, "training", job.arguments)
+    return curriculum.around(make_worlds(job, checkpoint, "training", curriculum.arguments))
 
 
 def _against_itself(job: Job, learner: Learner, checkpoint: Path | None) -> tuple[Rows, Pool]:

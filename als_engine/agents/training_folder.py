@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -207,9 +207,9 @@ class Books:
             self._events.add(values, steps)
         self._tracker.log(values, steps)
 
-    def between_updates(self, progress: Progress) -> None:
+    def between_updates(self, progress: Progress, should_stop: Callable[[], bool]) -> None:
         """Called every `every` steps: lets the curriculum look, and writes a checkpoint if due."""
-        self.look(progress)
+        self.look(progress, should_stop)
         if progress.steps >= self._checkpoint_at or self._curriculum is None:
             self._checkpoint_at = progress.steps + self._job.checkpoint_every
             if self.pool is not None:
@@ -226,12 +226,11 @@ class Books:
         also = (self._curriculum, self.pool)
         self._run.save_checkpoint(self._learner, record, progress, also)
 
-    def look(self, progress: Progress) -> None:
+    def look(self, progress: Progress, should_stop: Callable[[], bool]) -> None:
         """Lets the curriculum look, where there is one, and writes down what came of it."""
         curriculum = self._curriculum
-        if curriculum is None:
+        if curriculum is None or (line := curriculum.look(self._learner, should_stop)) is None:
             return
-        line = curriculum.look(self._learner, progress.steps)
         if self._run is not None:
             curriculum.log(self._run.path, progress.steps, line)
         named = dict(zip(curriculum.columns, line, strict=True))

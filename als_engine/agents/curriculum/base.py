@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -42,8 +42,17 @@ class Curriculum(ABC):
         """The worlds as the learner is to see them; they belong to the curriculum from now on."""
 
     @abstractmethod
-    def look(self, learner: Learner, steps: int) -> list[float]:
-        """Called between updates of the learner; returns a line of the log, without the steps."""
+    def look(self, learner: Learner, should_stop: Callable[[], bool]) -> list[float] | None:
+        """Called between updates of the learner.
+
+        Args:
+            learner: as far as it has come.
+            should_stop: asked while it lasts.
+
+        Returns:
+            A line of the log, without the steps; None where it was told to stop, and has decided
+            nothing.
+        """
 
     @abstractmethod
     def save(self, checkpoint: Path) -> None:

@@ -7,7 +7,7 @@ episode's return lies from the level's mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
@@ -53,7 +53,7 @@ class LevelReplay(Curriculum):
         """See `Curriculum.around`."""
         return cast("Rows", ReplayRows(rows, self.levels, told=self._told))
 
-    def look(self, learner: Learner, steps: int) -> list[float]:
+    def look(self, learner: Learner, should_stop: Callable[[], bool]) -> list[float]:
         """See `Curriculum.look`; it has nothing to decide."""
         levels = self.levels
         mean = float(levels.score[levels.scored].mean()) if levels.seen else 0.0

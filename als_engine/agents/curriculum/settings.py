@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from als_engine.agents.saving import Model
 from als_engine.errors import ArgumentError
 from als_engine.limits import EPISODES, STEPS
+from als_engine.system.safe_files import is_file
 from als_engine.system.toml_files import read_toml
 from als_engine.task import LEVELS
 
@@ -85,7 +86,7 @@ def parse(given: str | Path | Mapping[str, Any]) -> ReplaySettings | RulesSettin
     if str(given) == PLR:
         return ReplaySettings()
     path = Path(given)
-    if not path.is_file():
+    if not is_file(path):
         raise ArgumentError(f'curriculum: "{given}" is neither "{PLR}" nor a TOML file with rules')
     return _checked(str(path), read_toml(path)[0])
 
@@ -93,9 +94,8 @@ def parse(given: str | Path | Mapping[str, Any]) -> ReplaySettings | RulesSettin
 def _checked(name: str, values: Mapping[str, Any]) -> ReplaySettings | RulesSettings:
     kind = "rules" if "stages" in values else PLR
     if kind == PLR and "kind" not in values:
-        raise ArgumentError(
-            f'{name}: a curriculum has stages, or kind = "{PLR}"; got {", ".join(values) or "none"}'
-        )
+        got = ", ".join(map(str, values)) or "none"
+        raise ArgumentError(f'{name}: a curriculum has stages, or kind = "{PLR}"; got {got:.100}')
     try:
         # By way of JSON, so that what a file says and what is kept of it are the same.
         return _ADAPTER.validate_json(json.dumps({"kind": kind, **values}))

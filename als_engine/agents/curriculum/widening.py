@@ -7,7 +7,7 @@ its stage, and the next stage begins where enough of these episodes succeed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
@@ -90,10 +90,12 @@ class Widening(Curriculum):
         self._rows = StagedRows(rows)
         return cast("Rows", self._rows)
 
-    def look(self, learner: Learner, steps: int) -> list[float]:
+    def look(self, learner: Learner, should_stop: Callable[[], bool]) -> list[float] | None:
         """Plays validation levels; see `Curriculum.look`."""
         stage = self.stage
-        success = self._success(learner)
+        success = self._success(learner, should_stop)
+        if success is None:
+            return None
         self._looks += 1
         if success >= self._settings.success and stage < len(self.stages) - 1:
             self.stage += 1
@@ -103,7 +105,7 @@ class Widening(Curriculum):
                 self._rows.widen(self.arguments, seeds)
         return [stage + 1, round(success, 6), self.stage + 1]
 
-    def _success(self, learner: Learner) -> float:
+    def _success(self, learner: Learner, should_stop: Callable[[], bool]) -> float | None:
         """The part of the validation episodes that succeed with the arguments of the stage."""
         job, episodes = self._job, self._settings.episodes
         arguments = {**self.arguments, "split": _VALIDATION}
@@ -114,7 +116,10 @@ class Widening(Curriculum):
             # Whatever acting draws is no part of the training.
             with Generators(seed):
                 while len(found) < episodes:
-                    found += _episodes(learner, rows, spread("episodes", seed, len(found)))
+                    use = spread("episodes", seed, len(found))
+                    if (played := _episodes(learner, rows, use, should_stop)) is None:
+                        return None
+                    found += played
         finally:
             rows.close()
         return float(np.mean(found[:episodes]))
@@ -156,8 +161,10 @@ def _stages(settings: RulesSettings, job: Job) -> list[dict[str, Any]]:
     return [*stages, final]
 
 
-def _episodes(learner: Learner, rows: Rows, seed: int) -> list[bool]:
-    """Plays one episode in each world; says which of them succeeded."""
+def _episodes(
+    learner: Learner, rows: Rows, seed: int, should_stop: Callable[[], bool]
+) -> list[bool] | None:
+    """Plays one episode in each world; says which of them succeeded, or None if it shall stop."""
     rows.spread_for("validation of a curriculum")
     seeds: list[int] = []
     for world_seed in rows.seed(seed):
@@ -168,6 +175,8 @@ def _episodes(learner: Learner, rows: Rows, seed: int) -> list[bool]:
     best = acting(learner) == "best"
     running, success = np.ones((2, rows.num_worlds), np.bool_)
     while running.any():
+        if should_stop():
+            return None
         seen = with_masks(learner, rows.observations, rows.action_masks)
         actions, state = learner.act(seen, state, best)
         rows.step(actions)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from als_engine import Layout, Task
 from als_engine.bodies.avatar import Commands
+from als_engine.checks import whole_number
 from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
 from als_engine.system.compiling import inner, kernel
@@ -140,6 +141,10 @@ class Delivery(Task):
     background couriers ("helper", "slow_helper", "pusher", "loafer", "eager_helper",
     "dawdler", chosen by `background`). In a parallel environment all are the caller's.
 
+    `orders` (3): the most parcels that are ordered, 1 to 3. With 2 every level orders two. With 1
+    the crate stands in the red zone from the beginning and is no order: what is ordered, one
+    courier can do.
+
     ## Metrics
 
     `success`: every order is done. `delivered`: parcels brought to their desks. `wrong`: parcels
@@ -154,8 +159,14 @@ class Delivery(Task):
     reward_names: ClassVar[tuple[str, ...]] = ("orders", "mistakes", "time", "shaping")
     utterances: ClassVar[tuple[str, ...]] = ("mine", "wait", "push now")
 
-    def __init__(self, num_avatars: int = 2) -> None:
+    def __init__(self, num_avatars: int = 2, orders: int = ORDERS) -> None:
+        """Makes the office.
+
+        Raises:
+            ArgumentError: `orders` is not from 1 to 3.
+        """
         super().__init__(num_avatars)
+        self.orders = whole_number("orders", orders, 1, ORDERS)
         self._couriers = Couriers()
 
     def roles(self) -> Sequence[Role]:
@@ -182,7 +193,7 @@ class Delivery(Task):
 
     def layout(self, rng: np.random.Generator, level: int) -> Layout:
         """One level's office."""
-        return lay_out(rng, level, self.num_avatars)
+        return lay_out(rng, level, self.num_avatars, self.orders)
 
     def concepts(self, layout: Layout) -> set[tuple[int, int]]:
         """The (colour, desk) pairs that a level orders: what the splits do not share."""

@@ -119,6 +119,7 @@ class Plan(NamedTuple):
         stored: the colour of the parcel that lies behind the crate, or `NO_ORDER`.
         others: colours of parcels that nobody ordered.
         place: of each desk, the index of where it stands; 3 and above is the back office.
+        free: the crate stands in the red zone from the beginning, and both doorways are free.
     """
 
     orders: tuple[tuple[int, int], ...]
@@ -126,10 +127,17 @@ class Plan(NamedTuple):
     stored: int
     others: tuple[int, ...]
     place: tuple[int, ...]
+    free: bool = False
 
 
-def draw_plan(rng: np.random.Generator, level: int) -> Plan:
-    """Draws a level's orders so that one of them needs the back office and one does not."""
+def draw_plan(rng: np.random.Generator, level: int, most: int = ORDERS) -> Plan:
+    """Draws a level's orders so that one of them needs the back office and one does not.
+
+    Args:
+        rng: of the level.
+        level: its number.
+        most: parcels that are ordered; with one alone the crate is out of the way.
+    """
     orders = _draw_orders(rng, 2 + int(rng.random() < 0.5), PAIRS[split_of(level)])
     crate_ordered, stored = bool(rng.random() < 0.5), NO_ORDER
     numbers = rng.permutation(DESKS).tolist()
@@ -149,7 +157,11 @@ def draw_plan(rng: np.random.Generator, level: int) -> Plan:
     ordered = {color for color, _ in orders}
     rest = [color for color in rng.permutation(PARCELS).tolist() if color not in ordered]
     shuffled = [orders[i] for i in rng.permutation(len(orders)).tolist()]
-    return Plan(tuple(shuffled), crate_ordered, stored, tuple(rest[:2]), tuple(place))
+    asked = shuffled[:1] if most == 1 else [each for each in shuffled if each in orders[:most]]
+    # Whatever is not asked for lies there all the same.
+    others = [*rest[:2], *(color for color, _ in shuffled if color not in dict(asked))]
+    free = most == 1
+    return Plan(tuple(asked), crate_ordered and not free, stored, tuple(others), tuple(place), free)
 
 
 def _draw_orders(
@@ -201,9 +213,9 @@ class _Mirror:
         return Prop(Box(x1 - x0, y1 - y0, high), middle, color=color)
 
 
-def lay_out(rng: np.random.Generator, level: int, num_avatars: int) -> Layout:
-    """Returns one level."""
-    plan, mirror = draw_plan(rng, level), _Mirror(rng)
+def lay_out(rng: np.random.Generator, level: int, num_avatars: int, most: int = ORDERS) -> Layout:
+    """Returns one level, with so many orders of parcels at most."""
+    plan, mirror = draw_plan(rng, level, most), _Mirror(rng)
     props, signs = _furnish(rng, plan, mirror)
     ordered, crate = plan.orders, plan.crate_ordered
     signs["board"] = mirror.sign(
@@ -223,6 +235,7 @@ def lay_out(rng: np.random.Generator, level: int, num_avatars: int) -> Layout:
             "order_desk": [number for _, number in ordered] + missing,
             "order_open": [True] * len(ordered) + [False] * len(missing),
             "crate_open": crate,
+            "crate_moved": plan.free,
             "mirror": (mirror.x, mirror.y),
         },
     )
@@ -272,7 +285,8 @@ def _furnish(
     props.update(_parcels(rng, plan, mirror))
     across = Box(CRATE_SIZE, CRATE_SIZE, CRATE_HEIGHT)
     props["crate"] = Prop(
-        across, mirror.spot(CRATE_X, BACK_DOOR_Y), mass=CRATE_MASS, color=_CRATE_COLOR,
+        across, mirror.spot(ZONE_X if plan.free else CRATE_X, BACK_DOOR_Y), mass=CRATE_MASS,
+        color=_CRATE_COLOR,
         friction=CRATE_FRICTION,
     )  # fmt: skip
     mat = Box(ZONE_SIZE, ZONE_SIZE, 0.02)

@@ -12,7 +12,11 @@ from als_command import als
 from learn_worlds import ID, MIXED, learn
 
 from als_engine import Rows, hookimpl
+from als_engine.agents.curriculum.settings import parse
+from als_engine.agents.curriculum.widening import Widening
+from als_engine.agents.saving import make_agent
 from als_engine.agents.training import resume_training, train_agent
+from als_engine.agents.training_folder import Job
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.plugins.registry import registry
 
@@ -155,6 +159,18 @@ def test_a_training_that_is_taken_up_is_in_the_stage_that_it_had_come_to(tmp_pat
     assert after == table(tmp_path / "two")
     assert after[: len(before)] == before
     assert {line[1:] for line in after[len(before) :]} == {(2, 0.0, 2)}
+
+
+def test_a_look_that_is_interrupted_decides_nothing():
+    settings = parse(rules(EASY, HOPELESS))
+    job = Job(scenario=ID, agent="random", steps=100, arguments=SENSED, curriculum=settings)
+    curriculum = Widening(settings, job)
+    agent = make_agent("random", ID, SENSED)
+    assert curriculum.look(agent, lambda: True) is None
+    assert (curriculum.stage, curriculum._looks) == (0, 0)
+    assert curriculum.look(agent, lambda: False) == [1, 1.0, 2]
+    assert curriculum.look(agent, lambda: False) == [2, 0.0, 2]
+    assert curriculum.arguments == {**SENSED, **HOPELESS}
 
 
 def test_a_damaged_state_is_one_line(tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from bodies import put_avatar
 
+from als_engine.errors import ArgumentError
 from als_engine.simulation import Simulation, simulate
 from als_engine.task import LEVELS, split_of
 from als_scenarios.office import delivery_floor as floor
@@ -110,6 +111,53 @@ def test_in_every_level_one_order_needs_the_back_office_and_one_does_not():
         assert not all(behind)
         kinds.add((len(plan.orders), plan.crate_ordered, plan.stored >= 0))
     assert len(kinds) == 8
+
+
+def test_fewer_orders_are_some_of_those_that_the_level_has_anyway():
+    kinds = set()
+    for level in range(200):
+        every, two, one = (
+            draw_plan(np.random.default_rng(level), level, most) for most in (3, 2, 1)
+        )
+        assert every == draw_plan(np.random.default_rng(level), level)
+        assert set(one.orders) <= set(every.orders)
+        assert set(two.orders) <= set(every.orders)
+        assert (len(two.orders), len(one.orders)) == (2, 1)
+        behind = [place >= 3 or color == two.stored for (color, _), place in _places(two)]
+        assert sorted(behind) == [False, True]
+        assert two.crate_ordered == every.crate_ordered
+        assert not one.crate_ordered
+        for plan in (two, one):
+            assert plan.place == every.place
+            here = {color for color, _ in plan.orders} | set(plan.others)
+            assert here == {color for color, _ in every.orders} | set(every.others)
+        kinds.add((one.orders[0][0] == one.stored, one.place[one.orders[0][1]] >= 3))
+    assert len(kinds) == 4
+
+
+@pytest.mark.parametrize("orders", [1, 2])
+def test_the_expert_fills_fewer_orders_too(orders):
+    result = play("expert", 5, observers=1, orders=orders)
+    assert result["success"].mean() == 1.0
+    assert (result["delivered"] == orders).all()
+
+
+def test_one_order_is_done_by_one_courier_and_the_crate_is_out_of_the_way():
+    sim = office(4, orders=1)
+    assert sim.metrics()["crate_moved"].all()
+    assert not sim.state["crate_open"].any()
+    for _ in range(300):
+        actions = sim.expert_actions()
+        actions[:, 1] = 0  # The other one does nothing.
+        sim.step(actions)
+    assert sim.metrics()["delivered"].tolist() == [1] * 4
+    sim.close()
+
+
+@pytest.mark.parametrize("orders", [0, 4, 1.0, "2"])
+def test_so_many_orders_are_refused(orders):
+    with pytest.raises(ArgumentError, match="orders must be a whole number from 1 to 3"):
+        office(orders=orders)
 
 
 def _places(plan: floor.Plan) -> list[tuple[tuple[int, int], int]]:
