@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from als_engine.agents.agent import Learner, Progress, Training
 from als_engine.agents.beginning import begin_from
 from als_engine.agents.curriculum.making import make_curriculum
-from als_engine.agents.curriculum.settings import parse
+from als_engine.agents.curriculum.settings import Given, parse
 from als_engine.agents.learners import make_learner
 from als_engine.agents.saving import (
     AgentRecord,
@@ -112,7 +112,7 @@ def train_agent(
     device: str = "auto",
     begin: Path | str | None = None,
     track: str = "none",
-    curriculum: str | Path | Mapping[str, Any] | None = None,
+    curriculum: Given | None = None,
     self_play: SelfPlay | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:

@@ -20,6 +20,7 @@ from places import ROOT
 from als_bench.checking.bundle import Bundle
 from als_bench.checking.verify import verify_bundle
 from als_bench.suites import check_suite, read_suite
+from als_engine.agents.curriculum.settings import ReplaySettings, RulesSettings, parse
 from als_engine.agents.saving import AgentRecord, make_agent, open_agent, save_agent
 from als_engine.errors import ALSError
 from als_engine.system.safe_files import pack_tensors
@@ -154,6 +155,13 @@ def test_an_encoder(tmp_path: Path) -> None:
         load_encoder(folder, space)
 
     check_each(json.loads(path.read_text()), read)
+
+
+@pytest.mark.parametrize("name", ["plr", "rules"])
+def test_a_curriculum(name: str) -> None:
+    stages = [{"num_pads": 2, "operations": "+"}, {"background": {"student": "wander"}}]
+    made = ReplaySettings() if name == "plr" else RulesSettings(stages=stages)
+    check_each(made.model_dump(), parse)
 
 
 def test_a_dataset(tmp_path: Path) -> None:

@@ -17,7 +17,15 @@ from als_engine.system.safe_files import is_file
 from als_engine.system.toml_files import read_toml
 from als_engine.task import LEVELS
 
-__all__ = ["PLR", "CurriculumSettings", "ReplaySettings", "RulesSettings", "label", "parse"]
+__all__ = [
+    "PLR",
+    "CurriculumSettings",
+    "Given",
+    "ReplaySettings",
+    "RulesSettings",
+    "label",
+    "parse",
+]
 
 PLR: Final = "plr"
 
@@ -70,19 +78,26 @@ CurriculumSettings = Annotated[ReplaySettings | RulesSettings, Field(discriminat
 _ADAPTER: Final[TypeAdapter[ReplaySettings | RulesSettings]] = TypeAdapter(CurriculumSettings)
 
 
-def parse(given: str | Path | Mapping[str, Any]) -> ReplaySettings | RulesSettings:
+Given = str | Path | Mapping[str, Any] | ReplaySettings | RulesSettings
+
+
+def parse(given: Given) -> ReplaySettings | RulesSettings:
     """Returns the settings of a curriculum.
 
     Args:
-        given: "plr", a TOML file, or what such a file says: `ReplaySettings` with `kind = "plr"`,
-            or `RulesSettings`.
+        given: "plr", a TOML file, or what such a file says: the fields of `ReplaySettings`, with
+            `kind = "plr"`, or those of `RulesSettings`.
 
     Raises:
         ArgumentError: it is no curriculum; names the field.
         SavedFileError: the file cannot be read.
     """
+    if isinstance(given, (ReplaySettings, RulesSettings)):
+        return given
     if isinstance(given, Mapping):
         return _checked("curriculum", given)
+    if not isinstance(given, (str, Path)):
+        raise ArgumentError(f'curriculum: "{PLR}", a file or a mapping is needed, got {given!r}')
     if str(given) == PLR:
         return ReplaySettings()
     path = Path(given)

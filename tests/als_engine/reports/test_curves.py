@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from als_engine.agents.curriculum.replay import LevelReplay
+from als_engine.agents.curriculum.settings import ReplaySettings, RulesSettings
+from als_engine.agents.curriculum.widening import Widening
 from als_engine.agents.run_logs import Curve
 from als_engine.agents.training import train_agent
 from als_engine.agents.training_folder import COLUMNS, Job
@@ -16,7 +19,8 @@ from als_engine.cli.app import build_app
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.statistics import curve_band
 from als_engine.reports import curves
-from als_engine.reports.curves import grouped, write_curves
+from als_engine.reports.curriculum_panels import TITLES
+from als_engine.reports.curves import PANELS, grouped, write_curves
 
 STEPS = range(0, 10_001, 500)
 
@@ -92,6 +96,35 @@ def test_what_a_training_was_told_tells_it_from_the_others(seeds, tmp_path):
         "mappo, use_masks=true (1 seed)", "ppo (1 seed)", "mappo (1 to 3 seeds)",
     ]  # fmt: skip
     assert max(figure.axes[2].get_lines()[0].get_xdata()) == 4_000
+
+
+def test_what_a_curriculum_has_done_is_drawn_beside_the_curves(tmp_path):
+    plain = made(tmp_path / "plain")
+    replayed = made(tmp_path / "replayed", curriculum=ReplaySettings())
+    widened = made(tmp_path / "widened", curriculum=RulesSettings(stages=[{"side": 9.0}]))
+    log = Curve(replayed / "curriculum.csv", ("steps", *LevelReplay.columns))
+    for line in ([1_000, 20, 0, 9, 0.5], [2_000, 40, 5, 12, 0.5], [3_000, 50, 10, 15, 0.5]):
+        log.add(line)
+    (replayed / "levels.csv").write_text(
+        "level,drawn,last_draw,score\r\n4,3,50,0.25\r\n7,1,2,\r\n9,8,49,0.75\r\n"
+    )
+    log = Curve(widened / "curriculum.csv", ("steps", *Widening.columns))
+    for line in ([1_000, 1, 0.5, 1], [2_000, 1, 0.75, 2], [3_000, 2, 0.0, 2]):
+        log.add(line)
+    groups = grouped([plain, replayed, widened])
+    names = [group.name for group in groups]
+    assert names[:2] == ["mappo, curriculum=none", "mappo, curriculum=plr"]
+    assert names[2].startswith("mappo, curriculum=rules ")
+    axes = curves._figure(groups).axes
+    assert [each.get_title(loc="left") for each in axes] == [*PANELS.values(), *TITLES.values()]
+    _, _, stages, replays, levels = axes
+    ((x, y),) = (line.get_data() for line in stages.get_lines())
+    assert (list(x), list(y)) == ([0, 1_000, 2_000, 3_000], [1, 1, 2, 2])
+    ((x, y),) = (line.get_data() for line in replays.get_lines())
+    assert (list(x), list(y)) == ([1_000, 2_000, 3_000], [0.0, 0.25, 0.5])
+    (dots,) = levels.collections
+    assert dots.get_offsets().tolist() == [[0.25, 3.0], [0.75, 8.0]]
+    assert len(curves._figure(grouped([plain])).axes) == 2
 
 
 @pytest.mark.parametrize("suffix", curves.SUFFIXES)
