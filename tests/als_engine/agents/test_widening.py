@@ -75,7 +75,7 @@ def test_only_training_levels_are_trained_on_and_test_levels_are_never_met(tmp_p
     class Listener:
         @hookimpl
         def als_episode_end(self, record):
-            met.append((record.split, record.level))
+            met.append((record.split, record.length))
 
     met: list[tuple[str, int]] = []
     plugin = registry.add(Listener(), distribution="listener")
@@ -86,7 +86,10 @@ def test_only_training_levels_are_trained_on_and_test_levels_are_never_met(tmp_p
     looks = len(table(tmp_path / "run"))
     counts = {split: sum(each == split for each, _ in met) for split in ("train", "validation")}
     assert {split for split, _ in met} == {"train", "validation"}
-    # All that is not training is the looks' episodes; on the training's own worlds there were none.
+    # What is trained on is the first stage, whose episodes end at once, and then the second one.
+    lengths = [length for split, length in met if split == "train"]
+    assert lengths == sorted(lengths)
+    assert set(lengths) == {1, 40}
     assert counts["validation"] >= 4 * looks
     assert counts["train"] >= done.progress.episodes > 0
 
