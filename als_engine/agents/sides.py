@@ -24,6 +24,7 @@ from als_engine.envs.rows import Rows, RowsWrapper
 from als_engine.errors import ActionError, ArgumentError
 from als_engine.seeding import spread
 from als_engine.simulation import simulate
+from als_engine.system.notices import warn_once
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -118,6 +119,12 @@ def take_seats(
     played = there if roles is None else tuple(one_of("role", role, there) for role in roles)
     if worlds < len(played):
         raise ArgumentError(f"one world for each role is needed, {len(played)}; got {worlds}")
+    if len(played) > 1 and not {"role", "text"} & set(one.observation_space.spaces):
+        warn_once(
+            (one.scenario, "role"),
+            f"{one.scenario}: who plays {' and '.join(played)} in turn does not see which it is: "
+            "add role to the sensors",
+        )
     avatars = {role: np.flatnonzero([role == each for each in one.roles]) for role in played}
     for role, members in avatars.items():
         if not drive <= len(members):

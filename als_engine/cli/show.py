@@ -137,7 +137,8 @@ def _other_sensors(simulation: Simulation) -> dict[str, Any]:
     from als_engine.sensors import SENSORS, Setup, make_sensors
 
     task = simulation.task
-    setup = Setup(1, simulation.num_avatars, 1, utterances=simulation.state.utterances)
+    said, roles = simulation.state.utterances, simulation.roles
+    setup = Setup(1, simulation.num_avatars, 1, utterances=said, roles=roles)
     sensors = make_sensors((*SENSORS, *task.extra_sensors), setup, task.extra_sensors)
     spaces: dict[str, Any] = {
         key: space for sensor in sensors for key, space in sensor.spaces().items()

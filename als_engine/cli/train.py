@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from als_engine.checks import one_of
 from als_engine.cli.bars import number, training_bar
 from als_engine.cli.console import say
 from als_engine.cli.shared import (
@@ -194,6 +195,8 @@ def _begin(
     others.setdefault("steps", 100_000)
     folder = out or free_folder(id, name)
     if "self_play" in others:
+        for name in others["self_play"]:
+            one_of("--pool", name, SelfPlay.model_fields)
         with checked_fields():
             others["self_play"] = SelfPlay(**others["self_play"])
     with training_bar() as show:

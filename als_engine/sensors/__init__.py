@@ -24,6 +24,7 @@ SENSORS: Final[Mapping[str, str]] = MappingProxyType(
         "touch": "als_engine.sensors.touch:Touch",
         "proprioception": "als_engine.sensors.proprioception:Proprioception",
         "entities": "als_engine.sensors.entities:Entities",
+        "role": "als_engine.sensors.role:Role",
     }
 )
 """The engine's own sensors: observation key -> "module:Class", imported when first used."""

@@ -34,6 +34,7 @@ class Setup:
         time_step: seconds per step.
         max_episode_steps: the time limit, steps.
         text_tokens: how many tokens a text observation holds.
+        roles: of all avatars; empty where they all have the same.
         scenario, task: what warnings call the scenario and the class of its task.
     """
 
@@ -46,6 +47,7 @@ class Setup:
     time_step: float = 1 / 15
     max_episode_steps: int = 1_000
     text_tokens: int = 128
+    roles: tuple[str, ...] = ()
     scenario: str = "scenario"
     task: str = "Task"
 

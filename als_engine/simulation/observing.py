@@ -67,6 +67,7 @@ class Observing:
             text_tokens=whole_number(
                 f"{type(task).__name__}.text_tokens", task.text_tokens, *TEXT_TOKENS
             ),
+            roles=tuple(role.name for role in task.roles()),
             scenario=given.scenario,
             task=type(task).__name__,
         )

@@ -20,7 +20,7 @@ from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.simulation import simulate
 
 ID = "ALS/Tag-v0"
-SENSED = {"sensors": ["proprioception", "entities"], "action_mode": "discrete"}
+SENSED = {"sensors": ["role", "proprioception", "entities"], "action_mode": "discrete"}
 SHORT = {**SENSED, "max_episode_steps": 20}
 SMALL = {"net_arch": [16], "batch_size": 64, "rollout": 256, "n_epochs": 1}
 
@@ -349,3 +349,10 @@ def test_others_that_act_in_another_way_are_refused():
         learner = RandomAgent(one.observation_space, one.action_space)
         with pytest.raises(ArgumentError, match=f"Acme/Porters-v0: its other .* {words}"):
             take_seats(PORTERS, arguments, learner, worlds=2)
+
+
+def test_whoever_does_not_see_which_role_it_has_is_warned():
+    arguments = {**SHORT, "sensors": ["proprioception"]}
+    learner = make_agent("random", ID, arguments)
+    with pytest.warns(RuntimeWarning, match="does not see which it is: add role to the sensors"):
+        take_seats(ID, arguments, learner, worlds=2)

@@ -185,6 +185,10 @@ def test_the_learners_own_action_mode_is_chosen(tmp_path):
         ([ID, "--seed", "-1"], "seed"),
         ([ID, "--device", "abacus"], "abacus"),
         ([ID, "--out", "/proc/nobody/run"], "/proc/nobody/run"),
+        ([ID, "--pool", "size=3"], "--pool goes with --self-play"),
+        ([ID, "--self-play"], "has one avatar, and nobody to play against"),
+        ([ID, "--self-play", "--pool", "sise=3"], 'did you mean "size"'),
+        ([ID, "--self-play", "--pool", "size=0"], "size"),
         (["--resume"], "--out"),
         (["--resume", "--out", "/proc/nobody"], "there is no training in /proc/nobody"),
         ([ID, "--stepz", "1"], "--stepz"),
@@ -203,7 +207,8 @@ def test_a_mistake_is_one_line_and_not_exit_code_0(words, said, tmp_path, monkey
 def test_going_on_changes_nothing_that_it_cannot_change(tmp_path):
     run = tmp_path / "run"
     assert als("train", ID, "--out", run, *QUICK, "--steps", 128).code == 0
-    for words in (["--seed", 9], ["--agent", "dqn"], ["--arg", "reach=2"], ["--set", "gamma=0.5"]):
+    changes = ["--seed", 9], ["--agent", "dqn"], ["--arg", "reach=2"], ["--set", "gamma=0.5"]
+    for words in (*changes, ["--self-play"]):
         result = als("train", "--resume", "--out", run, "--steps", 256, *words)
         assert result.code == 2
         assert "which --resume cannot change" in result.err

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from als_engine.sensors import Setup, make_sensors
 
-NAMES = ("audio", "text", "touch", "proprioception", "entities")
+NAMES = ("audio", "text", "touch", "proprioception", "entities", "role")
 SEEDS = st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=3)
 SIZES = st.tuples(st.integers(1, 5), st.integers(0, 20), st.integers(0, 3), st.integers(0, 3))
 
