@@ -8,20 +8,29 @@ the newest one in a fixed part of all episodes (Lanctot et al. 2017; Bansal et a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from als_engine.agents.agent import Agent, Learner, RandomAgent
-from als_engine.agents.saving import Model, Name, read_model, read_record, write_agent
+from als_engine.agents.saving import (
+    AgentRecord,
+    Model,
+    Name,
+    load_agent,
+    open_agent,
+    read_model,
+    read_record,
+    write_agent,
+)
 from als_engine.agents.sides import Player, SideRows, take_seats
-from als_engine.errors import SavedFileError
+from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS
 from als_engine.seeding import spread
 
@@ -60,11 +69,15 @@ class Score(Model):
 Scores = Annotated[dict[Name, Score], Field(max_length=1_000)]
 
 
-class _Member(Model):
-    """Schema of one past self in `pool.json`; `random` are the random actions of the beginning."""
+Kind = Literal["past", "random", "rival"]
+"""A past self; the random actions that a training begins with; a saved agent that stays."""
 
+
+class _Member(Model):
+    """Schema of one member in `pool.json`."""
+
+    kind: Kind
     steps: int = Field(ge=0, le=STEPS)
-    random: bool = False
     scores: Scores = Field(default_factory=dict)
 
 
@@ -72,42 +85,42 @@ class _Record(Model):
     """Schema of `pool.json`; `scripted` has, for each role, the score against each behaviour."""
 
     format: Literal[1] = 1
-    members: list[_Member] = Field(min_length=1, max_length=100)
+    members: list[_Member] = Field(min_length=1, max_length=200)
     scripted: Annotated[dict[Name, Scores], Field(max_length=100)] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class Member(Player):
-    """A past self.
+    """A member of the pool.
 
     Attributes:
-        steps: that the learner had taken.
+        kind: what it is.
+        steps: that the learner had taken, if it is a past self; else 0.
         scores: the learner's against it, by the role that the learner played.
+        record: of a rival.
     """
 
-    steps: int = 0
-    scores: dict[str, Score] = field(default_factory=dict)
-
-    @property
-    def random(self) -> bool:
-        """Whether it is no past self, but the random actions of the beginning."""
-        return isinstance(self.agent, RandomAgent)
+    kind: Kind
+    steps: int
+    scores: dict[str, Score]
+    record: AgentRecord | None = None
 
 
 class Pool:
-    """Past selves of a learner, the oldest first.
+    """Past selves of a learner, the oldest first, and before them rivals that stay.
 
     Attributes:
-        members: at least one. At first that is who the training began from, or random actions.
+        members: the last of them is the newest past self. At first that is who the training began
+            from, or random actions.
     """
 
     def __init__(
         self, settings: SelfPlay, learner: Learner, roles: Sequence[str], seed: int
     ) -> None:
-        """Begins without a past self but random actions.
+        """Begins with rivals, and with random actions in the place of a past self.
 
         Args:
-            settings: how large it is, and whom it draws.
+            settings: how large it is, whom it draws, and who the rivals are.
             learner: whose past selves they are.
             roles: that it plays.
             seed: of whom it draws.
@@ -115,8 +128,7 @@ class Pool:
         self._settings, self._learner, self._roles = settings, learner, tuple(roles)
         self._rng = np.random.default_rng(seed)
         self._numbers = 0
-        random = RandomAgent(learner.observation_space, learner.action_space)
-        self.members = [self._member(random, 0)]
+        self.members = [self._member(self._random(), "random")]
         self._scripted: dict[str, dict[str, Score]] = {role: {} for role in roles}
 
     def add(self, steps: int) -> None:
@@ -127,20 +139,60 @@ class Pool:
         Args:
             steps: that it has taken.
         """
-        if self.members and (steps, False) == (self.members[-1].steps, self.members[-1].random):
+        if (self.members[-1].kind, self.members[-1].steps) == ("past", steps):
             return  # A training that ends with a checkpoint.
         with TemporaryDirectory() as folder:
             self._learner.save_weights(Path(folder))
             twin = self._twin(Path(folder))
-        self.members.append(self._member(twin, steps))
-        if len(self.members) > self._settings.size:
-            ease = np.mean([self.weights(role)[:-1] for role in self._roles], axis=0)
-            del self.members[int(np.argmin(ease))]
+        self.members.append(self._member(twin, "past", steps))
+        leaving = [i for i, member in enumerate(self.members[:-1]) if member.kind != "rival"]
+        if len(leaving) >= self._settings.size:
+            weights = np.mean([self.weights(role) for role in self._roles], axis=0)
+            del self.members[min(leaving, key=lambda i: float(weights[i]))]
 
     def begin_from_learner(self) -> None:
         """Puts the learner as it is now in the place of random actions."""
-        self.members = []
         self.add(0)
+        self.members = [member for member in self.members if member.kind != "random"]
+
+    def add_rivals(self, scenario: str, arguments: Mapping[str, Any]) -> None:
+        """Opens the rivals that the settings name.
+
+        Args:
+            scenario: where they play.
+            arguments: of the scenario, as the learner has them.
+
+        Raises:
+            UnknownIdError: there is no such agent.
+            ArgumentError: one cannot act there, or sees what the learner does not.
+            SavedFileError: a folder is no saved agent.
+        """
+        given = {key: value for key, value in arguments.items() if key != "sensors"}
+        rivals = []
+        for name in self._settings.rivals:
+            opened = open_agent(name, scenario, given)
+            record = opened.record or AgentRecord(
+                agent=name, scenario=scenario, arguments=dict(arguments)
+            )
+            rivals.append(self._rival(opened.agent, record, name))
+        self.members = [*rivals, *self.members]
+
+    def _rival(
+        self,
+        agent: Agent,
+        record: AgentRecord,
+        name: str,
+        scores: dict[str, Score] | None = None,
+    ) -> Member:
+        shown = self._learner.observation_space.spaces
+        for key, space in agent.observation_space.spaces.items():
+            if shown.get(key) != space:
+                raise ArgumentError(f'{name} needs "{key}" as it knows it: add it to the sensors')
+        agent.row_wise = False
+        return self._member(agent, "rival", 0, scores, record)
+
+    def _random(self) -> Agent:
+        return RandomAgent(self._learner.observation_space, self._learner.action_space)
 
     def _twin(self, folder: Path) -> Agent:
         """An agent like the learner, with the weights in a folder."""
@@ -150,14 +202,21 @@ class Pool:
         twin.row_wise = False
         return twin
 
-    def _member(self, agent: Agent, steps: int, scores: dict[str, Score] | None = None) -> Member:
+    def _member(
+        self,
+        agent: Agent,
+        kind: Kind,
+        steps: int = 0,
+        scores: dict[str, Score] | None = None,
+        record: AgentRecord | None = None,
+    ) -> Member:
         self._numbers += 1
-        return Member(self._numbers - 1, agent, steps, dict(scores or {}))
+        return Member(self._numbers - 1, agent, kind, steps, dict(scores or {}), record)
 
     # -- whom it draws ----------------------------------------------------------------------------
 
     def weights(self, role: str) -> NDArray[np.float64]:
-        """How hard the past selves are for a learner of some role: from `LEAST` to 1.
+        """How hard the members are for a learner of some role: from `LEAST` to 1.
 
         In a straight line from the highest of the mean returns against them to the lowest. Who was
         not met yet counts as hardest.
@@ -210,17 +269,17 @@ class Pool:
         record, folder = read_record(checkpoint), checkpoint / POOL
         folder.mkdir()
         members = []
-        for member in self.members:
-            saved = _Member(steps=member.steps, random=member.random, scores=member.scores)
+        for place, member in enumerate(self.members):
+            saved = _Member(kind=member.kind, steps=member.steps, scores=member.scores)
             members.append(saved)
-            if not member.random:
-                inner = folder / f"{member.steps:012d}"
+            if saved.kind != "random":
+                inner = folder / _name(saved, place)
                 inner.mkdir()
                 trained = record.training and record.training.model_copy(
                     update={"steps": member.steps, "mean_return": None, "success": None}
                 )
-                update = {"training": trained}
-                write_agent(member.agent, inner, record.model_copy(update=update))
+                own = record.model_copy(update={"training": trained})
+                write_agent(member.agent, inner, member.record or own)
         written = _Record(members=members, scripted=self._scripted)
         text = written.model_dump_json(indent=2) + "\n"
         (folder / RECORD).write_text(text, encoding="utf-8")
@@ -233,19 +292,26 @@ class Pool:
         """
         path = checkpoint / POOL / RECORD
         record = read_model(path, _Record)
-        steps = [member.steps for member in record.members]
-        if steps != sorted(set(steps)) or any(m.random and m.steps for m in record.members):
+        steps = [member.steps for member in record.members if member.kind == "past"]
+        if steps != sorted(set(steps)):
             raise SavedFileError(f"{path}: the past selves are not in their order")
         self.members = []
-        for each in record.members:
-            agent: Agent = (
-                RandomAgent(self._learner.observation_space, self._learner.action_space)
-                if each.random
-                else self._twin(checkpoint / POOL / f"{each.steps:012d}")
-            )
-            self.members.append(self._member(agent, each.steps, each.scores))
+        for place, each in enumerate(record.members):
+            folder = checkpoint / POOL / _name(each, place)
+            if each.kind == "rival":
+                agent, known = load_agent(folder)
+                member = self._rival(agent, known, f"{folder}", each.scores)
+            else:
+                agent = self._random() if each.kind == "random" else self._twin(folder)
+                member = self._member(agent, each.kind, each.steps, each.scores)
+            self.members.append(member)
         for role in self._roles:
             self._scripted[role] = dict(record.scripted.get(role, {}))
+
+
+def _name(member: _Member, place: int) -> str:
+    """The folder of a member within that of the pool."""
+    return f"rival-{place}" if member.kind == "rival" else f"{member.steps:012d}"
 
 
 def play_itself(
@@ -279,8 +345,10 @@ def play_itself(
     pool = Pool(job.self_play, learner, seats.roles, spread("pool", job.seed, at))
     if checkpoint is not None:
         pool.load(checkpoint)
-    elif job.begin is not None:
-        pool.begin_from_learner()
+    else:
+        if job.begin is not None:
+            pool.begin_from_learner()
+        pool.add_rivals(job.scenario, job.arguments)
     everyone = job.model_copy(update={"observers": seats.others.shape[1]})
     rows = SideRows(make_rows(everyone), seats, pool, spread("players", job.seed, at))
     return cast("Rows", rows), pool

@@ -47,11 +47,13 @@ class SelfPlay(Model):
         size: past selves that are kept, the newest always among them.
         newest: the part of the episodes that are played against the newest one.
         scripted: the part of the worlds in which the scenario's behaviours play, those of training.
+        rivals: ids or folders of agents that are in the pool from the beginning and stay.
     """
 
     size: int = Field(default=8, ge=1, le=100)
     newest: float = Field(default=0.5, ge=0.0, le=1.0)
     scripted: float = Field(default=0.25, ge=0.0, le=1.0)
+    rivals: list[str] = Field(default_factory=list, max_length=100)
 
 
 class Job(Model):

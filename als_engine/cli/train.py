@@ -109,7 +109,8 @@ PoolOf = Annotated[
         "--pool",
         metavar="KEY=VALUE",
         help="With --self-play: size (8 past selves, one joins at each checkpoint), newest (0.5 of "
-        "the episodes against the newest), scripted (0.25 of the worlds with scripted players).",
+        "the episodes against the newest), scripted (0.25 of the worlds with scripted players), "
+        'rivals (saved agents that stay in the pool, such as ["runs/one"]).',
     ),
 ]
 Resume = Annotated[

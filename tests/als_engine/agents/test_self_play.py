@@ -16,7 +16,7 @@ from als_engine.agents.saving import load_agent, make_agent
 from als_engine.agents.self_play import Pool
 from als_engine.agents.sides import Player, SideRows, take_seats
 from als_engine.agents.training import SelfPlay, read_job, resume_training, train_agent
-from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.simulation import simulate
 
 ID = "ALS/Tag-v0"
@@ -246,7 +246,7 @@ def test_a_checkpoint_holds_the_pool_as_saved_agents_and_who_was_met(run):
     assert steps[-1] == 1_024
     assert len(steps) == 3
     for member in record["members"]:
-        if not member["random"]:
+        if member["kind"] == "past":
             _, saved = load_agent(pool / f"{member['steps']:012d}")
             assert saved.training.steps == member["steps"]
     last = load_agent(pool / "000000001024")[0]
@@ -309,7 +309,7 @@ def test_it_begins_against_the_agent_that_it_begins_from(run, tmp_path):
     quick = {name: value for name, value in SMALL.items() if name != "net_arch"}
     begun = trained(512, tmp_path / "run", begin=run, config=quick)
     record = json.loads((newest(tmp_path / "run") / "pool" / "pool.json").read_text())
-    assert not any(member["random"] for member in record["members"])
+    assert {member["kind"] for member in record["members"]} == {"past"}
     assert begun.progress.steps >= 512
 
 
@@ -356,3 +356,36 @@ def test_whoever_does_not_see_which_role_it_has_is_warned():
     learner = make_agent("random", ID, arguments)
     with pytest.warns(RuntimeWarning, match="does not see which it is: add role to the sensors"):
         take_seats(ID, arguments, learner, worlds=2)
+
+
+def test_rivals_stay_in_the_pool_and_come_back_with_it(run, tmp_path):
+    shutil.copytree(run / "agent", tmp_path / "rival")
+    settings = SelfPlay(size=2, newest=0.0, scripted=0.0, rivals=[str(tmp_path / "rival")])
+    trained(folder=tmp_path / "run", self_play=settings)
+    pool = newest(tmp_path / "run") / "pool"
+    members = json.loads((pool / "pool.json").read_text())["members"]
+    assert [member["kind"] for member in members] == ["rival", "past", "past"]
+    assert members[0]["scores"].keys() == {"chaser", "evader"}
+    assert same(weights(load_agent(pool / "rival-0")[0]), weights(load_agent(run)[0]))
+    shutil.rmtree(tmp_path / "rival")  # A checkpoint needs no other folder.
+    resume_training(tmp_path / "run", steps=1_536)
+    again = newest(tmp_path / "run") / "pool"
+    assert same(weights(load_agent(again / "rival-0")[0]), weights(load_agent(run)[0]))
+
+
+@pytest.mark.parametrize(
+    ("rival", "sensors", "words"),
+    [
+        ("./nowhere", SENSED["sensors"], "nowhere"),
+        (
+            None,
+            ["proprioception", "role"],
+            'needs "entities" as it knows it: add it to the sensors',
+        ),
+    ],
+)
+def test_a_rival_that_cannot_play_is_one_line(rival, sensors, words, run):
+    settings = SelfPlay(rivals=[rival or str(run)])
+    with pytest.raises(ALSError, match=words) as told:
+        trained(arguments={**SHORT, "sensors": sensors}, self_play=settings)
+    assert "\n" not in str(told.value)
