@@ -17,7 +17,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from als_engine.agents.agent import Learner, Progress, Training
 from als_engine.agents.beginning import begin_from
@@ -35,6 +35,7 @@ from als_engine.agents.tracking import check_tracker, tracked
 from als_engine.agents.training_folder import (
     JOB,
     Books,
+    Disturb,
     Job,
     RunOfLearner,
     SelfPlay,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JOB",
+    "Disturb",
     "Job",
     "SelfPlay",
     "Trained",
@@ -114,6 +116,7 @@ def train_agent(
     track: str = "none",
     curriculum: Given | None = None,
     self_play: SelfPlay | None = None,
+    disturb: Disturb | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
     """Trains a new agent, or goes on with a saved one in a new training.
@@ -141,6 +144,7 @@ def train_agent(
         curriculum: "plr", a TOML file of rules, or what such a file says; see `agents.curriculum`.
         self_play: lets it learn all roles, in as many worlds each, against its own past selves and
             the scenario's behaviours. `observers` are avatars of the role that it plays.
+        disturb: how what it sees while it learns is disturbed; worlds and rewards are as they are.
         on_progress: called a few times a second.
 
     Raises:
@@ -176,6 +180,7 @@ def train_agent(
             track=track,
             curriculum=None if curriculum is None else parse(curriculum),
             self_play=self_play,
+            disturb=disturb,
         )
     job = job.model_copy(update={"config": absolute(agent, job.config)})
     learner = make_learner(job)
@@ -355,6 +360,8 @@ def run_training(
             rows, books.pool = _against_itself(job, learner, checkpoint)
         else:
             rows = (make_rows or partial(_worlds, curriculum=curriculum))(job, checkpoint)
+        if job.disturb is not None:
+            rows = _disturbed(rows, job.disturb, spread("disturbance", job.seed, begun))
 
         def report(progress: Progress) -> None:
             progress = counted(rows, progress)
@@ -398,6 +405,12 @@ def _worlds(job: Job, checkpoint: Path | None, curriculum: Curriculum | None) ->
     if curriculum is None:
         return make_worlds(job, checkpoint, "training", job.arguments)
     return curriculum.around(make_worlds(job, checkpoint, "training", curriculum.arguments))
+
+
+def _disturbed(rows: Rows, settings: Disturb, seed: int) -> Rows:
+    from als_engine.agents.disturbance import DisturbedRows  # The views take their time to import.
+
+    return cast("Rows", DisturbedRows(rows, settings, seed))
 
 
 def _against_itself(job: Job, learner: Learner, checkpoint: Path | None) -> tuple[Rows, Pool]:

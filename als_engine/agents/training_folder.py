@@ -34,7 +34,16 @@ if TYPE_CHECKING:
     from als_engine.agents.self_play import Pool
     from als_engine.envs.rows import Rows
 
-__all__ = ["JOB", "Books", "Job", "RunOfLearner", "SelfPlay", "TrainingFolder", "counted"]
+__all__ = [
+    "JOB",
+    "Books",
+    "Disturb",
+    "Job",
+    "RunOfLearner",
+    "SelfPlay",
+    "TrainingFolder",
+    "counted",
+]
 
 JOB: Final = "training.json"
 COLUMNS: Final = ("steps", "seconds", "episodes", "mean_return", "success")
@@ -56,6 +65,18 @@ class SelfPlay(Model):
     rivals: list[str] = Field(default_factory=list, max_length=100)
 
 
+class Disturb(Model):
+    """The settings of a training on disturbed observations; see `als_engine.agents.disturbance`.
+
+    Attributes:
+        noise: the standard deviation of Gaussian noise, as a part of each sensor's range.
+        drop: the probability that an observation is the last one again.
+    """
+
+    noise: float = Field(default=0.0, ge=0.0, le=1.0)
+    drop: float = Field(default=0.0, ge=0.0, lt=1.0)
+
+
 class Job(Model):
     """The settings of a training; kept as `training.json`.
 
@@ -73,6 +94,7 @@ class Job(Model):
         track: what it is tracked with: "none" or "wandb".
         curriculum: which levels or arguments are met when; None for all levels alike.
         self_play: how it plays against itself; None where it does not.
+        disturb: how what the learner sees is disturbed; None for not at all.
     """
 
     scenario: str
@@ -91,6 +113,7 @@ class Job(Model):
     track: str = "none"
     curriculum: CurriculumSettings | None = None
     self_play: SelfPlay | None = None
+    disturb: Disturb | None = None
 
 
 _JobT = TypeVar("_JobT", bound=Job)

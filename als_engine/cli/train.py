@@ -113,6 +113,15 @@ PoolOf = Annotated[
         'rivals (saved agents that stay in the pool, such as ["runs/one"]).',
     ),
 ]
+DisturbBy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--disturb",
+        metavar="KEY=VALUE",
+        help="Learn from disturbed observations: noise (Gaussian, as a part of each sensor's "
+        "range), drop (probability that one is the last one again).",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the training in --out from its checkpoint.")
 ]
@@ -138,6 +147,7 @@ def train(
     curriculum: Curriculum = None,
     self_play: Itself = False,
     pool: PoolOf = None,
+    disturb: DisturbBy = None,
     resume: Resume = False,
 ) -> None:
     """Train an agent on a scenario; Ctrl-C saves a checkpoint.
@@ -153,6 +163,7 @@ def train(
         "begin": begin,
         "curriculum": curriculum,
         "self_play": _self_play(self_play, pool),
+        "disturb": parse_pairs(disturb, "--disturb") or None,
     }
     variable = {"steps": steps, "workers": workers, "device": device, "track": track}
     arguments_given = scenario_arguments(arguments, sensors=sensors, physics=physics)
@@ -186,7 +197,7 @@ def _begin(
     others: dict[str, Any],
 ) -> tuple[Trained, Path]:
     from als_engine.agents.saving import checked_fields
-    from als_engine.agents.training import SelfPlay, train_agent
+    from als_engine.agents.training import Disturb, SelfPlay, train_agent
     from als_engine.physics.engines import preload
 
     preload(arguments)
@@ -200,6 +211,9 @@ def _begin(
             one_of("--pool", name, SelfPlay.model_fields)
         with checked_fields():
             others["self_play"] = SelfPlay(**others["self_play"])
+    if "disturb" in others:
+        with checked_fields():
+            others["disturb"] = Disturb(**others["disturb"])
     with training_bar() as show:
         trained = train_agent(
             id, folder=folder, arguments=arguments, config=config, on_progress=show, **others

@@ -108,3 +108,10 @@ class WorldwiseSensor(Sensor):
         self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
     ) -> None:
         """Fills what these worlds observe, `out[key]`, (worlds, observers, *space.shape)."""
+
+
+def is_table(space: gymnasium.spaces.Box) -> bool:
+    """Whether a sensor looks like `entities`: many rows, of which a column says which are there."""
+    if len(space.shape) != 2 or space.shape[0] < 4:
+        return False
+    return bool((space.low[:, 0] == 0).all() and (space.high[:, 0] == 1).all())

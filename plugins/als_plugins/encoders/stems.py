@@ -17,6 +17,7 @@ from gymnasium.spaces import Box
 from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
+from als_engine.sensors.base import is_table
 from als_plugins.encoders.base import Observation, Statistic
 
 __all__ = [
@@ -64,7 +65,7 @@ def form_of(space: gymnasium.Space[Any]) -> Form:
     shape = space.shape
     if len(shape) == 3 and min(shape[:2]) >= 8:
         return Form.PICTURE
-    if len(shape) == 2 and _is_set(space):
+    if is_table(space):
         return Form.THINGS
     if len(shape) == 1 and space.dtype is not None and space.dtype.kind in "iu":
         return Form.WORDS
@@ -240,9 +241,3 @@ _KINDS: dict[Form, type[Any]] = {
     Form.WORDS: Words,
     Form.NUMBERS: Numbers,
 }
-
-
-def _is_set(space: Box) -> bool:
-    """Whether it looks like `entities`: many rows, with a column that says which are there."""
-    first_low, first_high = space.low[:, 0], space.high[:, 0]
-    return space.shape[0] >= 4 and bool((first_low == 0).all() and (first_high == 1).all())

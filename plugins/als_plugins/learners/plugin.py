@@ -88,12 +88,14 @@ def als_agents() -> list[AgentSpec]:
 
 @hookimpl
 def als_commands(app: typer.Typer) -> None:
-    """Adds `als crossplay`, `als curves`, `als exploit` and `als pareto`."""
+    """Adds `als crossplay`, `als curves`, `als exploit`, `als pareto` and `als robustness`."""
     from als_plugins.crossplay.command import crossplay, exploit
     from als_plugins.learners.command import pareto
     from als_plugins.learners.curves_command import curves
+    from als_plugins.robustness.command import robustness
 
     app.command("crossplay")(crossplay)
     app.command("curves")(curves)
     app.command("exploit")(exploit)
     app.command("pareto")(pareto)
+    app.command("robustness")(robustness)

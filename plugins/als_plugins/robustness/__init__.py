@@ -1,0 +1,1 @@
+"""How well agents act while their senses and actions are disturbed."""

@@ -1,0 +1,131 @@
+"""`als robustness`: what is left of an agent's score when it is disturbed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from als_engine.cli.bars import counting_bar
+from als_engine.cli.console import Column, Table, say, say_json, show
+from als_engine.cli.shared import MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
+from als_engine.evaluation.splits import CHOOSING
+from als_engine.options import scenario_arguments
+
+if TYPE_CHECKING:
+    from als_engine.evaluation.statistics import Interval
+    from als_plugins.robustness.trials import Robustness
+
+__all__ = ["robustness"]
+
+Agents = Annotated[
+    list[str], typer.Argument(metavar="AGENT...", help="Saved agents, random or expert.")
+]
+On = Annotated[
+    str | None, typer.Option(metavar="ID", help="The scenario; by default each saved agent's own.")
+]
+Try = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--try",
+        metavar="KIND[=STRENGTH,...]",
+        help="noise (part of each sensor's range), drop (probability that a frame is the last one "
+        "again), missing (probability of each sensor), delay (steps), without (sensors); by "
+        "default all, at several strengths.",
+    ),
+]
+Episodes = Annotated[int, typer.Option(help="Of each trial.", min=1, max=MAX_EPISODES)]
+Split = Annotated[
+    str, typer.Option(help="Where levels come from: validation to choose, test to report, train.")
+]
+Seed = Annotated[
+    int, typer.Option(help="Of the episodes and the disturbances.", min=0, max=MAX_SEED)
+]
+Worlds = Annotated[
+    int, typer.Option(help="Run at once; makes no difference to the result.", min=1, max=MAX_WORLDS)
+]
+Arg = Annotated[
+    list[str] | None,
+    typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
+]
+Out = Annotated[Path | None, typer.Option(help="A figure to write, .svg or .png.")]
+Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
+
+
+def robustness(
+    agents: Agents,
+    on: On = None,
+    kinds: Try = None,
+    episodes: Episodes = 50,
+    split: Split = CHOOSING,
+    seed: Seed = 0,
+    worlds: Worlds = 16,
+    arguments: Arg = None,
+    physics: Physics = None,
+    out: Out = None,
+    as_json: Json = False,
+) -> None:
+    """Play agents with noisy, dropped or missing observations and delayed actions.
+
+    Example: als robustness runs/mlp runs/attention --try noise=0.05,0.1 --out robustness.svg
+    """
+    from als_engine.agents.saving import open_agent
+    from als_engine.physics.engines import preload
+    from als_engine.reports.curves import check_figure
+    from als_plugins.robustness.chart import write_figure
+    from als_plugins.robustness.trials import parse_trials, try_agent
+
+    asked = parse_trials(kinds)
+    if out is not None:
+        check_figure(out)
+    given = scenario_arguments(arguments, physics=physics)
+    opened = {name: open_agent(name, on, given) for name in dict.fromkeys(agents)}
+    tried = []
+    for name, each in opened.items():
+        preload(each.arguments)
+        with counting_bar(f"trials of {name}") as count:
+            tried.append(
+                try_agent(
+                    name, each, asked,
+                    episodes=episodes, split=split, seed=seed, worlds=worlds, on_trial=count,
+                )
+            )  # fmt: skip
+    if out is not None:
+        write_figure(tried, out)
+    if as_json:
+        say_json([each.as_dict() for each in tried])
+        return
+    _print(tried)
+    if out is not None:
+        say(f"Written: {out}")
+
+
+def _print(tried: list[Robustness]) -> None:
+    first = tried[0]
+    scenarios = ", ".join(dict.fromkeys(each.scenario for each in tried))
+    title = f"{scenarios}, {first.split} split, {first.episodes} episodes for each row"
+    numbers = (Column(name, right=True, whole=True) for name in ("return", "success", "relative"))
+    table = Table(("agent", "disturbance", Column("strength", right=True), *numbers), title)
+    for agent in tried:
+        for i, each in enumerate(agent.results):
+            success = each.found.success
+            table.row(
+                agent.agent,
+                each.trial.kind,
+                each.trial.label,
+                _interval(each.found.mean_return),
+                f"{success.value:.0%} [{success.low:.0%}, {success.high:.0%}]",
+                "-" if each.relative is None else _interval(each.relative),
+                ends_section=i == len(agent.results) - 1,
+            )
+    show(table)
+    say("Relative: the return where random is 0 and the same agent undisturbed 1.", style="dim")
+    say("Brackets: 95% confidence intervals, by bootstrap over episodes.", style="dim")
+    for agent in tried:
+        for note in agent.notes:
+            say(f"{agent.agent}: {note}.", style="dim")
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.value:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
