@@ -34,8 +34,8 @@ def rules(*stages, **changes):
     return {"stages": list(stages), "success": 0.8, "episodes": 4, "every": 256, **changes}
 
 
-def trained(folder=None, steps=1_024, curriculum=None, agent="mappo", scenario=ID, **changes):
-    job = {"worlds": 8, "arguments": SENSED, "config": SMALL, "device": "cpu", **changes}
+def trained(folder=None, steps=1_024, curriculum=None, agent="q-learning", scenario=ID, **changes):
+    job = {"worlds": 8, "arguments": SENSED, "device": "cpu", **changes}
     return train_agent(scenario, agent, steps=steps, folder=folder, curriculum=curriculum, **job)
 
 
@@ -48,6 +48,8 @@ def table(folder):
 
 
 def weights(agent):
+    if hasattr(agent, "table"):
+        return {"table": agent.table.copy()}
     return {name: tensor.numpy().copy() for name, tensor in agent.policy.state_dict().items()}
 
 
@@ -57,8 +59,8 @@ def same(one, other):
 
 @pytest.mark.parametrize("agent", ["mappo", "ppo", "dqn"])
 def test_a_stage_opens_when_validation_levels_are_solved_and_not_before(agent, tmp_path):
-    config = {"mappo": SMALL, "ppo": SMALL, "dqn": {"net_arch": [16], "learning_starts": 64}}
-    trained(tmp_path / "run", 512, rules(EASY, HOPELESS), agent, config=config.get(agent, {}))
+    config = {"net_arch": [16], "learning_starts": 64} if agent == "dqn" else SMALL
+    trained(tmp_path / "run", 512, rules(EASY, HOPELESS), agent, config=config)
     found = table(tmp_path / "run")
     assert found[0][1:] == (1, 1.0, 2)
     assert len(found) > 1
@@ -123,9 +125,8 @@ def test_worlds_that_are_remade_are_an_end_of_time_for_whoever_steps_them():
     with_seeds.close()
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_worlds_that_would_show_something_else_stay_as_they_are(workers):
-    rows = Rows(MIXED, 2, workers=workers, sensors=["proprioception"])
+def test_worlds_that_would_show_something_else_stay_as_they_are():
+    rows = Rows(MIXED, 2, workers=2, sensors=["proprioception"])
     rows.seed(0)
     before = {key: array.copy() for key, array in rows.reset().items()}
     with pytest.raises(ArgumentError, match=r"actions would be others: Discrete\("):
@@ -145,9 +146,9 @@ def test_the_same_seed_gives_the_same_bits_with_workers_too(tmp_path):
 
 
 def test_the_rollout_that_is_played_ahead_makes_no_difference_from_run_to_run(tmp_path):
-    config = {**SMALL, "overlap": True}
-    asked = rules(EASY, HOPELESS)
-    one, two = (trained(tmp_path / f"{n}", 512, asked, config=config) for n in (1, 2))
+    config = {**SMALL, "rollout": 128, "overlap": True}
+    asked = rules(EASY, HOPELESS, every=128)
+    one, two = (trained(tmp_path / f"{n}", 384, asked, "mappo", config=config) for n in (1, 2))
     assert same(weights(one.agent), weights(two.agent))
     assert table(tmp_path / "1") == table(tmp_path / "2")
 
