@@ -33,6 +33,7 @@ __all__ = [
 # of 13 units can still be read.
 WIDTH: Final = 440
 _CURVE_HEIGHT: Final = 300
+_NOTE: Final = 19
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 14, 46
 _ROW: Final = 58
 _TITLE: Final = 18
@@ -143,18 +144,25 @@ def interval_chart(estimates: Sequence[Estimate], x_title: str) -> Markup:
     return Markup("".join(parts) + "</svg>")
 
 
-def scatter_chart(marks: Sequence[Mark], x_title: str, y_title: str) -> Markup:
+def scatter_chart(
+    marks: Sequence[Mark], x_title: str, y_title: str, notes: Sequence[str] = ()
+) -> Markup:
     """Points with intervals both ways; a line joins those that ask for it, from left to right.
 
     Args:
         marks: at least one.
         x_title: what stands under the chart.
         y_title: what stands above the vertical axis.
+        notes: lines below the chart.
     """
-    height = _CURVE_HEIGHT + _TITLE
+    below = _NOTE * len(notes)
+    height = _CURVE_HEIGHT + _TITLE + below
     across = ticks(min(m.x.low for m in marks), max(m.x.high for m in marks), 4)
     up = ticks(min(m.y.low for m in marks), max(m.y.high for m in marks))
-    plane = Plane((across[0], across[-1]), (up[0], up[-1]), height, top=_TOP + _TITLE)
+    plane = Plane(
+        (across[0], across[-1]), (up[0], up[-1]), height,
+        top=_TOP + _TITLE, bottom=_BOTTOM + below,
+    )  # fmt: skip
     parts = [open_drawing(height, f"{y_title} over {x_title}"), label(8, 18, y_title, "start")]
     parts += [plane.across(y) + plane.y_label(y) for y in up]
     parts += [plane.down(x) + plane.x_label(x) for x in across]
@@ -168,7 +176,9 @@ def scatter_chart(marks: Sequence[Mark], x_title: str, y_title: str) -> Markup:
         free = all(abs(place[0] - x) > 40 or abs(place[1] - y) > 14 for x, y in named)
         named += [place] if free else []
         parts.append(_mark(plane, mark, free))
-    parts.append(label((_LEFT + WIDTH - _RIGHT) / 2, height - 8, x_title, "middle"))
+    parts.append(label((_LEFT + WIDTH - _RIGHT) / 2, height - 8 - below, x_title, "middle"))
+    for row, note in enumerate(reversed(notes)):
+        parts.append(label(8, height - 8 - _NOTE * row, note, "start"))
     return Markup("".join(parts) + "</svg>")
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from als_engine.cli.console import Column, Table, say, show, spinner
+from als_engine.cli.evaluate import ACTIONS
 from als_engine.cli.shared import MAX_EPISODES, MAX_SEED, Physics
+from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import CHOOSING
 from als_engine.options import scenario_arguments
 
@@ -36,6 +38,14 @@ Split = Annotated[
     str, typer.Option(help="Where levels come from: validation to choose weights, test to report.")
 ]
 Seed = Annotated[int, typer.Option(help="Of the first episode.", min=0, max=MAX_SEED)]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        metavar="X,Y",
+        help="Returns of the two terms that the hypervolume is measured from; by default the worst "
+        "mean of each among all points and random actions.",
+    ),
+]
 Arg = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
@@ -54,6 +64,7 @@ def pareto(
     episodes: Episodes = 50,
     split: Split = CHOOSING,
     seed: Seed = 0,
+    reference: Reference = None,
     arguments: Arg = None,
     physics: Physics = None,
     out: Out = Path("pareto"),
@@ -68,10 +79,14 @@ def pareto(
     from als_plugins.learners.pareto import pareto as run
     from als_plugins.learners.pareto_chart import front_chart
 
+    worst = _pair(reference)
     opened = open_agent(agent, on, scenario_arguments(arguments, physics=physics))
     preload(opened.arguments)
     with spinner(f"Evaluating {agent} on {opened.scenario}"):
-        front = run(opened, x, y, points=points, episodes=episodes, split=split, seed=seed)
+        front = run(
+            opened, x, y,
+            points=points, episodes=episodes, split=split, seed=seed, reference=worst,
+        )  # fmt: skip
     table, picture = out.with_name(f"{out.name}.json"), out.with_name(f"{out.name}.svg")
     write_text(table, json.dumps(front.as_dict(), indent=2, allow_nan=False) + "\n")
     write_text(picture, front_chart(front))
@@ -79,7 +94,24 @@ def pareto(
     say(f"Written: {table}, {picture}")
 
 
+def _pair(text: str | None) -> tuple[float, float] | None:
+    """The two numbers of --reference.
+
+    Raises:
+        ArgumentError: these are not two numbers.
+    """
+    if text is None:
+        return None
+    try:
+        first, second = map(float, text.split(","))
+    except ValueError:
+        raise ArgumentError(f'--reference takes two numbers X,Y, got "{text}"') from None
+    return first, second
+
+
 def _print(front: Front) -> None:
+    from als_plugins.learners.pareto_chart import interval
+
     title = f"{front.scenario}, {front.split} split, {front.episodes} episodes for each row"
     titles = (f"weight of {front.x}", f"of {front.y}", front.x, front.y, "success", "front")
     table = Table([Column(name, right=True) for name in titles], title)
@@ -94,3 +126,12 @@ def _print(front: Front) -> None:
             style="" if point.on_front else "dim",
         )
     show(table)
+    across, up = front.reference
+    say(
+        f"{front.distinct} distinct points on the front. "
+        f"Hypervolume above ({front.x} {across:.2f}, {front.y} {up:.2f}): "
+        f"front {interval(front.hypervolume)}, "
+        f"equal weights alone {interval(front.fixed_hypervolume)}."
+    )
+    say("Brackets: 95% confidence intervals, by bootstrap over episodes.", style="dim")
+    say(f"Actions: {ACTIONS[front.acting]}.", style="dim")

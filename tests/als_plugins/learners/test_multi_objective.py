@@ -204,10 +204,44 @@ def test_a_front_is_drawn_and_written(tmp_path):
     front = json.loads((tmp_path / "f.json").read_text())
     assert [point["weights"]["progress"] for point in front["points"]] == [0.0, 0.5, 1.0]
     assert any(point["on_front"] for point in front["points"])
+    # Equal weights are the middle one of three points, and dominate no more than all of them.
+    assert front["fixed"]["terms"] == front["points"][1]["terms"]
+    assert front["fixed_hypervolume"]["value"] <= front["hypervolume"]["value"]
+    assert front["hypervolume"]["low"] <= front["hypervolume"]["high"]
+    means = [
+        [each["terms"][t]["value"] for t in ("progress", "effort")] for each in front["points"]
+    ]
+    assert front["distinct"] == len(
+        np.unique(np.array(means)[non_dominated(np.array(means))], axis=0)
+    )
+    assert np.all(np.array(front["reference"]) <= np.min(means, axis=0))
+    assert front["acting"] == "sampled"
+    assert "Hypervolume above (progress " in result.out
+    assert "drawn from the agent's policy" in result.out
     picture = (tmp_path / "f.svg").read_text()
     assert picture.startswith("<svg")
+    assert "hypervolume" in picture
     assert len(re.findall(r"<circle", picture)) == 3
     assert "return of effort" in picture
+
+
+def test_hypervolumes_are_measured_from_the_point_that_is_asked_for(tmp_path):
+    trained(folder=tmp_path / "run")
+    opened = open_agent(str(tmp_path / "run"))
+    given = {"points": 2, "episodes": 2}
+    front = pareto(opened, "progress", "effort", reference=(-10.0, -20.0), **given)
+    assert front.reference == (-10.0, -20.0)
+    fixed = [front.fixed.terms[name].value for name in ("progress", "effort")]
+    assert front.fixed_hypervolume.value == pytest.approx((fixed[0] + 10) * (fixed[1] + 20))
+    # Equal weights are none of two points.
+    assert all(point.weights != front.fixed.weights for point in front.points)
+    with pytest.raises(ArgumentError, match="two finite numbers"):
+        pareto(opened, reference=(0.0, float("nan")), **given)
+    for text in ("1", "1,2,3", "a,b"):
+        refused = als("pareto", tmp_path / "run", "--reference", text)
+        assert refused.code == 2
+        assert refused.err.count("\n") == 1
+        assert "--reference takes two numbers" in refused.err
 
 
 def test_a_front_needs_weights_and_two_terms(tmp_path):
