@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 
 import numpy as np
 import pytest
 from als_command import als
 from learn_worlds import ID, MIXED, learn
+from places import ROOT
 
 from als_engine import Rows, hookimpl
 from als_engine.agents.curriculum.settings import parse
@@ -210,6 +212,20 @@ def test_a_stage_that_is_not_allowed_is_one_line(stage, words, tmp_path):
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_files_that_the_page_shows_are_curricula(tmp_path):
+    page = (ROOT / "docs" / "curriculum.md").read_text(encoding="utf-8")
+    found = []
+    for number, text in enumerate(re.findall(r"```toml\n(.*?)```", page, re.DOTALL)):
+        (tmp_path / f"{number}.toml").write_text(text, encoding="utf-8")
+        found.append(parse(tmp_path / f"{number}.toml"))
+    assert [settings.kind for settings in found] == ["plr", "rules"]
+    arguments = {"sensors": ["lesson", "proprioception"], "num_avatars": 1}
+    job = Job(scenario="ALS/Classroom-v0", steps=100, arguments=arguments, curriculum=found[1])
+    stages = Widening(found[1], job).stages
+    assert [stage.get("num_pads") for stage in stages] == [2, 3, 3, None]
+    assert [stage.get("largest") for stage in stages] == [4, 4, 8, None]
 
 
 def test_the_command_reads_its_file_and_keeps_what_it_says(tmp_path):
