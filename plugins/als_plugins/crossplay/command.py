@@ -56,7 +56,8 @@ def crossplay(
 ) -> None:
     """Play agents against one another and against scripted behaviours: a table and a figure.
 
-    Each row is an agent in the part of the scenario's first avatar, each column who has the others.
+    In the figure each row is an agent in the part of the scenario's first avatar, each column who
+    has the others; the table is turned round.
 
     Example: als crossplay runs/one runs/two random --out crossplay.png
     """
@@ -78,13 +79,11 @@ def crossplay(
     table = out.with_suffix(".json")
     write_text(table, json.dumps(matrix.as_dict(), indent=2, allow_nan=False) + "\n")
     write_matrix(matrix, out)
-    title = f"{ground.scenario}, {split} split, {episodes} episodes a cell: return of the "
-    printed = Table(
-        (ground.role, *(Column(name, right=True) for name in matrix.columns)), title + ground.role
-    )
-    for row in matrix.rows:
-        cells = [matrix.cells[row, column].returns.mean() for column in matrix.columns]
-        printed.row(row, *(f"{value:.2f}" for value in cells))
+    title = f"{ground.scenario}, {split} split, {episodes} episodes each: return as {ground.role}"
+    printed = Table(("against", *(Column(name, right=True) for name in matrix.rows)), title)
+    for column in matrix.columns:
+        cells = [matrix.cells[row, column].returns.mean() for row in matrix.rows]
+        printed.row(column, *(f"{value:.2f}" for value in cells))
     show(printed)
     say(f"Wrote {out}, {table}")
 

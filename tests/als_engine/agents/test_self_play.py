@@ -22,6 +22,7 @@ from als_engine.simulation import simulate
 ID = "ALS/Tag-v0"
 SENSED = {"sensors": ["role", "proprioception", "entities"], "action_mode": "discrete"}
 SHORT = {**SENSED, "max_episode_steps": 20}
+STEPS = 768
 SMALL = {"net_arch": [16], "batch_size": 64, "rollout": 256, "n_epochs": 1}
 
 
@@ -211,7 +212,7 @@ def test_a_member_is_the_learner_as_it_was():
 # -- trainings ------------------------------------------------------------------------------------
 
 
-def trained(steps=1_024, folder=None, agent="mappo", arguments=SHORT, config=SMALL, **changes):
+def trained(steps=STEPS, folder=None, agent="mappo", arguments=SHORT, config=SMALL, **changes):
     job = {"worlds": 8, "checkpoint_every": 256, "device": "cpu", "self_play": SelfPlay(size=3)}
     given = {**job, **changes}
     return train_agent(
@@ -243,13 +244,13 @@ def test_a_checkpoint_holds_the_pool_as_saved_agents_and_who_was_met(run):
     record = json.loads((pool / "pool.json").read_text())
     steps = [member["steps"] for member in record["members"]]
     assert steps == sorted(steps)
-    assert steps[-1] == 1_024
+    assert steps[-1] == STEPS
     assert len(steps) == 3
     for member in record["members"]:
         if member["kind"] == "past":
             _, saved = load_agent(pool / f"{member['steps']:012d}")
             assert saved.training.steps == member["steps"]
-    last = load_agent(pool / "000000001024")[0]
+    last = load_agent(pool / f"{STEPS:012d}")[0]
     assert same(weights(last), weights(load_agent(run)[0]))
     met = {role for member in record["members"] for role in member["scores"]}
     assert met == {"chaser", "evader"}
@@ -277,16 +278,16 @@ def test_a_training_is_taken_up_with_its_pool_and_in_the_same_way_every_time(run
         shutil.copytree(run, tmp_path / name)
     pool = newest(tmp_path / "other") / "pool"
     record = json.loads((pool / "pool.json").read_text())
-    record["members"] = record["members"][-1:]
+    record["members"] = [{"kind": "random", "steps": 0, "scores": {}}]
     (pool / "pool.json").write_text(json.dumps(record))
     one, two, other = (
-        resume_training(tmp_path / name, steps=1_536) for name in ("one", "two", "other")
+        resume_training(tmp_path / name, steps=STEPS + 512) for name in ("one", "two", "other")
     )
     assert same(weights(one.agent), weights(two.agent))
     # It is the pool that it goes on with.
     assert not same(weights(one.agent), weights(other.agent))
     again = json.loads((newest(tmp_path / "one") / "pool" / "pool.json").read_text())
-    assert again["members"][-1]["steps"] == 1_536
+    assert again["members"][-1]["steps"] == STEPS + 512
 
 
 @pytest.mark.parametrize(
@@ -294,14 +295,14 @@ def test_a_training_is_taken_up_with_its_pool_and_in_the_same_way_every_time(run
     [
         (lambda pool: (pool / "pool.json").write_text("{}"), "members"),
         (lambda pool: (pool / "pool.json").unlink(), "pool.json"),
-        (lambda pool: shutil.rmtree(pool / "000000001024"), "weights.safetensors"),
+        (lambda pool: shutil.rmtree(pool / f"{STEPS:012d}"), "weights.safetensors"),
     ],
 )
 def test_a_damaged_pool_is_one_line(change, words, run, tmp_path):
     shutil.copytree(run, tmp_path / "run")
     change(newest(tmp_path / "run") / "pool")
     with pytest.raises(SavedFileError, match=words) as told:
-        resume_training(tmp_path / "run", steps=2_048)
+        resume_training(tmp_path / "run", steps=2 * STEPS)
     assert "\n" not in str(told.value)
 
 
@@ -368,7 +369,7 @@ def test_rivals_stay_in_the_pool_and_come_back_with_it(run, tmp_path):
     assert members[0]["scores"].keys() == {"chaser", "evader"}
     assert same(weights(load_agent(pool / "rival-0")[0]), weights(load_agent(run)[0]))
     shutil.rmtree(tmp_path / "rival")  # A checkpoint needs no other folder.
-    resume_training(tmp_path / "run", steps=1_536)
+    resume_training(tmp_path / "run", steps=STEPS + 256)
     again = newest(tmp_path / "run") / "pool"
     assert same(weights(load_agent(again / "rival-0")[0]), weights(load_agent(run)[0]))
 
