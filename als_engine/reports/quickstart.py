@@ -48,7 +48,7 @@ def build_report(outcome: Outcome) -> Report:
     """The page's content."""
     record, found = outcome.record, outcome.found
     spec = registry.scenario(record.scenario)
-    rows = _rows(found)
+    rows = _rows(record.agent, found)
     won, verdict = judge(*(row.returns.interval for row in rows[:2]))
     took = _in_words(next(iter(outcome.seconds.values())))
     title = f"An avatar learned to play tag in {took}"
@@ -86,10 +86,10 @@ def judge(random: Interval, trained: Interval) -> tuple[bool, str]:
     return False, f"{facts} The intervals overlap: that it has learned anything is not shown."
 
 
-def _rows(found: Evaluation) -> list[Row]:
+def _rows(trained: str, found: Evaluation) -> list[Row]:
     """Random, the trained agent, and the expert where there is one."""
     yardsticks = reference(found)
-    every = [("random", "random", yardsticks.random), ("PPO", "trained", found)]
+    every = [("random", "random", yardsticks.random), (trained, "trained", found)]
     if yardsticks.expert is not None:
         every.append(("expert", "expert", yardsticks.expert))
     low = float(yardsticks.random.returns.mean())

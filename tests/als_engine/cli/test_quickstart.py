@@ -26,7 +26,7 @@ def test_it_lists_trains_evaluates_and_writes(run: tuple[Result, Path]) -> None:
     assert result.code == 0, result.err
     for spec in registry.scenarios():
         assert spec.id in result.out
-    for agent in ("PPO", "random", "expert"):
+    for agent in ("mappo", "random", "expert"):
         assert re.search(rf"^ *{agent} .*\d+\.\d\d \[", result.out, re.MULTILINE)
     assert f"Report: {out}/index.html" in result.out
     assert sorted(path.name for path in out.iterdir()) == ["agent", "index.html", "trained.gif"]
