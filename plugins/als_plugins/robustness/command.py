@@ -74,13 +74,15 @@ def robustness(
     from als_engine.physics.engines import preload
     from als_engine.reports.curves import check_figure
     from als_plugins.robustness.chart import write_figure
-    from als_plugins.robustness.trials import parse_trials, try_agent
+    from als_plugins.robustness.trials import parse_trials, trials_of, try_agent
 
     asked = parse_trials(kinds)
     if out is not None:
         check_figure(out)
     given = scenario_arguments(arguments, physics=physics)
     opened = {name: open_agent(name, on, given) for name in dict.fromkeys(agents)}
+    for each in opened.values():
+        trials_of(asked, each.agent)  # Whatever is wrong is said before anything is played.
     tried = []
     for name, each in opened.items():
         preload(each.arguments)
@@ -91,40 +93,35 @@ def robustness(
                     episodes=episodes, split=split, seed=seed, worlds=worlds, on_trial=count,
                 )
             )  # fmt: skip
-    if out is not None:
-        write_figure(tried, out)
     if as_json:
         say_json([each.as_dict() for each in tried])
-        return
-    _print(tried)
+    else:
+        _print(tried)
     if out is not None:
-        say(f"Written: {out}")
+        write_figure(tried, out)
+        if not as_json:
+            say(f"Written: {out}")
 
 
 def _print(tried: list[Robustness]) -> None:
-    first = tried[0]
-    scenarios = ", ".join(dict.fromkeys(each.scenario for each in tried))
-    title = f"{scenarios}, {first.split} split, {first.episodes} episodes for each row"
-    numbers = (Column(name, right=True, whole=True) for name in ("return", "success", "relative"))
-    table = Table(("agent", "disturbance", Column("strength", right=True), *numbers), title)
     for agent in tried:
-        for i, each in enumerate(agent.results):
+        where = f"{agent.scenario}, {agent.split} split, {agent.episodes} episodes for each row"
+        names = ("disturbance", "return", "success", "relative")
+        columns = [Column(name, right=name != names[0], whole=True) for name in names]
+        table = Table(columns, f"{agent.agent} on {where}")
+        for each in agent.results:
             success = each.found.success
             table.row(
-                agent.agent,
-                each.trial.kind,
-                each.trial.label,
+                f"{each.trial.kind} {each.trial.label}".strip(),
                 _interval(each.found.mean_return),
                 f"{success.value:.0%} [{success.low:.0%}, {success.high:.0%}]",
                 "-" if each.relative is None else _interval(each.relative),
-                ends_section=i == len(agent.results) - 1,
             )
-    show(table)
-    say("Relative: the return where random is 0 and the same agent undisturbed 1.", style="dim")
-    say("Brackets: 95% confidence intervals, by bootstrap over episodes.", style="dim")
-    for agent in tried:
+        show(table)
         for note in agent.notes:
             say(f"{agent.agent}: {note}.", style="dim")
+    say("Relative: the return where random is 0 and the same agent undisturbed 1.", style="dim")
+    say("Brackets: 95% confidence intervals, by bootstrap over episodes.", style="dim")
 
 
 def _interval(interval: Interval) -> str:

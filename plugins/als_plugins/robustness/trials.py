@@ -18,7 +18,7 @@ from als_engine.evaluation.statistics import RESAMPLES, Interval
 from als_engine.simulation import simulate
 from als_plugins.robustness.disturbed import Disturbance, Disturbed, sensors_of
 
-__all__ = ["Result", "Robustness", "Trial", "parse_trials", "try_agent"]
+__all__ = ["Result", "Robustness", "Trial", "parse_trials", "trials_of", "try_agent"]
 
 STRENGTHS: Final[Mapping[str, tuple[float, ...]]] = {
     "noise": (0.02, 0.05, 0.1, 0.2),
@@ -165,7 +165,7 @@ def _strength(kind: str, text: str) -> float:
     return value
 
 
-def _trials(asked: Mapping[str, Sequence[str]], agent: Agent) -> tuple[list[Trial], list[str]]:
+def trials_of(asked: Mapping[str, Sequence[str]], agent: Agent) -> tuple[list[Trial], list[str]]:
     """What is tried with an agent, and what cannot be.
 
     Raises:
@@ -215,7 +215,7 @@ def try_agent(
     Raises:
         ArgumentError: the agent has no such sensor, or an argument is not allowed.
     """
-    trials, notes = _trials(asked, opened.agent)
+    trials, notes = trials_of(asked, opened.agent)
     rest = _rest(opened)
     found: list[Evaluation] = []
     for trial in (Trial("none"), *trials):

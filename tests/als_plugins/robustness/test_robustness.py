@@ -193,7 +193,12 @@ def test_the_command_prints_json_and_draws_a_figure(saved, tmp_path):
     assert out.read_text().startswith("<?xml")
     printed = als(*words[:4], "--try", "delay=1")
     assert printed.code == 0, printed.err
-    assert "delay" in printed.out
+    assert "  delay 1 " in printed.out
+    assert f"{saved} on {ID}, validation split, 2 episodes" in " ".join(printed.out.split())
+    # Whatever is wrong is said before anything is played.
+    refused = als("robustness", "expert", saved, "--on", ID, "--try", "without=rgb")
+    assert refused.code == 2
+    assert 'unknown sensor of the agent "rgb"' in refused.err
 
 
 @pytest.mark.parametrize(
