@@ -36,7 +36,7 @@ def test_a_cell_is_what_an_evaluation_says(saved):
     agents, ground = open_side(names, None, SHORT)
     assert (ground.role, ground.first, ground.other_roles) == ("chaser", 1, ("evader",))
     matrix = cross_play(
-        dict(zip(names, agents, strict=True)), ground, episodes=4, split="test", seed=2
+        dict(zip(names, agents, strict=True)), ground, episodes=2, split="test", seed=2
     )
     assert matrix.rows == ("expert", saved, "random")
     held_out = {"scripted hide", "scripted zigzag", "scripted bolt"}
@@ -47,11 +47,11 @@ def test_a_cell_is_what_an_evaluation_says(saved):
         ("expert", make_agent("expert", ID, SENSED)),
         (saved, load_agent(saved)[0]),
     ):
-        alone = evaluate(agent, ID, 4, arguments=arguments, seed=2)
+        alone = evaluate(agent, ID, 2, arguments=arguments, seed=2)
         assert np.array_equal(matrix.cells[name, "scripted hide"].returns, alone.returns)
     # The expert on both sides is one expert that drives everybody.
     both = evaluate(
-        make_agent("expert", ID, SENSED), ID, 4, arguments=SENSED, observers=2, scored=1, seed=2
+        make_agent("expert", ID, SENSED), ID, 2, arguments=SENSED, observers=2, scored=1, seed=2
     )
     assert np.array_equal(matrix.cells["expert", "expert"].returns, both.returns)
     assert matrix.cells["expert", "random"].returns.mean() > both.returns.mean()
@@ -86,7 +86,7 @@ def test_the_command_writes_a_table_and_a_figure(saved, tmp_path):
     found = json.loads(out.with_suffix(".json").read_text())
     assert len(found["cells"]) == 2 * (2 + 6)
     assert found["behaviours"]["hide"] == ["test"]
-    other = als("crossplay", *words[:2], "--arg", "role=evader", *words[2:])
+    other = als("crossplay", saved, "--arg", "role=evader", *words[2:])
     assert other.code == 0, other.err
     assert json.loads(out.with_suffix(".json").read_text())["role"] == "evader"
 
