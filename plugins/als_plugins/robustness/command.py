@@ -107,14 +107,13 @@ def _print(tried: list[Robustness]) -> None:
     for agent in tried:
         where = f"{agent.scenario}, {agent.split} split, {agent.episodes} episodes for each row"
         names = ("disturbance", "return", "success", "relative")
-        columns = [Column(name, right=name != names[0], whole=True) for name in names]
+        columns = [Column(names[0]), *(Column(name, right=True, whole=True) for name in names[1:])]
         table = Table(columns, f"{agent.agent} on {where}")
         for each in agent.results:
-            success = each.found.success
             table.row(
                 f"{each.trial.kind} {each.trial.label}".strip(),
                 _interval(each.found.mean_return),
-                f"{success.value:.0%} [{success.low:.0%}, {success.high:.0%}]",
+                f"{each.found.success.value:.0%}",
                 "-" if each.relative is None else _interval(each.relative),
             )
         show(table)
