@@ -21,6 +21,7 @@ from als_plugins.learners.sb3 import SB3Learner
 from als_plugins.mappo.heads import Choices, Normal
 from als_plugins.mappo.learner import Mappo
 from als_plugins.mappo.memory import Past
+from als_plugins.mappo.network import ActorCritic
 
 __all__ = ["Decider", "Masks", "Memory"]
 
@@ -52,6 +53,11 @@ class Decider:
             raise ArgumentError(
                 f"{name} has no network to look into: `als explain` takes trained agents of the "
                 f"kinds {EXPLAINED}"
+            )
+        if isinstance(agent, Mappo) and not isinstance(agent.policy, ActorCritic):
+            raise ArgumentError(
+                f"{name} has a network for each role: `als explain` takes agents with "
+                'networks="shared"'
             )
         if isinstance(agent.action_space, MultiDiscrete):
             raise ArgumentError(

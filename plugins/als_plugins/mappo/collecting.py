@@ -19,7 +19,7 @@ from torch import Tensor
 from als_plugins.encoders.base import rows_together
 from als_plugins.learners.setup import few_threads
 from als_plugins.mappo.memory import Past
-from als_plugins.mappo.network import ActorCritic
+from als_plugins.mappo.network import Network
 from als_plugins.mappo.rollout import Rollout
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Collector:
     @torch.no_grad()
     def collect(
         self,
-        network: ActorCritic,
+        network: Network,
         rollout: Rollout,
         should_stop: Callable[[], bool],
         on_step: Callable[[int], None] = lambda steps: None,
@@ -79,7 +79,7 @@ class Collector:
 
     def _collect(
         self,
-        network: ActorCritic,
+        network: Network,
         rollout: Rollout,
         should_stop: Callable[[], bool],
         on_step: Callable[[int], None],
@@ -119,12 +119,12 @@ class Collector:
         rows.note_advantages(rollout.advantages.cpu().numpy())
         return True
 
-    def _past(self, network: ActorCritic, rollout: Rollout, step: int) -> Past | None:
+    def _past(self, network: Network, rollout: Rollout, step: int) -> Past | None:
         """What is remembered before a step; it is kept in the rollout."""
-        if network.memory is None:
-            return None
         if self._memory is None:
-            self._memory = network.memory.empty(rollout.rows)
+            self._memory = network.empty_memory(rollout.rows)
+        if self._memory is None:
+            return None
         self._memory = self._memory.masked_fill(self._begins[:, None], 0.0)
         rollout.remember(step, self._memory, self._begins)
         return Past(self._memory, self._begins[None])
@@ -146,7 +146,7 @@ class Cut(NamedTuple):
     memory: Tensor | None
 
 
-def _bootstrap(network: ActorCritic, rollout: Rollout, cut: list[Cut], gamma: float) -> None:
+def _bootstrap(network: Network, rollout: Rollout, cut: list[Cut], gamma: float) -> None:
     """Adds what would have followed the episodes whose time was up, in one go."""
     if not cut:
         return
@@ -201,12 +201,12 @@ class Rollouts(AbstractContextManager["Rollouts"]):
         self._collector, self._should_stop = collector, should_stop
         self._free = [make() for _ in range(2 if overlap else 1)]
         self._pool = ThreadPoolExecutor(1, "rollouts") if overlap else None
-        self._acting: ActorCritic | None = None
+        self._acting: Network | None = None
         self._coming: _Coming | None = None
         self._given_up = threading.Event()
 
     def next(
-        self, network: ActorCritic, on_step: Callable[[int], None] = lambda steps: None
+        self, network: Network, on_step: Callable[[int], None] = lambda steps: None
     ) -> Rollout | None:
         """The rollout that was begun, or one that is played now; None where it was told to stop."""
         coming, self._coming = self._coming, None
@@ -217,7 +217,7 @@ class Rollouts(AbstractContextManager["Rollouts"]):
         filled = self._collector.collect(network, rollout, self._should_stop, on_step)
         return rollout if filled else None
 
-    def begin(self, network: ActorCritic) -> None:
+    def begin(self, network: Network) -> None:
         """Begins the next one, where that overlaps; the weights may change from now on."""
         if self._pool is None:
             return
@@ -227,9 +227,9 @@ class Rollouts(AbstractContextManager["Rollouts"]):
         rollout = self._free.pop()
         self._coming = _Coming(rollout, self._pool.submit(self._play, self._acting, rollout))
 
-    def _play(self, network: ActorCritic, rollout: Rollout) -> bool:
+    def _play(self, network: Network, rollout: Rollout) -> bool:
         # How many threads torch computes with is a matter of each thread.
-        with few_threads(network.encoder.observation_space):
+        with few_threads(network.observation_space):
             return self._collector.collect(network, rollout, self._stops)
 
     def _stops(self) -> bool:

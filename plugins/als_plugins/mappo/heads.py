@@ -21,7 +21,16 @@ from torch.nn.functional import log_softmax
 
 from als_engine.errors import ArgumentError
 
-__all__ = ["ChoiceHead", "Choices", "Distribution", "Head", "Normal", "NormalHead", "make_head"]
+__all__ = [
+    "ChoiceHead",
+    "Choices",
+    "Distribution",
+    "Head",
+    "Normal",
+    "NormalHead",
+    "make_head",
+    "picked",
+]
 
 _IMPOSSIBLE: Final = -1e9
 """The logit of an action that is ruled out; infinite ones would give NaN where all are."""
@@ -58,7 +67,7 @@ class Choices(Distribution):
     def __init__(self, logits: Tensor, sizes: tuple[int, ...], single: bool) -> None:
         """Splits logits, (rows, sum of sizes), into their choices."""
         self.logs = [log_softmax(part, dim=1) for part in torch.split(logits, list(sizes), dim=1)]
-        self._single = single
+        self._sizes, self._single = sizes, single
 
     def sample(self, draws: torch.Generator | None = None) -> Tensor:
         """(rows,) or (rows, choices)."""
@@ -69,6 +78,12 @@ class Choices(Distribution):
     def best(self) -> Tensor:
         """(rows,) or (rows, choices)."""
         return self._stacked([log.argmax(dim=1) for log in self.logs])
+
+    def at(self, role: Tensor, others: Sequence[Choices]) -> Choices:
+        """In each row that of the network with its number, this one first; see `picked`."""
+        logs = torch.stack([torch.cat(each.logs, 1) for each in (self, *others)])
+        found = logs[role, torch.arange(len(role), device=role.device)]
+        return Choices(found, self._sizes, self._single)
 
     def _stacked(self, parts: list[Tensor]) -> Tensor:
         return parts[0] if self._single else torch.stack(parts, dim=1)
@@ -93,7 +108,7 @@ class Normal(Distribution):
     """Independent normal distributions; what is drawn may lie outside the action space.
 
     Attributes:
-        mean: (rows, numbers). deviation: (numbers,).
+        mean: (rows, numbers). deviation: (numbers,), or (rows, numbers) where rows differ.
     """
 
     def __init__(self, mean: Tensor, log_deviation: Tensor, shape: tuple[int, ...]) -> None:
@@ -118,8 +133,29 @@ class Normal(Distribution):
 
     def entropy(self) -> Tensor:
         """(rows,)."""
-        each = (0.5 + _HALF_LOG_TWO_PI + self._log).sum()
+        each = (0.5 + _HALF_LOG_TWO_PI + self._log).sum(dim=-1)
         return each.expand(len(self.mean))
+
+    def at(self, role: Tensor, others: Sequence[Normal]) -> Normal:
+        """In each row that of the network with its number, this one first; see `picked`."""
+        every = (self, *others)
+        rows = torch.arange(len(role), device=role.device)
+        mean = torch.stack([each.mean for each in every])[role, rows]
+        return Normal(mean, torch.stack([each._log for each in every])[role], self._shape)
+
+
+def picked(found: Sequence[Distribution], role: Tensor) -> Distribution:
+    """Of what several networks would do, what each row takes.
+
+    Args:
+        found: of each network, in the same rows.
+        role: (rows,), the number of the network that a row takes.
+    """
+    first, *others = found
+    if isinstance(first, Choices):
+        return first.at(role, cast("list[Choices]", others))
+    assert isinstance(first, Normal)
+    return first.at(role, cast("list[Normal]", others))
 
 
 class Head(nn.Module, ABC):

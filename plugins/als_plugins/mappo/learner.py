@@ -23,15 +23,16 @@ from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS, check_memory
 from als_engine.seeding import Generators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
-from als_plugins.encoders.tuning import SHIFT, begun_encoder, moved_pictures, shifted, tuned
+from als_plugins.encoders.tuning import SHIFT, moved_pictures, shifted
 from als_plugins.learners.clock import Clock, UpdateLog
 from als_plugins.learners.network_learner import NetworkLearner, masks_apart
 from als_plugins.learners.row_wise import choose
 from als_plugins.learners.setup import adam, device, few_threads
+from als_plugins.mappo.building import build, check_imitates, check_networks
 from als_plugins.mappo.collecting import Collector, Rollouts, inside, tensors
 from als_plugins.mappo.heads import Choices, Distribution, Normal
-from als_plugins.mappo.memory import Past, make_memory
-from als_plugins.mappo.network import ActorCritic, Judgement
+from als_plugins.mappo.memory import Past
+from als_plugins.mappo.network import Judgement, Network
 from als_plugins.mappo.parameters import MappoParameters
 from als_plugins.mappo.rollout import Batch, Rollout
 from als_plugins.mappo.student import MappoStudent
@@ -59,6 +60,7 @@ class Mappo(NetworkLearner):
     shapes: ClassVar[tuple[str, ...]] = (
         *NetworkLearner.shapes,
         "critic",
+        "networks",
         "memory",
         "memory_size",
         "memory_steps",
@@ -73,16 +75,15 @@ class Mappo(NetworkLearner):
         """Checks the hyperparameters; the network is built when it is first needed.
 
         Raises:
-            ArgumentError: as `NetworkLearner`; there is no picture to move, or no such sensor for
-                the critic, none is left for the actor, or a memory shall learn from demonstrations.
+            ArgumentError: as `NetworkLearner`; there is no picture to move, no such sensor for the
+                critic, none left for the actor, or no such network.
         """
         super().__init__(observation_space, action_space, **hyperparameters)
         self.reads_masks = self.parameters.use_masks
-        if self.parameters.imitate or self.parameters.demonstrations:
-            self._check_memory()
         self._pictures = moved_pictures(observation_space, self.parameters.augment)
         self._actor_space = _without(observation_space, self.parameters.critic)
-        self._policy: ActorCritic | None = None
+        check_networks(self.parameters, self._actor_space)
+        self._policy: Network | None = None
         self._optimizer: torch.optim.Optimizer | None = None
         self._guidance: Guidance | None = None
         self._judges: Callable[..., Judgement] | None = None
@@ -90,7 +91,7 @@ class Mappo(NetworkLearner):
         self._draws: torch.Generator | None = None
 
     @property
-    def policy(self) -> ActorCritic:
+    def policy(self) -> Network:
         """The network."""
         if self._policy is None:
             with Generators(spread("weights", 0)):
@@ -104,38 +105,20 @@ class Mappo(NetworkLearner):
 
     def student(self) -> Student:
         """See `NetworkLearner.student`."""
-        self._check_memory()
+        check_imitates(self.parameters)
         return MappoStudent(self)
-
-    def _check_memory(self) -> None:
-        if self.parameters.memory != "none":
-            raise ArgumentError(
-                f'memory="{self.parameters.memory}" cannot learn from demonstrations, which are '
-                'learnt one step at a time: use memory="none"'
-            )
 
     def network_space(self) -> gymnasium.spaces.Dict:
         """What the actor reads: all but the critic's own sensors."""
         return self._actor_space
 
-    def _build(self) -> ActorCritic:
-        parameters = self.parameters
-        kind, config = parameters.encoder, parameters.encoder_config
-        encoder = begun_encoder(self._actor_space, kind, config, self._pretrained)
-        encoder = tuned(encoder, parameters.tuning, parameters.lora_rank)
-        afresh = self._pretrained is None and parameters.tuning == "full"
-        critic = begun_encoder(self.observation_space, kind, config) if parameters.critic else None
-        memory = make_memory(
-            parameters.memory, encoder.features, parameters.memory_size, parameters.memory_steps
-        )
-        return ActorCritic(
-            encoder,
+    def _build(self) -> Network:
+        return build(
+            self.parameters,
+            self._actor_space,
+            self.observation_space,
             self.action_space,
-            parameters.net_arch,
-            afresh,
-            critic,
-            memory,
-            parameters.bfloat16,
+            self._pretrained,
         )
 
     # -- acting -----------------------------------------------------------------------------------
@@ -312,8 +295,8 @@ class Mappo(NetworkLearner):
         )
 
     def _memory_shape(self) -> tuple[int, int] | None:
-        memory = self.policy.memory
-        return None if memory is None else memory.shape
+        empty = self.policy.empty_memory(1)
+        return None if empty is None else (len(empty), empty.shape[2])
 
     def _adam(self) -> torch.optim.Optimizer:
         return adam(self.policy, self.parameters.learning_rate, self.parameters.weight_decay)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from als_plugins.encoders.base import Encoder
 from als_plugins.mappo.heads import Distribution, make_head
 from als_plugins.mappo.memory import Memory, Past
 
-__all__ = ["ActorCritic", "Judgement", "Scale"]
+__all__ = ["ActorCritic", "Judgement", "Network", "Scale"]
 
 
 class Judgement(NamedTuple):
@@ -31,8 +32,56 @@ class Judgement(NamedTuple):
     memory: Tensor | None
 
 
-class ActorCritic(nn.Module):
+class Network(nn.Module, ABC):
     """What to do, and what is to be expected.
+
+    Attributes:
+        scale: of the returns that the critic learns.
+    """
+
+    scale: Scale
+
+    @property
+    @abstractmethod
+    def observation_space(self) -> gymnasium.spaces.Dict:
+        """What the actor reads."""
+
+    @abstractmethod
+    def forward(
+        self,
+        observation: Mapping[str, Tensor],
+        masks: Tensor | None = None,
+        past: Past | None = None,
+    ) -> Judgement:
+        """What to do, what is to be expected, and what is remembered.
+
+        Args:
+            observation: key to (rows, ...); with a memory, to steps that follow one another,
+                (steps times rows, ...).
+            masks: (rows, n) bool, which choices are possible; None where all are.
+            past: what was remembered before.
+        """
+
+    @abstractmethod
+    def act(
+        self,
+        observation: Mapping[str, Tensor],
+        masks: Tensor | None = None,
+        past: Past | None = None,
+    ) -> tuple[Distribution, Tensor | None]:
+        """What to do, and what is remembered; without the critic. Arguments as `forward`."""
+
+    @abstractmethod
+    def value(self, observation: Mapping[str, Tensor], past: Past | None = None) -> Tensor:
+        """The return that is expected, (rows,), from observations of (rows, ...) by key."""
+
+    @abstractmethod
+    def empty_memory(self, rows: int) -> Tensor | None:
+        """What is remembered before anything was seen, (layers, rows, size); None without one."""
+
+
+class ActorCritic(Network):
+    """A network in which actor and critic share an encoder, unless the critic sees more.
 
     Attributes:
         encoder: from the observation to features; the actor reads it.
@@ -84,20 +133,18 @@ class ActorCritic(nn.Module):
         ):
             _orthogonal(part, gain)
 
+    @property
+    def observation_space(self) -> gymnasium.spaces.Dict:
+        """See `Network.observation_space`."""
+        return self.encoder.observation_space
+
     def forward(
         self,
         observation: Mapping[str, Tensor],
         masks: Tensor | None = None,
         past: Past | None = None,
     ) -> Judgement:
-        """What to do, what is to be expected, and what is remembered.
-
-        Args:
-            observation: key to (rows, ...); with a memory, to steps that follow one another,
-                (steps times rows, ...).
-            masks: (rows, n) bool, which choices are possible; None where all are.
-            past: what was remembered before.
-        """
+        """See `Network.forward`."""
         features, after = self._features(observation, past)
         judged = features if self.critic_encoder is None else self._judged(observation)
         return Judgement(self._policy(features, masks), self._value(judged), after)
@@ -115,15 +162,19 @@ class ActorCritic(nn.Module):
         masks: Tensor | None = None,
         past: Past | None = None,
     ) -> tuple[Distribution, Tensor | None]:
-        """What to do, and what is remembered; without the critic. Arguments as `forward`."""
+        """See `Network.act`."""
         features, after = self._features(observation, past)
         return self._policy(features, masks), after
 
     def value(self, observation: Mapping[str, Tensor], past: Past | None = None) -> Tensor:
-        """The return that is expected, (rows,), from observations of (rows, ...) by key."""
+        """See `Network.value`."""
         if self.critic_encoder is not None:
             return self.scale.back(self._value(self._judged(observation)))
         return self.scale.back(self._value(self._features(observation, past)[0]))
+
+    def empty_memory(self, rows: int) -> Tensor | None:
+        """See `Network.empty_memory`."""
+        return None if self.memory is None else self.memory.empty(rows)
 
     def _features(
         self, observation: Mapping[str, Tensor], past: Past | None

@@ -32,6 +32,8 @@ class MappoParameters(PPOParameters):
         normalise_value: whether the critic learns returns of mean 0 and deviation 1.
         normalise_advantage: whether each batch's advantages have mean 0 and deviation 1.
         clip_value: how far a batch may move a value, in the critic's own scale; None for any way.
+        networks: "shared" by all rows, or one for each "role"; for the latter the sensor `role`
+            says which role a row has.
         memory: what is remembered of an episode: nothing, what a GRU keeps ("gru"), or the last
             steps, which attention looks back at ("attention").
         memory_size: of a GRU's state.
@@ -60,6 +62,7 @@ class MappoParameters(PPOParameters):
     normalise_value: bool = True
     normalise_advantage: bool = True
     clip_value: Annotated[float, Field(gt=0.0, le=1e6)] | None = None
+    networks: Literal["shared", "role"] = "shared"
     memory: Literal["none", "gru", "attention"] = "none"
     memory_size: Annotated[int, Field(ge=1, le=1_024)] = 128
     memory_steps: Annotated[int, Field(ge=2, le=256)] = 16

@@ -12,7 +12,7 @@ from als_engine.agents.agent import Observation
 from als_plugins.encoders.base import rows_together
 from als_plugins.learners.student import Student
 from als_plugins.mappo.heads import Distribution, Normal, NormalHead
-from als_plugins.mappo.network import Scale
+from als_plugins.mappo.network import ActorCritic, Scale
 
 if TYPE_CHECKING:
     from als_plugins.mappo.learner import Mappo
@@ -74,7 +74,8 @@ class MappoStudent(Student):
         return self.learner.inside(policy.sample())
 
     def _normal(self) -> tuple[Tensor, Tensor] | None:
-        head = self.learner.policy.head
+        policy = self.learner.policy
+        head = policy.head if isinstance(policy, ActorCritic) else None
         if not isinstance(head, NormalHead) or not isinstance(self._judged, Normal):
             return None
         return head.log_deviation, self._judged.mean
