@@ -9,13 +9,13 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from als_engine.sensors.base import Sensor, Setup
+from als_engine.sensors.base import Setup, WorldwiseSensor
 
 if TYPE_CHECKING:
     from als_engine.world.state import WorldState
 
 
-class Role(Sensor):
+class Role(WorldwiseSensor):
     """Which role the avatar has, float32 (roles,): 1 for its own, 0 for the others.
 
     The roles are all that there are in the scenario, in alphabetical order.
@@ -36,6 +36,8 @@ class Role(Sensor):
         """One avatar's space."""
         return {"role": gymnasium.spaces.Box(0.0, 1.0, self._rows.shape[1:], np.float32)}
 
-    def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
-        """Fills `role`, (worlds, observers, roles)."""
-        out["role"][:] = self._rows
+    def read_some(
+        self, state: WorldState, out: Mapping[str, NDArray[Any]], worlds: NDArray[np.intp]
+    ) -> None:
+        """Fills `role`, (worlds, observers, roles), of some worlds."""
+        out["role"][worlds] = self._rows

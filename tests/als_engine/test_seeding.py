@@ -62,6 +62,17 @@ COMMANDS = {
         64, "--out", "{out}",
     ),
     "pareto": ("pareto", "{trader}", "--points", 2, "--episodes", 8, "--out", "{out}"),
+    "robustness": (
+        "robustness", "{agent}", "--try", "drop=0.5", "--episodes", 8, "--out", "{out}.svg"
+    ),
+    "crossplay": (
+        "crossplay", "random", "--on", ID, "--episodes", 4, *SHORT, "--arg", "num_avatars=2",
+        "--out", "{out}.svg",
+    ),
+    "exploit": (
+        "exploit", "random", "--on", ID, "--steps", 128, "--worlds", 4, "--episodes", 4, *SHORT,
+        "--arg", "num_avatars=2", *TINY, "--out", "{out}",
+    ),
     "quickstart": (
         "quickstart", "--steps", 64, "--worlds", 4, "--episodes", 2, "--out", "{out}"
     ),
