@@ -96,7 +96,7 @@ def test_it_solves_what_cannot_be_solved_without(kind, solves):
     quick = {"learning_rate": 1e-2, "gamma": 0.9, "batch_size": 256, "memory_steps": 8}
     played = evaluate(trained(kind, 8_000, **quick).agent, ID, 8).returns.mean()
     # Of 40; whoever does not remember has 0 on average.
-    assert played > 12.0 if solves else played < 5.0
+    assert played > 8.0 if solves else played < 5.0
 
 
 @KINDS
