@@ -82,6 +82,7 @@ def train_all(names: list[str], seeds: int) -> None:
 
 def train(name: str, seed: int, show: Any) -> dict[str, Any]:
     """One training and its evaluation on held-out levels."""
+    from als_engine.agents.saving import versions
     from als_engine.agents.training import train_agent
     from als_engine.evaluation.protocol import evaluate
 
@@ -110,7 +111,7 @@ def train(name: str, seed: int, show: Any) -> dict[str, Any]:
         "seconds": round(trained.seconds, 1),
         "return": round(float(played.returns.mean()), 4),
         "success": round(float(played.metrics["success"].mean()), 4),
-        "versions": trained.record.versions,
+        "versions": versions(),
     }
 
 

@@ -246,7 +246,7 @@ def _values(code: CodeType, names: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 class _Uncollected(event.Listener):
     """Rests the garbage collector: what a compilation makes stays until the compilation ends.
 
-    Looking through it again and again took an eighth of the whole time.
+    The collector would look through it again and again.
     """
 
     def __init__(self) -> None:

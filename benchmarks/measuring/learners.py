@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import statistics
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from measuring.timing import Measure, compared, in_turns, micro, seconds
+from measuring.timing import Measure, Stopwatch, compared, in_turns, micro, seconds
 
 TAG_ID = "ALS/Tag-v0"
 LEARNER: dict[str, Any] = {
@@ -100,23 +101,13 @@ def overlapping(repeats: int) -> list[Measure]:
     arguments = {**TAG, "sensors": ["entities", "proprioception"], "physics": "mujoco"}
     config = {**LEARNER, "encoder": "mlp", "rollout": STEPS, "n_epochs": 2}
     steps = 6 * STEPS
-    played: list[float] = []
-    collect = Collector.collect
-
-    def timed(*given: Any, **named: Any) -> bool:
-        began = time.perf_counter()
-        try:
-            return collect(*given, **named)
-        finally:
-            played.append(time.perf_counter() - began)
+    played = 0.0
 
     def alone() -> None:
-        played.clear()
-        Collector.collect = timed  # type: ignore[method-assign]
-        try:
+        nonlocal played
+        with watching(Collector, "collect") as watch:
             _train("mappo", arguments, config, steps)
-        finally:
-            Collector.collect = collect  # type: ignore[method-assign]
+        played = watch.spent
 
     hidden, shown = [], []
     overlap = partial(_train, "mappo", arguments, {**config, "overlap": True}, steps)
@@ -126,11 +117,10 @@ def overlapping(repeats: int) -> list[Measure]:
         one = seconds(alone)
         two = seconds(overlap)
         # The first rollout and the last update have nothing beside them.
-        part = 1.0 - 1.0 / len(played)
-        playing = sum(played)
-        shorter = part * min(playing, one - playing)
+        part = 1.0 - STEPS / steps
+        shorter = part * min(played, one - played)
         hidden.append((one - two) / shorter)
-        shown.append((playing, one - playing, two))
+        shown.append((played, one - played, two))
     playing, updating, both = map(statistics.median, zip(*shown, strict=True))
     return [
         Measure(
@@ -142,34 +132,34 @@ def overlapping(repeats: int) -> list[Measure]:
     ]
 
 
+@contextmanager
+def watching(kind: type, name: str) -> Iterator[Stopwatch]:
+    """Inside, the time that a method takes is added up, in all objects of a class."""
+    method = getattr(kind, name)
+    watch = Stopwatch(method)
+    setattr(kind, name, lambda *given: watch(*given))
+    try:
+        yield watch
+    finally:
+        setattr(kind, name, method)
+
+
 def imitating(repeats: int, steps: int = 8_192) -> list[Measure]:
-    """`als imitate` in Vocabulary against forward and backward of its network alone."""
+    """The part of the time of `als imitate` in Vocabulary that its gradient steps take."""
     from als_plugins.imitation.imitate import imitate
     from als_plugins.imitation.imitation import Imitation
 
     arguments = {"sensors": ["entities", "text", "proprioception"], "action_mode": "continuous"}
     config = {"encoder": "attention", "passes": 8.0}
-    spent = [0.0]
-    update = Imitation._update
-
-    def watched(self: Imitation, batch: Any) -> None:
-        began = time.perf_counter()
-        update(self, batch)
-        spent[0] += time.perf_counter() - began
-
     shares, whole = [], []
-    Imitation._update = watched  # type: ignore[method-assign]
-    try:
-        for seed in range(max(2, repeats // 10)):
-            spent[0] = 0.0
-            work = partial(
-                imitate, "ALS/Vocabulary-v0", steps=steps, seed=seed, arguments=arguments,
-                config=config,
-            )  # fmt: skip
+    for seed in range(max(2, repeats // 10)):
+        work = partial(
+            imitate, "ALS/Vocabulary-v0", steps=steps, seed=seed, arguments=arguments,
+            config=config,
+        )  # fmt: skip
+        with watching(Imitation, "_update") as watch:
             whole.append(seconds(work))
-            shares.append(spent[0] / whole[-1])
-    finally:
-        Imitation._update = update  # type: ignore[method-assign]
+        shares.append(watch.spent / whole[-1])
     return [
         Measure(
             "share of gradient steps in the time of als imitate, attention",

@@ -64,7 +64,7 @@ def adam(network: torch.nn.Module, rate: float, decay: float) -> torch.optim.Opt
     weights = [each for each in network.parameters() if each.requires_grad]
     if decay:
         return torch.optim.AdamW(weights, rate, eps=1e-5, weight_decay=decay, fused=True)
-    return torch.optim.Adam(weights, rate, eps=1e-5, fused=True)  # A tenth of a small step's time.
+    return torch.optim.Adam(weights, rate, eps=1e-5, fused=True)  # One kernel.
 
 
 @contextmanager

@@ -76,9 +76,8 @@ def build(
     if parameters.networks == "role":
         roles = actor.spaces[ROLE].shape
         assert roles is not None
-        return RoleNetworks(
-            [_one(parameters, _beside(actor), critic, actions, pretrained) for _ in range(*roles)]
-        )
+        spaces = _beside(actor), _beside(critic)
+        return RoleNetworks([_one(parameters, *spaces, actions, pretrained) for _ in range(*roles)])
     return _one(parameters, actor, critic, actions, pretrained)
 
 

@@ -125,7 +125,6 @@ class Collector:
             self._memory = network.empty_memory(rollout.rows)
         if self._memory is None:
             return None
-        self._memory = self._memory.masked_fill(self._begins[:, None], 0.0)
         rollout.remember(step, self._memory, self._begins)
         return Past(self._memory, self._begins[None])
 

@@ -18,7 +18,8 @@ class Past(NamedTuple):
     """What was remembered before some steps that follow one another.
 
     Attributes:
-        state: (layers, rows, size), before the first of them; zeros where an episode begins.
+        state: (layers, rows, size), before the first of them; where an episode begins with it,
+            whatever was left of the one before.
         begins: (steps, rows) bool, with which of them an episode begins.
     """
 
@@ -150,9 +151,9 @@ class AttentionMemory(Memory):
 
 
 def _outwards(size: int, features: int) -> nn.Linear:
-    """From what is remembered to what is added; as PPO begins its layers, what counts for learning.
+    """From what is remembered to what is added, begun as PPO begins its layers.
 
-    With torch's own beginning, a third of it, attention learnt in one of three trainings.
+    Torch's own beginning is smaller, and what is remembered is then learnt from later.
     """
     layer = nn.Linear(size, features)
     nn.init.orthogonal_(layer.weight, math.sqrt(2.0))

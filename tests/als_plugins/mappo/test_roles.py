@@ -59,9 +59,11 @@ def test_a_row_takes_what_the_network_of_its_role_says_and_teaches_no_other(mode
     assert sum(each.grad is not None and each.grad.any() for each in second.parameters()) > 4
 
 
-@pytest.mark.parametrize("memory", ["none", "gru"])
-def test_it_trains_comes_back_and_goes_on(memory, tmp_path):
-    config = {**ROLES, "memory": memory, "memory_steps": 4, "overlap": True}
+@pytest.mark.parametrize(
+    "changes", [{"overlap": True}, {"memory": "gru", "memory_steps": 4}, {"critic": ["entities"]}]
+)
+def test_it_trains_comes_back_and_goes_on(changes, tmp_path):
+    config = {**ROLES, **changes}
     job = {"worlds": 4, "observers": 2, "arguments": arguments("continuous"), "device": "cpu"}
     run = tmp_path / "run"
     done = train_agent(TAG, "mappo", steps=1_024, folder=run, config=config, **job)
