@@ -104,7 +104,7 @@ class AttentionEncoder(Encoder):
         """(rows, features); a sensor that is missing has no tokens."""
         # Words and things that no row has cost time. Where a row must be the same to the last bit
         # whatever the others are, every batch is of one size.
-        x, there, spans = self._embed(observation, whole=not self.training and self.row_wise)
+        x, there, spans = self._embed(observation, whole=self.rows_apart)
         present = self._dropped(there, spans)
         summary = self._sum_up(x, present, spans)
         read = self._read(x, present, summary)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
 
-__all__ = ["Encoder", "Observation", "Statistic", "Tokens", "rows_together"]
+__all__ = ["Encoder", "Observation", "RowWise", "Statistic", "Tokens", "rows_together"]
 
 Observation = Mapping[str, Tensor]
 
@@ -51,7 +51,26 @@ class Statistic:
     std: NDArray[np.float64]
 
 
-class Encoder(nn.Module):
+class RowWise(nn.Module):
+    """A network that can be faster where a row's result may depend on the others in its last bits.
+
+    Attributes:
+        row_wise: whether a row's result must be the same to the last bit whatever the other rows
+            are, where the network is not trained.
+    """
+
+    row_wise: bool = True
+
+    @property
+    def rows_apart(self) -> bool:
+        """Whether each row has to be read as if it were alone.
+
+        A compiled network's rows are, too: its sizes must not depend on what is in them.
+        """
+        return (self.row_wise and not self.training) or torch.compiler.is_compiling()
+
+
+class Encoder(RowWise):
     """A network from an observation to features.
 
     Attributes:
@@ -60,13 +79,10 @@ class Encoder(nn.Module):
         features: the length of the feature vector.
         orthogonal: whether a learner that starts from scratch may initialise the layers in its own
             way, as SB3's PPO does; False keeps the encoder's.
-        row_wise: whether a row's features must be the same to the last bit whatever the other rows
-            are, where the encoder is not trained. Without it some encoders are faster.
     """
 
     orthogonal: ClassVar[bool] = False
     features: int
-    row_wise: bool = True
 
     def __init__(self, observation_space: gymnasium.spaces.Dict, **config: Any) -> None:
         """Keeps space and configuration; a subclass sets `features`.
@@ -121,11 +137,11 @@ class Encoder(nn.Module):
 @contextmanager
 def rows_together(network: nn.Module) -> Iterator[None]:
     """Inside, what a network's encoders make of a row may depend on the others in its last bits."""
-    encoders = [part for part in network.modules() if isinstance(part, Encoder)]
-    for encoder in encoders:
-        encoder.row_wise = False
+    parts = [part for part in network.modules() if isinstance(part, RowWise)]
+    for part in parts:
+        part.row_wise = False
     try:
         yield
     finally:
-        for encoder in encoders:
-            encoder.row_wise = True
+        for part in parts:
+            part.row_wise = True

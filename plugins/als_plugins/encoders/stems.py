@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
 from als_engine.sensors.base import is_table
-from als_plugins.encoders.base import Observation, Statistic
+from als_plugins.encoders.base import Observation, RowWise, Statistic
 
 __all__ = [
     "Form",
@@ -126,24 +126,55 @@ class Picture(Stem):
         return cast("Tensor", self.net(self.planes(x)))
 
 
-class Things(Stem):
+class Things(Stem, RowWise):
     """Every thing by itself, then the largest of each feature over the things that are present."""
 
     def __init__(self, space: Box) -> None:
         super().__init__()
         self.net = nn.Sequential(
             nn.Linear(space.shape[1], SET_FEATURES),
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Linear(SET_FEATURES, SET_FEATURES),
-            nn.ReLU(),
         )
         self.size = SET_FEATURES
 
     def forward(self, x: Tensor) -> Tensor:
         """From (rows, things, columns)."""
-        # Features are at least 0, so an absent thing never is the largest.
-        features: Tensor = self.net(x.float()) * (x[..., :1] > 0.5)
-        return features.amax(dim=1)
+        present = x[..., :1] > 0.5
+        if not self.rows_apart:  # Places in the table that no row uses cost time.
+            used = present.any(0)[:, 0].nonzero()
+            last = int(used[-1]) + 1 if len(used) else 1
+            x, present = x[:, :last], present[:, :last]
+        features = self.net(x.float())
+        return _largest(features, present.to(features.dtype))
+
+
+class _Largest(torch.autograd.Function):
+    """The largest of each feature over the things that are present, and at least 0.
+
+    As `(features * present).relu().amax(1)`, in a third of its passes over all features.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, present: Tensor) -> Tensor:
+        """From (rows, things, size), and (rows, things, 1) of 0 and 1 in the same dtype."""
+        features = features * present
+        largest = features.amax(1).clamp_(min=0.0)
+        ctx.save_for_backward(features, largest)
+        return largest
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        """To the largest; things that share it share its gradient."""
+        features, largest = ctx.saved_tensors
+        share = torch.empty_like(features)
+        torch.eq(features, largest[:, None], out=share)  # As numbers at once.
+        each = torch.where(largest > 0.0, gradients[0] / share.sum(1), 0.0)
+        return share.mul_(each[:, None]), None
+
+
+def _largest(features: Tensor, present: Tensor) -> Tensor:
+    return cast("Tensor", _Largest.apply(features, present))  # type: ignore[no-untyped-call]
 
 
 class Words(Stem):

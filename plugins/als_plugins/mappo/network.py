@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import gymnasium
@@ -196,9 +197,10 @@ class ActorCritic(Network):
             features: Tensor = self.critic_encoder(observation)
         return features.float()
 
-    def _format(self) -> torch.autocast:
-        device = self.value_head.weight.device.type
-        return torch.autocast(device, torch.bfloat16, enabled=self._bfloat16)
+    def _format(self) -> AbstractContextManager[object]:
+        if not self._bfloat16:
+            return nullcontext()
+        return torch.autocast(self.value_head.weight.device.type, torch.bfloat16)
 
     def _policy(self, features: Tensor, masks: Tensor | None) -> Distribution:
         found: Distribution = self.head(self.actor_layers(features), masks)
@@ -244,16 +246,13 @@ class Scale(nn.Module):
         self.square.mul_(self.keeps).add_(found.square().mean() * (1.0 - self.keeps))
         self.count.mul_(self.keeps).add_(1.0 - self.keeps)
 
-    def _moments(self) -> tuple[Tensor, Tensor]:
+    def _moments(self) -> tuple[float, float]:
         """Without the bias towards where they started."""
-        known = self.count.clamp(min=1e-9)
-        mean = self.mean / known
-        variance = (self.square / known - mean.square()).clamp(min=1e-4)
-        unknown = self.count == 0
-        return (
-            torch.where(unknown, 0.0, mean).float(),
-            torch.where(unknown, 1.0, variance.sqrt()).float(),
-        )
+        count = float(self.count)
+        if count == 0.0:
+            return 0.0, 1.0
+        mean = float(self.mean) / count
+        return mean, math.sqrt(max(float(self.square) / count - mean * mean, 1e-4))
 
     def scaled(self, returns: Tensor) -> Tensor:
         """Returns in the critic's scale."""

@@ -150,6 +150,7 @@ class Rollout:
         """All transitions once, in random order; the last batch may be smaller."""
         order = torch.randperm(self.size // self.together, device=self.device)
         flat = {key: kept.flatten(0, 1) for key, kept in self._observations.items()}
+        masks = None if self._masks is None else self._masks.flatten(0, 1)
         for sequences in torch.split(order, max(1, size // self.together)):
             chosen, past = sequences, None
             if self.memories is not None:
@@ -159,11 +160,11 @@ class Rollout:
                 begins = self.begins.flatten()[chosen].view(self.together, -1)
                 past = Past(self.memories[number, :, row].transpose(0, 1), begins)
             yield Batch(
-                {key: kept[chosen] for key, kept in flat.items()},
-                None if self._masks is None else self._masks.flatten(0, 1)[chosen],
+                {key: kept.index_select(0, chosen) for key, kept in flat.items()},
+                None if masks is None else masks.index_select(0, chosen),
                 past,
                 *(
-                    kept.flatten(0, 1)[chosen]
+                    kept.flatten(0, 1).index_select(0, chosen)
                     for kept in (
                         self.actions, self.log_probs, self.values, self.advantages, self.returns
                     )
