@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.base import Statistic
-from als_plugins.encoders.stems import Form, Numbers, Planes, form_of
+from als_plugins.encoders.stems import Form, Numbers, Planes, form_of, largest
 
 __all__ = ["Embedding", "Patches", "embedding_of", "waves"]
 
@@ -167,8 +167,7 @@ class ThingTokens(Embedding):
 
     def in_short(self, tokens: Tensor, present: Tensor) -> Tensor:
         """The largest of each feature: that one such thing is there counts, not how many others."""
-        largest = tokens.masked_fill(~present, -torch.inf).amax(1)
-        return largest.masked_fill(~present.any(1), 0.0)
+        return largest(tokens, present)
 
 
 class Frames(Embedding):

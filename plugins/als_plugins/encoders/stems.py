@@ -30,6 +30,7 @@ __all__ = [
     "Things",
     "Words",
     "form_of",
+    "largest",
     "module_name",
 ]
 
@@ -145,35 +146,42 @@ class Things(Stem, RowWise):
             used = present.any(0)[:, 0].nonzero()
             last = int(used[-1]) + 1 if len(used) else 1
             x, present = x[:, :last], present[:, :last]
-        features = self.net(x.float())
-        return _largest(features, present.to(features.dtype))
+        return largest(self.net(x.float()), present).relu()
 
 
 class _Largest(torch.autograd.Function):
-    """The largest of each feature over the things that are present, and at least 0.
-
-    As `(features * present).relu().amax(1)`, in a third of its passes over all features.
-    """
+    """See `largest`."""
 
     @staticmethod
     def forward(ctx: Any, features: Tensor, present: Tensor) -> Tensor:
-        """From (rows, things, size), and (rows, things, 1) of 0 and 1 in the same dtype."""
-        features = features * present
-        largest = features.amax(1).clamp_(min=0.0)
-        ctx.save_for_backward(features, largest)
-        return largest
+        """See `largest`."""
+        there = features.masked_fill(~present, -torch.inf)
+        found = there.amax(1)
+        ctx.save_for_backward(there, found)
+        return found.masked_fill(found == -torch.inf, 0.0)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         """To the largest; things that share it share its gradient."""
-        features, largest = ctx.saved_tensors
-        share = torch.empty_like(features)
-        torch.eq(features, largest[:, None], out=share)  # As numbers at once.
-        each = torch.where(largest > 0.0, gradients[0] / share.sum(1), 0.0)
+        there, found = ctx.saved_tensors
+        share = torch.empty_like(there)
+        torch.eq(there, found[:, None], out=share)  # As numbers at once.
+        each = (gradients[0] / share.sum(1)).masked_fill(found == -torch.inf, 0.0)
         return share.mul_(each[:, None]), None
 
 
-def _largest(features: Tensor, present: Tensor) -> Tensor:
+def largest(features: Tensor, present: Tensor) -> Tensor:
+    """The largest of each feature over the things that are present; 0 where none is.
+
+    Torch's own `amax` passes three times as often over all features on its way back.
+
+    Args:
+        features: (rows, things, size).
+        present: (rows, things, 1) bool.
+
+    Returns:
+        (rows, size).
+    """
     return cast("Tensor", _Largest.apply(features, present))  # type: ignore[no-untyped-call]
 
 
