@@ -24,6 +24,10 @@ class ImitationParameters(BaseModel):
         imitation_batch: demonstrated steps in a gradient step.
         handover: the part of the imitation along which the source's share of the episodes falls
             from 1 to 0, with the method `dagger`.
+        noise: the part of the source's own steps in which something random is done instead, several
+            steps in a row (after Laskey et al. 2017). What is shown is still what the source would
+            do. Without it what is to be done often follows from how the avatar moves already, and
+            nothing else is learnt from.
         kept: demonstrated steps that are kept; None for as many as fit into 1 GiB. When there is
             no more room, new ones replace others at random.
     """
@@ -34,6 +38,7 @@ class ImitationParameters(BaseModel):
     imitation_rate: Rate = 1e-3
     imitation_batch: Annotated[int, Field(ge=2, le=100_000)] = 256
     handover: Share = 0.3
+    noise: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
     kept: Annotated[int, Field(ge=100, le=100_000_000)] | None = None
 
     def passes_for(self, steps: int) -> float:

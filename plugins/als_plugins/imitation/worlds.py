@@ -7,9 +7,10 @@ more of the episodes, so that it is shown what to do where its own mistakes lead
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import NDArray
 
 from als_engine.agents.masks import with_masks
@@ -21,7 +22,49 @@ from als_plugins.imitation.sources import Demonstrator
 if TYPE_CHECKING:
     from als_engine.envs.rows import Rows
 
-__all__ = ["Lessons"]
+__all__ = ["Lessons", "Noise"]
+
+_LONGEST: Final = 19
+"""Steps in a row of one random action, at most."""
+
+
+class Noise:
+    """Random actions in place of some, several steps in a row.
+
+    An avatar that is pushed off its way moves otherwise than it should go on: what to do has to be
+    learnt from where things are.
+    """
+
+    def __init__(self, rows: Rows, part: float, rng: np.random.Generator) -> None:
+        """Begins without any.
+
+        Args:
+            rows: whose actions they are.
+            part: of all steps, below 1.
+            rng: draws when and what.
+        """
+        self._space, self._rng = rows.action_space, rng
+        # Of the steps in which none goes on; `_LONGEST` / 2 of them follow on average.
+        self._begins = part / (1.0 - part) / ((_LONGEST + 1) / 2)
+        self._left = np.zeros(rows.num_rows, np.int64)
+        self._actions = np.zeros((rows.num_rows, *(self._space.shape or ())), self._space.dtype)
+
+    def disturbed(self, actions: NDArray[Any]) -> NDArray[Any]:
+        """Actions, (rows, ...), of which some are random."""
+        begin = (self._left == 0) & (self._rng.random(len(self._left)) < self._begins)
+        self._left[begin] = self._rng.integers(1, _LONGEST + 1, size=int(begin.sum()))
+        self._actions[begin] = self._drawn(int(begin.sum()))
+        on = self._left > 0
+        self._left[on] -= 1
+        return np.where(on.reshape(-1, *(1,) * (actions.ndim - 1)), self._actions, actions)
+
+    def _drawn(self, rows: int) -> NDArray[Any]:
+        space, shape = self._space, (rows, *(self._space.shape or ()))
+        if isinstance(space, Box):
+            return self._rng.uniform(space.low, space.high, shape)
+        assert isinstance(space, Discrete | MultiDiscrete)
+        counts = space.n if isinstance(space, Discrete) else space.nvec
+        return self._rng.integers(counts, size=shape)
 
 
 class Lessons:
@@ -58,6 +101,7 @@ class Lessons:
         self._kept = Kept(sensors, actions, max(room, rows.num_rows), self._rng)
         self._trails = Trails(rows.num_rows)
         self._students = np.zeros(rows.num_worlds, np.bool_)
+        self._noise = Noise(rows, parameters.noise, self._rng) if parameters.noise else None
 
     def run(
         self, until: int, should_stop: Callable[[], bool], after_step: Callable[[int], None]
@@ -95,10 +139,12 @@ class Lessons:
         return True
 
     def _chosen(self, shown: NDArray[Any]) -> NDArray[Any]:
-        """What is done: the student's actions where it drives."""
+        """What is done: the student's actions where it drives, at times random ones elsewhere."""
+        rows, student = self._rows, self._imitation.student
+        if self._noise is not None:
+            shown = self._noise.disturbed(shown)
         if not self._students.any():
             return shown
-        rows, student = self._rows, self._imitation.student
         seen = {key: rows.observations[key] for key in self._keys}
         drawn = student.draw(with_masks(student.learner, seen, rows.action_masks))
         theirs = np.repeat(self._students, rows.observers)

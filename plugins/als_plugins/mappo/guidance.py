@@ -51,7 +51,9 @@ def imitate_expert(
         log: where losses go.
         after_step: told how many steps there are.
     """
-    until, own = min(learner.parameters.imitate, training.steps), ImitationParameters()
+    parameters = learner.parameters
+    until = min(parameters.imitate, training.steps)
+    own = ImitationParameters(noise=parameters.imitate_noise)
     imitation = Imitation(learner.student(), optimizer, own, log, until, steps)
     expert = Demonstrator.expert_of(rows)
     learner.policy.eval()
