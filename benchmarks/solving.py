@@ -17,6 +17,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,21 @@ WORLDS = 32
 
 @dataclass(frozen=True)
 class Run:
-    """How `mappo` is trained on a scenario: environment steps, and what is not its default."""
+    """How `mappo` is trained on a scenario.
+
+    Attributes:
+        scenario: its id.
+        steps: of its worlds, over all rows.
+        config: what is not the default.
+        arguments: of the scenario, where they are not those of the suite.
+        shown: whether the expert shows what to do in all steps (`als imitate`).
+    """
 
     scenario: str
     steps: int
     config: dict[str, Any] = field(default_factory=dict)
+    arguments: dict[str, Any] = field(default_factory=dict)
+    shown: bool = False
 
 
 ATTENTION = {"encoder": "attention", "learning_rate": 5e-4}
@@ -85,12 +96,14 @@ def train(name: str, seed: int, show: Any) -> dict[str, Any]:
     from als_engine.agents.saving import versions
     from als_engine.agents.training import train_agent
     from als_engine.evaluation.protocol import evaluate
+    from als_plugins.imitation.imitate import imitate
 
     run, entry = RUNS[name], _entry(RUNS[name].scenario)
-    arguments = {**entry["arguments"], "action_mode": "continuous"}
-    trained = train_agent(
+    arguments = {**entry["arguments"], "action_mode": "continuous", **run.arguments}
+    learn = partial(imitate, source="expert") if run.shown else train_agent
+    trained = learn(
         run.scenario,
-        "mappo",
+        agent="mappo",
         steps=run.steps,
         worlds=WORLDS,
         seed=seed,
@@ -128,8 +141,11 @@ def print_table() -> None:
         low, high = entry["random"], entry["expert"]
         scores = [(one["return"] - low) / (high - low) for one in found]
         minutes = sum(one["seconds"] for one in found) / len(found) / 60
+        named = run.scenario if "sensors" not in run.arguments else (
+            f"{run.scenario} from {', '.join(f'`{each}`' for each in run.arguments['sensors'])}"
+        )
         print(
-            f"| {run.scenario} | {found[0]['steps']:,} | {found[0]['demonstrated']:,} "
+            f"| {named} | {found[0]['steps']:,} | {found[0]['demonstrated']:,} "
             f"| {minutes:.1f} | {len(found)} | {over_seeds(scores)} "
             f"| {over_seeds([one['success'] for one in found])} |"
         )
