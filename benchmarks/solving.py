@@ -56,8 +56,17 @@ ATTENTION = {"encoder": "attention", "learning_rate": 5e-4}
 RUNS = {
     "vocabulary": Run("ALS/Vocabulary-v0", 160_000, {**ATTENTION, "imitate": 100_000}),
     "tag": Run("ALS/Tag-v0", 300_000),
-    "diagnosis": Run("ALS/Diagnosis-v0", 160_000, {**ATTENTION, "imitate": 100_000}),
+    "diagnosis": Run(
+        "ALS/Diagnosis-v0", 160_000, {**ATTENTION, "imitate": 100_000, "imitate_noise": 0.2}
+    ),
     "delivery": Run("ALS/Delivery-v0", 160_000, {**ATTENTION, "imitate": 100_000}),
+    "tag-rgb": Run(
+        "ALS/Tag-v0",
+        120_000,
+        {"passes": 3.0, "noise": 0.2},
+        {"sensors": ["rgb"], "frame_size": 32},
+        shown=True,
+    ),
 }
 
 
@@ -141,8 +150,12 @@ def print_table() -> None:
         low, high = entry["random"], entry["expert"]
         scores = [(one["return"] - low) / (high - low) for one in found]
         minutes = sum(one["seconds"] for one in found) / len(found) / 60
-        named = run.scenario if "sensors" not in run.arguments else (
-            f"{run.scenario} from {', '.join(f'`{each}`' for each in run.arguments['sensors'])}"
+        named = (
+            run.scenario
+            if "sensors" not in run.arguments
+            else (
+                f"{run.scenario} from {', '.join(f'`{each}`' for each in run.arguments['sensors'])}"
+            )
         )
         print(
             f"| {named} | {found[0]['steps']:,} | {found[0]['demonstrated']:,} "
