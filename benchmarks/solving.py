@@ -19,7 +19,7 @@ import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -42,18 +42,26 @@ class Run:
         steps: of its worlds, over all rows.
         config: what is not the default.
         arguments: of the scenario, where they are not those of the suite.
-        shown: whether the expert shows what to do in all steps (`als imitate`).
+        method: how the expert shows what to do in all steps (`als imitate`); None where `mappo`
+            learns from rewards, too.
     """
 
     scenario: str
     steps: int
     config: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
-    shown: bool = False
+    method: Literal["bc", "dagger"] | None = None
 
 
 ATTENTION = {"encoder": "attention", "learning_rate": 5e-4}
 RUNS = {
+    "classroom": Run(
+        "ALS/Classroom-v0",
+        600_000,
+        {"encoder": "attention", "passes": 4.0, "imitation_rate": 2e-3, "noise": 0.3},
+        {"sensors": ["question", "pads", "entities"]},
+        method="bc",
+    ),
     "vocabulary": Run("ALS/Vocabulary-v0", 160_000, {**ATTENTION, "imitate": 100_000}),
     "tag": Run("ALS/Tag-v0", 300_000),
     "diagnosis": Run(
@@ -65,7 +73,7 @@ RUNS = {
         120_000,
         {"passes": 3.0, "noise": 0.2},
         {"sensors": ["rgb"], "frame_size": 32},
-        shown=True,
+        method="dagger",
     ),
 }
 
@@ -109,7 +117,7 @@ def train(name: str, seed: int, show: Any) -> dict[str, Any]:
 
     run, entry = RUNS[name], _entry(RUNS[name].scenario)
     arguments = {**entry["arguments"], "action_mode": "continuous", **run.arguments}
-    learn = partial(imitate, source="expert") if run.shown else train_agent
+    learn = partial(imitate, method=run.method) if run.method else train_agent
     trained = learn(
         run.scenario,
         agent="mappo",
