@@ -62,12 +62,16 @@ RUNS = {
         {"sensors": ["question", "pads", "entities"]},
         method="bc",
     ),
-    "vocabulary": Run("ALS/Vocabulary-v0", 160_000, {**ATTENTION, "imitate": 100_000}),
+    "vocabulary": Run(
+        "ALS/Vocabulary-v0", 160_000, {**ATTENTION, "imitate": 100_000, "imitate_noise": 0.0}
+    ),
     "tag": Run("ALS/Tag-v0", 300_000),
     "diagnosis": Run(
         "ALS/Diagnosis-v0", 160_000, {**ATTENTION, "imitate": 100_000, "imitate_noise": 0.2}
     ),
-    "delivery": Run("ALS/Delivery-v0", 160_000, {**ATTENTION, "imitate": 100_000}),
+    "delivery": Run(
+        "ALS/Delivery-v0", 160_000, {**ATTENTION, "imitate": 100_000, "imitate_noise": 0.0}
+    ),
     "tag-rgb": Run(
         "ALS/Tag-v0",
         120_000,

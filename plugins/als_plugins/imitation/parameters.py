@@ -38,7 +38,7 @@ class ImitationParameters(BaseModel):
     imitation_rate: Rate = 1e-3
     imitation_batch: Annotated[int, Field(ge=2, le=100_000)] = 256
     handover: Share = 0.3
-    noise: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
+    noise: Annotated[float, Field(ge=0.0, le=0.9)] = 0.2
     kept: Annotated[int, Field(ge=100, le=100_000_000)] | None = None
 
     def passes_for(self, steps: int) -> float:

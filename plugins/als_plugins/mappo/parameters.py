@@ -56,7 +56,7 @@ class MappoParameters(PPOParameters):
     rollout: Steps = 4_096
     n_epochs: Annotated[int, Field(ge=1, le=1_000)] = 4
     imitate: Annotated[int, Field(ge=0, le=STEPS)] = 0
-    imitate_noise: Annotated[float, Field(ge=0.0, le=0.9)] = 0.0
+    imitate_noise: Annotated[float, Field(ge=0.0, le=0.9)] = 0.2
     critic: Sensors = Field(default_factory=list)
     demonstrations: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
     demonstrations_weight: Annotated[float, Field(ge=0.0, le=1e3)] = 0.1

@@ -122,7 +122,8 @@ def test_it_ends_with_an_agent_as_a_training_does(tmp_path):
 
 
 def test_the_critic_knows_what_follows_and_its_scale_is_filled():
-    done = taught(method="bc")
+    # With noise the critic learns what follows where the source is pushed off its way.
+    done = taught(method="bc", config={**SMALL, "noise": 0.0})
     student = done.agent.student()
     rows = Rows(ID, 16, observers=1, sensors=SENSORS)
     rows.seed(5)
