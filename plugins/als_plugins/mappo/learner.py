@@ -329,12 +329,15 @@ class Mappo(NetworkLearner):
             network.scale.learn(rollout.returns)
         guidance = self._guidance
         weight = 0.0 if guidance is None else guidance.take(rollout, self._steps)
+        entropy = moved(parameters.ent_coef, parameters.ent_coef_end, left)
+        furthest = parameters.target_kl
+        if furthest is not None:
+            furthest = moved(furthest, parameters.target_kl_end, left)
         sums: dict[str, Tensor] = {}
         batches = 0
         for _ in range(parameters.n_epochs):
             for batch in rollout.batches(parameters.batch_size):
-                loss, found = self._loss(batch, self._entropy_weight(left))
-                furthest = parameters.target_kl
+                loss, found = self._loss(batch, entropy)
                 if furthest is not None and float(found["train/approx_kl"]) > 1.5 * furthest:
                     return _means(sums, batches, rollout)
                 if guidance is not None and weight:
@@ -349,11 +352,6 @@ class Mappo(NetworkLearner):
                 for name, value in found.items():
                     sums[name] = sums[name] + value if name in sums else value
         return _means(sums, batches, rollout)
-
-    def _entropy_weight(self, left: float) -> float:
-        end = self.parameters.ent_coef_end
-        begin = self.parameters.ent_coef
-        return begin if end is None else end + left * (begin - end)
 
     def _loss(self, batch: Batch, entropy_weight: float) -> tuple[Tensor, dict[str, Tensor]]:
         parameters, network = self.parameters, self.policy
@@ -390,6 +388,11 @@ class Mappo(NetworkLearner):
             key: shifted(array, SHIFT) if key in self._pictures else array
             for key, array in observation.items()
         }
+
+
+def moved(begin: float, end: float | None, left: float) -> float:
+    """A value on the straight line from `begin` to `end`, with a part of the way `left`."""
+    return begin if end is None else end + left * (begin - end)
 
 
 def _without(space: gymnasium.spaces.Dict, critic: Sequence[str]) -> gymnasium.spaces.Dict:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from als_engine.limits import STEPS
 from als_plugins.learners.hyperparameters import PPOParameters, Rate, Share, Steps
@@ -31,6 +31,8 @@ class MappoParameters(PPOParameters):
         demonstrations_weight: of minus the logarithm of how likely their actions are, in the loss.
         demonstrations_part: the part of the training along which that weight falls to 0.
         ent_coef_end: the weight of entropy at the end; it falls in a straight line. None keeps it.
+        target_kl_end: the bound on an update's change at the end, where `target_kl` sets one; it
+            falls, or rises, in a straight line. None keeps it.
         normalise_value: whether the critic learns returns of mean 0 and deviation 1.
         normalise_advantage: whether each batch's advantages have mean 0 and deviation 1.
         clip_value: how far a batch may move a value, in the critic's own scale; None for any way.
@@ -62,6 +64,7 @@ class MappoParameters(PPOParameters):
     demonstrations_weight: Annotated[float, Field(ge=0.0, le=1e3)] = 0.1
     demonstrations_part: Share = 0.5
     ent_coef_end: Share | None = None
+    target_kl_end: Annotated[float, Field(gt=0.0)] | None = None
     normalise_value: bool = True
     normalise_advantage: bool = True
     clip_value: Annotated[float, Field(gt=0.0, le=1e6)] | None = None
@@ -73,6 +76,12 @@ class MappoParameters(PPOParameters):
     compile: bool = False
     use_masks: bool = False
     overlap: bool = False
+
+    @model_validator(mode="after")
+    def _ends_begin(self) -> MappoParameters:
+        if self.target_kl_end is not None and self.target_kl is None:
+            raise ValueError("target_kl_end needs target_kl, where the bound begins")
+        return self
 
     @property
     def together(self) -> int:

@@ -18,7 +18,7 @@ from als_engine.agents.saving import load_agent, make_agent, spaces
 from als_engine.agents.training import resume_training, train_agent
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
-from als_plugins.mappo.learner import Mappo
+from als_plugins.mappo.learner import Mappo, moved
 from als_plugins.mappo.rollout import Rollout
 
 __all__ = ["learn"]
@@ -260,12 +260,28 @@ def test_an_encoder_that_does_not_learn_drops_nothing_out(tmp_path):
         ({"clip_value": -1.0}, "clip_value"),
         ({"critic_of": 3}, "unknown hyperparameter of mappo"),
         ({"ent_coef_end": 2.0}, "ent_coef_end"),
+        ({"target_kl_end": 0.01}, "target_kl_end needs target_kl"),
         ({"augment": "shift"}, "there is none among the sensors"),
     ],
 )
 def test_what_is_not_allowed_is_named(changes, message):
     with pytest.raises(ArgumentError, match=message):
         make_agent("mappo", ID, SENSED, {**SMALL, **changes})
+
+
+def test_a_schedule_is_a_straight_line():
+    assert [moved(0.1, None, left) for left in (1.0, 0.5, 0.0)] == [0.1, 0.1, 0.1]
+    assert [moved(0.1, 0.3, left) for left in (1.0, 0.5, 0.0)] == pytest.approx([0.1, 0.2, 0.3])
+
+
+def test_the_bound_on_an_updates_change_has_a_schedule(usual):
+    """One that is never reached is the same as none; one that every change reaches is not."""
+    never, falls = (
+        weights(trained(1_024, config={**SMALL, "target_kl": begin, "target_kl_end": end}).agent)
+        for begin, end in ((1e3, 1e3), (1e-9, 1e-10))
+    )
+    assert same(never, usual)
+    assert not same(never, falls)
 
 
 @pytest.mark.parametrize(
