@@ -322,7 +322,8 @@ class Mappo(NetworkLearner):
     ) -> dict[str, float]:
         """Passes over the rollout; returns what is logged of it."""
         parameters, network = self.parameters, self.policy
-        left = max(0.0, 1.0 - self._steps / training.steps)
+        # Of the training when the rollout began: after the last one nothing is left.
+        left = max(0.0, 1.0 - (self._steps - rollout.size) / training.steps)
         for group in optimizer.param_groups:
             group["lr"] = parameters.learning_rate * (left if parameters.anneal else 1.0)
         if parameters.normalise_value:

@@ -269,6 +269,16 @@ def test_what_is_not_allowed_is_named(changes, message):
         make_agent("mappo", ID, SENSED, {**SMALL, **changes})
 
 
+@pytest.mark.usefixtures("learn")
+def test_a_training_of_one_rollout_learns():
+    """The learning rate falls to nothing after the last update, and not with it."""
+    found, begun = (
+        weights(trained(512, config={**SMALL, "learning_rate": rate}).agent)["value_head.weight"]
+        for rate in (1e-3, 1e-12)
+    )
+    assert (found - begun).abs().max() > 1e-3
+
+
 def test_a_schedule_is_a_straight_line():
     assert [moved(0.1, None, left) for left in (1.0, 0.5, 0.0)] == [0.1, 0.1, 0.1]
     assert [moved(0.1, 0.3, left) for left in (1.0, 0.5, 0.0)] == pytest.approx([0.1, 0.2, 0.3])
