@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainings import whole
+
 from als_engine.agents.agent import Progress
 
 WORK = Path("runs") / "evidence"
@@ -170,6 +172,7 @@ def _train(setting: str, arm: str, seed: int) -> dict[str, Any]:
         config=config,
         on_progress=note,
     )
+    whole(trained, chosen.steps)
     shutil.rmtree(folder / "checkpoints")
     return {
         "steps": chosen.steps,

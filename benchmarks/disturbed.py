@@ -18,6 +18,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from trainings import whole
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SCENARIO = "ALS/Tag-v0"
@@ -65,7 +67,7 @@ def train_and_try(arm: str, seed: int, options: argparse.Namespace) -> None:
         print(f"{arm}, seed {seed}", file=sys.stderr)
         strength = NOISE[f"{dash}{noise}"]
         with training_bar() as show:
-            train_agent(
+            trained = train_agent(
                 SCENARIO,
                 "mappo",
                 steps=options.steps,
@@ -77,6 +79,7 @@ def train_and_try(arm: str, seed: int, options: argparse.Namespace) -> None:
                 disturb=Disturb(noise=strength) if strength else None,
                 on_progress=show,
             )
+        whole(trained, options.steps)
     if not result.exists():
         opened = open_agent(folder)
         with counting_bar("trials") as count:

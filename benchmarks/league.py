@@ -19,6 +19,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from trainings import whole
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SCENARIO = "ALS/Tag-v0"
@@ -58,7 +60,7 @@ def play_round(number: int, options: argparse.Namespace) -> None:
     if not (TrainingFolder(folder).begun and finished_training(folder)):
         print(f"round {number}: self-play against {len(rivals)} exploiters", file=sys.stderr)
         with training_bar() as show:
-            train_agent(
+            trained = train_agent(
                 SCENARIO,
                 "mappo",
                 steps=options.steps,
@@ -71,6 +73,7 @@ def play_round(number: int, options: argparse.Namespace) -> None:
                 self_play=SelfPlay(rivals=rivals),
                 on_progress=show,
             )
+        whole(trained, options.steps)
     for role in ROLES:
         exploiter = out / f"exploiter-of-{role}-{number}"
         if not (exploiter / "exploit.json").exists():

@@ -24,6 +24,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainings import whole
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 RESULTS = Path(__file__).parent / "results" / "learners"
@@ -157,9 +159,7 @@ def run_one(name: str, seed: int) -> int:
         "ALS/Tag-v0", run.agent, steps=run.steps, worlds=16, seed=seed, arguments=run.arguments,
         config=run.config, device="cpu", on_progress=note,
     )  # fmt: skip
-    if trained.progress.steps < run.steps:
-        print(f"{name}, seed {seed}, was interrupted: nothing is written", file=sys.stderr)
-        return 1
+    whole(trained, run.steps)
     arguments = trained.record.arguments
     ours = evaluate(trained.agent, "ALS/Tag-v0", EPISODES, arguments=arguments)
     random = reference(ours).random

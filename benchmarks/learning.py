@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainings import whole
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 RESULTS = Path(__file__).parent / "results"
@@ -104,7 +106,7 @@ def train(name: str, steps: int | None, episodes: int, seed: int) -> dict[str, A
             config=run.config,
             on_progress=show,
         )
-    record = trained.record
+    record = whole(trained, budget).record
     ours = evaluate(
         trained.agent, run.scenario, episodes, seed=seed, arguments=record.arguments,
         observers=record.observers,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
+from trainings import whole
 
 from als_engine.envs.single import SingleEnv
 from als_engine.seeding import spread
@@ -95,7 +96,7 @@ def main() -> None:
     trained = train_agent(
         SCENARIO, "ppo", steps=steps, seed=asked.seed, arguments=run.arguments, config=run.config
     )
-    record = trained.record
+    record = whole(trained, steps).record
     ours = evaluate(
         trained.agent, SCENARIO, asked.episodes, seed=asked.seed, arguments=record.arguments,
         observers=record.observers,

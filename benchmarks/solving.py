@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from trainings import whole
 from transfer import over_seeds
 
 HERE = Path(__file__).parent
@@ -132,6 +133,7 @@ def train(name: str, seed: int, show: Any) -> dict[str, Any]:
         config=run.config,
         on_progress=show,
     )
+    whole(trained, run.steps)
     played = evaluate(trained.agent, run.scenario, EPISODES, seed=seed, arguments=arguments)
     record = trained.record.training
     assert record is not None

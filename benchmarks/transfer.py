@@ -23,6 +23,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from learning import RUNS as LEARNING
+from trainings import whole
 
 RUNS = {
     "tag": LEARNING["tag"],
@@ -89,6 +90,7 @@ def train(name: str, engine: str, seed: int, steps: int | None) -> dict[str, Any
         arguments={**run.arguments, "physics": engine},
         config=run.config,
     )
+    whole(trained, steps or run.steps)
     returns = {}
     for other in ENGINES:
         found = evaluate(
