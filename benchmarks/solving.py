@@ -156,7 +156,7 @@ def print_table() -> None:
     print("| scenario | steps | of them demonstrated | minutes | trainings | score | success |")
     print("| --- | ---: | ---: | ---: | ---: | --- | --- |")
     for name, run in RUNS.items():
-        files = sorted(RESULTS.glob(f"{name}-*.json"))
+        files = sorted(RESULTS.glob(f"{name}-[0-9]*.json"))
         found = [json.loads(path.read_text(encoding="utf-8")) for path in files]
         if not found:
             continue
