@@ -86,7 +86,7 @@ class Answer(nn.Module):
 
 def attend(query: Tensor, key: Tensor, value: Tensor, present: Tensor | None) -> Tensor:
     """(rows, queries, width) of what is looked at; `present` is (rows, keys) bool."""
-    # Queries are few: torch's own function, made for many, takes twice as long for them.
+    # Queries are few; torch's own function is made for many.
     return (weigh(query, key, present) @ value).transpose(1, 2).flatten(2)
 
 

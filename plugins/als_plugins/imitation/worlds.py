@@ -44,7 +44,7 @@ class Noise:
             rng: draws when and what.
         """
         self._space, self._rng = rows.action_space, rng
-        # Of the steps in which none goes on; `_LONGEST` / 2 of them follow on average.
+        # Of the steps in which none goes on; each lasts (1 + `_LONGEST`) / 2 steps on average.
         self._begins = part / (1.0 - part) / ((_LONGEST + 1) / 2)
         self._left = np.zeros(rows.num_rows, np.int64)
         self._actions = np.zeros((rows.num_rows, *(self._space.shape or ())), self._space.dtype)
