@@ -108,7 +108,6 @@ set_base: Final = _declare(
     _INT, "b3CreateMultiBodyBase", _HANDLE, _REAL, _INT, _INT, _REALS, _REALS, _REALS, _REALS
 )
 set_body_flags: Final = _declare(types.void, "b3CreateMultiBodySetFlags", _HANDLE, _INT)
-created_body: Final = _declare(_INT, "b3GetStatusBodyIndex", _HANDLE)
 
 # What a body is like; after the command come the body and, where there is one, its link.
 init_dynamics: Final = _declare(_HANDLE, "b3InitChangeDynamicsInfo", _HANDLE)

@@ -148,7 +148,12 @@ def capsule(client, radius, height):  # type: ignore[no-untyped-def]
 
 @inner
 def body(client, mass, shape, position, orientation, flags):  # type: ignore[no-untyped-def]
-    """`createMultiBody` without links; returns the body's number, negative if that failed."""
+    """`createMultiBody` without links; an empty world numbers its bodies from 0 on.
+
+    Its status is not asked for: it describes the body to the client, which reads the same long
+    table of Bullet's types for every body, and that takes as long as creating it. Whether all
+    bodies are there is what `has_body` says of the last one.
+    """
     command = api.init_body(client)
     api.set_base(
         command, mass, shape, NO_SHAPE, position.ctypes, orientation.ctypes, _CENTER.ctypes,
@@ -156,7 +161,15 @@ def body(client, mass, shape, position, orientation, flags):  # type: ignore[no-
     )  # fmt: skip
     if flags > 0:
         api.set_body_flags(command, flags)
-    return api.created_body(submit(client, command))
+    api.submit_command(client, command)
+
+
+@inner
+def has_body(client, number):  # type: ignore[no-untyped-def]
+    """Whether a body of that number is there."""
+    pose, motion = np.zeros(7), np.zeros(6)
+    read_body(client, number, pose, motion)
+    return not np.isnan(pose[0])
 
 
 @inner

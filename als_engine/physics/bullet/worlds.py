@@ -7,7 +7,7 @@ close enough to something to have one.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,9 @@ from als_engine.world.arrays import (
     FloatArray,
     IntArray,
 )
+
+FLOOR: Final = 0
+"""The number of the floor: the first body of a world."""
 
 
 class Worlds(NamedTuple):
@@ -113,33 +116,33 @@ def build_world(w, worlds, time_step, substeps, walls, props, parts, avatars):  
     bullet.reset_world(client, GRAVITY, time_step, substeps)
     upright = np.zeros(4)
     upright[3] = 1.0
-    last = bullet.body(client, 0.0, bullet.plane(client), np.zeros(3), upright, 0)
-    made = last == 0  # `touch` knows the floor by that number.
+    bullet.body(client, 0.0, bullet.plane(client), np.zeros(3), upright, 0)
     command = api.init_dynamics(client)
-    api.set_friction(command, last, bullet.BASE, 1.0)
+    api.set_friction(command, FLOOR, bullet.BASE, 1.0)
     bullet.submit(client, command)
     things[:] = WALL
+    last = FLOOR
     for i in range(walls.half.shape[0]):
         box = bullet.box(client, walls.half[i])
-        last = bullet.body(client, 0.0, box, walls.position[i], walls.orientation[i], 0)
-        made &= 0 < last < things.size
+        bullet.body(client, 0.0, box, walls.position[i], walls.orientation[i], 0)
+        last += 1
     for i in range(props.mass.size):
         worlds.bodies[w, i] = NOTHING
         if props.solid[i]:
-            last = worlds.bodies[w, i] = _build_prop(client, w, i, props, parts)
-            made &= 0 < last < things.size
-            if made:
-                things[last] = i
+            last += 1
+            _build_prop(client, last, w, i, props, parts)
+            worlds.bodies[w, i] = last
+            things[last] = i
     for a in range(avatars.radius.size):
-        last = worlds.avatars[w, a] = _build_avatar(client, a, avatars, upright)
-        made &= 0 < last < things.size
-        if made:
-            things[last] = WALL - 1 - a
-    return made
+        last += 1
+        _build_avatar(client, last, a, avatars, upright)
+        worlds.avatars[w, a] = last
+        things[last] = WALL - 1 - a
+    return bullet.has_body(client, last)
 
 
 @inner
-def _build_prop(client, w, i, props, parts):  # type: ignore[no-untyped-def]
+def _build_prop(client, number, w, i, props, parts):  # type: ignore[no-untyped-def]
     half, shape = props.half[i], props.shape[i]
     if shape == SHAPE_BOX:
         form = bullet.box(client, half)
@@ -150,31 +153,29 @@ def _build_prop(client, w, i, props, parts):  # type: ignore[no-untyped-def]
     else:
         form = bullet.cylinder(client, half[0], 2.0 * half[2])
     place = props.position[i] if props.present[i] else parking(i, half[2])
-    body = bullet.body(client, props.mass[i], form, place, props.orientation[i], bullet.MAY_SLEEP)
+    bullet.body(client, props.mass[i], form, place, props.orientation[i], bullet.MAY_SLEEP)
     command = api.init_dynamics(client)
-    api.set_friction(command, body, bullet.BASE, props.friction[i])
+    api.set_friction(command, number, bullet.BASE, props.friction[i])
     rolls = shape != SHAPE_BOX and shape != SHAPE_COMPOUND
-    api.set_rolling_friction(command, body, bullet.BASE, 0.01 if rolls else 0.0)
-    api.set_activation(command, body, bullet.SLEEPS)
+    api.set_rolling_friction(command, number, bullet.BASE, 0.01 if rolls else 0.0)
+    api.set_activation(command, number, bullet.SLEEPS)
     bullet.submit(client, command)
-    return body
 
 
 @inner
-def _build_avatar(client, a, avatars, upright):  # type: ignore[no-untyped-def]
+def _build_avatar(client, number, a, avatars, upright):  # type: ignore[no-untyped-def]
     radius, height = avatars.radius[a], avatars.height[a]
     form = bullet.capsule(client, radius, height - 2.0 * radius)
-    body = bullet.body(client, avatars.mass[a], form, avatars.position[a], upright, 0)
+    bullet.body(client, avatars.mass[a], form, avatars.position[a], upright, 0)
     command = api.init_dynamics(client)
     # Bullet reads an inertia of zero as infinite: it stays upright.
-    api.set_inertia(command, body, bullet.BASE, np.zeros(3).ctypes)
+    api.set_inertia(command, number, bullet.BASE, np.zeros(3).ctypes)
     # The commanded force is all that moves it along the floor.
-    api.set_friction(command, body, bullet.BASE, 0.0)
-    api.set_linear_damping(command, body, 0.0)
-    api.set_angular_damping(command, body, 0.0)
-    api.set_activation(command, body, bullet.NEVER_SLEEPS)
+    api.set_friction(command, number, bullet.BASE, 0.0)
+    api.set_linear_damping(command, number, 0.0)
+    api.set_angular_damping(command, number, 0.0)
+    api.set_activation(command, number, bullet.NEVER_SLEEPS)
     bullet.submit(client, command)
-    return body
 
 
 @kernel(nogil=False)
@@ -207,7 +208,7 @@ def step_worlds(worlds, time_step, substeps, force, avatars, props, walls):  # t
                 contacts = bullet.contacts_of(worlds.clients[w], worlds.avatars[w, a])
                 for k in range(contacts.size):
                     other, touch = contacts[k].body_b, contacts[k]
-                    if other != 0:  # The floor.
+                    if other != FLOOR:
                         # Bullet divides the last substep's impulse by the whole step.
                         feel(
                             w, a, worlds.things[w, other], touch.normal_x, touch.normal_y,
