@@ -45,6 +45,8 @@ __all__ = [
 
 RECORD: Final = "agent.json"
 WEIGHTS: Final = "weights.safetensors"
+TRAINING: Final = "training.safetensors"
+"""What going on with a training needs beside the weights."""
 
 MAX_RECORD: Final = 1 << 20
 """The largest `agent.json` that is read, bytes."""

@@ -29,7 +29,7 @@ from als_plugins.adaptation.lines import RecordedChannel
 from als_plugins.adaptation.opening import absolute, open_channel
 from als_plugins.adaptation.records import FIRST, MAX_ROUNDS, Job, Round, State
 from als_plugins.adaptation.rounds import Adapted, Listeners, Rounds
-from als_plugins.learners.sb3 import SB3Learner
+from als_plugins.learners.network_learner import NetworkLearner
 
 __all__ = ["Adapted", "adapt", "finished_adaptation", "read_adaptation", "resume_adaptation"]
 
@@ -208,13 +208,13 @@ def _check_drift(job: Job) -> None:
         )
 
 
-def _begun(where: Folder, job: Job) -> tuple[SB3Learner, AgentRecord]:
+def _begun(where: Folder, job: Job) -> tuple[NetworkLearner, AgentRecord]:
     """The first snapshot; it is made where a run was killed before it had one."""
     if not is_file(where.snapshot(FIRST) / RECORD):
         opened = open_agent(Path(job.agent), job.scenario, job.arguments, job.observers)
         where.save_snapshot(FIRST, _learner(job, opened), _record(job, opened))
     agent, record = load_agent(where.snapshot(FIRST))
-    if not isinstance(agent, SB3Learner):
+    if not isinstance(agent, NetworkLearner):
         raise SavedFileError(f"{where.snapshot(FIRST)} is no agent that can be adapted")
     return agent, record
 
@@ -231,28 +231,28 @@ def _record(job: Job, opened: OpenedAgent) -> AgentRecord:
     )
 
 
-def _learner(job: Job, opened: OpenedAgent) -> SB3Learner:
+def _learner(job: Job, opened: OpenedAgent) -> NetworkLearner:
     """The agent's own learner, with its weights and a small and constant rate.
 
     Raises:
         ArgumentError: it is no agent that can be adapted.
     """
     record = opened.record
-    if record is not None and not isinstance(opened.agent, SB3Learner):
+    if record is not None and not isinstance(opened.agent, NetworkLearner):
         raise ArgumentError(
             f'"{job.agent}" is an agent of {record.agent}, which cannot be adapted: train it with '
-            "ppo, or another learner of Stable-Baselines3"
+            "mappo, or another learner that has a network"
         )
-    if record is None or not isinstance(opened.agent, SB3Learner):
+    if record is None or not isinstance(opened.agent, NetworkLearner):
         raise ArgumentError(
             f'"{job.agent}" cannot be adapted: name the folder of an agent that `als train` made'
         )
-    config = {**record.config, "learning_rate": job.learning_rate, "anneal": False}
+    config = {**record.config, **opened.agent.continuing(), "learning_rate": job.learning_rate}
     if job.task_weight == 0.0:
         # People judge actions with their consequences in mind: what follows is in it already.
         config["gamma"] = NEARSIGHTED
     made = make_agent(record.agent, job.scenario, job.arguments, config)
-    assert isinstance(made, SB3Learner)
+    assert isinstance(made, NetworkLearner)
     made.policy.load_state_dict(opened.agent.policy.state_dict())
     return made
 

@@ -15,7 +15,6 @@ changes.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -23,14 +22,12 @@ import gymnasium
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.policies import BasePolicy
-from stable_baselines3.common.preprocessing import maybe_transpose, preprocess_obs
-from stable_baselines3.common.utils import obs_as_tensor
 from torch import Tensor, nn
 
-from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.errors import SavedFileError
 from als_engine.seeding import Generators, spread
 from als_plugins.adaptation.channel import STEP, Delay
+from als_plugins.learners.reader import Reader
 
 __all__ = ["Agreement", "Credit"]
 
@@ -56,25 +53,24 @@ class Credit:
     """Learns from events what to think of every action."""
 
     def __init__(
-        self, policy: BasePolicy, action_space: gymnasium.Space[Any], rows: int, delay: Delay,
+        self, reader: Reader, action_space: gymnasium.Space[Any], rows: int, delay: Delay,
         seed: int,
     ) -> None:  # fmt: skip
-        """Takes a copy of the policy's encoder, which stays as it is.
+        """Takes what reads the observations.
 
         Args:
-            policy: of the agent that is adapted.
+            reader: of the agent that is adapted, as it was in the beginning.
             action_space: of one avatar.
             rows: how many avatars act.
             delay: seconds, as `Channel.delay`.
             seed: of the networks.
         """
-        self._encoder = copy.deepcopy(_extractor(policy)).cpu().eval().requires_grad_(False)
-        self._space: Any = policy.observation_space
+        self._reader = reader
         self._actions = action_space
         self.delays = np.arange(round(delay[0] / STEP), round(delay[1] / STEP) + 1)
         seed = spread("credit", seed)
         self._rng = np.random.default_rng(seed)
-        features, width = self._encoder.features_dim, _width(action_space)
+        features, width = reader.features, _width(action_space)
         with Generators(seed):
             self.value = _network(features + width)
             self.usual = _network(features)
@@ -89,7 +85,7 @@ class Credit:
         self, step: int, observation: Mapping[str, NDArray[Any]], action: NDArray[Any]
     ) -> None:
         """Keeps a step of all rows."""
-        self._memory.add(step, np.concatenate([self._encode(observation), self._as(action)], 1))
+        self._memory.add(step, np.concatenate([self._reader(observation), self._as(action)], 1))
 
     def hear(self, events: Sequence[tuple[int, int, float]]) -> None:
         """Takes events (step, row, value); those for steps that are forgotten are dropped.
@@ -101,8 +97,12 @@ class Credit:
             with torch.no_grad():
                 self.agreement.add(self._predicted(heard).numpy(), self._memory.values[heard])
 
+    @torch.enable_grad()
     def learn(self, updates: int) -> None:
-        """Fits the predictions to the events, and what is usual to the last steps."""
+        """Fits the predictions to the events, and what is usual to the last steps.
+
+        Also within the step of a learner that plays without gradients.
+        """
         if self._memory.heard < FEW:
             return
         for _ in range(updates):
@@ -173,16 +173,6 @@ class Credit:
         flat = torch.from_numpy(steps.reshape(-1, steps.shape[-1]))
         predicted: Tensor = self.value(flat).reshape(steps.shape[:2])
         return (predicted * torch.from_numpy(credit)).sum(1)
-
-    def _encode(self, observation: Mapping[str, NDArray[Any]]) -> Rows:
-        with torch.no_grad():
-            turned = {
-                key: maybe_transpose(array, self._space[key]) for key, array in observation.items()
-            }
-            seen = obs_as_tensor(turned, torch.device("cpu"))
-            ready = preprocess_obs(seen, self._space, normalize_images=False)
-            features: Rows = self._encoder(ready).numpy()
-        return features
 
     def _as(self, action: NDArray[Any]) -> Rows:
         if (sizes := _choices(self._actions)) is not None:
@@ -295,19 +285,6 @@ class _Memory:
         steps = given[:, None] - delays
         known: NDArray[np.bool_] = (steps >= 0) & (self._stamps[steps % len(self._stamps)] == steps)
         return known
-
-
-def _extractor(policy: BasePolicy) -> Any:
-    """The network that turns observations into features.
-
-    Raises:
-        ArgumentError: the policy has none.
-    """
-    for part in (policy, getattr(policy, "actor", None), getattr(policy, "q_net", None)):
-        found = getattr(part, "features_extractor", None)
-        if found is not None:
-            return found
-    raise ArgumentError("this agent has no encoder to predict feedback from")
 
 
 def _network(inputs: int) -> nn.Sequential:

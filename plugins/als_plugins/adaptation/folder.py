@@ -18,15 +18,14 @@ from pathlib import Path
 from typing import Final
 
 from als_engine.agents.run_folder import RunFolder
-from als_engine.agents.saving import AgentRecord, read_model, write_agent
+from als_engine.agents.saving import TRAINING, AgentRecord, read_model, write_agent
 from als_engine.system.files import replacing, write_text
 from als_engine.system.safe_files import is_file, read_tensors, replace_folder, write_tensors
 from als_engine.texts import cell
 from als_plugins.adaptation.chart import adaptation_chart
 from als_plugins.adaptation.credit import Credit
 from als_plugins.adaptation.records import FIRST, Job, Round, State
-from als_plugins.learners.sb3 import SB3Learner
-from als_plugins.learners.training_state import FILE as TRAINING
+from als_plugins.learners.network_learner import NetworkLearner
 
 __all__ = ["Folder"]
 
@@ -80,7 +79,7 @@ class Folder(RunFolder):
         path = self.snapshot(name)
         return path if is_file(path / TRAINING) else None
 
-    def save_snapshot(self, name: str, learner: SB3Learner, record: AgentRecord) -> None:
+    def save_snapshot(self, name: str, learner: NetworkLearner, record: AgentRecord) -> None:
         """Writes a snapshot; with the state of the training, when there is one."""
 
         def fill(folder: Path) -> None:

@@ -31,7 +31,7 @@ from als_plugins.adaptation.folder import Folder
 from als_plugins.adaptation.judge import Examiner, Verdict, compare
 from als_plugins.adaptation.listening import FeedbackRewards
 from als_plugins.adaptation.records import FIRST, Job, Outcome, Round, State
-from als_plugins.learners.sb3 import SB3Learner
+from als_plugins.learners.network_learner import NetworkLearner
 
 __all__ = ["Adapted", "Listeners", "Rounds"]
 
@@ -64,7 +64,7 @@ class Adapted:
 
     folder: Path
     split: str
-    agent: SB3Learner
+    agent: NetworkLearner
     record: AgentRecord
     rounds: tuple[Round, ...]
     stopped: bool
@@ -82,7 +82,7 @@ class Rounds:
         self,
         folder: Folder,
         job: Job,
-        learner: SB3Learner,
+        learner: NetworkLearner,
         record: AgentRecord,
         channel: Channel | None,
         listeners: Listeners,
@@ -287,7 +287,7 @@ class Rounds:
         assert self.channel is not None
         self._restore(FIRST)
         credit = Credit(
-            self.learner.policy,
+            self.learner.reader(),
             self.learner.action_space,
             self.job.worlds * self.job.observers,
             self.channel.delay,

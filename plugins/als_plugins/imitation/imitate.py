@@ -19,7 +19,7 @@ from pydantic import Field, JsonValue
 
 from als_engine.agents.agent import Learner, Observation, Progress, Training
 from als_engine.agents.learners import make_learner
-from als_engine.agents.saving import checked_fields
+from als_engine.agents.saving import TRAINING, checked_fields
 from als_engine.agents.tracking import check_tracker
 from als_engine.agents.training import (
     Job,
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ImitationFolder", "ImitationJob", "imitate", "resume_imitation", "where"]
 
-STATE: Final = "training.safetensors"
 LIVE_STEPS: Final = 100_000
 
 OnProgress = Callable[[Progress], None]
@@ -324,15 +323,15 @@ class Imitator(Learner):
     def save_training(self, folder: Path) -> None:
         """Writes the state of the optimizer."""
         arrays = optimizer_arrays(self._optimizer)
-        write_tensors(folder / STATE, {f"optimizer/{name}": a for name, a in arrays.items()})
+        write_tensors(folder / TRAINING, {f"optimizer/{name}": a for name, a in arrays.items()})
 
     def _load_training(self, folder: Path) -> None:
         expected = expected_arrays(self._optimizer)
         like = {f"optimizer/{name}": array for name, array in expected.items()}
-        found = read_tensors(folder / STATE, like, optional=list(like))
+        found = read_tensors(folder / TRAINING, like, optional=list(like))
         try:
             mine = {name.partition("/")[2]: array for name, array in found.items()}
             restore_optimizer(self._optimizer, mine)
         except (ValueError, TypeError, RuntimeError) as error:
-            message = f"{folder / STATE} does not fit this imitation: {error}"
+            message = f"{folder / TRAINING} does not fit this imitation: {error}"
             raise SavedFileError(message) from error

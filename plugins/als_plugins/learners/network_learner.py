@@ -25,6 +25,7 @@ from als_plugins.learners.row_wise import CHUNK, RowStates, RowWise, filled
 from als_plugins.learners.setup import few_threads, resolved
 
 if TYPE_CHECKING:
+    from als_plugins.learners.reader import Reader
     from als_plugins.learners.student import Student
 
 __all__ = ["NetworkLearner", "masks_apart"]
@@ -92,6 +93,17 @@ class NetworkLearner(Learner):
             ArgumentError: it cannot learn from them.
         """
         raise ArgumentError(f"{self.id} cannot learn from demonstrations: use mappo or ppo")
+
+    def continuing(self) -> dict[str, Any]:
+        """Hyperparameters with other values where what was trained learns on.
+
+        Schedules are at their end, and nobody shows once more how to begin.
+        """
+        return {"anneal": False}
+
+    @abstractmethod
+    def reader(self) -> Reader:
+        """A copy of its encoder as it is now, on the CPU."""
 
     # -- acting -----------------------------------------------------------------------------------
 

@@ -6,8 +6,9 @@ network is built anew from the spaces and the checked hyperparameters.
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,12 +18,15 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import maybe_transpose, preprocess_obs
 from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor
 
 from als_engine.agents.agent import Observation, Progress, Training
 from als_engine.seeding import Generators, spread
 from als_plugins.learners.extractor import EncoderExtractor, channels_first
 from als_plugins.learners.network_learner import NetworkLearner
+from als_plugins.learners.reader import Reader
 from als_plugins.learners.reporter import Reporter, ScaledRewards, logger
 from als_plugins.learners.rows import draw
 from als_plugins.learners.setup import device, few_threads
@@ -45,6 +49,21 @@ class SB3Learner(NetworkLearner):
     def policy_name(self) -> str:
         """Which of the algorithm's policies."""
         return "MultiInputPolicy"
+
+    def reader(self) -> Reader:
+        """See `NetworkLearner.reader`."""
+        space: Any = self.policy.observation_space
+        encoder = copy.deepcopy(_extractor(self.policy)).cpu().eval().requires_grad_(False)
+
+        def read(observation: Mapping[str, Tensor]) -> Tensor:
+            turned = {
+                key: torch.from_numpy(maybe_transpose(array.numpy(), space[key]))
+                for key, array in observation.items()
+            }
+            found: Tensor = encoder(preprocess_obs(turned, space, normalize_images=False))
+            return found
+
+        return Reader(encoder.features_dim, read)
 
     # -- acting -----------------------------------------------------------------------------------
 
@@ -188,6 +207,12 @@ class SB3Learner(NetworkLearner):
                 **self.algorithm_arguments(env.num_envs),
             )
         return model
+
+
+def _extractor(policy: BasePolicy) -> Any:
+    """The network that turns observations into features: the policy's own, or its actor's."""
+    parts: list[Any] = [policy, getattr(policy, "actor", None), getattr(policy, "q_net", None)]
+    return next(p.features_extractor for p in parts if getattr(p, "features_extractor", None))
 
 
 def _learner_seed(seed: int, steps: int = 0) -> int:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from als_engine.agents.agent import REPORT_EVERY, Learner, Observation, Progress, Training
+from als_engine.agents.saving import TRAINING
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.seeding import spread
 from als_engine.system.safe_files import read_tensors, write_tensors
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["QLearning", "Sarsa", "TabularParameters"]
 
 TABLE: Final = "weights.safetensors"
-STATE: Final = "training.safetensors"
-
 _LOG_EVERY: Final = 2_000
 """Steps between two entries in the log."""
 
@@ -146,15 +145,15 @@ class QLearning(Learner):
             "steps": np.array(self._steps, np.int64),
             "random": np.array([*halves, *spare], np.uint64),
         }
-        write_tensors(folder / STATE, arrays)
+        write_tensors(folder / TRAINING, arrays)
 
     def _load_training(self, folder: Path) -> None:
         like = {"steps": np.array(0, np.int64), "random": np.zeros(6, np.uint64)}
-        arrays = read_tensors(folder / STATE, like)
+        arrays = read_tensors(folder / TRAINING, like)
         high, low, inc_high, inc_low, has, spare = map(int, arrays["random"])
         steps = int(arrays["steps"])
         if steps < 0 or has > 1 or spare >= 1 << 32:
-            raise SavedFileError(f"{folder / STATE} does not fit this training")
+            raise SavedFileError(f"{folder / TRAINING} does not fit this training")
         self._steps = steps
         self._rng.bit_generator.state = {
             "bit_generator": "PCG64",

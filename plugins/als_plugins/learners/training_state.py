@@ -17,14 +17,13 @@ import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.base_class import BaseAlgorithm
 
+from als_engine.agents.saving import TRAINING
 from als_engine.errors import SavedFileError
 from als_engine.limits import STEPS
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.optimizer_state import expected_arrays, optimizer_arrays, restore_optimizer
 
 __all__ = ["read_training_state", "write_training_state"]
-
-FILE: Final = "training.safetensors"
 
 _COUNTERS: Final = ("num_timesteps", "_n_updates", "_episode_num", "_n_calls")
 """Attributes of the algorithms; not all have all of them."""
@@ -44,7 +43,7 @@ def write_training_state(model: BaseAlgorithm, folder: Path) -> None:
     arrays: Arrays = {}
     for name in _optimizers(model):
         arrays |= _named(name, optimizer_arrays(attrgetter(name)(model)))
-    write_tensors(folder / FILE, {**arrays, **_others(model)})
+    write_tensors(folder / TRAINING, {**arrays, **_others(model)})
 
 
 def read_training_state(model: BaseAlgorithm, folder: Path) -> None:
@@ -53,7 +52,7 @@ def read_training_state(model: BaseAlgorithm, folder: Path) -> None:
     Raises:
         SavedFileError: the file is damaged, or of another training.
     """
-    path = folder / FILE
+    path = folder / TRAINING
     optimizers = {name: attrgetter(name)(model) for name in _optimizers(model)}
     states: Arrays = {}
     for name, optimizer in optimizers.items():

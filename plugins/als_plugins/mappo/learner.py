@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from als_engine.agents.agent import Observation, Progress, Training
 from als_engine.agents.masks import mask_size
+from als_engine.agents.saving import TRAINING
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS, check_memory
 from als_engine.seeding import Generators, spread
@@ -26,6 +28,7 @@ from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.encoders.tuning import SHIFT, moved_pictures, shifted
 from als_plugins.learners.clock import Clock, UpdateLog
 from als_plugins.learners.network_learner import NetworkLearner, masks_apart
+from als_plugins.learners.reader import Reader
 from als_plugins.learners.row_wise import choose
 from als_plugins.learners.setup import adam, device, few_threads
 from als_plugins.mappo.building import build, check_imitates, check_networks
@@ -44,8 +47,6 @@ if TYPE_CHECKING:
     from als_plugins.mappo.guidance import Guidance
 
 __all__ = ["Mappo"]
-
-STATE: Final = "training.safetensors"
 
 
 class Mappo(NetworkLearner):
@@ -108,6 +109,22 @@ class Mappo(NetworkLearner):
         check_imitates(self.parameters)
         return MappoStudent(self)
 
+    def continuing(self) -> dict[str, Any]:
+        """See `NetworkLearner.continuing`."""
+        parameters = self.parameters
+        ends = {
+            "ent_coef": moved(parameters.ent_coef, parameters.ent_coef_end, 0.0),
+            "target_kl": parameters.target_kl_end or parameters.target_kl,
+        }
+        nobody = {"imitate": 0, "demonstrations": None}
+        plain = {"ent_coef_end": None, "target_kl_end": None, "overlap": False, "compile": False}
+        return {**super().continuing(), **ends, **nobody, **plain}
+
+    def reader(self) -> Reader:
+        """See `NetworkLearner.reader`."""
+        network = deepcopy(self.policy).cpu().eval().requires_grad_(False)
+        return Reader(network.features, network.read)
+
     def network_space(self) -> gymnasium.spaces.Dict:
         """What the actor reads: all but the critic's own sensors."""
         return self._actor_space
@@ -163,7 +180,8 @@ class Mappo(NetworkLearner):
         """Writes the optimizer, the number of steps and the random state."""
         assert self._optimizer is not None
         with self._training:
-            write_tensors(folder / STATE, self._training_state(optimizer_arrays(self._optimizer)))
+            state = self._training_state(optimizer_arrays(self._optimizer))
+            write_tensors(folder / TRAINING, state)
 
     def _training_state(self, optimizer: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         assert self._draws is not None
@@ -179,7 +197,7 @@ class Mappo(NetworkLearner):
         assert self._draws is not None
         like = self._training_state(expected_arrays(self._optimizer))
         states = [name for name in like if name.startswith("optimizer/")]
-        found = read_tensors(folder / STATE, like, optional=states)
+        found = read_tensors(folder / TRAINING, like, optional=states)
         try:
             mine = {n.partition("/")[2]: found[n] for n in states if n in found}
             restore_optimizer(self._optimizer, mine)
@@ -189,7 +207,7 @@ class Mappo(NetworkLearner):
             torch.set_rng_state(torch.tensor(found["random"]))
             self._draws.set_state(torch.tensor(found["draws"]))
         except (ValueError, TypeError, RuntimeError) as error:
-            message = f"{folder / STATE} does not fit this training: {error}"
+            message = f"{folder / TRAINING} does not fit this training: {error}"
             raise SavedFileError(message) from error
         self._steps = steps
 

@@ -47,6 +47,15 @@ class Network(nn.Module, ABC):
     def observation_space(self) -> gymnasium.spaces.Dict:
         """What the actor reads."""
 
+    @property
+    @abstractmethod
+    def features(self) -> int:
+        """How many `read` gives."""
+
+    @abstractmethod
+    def read(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """What the actor's encoder makes of (rows, ...) by key, (rows, features)."""
+
     @abstractmethod
     def forward(
         self,
@@ -138,6 +147,17 @@ class ActorCritic(Network):
     def observation_space(self) -> gymnasium.spaces.Dict:
         """See `Network.observation_space`."""
         return self.encoder.observation_space
+
+    @property
+    def features(self) -> int:
+        """See `Network.features`."""
+        return self.encoder.features
+
+    def read(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """See `Network.read`."""
+        with self._format():
+            features: Tensor = self.encoder(observation)
+        return features.float()
 
     def forward(
         self,

@@ -44,6 +44,16 @@ class RoleNetworks(Network):
         """What the actors read beside the role."""
         return self._networks()[0].observation_space
 
+    @property
+    def features(self) -> int:
+        """See `Network.features`."""
+        return self._networks()[0].features
+
+    def read(self, observation: Mapping[str, Tensor]) -> Tensor:
+        """See `Network.read`."""
+        found = torch.stack(self._each(observation, lambda one, seen: one.read(seen)))
+        return found[_role_of(observation), torch.arange(found.shape[1])]
+
     def forward(
         self,
         observation: Mapping[str, Tensor],

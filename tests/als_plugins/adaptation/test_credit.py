@@ -29,8 +29,8 @@ SPACE = gymnasium.spaces.Dict({"seen": Box(-1.0, 1.0, (2,), np.float32)})
 
 
 def credit_of(actions=Discrete(2), rows=ROWS):  # noqa: B008 - a space is never changed
-    policy = PPO(SPACE, actions, net_arch=[8]).policy
-    return Credit(policy, actions, rows, (0.2, 0.8), 0)
+    reader = PPO(SPACE, actions, net_arch=[8]).reader()
+    return Credit(reader, actions, rows, (0.2, 0.8), 0)
 
 
 @functools.cache
