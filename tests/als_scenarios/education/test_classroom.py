@@ -360,10 +360,9 @@ def test_pads_never_overlap_and_everybody_starts_beside_them(num_pads: int) -> N
 # -- it can be solved, and exactly replayed --------------------------------------------------------
 
 
-@pytest.mark.parametrize("split", ["train", "test"])
-@pytest.mark.parametrize("action_mode", ["discrete", "continuous"])
+@pytest.mark.parametrize(("split", "action_mode"), [("train", "continuous"), ("test", "discrete")])
 def test_the_expert_passes_and_random_does_not(split: str, action_mode: str) -> None:
-    expert = play("expert", 12, observers=1, split=split, action_mode=action_mode)
+    expert = play("expert", 10, observers=1, split=split, action_mode=action_mode)
     assert expert["success"].mean() >= 0.95
     assert expert["correct"].mean() >= 9.5
     assert all(split_of(int(level)) == split for level in expert["level"])

@@ -255,7 +255,7 @@ def test_every_split_has_players_that_are_met_in_no_other(role):
     for split, names in met.items():
         drawn = set()
         other = "evader" if role == "chaser" else "chaser"
-        sim = game(48, observers=1, role=other, split=split)
+        sim = game(24, observers=1, role=other, split=split)
         for index in sim.state.behaviour[:, 1].tolist():
             drawn.add(list(behaviours)[index])
         assert drawn == names
@@ -308,12 +308,18 @@ def test_a_pack_comes_from_different_sides():
     assert spread["pack"] > spread["direct"]
 
 
-@pytest.mark.parametrize("mode", ["discrete", "continuous"])
-@pytest.mark.parametrize("split", ["train", "test"])
-@pytest.mark.parametrize("role", ["chaser", "evader"])
+@pytest.mark.parametrize(
+    ("role", "split", "mode"),
+    [
+        ("chaser", "train", "discrete"),
+        ("chaser", "test", "continuous"),
+        ("evader", "train", "continuous"),
+        ("evader", "test", "discrete"),
+    ],
+)
 def test_the_expert_wins_and_a_random_player_does_not(role, split, mode):
-    expert = play("expert", 14, role=role, split=split, action_mode=mode)
-    random = play("random", 14, role=role, split=split, action_mode=mode)
+    expert = play("expert", 10, role=role, split=split, action_mode=mode)
+    random = play("random", 10, role=role, split=split, action_mode=mode)
     assert expert["success"].mean() >= 0.95
     assert random["success"].mean() <= 0.25
     assert expert["return"].mean() > random["return"].mean() + 5.0
@@ -321,7 +327,7 @@ def test_the_expert_wins_and_a_random_player_does_not(role, split, mode):
 
 @pytest.mark.parametrize("num_avatars", [4, 8])
 def test_the_expert_helps_its_side_in_larger_games(num_avatars):
-    games = {"num_avatars": num_avatars, "split": "test", "num_worlds": 12}
+    games = {"num_avatars": num_avatars, "split": "test", "num_worlds": 8}
     assert play("expert", **games)["tags"].mean() > play("random", **games)["tags"].mean()
 
 

@@ -137,7 +137,7 @@ def test_fewer_orders_are_some_of_those_that_the_level_has_anyway():
 
 @pytest.mark.parametrize("orders", [1, 2])
 def test_the_expert_fills_fewer_orders_too(orders):
-    result = play("expert", 5, observers=1, orders=orders)
+    result = play("expert", 3, observers=1, orders=orders)
     assert result["success"].mean() == 1.0
     assert (result["delivered"] == orders).all()
 
@@ -396,12 +396,23 @@ def test_observations_stay_in_their_space():
 # -- who can do it --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("split", LEVELS)
-@pytest.mark.parametrize("action_mode", ["discrete", "continuous"])
-@pytest.mark.parametrize(("num_avatars", "observers"), [(2, None), (2, 1), (4, None)])
+@pytest.mark.parametrize(
+    ("split", "action_mode", "num_avatars", "observers"),
+    [
+        ("train", "discrete", 2, None),
+        ("train", "continuous", 2, 1),
+        ("train", "discrete", 4, None),
+        ("validation", "continuous", 2, None),
+        ("validation", "discrete", 2, 1),
+        ("validation", "continuous", 4, None),
+        ("test", "discrete", 2, None),
+        ("test", "continuous", 2, 1),
+        ("test", "discrete", 4, None),
+    ],
+)
 def test_the_expert_fills_all_orders(split, action_mode, num_avatars, observers):
     result = play(
-        "expert", 5, split=split, action_mode=action_mode, num_avatars=num_avatars,
+        "expert", 4, split=split, action_mode=action_mode, num_avatars=num_avatars,
         observers=observers,
     )  # fmt: skip
     assert result["success"].mean() == 1.0
@@ -416,7 +427,7 @@ def test_the_expert_fills_all_orders_with_factored_actions():
 @pytest.mark.parametrize("background", STYLES)
 def test_the_expert_gets_on_with_every_kind_of_colleague(background):
     split = STYLES[background][1][0]
-    result = play("expert", 5, observers=1, background=background, split=split)
+    result = play("expert", 4, observers=1, background=background, split=split)
     assert result["success"].mean() == 1.0
     assert result["wrong"].mean() < 0.2
 
