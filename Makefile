@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:  ## Show these targets.
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST))
 
-quickstart: $(WARM)  ## Train an avatar, compare it and write quickstart-report/index.html.
+quickstart: $(READY)  ## Train an avatar, compare it and write quickstart-report/index.html.
 	$(BIN)/als quickstart --out quickstart-report $(ARGS)
 
 test: $(WARM)  ## Run the tests, on two cores; ARGS="-k camera" chooses some.

@@ -120,7 +120,7 @@ def train(name: str, seed: int, show: Any) -> dict[str, Any]:
     from als_engine.evaluation.protocol import evaluate
     from als_plugins.imitation.imitate import imitate
 
-    run, entry = RUNS[name], _entry(RUNS[name].scenario)
+    run, entry = RUNS[name], suite_entry(RUNS[name].scenario)
     arguments = {**entry["arguments"], "action_mode": "continuous", **run.arguments}
     learn = partial(imitate, method=run.method) if run.method else train_agent
     trained = learn(
@@ -160,7 +160,7 @@ def print_table() -> None:
         found = [json.loads(path.read_text(encoding="utf-8")) for path in files]
         if not found:
             continue
-        entry = _entry(run.scenario)
+        entry = suite_entry(run.scenario)
         low, high = entry["random"], entry["expert"]
         scores = [(one["return"] - low) / (high - low) for one in found]
         minutes = sum(one["seconds"] for one in found) / len(found) / 60
@@ -178,7 +178,7 @@ def print_table() -> None:
         )
 
 
-def _entry(scenario: str) -> dict[str, Any]:
+def suite_entry(scenario: str) -> dict[str, Any]:
     """What the suite says of a scenario."""
     from als_engine.system.toml_files import read_toml
 
