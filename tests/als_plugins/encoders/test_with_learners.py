@@ -49,15 +49,15 @@ def arguments(encoder):
 
 def config(learner, encoder, **changes):
     on_policy = "rollout" in registry.load(registry.agent(learner)).parameters_class.model_fields
-    own = {"rollout": 128, "n_epochs": 1} if on_policy else {"learning_starts": 64}
+    own = {"rollout": 64, "n_epochs": 1} if on_policy else {"learning_starts": 96}
     if learner == "recurrent-ppo":
         own["lstm_hidden_size"] = 16
     small = {"net_arch": [16], "batch_size": 32, **own}
     return {**small, "encoder": encoder, "encoder_config": SMALL.get(encoder, {}), **changes}
 
 
-def trained(learner, encoder, steps=256, **changes):
-    job = {"worlds": 8, "arguments": arguments(encoder), "device": "cpu"}
+def trained(learner, encoder, steps=128, **changes):
+    job = {"worlds": 4, "arguments": arguments(encoder), "device": "cpu"}
     return train_agent(ID, learner, steps=steps, config=config(learner, encoder, **changes), **job)
 
 
@@ -79,7 +79,7 @@ def pretrained(encoder, folder):
 def test_every_pair_trains(learner, encoder):
     begun = beginning(learner, encoder)
     done = trained(learner, encoder)
-    assert done.progress.steps >= 256
+    assert done.progress.steps >= 128
     after = weights(done.agent)
     assert all(torch.isfinite(tensor).all() for tensor in after.values())
     assert begun.keys() == after.keys()
@@ -95,7 +95,7 @@ def beginning(learner, encoder):
     if isinstance(agent, Mappo):
         with Generators(spread("learner", 0)):
             return {name: tensor.clone() for name, tensor in agent._build().state_dict().items()}
-    env = sb3_vec_env(ID, 8, observers=1, **given)
+    env = sb3_vec_env(ID, 4, observers=1, **given)
     training = Training(steps=1, device="cpu")
     model = agent._build(agent.around(env, training), training)
     env.close()
@@ -225,14 +225,14 @@ def test_a_learner_acts_where_a_sensor_is_missing_and_another_is_there(learner, 
         agent.act({"smell": np.zeros((3, 2))})
 
 
-LEARNING = {"net_arch": [32], "rollout": 512, "batch_size": 128, "n_epochs": 4, "anneal": False}
+LEARNING = {"net_arch": [32], "rollout": 256, "batch_size": 64, "n_epochs": 4, "anneal": False}
 
 
 def reaches(learner, sensors, **config):
     """Whether what was trained for a few seconds reaches the flag on levels it has not seen."""
     given = {"sensors": sensors, "frame_size": 12, "shaped": True}
-    job = {"worlds": 16, "device": "cpu", "config": {**LEARNING, "learning_rate": 2e-3, **config}}
-    agent = train_agent(ID, learner, steps=4_096, arguments=given, **job).agent
+    job = {"worlds": 16, "device": "cpu", "config": {**LEARNING, "learning_rate": 4e-3, **config}}
+    agent = train_agent(ID, learner, steps=2_048, arguments=given, **job).agent
     return evaluate(agent, ID, 20, arguments=given).success.low > 0.5
 
 
