@@ -116,7 +116,7 @@ def test_a_sensor_that_is_missing_and_actions_that_are_not_discrete_are_named(na
 
 @BOTH
 def test_it_solves_the_task_on_levels_that_it_has_not_seen(name):
-    agent = trained(name, 12_000, worlds=16).agent
+    agent = trained(name, 8_000, worlds=16).agent
     found = evaluate(agent, ID, 30, arguments=SENSED)
     assert found.success.value == 1.0
     assert normalise(found).score.value > 0.9

@@ -26,11 +26,11 @@ __all__ = ["learn"]
 pytestmark = pytest.mark.usefixtures("learn")
 
 SENSED = {"sensors": ["proprioception", "entities"], "shaped": True}
-SMALL = {"net_arch": [32], "batch_size": 64, "rollout": 512, "n_epochs": 4}
+SMALL = {"net_arch": [32], "batch_size": 64, "rollout": 256, "n_epochs": 4}
 MODES = pytest.mark.parametrize("mode", ["discrete", "continuous", "factored"])
 
 
-def trained(steps=1_024, folder=None, mode="discrete", config=None, **changes):
+def trained(steps=512, folder=None, mode="discrete", config=None, **changes):
     arguments = {**SENSED, "action_mode": mode}
     job = {"worlds": 8, "arguments": arguments, "config": config or SMALL, "device": "cpu"}
     return train_agent(ID, "mappo", steps=steps, folder=folder, **job, **changes)
@@ -39,7 +39,7 @@ def trained(steps=1_024, folder=None, mode="discrete", config=None, **changes):
 @pytest.fixture(scope="module")
 def usual(learn):
     """The weights after two updates with the usual ingredients."""
-    return weights(trained(1_024).agent)
+    return weights(trained().agent)
 
 
 def weights(agent):
@@ -51,14 +51,14 @@ def same(one, other):
 
 
 def test_it_solves_the_task_on_levels_that_it_has_not_seen():
-    config = {**SMALL, "learning_rate": 3e-3, "gamma": 0.95, "batch_size": 128}
-    played = evaluate(trained(14_000, config=config).agent, ID, 40, arguments=SENSED)
+    config = {**SMALL, "learning_rate": 3e-3, "gamma": 0.95}
+    played = evaluate(trained(6_000, config=config).agent, ID, 40, arguments=SENSED)
     assert played.metrics["success"].mean() > 0.9
 
 
 def test_it_learns_with_numbers_for_actions():
     arguments = {**SENSED, "action_mode": "continuous"}
-    agent = trained(8_000, mode="continuous", config={**SMALL, "learning_rate": 3e-3}).agent
+    agent = trained(4_000, mode="continuous", config={**SMALL, "learning_rate": 3e-3}).agent
     random = make_agent("random", ID, arguments)
     played, drawn = (evaluate(each, ID, 20, arguments=arguments) for each in (agent, random))
     assert played.returns.mean() > drawn.returns.mean() + 1.0
@@ -66,9 +66,9 @@ def test_it_learns_with_numbers_for_actions():
 
 def test_several_avatars_share_the_network_and_learn_together():
     arguments = {**SENSED, "num_avatars": 3}
-    config = {**SMALL, "learning_rate": 3e-3, "gamma": 0.95, "batch_size": 128}
+    config = {**SMALL, "learning_rate": 3e-3, "gamma": 0.95}
     job = {"worlds": 4, "observers": 3, "arguments": arguments, "config": config}
-    agent = train_agent(ID, "mappo", steps=10_000, device="cpu", **job).agent
+    agent = train_agent(ID, "mappo", steps=6_000, device="cpu", **job).agent
     played = evaluate(agent, ID, 20, arguments=arguments, observers=3)
     random = evaluate(make_agent("random", ID, arguments), ID, 20, arguments=arguments, observers=3)
     assert played.returns.mean() > random.returns.mean() + 0.5
@@ -83,7 +83,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(tmp_path):
 def test_rollouts_that_overlap_do_not_depend_on_who_is_faster(monkeypatch, tmp_path):
     """The first is learnt from before another thread can matter, and what follows is the same."""
     config = {**SMALL, "overlap": True}
-    one = trained(2_048, config=config)
+    one = trained(1_024, config=config)
     update = Mappo._update
 
     def slow(self, rollout, optimizer, training):
@@ -91,11 +91,11 @@ def test_rollouts_that_overlap_do_not_depend_on_who_is_faster(monkeypatch, tmp_p
         return update(self, rollout, optimizer, training)
 
     monkeypatch.setattr(Mappo, "_update", slow)
-    two = trained(2_048, tmp_path / "run", config=config)
+    two = trained(1_024, tmp_path / "run", config=config)
     assert same(weights(one.agent), weights(two.agent))
-    assert one.progress.steps == two.progress.steps == 2_048
-    assert not same(weights(one.agent), weights(trained(2_048).agent))
-    assert resume_training(tmp_path / "run", steps=3_072).progress.steps == 3_072
+    assert one.progress.steps == two.progress.steps == 1_024
+    assert not same(weights(one.agent), weights(trained(1_024).agent))
+    assert resume_training(tmp_path / "run", steps=1_536).progress.steps == 1_536
 
 
 def test_a_fault_in_a_rollout_that_overlaps_is_the_trainings():
@@ -189,7 +189,7 @@ def test_a_row_acts_the_same_whatever_the_others_are():
 
 def test_a_training_is_taken_up_in_the_same_way_every_time(tmp_path):
     """Weights, optimizer and random state are the checkpoint's; the worlds begin new episodes."""
-    trained(1_024, tmp_path / "run", checkpoint_every=512)
+    trained(512, tmp_path / "run", checkpoint_every=256)
     for name in ("one", "two", "forgetful"):
         shutil.copytree(tmp_path / "run", tmp_path / name)
     newest = max(
@@ -202,10 +202,10 @@ def test_a_training_is_taken_up_in_the_same_way_every_time(tmp_path):
             array[...] = 0.0
     save_file(arrays, state)
     one, two, forgetful = (
-        resume_training(tmp_path / name, steps=2_048, device="cpu")
+        resume_training(tmp_path / name, steps=1_024, device="cpu")
         for name in ("one", "two", "forgetful")
     )
-    assert one.progress.steps == 2_048
+    assert one.progress.steps == 1_024
     assert same(weights(one.agent), weights(two.agent))
     assert not same(weights(one.agent), weights(forgetful.agent))
 
@@ -273,7 +273,7 @@ def test_what_is_not_allowed_is_named(changes, message):
 def test_a_training_of_one_rollout_learns():
     """The learning rate falls to nothing after the last update, and not with it."""
     found, begun = (
-        weights(trained(512, config={**SMALL, "learning_rate": rate}).agent)["value_head.weight"]
+        weights(trained(256, config={**SMALL, "learning_rate": rate}).agent)["value_head.weight"]
         for rate in (1e-3, 1e-12)
     )
     assert (found - begun).abs().max() > 1e-3
@@ -287,7 +287,7 @@ def test_a_schedule_is_a_straight_line():
 def test_the_bound_on_an_updates_change_has_a_schedule(usual):
     """One that is never reached is the same as none; one that every change reaches is not."""
     never, falls = (
-        weights(trained(1_024, config={**SMALL, "target_kl": begin, "target_kl_end": end}).agent)
+        weights(trained(config={**SMALL, "target_kl": begin, "target_kl_end": end}).agent)
         for begin, end in ((1e3, 1e3), (1e-9, 1e-10))
     )
     assert same(never, usual)
@@ -312,7 +312,7 @@ def test_the_bound_on_an_updates_change_has_a_schedule(usual):
     ids=lambda changes: next(iter(changes)),
 )
 def test_every_ingredient_has_a_switch_that_does_something(changes, usual):
-    other = trained(1_024, config={**SMALL, **changes})
+    other = trained(config={**SMALL, **changes})
     assert not same(usual, weights(other.agent))
     assert all(torch.isfinite(each).all() for each in weights(other.agent).values())
 
@@ -328,7 +328,7 @@ def test_a_compiled_network_learns_the_same(usual, monkeypatch):
 
     compile_whole = torch.compile
     monkeypatch.setattr(torch, "compile", traced)
-    other = weights(trained(1_024, config={**SMALL, "compile": True}).agent)
+    other = weights(trained(config={**SMALL, "compile": True}).agent)
     assert len(compiled) == 1
     for name, value in usual.items():
         assert torch.allclose(other[name], value, atol=1e-4), name

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("learn")
 
 TAG = "ALS/Tag-v0"
 SENSORS = ["proprioception", "entities", "role"]
-SMALL = {"net_arch": [32], "batch_size": 64, "rollout": 512, "n_epochs": 2}
+SMALL = {"net_arch": [32], "batch_size": 64, "rollout": 256, "n_epochs": 2}
 ROLES = {**SMALL, "networks": "role"}
 MODES = pytest.mark.parametrize("mode", ["discrete", "continuous", "factored"])
 
@@ -66,19 +66,19 @@ def test_it_trains_comes_back_and_goes_on(changes, tmp_path):
     config = {**ROLES, **changes}
     job = {"worlds": 4, "observers": 2, "arguments": arguments("continuous"), "device": "cpu"}
     run = tmp_path / "run"
-    done = train_agent(TAG, "mappo", steps=1_024, folder=run, config=config, **job)
+    done = train_agent(TAG, "mappo", steps=512, folder=run, config=config, **job)
     again, _ = load_agent(run / "agent")
     given = arguments("continuous", max_episode_steps=20)
     one, two = (evaluate(a, TAG, 3, arguments=given, observers=2) for a in (done.agent, again))
     assert np.array_equal(one.returns, two.returns)
     first, second = (dict(each.named_parameters()) for each in again.policy.members)
     assert not torch.equal(first["head.linear.weight"], second["head.linear.weight"])
-    assert resume_training(run, steps=2_048).progress.steps >= 2_048
+    assert resume_training(run, steps=1_024).progress.steps >= 1_024
 
 
 def test_where_all_have_one_role_it_is_the_shared_network():
     sensors = ["proprioception", "entities"]
-    job = {"steps": 1_024, "worlds": 8, "device": "cpu"}
+    job = {"steps": 512, "worlds": 8, "device": "cpu"}
     shared, own = (
         train_agent(ID, "mappo", arguments={"sensors": names}, config=config, **job).agent
         for names, config in ((sensors, SMALL), ([*sensors, "role"], ROLES))
