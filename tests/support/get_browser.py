@@ -39,7 +39,7 @@ def _install() -> str:
     except subprocess.TimeoutExpired:
         return f"it could not be downloaded in {PATIENCE} s"
     if done.returncode or not find_chromium():
-        return f"it could not be downloaded: {_last(done.stderr or done.stdout)}"
+        return f"it could not be downloaded: {_telling(done.stderr or done.stdout)}"
     return ""
 
 
@@ -49,13 +49,15 @@ def _start() -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"it does not start: {_last(str(error))}"
-    return f"it does not start: {_last(done.stderr)}" if done.returncode else ""
+        return f"it does not start: {_telling(str(error))}"
+    return f"it does not start: {_telling(done.stderr)}" if done.returncode else ""
 
 
-def _last(text: str) -> str:
+def _telling(text: str) -> str:
+    """Of many lines the first that says "Error", or the last one."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no reason was given"
+    errors = [line for line in lines if "Error" in line]
+    return [*errors[:1], *lines[-1:], "no reason was given"][0]
 
 
 if __name__ == "__main__":
