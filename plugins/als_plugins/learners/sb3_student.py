@@ -11,7 +11,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
 from als_engine.agents.agent import Observation
-from als_plugins.learners.student import Student
+from als_plugins.learners.student import Drawn, Student
 from als_plugins.mappo.network import Scale
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class SB3Student(Student):
     """See `Student`."""
 
     def __init__(self, learner: PPO) -> None:
+        super().__init__()
         self.learner, self.parameters = learner, learner.parameters
         self._begin = learner.begin
         self._scale = Scale()
@@ -65,8 +66,8 @@ class SB3Student(Student):
         """See `Student.draw`."""
         return self._network.predict(dict(observation), deterministic=False)[0]
 
-    def _normal(self) -> tuple[Tensor, Tensor] | None:
+    def _drawn(self) -> list[Drawn]:
         found = self._network.action_dist
         if not isinstance(found, DiagGaussianDistribution):
-            return None
-        return self._network.log_std, found.distribution.mean
+            return []
+        return [Drawn(self._network.log_std, found.distribution.mean)]

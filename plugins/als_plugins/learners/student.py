@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import torch
 from numpy.typing import NDArray
@@ -26,6 +26,20 @@ _KEEPS: Final = 0.98
 """The weight of what is known of the deviation at a gradient step."""
 
 
+class Drawn(NamedTuple):
+    """Actions that a normal distribution draws, after a `judge`.
+
+    Attributes:
+        log_deviation: (numbers,), a weight.
+        means: (rows, numbers).
+        rows: (rows,) bool, which are drawn so; None for all.
+    """
+
+    log_deviation: Tensor
+    means: Tensor
+    rows: Tensor | None = None
+
+
 class Student(ABC):
     """A learner while it imitates; its network is made by `begin`.
 
@@ -36,7 +50,10 @@ class Student(ABC):
 
     learner: NetworkLearner
     parameters: PPOParameters
-    _square: Tensor | None = None
+
+    def __init__(self) -> None:
+        """Nothing is known yet of how far its actions are from those that are shown."""
+        self._squares: dict[int, Tensor] = {}
 
     @abstractmethod
     def begin(self) -> None:
@@ -86,11 +103,8 @@ class Student(ABC):
         """
 
     @abstractmethod
-    def _normal(self) -> tuple[Tensor, Tensor] | None:
-        """Logarithms of the deviation, (numbers,), and means, (rows, numbers), of the last `judge`.
-
-        None where the policy is no normal distribution.
-        """
+    def _drawn(self) -> list[Drawn]:
+        """What each network draws in the last `judge`; empty without normal distributions."""
 
     @torch.no_grad()
     def fit_deviation(self, actions: NDArray[Any]) -> None:
@@ -102,12 +116,14 @@ class Student(ABC):
         Args:
             actions: (rows, ...), those that were judged last.
         """
-        found = self._normal()
-        if found is None:
-            return
-        log, means = found
-        away = torch.from_numpy(actions).to(means.device).flatten(1) - means
-        square = away.square().mean(dim=0)
-        before = self._square
-        self._square = square if before is None else before.lerp(square, 1.0 - _KEEPS)
-        log.copy_((0.5 * self._square.log()).clamp(min=math.log(LEAST_DEVIATION)))
+        for number, (log_deviation, means, rows) in enumerate(self._drawn()):
+            away = torch.from_numpy(actions).to(means.device).flatten(1) - means
+            if rows is not None:
+                away = away[rows]
+                if not len(away):
+                    continue
+            square = away.square().mean(dim=0)
+            if number in self._squares:
+                square = self._squares[number].lerp(square, 1.0 - _KEEPS)
+            self._squares[number] = square
+            log_deviation.copy_((0.5 * square.log()).clamp(min=math.log(LEAST_DEVIATION)))

@@ -50,11 +50,6 @@ def check_imitates(parameters: MappoParameters) -> None:
             f'memory="{parameters.memory}" cannot learn from demonstrations, which are learnt one '
             'step at a time: use memory="none"'
         )
-    if parameters.networks != "shared":
-        raise ArgumentError(
-            f'networks="{parameters.networks}" cannot learn from demonstrations: use '
-            'networks="shared"'
-        )
 
 
 def build(

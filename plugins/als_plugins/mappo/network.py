@@ -47,6 +47,10 @@ class Network(nn.Module, ABC):
     def observation_space(self) -> gymnasium.spaces.Dict:
         """What the actor reads."""
 
+    @abstractmethod
+    def actors(self, observation: Mapping[str, Tensor]) -> list[tuple[ActorCritic, Tensor | None]]:
+        """The networks that act, and in which rows, (rows,) bool; None for all."""
+
     @property
     @abstractmethod
     def features(self) -> int:
@@ -147,6 +151,10 @@ class ActorCritic(Network):
     def observation_space(self) -> gymnasium.spaces.Dict:
         """See `Network.observation_space`."""
         return self.encoder.observation_space
+
+    def actors(self, observation: Mapping[str, Tensor]) -> list[tuple[ActorCritic, Tensor | None]]:
+        """See `Network.actors`."""
+        return [(self, None)]
 
     @property
     def features(self) -> int:

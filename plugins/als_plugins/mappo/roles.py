@@ -44,6 +44,11 @@ class RoleNetworks(Network):
         """What the actors read beside the role."""
         return self._networks()[0].observation_space
 
+    def actors(self, observation: Mapping[str, Tensor]) -> list[tuple[ActorCritic, Tensor | None]]:
+        """See `Network.actors`."""
+        role = _role_of(observation)
+        return [(one, role == number) for number, one in enumerate(self._networks())]
+
     @property
     def features(self) -> int:
         """See `Network.features`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from numpy.typing import NDArray
@@ -10,9 +10,9 @@ from torch import Tensor
 
 from als_engine.agents.agent import Observation
 from als_plugins.encoders.base import rows_together
-from als_plugins.learners.student import Student
+from als_plugins.learners.student import Drawn, Student
 from als_plugins.mappo.heads import Distribution, Normal, NormalHead
-from als_plugins.mappo.network import ActorCritic, Scale
+from als_plugins.mappo.network import Scale
 
 if TYPE_CHECKING:
     from als_plugins.mappo.learner import Mappo
@@ -28,10 +28,12 @@ class MappoStudent(Student):
     parameters: MappoParameters
 
     def __init__(self, learner: Mappo) -> None:
+        super().__init__()
         self.learner, self.parameters = learner, learner.parameters
         # Of the returns, where the critic itself has none.
         self._scale = Scale()
         self._judged: Distribution | None = None
+        self._seen: dict[str, Tensor] = {}
 
     def begin(self) -> None:
         """See `Student.begin`."""
@@ -45,7 +47,7 @@ class MappoStudent(Student):
         """See `Student.judge`."""
         seen = self.learner.tensors(observation)
         policy, values, _ = self.learner.policy(self.learner.augmented(seen))
-        self._judged = policy
+        self._judged, self._seen = policy, seen
         return policy.log_prob(torch.from_numpy(actions).to(values.device)), values
 
     def value_loss(self, values: Tensor, returns: Tensor) -> Tensor:
@@ -73,9 +75,12 @@ class MappoStudent(Student):
             policy, _ = self.learner.masked_distribution(observation)
         return self.learner.inside(policy.sample())
 
-    def _normal(self) -> tuple[Tensor, Tensor] | None:
-        policy = self.learner.policy
-        head = policy.head if isinstance(policy, ActorCritic) else None
-        if not isinstance(head, NormalHead) or not isinstance(self._judged, Normal):
-            return None
-        return head.log_deviation, self._judged.mean
+    def _drawn(self) -> list[Drawn]:
+        judged = self._judged
+        if not isinstance(judged, Normal):
+            return []
+        means = judged.mean
+        return [
+            Drawn(cast("NormalHead", network.head).log_deviation, means, rows)
+            for network, rows in self.learner.policy.actors(self._seen)
+        ]
