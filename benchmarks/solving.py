@@ -55,6 +55,7 @@ class Run:
 
 
 ATTENTION = {"encoder": "attention", "learning_rate": 5e-4}
+UNDISTURBED = {"noise": 0.0}
 RUNS = {
     "classroom": Run(
         "ALS/Classroom-v0",
@@ -64,14 +65,18 @@ RUNS = {
         method="bc",
     ),
     "vocabulary": Run(
-        "ALS/Vocabulary-v0", 160_000, {**ATTENTION, "imitate": 100_000, "imitate_noise": 0.0}
+        "ALS/Vocabulary-v0",
+        160_000,
+        {**ATTENTION, "imitate": 100_000, "imitate_config": UNDISTURBED},
     ),
     "tag": Run("ALS/Tag-v0", 300_000),
     "diagnosis": Run(
-        "ALS/Diagnosis-v0", 160_000, {**ATTENTION, "imitate": 100_000, "imitate_noise": 0.2}
+        "ALS/Diagnosis-v0",
+        160_000,
+        {**ATTENTION, "imitate": 100_000, "imitate_config": {"noise": 0.2}},
     ),
     "delivery": Run(
-        "ALS/Delivery-v0", 160_000, {**ATTENTION, "imitate": 100_000, "imitate_noise": 0.0}
+        "ALS/Delivery-v0", 160_000, {**ATTENTION, "imitate": 100_000, "imitate_config": UNDISTURBED}
     ),
     "tag-rgb": Run(
         "ALS/Tag-v0",

@@ -14,7 +14,6 @@ from als_engine.errors import ArgumentError
 from als_engine.seeding import spread
 from als_plugins.imitation.imitation import Imitation, Steps
 from als_plugins.imitation.kept import Kept, step_bytes
-from als_plugins.imitation.parameters import ImitationParameters
 from als_plugins.imitation.recorded import is_dataset, open_recorded
 from als_plugins.imitation.sources import Demonstrator
 from als_plugins.imitation.worlds import Lessons
@@ -53,8 +52,8 @@ def imitate_expert(
     """
     parameters = learner.parameters
     until = min(parameters.imitate, training.steps)
-    own = ImitationParameters(noise=parameters.imitate_noise)
-    imitation = Imitation(learner.student(), optimizer, own, log, until, steps)
+    how = parameters.imitate_config
+    imitation = Imitation(learner.student(), optimizer, how, log, until, steps)
     expert = Demonstrator.expert_of(rows)
     learner.policy.eval()
     lessons = Lessons(imitation, rows, expert, training.seed, dagger=True)
@@ -92,7 +91,7 @@ class Guidance:
         self._recorded = 0
         if name == EXPERT:
             sensors, actions = learner.observation_space, learner.action_space
-            room = ImitationParameters().room_for(step_bytes(sensors, actions), training.steps)
+            room = parameters.imitate_config.room_for(step_bytes(sensors, actions), training.steps)
             self._kept = Kept(sensors, actions, max(room, rows.num_rows), rng)
             self._data: Steps = self._kept
             self._expert = Demonstrator.expert_of(rows)

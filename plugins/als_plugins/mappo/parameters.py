@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from als_engine.limits import STEPS
+from als_plugins.imitation.parameters import ImitationParameters
 from als_plugins.learners.hyperparameters import PPOParameters, Rate, Share, Steps
 
 __all__ = ["MappoParameters"]
@@ -24,8 +25,7 @@ class MappoParameters(PPOParameters):
     Attributes:
         imitate: steps of DAgger with the scenario's expert (Ross et al. 2011), with which a
             training begins. They are steps of its budget, and counted as demonstrated.
-        imitate_noise: the part of the expert's steps in which something random is done instead; see
-            `noise` of `ImitationParameters`.
+        imitate_config: how they are learnt from; see `ImitationParameters`.
         critic: sensors that only the critic sees, in training; whoever plays needs none of them.
         demonstrations: a dataset, or "expert" for the scenario's own, that the policy is held to.
         demonstrations_weight: of minus the logarithm of how likely their actions are, in the loss.
@@ -58,7 +58,7 @@ class MappoParameters(PPOParameters):
     rollout: Steps = 4_096
     n_epochs: Annotated[int, Field(ge=1, le=1_000)] = 4
     imitate: Annotated[int, Field(ge=0, le=STEPS)] = 0
-    imitate_noise: Annotated[float, Field(ge=0.0, le=0.9)] = 0.2
+    imitate_config: ImitationParameters = ImitationParameters()
     critic: Sensors = Field(default_factory=list)
     demonstrations: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
     demonstrations_weight: Annotated[float, Field(ge=0.0, le=1e3)] = 0.1

@@ -8,6 +8,7 @@ import pytest
 import torch
 from learn_worlds import ID, NO_EXPERT, learn
 
+from als_engine.agents.saving import load_agent
 from als_engine.agents.training import read_job, resume_training, train_agent
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
@@ -43,6 +44,18 @@ def test_demonstrated_steps_are_steps_of_its_budget():
     assert done.progress.steps == done.record.training.steps == 1_280
     assert done.record.training.demonstrated == 1_024
     assert evaluate(done.agent, ID, 20, arguments=SENSED).metrics["success"].mean() > 0.85
+
+
+def test_how_they_are_learnt_from_is_up_to_the_user(tmp_path):
+    plain = trained(256)
+    other = trained(256, tmp_path / "a", config={**SMALL, "imitate_config": {"passes": 1}})
+    assert not same(weights(plain.agent), weights(other.agent))
+    again, _ = load_agent(tmp_path / "a" / "agent")
+    assert again.parameters.imitate_config.passes == 1
+    with pytest.raises(ArgumentError, match=r"^mappo: imitate_config.noise: .*, got 2$"):
+        trained(256, config={**SMALL, "imitate_config": {"noise": 2}})
+    with pytest.raises(ArgumentError, match=r"imitate_config.pases: extra inputs"):
+        trained(256, config={**SMALL, "imitate_config": {"pases": 2}})
 
 
 def test_a_budget_that_demonstrations_use_up_is_demonstrated_as_a_whole():
