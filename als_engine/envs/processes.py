@@ -8,6 +8,7 @@ sent as they are.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import pickle
@@ -40,9 +41,10 @@ _GRACE: Final = 5.0
 _WATCH: Final = 0.5
 _MAIN: Final = "__main__"
 _START: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "import gc, json, sys; gc.disable(); sys.path[:] = json.loads(sys.argv[2]); "
     "from als_engine.envs.processes import main; main()"
 )
+"""The garbage collector waits until all is imported: it took a quarter of a process's start."""
 
 
 class Process(Owner):
@@ -274,6 +276,8 @@ def main() -> None:
                 if not registry.has(hooks) and tuple(others[:2]) not in known:
                     registry.add(hooks, *others)
             function, arguments = pickle.loads(job.work)
+            gc.freeze()  # What is imported stays to the end.
+            gc.enable()
         except (EOFError, ConnectionError):
             raise
         except Exception as error:

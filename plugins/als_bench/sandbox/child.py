@@ -11,6 +11,7 @@ back on the other. See `als_bench.sandbox.channel` for the format.
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -210,6 +211,7 @@ class _Host:
     def __init__(self, job: dict[str, Any]) -> None:
         import site
 
+        gc.disable()  # What is imported stays: to look for garbage in it took long.
         sys.path[:] = job["path"]
         site.main()  # The .pth files of what is installed, which -S has put off until here.
         import pickle
@@ -224,6 +226,8 @@ class _Host:
         # Ours, from the process that started this one; nothing pickled ever goes the other way.
         observations, actions = pickle.loads(bytes.fromhex(job["spaces"]))
         agent_class = registry.load(registry.agent(job["agent"]))
+        gc.freeze()
+        gc.enable()
         self.agent: Any = agent_class(observations, actions, **job["config"])
         if job["folder"]:
             self.agent.load_weights(Path(job["folder"]))
