@@ -10,7 +10,10 @@ import numpy as np
 
 from als_engine import Box, Layout, Prop, Quantity, Room, ScenarioSpec, Spawn, Sphere, Task
 from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN
+from als_engine.bodies.codec import LOCOMOTION
 from als_engine.task import Behaviour, add_terms
+
+BACKWARD = LOCOMOTION.index("backward")
 
 
 class Reach(Task):
@@ -106,6 +109,14 @@ class Mixed(Reach):
 
     def reward(self, state):
         return np.where(self.everyone(state.level % 2 == 1), super().reward(state), 0.0)
+
+
+class Onward(Reach):
+    """Nobody can go backward, not even stand still; every second step nobody can say "no"."""
+
+    def action_mask(self, state, possible):
+        possible.locomotion[..., [0, BACKWARD]] = False
+        possible.say[state.step % 2 == 1, :, 1] = False
 
 
 def _roam(state, who, commands):

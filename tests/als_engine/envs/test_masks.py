@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from acme_worlds import REACH, Reach
+from acme_worlds import BACKWARD, REACH
 from gymnasium.vector import AutoresetMode
 
 from als_engine import ScenarioSpec
 from als_engine.bodies.avatar import HAND_PUT_DOWN
-from als_engine.bodies.codec import DISCRETE_ACTIONS, LOCOMOTION
+from als_engine.bodies.codec import DISCRETE_ACTIONS
 from als_engine.envs.parallel import parallel_env
 from als_engine.envs.sb3 import sb3_vec_env
 from als_engine.envs.single import SingleEnv
@@ -17,20 +17,11 @@ from als_engine.envs.vector import VectorEnv
 from als_engine.errors import NoMasksError
 from als_engine.simulation import simulate
 
-BACKWARD = LOCOMOTION.index("backward")
 PUT_DOWN = DISCRETE_ACTIONS.index("put down")
 PICK_UP = DISCRETE_ACTIONS.index("pick up")
 
 
-class Onward(Reach):
-    """Nobody can go backward, not even stand still; every second step nobody can say "no"."""
-
-    def action_mask(self, state, possible):
-        possible.locomotion[..., [0, BACKWARD]] = False
-        possible.say[state.step % 2 == 1, :, 1] = False
-
-
-ONWARD = ScenarioSpec("Test/Onward-v0", f"{__name__}:Onward", max_episode_steps=9, max_avatars=2)
+ONWARD = ScenarioSpec("Test/Onward-v0", "acme_worlds:Onward", max_episode_steps=9, max_avatars=2)
 
 
 def expected(mode, step):

@@ -71,19 +71,18 @@ def equal(one, other):
 
 
 @pytest.mark.parametrize(
-    ("name", "mode"),
+    ("name", "mode", "avatars"),
     [
-        ("random", "discrete"),
-        ("expert", "discrete"),
-        ("random", "continuous"),
-        ("ppo", "discrete"),
-        ("ppo", "continuous"),
-        ("recurrent-ppo", "continuous"),
-        ("multi-objective", "discrete"),
-        ("sac", "continuous"),
+        ("random", "discrete", 1),
+        ("expert", "discrete", 2),
+        ("random", "continuous", 2),
+        ("ppo", "discrete", 2),
+        ("ppo", "continuous", 1),
+        ("recurrent-ppo", "continuous", 2),
+        ("multi-objective", "discrete", 1),
+        ("sac", "continuous", 2),
     ],
 )
-@pytest.mark.parametrize("avatars", [1, 2])
 def test_the_result_is_the_same_in_any_number_of_worlds(name, mode, avatars):
     arguments = {**ARGUMENTS, "action_mode": mode, "num_avatars": avatars}
     given = {"episodes": 7, "arguments": arguments, "observers": avatars}
