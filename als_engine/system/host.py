@@ -255,7 +255,9 @@ def start_tracker() -> None:
     if not _is_windows():
         from multiprocessing import resource_tracker
 
+        before = mask()
         resource_tracker.ensure_running()
+        set_mask(before)  # It lets signals through that a worker process never sees.
 
 
 def cores() -> list[int] | None:

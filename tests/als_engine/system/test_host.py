@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from multiprocessing import resource_tracker
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -219,6 +220,17 @@ def test_signals_are_kept_back_for_as_long_as_the_block_lasts() -> None:
     with host.blocked({signal.SIGUSR1}):
         assert host.mask() == before | {signal.SIGUSR1}
     assert host.mask() == before
+
+
+def test_the_tracker_of_multiprocessing_lets_no_signal_through_that_was_kept_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tracker = resource_tracker.ResourceTracker()
+    monkeypatch.setattr(resource_tracker, "ensure_running", tracker.ensure_running)
+    with host.blocked({signal.SIGINT}):
+        host.start_tracker()
+        assert signal.SIGINT in host.mask()
+    tracker._stop()
 
 
 @pytest.mark.parametrize(
