@@ -8,7 +8,20 @@ import numpy as np
 from acme_gripper import Gripper
 from acme_shapes import Arch
 
-from als_engine import Body, Box, Layout, Prop, Role, Room, ScenarioSpec, Spawn, Sphere, Task, Verb
+from als_engine import (
+    Body,
+    Box,
+    Layout,
+    Prop,
+    Role,
+    Room,
+    ScenarioSpec,
+    Spawn,
+    Sphere,
+    Task,
+    Verb,
+    hookimpl,
+)
 
 CALLS = ("stop", Verb("bring", ("ball", "box")))
 
@@ -58,3 +71,11 @@ PORTERS = ScenarioSpec(
     num_avatars=2,
     max_avatars=2,
 )
+
+
+class Plugin:
+    """Offers the scenario; here, since worker processes import what its class is defined in."""
+
+    @hookimpl
+    def als_scenarios(self):
+        return [PORTERS]

@@ -9,9 +9,9 @@ import gymnasium
 import numpy as np
 import pytest
 from acme_gripper import CLOSE, OPEN, Gripper
-from acme_porters import PORTERS, Porters
+from acme_porters import PORTERS, Plugin, Porters
 
-from als_engine import Body, Effector, Part, Quantity, Role, Snapshot, Verb, hookimpl
+from als_engine import Body, Effector, Part, Quantity, Role, Snapshot, Verb
 from als_engine.bodies.codec import ACTION_MODES, DISCRETE_ACTIONS
 from als_engine.conformance.kit import check_scenario
 from als_engine.envs.parallel import parallel_env
@@ -25,12 +25,6 @@ from als_engine.simulation import Simulation, simulate
 from als_engine.world.arrays import NOTHING
 
 STAY = 0
-
-
-class Plugin:
-    @hookimpl
-    def als_scenarios(self):
-        return [PORTERS]
 
 
 @pytest.fixture(scope="module", autouse=True)
