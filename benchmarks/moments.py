@@ -33,7 +33,6 @@ from numpy.typing import NDArray
 
 from als_engine.conformance.case import Player
 from als_engine.envs.parallel import parallel_env
-from als_engine.envs.sb3 import sb3_vec_env
 from als_engine.envs.single import SingleEnv
 from als_engine.envs.vector import VectorEnv
 from als_engine.physics.engines import ENGINES
@@ -199,6 +198,13 @@ def _many(mode: str, workers: int = 1) -> Callable[..., VectorEnv]:
     return partial(VectorEnv, num_envs=WORLDS, workers=workers, autoreset_mode=mode)
 
 
+def _rows(scenario: str, **given: Any) -> Any:
+    # Imported late: torch comes with it, which no other view waits for.
+    from als_engine.envs.sb3 import sb3_vec_env
+
+    return sb3_vec_env(scenario, WORLDS, **given)
+
+
 VIEWS: dict[str, tuple[type[SimulationStage], Callable[..., Any]]] = {
     "simulation": (SimulationStage, partial(simulate, num_worlds=WORLDS)),
     "single": (SingleStage, SingleEnv),
@@ -207,7 +213,7 @@ VIEWS: dict[str, tuple[type[SimulationStage], Callable[..., Any]]] = {
     "same-step": (VectorStage, _many("SameStep")),
     "disabled": (VectorStage, _many("Disabled")),
     "workers": (WorkersStage, _many("NextStep", workers=2)),
-    "sb3": (SB3Stage, partial(sb3_vec_env, num_worlds=WORLDS)),
+    "sb3": (SB3Stage, _rows),
 }
 
 
