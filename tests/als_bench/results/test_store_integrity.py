@@ -65,7 +65,7 @@ def assert_soon(holds: Callable[[], bool]) -> None:
 def test_a_writer_that_is_killed_at_any_moment_loses_and_doubles_nothing(tmp_path: Path) -> None:
     path, rng = tmp_path / "results.sqlite", np.random.default_rng(0)
     acknowledged = 0
-    for _ in range(10):
+    for _ in range(6):
         with StoreWriter(path) as writer:
             writer.add_run(RUN)
             pid = writer._process.pid
@@ -170,21 +170,26 @@ def test_a_writer_starts_without_heavy_libraries(tmp_path: Path) -> None:
         assert library not in loaded
 
 
-def test_eight_writers_at_once_all_arrive_and_none_is_doubled(tmp_path: Path) -> None:
+WRITERS = 4
+
+
+def test_four_writers_at_once_all_arrive_and_none_is_doubled(tmp_path: Path) -> None:
     path = tmp_path / "results.sqlite"
-    processes = [SPAWN.Process(target=write_some, args=(path, 8, index)) for index in range(8)]
+    processes = [
+        SPAWN.Process(target=write_some, args=(path, WRITERS, index)) for index in range(WRITERS)
+    ]
     for process in processes:
         process.start()
     for process in processes:
         process.join()
-    assert [process.exitcode for process in processes] == [0] * 8
+    assert [process.exitcode for process in processes] == [0] * WRITERS
     check_whole(path)
     with Store(path) as store:
-        for index in range(8):
+        for index in range(WRITERS):
             episodes = store.episodes(unit(seed=index))
             assert episodes == [result(episode, index) for episode in range(12)]
-        shared = store.episodes(unit(seed=8))
-        assert shared == [result(episode, 8) for episode in range(len(shared))]
+        shared = store.episodes(unit(seed=WRITERS))
+        assert shared == [result(episode, WRITERS) for episode in range(len(shared))]
         assert len(shared) == 8 + 3 + 6
 
 

@@ -25,12 +25,12 @@ def test_every_scenario_is_the_same(id):
     ours, theirs = both = [
         make(id, len(SEEDS), sensors=("proprioception",)) for make in (simulate, simulate_by_hand)
     ]
-    for step in range(300):
-        if step % 100 == 0:
-            worlds = [1] if step == 100 else [0, 1, 2]
+    for step in range(150):
+        if step % 50 == 0:
+            worlds = [1] if step == 50 else [0, 1, 2]
             for simulation in both:
                 simulation.reset([SEEDS[world] + step for world in worlds], worlds)
-        if step // 20 % 2:
+        if step // 10 % 2:
             actions = ours.expert_actions()
         elif step % 4 == 0:
             actions = rng.integers(ours.action_space.n, size=(len(SEEDS), ours.observers))
