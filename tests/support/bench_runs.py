@@ -12,6 +12,8 @@ from pathlib import Path
 
 from learn_worlds import site
 
+EPISODES = 12
+
 SUITE = """
 summary = "Walks of a few steps."
 agents = ["random", "expert"]
@@ -44,7 +46,7 @@ def installed(folder: Path) -> dict[str, str]:
     return {**site(place), "OMP_NUM_THREADS": "1"}
 
 
-def write_suite(folder: Path, episodes: int = 30, steps: int = 200) -> Path:
+def write_suite(folder: Path, episodes: int = EPISODES, steps: int = 200) -> Path:
     """A suite file."""
     path = folder / "walks.toml"
     path.write_text(SUITE.format(episodes=episodes, steps=steps))

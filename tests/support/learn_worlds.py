@@ -6,6 +6,7 @@ In this process the fixture `learn` registers it; in others it is installed, as 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from learn_plugin import ID, MIXED, NO_EXPERT, TRADE
 
 from als_engine.plugins.registry import registry
 
-__all__ = ["ID", "MIXED", "NO_EXPERT", "TRADE", "learn", "site"]
+__all__ = ["ID", "MIXED", "NO_EXPERT", "TRADE", "learn", "learn_in_sandboxes", "site"]
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +28,16 @@ def learn() -> Iterator[str]:
     registry.remove(plugin)
     for scenario in (ID, TRADE, MIXED, NO_EXPERT):
         gymnasium.registry.pop(scenario, None)
+
+
+@pytest.fixture(scope="module")
+def learn_in_sandboxes(learn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """As `learn`, and the processes that agents live in find what is installed."""
+    folder = tmp_path_factory.mktemp("site")
+    site(folder)
+    sys.path.append(str(folder))
+    yield
+    sys.path.remove(str(folder))
 
 
 def site(folder: Path) -> dict[str, str]:

@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from als_command import als
 from bench_runs import command, installed, rows_of, write_suite
+from learn_worlds import learn, learn_in_sandboxes
 
 from als_bench.results.store import Store
 from als_bench.running.faults import machine_fault
@@ -22,6 +24,8 @@ from als_bench.sandbox.confinement import ConfinementError
 from als_engine.errors import ArgumentError, MachineError, SavedFileError, WorkerError
 from als_engine.system.files import write_text
 from als_engine.system.leftovers import remove_leftovers, temporary_folder
+
+__all__ = ["learn", "learn_in_sandboxes"]
 
 
 def full() -> None:
@@ -101,30 +105,26 @@ def test_an_agent_that_dies_where_its_promised_room_is_missing_is_not_blamed(
 
 
 @pytest.mark.slow
-def test_a_run_on_a_full_disk_scores_nobody_and_goes_on_when_there_is_room(tmp_path: Path) -> None:
+def test_a_run_on_a_full_disk_scores_nobody_and_goes_on_when_there_is_room(
+    learn_in_sandboxes: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     marker, store = tmp_path / "full", tmp_path / "it.sqlite"
     marker.touch()
-    env = {**installed(tmp_path), "HABIT_FULL_DISK": str(marker)}
+    monkeypatch.setenv("HABIT_FULL_DISK", str(marker))
     suite = write_suite(tmp_path, episodes=2)
     words = ("bench", "run", suite, "--agent", "learn/habit", "--only", "near", "--workers", 1)
-
-    def run() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command(*words, "--store", store), env=env, capture_output=True, text=True, check=False
-        )
-
-    first = run()
-    assert first.returncode == 2, first.stderr
-    assert "units were not done and are not scored" in first.stderr
-    assert "No space left on device" in first.stderr
-    assert "Traceback" not in first.stderr
+    first = als(*words, "--store", store)
+    assert first.code == 2, first.err
+    assert "units were not done and are not scored" in first.err
+    assert "No space left on device" in first.err
+    assert "Traceback" not in first.err
     with Store(store) as opened:
         (record,) = opened.runs()
         assert opened.failures(record.key) == {}
     assert not rows_of(store)
     marker.unlink()
-    again = run()
-    assert again.returncode == 0, again.stderr
+    again = als(*words, "--store", store)
+    assert again.code == 0, again.err
     assert len(rows_of(store)) == 2
 
 

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from als_command import als
+from als_command import Result, als
 from bench_runs import (
+    EPISODES,
     alive_in,
     als_process,
     check_whole,
@@ -23,22 +24,22 @@ from bench_runs import (
     wait_for,
     write_suite,
 )
-from learn_worlds import learn
+from learn_worlds import learn, learn_in_sandboxes
 from places import TESTS
 
 from als_bench.results.store import Store
 from als_engine.errors import StoreError
 
-__all__ = ["learn"]
+__all__ = ["learn", "learn_in_sandboxes"]
 
-AGENTS = ("--agent", "random", "--agent", "expert", "--agent", "learn/habit")
-UNITS, PAIRS = 2 * 3, 3 * 3
+AGENTS = ("--agent", "random", "--agent", "learn/habit")
+UNITS, PAIRS = 2 * 2, 2 * 2
 
 NEAR = ("--only", "near")
 ALONE = ("--workers", 1)
 """One process beside the command's own, where it does not matter how many there are."""
 
-KILLS = 20
+KILLS = 8
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +59,12 @@ def whole(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tupl
 def test_every_unit_has_all_its_episodes_and_every_pair_is_there(whole) -> None:
     folder, table = whole
     rows = rows_of(folder / "it.sqlite")
-    assert len(rows) == 30 * (UNITS + PAIRS)
+    assert len(rows) == EPISODES * (UNITS + PAIRS)
     assert len({row[:4] for row in rows}) == len(rows)
     assert {row[0] for row in rows} == {
         "near",
         "together",
-        *(f"together + {agent}" for agent in ("random", "expert", "learn/habit")),
+        *(f"together + {agent}" for agent in ("random", "learn/habit")),
     }
     assert "learn/habit" in table
 
@@ -84,26 +85,40 @@ def test_two_runs_of_one_command_give_the_same_table_byte_for_byte(whole, env, t
     assert rows_of(tmp_path / "other.sqlite") == rows_of(folder / "it.sqlite")
 
 
-def test_more_agents_and_seeds_are_added_to_what_is_there(env, tmp_path) -> None:
-    suite, store = write_suite(tmp_path, episodes=4), tmp_path / "it.sqlite"
-    words = ("bench", "run", suite, *NEAR, *ALONE, "--store", store)
-    als_process(*words, "--agent", "random", env=env)
-    before = rows_of(store)
-    als_process(*words, "--agent", "learn/habit", "--seeds", 2, env=env)
-    added = set(rows_of(store)) - set(before)
-    assert set(before) < set(rows_of(store))
-    assert {row[:3] for row in added} == {("near", "learn/habit", 0), ("near", "learn/habit", 1)}
+@pytest.fixture(scope="module")
+def grown(learn_in_sandboxes, tmp_path_factory) -> tuple[Path, list[object]]:
+    """A store to which an agent was added, beside its suite; and the rows before that."""
+    folder = tmp_path_factory.mktemp("grown")
+    write_suite(folder, episodes=2)
+    assert add_to(folder, "random").code == 0
+    before = rows_of(folder / "it.sqlite")
+    assert add_to(folder, "mine=learn/habit:rate=0.2", "--seeds", 2).code == 0
+    return folder, before
+
+
+def add_to(folder: Path, agent: str, *words: object) -> Result:
+    """Plays with one more agent, in this process."""
+    where = (folder / "walks.toml", *NEAR, *ALONE, "--store", folder / "it.sqlite")
+    return als("bench", "run", *where, "--agent", agent, *words)
+
+
+def test_more_agents_and_seeds_are_added_to_what_is_there(grown) -> None:
+    folder, before = grown
+    after = rows_of(folder / "it.sqlite")
+    assert set(before) < set(after)
+    added = {row[:3] for row in set(after) - set(before)}
+    assert added == {("near", "mine", 0), ("near", "mine", 1)}
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_killed_twenty_times_it_loses_nothing_and_doubles_nothing(whole, env, tmp_path) -> None:
+def test_killed_eight_times_it_loses_nothing_and_doubles_nothing(whole, env, tmp_path) -> None:
     folder, table = whole
     draw, kills, store = random.Random(4), 0, tmp_path / "0.sqlite"
     words = ("bench", "run", folder / "walks.toml", *AGENTS, "--store")
     expected, seen = rows_of(folder / "it.sqlite"), 0
     while kills < KILLS:
-        code = kill_after(draw.uniform(0.5, 2.5), *words, store, env=env)
+        code = kill_after(draw.uniform(1.0, 3.0), *words, store, env=env)
         if code is not None:
             assert code == 0
             store = tmp_path / f"{kills}.sqlite"  # It had ended: the next one begins anew.
@@ -162,20 +177,10 @@ def test_a_ray_cluster_that_loses_a_machine_ends_with_the_same_table(whole, env,
     assert rows_of(tmp_path / "it.sqlite") == rows_of(folder / "it.sqlite")
 
 
-def test_another_agent_under_a_name_that_is_taken_is_refused(env, tmp_path) -> None:
-    suite, store = write_suite(tmp_path, episodes=2), tmp_path / "it.sqlite"
-    words = ("bench", "run", suite, *NEAR, *ALONE, "--store", store, "--agent")
-    als_process(*words, "mine=learn/habit:rate=0.2", env=env)
-    # In a process as well: here the agent's package is another one, and so is the run.
-    done = subprocess.run(
-        command(*words, "mine=learn/habit:rate=0.3"),
-        env=env,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr.strip().endswith(
+def test_another_agent_under_a_name_that_is_taken_is_refused(grown) -> None:
+    said = add_to(grown[0], "mine=learn/habit:rate=0.3")
+    assert said.code == 2
+    assert said.err.strip().endswith(
         '"mine" stands for another agent in this store: choose another name'
     )
 
