@@ -157,23 +157,23 @@ class Maker:
                         self.writer.add_chunk(unit, self.episodes(entry, together, rng))
 
 
-def make_store(path: Path) -> Path:
-    """Agents of every kind that a board has to tell apart.
+def make_store(path: Path, seeds: int = 5) -> Path:
+    """Agents of every kind that a board has to tell apart, where they have five seeds.
 
     Executed: ppo, and ppo with attention. Replayed: dqn, which crashed once. Claimed: sac.
     Provisional: a saved agent with three seeds, executed. Incomplete: half.
     """
     with StoreWriter(path) as writer:
-        maker = Maker(writer)
+        maker = Maker(writer, seeds)
         run = a_run("made-0123abcd")
         writer.add_run(run)
         for agent in ("random", "expert", "ppo", "ppo:encoder=attention", "dqn", "sac"):
             maker.add(run, agent)
-        for seed in range(5):
+        for seed in range(seeds):
             maker.unit(run, SUITE.entries[0], "half", seed)
         crashed = Unit(run.key, "ALS/Delivery-v0", "dqn", 3)
         writer.add_failure(crashed, "its process ended with signal 11 <b>at step 17</b>")
-        maker.pairs(run, ["ppo:encoder=attention", "ppo", "expert", "random"], seeds=2)
+        maker.pairs(run, ["ppo:encoder=attention", "ppo", "expert", "random"], seeds=min(seeds, 2))
         writer.add_verdict(run.key, "dqn", "replayed", "d" * 64, "400 episodes")
         for agent, digit in (("ppo", "b"), ("ppo:encoder=attention", "c")):
             writer.add_verdict(run.key, agent, "replayed", digit * 64, "400 episodes")
@@ -182,5 +182,5 @@ def make_store(path: Path) -> Path:
             maker.add(executed, agent)
         executed = a_run("made-executed-e", tier="executed", bundle="e" * 64)
         writer.add_run(executed)
-        maker.add(executed, "steps-first@1a2b3c4d", seeds=3)
+        maker.add(executed, "steps-first@1a2b3c4d", seeds=min(seeds, 3))
     return path
