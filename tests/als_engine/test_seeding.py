@@ -38,7 +38,7 @@ seed = {seed}
 [arguments]
 max_episode_steps = 4
 [train]
-steps = 256
+steps = 128
 worlds = 4
 config = {{ rollout = 64, batch_size = 32, net_arch = [8] }}
 [evaluate]
@@ -46,13 +46,13 @@ episodes = 12
 """
 
 COMMANDS = {
-    "train": ("train", ID, "--steps", 256, "--worlds", 4, *SHORT, *TINY, "--out", "{out}"),
+    "train": ("train", ID, "--steps", 128, "--worlds", 4, *SHORT, *TINY, "--out", "{out}"),
     "imitate": (
-        "imitate", ID, "--steps", 256, "--worlds", 4, *SHORT, "--set", "net_arch=[8]",
+        "imitate", ID, "--steps", 128, "--worlds", 4, *SHORT, "--set", "net_arch=[8]",
         "--out", "{out}",
     ),
-    "evaluate": ("evaluate", "random", "--on", ID, "--episodes", 30, *SHORT),
-    "collect": ("collect", ID, "--episodes", 30, *SHORT, "--out", "{out}"),
+    "evaluate": ("evaluate", "random", "--on", ID, "--episodes", 12, *SHORT),
+    "collect": ("collect", ID, "--episodes", 12, *SHORT, "--out", "{out}"),
     "play": ("play", ID, "--episodes", 4, *SHORT, "--out", "{out}.gif"),
     "explain": (
         "explain", "{agent}", "--episodes", 4, "--steps", 1, "--decisions", 1, "--out", "{out}"
@@ -159,7 +159,7 @@ def test_two_training_seeds_of_a_benchmark_share_no_levels(begun, tmp_path) -> N
     suite = find_suite("smoke")
     (contestant,) = find_contestants(["ppo:rollout=64,batch_size=32"])
     entry = suite.entries[0]
-    entry = replace(entry, steps=256, arguments={**entry.arguments, "max_episode_steps": 4})
+    entry = replace(entry, steps=128, arguments={**entry.arguments, "max_episode_steps": 4})
     found = []
     for seed in (0, 1):
         train_task(TrainTask(contestant, entry, seed))
@@ -186,12 +186,12 @@ def test_a_resumed_training_meets_new_levels(agent, begun, tmp_path) -> None:
     arguments = {"max_episode_steps": 4, "sensors": sensors}
     how = {"worlds": 4, "arguments": arguments, "folder": tmp_path / "run"}
     how["config"] = {"ppo": CONFIG, "dqn": {"net_arch": [8]}}.get(agent, {})
-    train_agent(ID, agent, steps=256, **how)
+    train_agent(ID, agent, steps=128, **how)
     beginning, _ = begun[:], begun.clear()
-    resume_training(tmp_path / "run", steps=512)
+    resume_training(tmp_path / "run", steps=256)
     resumed, _ = begun[:], begun.clear()
     share_nothing(beginning, resumed)
-    train_agent(ID, agent, steps=256, **{**how, "folder": None, "seed": 256})
+    train_agent(ID, agent, steps=128, **{**how, "folder": None, "seed": 128})
     share_nothing(resumed, begun)
 
 
