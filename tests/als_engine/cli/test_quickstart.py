@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from als_command import Result, als
 
 from als_engine.agents.saving import load_agent
+from als_engine.cli import quickstart
 from als_engine.evaluation.statistics import Interval
 from als_engine.plugins.registry import registry
 from als_engine.reports.quickstart import judge
@@ -16,9 +18,12 @@ from als_engine.reports.quickstart import judge
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
-    """One run, and its folder."""
+    """One run, and its folder; its episodes are short, above all to be filmed."""
     out = tmp_path_factory.mktemp("quickstart") / "report"
-    return als("quickstart", "--out", out, "--steps", 2_000, "--episodes", 4, "--worlds", 4), out
+    words = ("--out", out, "--steps", 2_000, "--episodes", 4, "--worlds", 4)
+    short = {**quickstart.ARGUMENTS, "max_episode_steps": 40}
+    with mock.patch.object(quickstart, "ARGUMENTS", short):
+        return als("quickstart", *words), out
 
 
 def test_it_lists_trains_evaluates_and_writes(run: tuple[Result, Path]) -> None:
