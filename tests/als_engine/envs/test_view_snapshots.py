@@ -77,7 +77,7 @@ def act(kind, env, rng):
     return shown
 
 
-def future(kind, env, steps=40):
+def future(kind, env, steps=20):
     rng = np.random.default_rng(1)
     return [act(kind, env, rng) for _ in range(steps)]
 
@@ -91,7 +91,7 @@ def test_a_view_s_future_comes_again_also_in_another_one(make, tmp_path, kind):
     env, fresh = make(kind), make(in_one_process(kind))
     begin(kind, env, 4)
     rng = np.random.default_rng(0)
-    for _ in range(31):
+    for _ in range(18):
         act(kind, env, rng)
     if kind == "single":
         env.np_random.random(3)
