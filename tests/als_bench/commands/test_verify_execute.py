@@ -69,7 +69,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     suite, own = write_suite(folder, episodes=EPISODES), folder / "own.sqlite"
     # Its first entry alone: an agent that has not played everything does not rank.
     suite.write_text("[[entries]]".join(suite.read_text().split("[[entries]]")[:2]))
-    words = ("--store", own, "--workers", 2)
+    words = ("--store", own, "--workers", 1)
     agents = ("random", "hostile/constant", "hostile/cheat", "hostile/vandal", "q-learning")
     named = [word for agent in agents for word in ("--agent", agent)]
     als_process("bench", "run", suite, *words, *named, env=env)
