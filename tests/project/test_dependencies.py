@@ -8,7 +8,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -61,8 +62,16 @@ USERS = {
 """What users may have, on any Python."""
 
 
-def imports(path: Path) -> Iterator[str]:
+@cache
+def owners() -> Mapping[str, list[str]]:
+    """The distributions that each top-level name comes from."""
+    return packages_distributions()
+
+
+@cache
+def imports(path: Path) -> frozenset[str]:
     """The top-level names of the foreign packages that a file imports, anywhere in it."""
+    tops = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         found: list[str] = []
         if isinstance(node, ast.Import):
@@ -72,15 +81,15 @@ def imports(path: Path) -> Iterator[str]:
         for name in found:
             top = name.partition(".")[0]
             if top not in sys.stdlib_module_names and top not in OURS:
-                yield top
+                tops.add(top)
+    return frozenset(tops)
 
 
 def test_every_import_is_declared() -> None:
-    owners = packages_distributions()
     for source in SOURCES:
         for path in source.rglob("*.py"):
             for top in imports(path):
-                found = {_plain(owner) for owner in owners.get(top, [top])}
+                found = {_plain(owner) for owner in owners().get(top, [top])}
                 assert found & USERS, f"{path.relative_to(ROOT)} imports {top}, which is undeclared"
 
 
@@ -114,13 +123,12 @@ def test_every_dependency_has_one_tested_version(python: str) -> None:
 
 def test_base_code_needs_no_extra() -> None:
     """Every module of the engine, every plugin and the command line, with the extras hidden."""
-    owners = packages_distributions()
     extras = {
         top
         for source in SOURCES
         for path in source.rglob("*.py")
         for top in imports(path)
-        if not {_plain(owner) for owner in owners.get(top, [top])} & BASE
+        if not {_plain(owner) for owner in owners().get(top, [top])} & BASE
     }
     modules = sorted(
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
