@@ -131,9 +131,15 @@ def _commands_shown() -> list[tuple[str, str]]:
     return found
 
 
+@pytest.fixture(scope="module")
+def group() -> Any:
+    """The command line, built once."""
+    return typer.main.get_command(build_app())
+
+
 @pytest.mark.parametrize(("page", "line"), _commands_shown())
-def test_every_command_in_the_docs_is_one(page: str, line: str) -> None:
-    command: Any = typer.main.get_command(build_app())
+def test_every_command_in_the_docs_is_one(group: Any, page: str, line: str) -> None:
+    command = group
     words = shlex.split(line)[1:]
     while hasattr(command, "resolve_command"):
         context = command.make_context("als", words[:1], resilient_parsing=True)

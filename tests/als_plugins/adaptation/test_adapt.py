@@ -54,6 +54,13 @@ def agents(tmp_path_factory, find):
     return folder
 
 
+@pytest.fixture(scope="module")
+def whole(agents):
+    """An adaptation of four rounds by the task's reward alone, and its folder."""
+    folder = agents / "whole"
+    return adapt(agents / "beginner", folder=folder, feedback=None, steps=1_024, **BRIEF), folder
+
+
 def weights(folder):
     agent, _ = load_agent(folder)
     return {name: tensor.numpy() for name, tensor in agent.policy.state_dict().items()}
@@ -72,7 +79,7 @@ def outcomes(adapted):
 
 def test_feedback_alone_makes_an_agent_better_when_the_tasks_reward_is_hidden(agents, tmp_path):
     adapted = adapt(
-        agents / "beginner", folder=tmp_path / "a", feedback="simulated:0.1", steps=4_096,
+        agents / "beginner", folder=tmp_path / "a", feedback="simulated:0.1", steps=3_072,
         task_weight=0.0, **{**QUICK, "evaluate_every": 1_024},
     )  # fmt: skip
     before = open_agent(str(agents / "beginner"))
@@ -83,7 +90,7 @@ def test_feedback_alone_makes_an_agent_better_when_the_tasks_reward_is_hidden(ag
     assert (last.returns - first.returns).mean() > 1.0
     assert last.success.value > 0.8
     assert adapted.rounds[-1].trust > 0.3
-    assert sum(line.events for line in adapted.rounds) == pytest.approx(0.3 * 4_096, rel=0.1)
+    assert sum(line.events for line in adapted.rounds) == pytest.approx(0.3 * 3_072, rel=0.1)
 
 
 class Listener:
@@ -240,8 +247,8 @@ def test_a_folder_from_somebody_else_makes_no_files_outside_of_it(agents, tmp_pa
 
 def test_the_same_seed_adapts_in_the_same_way(agents, tmp_path):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        adapt(agents / "beginner", folder=tmp_path / name, steps=512, seed=seed, **BRIEF)
-    one, two, three = (weights(tmp_path / name / "snapshots" / "0002") for name in "abc")
+        adapt(agents / "beginner", folder=tmp_path / name, steps=256, seed=seed, **BRIEF)
+    one, two, three = (weights(tmp_path / name / "snapshots" / "0001") for name in "abc")
     assert same(one, two)
     assert not same(one, three)
 
@@ -253,9 +260,9 @@ class PowerCutError(Exception):
     """Stands for a power cut."""
 
 
-def test_an_adaptation_goes_on_after_a_power_cut_as_if_nothing_had_been(agents, tmp_path):
+def test_an_adaptation_goes_on_after_a_power_cut_as_if_nothing_had_been(agents, whole, tmp_path):
+    uncut, folder = whole
     job = {"feedback": None, "steps": 1_024, **BRIEF}
-    whole = adapt(agents / "beginner", folder=tmp_path / "whole", **job)
 
     def cut(line):
         if line.round == 2:
@@ -265,8 +272,8 @@ def test_an_adaptation_goes_on_after_a_power_cut_as_if_nothing_had_been(agents, 
         adapt(agents / "beginner", folder=tmp_path / "cut", on_round=cut, **job)
     assert not (tmp_path / "cut" / "agent").exists()
     rest = resume_adaptation(tmp_path / "cut")
-    assert rest.rounds == whole.rounds
-    assert same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+    assert rest.rounds == uncut.rounds
+    assert same(weights(tmp_path / "cut"), weights(folder))
     with pytest.raises(ArgumentError, match="has come to its end: all 4 rounds"):
         resume_adaptation(tmp_path / "cut")
 
@@ -279,7 +286,7 @@ def test_after_a_rollback_learning_goes_on_from_the_best_agent(agents, tmp_path)
             states.append(json.loads((tmp_path / "a" / "state.json").read_text()))
 
     adapted = adapt(
-        agents / "finder", folder=tmp_path / "a", feedback="simulated:1,rate=1", steps=2_560,
+        agents / "finder", folder=tmp_path / "a", feedback="simulated:1,rate=1", steps=1_536,
         task_weight=0.0, margin=0.0, on_round=note, **{**QUICK, "learning_rate": 1e-2},
     )  # fmt: skip
     assert len(states) == adapted.rolled_back >= 1
@@ -315,13 +322,13 @@ def test_other_learners_are_adapted_too(name, tmp_path):
     small = {"net_arch": [16], "batch_size": 32}
     own = {"rollout": 64} if "ppo" in name else {"learning_starts": 32}
     job = {"worlds": 4, "config": {**small, **own}, "device": "cpu"}
-    train_agent(ID, name, steps=128, folder=tmp_path / "agent", **job)
+    train_agent(ID, name, steps=64, folder=tmp_path / "agent", **job)
     adapted = adapt(
-        tmp_path / "agent", folder=tmp_path / "a", feedback="simulated:0,rate=1", steps=256,
-        **{**QUICK, "evaluate_every": 128, "episodes": 2, "worlds": 4},
+        tmp_path / "agent", folder=tmp_path / "a", feedback="simulated:0,rate=1", steps=128,
+        **{**QUICK, "evaluate_every": 64, "episodes": 2, "worlds": 4},
     )  # fmt: skip
     assert adapted.rounds[-1].round == 2
-    assert sum(line.events for line in adapted.rounds) > 200
+    assert sum(line.events for line in adapted.rounds) > 80
     current = json.loads((tmp_path / "a" / "state.json").read_text())["current"]
     assert current != "0000" or adapted.rolled_back == 2
     assert load_agent(tmp_path / "a")[1].agent == name
@@ -342,15 +349,15 @@ def test_worse_means_clearly_worse(agents):
     assert not shifted(0.0, 0.0).worse
 
 
-def test_what_is_left_behind(agents, tmp_path):
-    adapted = adapt(agents / "beginner", folder=tmp_path / "a", steps=512, **BRIEF)
-    log = [json.loads(line) for line in (tmp_path / "a" / "log.jsonl").read_text().splitlines()]
+def test_what_is_left_behind(agents, whole):
+    adapted, folder = whole
+    log = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["outcome"] for line in log] == outcomes(adapted)
-    table = (tmp_path / "a" / "progress.csv").read_text().splitlines()
+    table = (folder / "progress.csv").read_text().splitlines()
     assert table[0].startswith("round,steps,drifted,outcome,mean,low,high,success,difference,")
     assert len(table) == len(log) + 1
-    ET.parse(tmp_path / "a" / "adaptation.svg")
-    _, record = load_agent(tmp_path / "a")
+    ET.parse(folder / "adaptation.svg")
+    _, record = load_agent(folder)
     _, before = load_agent(agents / "beginner")
     assert record.training.steps == before.training.steps + adapted.rounds[-1].steps
     assert record.config["learning_rate"] == BRIEF["learning_rate"]

@@ -130,9 +130,9 @@ def test_a_wrong_hyperparameter_is_one_line(given, words):
 
 @pytest.mark.parametrize("name", ["ppo", "maskable-ppo"])
 def test_ppo_learns_to_reach_the_flag(name):
-    config = {"rollout": 512, "batch_size": 128, "net_arch": [32], "learning_rate": 2e-3}
+    config = {"rollout": 256, "batch_size": 64, "net_arch": [32], "learning_rate": 4e-3}
     arguments = {**SENSED, "shaped": True}
-    done = trained(name, steps=5_120, worlds=16, arguments=arguments, config=config)
+    done = trained(name, steps=2_560, worlds=16, arguments=arguments, config=config)
     found = evaluate(done.agent, ID, 40, arguments=arguments)
     random = evaluate(make_agent("random", ID, arguments), ID, 40, arguments=arguments)
     assert found.success.low > 0.8
