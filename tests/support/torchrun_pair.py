@@ -1,10 +1,14 @@
-"""What `torchrun` starts in a test: a share of a pretraining, without the report; or all of it.
+"""Shares of a pretraining, without the report, in two processes as `torchrun` has them; or all.
 
 python torchrun_pair.py SUPPORT OUT OBJECTIVE
+
+This process imports everything and forks: `torchrun` itself would import torch a third time.
 """
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 from pathlib import Path
 
@@ -46,5 +50,21 @@ def main(support: str, out: str, objective: str) -> None:
         save_file(saved, Path(out) / f"{group.rank}-of-{group.size}.safetensors")
 
 
+def pair(*words: str) -> int:
+    """Two processes, told by the variables that `torchrun` sets; returns how the other ended."""
+    import torch.distributed  # noqa: F401 - once for both
+
+    import als_plugins.pretraining.trainer  # noqa: F401
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    other = os.fork()
+    rank = "1" if other == 0 else "0"
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=port, WORLD_SIZE="2")
+    os.environ.update(RANK=rank, LOCAL_RANK=rank)
+    main(*words)
+    return 0 if other == 0 else os.waitstatus_to_exitcode(os.waitpid(other, 0)[1])
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.exit(pair(*sys.argv[1:]))

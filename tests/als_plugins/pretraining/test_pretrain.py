@@ -50,6 +50,16 @@ def made(monkeypatch):
     return experience
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A quick pretraining from beginning to end, and its folder."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    experience = MadeExperience(train=100, validation=30, test=60)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "open_experience", lambda folder, sensors: experience)
+        return pretrain("-", folder, **QUICK), folder
+
+
 def weights(folder):
     return load_file(Path(folder) / "encoder" / "weights.safetensors")
 
@@ -64,8 +74,8 @@ def after(steps):
     return lambda: next(asked) >= steps
 
 
-def test_stopped_and_resumed_is_to_the_bit_what_it_would_have_been(made, tmp_path):
-    whole = pretrain("-", tmp_path / "whole", **QUICK)
+def test_stopped_and_resumed_is_to_the_bit_what_it_would_have_been(made, whole, tmp_path):
+    uncut, folder = whole
     for stop in (3, 4):  # At step 3, and 4 later, between checkpoints and after one.
         part = pretrain("-", tmp_path / "part", resume=True, should_stop=after(stop), **QUICK)
         assert part.stopped
@@ -73,12 +83,13 @@ def test_stopped_and_resumed_is_to_the_bit_what_it_would_have_been(made, tmp_pat
         torch.rand(7)  # What others draw in between makes no difference.
     rest = resume_pretraining(tmp_path / "part")
     assert not rest.stopped
-    assert same(weights(tmp_path / "whole"), weights(tmp_path / "part"))
-    newest = [tmp_path / n / "checkpoints" / "000000000012" for n in ("whole", "part")]
-    assert same(*(load_file(folder / "state.safetensors") for folder in newest))
-    assert rest.report == whole.report
-    assert rest.record.loss == whole.record.loss
-    curves = [logged(tmp_path / name, "held_out") for name in ("whole", "part")]
+    runs = (folder, tmp_path / "part")
+    assert same(*map(weights, runs))
+    newest = [run / "checkpoints" / "000000000012" / "state.safetensors" for run in runs]
+    assert same(*map(load_file, newest))
+    assert rest.report == uncut.report
+    assert rest.record.loss == uncut.record.loss
+    curves = [logged(run, "held_out") for run in runs]
     assert curves[0] == curves[1]
     assert [step for step, _ in curves[0]] == [4, 8, 12]
 
@@ -144,35 +155,33 @@ def test_it_ends_early_with_the_weights_of_the_lowest_held_out_loss(made, tmp_pa
         assert np.array_equal(newest[f"weights/encoder.{name}"], array)
 
 
-def test_asking_again_for_what_is_done_does_nothing_and_for_something_else_is_refused(
-    made, tmp_path
-):
-    first = pretrain("-", tmp_path / "out", **QUICK)
-    time_of = (tmp_path / "out" / "report.json").stat().st_mtime_ns
-    again = pretrain("-", tmp_path / "out", resume=True, **QUICK)
+def test_asking_again_for_what_is_done_does_nothing_and_for_something_else_is_refused(made, whole):
+    first, run = whole
+    time_of = (run / "report.json").stat().st_mtime_ns
+    again = pretrain("-", run, resume=True, **QUICK)
     assert again == first
-    assert (tmp_path / "out" / "report.json").stat().st_mtime_ns == time_of
+    assert (run / "report.json").stat().st_mtime_ns == time_of
     with pytest.raises(SavedFileError, match="begun with batch=8, not 16"):
-        pretrain("-", tmp_path / "out", resume=True, **{**QUICK, "batch": 16})
+        pretrain("-", run, resume=True, **{**QUICK, "batch": 16})
     with pytest.raises(SavedFileError, match="holds a pretraining"):
-        pretrain("-", tmp_path / "out", **QUICK)
+        pretrain("-", run, **QUICK)
 
 
 def test_a_damaged_or_foreign_checkpoint_is_one_line_and_the_one_before_still_serves(
-    made, tmp_path
+    made, whole, tmp_path
 ):
     run = tmp_path / "run"
     pretrain("-", run, should_stop=after(11), **QUICK)
     before, newest = sorted((run / "checkpoints").iterdir())
     state = newest / "state.safetensors"
-    whole = state.read_bytes()
-    for damage in (whole[: len(whole) // 2], b"\x80\x04pickle", b"\xff" * 64, b""):
+    sound = state.read_bytes()
+    for damage in (sound[: len(sound) // 2], b"\x80\x04pickle", b"\xff" * 64, b""):
         state.write_bytes(damage)
         with pytest.raises(SavedFileError, match="to go on from the one before") as caught:
             resume_pretraining(run)
         assert "\n" not in str(caught.value)
         assert str(newest) in str(caught.value)
-    state.write_bytes(whole)
+    state.write_bytes(sound)
     arrays = read_tensors(state)
     moment = next(name for name in arrays if name.endswith("/exp_avg"))
     for change in ({moment: np.zeros((), np.float32)}, {moment: -arrays[moment] + np.float64(0)}):
@@ -186,10 +195,9 @@ def test_a_damaged_or_foreign_checkpoint_is_one_line_and_the_one_before_still_se
     with pytest.raises(SavedFileError, match=r"has no|and should be|has an unexp"):
         resume_pretraining(run)
     shutil.rmtree(newest)
-    pretrain("-", tmp_path / "whole", **QUICK)
     resume_pretraining(run)
     assert before.name == "000000000010"
-    assert same(weights(run), weights(tmp_path / "whole"))
+    assert same(weights(run), weights(whole[1]))
 
 
 def test_a_full_disk_while_saving_leaves_the_checkpoint_before(made, tmp_path, monkeypatch):
@@ -285,9 +293,8 @@ def test_without_anything_held_out_the_last_weights_are_saved(monkeypatch, tmp_p
 def test_two_processes_end_with_the_weights_of_one(tmp_path):
     words = [str(SUPPORT), str(tmp_path), ",".join(ALL)]
     script = SUPPORT / "torchrun_pair.py"
-    start = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2"]
     subprocess.run(
-        [*start, script, *words],
+        [sys.executable, script, *words],
         check=True, capture_output=True, timeout=100, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     torchrun_pair.main(*words)
