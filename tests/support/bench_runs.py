@@ -8,6 +8,8 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from learn_worlds import site
@@ -67,11 +69,11 @@ def als_process(*words: object, env: dict[str, str], seconds: float = 110) -> st
     return done.stdout
 
 
-def kill_after(seconds: float, *words: object, env: dict[str, str]) -> int | None:
-    """Starts `als`, and kills its whole process group some time later.
+def kill_when(holds: Callable[[], bool], later: float, *words: object, env: dict[str, str]) -> bool:
+    """Starts `als`, and kills its whole process group some seconds after something holds.
 
     Returns:
-        The exit code where it had ended before; None where it was killed.
+        Whether it was killed; False where it had ended well before.
     """
     process = subprocess.Popen(
         command(*words),
@@ -80,12 +82,13 @@ def kill_after(seconds: float, *words: object, env: dict[str, str]) -> int | Non
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    try:
-        return process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return None
+    wait_for(lambda: process.poll() is not None or holds())
+    with suppress(subprocess.TimeoutExpired):
+        assert process.wait(later) == 0
+        return False
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return True
 
 
 def finish_or_kill(seconds: float, words: list[object], env: dict[str, str]) -> str | None:

@@ -236,7 +236,8 @@ def parse(learner: str, model: type[P], values: Mapping[str, Any]) -> P:
         return model(**values)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"])) or "hyperparameters"
+        name = ".".join(part for part in first["loc"] if isinstance(part, str))
+        name = name or "hyperparameters"
         message = first["msg"][:1].lower() + first["msg"][1:]
         got = repr(values.get(name, first["input"]))
         got = got if len(got) <= 100 else f"{got[:100]}..."

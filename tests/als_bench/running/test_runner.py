@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from bench_runs import (
     command,
     finish_or_kill,
     installed,
-    kill_after,
+    kill_when,
     rows_of,
     wait_for,
     write_suite,
@@ -39,7 +40,7 @@ NEAR = ("--only", "near")
 ALONE = ("--workers", 1)
 """One process beside the command's own, where it does not matter how many there are."""
 
-KILLS = 8
+KILLS = 6
 
 
 @pytest.fixture(scope="module")
@@ -112,26 +113,25 @@ def test_more_agents_and_seeds_are_added_to_what_is_there(grown) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_killed_eight_times_it_loses_nothing_and_doubles_nothing(whole, env, tmp_path) -> None:
+def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(whole, env, tmp_path) -> None:
     folder, table = whole
     draw, kills, store = random.Random(4), 0, tmp_path / "0.sqlite"
     words = ("bench", "run", folder / "walks.toml", *AGENTS, "--store")
     expected, seen = rows_of(folder / "it.sqlite"), 0
     while kills < KILLS:
-        code = kill_after(draw.uniform(1.0, 3.0), *words, store, env=env)
-        if code is not None:
-            assert code == 0
+        # Each time it has stored something since, and is in the middle of more.
+        more = partial(has_more, store, seen)
+        if not kill_when(more, draw.uniform(0.0, 0.3), *words, store, env=env):
             store = tmp_path / f"{kills}.sqlite"  # It had ended: the next one begins anew.
             seen = 0
             continue
         kills += 1
-        if store.exists() and store.stat().st_size:
-            check_whole(store)
-            rows = rows_of(store)
-            assert set(rows) <= set(expected)
-            assert len(set(rows)) == len(rows)
-            assert len(rows) >= seen, "what was stored is gone"
-            seen = len(rows)
+        check_whole(store)
+        rows = rows_of(store)
+        assert set(rows) <= set(expected)
+        assert len(set(rows)) == len(rows)
+        assert len(rows) > seen, "what was stored is gone"
+        seen = len(rows)
     assert als_process(*words, store, env=env) == table
     assert rows_of(store) == expected
     check_whole(store)
@@ -145,13 +145,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(whole, env, tmp_path) ->
         command(*words), env=env, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
 
-    def some_rows() -> bool:
-        try:
-            return bool(_count(store))
-        except StoreError:  # It is not there yet, or just being made.
-            return False
-
-    wait_for(some_rows)
+    wait_for(lambda: counted(store) > 0)
     # As a terminal does it: to the whole group.
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=30)
@@ -204,8 +198,17 @@ def test_a_mistake_is_one_line_and_leaves_nothing_behind(learn, tmp_path, words,
     assert not store.exists()
 
 
-def _count(store: Path) -> int:
-    with Store(store) as opened:
-        return sum(
-            len(opened.done(unit)) for run in opened.runs() for unit in opened.units(run.key)
-        )
+def has_more(store: Path, than: int) -> bool:
+    """Whether there are more episodes now."""
+    return counted(store) > than
+
+
+def counted(store: Path) -> int:
+    """How many episodes there are so far."""
+    try:
+        with Store(store) as opened:
+            return sum(
+                len(opened.done(unit)) for run in opened.runs() for unit in opened.units(run.key)
+            )
+    except StoreError:  # It is not there yet, or just being made.
+        return 0
