@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -186,12 +187,12 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> Non
     assert not (tmp_path / "scripts").exists()
 
 
-def test_the_table_of_what_is_solved_is_what_its_command_prints(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize("benchmark", ["solving", "ingredients"])
+def test_a_table_of_results_is_what_its_command_prints(
+    benchmark: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import solving  # It says how many threads torch has; everything else here is only read.
-
-    solving.print_table()
+    # It says how many threads torch has; everything else here is only read.
+    import_module(benchmark).print_table()
     printed = capsys.readouterr().out
     assert printed.count("\n") > 2
     assert printed in (ROOT / "docs" / "learners.md").read_text(encoding="utf-8")
