@@ -21,8 +21,7 @@ quickstart: $(READY)  ## Train an avatar, compare it and write quickstart-report
 
 test: $(WARM)  ## Run the tests, on two cores; ARGS="-k camera" chooses some.
 	@$(BIN)/python tests/support/get_browser.py
-	@# Three processes keep two cores busy: some tests wait for other processes.
-	$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 wheel: $(WARM)  ## Build the wheel, and try it as it is installed.
 	@$(BIN)/python tests/smoke/wheels.py own
