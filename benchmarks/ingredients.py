@@ -17,13 +17,15 @@ import json
 import os
 import sys
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from solving import suite_entry
-from trainings import whole
+from trainings import make_missing, whole
 from transfer import over_seeds
 
 RESULTS = Path(__file__).parent / "results" / "ingredients"
@@ -91,19 +93,13 @@ def main() -> int:
 
 def train_all(scenarios: list[str], arms: list[str], seeds: int) -> None:
     """Trains and evaluates whoever is missing."""
-    from als_engine.cli.bars import training_bar
-    from als_engine.system.files import write_text
-
-    for seed in range(seeds):
-        for scenario in scenarios:
-            for name in arms:
-                if scenario in ARMS[name].scenarios and not _file(scenario, name, seed).exists():
-                    print(f"{scenario}, {name}, seed {seed}", file=sys.stderr)
-                    with training_bar(STEPS) as show:
-                        result = train(scenario, name, seed, show)
-                    RESULTS.mkdir(parents=True, exist_ok=True)
-                    text = json.dumps(result, indent=2) + "\n"
-                    write_text(_file(scenario, name, seed), text)
+    for seed, scenario, name in product(range(seeds), scenarios, arms):
+        if scenario in ARMS[name].scenarios:
+            make_missing(
+                _file(scenario, name, seed),
+                f"{scenario}, {name}, seed {seed}",
+                partial(train, scenario, name, seed),
+            )
 
 
 def train(scenario: str, name: str, seed: int, show: Any) -> dict[str, Any]:

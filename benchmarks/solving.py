@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from trainings import whole
+from trainings import make_missing, whole
 from transfer import over_seeds
 
 HERE = Path(__file__).parent
@@ -105,17 +105,9 @@ def main() -> int:
 
 def train_all(names: list[str], seeds: int) -> None:
     """Trains and evaluates whoever is missing."""
-    from als_engine.cli.bars import training_bar
-    from als_engine.system.files import write_text
-
     for seed in range(seeds):
         for name in names:
-            if not _file(name, seed).exists():
-                print(f"{name}, seed {seed}", file=sys.stderr)
-                with training_bar() as show:
-                    result = train(name, seed, show)
-                RESULTS.mkdir(parents=True, exist_ok=True)
-                write_text(_file(name, seed), json.dumps(result, indent=2) + "\n")
+            make_missing(_file(name, seed), f"{name}, seed {seed}", partial(train, name, seed))
 
 
 def train(name: str, seed: int, show: Any) -> dict[str, Any]:

@@ -44,7 +44,7 @@ _START: Final = (
     "import gc, json, sys; gc.disable(); sys.path[:] = json.loads(sys.argv[2]); "
     "from als_engine.envs.processes import main; main()"
 )
-"""The garbage collector waits until all is imported: it took a quarter of a process's start."""
+"""The garbage collector waits until all is imported: it looked through it again and again."""
 
 
 class Process(Owner):

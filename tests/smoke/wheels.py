@@ -35,7 +35,6 @@ PYTHONS = ("3.13", "3.10", "3.12", "3.14", "3.11")
 ASKS = "import ensurepip, sys, venv; print('%d.%d' % sys.version_info[:2], sys.implementation.name)"
 QUIET = ["--quiet", "--disable-pip-version-check"]
 
-
 KIND = "a plain processor" if platform.machine() in ("x86_64", "AMD64") else platform.machine()
 
 LONGEST = 900.0

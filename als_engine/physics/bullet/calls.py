@@ -151,8 +151,8 @@ def body(client, mass, shape, position, orientation, flags):  # type: ignore[no-
     """`createMultiBody` without links; an empty world numbers its bodies from 0 on.
 
     Its status is not asked for: it describes the body to the client, which reads the same long
-    table of Bullet's types for every body, and that takes as long as creating it. Whether all
-    bodies are there is what `has_body` says of the last one.
+    table of Bullet's types for every body. Whether all bodies are there is what `has_body` says of
+    the last one.
     """
     command = api.init_body(client)
     api.set_base(
