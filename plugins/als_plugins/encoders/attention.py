@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.arguments import share, whole
 from als_plugins.encoders.base import Encoder, Observation, Statistic, Tokens
-from als_plugins.encoders.embedding import Embedding, Patches, embedding_of
+from als_plugins.encoders.embedding import FAINT, Embedding, Patches, embedding_of
+from als_plugins.encoders.initialising import initialise
 from als_plugins.encoders.stems import module_name
 from als_plugins.encoders.transformer import Answer, Block, Reading, rollout, weigh
 
@@ -87,7 +88,7 @@ class AttentionEncoder(Encoder):
             )
         names = {module_name(key): part for key, part in made.items()}
         self.embeddings = nn.ModuleDict(names)
-        self.queries = nn.Parameter(torch.randn(QUERIES, width))
+        self.queries = nn.Parameter(FAINT * torch.randn(QUERIES, width))
         # One layer for each sensor, added up: a saved encoder serves worlds that have only some.
         self.short = nn.ModuleDict({name: nn.Linear(width, SHORT * width) for name in names})
         self.ask = nn.Linear(SHORT * width, QUERIES * width)
@@ -99,6 +100,7 @@ class AttentionEncoder(Encoder):
             nn.LayerNorm(features),
         )
         self.answer = Answer(width, heads)
+        initialise(self)
 
     def forward(self, observation: Observation) -> Tensor:
         """(rows, features); a sensor that is missing has no tokens."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.arguments import whole
 from als_plugins.encoders.base import Encoder, Observation, Statistic
+from als_plugins.encoders.initialising import initialise
 from als_plugins.encoders.stems import Form, Planes, Stems, form_of, module_name
 
 __all__ = ["AttentionCNNEncoder"]
@@ -106,6 +107,7 @@ class AttentionCNNEncoder(Encoder):
         self.stems = Stems({key: spaces[key] for key in spaces if key not in self.pictures})
         self.size = features
         self.features = features * len(self.pictures) + self.stems.size
+        initialise(self)
 
     def forward(self, observation: Observation) -> Tensor:
         """(rows, features); zeros stand in for a sensor that is missing."""

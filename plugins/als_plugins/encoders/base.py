@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -71,17 +71,14 @@ class RowWise(nn.Module):
 
 
 class Encoder(RowWise):
-    """A network from an observation to features.
+    """A network from an observation to features, which also chooses the weights it begins with.
 
     Attributes:
         observation_space: of one avatar; its keys are what the encoder can read.
         config: the JSON-able arguments that made it, defaults included.
         features: the length of the feature vector.
-        orthogonal: whether a learner that starts from scratch may initialise the layers in its own
-            way, as SB3's PPO does; False keeps the encoder's.
     """
 
-    orthogonal: ClassVar[bool] = False
     features: int
 
     def __init__(self, observation_space: gymnasium.spaces.Dict, **config: Any) -> None:

@@ -7,7 +7,7 @@ trained with one frame size or one scenario serves another.
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 
 import gymnasium
 import torch
@@ -18,11 +18,19 @@ from als_engine.errors import ArgumentError
 from als_plugins.encoders.base import Statistic
 from als_plugins.encoders.stems import Form, Numbers, Planes, form_of, largest
 
-__all__ = ["Embedding", "Patches", "embedding_of", "waves"]
+__all__ = ["FAINT", "Embedding", "Patches", "embedding_of", "waves"]
 
 MOST_WORDS = 1 << 16
 FRAMES = 4
 """Into how many tokens a table of numbers, such as `audio`, is cut."""
+
+FAINT: Final = 0.02
+PLACE: Final = 0.25
+"""How strong, at first, is what all observations share: a modality or query, and a place.
+
+What is sensed must stand out from it, or all observations look alike and nothing is learnt for
+long.
+"""
 
 
 class Embedding(nn.Module):
@@ -38,7 +46,7 @@ class Embedding(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.modality = nn.Parameter(0.2 * torch.randn(width))
+        self.modality = nn.Parameter(FAINT * torch.randn(width))
 
     def forward(
         self, x: Tensor, masked: Tensor | None = None, kept: Tensor | None = None
@@ -58,7 +66,7 @@ class Embedding(nn.Module):
         content = self.content(x)
         if masked is not None:
             content = content.masked_fill(masked[..., None], 0.0)
-        return content + (self.modality + place)
+        return content + (self.modality + PLACE * place)
 
     def content(self, x: Tensor) -> Tensor:
         """(rows, parts, width), from what was sensed."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.arguments import whole
 from als_plugins.encoders.base import Encoder, Observation, Statistic, Tokens
+from als_plugins.encoders.initialising import initialise
 from als_plugins.encoders.stems import Form, Stems, form_of
 
 with warnings.catch_warnings():
@@ -80,6 +81,7 @@ class GraphAttentionEncoder(Encoder):
         self.stems = Stems({key: space for key, space in spaces.items() if key != KEY})
         self.size = features
         self.features = features + self.stems.size
+        initialise(self)
 
     def forward(self, observation: Observation) -> Tensor:
         """(rows, features); zeros stand in for a sensor that is missing, or for no thing."""

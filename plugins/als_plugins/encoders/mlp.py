@@ -8,6 +8,7 @@ import gymnasium
 from torch import Tensor
 
 from als_plugins.encoders.base import Encoder, Observation, Statistic
+from als_plugins.encoders.initialising import initialise
 from als_plugins.encoders.stems import Stems
 
 __all__ = ["MLPEncoder"]
@@ -16,13 +17,12 @@ __all__ = ["MLPEncoder"]
 class MLPEncoder(Encoder):
     """A stem for each sensor, side by side; the layers that mix them are the learner's own."""
 
-    orthogonal = True
-
     def __init__(self, observation_space: gymnasium.spaces.Dict) -> None:
         """Takes no configuration."""
         super().__init__(observation_space)
         self.stems = Stems(observation_space.spaces)
         self.features = self.stems.size
+        initialise(self)
 
     def forward(self, observation: Observation) -> Tensor:
         """(rows, features); zeros stand in for a sensor that is missing."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from als_engine.errors import ArgumentError
 from als_plugins.encoders.arguments import whole
 from als_plugins.encoders.base import Encoder, Observation, Statistic
+from als_plugins.encoders.initialising import initialise
 from als_plugins.encoders.stems import Stems, module_name
 
 __all__ = ["RecurrentEncoder", "StepEncoder"]
@@ -35,6 +36,7 @@ class StepEncoder(Encoder):
         )
         self.after = nn.Sequential(nn.LayerNorm(width), nn.ReLU())
         self.features = width
+        initialise(self)
 
     def forward(self, observation: Observation) -> Tensor:
         """(rows, width); a sensor that is missing adds nothing.

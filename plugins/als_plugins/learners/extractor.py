@@ -76,7 +76,6 @@ class EncoderExtractor(BaseFeaturesExtractor):
         # What a pretrained encoder remembers with, in a list since it is no part of the network.
         self._memory = [memory] if memory is not None and pretrained is not None else []
         self._turned, self._tuning = turned, tuning
-        self._keeps_weights = not made.orthogonal or pretrained is not None or tuning != "full"
         self._pictures = moved_pictures(space, augment)
         self.encoder = tuned(made, tuning, lora_rank)
 
@@ -102,8 +101,8 @@ class EncoderExtractor(BaseFeaturesExtractor):
         return torch.cat([features, *told], dim=1)
 
     def apply(self, fn: Callable[[nn.Module], None]) -> EncoderExtractor:
-        """Called by SB3 to initialise networks; pretrained weights are kept."""
-        return self if self._keeps_weights else super().apply(fn)
+        """Called by SB3 to initialise networks; an encoder has done so by itself."""
+        return self
 
     def train(self, mode: bool = True) -> EncoderExtractor:
         """Switches dropout on, except in an encoder that does not learn."""

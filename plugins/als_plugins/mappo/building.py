@@ -86,14 +86,11 @@ def _one(
     kind, config = parameters.encoder, parameters.encoder_config
     encoder = begun_encoder(actor, kind, config, pretrained)
     encoder = tuned(encoder, parameters.tuning, parameters.lora_rank)
-    afresh = pretrained is None and parameters.tuning == "full"
     its_own = begun_encoder(critic, kind, config) if parameters.critic else None
     memory = make_memory(
         parameters.memory, encoder.features, parameters.memory_size, parameters.memory_steps
     )
-    return ActorCritic(
-        encoder, actions, parameters.net_arch, afresh, its_own, memory, parameters.bfloat16
-    )
+    return ActorCritic(encoder, actions, parameters.net_arch, its_own, memory, parameters.bfloat16)
 
 
 def _beside(space: gymnasium.spaces.Dict) -> gymnasium.spaces.Dict:

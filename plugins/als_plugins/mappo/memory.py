@@ -9,6 +9,8 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from als_plugins.encoders.initialising import initialise
+
 __all__ = ["AttentionMemory", "GRUMemory", "Memory", "Past", "make_memory"]
 
 HEADS = 4
@@ -151,13 +153,9 @@ class AttentionMemory(Memory):
 
 
 def _outwards(size: int, features: int) -> nn.Linear:
-    """From what is remembered to what is added, begun as PPO begins its layers.
-
-    Torch's own beginning is smaller, and what is remembered is then learnt from later.
-    """
+    """From what is remembered to what is added."""
     layer = nn.Linear(size, features)
-    nn.init.orthogonal_(layer.weight, math.sqrt(2.0))
-    nn.init.zeros_(layer.bias)
+    initialise(layer)
     return layer
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from als_plugins.encoders.base import Encoder
+from als_plugins.encoders.initialising import initialise
 from als_plugins.mappo.heads import Distribution, make_head
 from als_plugins.mappo.memory import Memory, Past
 
@@ -110,7 +111,6 @@ class ActorCritic(Network):
         encoder: Encoder,
         action_space: gymnasium.Space[object],
         widths: Sequence[int],
-        starts_afresh: bool = True,
         critic_encoder: Encoder | None = None,
         memory: Memory | None = None,
         bfloat16: bool = False,
@@ -121,7 +121,6 @@ class ActorCritic(Network):
             encoder: what the actor reads, and the critic, too, unless it has its own.
             action_space: of one row.
             widths: of the layers between the features and the heads.
-            starts_afresh: whether the encoder's weights may be initialised as PPO does it.
             critic_encoder: what the critic reads, of sensors that the actor may not see.
             memory: of features.
             bfloat16: whether encoders and memory compute in that format.
@@ -135,17 +134,11 @@ class ActorCritic(Network):
         self.critic_layers, size = _layers(read.features, widths)
         self.value_head = nn.Linear(size, 1)
         self.scale = Scale()
-        if starts_afresh and encoder.orthogonal:
-            _orthogonal(encoder, math.sqrt(2.0))
-        if critic_encoder is not None and critic_encoder.orthogonal:
-            _orthogonal(critic_encoder, math.sqrt(2.0))
-        for part, gain in (
-            (self.actor_layers, math.sqrt(2.0)),
-            (self.critic_layers, math.sqrt(2.0)),
-            (self.head.linear, 0.01),
-            (self.value_head, 1.0),
-        ):
-            _orthogonal(part, gain)
+        initialise(self.actor_layers)
+        initialise(self.critic_layers)
+        # At first every action is as likely as any other.
+        initialise(self.head.linear, 0.01)
+        initialise(self.value_head, 1.0)
 
     @property
     def observation_space(self) -> gymnasium.spaces.Dict:
@@ -299,12 +292,3 @@ def _layers(size: int, widths: Sequence[int]) -> tuple[nn.Sequential, int]:
         parts += [nn.Linear(size, width), nn.Tanh()]
         size = width
     return nn.Sequential(*parts), size
-
-
-def _orthogonal(part: nn.Module, gain: float) -> None:
-    """Initialises linear layers and convolutions (Saxe et al. 2014)."""
-    for layer in part.modules():
-        if isinstance(layer, (nn.Linear, nn.Conv2d)):
-            nn.init.orthogonal_(layer.weight, gain)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)

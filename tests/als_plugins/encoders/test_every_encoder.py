@@ -123,6 +123,44 @@ def test_any_combination_of_sensors_becomes_features(name, which):
     assert [key for key, weight in learns.items() if weight.grad is None] == []
 
 
+@pytest.fixture(scope="module")
+def seen():
+    """A space, and what eight avatars sense in it in twenty steps."""
+    env = gymnasium.make_vec(
+        "als_engine:ALS/Vocabulary-v0",
+        num_envs=8,
+        sensors=["rgb", "entities", "text", "proprioception"],
+        frame_size=16,
+    )
+    env.action_space.seed(0)
+    steps = [env.reset(seed=0)[0]]
+    for _ in range(20):
+        steps.append({key: x.copy() for key, x in env.step(env.action_space.sample())[0].items()})
+    observation = {key: np.concatenate([step[key] for step in steps]) for key in steps[0]}
+    env.close()
+    return env.single_observation_space, observation
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        (name, keys)
+        for keys in [("rgb",), ("rgb", "entities"), ("entities", "text")]
+        for name in ENCODERS
+        if reads(name, keys)
+    ],
+)
+def test_observations_look_different_before_anything_is_learnt(name, keys, seen):
+    """Else a learner stays for long where all look alike: see `initialise`."""
+    space = gymnasium.spaces.Dict({key: seen[0][key] for key in keys})
+    torch.manual_seed(0)
+    encoder = make_encoder(name, space)
+    with torch.no_grad():
+        features = encoder({key: torch.as_tensor(seen[1][key]) for key in keys})
+    share = features.var(0).mean() / features.square().mean()
+    assert share.sqrt() > 0.08
+
+
 @pytest.mark.parametrize(("name", "which"), OFFERED)
 def test_attention_is_shared_out_over_the_parts(name, which):
     encoder = made(name, COMBINATIONS[which]).eval()
