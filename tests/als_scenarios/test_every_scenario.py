@@ -51,24 +51,30 @@ def test_it_keeps_the_promise(id, check):
 
 
 @every_scenario
-@every_engine
-def test_its_expert_solves_it_and_random_does_not(id, physics):
+def test_its_expert_solves_it_and_random_does_not(id):
     few = {**SMALL, "episodes": 2}
-    report = check_scenario(id, only=["expert", "random"], physics=physics, **few)
+    report = check_scenario(id, only=["expert", "random"], **few)
     assert report.figures["expert_success"] > report.figures["random_success"]
     assert report.figures["expert_return"] > report.figures["random_return"]
 
 
 @every_scenario
-@pytest.mark.parametrize("check", ["replay", "autoreset"])
-def test_mujoco_is_as_exact(id, check):
-    check_scenario(id, only=[check], physics="mujoco", **SMALL)
+def test_its_expert_solves_it_on_mujoco_too(id):
+    few = {**SMALL, "episodes": 2}
+    assert check_scenario(id, only=["expert"], physics="mujoco", **few).figures["expert_return"] > 0
 
 
 @every_scenario
 @pytest.mark.parametrize("check", ["replay", "autoreset"])
-def test_continuous_actions_and_the_test_split_are_as_exact(id, check):
-    check_scenario(id, only=[check], action_mode="continuous", split="test", **SMALL)
+def test_mujoco_continuous_actions_and_the_test_split_are_as_exact(id, check):
+    given = {"physics": "mujoco", "action_mode": "continuous", "split": "test"}
+    check_scenario(id, only=[check], **given, **SMALL)
+
+
+@every_scenario
+@pytest.mark.parametrize("given", [{"physics": "mujoco"}, {"action_mode": "continuous"}], ids=str)
+def test_each_of_them_alone_is_replayed(id, given):
+    check_scenario(id, only=["replay"], **given, **SMALL)
 
 
 @every_scenario

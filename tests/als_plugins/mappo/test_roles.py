@@ -14,6 +14,7 @@ from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
 from als_plugins.explaining.decisions import Decider
 from als_plugins.imitation.imitate import imitate
+from als_plugins.imitation.sources import Demonstrator
 
 __all__ = ["learn"]
 
@@ -102,15 +103,45 @@ def test_what_cannot_be_is_one_line(sensors, changes, words):
         make_agent("mappo", TAG, given, {**ROLES, **changes})
 
 
+def shown_in_tag(mode):
+    """What the expert sees and does in worlds that nobody has learnt in."""
+    rows = Rows(TAG, 8, observers=2, **arguments(mode))
+    rows.seed(7)
+    rows.reset()
+    expert = Demonstrator.expert_of(rows)
+    expert.begin(rows, 0)
+    expert.restart(np.ones(rows.num_rows, bool), [*range(rows.num_rows)])
+    seen, done = [], []
+    for _ in range(40):
+        done.append(expert.actions(rows).copy())
+        seen.append({key: array.copy() for key, array in rows.observations.items()})
+        rows.step(done[-1])
+    rows.close()
+    sensed = {key: np.concatenate([each[key] for each in seen]) for key in seen[0]}
+    return sensed, np.concatenate(done)
+
+
 @pytest.mark.parametrize("mode", ["discrete", "continuous"])
 def test_each_role_learns_from_what_is_shown_to_it(mode):
+    """Its network does what the expert does in this role, and that of the other role does not."""
+    config = {"networks": "role", "passes": 16, "imitation_rate": 3e-3}
     job = {"worlds": 8, "observers": 2, "arguments": arguments(mode), "device": "cpu"}
-    done = imitate(TAG, agent="mappo", steps=4_096, config={"networks": "role"}, **job).agent
-    random, shown = (
-        evaluate(agent, TAG, 20, arguments=arguments(mode))
-        for agent in (make_agent("random", TAG, arguments(mode)), done)
-    )
-    assert shown.returns.mean() > random.returns.mean() + 1.0
+    done = imitate(TAG, agent="mappo", steps=1_024, config=config, **job).agent
+    new = make_agent("mappo", TAG, arguments(mode), {"networks": "role"})
+    seen, actions = shown_in_tag(mode)
+    seen, actions = done.tensors(seen), torch.from_numpy(actions)
+    roles = seen["role"].argmax(1)
+    others = {**seen, "role": seen["role"].flip(1)}
+    with torch.no_grad():
+        before, own, swapped = (
+            agent.policy(what)[0].log_prob(actions)
+            for agent, what in ((new, seen), (done, seen), (done, others))
+        )
+    for role in (0, 1):
+        mine = roles == role
+        # With seeds 0 to 2 at least 0.4 and 0.7 more.
+        assert own[mine].mean() > before[mine].mean() + 0.15
+        assert own[mine].mean() > swapped[mine].mean() + 0.2
     if mode == "continuous":
         first, second = (one.head.log_deviation for one in done.policy.members)
         assert not torch.equal(first, second)
