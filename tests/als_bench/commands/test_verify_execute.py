@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from als_command import Result, als
 from bench_runs import als_process, command, installed, write_suite
-from hostile_world import install
+from hostile_world import hostile, install
+from learn_worlds import learn, learn_in_sandboxes
 
 from als_bench.checking.bundle import Bundle
 from als_bench.checking.bundle_execution import execute_bundle
@@ -25,10 +27,12 @@ from als_bench.sandbox.confinement import Confinement, confinement
 from als_engine.errors import ALSError, ArgumentError, StoreError
 from als_engine.seeding import spread
 
+__all__ = ["hostile", "learn", "learn_in_sandboxes"]
+
 pytestmark = [
     pytest.mark.skipif(not confinement().complete, reason=str(confinement())),
     pytest.mark.slow,
-    pytest.mark.timeout(600),  # It waits for five commands, each of several processes.
+    pytest.mark.timeout(600),  # It waits for five commands, most of several processes.
 ]
 
 SECRET = bytes(range(32))
@@ -43,17 +47,10 @@ class Place:
     env: dict[str, str]
     printed: str
 
-    def verify(self, *words: object) -> tuple[int, str, str]:
-        """Exit code and both outputs of `als verify` of the bundle."""
+    def verify(self, *words: object) -> Result:
+        """What `als verify` of the bundle says, in this process."""
         suite = self.folder / "walks.toml"
-        done = subprocess.run(
-            command("verify", self.folder / "bundle", "--suite", suite, "--workers", 1, *words),
-            env=self.env,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout, done.stderr
+        return als("verify", self.folder / "bundle", "--suite", suite, "--workers", 1, *words)
 
     @property
     def run(self) -> str:
@@ -62,7 +59,9 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+def place(
+    learn_in_sandboxes: None, hostile: None, tmp_path_factory: pytest.TempPathFactory
+) -> Place:
     folder = tmp_path_factory.mktemp("execute")
     env = installed(folder)
     install(folder / "site")
@@ -72,8 +71,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     words = ("--store", own, "--workers", 1)
     agents = ("random", "hostile/constant", "hostile/cheat", "hostile/vandal", "q-learning")
     named = [word for agent in agents for word in ("--agent", agent)]
+    # In a process of its own, which the agent that cheats may spoil.
     als_process("bench", "run", suite, *words, *named, env=env)
-    als_process("bench", "bundle", "--store", own, "--out", folder / "bundle", env=env)
+    assert als("bench", "bundle", "--store", own, "--out", folder / "bundle").code == 0
     (folder / "secret").write_bytes(SECRET)
     (folder / "secret").chmod(0o600)
     found = Place(folder, env, "")
@@ -117,7 +117,7 @@ def test_the_executed_run_ranks_and_the_replayed_one_does_not(place: Place) -> N
     seeds = r"executed, episode 0 with seed \d+; "
     assert re.search(seeds + "Landlock", verdicts["q-learning"][1])
     assert re.search(seeds + "a yardstick, which nothing confines", verdicts["random"][1])
-    table = als_process("leaderboard", "--store", place.folder / "board.sqlite", env=place.env)
+    table = als("leaderboard", "--store", place.folder / "board.sqlite").out
     assert re.search(r"\(1\)\*\s+q-learning\s+executed", table)
 
 
