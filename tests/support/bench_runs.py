@@ -14,7 +14,7 @@ from pathlib import Path
 
 from learn_worlds import site
 
-EPISODES = 12
+EPISODES = 8
 
 SUITE = """
 summary = "Walks of a few steps."

@@ -16,7 +16,7 @@ from als_bench.contestants import find_contestants
 from als_bench.running.runner import RunProgress, run_suite
 from als_bench.suites import find_suite
 
-KILLED_AT = 24
+KILLED_AT = 16
 """Episodes that are stored by then: both machines are at work."""
 
 HEAD = {

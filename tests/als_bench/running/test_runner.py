@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,7 +41,7 @@ NEAR = ("--only", "near")
 ALONE = ("--workers", 1)
 """One process beside the command's own, where it does not matter how many there are."""
 
-KILLS = 6
+KILLS = 3
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +50,19 @@ def env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def whole(env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def whole(learn_in_sandboxes: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A run that nobody interrupted: its suite, beside its store, and the table."""
     folder = tmp_path_factory.mktemp("whole")
     suite = write_suite(folder)
-    table = als_process("bench", "run", suite, *AGENTS, "--store", folder / "it.sqlite", env=env)
-    return folder, table
+    words = ("bench", "run", suite, *AGENTS, *ALONE, "--store", folder / "it.sqlite")
+    return folder, played(*words)
+
+
+def played(*words: object) -> str:
+    """Runs `als` to its end, in this process; returns what it printed."""
+    done = als(*words)
+    assert done.code == 0, done.err
+    return done.out
 
 
 def test_every_unit_has_all_its_episodes_and_every_pair_is_there(whole) -> None:
@@ -70,28 +78,20 @@ def test_every_unit_has_all_its_episodes_and_every_pair_is_there(whole) -> None:
     assert "learn/habit" in table
 
 
-def test_the_same_command_again_does_nothing_and_prints_the_same(whole, env) -> None:
+def test_the_same_command_again_does_nothing_and_prints_the_same(whole) -> None:
     folder, table = whole
     before = rows_of(folder / "it.sqlite")
     store = folder / "it.sqlite"
-    again = als_process("bench", "run", folder / "walks.toml", *AGENTS, "--store", store, env=env)
-    assert again == table
+    assert played("bench", "run", folder / "walks.toml", *AGENTS, "--store", store) == table
     assert rows_of(store) == before
 
 
-def test_two_runs_of_one_command_give_the_same_table_byte_for_byte(whole, env, tmp_path) -> None:
-    folder, table = whole
-    words = ("bench", "run", folder / "walks.toml", *AGENTS, "--store", tmp_path / "other.sqlite")
-    assert als_process(*words, *ALONE, env=env) == table
-    assert rows_of(tmp_path / "other.sqlite") == rows_of(folder / "it.sqlite")
-
-
 @pytest.fixture(scope="module")
-def grown(learn_in_sandboxes, tmp_path_factory) -> tuple[Path, list[object]]:
+def grown(whole, tmp_path_factory) -> tuple[Path, list[object]]:
     """A store to which an agent was added, beside its suite; and the rows before that."""
     folder = tmp_path_factory.mktemp("grown")
-    write_suite(folder, episodes=2)
-    assert add_to(folder, "random").code == 0
+    for name in ("walks.toml", "it.sqlite"):
+        shutil.copy(whole[0] / name, folder)
     before = rows_of(folder / "it.sqlite")
     assert add_to(folder, "mine=learn/habit:rate=0.2", "--seeds", 2).code == 0
     return folder, before
@@ -114,6 +114,7 @@ def test_more_agents_and_seeds_are_added_to_what_is_there(grown) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(whole, env, tmp_path) -> None:
+    """It ends with the same table as a run in one worker that nobody killed, byte for byte."""
     folder, table = whole
     draw, kills, store = random.Random(4), 0, tmp_path / "0.sqlite"
     words = ("bench", "run", folder / "walks.toml", *AGENTS, "--store")
@@ -153,7 +154,7 @@ def test_ctrl_c_says_how_to_go_on_and_leaves_no_process(whole, env, tmp_path) ->
     assert "The same command goes on" in said
     assert "Traceback" not in said
     wait_for(lambda: not alive_in(process.pid), 20)
-    als_process(*words, *ALONE, env=env)
+    played(*words, *ALONE)
     assert rows_of(store) == [row for row in rows_of(folder / "it.sqlite") if row[0] == "near"]
 
 
