@@ -25,8 +25,9 @@ env = gymnasium.make("als_engine:ALS/Tag-v0", sensors=["entities"])
 env.reset(seed=0)
 env.step(env.action_space.sample())
 env.close()
-config = {"rollout": 32, "batch_size": 32, "net_arch": [4]}
-train_agent("ALS/Tag-v0", steps=64, arguments={"sensors": ["proprioception"]}, config=config)
+# Of the bundled plugins' learners the one that starts without torch.
+arguments = {"sensors": ["proprioception", "entities"]}
+train_agent("ALS/Tag-v0", "q-learning", steps=64, arguments=arguments)
 print([plugin.error for plugin in registry.failures()], [suite.id for suite in registry.suites()])
 sys.argv = ["als", "--help"]
 from als_engine.cli import main

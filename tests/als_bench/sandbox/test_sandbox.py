@@ -286,7 +286,8 @@ def test_worlds_are_hidden_from_agents_but_not_agents_from_themselves() -> None:
 
 
 ALL_AGENTS = """
-import importlib.util, sys
+import gc, importlib.util, sys
+gc.disable()  # As in an agent's process.
 spec = importlib.util.spec_from_file_location("child", sys.argv[1])
 child = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(child)

@@ -27,6 +27,12 @@ QUICK = [
     "--sensors", "proprioception", "--worlds", "4", "--checkpoint-every", "256",
     "--set", "rollout=128", "--set", "batch_size=32", "--set", "net_arch=[8]",
 ]  # fmt: skip
+TABULAR = [
+    "--agent", "q-learning", "--sensors", "proprioception,entities", "--worlds", "4",
+    "--checkpoint-every", "256",
+]  # fmt: skip
+"""Without torch, which takes longest to start."""
+
 ENDLESS = ["--steps", "10000000"]
 
 
@@ -84,7 +90,7 @@ def test_a_killed_training_goes_on_from_its_checkpoint(environment, tmp_path):
 
 def test_ctrl_c_saves_a_checkpoint_and_says_how_to_go_on(environment, tmp_path):
     run = tmp_path / "run"
-    process = begin(environment, ID, "--out", run, "--workers", 2, *QUICK, *ENDLESS)
+    process = begin(environment, ID, "--out", run, "--workers", 2, *TABULAR, *ENDLESS)
     wait_for_checkpoints(run, process)
     before = checkpoints(run)[-1]
     os.killpg(process.pid, signal.SIGINT)  # The workers get it too, as from a terminal.

@@ -68,13 +68,14 @@ try:
 except Broken as error:
     print(error)
 """
-VIEWS = """
+ROWS = """
 import numpy as np
 import als_engine
-given = {"sensors": ["touch"], "num_avatars": 2}
-venv = als_engine.sb3_vec_env("ALS/Tag-v0", 2, workers=2, seed=1, **given)
-venv.reset()
-print(venv.step(np.zeros(4, np.int64))[1].shape)
+rows = als_engine.Rows("ALS/Tag-v0", 2, workers=2, sensors=["touch"], num_avatars=2)
+rows.seed(1)
+rows.reset()
+rows.step(np.zeros(4, np.int64))
+print(rows.rewards.shape)
 """
 EXECUTOR = """
 from pathlib import Path
@@ -103,7 +104,7 @@ def run(program, *words, cwd):
 
 
 def test_every_process_is_started_without_a_guard_and_from_stdin(tmp_path):
-    done = run(VIEWS + EXECUTOR, "-", cwd=tmp_path)
+    done = run(ROWS + EXECUTOR, "-", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "(4,)\n(3, 1)\n", "")
 
 
