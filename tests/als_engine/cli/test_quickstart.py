@@ -20,7 +20,7 @@ from als_engine.reports.quickstart import judge
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
     """One run, and its folder; its episodes are short, above all to be filmed."""
     out = tmp_path_factory.mktemp("quickstart") / "report"
-    words = ("--out", out, "--steps", 2_000, "--episodes", 4, "--worlds", 4)
+    words = ("--out", out, "--steps", 1_000, "--episodes", 4, "--worlds", 4)
     short = {**quickstart.ARGUMENTS, "max_episode_steps": 40}
     with mock.patch.object(quickstart, "ARGUMENTS", short):
         return als("quickstart", *words), out
@@ -51,7 +51,7 @@ def test_the_page_has_the_numbers_the_film_and_the_command(run: tuple[Result, Pa
     _, out = run
     page = (out / "index.html").read_text()
     assert '<img src="trained.gif"' in page
-    assert f"als quickstart --out {out} --steps 2000 --episodes 4 --seed 0 --worlds 4" in page
+    assert f"als quickstart --out {out} --steps 1000 --episodes 4 --seed 0 --worlds 4" in page
     for words in ("Learning curve", "stable-baselines3", "entities, proprioception", "Mean return"):
         assert words in page
 
@@ -60,7 +60,7 @@ def test_the_saved_agent_can_be_loaded_and_played(run: tuple[Result, Path], tmp_
     agent, record = load_agent(run[1] / "agent")
     assert record.scenario == "ALS/Tag-v0"
     assert record.training is not None
-    assert record.training.steps >= 2_000
+    assert record.training.steps >= 1_000
     words = ["--agent", run[1] / "agent", "--arg", "max_episode_steps=5"]
     played = als("play", "ALS/Tag-v0", *words, "--out", tmp_path / "a.gif")
     assert (played.code, played.err) == (0, "")

@@ -42,7 +42,7 @@ def test_every_view_shows_what_the_task_rules_out(mode, workers):
     single = SingleEnv(ONWARD, action_mode=mode)
     vector = VectorEnv(ONWARD, 2, workers, AutoresetMode.SAME_STEP, action_mode=mode)
     many = parallel_env(ONWARD, num_avatars=2, action_mode=mode)
-    rows = sb3_vec_env(ONWARD, 2, workers=workers, num_avatars=2, action_mode=mode)
+    rows = sb3_vec_env(ONWARD, 2, num_avatars=2, action_mode=mode)
     stay = np.zeros(single.action_space.shape, np.int64)
     (_, info), (_, infos) = single.reset(seed=1), vector.reset(seed=1)
     told = many.reset(seed=1)[1]

@@ -85,13 +85,13 @@ def equal(one, other):
 )
 def test_the_result_is_the_same_in_any_number_of_worlds(name, mode, avatars):
     arguments = {**ARGUMENTS, "action_mode": mode, "num_avatars": avatars}
-    given = {"episodes": 7, "arguments": arguments, "observers": avatars}
+    given = {"episodes": 5, "arguments": arguments, "observers": avatars}
     one = run(name, num_worlds=1, **given)
-    for num_worlds in (3, 16):
+    for num_worlds in (2, 6):
         many = run(name, num_worlds=num_worlds, **given)
         assert equal(one, many)
     if name != "expert":
-        assert len(np.unique(one.metrics["walked"])) > 5
+        assert len(np.unique(one.metrics["walked"])) > 3
 
 
 def test_a_longer_evaluation_begins_with_the_shorter_one():
