@@ -37,8 +37,12 @@ ARGUMENTS: Final[Mapping[str, Any]] = {
 }
 LEARNER: Final = "mappo"
 # More and smaller updates than by default, for a short training.
-LEARNING: Final[Mapping[str, Any]] = {"rollout": 2_048, "batch_size": 256}
-STEPS: Final = 130_000
+LEARNING: Final[Mapping[str, Any]] = {
+    "encoder": "attention",
+    "rollout": 2_048,
+    "batch_size": 256,
+}
+STEPS: Final = 100_000
 EPISODES: Final = 100
 FILMED: Final = 3
 VIDEO: Final = "trained.gif"
