@@ -3,16 +3,17 @@
 Gymnasium loads no plugins of its own, so `import als_engine` does it. That has one trap. When a
 third party's module is imported first, it is that module which imports `als_engine`, and we find
 its entry point while it is still running: the module is in `sys.modules`, but its hooks are not in
-the module yet. Asking it then would find nothing, and pluggy would say nothing. So `load_whole`
-imports it once more, from its beginning to its end.
+the module yet. Asking it then would find nothing, and pluggy would say nothing. So it is imported
+once more, from its beginning to its end, and so is what else of its package is still running.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, distributions
 from types import ModuleType
@@ -27,7 +28,7 @@ __all__ = [
     "Plugin",
     "PluginSettings",
     "find_installed",
-    "load_whole",
+    "half_imported_set_aside",
     "normalized",
 ]
 
@@ -177,36 +178,28 @@ def normalized(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
-def load_whole(point: EntryPoint) -> object:
-    """Imports what an entry point names, to the end of its module.
+@contextmanager
+def half_imported_set_aside(point: EntryPoint) -> Iterator[None]:
+    """Inside, what is half imported of a plugin's package is imported anew by whoever needs it.
 
-    A module that is half imported is imported once more, from its beginning, in place of the first
-    one: when an import ends, Python hands out what stands in `sys.modules`.
+    Somebody is importing it, and it has come as far as `import als_engine`. A module that is
+    imported anew stays: when an import ends, Python hands out what stands in `sys.modules`.
     """
-    module = point.value.partition(":")[0].strip()
-    aside = _set_aside(module)
+    top = point.value.partition(":")[0].strip().partition(".")[0]
+    names = [name for name in sys.modules if f"{name}.".startswith(f"{top}.")]
+    half = [name for name in names if _is_half_imported(sys.modules[name])]
+    # What lies in a package that is half imported may have taken something from it.
+    inside = [name for name in names if any(f"{name}.".startswith(f"{each}.") for each in half)]
+    aside = {name: sys.modules.pop(name) for name in inside}
     try:
-        importlib.import_module(module)
-    except BaseException:
+        yield
+    finally:
         for name in aside.keys() - sys.modules.keys():
             sys.modules[name] = aside[name]
-        raise
-    return point.load()
 
 
-def _set_aside(module: str) -> dict[str, ModuleType]:
-    """Takes what is half imported of a module and of the packages around it out of `sys.modules`.
-
-    The outermost such module goes with all that is in it, since it may import from them.
-    """
-    parts = module.split(".")
-    for end in range(1, len(parts) + 1):
-        outer = ".".join(parts[:end])
-        spec = getattr(sys.modules.get(outer), "__spec__", None)
-        if getattr(spec, "_initializing", False):
-            inside = [name for name in sys.modules if f"{name}.".startswith(f"{outer}.")]
-            return {name: sys.modules.pop(name) for name in inside}
-    return {}
+def _is_half_imported(module: ModuleType) -> bool:
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))
 
 
 def _name_of(distribution: Distribution) -> tuple[str, str]:

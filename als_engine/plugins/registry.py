@@ -26,7 +26,7 @@ from als_engine.plugins.discovery import (
     Plugin,
     PluginSettings,
     find_installed,
-    load_whole,
+    half_imported_set_aside,
     normalized,
 )
 from als_engine.plugins.hookspecs import PROJECT
@@ -366,7 +366,8 @@ class Registry:
     def _load_now(self, plugin: Plugin, point: EntryPoint) -> None:
         """Imports an entry point and takes what it offers, or keeps the reason why not."""
         try:
-            self._admit(plugin, lambda: load_whole(point), point)
+            with half_imported_set_aside(point):
+                self._admit(plugin, point.load, point)
         except PluginError as error:
             asking.keep_failure(plugin, error)
 

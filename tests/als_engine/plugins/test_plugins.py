@@ -117,6 +117,26 @@ def test_a_package_that_imports_als_engine_first_may_have_its_hooks_in_a_submodu
     assert failed == {}
 
 
+def test_a_hook_may_take_something_from_a_module_that_is_imported_first(site: Site) -> None:
+    hooks = (
+        "from als_engine import ScenarioSpec, hookimpl\n"
+        "@hookimpl\n"
+        "def als_scenarios():\n"
+        "    from acme.specs import ours\n"
+        "    return ours()\n"
+    )
+    specs = (
+        "from als_engine import ScenarioSpec\n"
+        f"def ours(): return [ScenarioSpec({KETTLE!r}, task='some:Task', max_episode_steps=1)]\n"
+    )
+    files = {"acme/hooks.py": hooks, "acme/specs.py": specs, "acme/other.py": "import als_engine\n"}
+    site.install("acme", {"acme/__init__.py": "", **files}, "acme.hooks")
+    for code in ("from acme.specs import ours; ours()", "import acme.other, acme.specs"):
+        ids, failed = site.look(code)
+        assert KETTLE in ids
+        assert failed == {}
+
+
 def test_whoever_imports_a_plugin_first_gets_the_module_whose_hooks_are_asked(site: Site) -> None:
     source = scenario(KETTLE) + "class Kettle: pass\n"
     site.install("acme", {"acme/__init__.py": source, "acme/pot.py": "import acme\n"}, "acme")
