@@ -22,12 +22,12 @@ VIEWS = ["single", "vector", "workers", "parallel", "aec", "sb3", "simulation"]
 class View:
     """Any view, of worlds with one avatar, and the level of its first world."""
 
-    def __init__(self, kind):
+    def __init__(self, kind, given):
         self.kind = kind
         self.env = {
             "single": lambda: SingleEnv(REACH),
             "vector": lambda: VectorEnv(REACH, np.int64(2)),
-            "workers": lambda: VectorEnv(REACH, np.int64(2), np.int64(2)),
+            "workers": lambda: given("workers"),
             "parallel": lambda: parallel_env(REACH),
             "aec": lambda: aec_env(REACH),
             "sb3": lambda: sb3_vec_env(REACH, np.int64(2), observers=np.int64(1)),
@@ -52,11 +52,19 @@ class View:
         return int(simulation.state.level[0])
 
 
+@pytest.fixture(scope="module")
+def workers():
+    env = VectorEnv(REACH, np.int64(2), np.int64(2))
+    yield env
+    env.close()
+
+
 @pytest.fixture(scope="module", params=VIEWS)
 def view(request):
-    made = View(request.param)
+    made = View(request.param, request.getfixturevalue)
     yield made
-    made.env.close()
+    if made.kind != "workers":
+        made.env.close()
 
 
 @pytest.mark.parametrize(
@@ -82,13 +90,14 @@ def test_the_largest_seed_is_one(view):
     assert view.level == int(np.random.default_rng(last).integers(0, 10_000))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_vector_environment_takes_a_seed_for_each_world(workers):
-    env = VectorEnv(REACH, 2, workers)
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_vector_environment_takes_a_seed_for_each_world(count, workers):
+    env = workers if count == 2 else VectorEnv(REACH, 2)
     for seeds in ([3, 4], (np.int64(3), 4), np.array([3, 4]), range(3, 5)):
         assert env.reset(seed=seeds)[1]["level"].tolist() == env.reset(seed=3)[1]["level"].tolist()
     for wrong in ([3], [3, -1], [3, None, 4], np.array([3.0, 4.0]), [2**64, 1], 2**64 - 1):
         with pytest.raises(ALSError) as error:
             env.reset(seed=wrong)
         assert "\n" not in str(error.value)
-    env.close()
+    if count == 1:
+        env.close()

@@ -33,11 +33,21 @@ VIEWS = {
 }
 
 
+@pytest.fixture(scope="module")
+def workers():
+    """The one with workers, which take long to start; to be reset by whoever takes it."""
+    env = VIEWS["workers"]()
+    yield env
+    env.close()
+
+
 @pytest.fixture
-def make():
+def make(request):
     made = []
 
-    def make(kind, **changed):
+    def make(kind, fresh=False, **changed):
+        if kind == "workers" and not fresh:
+            return request.getfixturevalue("workers")
         made.append(VIEWS[kind](**changed))
         return made[-1]
 
@@ -166,7 +176,7 @@ def test_a_single_environment_s_moment_fits_a_vector_environment(make):
 
 @pytest.mark.parametrize("kind", VIEWS)
 def test_a_view_refuses_what_is_not_of_it_and_goes_on(make, kind):
-    env, twin = make(kind), make(in_one_process(kind))
+    env, twin = make(kind, fresh=True), make(in_one_process(kind))
     with pytest.raises(ResetNeededError, match=r"reset\(\)"):
         env.snapshot()
     for one in (env, twin):

@@ -75,6 +75,13 @@ def pool():
     env.close()
 
 
+def test_a_step_before_the_first_reset_says_so():
+    env = make(workers=1)
+    with pytest.raises(ResetNeededError, match=r"call reset\(\) before step"):
+        env.step(STAY)
+    env.close()
+
+
 def test_a_wrong_action_names_its_world_among_all(pool):
     pool.reset(seed=SEED)
     with pytest.raises(ActionError, match=r"^action of world 3, avatar 0 is not in .*: 99$"):
@@ -156,10 +163,9 @@ def children():
     return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
 
 
-def test_a_killed_worker_is_a_clear_error_within_ten_seconds_and_close_returns():
-    env = make(workers=2)
-    with pytest.raises(ResetNeededError, match=r"call reset\(\) before step"):
-        env.step(STAY)
+def test_a_killed_worker_is_a_clear_error_within_ten_seconds_and_close_returns(pool):
+    """It closes the pool, which is nobody's after it."""
+    env = pool
     env.reset(seed=SEED)
     processes = list(env.worlds._processes)
     os.kill(processes[1].pid, signal.SIGKILL)
