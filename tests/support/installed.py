@@ -79,10 +79,13 @@ class Site:
         code = "import sys; sys.argv[0] = 'als'; from als_engine.cli import main; main()"
         return self.process([sys.executable, "-c", code, *map(str, words)], **environment)
 
-    def process(self, words: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-        """Runs a program that sees the distributions."""
+    def process(
+        self, words: list[str], given: str | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a program that sees the distributions, with a text on stdin."""
         return subprocess.run(
             words,
+            input=given,
             env=self.environment(**environment),
             capture_output=True,
             encoding="utf-8",

@@ -6,7 +6,9 @@ process, which is what `importlib.metadata` finds.
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,19 +74,35 @@ KETTLE = "Acme/FetchKettle-v0"
 # The import order
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import als_engine",
-        "import acme_kitchen",
-        "import acme_kitchen, als_engine",
-        "import als_engine, acme_kitchen",
-        "import gymnasium; gymnasium.make('als_engine:Acme/FetchKettle-v0', sensors=['touch'])",
-        "import acme_kitchen; import gymnasium; gymnasium.spec('Acme/FetchKettle-v0')",
-    ],
-)
-def test_a_plugin_is_found_whoever_is_imported_first(kitchen: Site, code: str) -> None:
-    assert kitchen.ids(code) == BUNDLED | {KETTLE}
+ORDERS = [
+    "import als_engine",
+    "import acme_kitchen",
+    "import acme_kitchen, als_engine",
+    "import als_engine, acme_kitchen",
+    "import gymnasium; gymnasium.make('als_engine:Acme/FetchKettle-v0', sensors=['touch'])",
+    "import acme_kitchen; import gymnasium; gymnasium.spec('Acme/FetchKettle-v0')",
+]
+FORKS = """
+import json, os, sys
+import gymnasium, numpy, pydantic
+for code in json.loads(sys.stdin.read()):
+    if (pid := os.fork()) == 0:
+        exec(code)
+        import als_engine
+        print(json.dumps([id for id in gymnasium.registry if "/" in id]), flush=True)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+"""
+
+
+def test_a_plugin_is_found_whoever_is_imported_first(kitchen: Site) -> None:
+    """In a fork for each order, of a process that has imported what all of them need."""
+    done = kitchen.process([sys.executable, "-c", FORKS], given=json.dumps(ORDERS))
+    assert done.returncode == 0, done.stderr
+    found = [set(json.loads(line)) for line in done.stdout.splitlines()]
+    for code, ids in zip(ORDERS, found, strict=True):
+        ours = {name for name in ids if name.startswith(("ALS/", "Acme/"))}
+        assert ours == BUNDLED | {KETTLE}, code
 
 
 def test_the_plugin_of_the_documentation_runs(kitchen: Site) -> None:
