@@ -91,10 +91,10 @@ IN_ONE_LINE = {
     "exits well": "exit code 0",
     "kills itself": "killed by SIGKILL",
     "segfaults": "killed by SIGSEGV",
-    "sleeps": r"did not answer within 0\.8 s",
-    "spins": r"did not answer within 0\.8 s",
-    "lingers": r"did not answer within 0\.8 s",
-    "stops": r"did not answer within 0\.8 s",
+    "sleeps": r"did not answer within 0\.4 s",
+    "spins": r"did not answer within 0\.4 s",
+    "lingers": r"did not answer within 0\.4 s",
+    "stops": r"did not answer within 0\.4 s",
     "eats memory": "MemoryError",
     "maps memory": "Cannot allocate memory",
     "writes much": "wrote more than 16 MiB or 2000 files|OSError",
@@ -116,7 +116,7 @@ IN_ONE_LINE = {
     "no rows": r"shape \[\], not \[4\]",
     "huge": r"shape \[16777216\], not \[4\]",
     "announces a huge array": r"shape \[1125899906842624\], not \[4\]",
-    "announces and sends less": r"did not answer within 0\.8 s",
+    "announces and sends less": r"did not answer within 0\.4 s",
     "NaN": '"<f8", not int64',
     "fractions": '"<f4", not int64',
     "objects": r'"\|O", not int64',
@@ -138,7 +138,7 @@ def test_every_misdeed_is_tried() -> None:
 def test_an_agent_that_misbehaves_scores_no_more_than_random(misdeed: str) -> None:
     # Only those who keep us waiting need a short time; a busy machine may be slow with the others.
     hangs = "0" in IN_ONE_LINE[misdeed] and "answer" in IN_ONE_LINE[misdeed]
-    limits = dataclasses.replace(LIMITS, seconds_per_act=0.8 if hangs else 30.0)
+    limits = dataclasses.replace(LIMITS, seconds_per_act=0.4 if hangs else 30.0)
     if misdeed == "sleeps at the beginning":
         limits = dataclasses.replace(LIMITS, seconds_to_start=4.0)
     found = run("hostile/vandal", limits=limits, act=misdeed)

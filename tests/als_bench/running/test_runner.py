@@ -16,7 +16,6 @@ from als_command import Result, als
 from bench_runs import (
     EPISODES,
     alive_in,
-    als_process,
     check_whole,
     command,
     finish_or_kill,
@@ -114,7 +113,7 @@ def test_more_agents_and_seeds_are_added_to_what_is_there(grown) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(whole, env, tmp_path) -> None:
-    """It ends with the same table as a run in one worker that nobody killed, byte for byte."""
+    """It ends with the same table, byte for byte, as a run that nobody killed."""
     folder, table = whole
     draw, kills, store = random.Random(4), 0, tmp_path / "0.sqlite"
     words = ("bench", "run", folder / "walks.toml", *AGENTS, "--store")
@@ -133,7 +132,7 @@ def test_killed_again_and_again_it_loses_nothing_and_doubles_nothing(whole, env,
         assert len(set(rows)) == len(rows)
         assert len(rows) > seen, "what was stored is gone"
         seen = len(rows)
-    assert als_process(*words, store, env=env) == table
+    assert played(*words, store, *ALONE) == table
     assert rows_of(store) == expected
     check_whole(store)
 
