@@ -52,6 +52,7 @@ def main(support: str, out: str, objective: str) -> None:
 
 def pair(*words: str) -> int:
     """Two processes, told by the variables that `torchrun` sets; returns how the other ended."""
+    import torch._dynamo  # noqa: F401 - once for both; every optimizer imports it
     import torch.distributed  # noqa: F401 - once for both
 
     import als_plugins.pretraining.trainer  # noqa: F401

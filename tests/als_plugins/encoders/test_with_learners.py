@@ -47,16 +47,20 @@ def arguments(encoder):
     return {"sensors": SENSORS.get(encoder, ["entities", "proprioception"]), "frame_size": 12}
 
 
+def by_rollouts(learner):
+    return "rollout" in registry.load(registry.agent(learner)).parameters_class.model_fields
+
+
 def config(learner, encoder, **changes):
-    on_policy = "rollout" in registry.load(registry.agent(learner)).parameters_class.model_fields
-    own = {"rollout": 64, "n_epochs": 1} if on_policy else {"learning_starts": 96}
+    own = {"rollout": 64, "n_epochs": 1} if by_rollouts(learner) else {"learning_starts": 48}
     if learner == "recurrent-ppo":
         own["lstm_hidden_size"] = 16
     small = {"net_arch": [16], "batch_size": 32, **own}
     return {**small, "encoder": encoder, "encoder_config": SMALL.get(encoder, {}), **changes}
 
 
-def trained(learner, encoder, steps=128, **changes):
+def trained(learner, encoder, **changes):
+    steps = 128 if by_rollouts(learner) else 64
     job = {"worlds": 4, "arguments": arguments(encoder), "device": "cpu"}
     return train_agent(ID, learner, steps=steps, config=config(learner, encoder, **changes), **job)
 
@@ -79,7 +83,7 @@ def pretrained(encoder, folder):
 def test_every_pair_trains(learner, encoder):
     begun = beginning(learner, encoder)
     done = trained(learner, encoder)
-    assert done.progress.steps >= 128
+    assert done.progress.steps >= 64
     after = weights(done.agent)
     assert all(torch.isfinite(tensor).all() for tensor in after.values())
     assert begun.keys() == after.keys()
@@ -225,7 +229,7 @@ def test_a_learner_acts_where_a_sensor_is_missing_and_another_is_there(learner, 
         agent.act({"smell": np.zeros((3, 2))})
 
 
-LEARNING = {"net_arch": [32], "rollout": 256, "batch_size": 64, "n_epochs": 4, "anneal": False}
+LEARNING = {"net_arch": [32], "rollout": 256, "batch_size": 128, "n_epochs": 4, "anneal": False}
 
 
 def reaches(learner, sensors, **config):
