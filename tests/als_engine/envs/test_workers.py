@@ -70,15 +70,11 @@ def test_workers_equal_one_process_bit_for_bit(mode, workers, worlds):
 
 @pytest.fixture(scope="module")
 def pool():
+    """Workers for all; none of them steps before its first reset."""
     env = make(workers=2)
-    yield env
-    env.close()
-
-
-def test_a_step_before_the_first_reset_says_so():
-    env = make(workers=1)
     with pytest.raises(ResetNeededError, match=r"call reset\(\) before step"):
         env.step(STAY)
+    yield env
     env.close()
 
 
