@@ -27,12 +27,13 @@ pytestmark = pytest.mark.usefixtures("learn")
 
 SENSED = {"sensors": ["proprioception", "entities"], "shaped": True}
 SMALL = {"net_arch": [32], "batch_size": 64, "rollout": 256, "n_epochs": 4}
+BRIEF = {**SMALL, "n_epochs": 2}
 MODES = pytest.mark.parametrize("mode", ["discrete", "continuous", "factored"])
 
 
 def trained(steps=512, folder=None, mode="discrete", config=None, **changes):
     arguments = {**SENSED, "action_mode": mode}
-    job = {"worlds": 8, "arguments": arguments, "config": config or SMALL, "device": "cpu"}
+    job = {"worlds": 8, "arguments": arguments, "config": config or BRIEF, "device": "cpu"}
     return train_agent(ID, "mappo", steps=steps, folder=folder, **job, **changes)
 
 
@@ -82,7 +83,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_one_others(tmp_path):
 
 def test_rollouts_that_overlap_do_not_depend_on_who_is_faster(monkeypatch, tmp_path):
     """The first is learnt from before another thread can matter, and what follows is the same."""
-    config = {**SMALL, "overlap": True}
+    config = {**BRIEF, "overlap": True}
     one = trained(1_024, config=config)
     update = Mappo._update
 
@@ -287,7 +288,7 @@ def test_a_schedule_is_a_straight_line():
 def test_the_bound_on_an_updates_change_has_a_schedule(usual):
     """One that is never reached is the same as none; one that every change reaches is not."""
     never, falls = (
-        weights(trained(config={**SMALL, "target_kl": begin, "target_kl_end": end}).agent)
+        weights(trained(config={**BRIEF, "target_kl": begin, "target_kl_end": end}).agent)
         for begin, end in ((1e3, 1e3), (1e-9, 1e-10))
     )
     assert same(never, usual)
@@ -312,7 +313,7 @@ def test_the_bound_on_an_updates_change_has_a_schedule(usual):
     ids=lambda changes: next(iter(changes)),
 )
 def test_every_ingredient_has_a_switch_that_does_something(changes, usual):
-    other = trained(config={**SMALL, **changes})
+    other = trained(config={**BRIEF, **changes})
     assert not same(usual, weights(other.agent))
     assert all(torch.isfinite(each).all() for each in weights(other.agent).values())
 
@@ -328,7 +329,7 @@ def test_a_compiled_network_learns_the_same(usual, monkeypatch):
 
     compile_whole = torch.compile
     monkeypatch.setattr(torch, "compile", traced)
-    other = weights(trained(config={**SMALL, "compile": True}).agent)
+    other = weights(trained(config={**BRIEF, "compile": True}).agent)
     assert len(compiled) == 1
     for name, value in usual.items():
         assert torch.allclose(other[name], value, atol=1e-4), name
