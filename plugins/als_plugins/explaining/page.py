@@ -199,7 +199,7 @@ def _played(recording: Recording) -> list[tuple[str, str]]:
 _QUANTITIES: Final = {
     "log-probability": "log-probability of the action that was chosen",
     "Q value": "Q value of the action that was chosen: the return that it promises",
-    "action": "value of the action's axis that was moved most, from −1 to 1",
+    "action": "value of the action's axis that was moved most; beyond ±1 it acts like ±1",
 }
 _ATTENTION: Final = (
     "What the encoder's attention weighs, over all its layers; at each step everything together is "
