@@ -38,7 +38,6 @@ def run_record(suite: SuiteSpec) -> RunRecord:
     return RunRecord(f"{suite.id.replace('/', '-')}-{digest}", plain, code, versions, machine())
 
 
-@functools.cache
 def code_hashes() -> Mapping[str, str]:
     """Distribution to sha256 of its Python files: the engine's and every plugin's that is loaded.
 
@@ -49,7 +48,7 @@ def code_hashes() -> Mapping[str, str]:
     for plugin in registry.plugins():
         if plugin.status == "loaded":
             modules.setdefault(plugin.distribution, set()).add(_top(plugin.module))
-    return {name: _hash_of(modules[name]) for name in sorted(modules)}
+    return {name: _hash_of(frozenset(modules[name])) for name in sorted(modules)}
 
 
 @functools.cache
@@ -85,7 +84,8 @@ def _top(module: str) -> str:
     return module.partition(":")[0].partition(".")[0]
 
 
-def _hash_of(modules: set[str]) -> str:
+@functools.cache
+def _hash_of(modules: frozenset[str]) -> str:
     content = hashlib.sha256()
     for module in sorted(modules):
         for name, path in _files(module):

@@ -61,6 +61,11 @@ class Turn(Task):
     def terminated(self, state):
         return np.zeros(state.num_worlds, np.bool_)
 
+    def expert(self, state, who, commands):
+        """Turns to the side that was shown once that counts; it does not have to remember."""
+        turn = np.where(state.step % ROUND > WAITS, state["way"], 0.0)
+        commands.turn[who] = np.broadcast_to(turn[:, None], who.shape)[who]
+
 
 @hookimpl
 def als_scenarios():

@@ -117,12 +117,13 @@ def run_suite(
     tasks = make_executor(executor, workers)
     with StoreWriter(store) as writer:
         writer.add_run(record)
-        run = _Run(suite, record, items, Store(store), writer, tasks)
-        try:
-            run.start(on_progress)
-            run.work()
-        finally:
-            run.executor.close()
+        with Store(store) as stored:
+            run = _Run(suite, record, items, stored, writer, tasks)
+            try:
+                run.start(on_progress)
+                run.work()
+            finally:
+                run.executor.close()
     return Finished(record, run.added, run.failures, run.undone)
 
 

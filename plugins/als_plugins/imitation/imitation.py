@@ -6,10 +6,9 @@ from typing import Protocol
 
 import torch
 
-from als_plugins.imitation.kept import Batch
 from als_plugins.imitation.parameters import ImitationParameters
 from als_plugins.learners.clock import UpdateLog
-from als_plugins.learners.student import Student
+from als_plugins.learners.student import Batch, Student
 
 __all__ = ["Imitation", "Steps"]
 
@@ -92,9 +91,8 @@ class Imitation:
 
     def _update(self, batch: Batch) -> None:
         student = self.student
-        logs, values = student.judge(batch.observation, batch.actions)
+        logs, values, returns = student.judge(batch)
         loss = policy_loss = -logs.mean()
-        returns = torch.from_numpy(batch.returns).to(values.device)
         known = ~torch.isnan(returns)
         if known.any():
             value_loss = student.value_loss(values[known], returns[known])
@@ -106,7 +104,7 @@ class Imitation:
             student.policy.parameters(), student.parameters.max_grad_norm
         )
         self._optimizer.step()
-        student.fit_deviation(batch.actions)
+        student.fit_deviation(batch)
         self._sums["policy"] += float(policy_loss.detach())
         self._updates += 1
 

@@ -27,7 +27,7 @@ from als_plugins.experience.episodes import (
     read_attribute,
     stored,
 )
-from als_plugins.imitation.kept import Kept, returns_to_go, step_bytes
+from als_plugins.imitation.kept import Kept, Sequences, returns_to_go, step_bytes
 from als_plugins.learners.network_learner import NetworkLearner
 
 __all__ = ["minari_folder", "read_minari"]
@@ -64,13 +64,16 @@ def minari_folder(name: str) -> Path | None:
     return found if (found / _DATA).is_file() else None
 
 
-def read_minari(folder: Path, scenario: str, learner: NetworkLearner) -> Kept:
+def read_minari(
+    folder: Path, scenario: str, learner: NetworkLearner, sequences: Sequences | None = None
+) -> Kept:
     """Reads the episodes of a dataset into memory.
 
     Args:
         folder: of the dataset.
         scenario: where they should have been recorded.
         learner: who imitates.
+        sequences: which steps make a batch, for who remembers.
 
     Raises:
         ArgumentError: it is of another scenario or split.
@@ -81,7 +84,7 @@ def read_minari(folder: Path, scenario: str, learner: NetworkLearner) -> Kept:
     sensors, actions = learner.observation_space, learner.action_space
     parameters = learner.parameters
     room = min(metadata.total_steps, max(1_000, (4 << 30) // step_bytes(sensors, actions)))
-    kept = Kept(sensors, actions, room, np.random.default_rng(0))
+    kept = Kept(sensors, actions, room, np.random.default_rng(0), sequences)
     with episode_file(folder / _DATA) as file:
         for number in range(metadata.total_episodes):
             group = file.get(f"episode_{number}")
@@ -98,7 +101,7 @@ def read_minari(folder: Path, scenario: str, learner: NetworkLearner) -> Kept:
             rewards = read_array(group, "rewards", "float64", (steps,))[:]
             if not np.isfinite(rewards).all():
                 raise SavedFileError(f"{folder / _DATA}: episode_{number} has other rewards")
-            places, numbers = kept.add(observation, done)
+            places, numbers = kept.add(observation, done, np.arange(steps) == 0)
             scaled = rewards * parameters.reward_scale
             kept.settle(places, numbers, returns_to_go(scaled, parameters.gamma))
     return kept

@@ -15,8 +15,9 @@ from als_plugins.experience.cache import open_source
 from als_plugins.experience.dataset import Experience
 from als_plugins.experience.records import RECORD, SourceRecord, read_dataset
 from als_plugins.imitation.imitation import Imitation
-from als_plugins.imitation.kept import Batch, returns_to_go
+from als_plugins.imitation.kept import returns_to_go, sequences_for
 from als_plugins.imitation.minari_folder import minari_folder, read_minari
+from als_plugins.learners.student import Batch
 
 if TYPE_CHECKING:
     from als_plugins.learners.network_learner import NetworkLearner
@@ -75,7 +76,7 @@ class _Foreign(Recorded):
     """Those of a Minari dataset, in memory."""
 
     def __init__(self, folder: Path, scenario: str, learner: NetworkLearner) -> None:
-        self._kept = read_minari(folder, scenario, learner)
+        self._kept = read_minari(folder, scenario, learner, sequences_for(learner.student(), 1))
         self.steps, self.room = self._kept.added, len(self._kept)
 
     def seed(self, rng: np.random.Generator) -> None:
@@ -112,6 +113,7 @@ class _Collected(Recorded):
         part = Experience(Path(folder), opened, keys).part("train")
         self._windows = part.windows(1)
         self._rng = np.random.default_rng(0)
+        self._sequences = sequences_for(learner.student(), 1)
         self.steps = self.room = len(self._windows)
         if not self.steps:
             raise ArgumentError(f"{folder} has no episode in its train part: collect more of them")
@@ -125,15 +127,24 @@ class _Collected(Recorded):
                 for start, length in zip(chosen.starts, chosen.lengths, strict=True)
             ]
         ).astype(np.float32)
+        lengths = np.concatenate([chosen.lengths for chosen in part.sources])
+        self._begins = np.zeros(self.steps, np.bool_)
+        self._begins[np.cumsum(lengths) - lengths] = True
 
     def seed(self, rng: np.random.Generator) -> None:
         self._rng = rng
 
     def batch(self, size: int) -> Batch:
-        chosen = self._rng.integers(self.steps, size=size)
+        begins = counted = None
+        if self._sequences is None:
+            chosen = self._rng.integers(self.steps, size=size)
+        else:
+            numbers = self._sequences.drawn(self._rng, 0, self.steps, size)
+            begins, chosen = self._begins[numbers], numbers.ravel()
+            counted = self._sequences.counted(begins)
         found = self._windows.take(chosen)
         observation = {key: array[:, 0] for key, array in found.observation.items()}
-        return Batch(observation, found.actions[:, 0], self._returns[chosen])
+        return Batch(observation, found.actions[:, 0], self._returns[chosen], begins, counted)
 
 
 def study(

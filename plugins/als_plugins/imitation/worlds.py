@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from als_engine.agents.masks import with_masks
 from als_engine.seeding import row_seeds, spread
 from als_plugins.imitation.imitation import Imitation
-from als_plugins.imitation.kept import Kept, Trails, returns_to_go, step_bytes
+from als_plugins.imitation.kept import Kept, Trails, returns_to_go, sequences_for, step_bytes
 from als_plugins.imitation.sources import Demonstrator
 
 if TYPE_CHECKING:
@@ -98,9 +98,12 @@ class Lessons:
         self._rng = np.random.default_rng(spread("imitation", seed, imitation.steps))
         sensors, actions = learner.observation_space, learner.action_space
         room = parameters.room_for(step_bytes(sensors, actions), imitation.total)
-        self._kept = Kept(sensors, actions, max(room, rows.num_rows), self._rng)
+        sequences = sequences_for(imitation.student, rows.num_rows)
+        self._kept = Kept(sensors, actions, max(room, rows.num_rows), self._rng, sequences)
         self._trails = Trails(rows.num_rows)
+        # Which worlds the student drives, and in which rows an episode begins.
         self._students = np.zeros(rows.num_worlds, np.bool_)
+        self._begins = np.ones(rows.num_rows, np.bool_)
         self._noise = Noise(rows, parameters.noise, self._rng) if parameters.noise else None
 
     def run(
@@ -126,8 +129,9 @@ class Lessons:
                 if should_stop():
                     return False
                 shown = source.actions(rows)
-                places, numbers = self._kept.add(rows.observations, shown)
+                places, numbers = self._kept.add(rows.observations, shown, self._begins)
                 rows.step(self._chosen(shown))
+                self._begins[:] = False
                 self._trails.add(places, numbers, rows.rewards)
                 if (ended := rows.ended_worlds).any():
                     self._end(ended)
@@ -146,7 +150,8 @@ class Lessons:
         if not self._students.any():
             return shown
         seen = {key: rows.observations[key] for key in self._keys}
-        drawn = student.draw(with_masks(student.learner, seen, rows.action_masks))
+        told = with_masks(student.learner, seen, rows.action_masks)
+        drawn = student.draw(told, self._begins)
         theirs = np.repeat(self._students, rows.observers)
         wide = theirs.reshape(-1, *(1,) * (shown.ndim - 1))
         return np.where(wide, drawn, shown)
@@ -158,6 +163,7 @@ class Lessons:
         share = max(0.0, 1.0 - imitation.steps / reach) if reach else 0.0
         drawn = self._rng.random(rows.num_worlds) >= share
         self._students[worlds] = drawn[worlds] if self._dagger else False
+        self._begins |= np.repeat(worlds, rows.observers)
         # Drawn in all worlds, so that who ends when makes no difference to the others.
         seeds = self._rng.integers(1 << 40, size=rows.num_worlds)[worlds].tolist()
         self._source.restart(
@@ -173,8 +179,10 @@ class Lessons:
         others = np.flatnonzero(np.repeat(ended & self._students, rows.observers))
         if len(theirs):
             last = {key: rows.final_observations[key][theirs] for key in self._keys}
-            # Nothing follows where the task has ended it; otherwise only the time was up.
-            follows = np.where(rows.terminated[theirs], 0.0, student.expect(last))
+            # Nothing follows where the task has ended it; otherwise only the time was up, and what
+            # a student expects who remembers depends on what it would remember.
+            expected = student.expect(last) if student.together == 1 else np.nan
+            follows = np.where(rows.terminated[theirs], 0.0, expected)
         for i, row in enumerate(theirs.tolist()):
             places, numbers, rewards = self._trails.end(row)
             found = returns_to_go(rewards * scale, gamma, float(follows[i]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3.common.distributions import DiagGaussianDistribution
@@ -11,7 +12,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import Tensor
 
 from als_engine.agents.agent import Observation
-from als_plugins.learners.student import Drawn, Student
+from als_plugins.learners.student import Batch, Drawn, Student
 from als_plugins.mappo.network import Scale
 
 if TYPE_CHECKING:
@@ -41,11 +42,10 @@ class SB3Student(Student):
         """See `Student.train`."""
         self._network.set_training_mode(mode)
 
-    def judge(self, observation: Observation, actions: NDArray[Any]) -> tuple[Tensor, Tensor]:
-        """See `Student.judge`."""
+    def _judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
         network = self._network
-        seen, _ = network.obs_to_tensor(dict(observation))
-        done = torch.from_numpy(actions).to(network.device)
+        seen, _ = network.obs_to_tensor(dict(batch.observation))
+        done = torch.from_numpy(batch.actions).to(network.device)
         values, logs, _ = network.evaluate_actions(seen, done)
         return logs, values.flatten()
 
@@ -62,7 +62,7 @@ class SB3Student(Student):
         found: NDArray[Any] = self._network.predict_values(seen).flatten().cpu().numpy()
         return found
 
-    def draw(self, observation: Observation) -> NDArray[Any]:
+    def draw(self, observation: Observation, begins: NDArray[np.bool_]) -> NDArray[Any]:
         """See `Student.draw`."""
         return self._network.predict(dict(observation), deterministic=False)[0]
 

@@ -28,8 +28,6 @@ def check_networks(parameters: MappoParameters, actor: gymnasium.spaces.Dict) ->
     Raises:
         ArgumentError: says why.
     """
-    if parameters.imitate or parameters.demonstrations:
-        check_imitates(parameters)
     if parameters.networks == "role":
         if ROLE not in actor.spaces:
             raise ArgumentError(
@@ -37,19 +35,6 @@ def check_networks(parameters: MappoParameters, actor: gymnasium.spaces.Dict) ->
             )
         if len(actor.spaces) == 1:
             raise ArgumentError('networks="role" needs a sensor beside role')
-
-
-def check_imitates(parameters: MappoParameters) -> None:
-    """Refuses networks that cannot learn from demonstrations.
-
-    Raises:
-        ArgumentError: says why.
-    """
-    if parameters.memory != "none":
-        raise ArgumentError(
-            f'memory="{parameters.memory}" cannot learn from demonstrations, which are learnt one '
-            'step at a time: use memory="none"'
-        )
 
 
 def build(

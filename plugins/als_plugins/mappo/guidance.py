@@ -13,7 +13,7 @@ from torch import Tensor
 from als_engine.errors import ArgumentError
 from als_engine.seeding import spread
 from als_plugins.imitation.imitation import Imitation, Steps
-from als_plugins.imitation.kept import Kept, step_bytes
+from als_plugins.imitation.kept import Kept, sequences_for, step_bytes
 from als_plugins.imitation.recorded import is_dataset, open_recorded
 from als_plugins.imitation.sources import Demonstrator
 from als_plugins.imitation.worlds import Lessons
@@ -92,7 +92,8 @@ class Guidance:
         if name == EXPERT:
             sensors, actions = learner.observation_space, learner.action_space
             room = parameters.imitate_config.room_for(step_bytes(sensors, actions), training.steps)
-            self._kept = Kept(sensors, actions, max(room, rows.num_rows), rng)
+            sequences = sequences_for(self._student, rows.num_rows)
+            self._kept = Kept(sensors, actions, max(room, rows.num_rows), rng, sequences)
             self._data: Steps = self._kept
             self._expert = Demonstrator.expert_of(rows)
             self._expert.begin(rows, training.seed)
@@ -133,4 +134,4 @@ class Guidance:
     def loss(self, size: int) -> Tensor:
         """Minus the mean logarithm of how likely so many demonstrated actions are."""
         batch = self._data.batch(size)
-        return -self._student.judge(batch.observation, batch.actions)[0].mean()
+        return -self._student.judge(batch).logs.mean()

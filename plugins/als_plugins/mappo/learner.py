@@ -31,7 +31,7 @@ from als_plugins.learners.network_learner import NetworkLearner, masks_apart
 from als_plugins.learners.reader import Reader
 from als_plugins.learners.row_wise import choose
 from als_plugins.learners.setup import adam, device, few_threads
-from als_plugins.mappo.building import build, check_imitates, check_networks
+from als_plugins.mappo.building import build, check_networks
 from als_plugins.mappo.collecting import Collector, Rollouts, inside, tensors
 from als_plugins.mappo.heads import Choices, Distribution, Normal
 from als_plugins.mappo.memory import Past
@@ -106,7 +106,6 @@ class Mappo(NetworkLearner):
 
     def student(self) -> Student:
         """See `NetworkLearner.student`."""
-        check_imitates(self.parameters)
         return MappoStudent(self)
 
     def continuing(self) -> dict[str, Any]:

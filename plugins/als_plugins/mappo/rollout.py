@@ -116,11 +116,15 @@ class Rollout:
             self._shown = torch.zeros_like(self.actions)
         self._shown[step].copy_(torch.from_numpy(actions))
 
-    def shown(self) -> tuple[dict[str, NDArray[Any]], NDArray[Any]]:
-        """All that was seen, and what somebody else would have done: (steps times rows, ...)."""
+    def shown(self) -> tuple[dict[str, NDArray[Any]], NDArray[Any], NDArray[np.bool_]]:
+        """What was seen, what somebody else would have done, and where an episode began.
+
+        Each is (steps times rows, ...); beginnings are known where something is remembered.
+        """
         assert self._shown is not None
         seen = {key: kept.flatten(0, 1).cpu().numpy() for key, kept in self._observations.items()}
-        return seen, self._shown.flatten(0, 1).cpu().numpy()
+        begins = self.begins.flatten().cpu().numpy()
+        return seen, self._shown.flatten(0, 1).cpu().numpy(), begins
 
     def reckon(self, last: Tensor, gamma: float, decay: float) -> None:
         """Reckons advantages (Schulman et al. 2016) and returns.

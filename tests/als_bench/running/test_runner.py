@@ -66,6 +66,8 @@ def played(*words: object) -> str:
 
 def test_every_unit_has_all_its_episodes_and_every_pair_is_there(whole) -> None:
     folder, table = whole
+    # Nothing is left in a log beside the store: it can be copied.
+    assert sorted(path.name for path in folder.glob("it.sqlite*")) == ["it.sqlite", "it.sqlite.d"]
     rows = rows_of(folder / "it.sqlite")
     assert len(rows) == EPISODES * (UNITS + PAIRS)
     assert len({row[:4] for row in rows}) == len(rows)

@@ -108,7 +108,8 @@ def test_the_amounts_add_up_to_the_difference_from_the_baseline(name, encoder):
     found = attribute(question)
     difference = found.value - found.baseline
     assert abs(difference) > 1e-5
-    assert abs(found.delta) < 0.02 * abs(difference) + 1e-5
+    # What speaks for and against may be much more than the difference.
+    assert abs(found.delta) < 0.02 * max(abs(difference), np.abs(found.amounts).sum())
     assert sum(found.shares.values()) == pytest.approx(1.0)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from als_engine.errors import ArgumentError
-from als_plugins.imitation.kept import Kept, Trails, returns_to_go
+from als_plugins.imitation.kept import Kept, Sequences, Trails, returns_to_go
 
 SENSORS = gymnasium.spaces.Dict({"here": Box(-1e6, 1e6, (2,), np.float32)})
 ACTIONS = Discrete(1_000_000)
@@ -82,3 +82,32 @@ def test_an_episode_may_be_of_any_length():
 def test_more_than_the_memory_is_refused_before_it_is_allocated():
     with pytest.raises(ArgumentError, match="demonstrated steps need"):
         Kept(SENSORS, ACTIONS, 1 << 50, np.random.default_rng(0))
+
+
+@given(
+    st.integers(1, 4), st.integers(2, 6), st.integers(1, 90), st.integers(1, 60), st.integers(0, 9)
+)
+def test_sequences_are_steps_of_one_row_in_their_order_and_count_what_can_be_known(
+    rows, together, rounds, room, seed
+):
+    rng = np.random.default_rng(seed)
+    kept = Kept(SENSORS, ACTIONS, room, np.random.default_rng(seed), Sequences(together, rows))
+    began, starts = np.zeros((rounds, rows), np.int64), np.zeros((rounds, rows), np.bool_)
+    for step in range(rounds):
+        starts[step] = rng.random(rows) < 0.2 if step else True
+        began[step] = np.where(starts[step], step, began[step - 1])
+        number = step * rows + np.arange(rows)
+        kept.add({"here": np.stack([number, -number], axis=1)}, number, starts[step])
+    batch = kept.batch(32)
+    length, count = batch.begins.shape
+    step, row = np.divmod(batch.actions.reshape(length, count), rows)
+    assert (row == row[0]).all()
+    assert (np.diff(step, axis=0) == 1).all()
+    assert (step >= rounds - kept.room // rows).all()
+    assert np.array_equal(batch.begins, starts[step, row])
+    # What is learnt from has its whole episode before it, or as much as is remembered.
+    counted = batch.counted.reshape(length, count)
+    assert np.array_equal(
+        counted, (began[step, row] >= step[0]) | (np.arange(length) >= together)[:, None]
+    )
+    assert counted.any()

@@ -13,6 +13,7 @@ from als_engine.agents.training import read_job, resume_training, train_agent
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
 from als_plugins.experience.collect import collect
+from als_plugins.imitation.imitate import imitate
 from als_plugins.imitation.recorded import open_recorded
 
 __all__ = ["learn"]
@@ -97,7 +98,7 @@ def likely(agent, dataset):
     data = open_recorded(str(dataset), ID, agent)
     batch = data.batch(256)
     with torch.no_grad():
-        return float(agent.student().judge(batch.observation, batch.actions)[0].mean())
+        return float(agent.student().judge(batch).logs.mean())
 
 
 @pytest.mark.parametrize("source", ["expert", "dataset"])
@@ -109,6 +110,18 @@ def test_demonstrations_hold_the_policy_while_it_learns(source, dataset):
                                         "demonstrations_weight": 0.0})  # fmt: skip
     assert likely(guided.agent, dataset) > likely(plain.agent, dataset) + 0.5
     assert same(weights(unweighted.agent), weights(plain.agent))
+
+
+@pytest.mark.parametrize("kind", ["gru", "attention"])
+def test_who_remembers_learns_from_a_dataset_as_well(kind, dataset):
+    remembers = {"memory": kind, "memory_steps": 4, "net_arch": [16]}
+    there = {"arguments": {**SENSED, "action_mode": "discrete"}, "device": "cpu"}
+    slow = {"imitation_rate": 1e-9, **remembers}
+    begun = imitate(ID, str(dataset), steps=64, config=slow, **there)
+    taught = imitate(
+        ID, str(dataset), config={**remembers, "passes": 32, "imitation_rate": 5e-3}, **there
+    )
+    assert likely(taught.agent, dataset) > likely(begun.agent, dataset) + 0.5
 
 
 def test_labels_of_the_expert_and_steps_of_a_dataset_are_counted(dataset):

@@ -13,7 +13,6 @@ from als_engine import Rows
 from als_engine.agents.agent import Training
 from als_engine.agents.saving import load_agent, make_agent
 from als_engine.agents.training import resume_training, train_agent
-from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
 from als_plugins.imitation.imitate import imitate
 from als_plugins.mappo.memory import Past, make_memory
@@ -155,14 +154,25 @@ def test_a_row_acts_the_same_whatever_the_others_are(kind):
         assert np.array_equal(its_own[:, 0], memory[:, row])
 
 
-@KINDS
-def test_who_remembers_does_not_imitate(kind):
-    words = "cannot learn from demonstrations"
-    with pytest.raises(ArgumentError, match=words):
-        imitate(ID, agent="mappo", steps=100, config={"memory": kind})
-    for changes in ({"imitate": 100}, {"demonstrations": "expert"}):
-        with pytest.raises(ArgumentError, match=words):
-            make_agent("mappo", ID, {}, {"memory": kind, **changes})
+@pytest.mark.parametrize(
+    ("how", "kind", "solves"),
+    [
+        ("imitation", "gru", True),
+        ("imitation", "attention", True),
+        ("imitation", "none", False),
+        ("guidance", "attention", True),
+    ],
+)
+def test_it_imitates_what_cannot_be_done_without(how, kind, solves):
+    config = {**SMALL, "memory": kind, "memory_size": 32, "memory_steps": 8, "gamma": 0.9}
+    if how == "imitation":
+        config |= {"imitation_rate": 5e-3, "passes": 32}
+        done = imitate(ID, agent="mappo", steps=2_560, worlds=16, config=config, device="cpu")
+    else:
+        config |= {"demonstrations": "expert", "demonstrations_weight": 10, "learning_rate": 5e-3}
+        done = train_agent(ID, "mappo", steps=4_096, worlds=16, config=config, device="cpu")
+    played = evaluate(done.agent, ID, 8).returns.mean()
+    assert played > 8.0 if solves else played < 5.0
 
 
 def test_sequences_hold_every_transition_once():

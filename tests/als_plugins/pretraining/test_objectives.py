@@ -45,7 +45,7 @@ def trained(objective, encoder="mlp", config=None, steps=60, keys=tuple(SPACES),
 @pytest.mark.parametrize(("encoder", "config"), [("mlp", {}), ("attention", SMALL)])
 def test_any_encoder_lowers_the_held_out_loss_of_every_objective(objective, encoder, config):
     keys = ("audio", "entities", "rgb")
-    how = {"batch": 32, "learning_rate": 1e-3, "steps": 40}
+    how = {"batch": 32, "learning_rate": 1e-3, "steps": 60}
     _, before, after, _ = trained(objective, encoder, config, keys=keys, **how)
     assert after < before
 
