@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import learn_worlds
+import recall_worlds
 
 from als_bench.provenance import code_hashes
 from als_engine.plugins.registry import registry
@@ -10,9 +10,9 @@ from als_engine.plugins.registry import registry
 
 def test_a_plugin_that_is_added_or_taken_back_later_is_known_at_once() -> None:
     before = code_hashes()
-    plugin = registry.add(learn_worlds, distribution="learn-worlds")
+    plugin = registry.add(recall_worlds, distribution="recall-worlds")
     try:
-        assert {*code_hashes()} - {*before} == {"learn-worlds"}
+        assert {*code_hashes()} - {*before} == {"recall-worlds"}
     finally:
         registry.remove(plugin)
     assert code_hashes() == before
