@@ -83,10 +83,9 @@ def play_round(number: int, options: argparse.Namespace) -> None:
 
 def train_exploiter(agent: Path, role: str, out: Path, options: argparse.Namespace) -> None:
     """Trains a fresh learner against the agent in a role, and saves it with what it took."""
-    from als_engine.agents.saving import save_agent
     from als_engine.cli.bars import training_bar
     from als_engine.evaluation.splits import CHOOSING
-    from als_engine.system.files import make_folder, write_text
+    from als_engine.system.files import write_text
     from als_plugins.crossplay.exploiting import exploit
     from als_plugins.crossplay.matches import open_side
 
@@ -100,10 +99,9 @@ def train_exploiter(agent: Path, role: str, out: Path, options: argparse.Namespa
             seed=options.seed,
             episodes=options.episodes,
             split=CHOOSING,
+            folder=out,
             on_progress=show,
         )
-    make_folder(out)
-    save_agent(found.agent, out / "agent", found.record)
     write_text(out / "exploit.json", json.dumps(found.as_dict(), indent=2) + "\n")
 
 

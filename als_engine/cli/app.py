@@ -25,6 +25,7 @@ from als_engine.cli import quickstart as quickstart_command
 from als_engine.cli import show as show_command
 from als_engine.cli import train as train_command
 from als_engine.cli import warm as warm_command
+from als_engine.cli.shared import INTERRUPTED
 from als_engine.errors import ALSError
 from als_engine.plugins.registry import registry
 
@@ -45,7 +46,6 @@ _COMMANDS: dict[str, Callable[..., None]] = {
 }
 
 _USER_ERROR = 2
-_INTERRUPTED = 130  # 128 + SIGINT, what a shell reports for Ctrl-C.
 
 
 def build_app() -> typer.Typer:
@@ -83,14 +83,14 @@ def main() -> None:
             registry.start()
             code = build_command()(prog_name="als", standalone_mode=False)
     except KeyboardInterrupt:
-        code = _INTERRUPTED
+        code = INTERRUPTED
     except Exception as error:
         line = _one_line(error)
         if line is None or os.environ.get("ALS_DEBUG"):
             raise
         console.say_line(line)
         code = _USER_ERROR
-    if code == _INTERRUPTED:  # Typer itself turns Ctrl-C within a command into this code.
+    if code == INTERRUPTED:  # Typer itself turns Ctrl-C within a command into this code.
         console.say_line("Interrupted.")
     sys.exit(code if isinstance(code, int) else 0)
 

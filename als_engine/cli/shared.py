@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 __all__ = [
+    "INTERRUPTED",
     "MAX_AVATARS",
     "MAX_EPISODES",
     "MAX_LEVEL",
@@ -20,6 +21,9 @@ __all__ = [
     "MAX_WORLDS",
     "Physics",
 ]
+
+INTERRUPTED: Final = 130
+"""The exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
 
 MAX_AVATARS: Final = 1_000
 MAX_EPISODES: Final = 1_000_000

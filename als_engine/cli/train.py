@@ -12,6 +12,7 @@ from als_engine.checks import one_of
 from als_engine.cli.bars import number, training_bar
 from als_engine.cli.console import say
 from als_engine.cli.shared import (
+    INTERRUPTED,
     MAX_AVATARS,
     MAX_STEPS,
     MAX_TRAINING_SEED,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from als_engine.agents.training import Trained
 
 __all__ = ["check_same", "free_folder", "given", "report", "train"]
-
-_INTERRUPTED = 130
 
 
 Id = Annotated[
@@ -285,7 +284,7 @@ def report(trained: Trained, folder: Path, verb: str = "train") -> None:
             f"Go on with: {command('als', verb, '--resume', '--out', folder)}",
             error=True,
         )
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     speed = ""
     if trained.record.training is not None and trained.seconds > 0:
         speed = f" in {trained.seconds:,.0f} s"

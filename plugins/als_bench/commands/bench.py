@@ -10,12 +10,11 @@ import typer
 from als_bench.commands import bundle as bench_bundle
 from als_bench.commands import export as bench_export
 from als_engine.cli.console import Column, Table, say, show, spinner
-from als_engine.cli.shared import MAX_EPISODES, MAX_WORKERS
+from als_engine.cli.shared import INTERRUPTED, MAX_EPISODES, MAX_WORKERS
 from als_engine.errors import MachineError
 
 __all__ = ["app", "cores"]
 
-_INTERRUPTED = 130
 
 app = typer.Typer(help="Run benchmarks that can be interrupted, checked and ranked.")
 app.command("export")(bench_export.export)
@@ -96,7 +95,7 @@ def run(
             )
     except KeyboardInterrupt:
         say(f"Stopped. The same command goes on; what is done is in {path}.", error=True)
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
     for unit, reason in finished.failures.items():
         say(f"{unit.entry}, {unit.agent}, seed {unit.seed} failed: {reason}", error=True)
     print_table(path, finished.run.key)

@@ -9,7 +9,7 @@ import typer
 
 from als_engine.cli.bars import training_bar
 from als_engine.cli.console import say
-from als_engine.cli.shared import MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS, Physics
+from als_engine.cli.shared import INTERRUPTED, MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS, Physics
 from als_engine.errors import ArgumentError, unknown
 from als_engine.options import parse_pairs, scenario_arguments
 from als_engine.texts import command
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["adapt"]
 
-_INTERRUPTED = 130
 
 Agent = Annotated[
     str | None,
@@ -153,7 +152,7 @@ def _report(adapted: Adapted) -> None:
     if adapted.stopped:
         again = command("als", "adapt", "--resume", "--out", adapted.folder)
         say(f"Stopped. Go on with: {again}", error=True)
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     first, last = adapted.rounds[0], adapted.rounds[-1]
     undone = f", {adapted.rolled_back} rounds rolled back" if adapted.rolled_back else ""
     say(

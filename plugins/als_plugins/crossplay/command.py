@@ -11,6 +11,7 @@ import typer
 from als_engine.cli.bars import counting_bar, training_bar
 from als_engine.cli.console import Column, Table, say, show
 from als_engine.cli.shared import (
+    INTERRUPTED,
     MAX_EPISODES,
     MAX_STEPS,
     MAX_TRAINING_SEED,
@@ -110,34 +111,36 @@ def exploit(
     arguments: Arg = None,
     physics: Physics = None,
     out: Annotated[
-        Path, typer.Option(help="A new folder for the best response and the numbers.")
+        Path, typer.Option(help="A folder for the best response and the numbers.")
     ] = Path("exploit"),
 ) -> None:
     """Train a fresh learner against a frozen agent, and say what it takes from it.
+
+    The same command goes on where it was interrupted.
 
     The agent has the part of the scenario's first avatar; in ALS/Tag-v0, --arg role=evader gives it
     the other one.
 
     Example: als exploit runs/tag --steps 200000 --out exploit-tag
     """
-    from als_engine.agents.saving import check_replaceable, save_agent
     from als_engine.physics.engines import preload
-    from als_engine.system.files import make_folder, write_text
+    from als_engine.system.files import write_text
     from als_plugins.crossplay.exploiting import exploit as run
     from als_plugins.crossplay.matches import open_side
 
-    check_replaceable(out / "agent")
     config = parse_pairs(settings, "--set")
     opened, ground = open_side([agent], on, scenario_arguments(arguments, physics=physics))
     preload(dict(ground.arguments))
-    with training_bar(steps) as progress:
-        found = run(
-            opened[0], ground, learner=learner, steps=steps, worlds=worlds, workers=workers,
-            config=config, seed=seed, episodes=episodes, split=split, device=device,
-            on_progress=progress,
-        )  # fmt: skip
-    make_folder(out)
-    save_agent(found.agent, out / "agent", found.record)
+    try:
+        with training_bar(steps) as progress:
+            found = run(
+                opened[0], ground, learner=learner, steps=steps, worlds=worlds, workers=workers,
+                config=config, seed=seed, episodes=episodes, split=split, device=device,
+                folder=out, on_progress=progress,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        say(f"Stopped. The same command goes on; what is done is in {out}.", error=True)
+        raise typer.Exit(INTERRUPTED) from None
     write_text(out / "exploit.json", json.dumps(found.as_dict(), indent=2, allow_nan=False) + "\n")
     title = f"{agent} as {ground.role}, {ground.scenario}, {split} split, {episodes} episodes"
     table = Table(("against", Column("return", right=True), Column("success", right=True)), title)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.console import Table, say, show
+from als_engine.cli.shared import INTERRUPTED
 from als_engine.texts import command
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-_INTERRUPTED = 130
 
 File = Annotated[Path, typer.Argument(metavar="EXPERIMENT", help="A TOML file.")]
 Out = Annotated[Path, typer.Option(help="Folder for everything that is written.")]
@@ -70,7 +70,7 @@ def _run_stages(stages: Iterable[Stage], experiment: Path, out: Path) -> Done | 
         except KeyboardInterrupt:
             again = command("als", "run", experiment, "--out", out)
             say(f"Stopped in {stage.name}. Go on with: {again}", error=True)
-            raise typer.Exit(_INTERRUPTED) from None
+            raise typer.Exit(INTERRUPTED) from None
         say(f"{stage.name:9} done      {_line(done.summary)}")
     return done
 

@@ -12,7 +12,7 @@ import typer
 
 from als_engine.cli.bars import STEPS
 from als_engine.cli.console import BAR, LEFT, Table, live, say, show
-from als_engine.cli.shared import MAX_STEPS, MAX_TRAINING_SEED
+from als_engine.cli.shared import INTERRUPTED, MAX_STEPS, MAX_TRAINING_SEED
 from als_engine.errors import ArgumentError
 from als_engine.options import parse_pairs
 from als_engine.texts import command
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["pretrain"]
 
-_INTERRUPTED = 130
 
 Dataset = Annotated[
     Path | None,
@@ -168,11 +167,11 @@ def _report(made: Pretrained, out: Path) -> None:
         typer.Exit: it was interrupted.
     """
     if os.environ.get("RANK", "0") != "0":  # Under torchrun one of the processes speaks.
-        raise typer.Exit(_INTERRUPTED if made.stopped else 0)
+        raise typer.Exit(INTERRUPTED if made.stopped else 0)
     if made.stopped:
         again = command("als", "pretrain", "--resume", "--out", out)
         say(f"Stopped at step {made.record.steps:,}. Go on with: {again}", error=True)
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(INTERRUPTED)
     from als_plugins.pretraining.report import lines
 
     loss = "" if made.record.loss is None else f", held-out loss {made.record.loss:.4f}"

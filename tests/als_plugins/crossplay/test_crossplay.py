@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from als_command import als
 
 from als_engine.agents.saving import load_agent, make_agent
 from als_engine.agents.training import train_agent
-from als_engine.errors import ArgumentError
+from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
 from als_plugins.crossplay.exploiting import exploit
 from als_plugins.crossplay.matches import cross_play, open_side
@@ -114,6 +116,31 @@ def test_the_best_response_is_saved_with_what_it_took(saved, tmp_path):
     assert found["against"].keys() == {"itself", "company", "response"}
     assert load_agent(tmp_path / "out" / "agent")[1].training.steps == 256
     assert found["steps"] == 256
+
+
+def test_an_interrupted_search_goes_on_and_another_one_is_refused(saved, tmp_path):
+    agents, ground = open_side([saved], None, SHORT)
+    asked = {"steps": 1_024, "worlds": 4, "config": SMALL, "episodes": 2, "device": "cpu"}
+
+    def interrupt(progress):
+        if progress.steps > 512:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        exploit(agents[0], ground, **asked, folder=tmp_path / "out", on_progress=interrupt)
+    seen = []
+    whole = {**asked, "folder": tmp_path / "out"}
+    found = exploit(agents[0], ground, **whole, on_progress=lambda now: seen.append(now.steps))
+    assert found.record.training.steps == 1_024
+    assert min(seen) >= 256
+    # What is finished is played, and not trained once more.
+    again = exploit(agents[0], ground, **whole, on_progress=lambda now: pytest.fail("trained"))
+    assert np.array_equal(again.response.returns, found.response.returns)
+    for other in ({"seed": 1}, {"steps": 2_048}):
+        with pytest.raises(SavedFileError, match="name another folder"):
+            exploit(agents[0], ground, **{**whole, **other})
+    with pytest.raises(SavedFileError, match="best response to another agent"):
+        exploit(found.agent, ground, **whole)
 
 
 @pytest.mark.parametrize(
