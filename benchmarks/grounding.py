@@ -24,7 +24,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent))
 
 import numpy as np
-from arms import SETTINGS, WORK
+from arms import SETTINGS, WORK, acting
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _experience(policy: str, episodes: int, split: str = "train") -> Experience:
         episodes=episodes,
         seed=0,
         split=split,
-        arguments=CHOSEN.arguments,
+        arguments=acting(CHOSEN),
     )
     return open_experience(folder, SENSORS)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from arms import ADAPTATION, ARMS, EVALUATED, SETTINGS
+from arms import ADAPTATION, ARMS, EVALUATED, PROBES, SETTINGS
 
 from als_engine.evaluation.statistics import (
     Interval,
@@ -23,24 +23,18 @@ IMAGES = ROOT / "docs" / "images"
 README = ROOT / "README.md"
 
 NAMES = {
-    "mlp": "mlp from scratch",
-    "attention": "attention from scratch",
-    "frozen": "pretrained, frozen",
-    "lora": "pretrained, LoRA",
-    "full": "pretrained, fine-tuned",
+    **{name: arm.says for name, arm in ARMS.items()},
     "adapt-off": "adaptation off",
     "adapt-task": "adapted, task reward alone",
     "adapt-on": "adapted, with feedback",
+    "probe-random": "random weights",
+    "probe-own": "pretrained",
+    "probe-alone": "pretrained without an expert",
 }
-
-# Okabe and Ito's palette, which people tell apart whatever colours they see.
-COLORS = {
-    "mlp": "#888888",
-    "attention": "#000000",
-    "frozen": "#56b4e9",
-    "lora": "#e69f00",
-    "full": "#009e73",
-}
+SAME = [name for name, arm in ARMS.items() if not arm.long]
+"""Arms with the setting's own number of steps."""
+COUNTED = ["long-mlp", "long-attention", "frozen", "lora", "full", "alone"]
+"""Arms that have seen as many steps, as experience or in play."""
 
 Row = dict[str, Any]
 Table = list[list[str]]
@@ -66,7 +60,7 @@ def write_docs(rows: Sequence[Row]) -> None:
     for setting in present(rows):
         path = IMAGES / f"evidence-{setting}.svg"
         path.write_text(curves_chart(of(rows, setting=setting)), encoding="utf-8")
-        name = SETTINGS[setting].scenario
+        name = SETTINGS[setting].title
         parts += [f"### Learning curves: {name}", "", f"![Learning curves](images/{path.name})", ""]
     between_marks(PAGE, "evidence", "\n".join(parts))
     summary = "Environment steps to the final training return of attention from scratch:\n\n"
@@ -82,7 +76,9 @@ def between_marks(path: Path, name: str, body: str) -> None:
 
 def tables(rows: Sequence[Row]) -> Iterable[tuple[str, Table]]:
     """Title and cells of every table, the head first."""
-    yield "Final score on held-out levels (random 0, expert 1)", scores(rows, list(ARMS))
+    yield "Final score on held-out levels (random 0, expert 1)", scores(rows, SAME)
+    yield "The same, where steps of experience count as well", scores(rows, COUNTED)
+    yield "What a linear map finds of the expert's actions (R²)", probes(rows)
     yield "Environment steps to the final training return of attention from scratch", speeds(rows)
     if of(rows, arm="adapt-on"):
         yield "Score after the world has drifted", scores(rows, list(ADAPTATION))
@@ -92,7 +88,7 @@ def tables(rows: Sequence[Row]) -> Iterable[tuple[str, Table]]:
 def scores(rows: Sequence[Row], arms: Sequence[str]) -> Table:
     """Interquartile means over seeds, for each scenario and over all."""
     settings = [s for s in present(rows) if any(of(rows, setting=s, arm=arm) for arm in arms)]
-    table = [["arm", *(SETTINGS[name].scenario for name in settings), "all"]]
+    table = [["arm", *(SETTINGS[name].title for name in settings), "all"]]
     for arm in arms:
         groups = [[row["score"] for row in of(rows, setting=s, arm=arm)] for s in settings]
         if not any(groups):
@@ -105,10 +101,21 @@ def scores(rows: Sequence[Row], arms: Sequence[str]) -> Table:
     return table
 
 
+def probes(rows: Sequence[Row]) -> Table:
+    """Interquartile means over seeds of the share of variance that a linear map explains."""
+    settings = [s for s in present(rows) if of(rows, setting=s, arm="probe-own")]
+    table = [["features of", *(SETTINGS[name].title for name in settings)]]
+    for name in PROBES:
+        groups = [[row["r2"] for row in of(rows, setting=s, arm=name)] for s in settings]
+        cells = [spread(interquartile_interval([each])) if each else "-" for each in groups]
+        table.append([NAMES[name], *cells])
+    return table
+
+
 def gains(rows: Sequence[Row]) -> Table:
     """Interquartile means over seeds of what adaptation adds to the same agent's score."""
     settings = [s for s in present(rows) if of(rows, setting=s, arm="adapt-on")]
-    table = [["arm", *(SETTINGS[name].scenario for name in settings)]]
+    table = [["arm", *(SETTINGS[name].title for name in settings)]]
     pairs = (("adapt-task", "adapt-off"), ("adapt-on", "adapt-off"), ("adapt-on", "adapt-task"))
     for arm, other in pairs:
         cells = []
@@ -124,9 +131,9 @@ def gains(rows: Sequence[Row]) -> Table:
 def speeds(rows: Sequence[Row]) -> Table:
     """Steps until the running training return first reaches that of attention from scratch."""
     settings = present(rows)
-    table = [["arm", *(SETTINGS[name].scenario for name in settings)]]
+    table = [["arm", *(SETTINGS[name].title for name in settings)]]
     bars = {s: final_return(of(rows, setting=s, arm="attention")) for s in settings}
-    for arm in ARMS:
+    for arm in SAME:
         cells = []
         for setting in settings:
             runs = of(rows, setting=setting, arm=arm)
@@ -178,12 +185,12 @@ def markdown(table: Table) -> str:
 def curves_chart(rows: Sequence[Row]) -> str:
     """Interquartile mean of the training return over steps, with its interval, for each arm."""
     series = []
-    for arm in ARMS:
+    for arm in SAME:
         if runs := of(rows, arm=arm):
             steps, band = curve_band([run["curve"] for run in runs])
             columns = (each.tolist() for each in (steps, band.value, band.low, band.high))
             series.append(Series(NAMES[arm], arm, *columns))
     series.sort(key=lambda each: -each.y[-1])
     drawing = band_chart(series, [], "environment steps", "training return", width=720, height=380)
-    own = "".join(f".{arm} {{ --own: {color}; }}" for arm, color in COLORS.items())
+    own = "".join(f".{arm} {{ --own: {ARMS[arm].color}; }}" for arm in SAME)
     return standalone(drawing, own)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Final
 
 import gymnasium
@@ -16,9 +17,16 @@ from als_plugins.encoders.base import Encoder, Observation, Statistic, Tokens
 from als_plugins.encoders.initialising import initialise
 from als_plugins.encoders.stems import Form, Stems, form_of
 
-with warnings.catch_warnings():
-    # Its import uses parts of torch that are to go; nothing that a user can mend.
-    warnings.simplefilter("ignore", DeprecationWarning)
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Inside, the library may use parts of Python and torch that are to go: no user can mend it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
+with _quiet():
     from torch_geometric.nn import GATv2Conv
 
 __all__ = ["GraphAttentionEncoder"]
@@ -69,12 +77,13 @@ class GraphAttentionEncoder(Encoder):
             )
         columns = spaces[KEY].shape[1]  # type: ignore[index]
         self.inwards = nn.Sequential(nn.Linear(columns, width), nn.ReLU())
-        self.layers = nn.ModuleList(
-            [
-                GATv2Conv(width, width // heads, heads, add_self_loops=False, residual=True)
-                for _ in range(depth)
-            ]
-        )
+        with _quiet():
+            self.layers = nn.ModuleList(
+                [
+                    GATv2Conv(width, width // heads, heads, add_self_loops=False, residual=True)
+                    for _ in range(depth)
+                ]
+            )
         self.norm = nn.LayerNorm(width)
         self.scores = nn.Linear(width, heads)
         self.head = nn.Sequential(nn.Linear(heads * width, features), nn.ReLU())

@@ -319,6 +319,7 @@ def test_every_ingredient_has_a_switch_that_does_something(changes, usual):
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Torch's own, of its own compiler.
+@pytest.mark.filterwarnings("ignore:Guards may run slower")  # The same, on Python 3.13.0.
 def test_a_compiled_network_learns_the_same(usual, monkeypatch):
     """Torch traces the network; what makes C++ of that takes longer than a test may."""
     compiled = []
