@@ -100,7 +100,10 @@ IN_ONE_LINE = {
     "writes much": "wrote more than 16 MiB or 2000 files|OSError",
     "writes many": "wrote more than 16 MiB or 2000 files|No space left",
     "digs deep": "wrote more than|RuntimeError: deep",
-    "starts many threads": r"RuntimeError: ([1-5]\d|6[0-4]) threads|had more than 64 threads",
+    # On Python 3.12.1 it hangs in the end, and has no action to give either.
+    "starts many threads": (
+        r"RuntimeError: ([1-5]\d|6[0-4]) threads|had more than 64 threads|did not answer within 30"
+    ),
     "writes without names": "wrote more than 16 MiB|No space left",
     "maps without names": "wrote more than 16 MiB|No space left",
     "floods": "garbage",
@@ -137,7 +140,7 @@ def test_every_misdeed_is_tried() -> None:
 @pytest.mark.parametrize("misdeed", IN_ONE_LINE)
 def test_an_agent_that_misbehaves_scores_no_more_than_random(misdeed: str) -> None:
     # Only those who keep us waiting need a short time; a busy machine may be slow with the others.
-    hangs = "0" in IN_ONE_LINE[misdeed] and "answer" in IN_ONE_LINE[misdeed]
+    hangs = r"0\.4 s" in IN_ONE_LINE[misdeed]
     limits = dataclasses.replace(LIMITS, seconds_per_act=0.4 if hangs else 30.0)
     if misdeed == "sleeps at the beginning":
         limits = dataclasses.replace(LIMITS, seconds_to_start=4.0)
