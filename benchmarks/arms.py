@@ -176,11 +176,12 @@ def run(setting: str, arm: str, seed: int, rate: float | None) -> dict[str, Any]
         setting: where.
         arm: one of `ARMS`, `PROBES` or `ADAPTATION`.
         seed: of everything; `TUNING` plays validation levels.
-        rate: the learning rate of an arm.
+        rate: the learning rate of an arm, or of the agent that is adapted; probes have none.
     """
     chosen = SETTINGS[setting]
     if arm in ADAPTATION:
-        found = _adapt(setting, arm, seed)
+        assert rate is not None
+        found = _adapt(setting, arm, seed, rate)
     elif arm in PROBES:
         found = _probe(setting, PROBES[arm], seed)
     else:
@@ -346,11 +347,13 @@ def _probe(setting: str, kind: Experience | None, seed: int) -> dict[str, Any]:
     return {"steps": 0, "r2": round(float(r2_score(parts["test"][1][:, moved], told)), 4)}
 
 
-def _adapt(setting: str, arm: str, seed: int) -> dict[str, Any]:
+def _adapt(setting: str, arm: str, seed: int, rate: float) -> dict[str, Any]:
     from als_plugins.adaptation.adapt import adapt
 
     chosen, folder = SETTINGS[setting], WORK / f"{setting}-{seed}"
     agent, drifted = folder / "agent-full", {**acting(chosen), **chosen.drift}
+    if not agent.exists():
+        _train(setting, "full", seed, rate)
     feedback = ADAPTATION[arm]
     if feedback is None:
         return {"steps": 0, "seconds": 0.0, **_evaluated(agent, "test", drifted)}

@@ -82,10 +82,11 @@ def run_one(setting: str, arm: str, seed: int) -> int:
         for rate in RATES:
             if not path_of(setting, arm, seed, rate).exists():
                 _write(path_of(setting, arm, seed, rate), setting, arm, seed, rate)
-    elif arm in ARMS:
-        _write(path_of(setting, arm, seed), setting, arm, seed, best_rate(setting, arm))
     else:
-        _write(path_of(setting, arm, seed), setting, arm, seed, None)
+        # What is adapted is the agent of the arm "full".
+        tuned = "full" if arm in ADAPTATION else arm
+        rate = None if arm in PROBES else best_rate(setting, tuned)
+        _write(path_of(setting, arm, seed), setting, arm, seed, rate)
     return 0
 
 

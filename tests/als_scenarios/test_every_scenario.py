@@ -61,7 +61,9 @@ def test_its_expert_solves_it_and_random_does_not(id):
 @every_scenario
 def test_its_expert_solves_it_on_mujoco_too(id):
     few = {**SMALL, "episodes": 2}
-    assert check_scenario(id, only=["expert"], physics="mujoco", **few).figures["expert_return"] > 0
+    assert (
+        check_scenario(id, only=["expert"], physics="mujoco", **few).figures["expert_success"] > 0
+    )
 
 
 @every_scenario

@@ -15,7 +15,6 @@ from als_engine.errors import MachineError
 
 __all__ = ["app", "cores"]
 
-
 app = typer.Typer(help="Run benchmarks that can be interrupted, checked and ranked.")
 app.command("export")(bench_export.export)
 app.command("bundle")(bench_bundle.bundle)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["pretrain"]
 
-
 Dataset = Annotated[
     Path | None,
     typer.Argument(
