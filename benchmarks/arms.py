@@ -142,9 +142,7 @@ ARMS = {
     "lora": Arm("pretrained, LoRA", LORA, "own", color="#e69f00"),
     "full": Arm("pretrained, fine-tuned", ATTENTION, "own", color="#009e73"),
     "alone": Arm("pretrained without an expert, fine-tuned", ATTENTION, "random", color="#0072b2"),
-    "others": Arm(
-        "pretrained on other scenarios, fine-tuned", ATTENTION, "others", color="#d55e00"
-    ),
+    "others": Arm("pretrained elsewhere, fine-tuned", ATTENTION, "others", color="#d55e00"),
     "long-mlp": Arm("mlp from scratch, with the experience's steps", MLP, long=True),
     "long-attention": Arm("attention from scratch, with them", ATTENTION, long=True),
 }
