@@ -104,6 +104,7 @@ REPORTS = {
     "als_engine/plugins/specs.py": "the default of a suite's entry: a board reports",
     "als_engine/task.py": "its levels",
     "als_engine/conformance/content.py": "the checks that it shares nothing with the others",
+    "benchmarks/arms.py": "what an encoder's codes tell of levels that it never saw",
     "benchmarks/disturbed.py": "the figures of finished trainings",
     "benchmarks/grounding.py": "the figures of a finished pretraining",
     "benchmarks/learning.py": "what evaluate() has played, in the file of figures",
