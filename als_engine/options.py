@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from als_engine.errors import ArgumentError
 
-__all__ = ["parse_pairs", "scenario_arguments"]
+__all__ = ["agent_options", "parse_pairs", "scenario_arguments"]
+
+_SEPARATOR = re.compile(r",(?=[A-Za-z_]\w*=)")
 
 
 def parse_pairs(pairs: Sequence[str] | None, option: str = "--arg") -> dict[str, Any]:
@@ -38,6 +41,16 @@ def scenario_arguments(pairs: Sequence[str] | None, **options: str | None) -> di
     """
     given = (f"{name}={text}" for name, text in options.items() if text)
     return parse_pairs([*(pairs or ()), *given])
+
+
+def agent_options(word: str) -> tuple[str, dict[str, Any]]:
+    """Reads an agent's id and its hyperparameters: `ID`, or `ID:NAME=VALUE,NAME=VALUE`.
+
+    Raises:
+        ArgumentError: the hyperparameters cannot be read.
+    """
+    name, colon, rest = word.partition(":")
+    return name, parse_pairs(_SEPARATOR.split(rest), f"--agent {name}:") if colon else {}
 
 
 def _value(key: str, text: str) -> Any:

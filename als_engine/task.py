@@ -214,6 +214,14 @@ class Task(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has no expert")
 
+    def heuristics(self) -> Mapping[str, Act]:
+        """Simple rules of the scenario's field, by name: yardsticks between random and the expert.
+
+        A rule drives the avatars in `who` as `expert` does, but acts on nothing that somebody in
+        its place could not know. The agent `heuristic` plays the first, `heuristic:rule=NAME` any.
+        """
+        return {}
+
     def everyone(self, values: ArrayLike) -> FloatArray:
         """Gives each avatar its world's value: (worlds,) to (worlds, avatars)."""
         each = np.asarray(values, np.float64)

@@ -30,6 +30,7 @@ __all__ = [
     "Agent",
     "ExpertAgent",
     "ExpertSource",
+    "HeuristicAgent",
     "Learner",
     "Progress",
     "RandomAgent",
@@ -46,10 +47,10 @@ REPORT_EVERY: Final = 0.2
 
 
 class ExpertSource(Protocol):
-    """An environment that can say what its scenario's expert would do."""
+    """An environment that can say what its scenario's expert, or a heuristic, would do."""
 
-    def expert_actions(self) -> NDArray[Any]:
-        """One action for each row."""
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        """One action for each row; `rule` is the heuristic's name, empty for the first."""
 
 
 class Agent(ABC):
@@ -301,3 +302,32 @@ class ExpertAgent(Agent):
     ) -> tuple[NDArray[Any], Any]:
         """Asks the environment."""
         return self._env.expert_actions(), None
+
+
+class HeuristicAgent(Agent):
+    """One of the scenario's own simple rules: a yardstick between random and the expert."""
+
+    _env: ExpertSource
+
+    def __init__(
+        self,
+        observation_space: gymnasium.spaces.Dict,
+        action_space: gymnasium.Space[Any],
+        rule: str = "",
+    ) -> None:
+        """Takes the name of the rule; empty for the first that the scenario has."""
+        super().__init__(observation_space, action_space, rule=rule)
+
+    def attach(self, env: ExpertSource) -> None:
+        """Takes the environment to ask."""
+        self._env = env
+
+    def act(
+        self, observation: Observation, state: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """Asks the environment.
+
+        Raises:
+            NoExpertError: its scenario has no such rule.
+        """
+        return self._env.expert_actions(self.config["rule"]), None

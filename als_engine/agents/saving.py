@@ -25,6 +25,7 @@ from als_engine.agents.agent import Agent
 from als_engine.checks import check_undecided
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.limits import MAX_SEED, OBSERVERS, STEPS
+from als_engine.options import agent_options
 from als_engine.plugins.registry import registry
 from als_engine.system.safe_files import is_file, read_bytes, replace_folder, standing
 
@@ -318,7 +319,8 @@ def open_agent(
     """Finds an agent by its registered id, or in the folder that it was saved to.
 
     Args:
-        reference: an id such as "random", or a folder, written as a path: "./tag".
+        reference: an id such as "random", one with options such as "heuristic:rule=NAME", or a
+            folder, written as a path: "./tag".
         scenario: where it is to act; needed with an id, and by default the saved agent's own.
         arguments: keyword arguments of the scenario, on top of those that were saved.
         observers: how many avatars it drives; by default as saved, or one.
@@ -335,9 +337,10 @@ def open_agent(
         "the command", given, split="--split", seed="--seed", num_worlds="--worlds",
         worlds="--worlds", observers="--drive", scenario="--on",
     )  # fmt: skip
-    found = registry.agent_or_path(reference)
+    name, options = _with_options(reference)
+    found = registry.agent_or_path(name)
     if isinstance(found, str):
-        return _open_registered(found, scenario, given, observers)
+        return _open_registered(found, scenario, given, observers, options)
     agent, record = load_agent(found)
     shared = record.arguments if scenario in (None, record.scenario) else _general(record)
     merged = {**shared, **given}
@@ -368,8 +371,23 @@ def _other(has: gymnasium.spaces.Dict, there: gymnasium.spaces.Dict, fewer: bool
     return ""
 
 
+def _with_options(
+    reference: str | os.PathLike[str],
+) -> tuple[str | os.PathLike[str], dict[str, Any]]:
+    """An id and its options; a path is left as it is."""
+    if isinstance(reference, str) and "/" not in reference.partition(":")[0]:
+        name = reference.partition(":")[0]
+        if any(spec.id == name for spec in registry.agents()):
+            return agent_options(reference)
+    return reference, {}
+
+
 def _open_registered(
-    id: str, scenario: str | None, arguments: dict[str, Any], observers: int | None
+    id: str,
+    scenario: str | None,
+    arguments: dict[str, Any],
+    observers: int | None,
+    config: Mapping[str, Any],
 ) -> OpenedAgent:
     spec = registry.agent(id)
     if spec.trainable:
@@ -379,7 +397,7 @@ def _open_registered(
     if scenario is None:
         raise ArgumentError(f'name the scenario for "{id}" to act in')
     arguments.setdefault("action_mode", spec.action_modes[0])
-    agent = make_agent(id, scenario, arguments)
+    agent = make_agent(id, scenario, arguments, config)
     return OpenedAgent(agent, scenario, arguments, observers or 1, None)
 
 

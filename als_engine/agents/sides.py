@@ -310,9 +310,9 @@ class SideRows(RowsWrapper):
             found = dict.fromkeys(names[i] for i in drawn.tolist() if i != NOTHING)
             self._behaviours[world] = tuple(found)
 
-    def others_expert_actions(self) -> NDArray[Any]:
-        """What the scenario's expert would do in the rows of the others."""
-        return self.inner.expert_actions()[self._others]
+    def others_expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        """What the scenario's expert, or a heuristic, would do in the rows of the others."""
+        return self.inner.expert_actions(rule)[self._others]
 
     def count_only(self, worlds: BoolArray | None) -> None:
         """See `Rows.count_only`; worlds of other roles than the first do not count anyway."""
@@ -372,9 +372,9 @@ class SideRows(RowsWrapper):
         named = enumerate(self.seats.roles)
         return {role: np.flatnonzero(sides == i).astype(np.int32) for i, role in named}
 
-    def expert_actions(self) -> NDArray[Any]:
-        """What the scenario's expert would do now, (rows, ...)."""
-        return self._mine(self.inner.expert_actions())
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        """What the scenario's expert, or the heuristic `rule`, would do now, (rows, ...)."""
+        return self._mine(self.inner.expert_actions(rule))
 
     def action_masks(self) -> BoolArray:
         """Which actions are possible now, (rows, n)."""
@@ -387,5 +387,5 @@ class _OfOthers:
     def __init__(self, rows: SideRows) -> None:
         self._rows = rows
 
-    def expert_actions(self) -> NDArray[Any]:
-        return self._rows.others_expert_actions()
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        return self._rows.others_expert_actions(rule)

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 __all__ = ["evaluate"]
 
 Agent = Annotated[
-    str, typer.Argument(metavar="AGENT", help="random, expert, or the folder of a saved agent.")
+    str,
+    typer.Argument(
+        metavar="AGENT", help="random, expert, heuristic:rule=NAME, or a saved agent's folder."
+    ),
 ]
 On = Annotated[
     str | None, typer.Option(metavar="ID", help="The scenario; by default the saved agent's own.")

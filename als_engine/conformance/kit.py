@@ -38,6 +38,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     "sensors": play.sensors,
     "expert": play.expert,
     "random": play.random,
+    "heuristics": play.heuristics,
     "throughput": play.throughput,
 }
 """Name to check, in the order in which they run; the first line of each is its promise."""

@@ -188,6 +188,19 @@ def random(case: Case) -> Iterator[str]:
         yield f"random actions earn {returns:.2f}, the expert {best:.2f}"
 
 
+def heuristics(case: Case) -> Iterator[str]:
+    """Its heuristics play to the end; the report says how well."""
+    world = case.simulate()
+    world.close()
+    notes = []
+    for rule in world.task.heuristics():
+        success, returns = _episodes(case, lambda env, rng, rule=rule: env.expert_actions(rule))
+        case.figures.update({f"{rule}_success": success, f"{rule}_return": returns})
+        notes.append(f"{rule} solves {success:.0%}, return {returns:.2f}")
+    case.notes["heuristics"] = "; ".join(notes) or "none"
+    yield from ()
+
+
 def _episodes(
     case: Case, act: Callable[[VectorEnv, np.random.Generator], NDArray[Any]]
 ) -> tuple[float, float]:

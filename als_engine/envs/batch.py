@@ -73,8 +73,8 @@ class Worlds(Protocol):
     def give_to_company(self, observers: BoolArray) -> None:
         """Lets behaviours drive some of the caller's avatars, (worlds, observers)."""
 
-    def expert_actions(self) -> NDArray[Any]:
-        """Returns the expert's actions, (worlds, observers, ...)."""
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        """Returns the actions of the expert or of a heuristic, (worlds, observers, ...)."""
 
     def action_masks(self) -> BoolArray:
         """Which actions are possible now, (worlds, observers, n)."""
@@ -222,9 +222,9 @@ class Batch(DeepCopied):
         """Lets behaviours drive some of the caller's avatars, (worlds, observers)."""
         self.simulation.give_to_company(observers)
 
-    def expert_actions(self) -> NDArray[Any]:
-        """Returns the expert's actions, (worlds, observers, ...)."""
-        return self.simulation.expert_actions()
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        """Returns the actions of the expert or of a heuristic, (worlds, observers, ...)."""
+        return self.simulation.expert_actions(rule)
 
     def action_masks(self) -> BoolArray:
         """Which actions are possible now, (worlds, observers, n)."""

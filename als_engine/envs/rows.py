@@ -321,9 +321,9 @@ class Rows(DeepCopied):
         """Every world as one vector, (worlds, numbers), also what no avatar can see."""
         return self.worlds.state()
 
-    def expert_actions(self) -> NDArray[Any]:
-        """What the scenario's expert would do now, (rows, ...)."""
-        return self._of_rows(self.worlds.expert_actions())
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        """What the scenario's expert, or the heuristic `rule`, would do now, (rows, ...)."""
+        return self._of_rows(self.worlds.expert_actions(rule))
 
     def action_masks(self) -> BoolArray:
         """Which actions are possible now, (rows, n)."""

@@ -306,9 +306,9 @@ class WorldsVecEnv(DeepCopied, VecEnv):
         """Every world as one vector, (worlds, numbers), also what no avatar can see."""
         return self.rows.state()
 
-    def expert_actions(self) -> NDArray[Any]:
-        """Returns the expert's actions, (rows, ...)."""
-        return self.rows.expert_actions()
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        """Returns the actions of the expert, or of the heuristic `rule`, (rows, ...)."""
+        return self.rows.expert_actions(rule)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which actions are possible now, (rows, n); sb3-contrib's MaskablePPO asks for them."""

@@ -178,9 +178,9 @@ class SingleEnv(DeepCopied, gymnasium.Env[Observation, Any]):
         vector: NDArray[np.float32] = self.simulation.state_vector()[0]
         return vector
 
-    def expert_action(self) -> Any:
-        """Returns the expert's action."""
-        return self.simulation.expert_actions()[0, 0]
+    def expert_action(self, rule: str | None = None) -> Any:
+        """Returns the action of the expert, or of the heuristic that `rule` names."""
+        return self.simulation.expert_actions(rule)[0, 0]
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which actions are possible now, (n,), as sb3-contrib's MaskablePPO asks for them.

@@ -305,9 +305,9 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
             raise ActionError(f"actions have shape {array.shape}, expected {expected}")
         return array[:, None]
 
-    def expert_actions(self) -> NDArray[Any]:
-        """Returns the expert's actions, (num_envs, ...)."""
-        actions: NDArray[Any] = self.worlds.expert_actions()[:, 0]
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        """Returns the actions of the expert, or of the heuristic `rule`, (num_envs, ...)."""
+        actions: NDArray[Any] = self.worlds.expert_actions(rule)[:, 0]
         return actions
 
     def action_masks(self) -> BoolArray:

@@ -267,9 +267,9 @@ class WorkerPool(Owner):
             self._ask((i, ("company", observers[part])) for i, part in enumerate(self._parts))
         )
 
-    def expert_actions(self) -> NDArray[Any]:
-        """Returns the expert's actions, (worlds, observers, ...)."""
-        return self._ask_all("expert")
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        """Returns the actions of the expert or of a heuristic, (worlds, observers, ...)."""
+        return self._ask_all("expert", rule)
 
     def action_masks(self) -> BoolArray:
         """Which actions are possible now, (worlds, observers, n)."""
@@ -316,10 +316,10 @@ class WorkerPool(Owner):
                 "new workers, or close()"
             )
 
-    def _ask_all(self, question: str) -> NDArray[Any]:
+    def _ask_all(self, *question: Any) -> NDArray[Any]:
         """What every worker answers about its worlds, put together."""
         self._check_whole()
-        answers = self._ask((i, (question,)) for i in range(len(self._parts)))
+        answers = self._ask((i, question) for i in range(len(self._parts)))
         _throw_first(answers)
         return np.concatenate(answers)
 

@@ -74,9 +74,9 @@ class Film:
         self._eyes: dict[tuple[int, int], Camera] = {}
         agent.attach(self)
 
-    def expert_actions(self) -> NDArray[Any]:
-        """Returns the expert's actions, (rows, ...)."""
-        actions: NDArray[Any] = self._simulation.expert_actions()[0]
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        """Returns the actions of the expert or of a heuristic, (rows, ...)."""
+        actions: NDArray[Any] = self._simulation.expert_actions(rule)[0]
         return actions
 
     def episodes(

@@ -303,8 +303,8 @@ class _Rows:
     def __init__(self, runner: Runner) -> None:
         self._runner = runner
 
-    def expert_actions(self) -> NDArray[Any]:
-        return self._runner.rows(self._runner.batch.expert_actions())
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        return self._runner.rows(self._runner.batch.expert_actions(rule))
 
 
 _references: dict[str, Reference] = {}

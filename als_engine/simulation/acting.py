@@ -12,9 +12,9 @@ from als_engine.bodies.avatar import Commands, Possible, drive
 from als_engine.bodies.codec import Codec
 from als_engine.bodies.repertoire import Limits, repertoire_of
 from als_engine.checks import flag
-from als_engine.errors import NoExpertError
+from als_engine.errors import NoExpertError, unknown
 from als_engine.simulation.arguments import Arguments
-from als_engine.task import Behaviour, Task, vocabulary_of
+from als_engine.task import Act, Behaviour, Task, vocabulary_of
 from als_engine.world.arrays import BoolArray, FloatArray
 from als_engine.world.state import WorldState
 
@@ -142,18 +142,31 @@ class Acting:
         self._possible.end(self._state)
         return self._possible
 
-    def expert_actions(self) -> NDArray[Any]:
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
         """What the task's expert does now, (worlds, observers, ...) as the action space has it.
+
+        Args:
+            rule: the heuristic to ask in the expert's place; empty for the task's first.
 
         Raises:
             NoExpertError: the task has none.
         """
+        act = self._task.expert if rule is None else self._heuristic(rule)
         who = np.zeros((self._state.num_worlds, self._state.num_avatars), np.bool_)
         who[:, : self.observers] = True
         self._expert_commands.clear()
         try:
-            self._task.expert(self._state, who, self._expert_commands)
+            act(self._state, who, self._expert_commands)
         except NotImplementedError as error:
             reason = str(error) or f"{type(self._task).__name__} has no expert"
             raise NoExpertError(f"{self._scenario}: {reason}") from None
         return self.codec.encode(self._expert_commands, self.observers)
+
+    def _heuristic(self, rule: str) -> Act:
+        rules = self._task.heuristics()
+        if not rules:
+            raise NoExpertError(f"{self._scenario} has no heuristics")
+        name = rule or next(iter(rules))
+        if name not in rules:
+            raise NoExpertError(f"{self._scenario}: {unknown('heuristic', name, rules)}")
+        return rules[name]

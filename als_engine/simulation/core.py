@@ -245,13 +245,16 @@ class Simulation(DeepCopied):
         """Changes the time limit from the next step on."""
         self.state.max_episode_steps = at_least_one("max_episode_steps", max_episode_steps)
 
-    def expert_actions(self) -> NDArray[Any]:
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
         """Returns the expert's actions, (worlds, observers, ...) as `action_space` has it.
+
+        Args:
+            rule: the heuristic to ask in the expert's place; empty for the task's first.
 
         Raises:
             NoExpertError: the task has none.
         """
-        return self.acting.expert_actions()
+        return self.acting.expert_actions(rule)
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Which actions are possible now, (worlds, observers, n); see `Codec.masks`.

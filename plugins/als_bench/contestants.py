@@ -13,6 +13,7 @@ import dataclasses
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from als_bench.identity import (
     PERCEPTION,
     alike,
     content_digest,
-    options_of,
     why_mislabelled,
 )
 from als_engine.agents.saving import MAX_RECORD, RECORD, WEIGHTS, AgentRecord, load_agent
 from als_engine.errors import ArgumentError
+from als_engine.options import agent_options
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SuiteEntry
 from als_engine.system.safe_files import MAX_TENSORS, read_bytes
@@ -120,10 +121,12 @@ def _find(word: str) -> Contestant:
     if isinstance(found, Path):
         return _saved(found)
     spec = registry.agent(name)
-    _, config = options_of(word) or (name, {})
+    _, config = agent_options(word)
     arguments: dict[str, Any] = {key: config.pop(key) for key in PERCEPTION if key in config}
     if config and not spec.trainable:
-        raise ArgumentError(f'"{name}" is not trained, so it takes no "{next(iter(config))}"')
+        taken = signature(registry.load(spec)).parameters
+        if unknown := next((key for key in config if key not in taken), ""):
+            raise ArgumentError(f'"{name}" is not trained, so it takes no "{unknown}"')
     return Contestant(word, name, spec.trainable, config, arguments)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from als_engine.errors import ArgumentError
-from als_engine.options import parse_pairs
+from als_engine.options import agent_options
 from als_engine.plugins.registry import registry
 
 __all__ = [
@@ -24,22 +24,20 @@ __all__ = [
     "claimed_digest",
     "content_digest",
     "imitated",
-    "options_of",
     "why_mislabelled",
     "why_no_label",
 ]
 
-YARDSTICKS: Final = ("random", "expert")
-"""Ids of 0 and 1 on the normalized scale: measured against, not competing. They alone act outside
-the sandbox, the expert with everything that the worlds hold; so nothing else may pass for them, and
-they for nothing else."""
+YARDSTICKS: Final = ("random", "expert", "heuristic")
+"""Ids of 0 and 1 on the normalized scale, and of the scenarios' own simple rules: measured against,
+not competing. They alone act outside the sandbox, the last two with everything that the worlds
+hold; so nothing else may pass for them, and they for nothing else."""
 
 PERCEPTION: Final = ("action_mode", "sensors", "frame_size")
 """Arguments of a scenario that an agent chooses."""
 
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/+-]{0,99}(@[A-Za-z0-9._+-]{1,40})?(:[ -~]{1,150})?")
 _DIGEST = re.compile(r"@([0-9a-f]{8})$")
-_SEPARATOR = re.compile(r",(?=[A-Za-z_]\w*=)")
 _LOOKS_LIKE: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "3": "e"})
 
 
@@ -71,18 +69,19 @@ def why_mislabelled(
     """
     if problem := why_no_label(label):
         return problem
+    try:
+        made_by, options = agent_options(label)
+    except ArgumentError as error:
+        return str(error)
     if agent in YARDSTICKS:
-        plain = label == agent and not config and not tuple(files)
+        plain = (made_by, options) == (agent, dict(config)) and not tuple(files)
         return "" if plain else f'"{agent}" is a yardstick: it takes no other name, and no files'
     if other := imitated(label, agent):
         return f'"{label}" looks like "{other}", and is "{agent}": choose another name (NAME=AGENT)'
-    try:
-        made_by, options = options_of(label) or (agent, {})
-    except ArgumentError as error:
-        return str(error)
     played = {**arguments, **config}
     told = {key: value for key, value in options.items() if key in played or key not in PERCEPTION}
-    if made_by != agent or any(played.get(key) != value for key, value in told.items()):
+    other_agent = ":" in label and made_by != agent
+    if other_agent or any(played.get(key) != value for key, value in told.items()):
         return f'"{label}" is not how this agent is made'
     return ""
 
@@ -101,18 +100,6 @@ def alike(labels: Iterable[str]) -> Iterator[tuple[str, str]]:
         other = known.setdefault(label.casefold().translate(_LOOKS_LIKE), label)
         if other != label:
             yield other, label
-
-
-def options_of(label: str) -> tuple[str, dict[str, Any]] | None:
-    """Id and options of `ID:NAME=VALUE,...`; None for a label that does not tell them.
-
-    Raises:
-        ArgumentError: the options cannot be read.
-    """
-    name, colon, rest = label.partition(":")
-    if not colon:
-        return None
-    return name, parse_pairs(_SEPARATOR.split(rest), f"--agent {name}:")
 
 
 def content_digest(files: Mapping[str, bytes]) -> str:

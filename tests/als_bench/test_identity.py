@@ -65,12 +65,11 @@ def renamed(files, label, player=None, entry=None):
 # On the command line
 
 
-@pytest.mark.parametrize("yardstick", ["expert", "random"])
+@pytest.mark.parametrize("yardstick", ["expert", "random", "heuristic", "heuristic:rule=stroll"])
 def test_a_yardstick_takes_no_other_name(yardstick):
     assert find_contestant(yardstick).label == yardstick
-    with pytest.raises(
-        ArgumentError, match=f'"{yardstick}" is a yardstick: it takes no other name'
-    ):
+    name = yardstick.partition(":")[0]
+    with pytest.raises(ArgumentError, match=f'"{name}" is a yardstick: it takes no other name'):
         find_contestant(f"super={yardstick}")
 
 
@@ -117,7 +116,7 @@ def test_an_honest_label_is_accepted(bundle, stages, label):
     assert refusals(renamed(bundle, label), stages) == []
 
 
-@pytest.mark.parametrize("player", ["expert", "random"])
+@pytest.mark.parametrize("player", ["expert", "random", "heuristic"])
 @pytest.mark.parametrize("config", [{}, {"label": "one"}])
 def test_a_bundle_cannot_claim_a_yardstick_under_another_name(bundle, stages, player, config):
     files = renamed(bundle, "super", {"agent": player, "config": config})

@@ -67,6 +67,9 @@ class Reach(Task):
     def expert(self, state, who, commands):
         commands.move[who] = (1.0, 0.0)
 
+    def heuristics(self):
+        return {"stroll": _stroll, "retreat": _retreat}
+
 
 class Trade(Reach):
     """Walk on, but walking fast is exhausting: two terms that nobody can have both of."""
@@ -124,6 +127,14 @@ def _roam(state, who, commands):
     commands.move[who] = 2 * drawn[who, :2] - 1
     commands.turn[who] = 2 * drawn[who, 2] - 1
     commands.hand[who] = np.where(drawn[who, 3] < 0.3, HAND_PICK_UP, HAND_PUT_DOWN)
+
+
+def _stroll(state, who, commands):
+    commands.move[who] = (0.5, 0.0)
+
+
+def _retreat(state, who, commands):
+    commands.move[who] = (-1.0, 0.0)
 
 
 class Faulty(Reach):

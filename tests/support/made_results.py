@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from als_bench.claims import claims_of, player_claims
-from als_bench.identity import options_of
 from als_bench.records import Chunk, EpisodeResult, RunRecord, TrainedAgent, Unit
 from als_bench.results.store import StoreWriter
+from als_engine.options import agent_options
 from als_engine.plugins.specs import SuiteEntry, SuiteSpec
 
 ENTITIES = {"sensors": ["entities", "proprioception"]}
@@ -132,7 +132,7 @@ class Maker:
 
     def claim(self, unit: Unit, player: str = "") -> None:
         """What played: by default what the label says, as it does where nobody chose a name."""
-        made = options_of(unit.agent) or (unit.agent, {})
+        made = agent_options(unit.agent)
         named = {"half": "sac", "steps-first@1a2b3c4d": "dqn"}
         self.writer.add_claims(unit, claims_about(player or named.get(made[0], made[0]), made[1]))
 

@@ -87,5 +87,5 @@ class _Half:
     def __init__(self, env: ExpertSource, turn: int) -> None:
         self._env, self._turn = env, turn
 
-    def expert_actions(self) -> NDArray[Any]:
-        return self._env.expert_actions()[self._turn :: 2]
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        return self._env.expert_actions(rule)[self._turn :: 2]

@@ -210,8 +210,8 @@ def open_seat(
             raise ArgumentError(
                 f'"{contestant.agent}" is a yardstick, which is never a saved agent'
             )
-        # The expert has to see the worlds, and nobody else's code is in these two.
-        yield make_agent(contestant.agent, scenario, arguments)
+        # Experts and heuristics have to see the worlds, and nobody else's code is in yardsticks.
+        yield make_agent(contestant.agent, scenario, arguments, contestant.config)
         return
     from als_bench.sandbox.agent import SandboxedAgent
 

@@ -60,7 +60,7 @@ _LEARNERS = [
 
 @hookimpl
 def als_agents() -> list[AgentSpec]:
-    """Offers the two yardsticks, `random` and `expert`, and the learners."""
+    """Offers the yardsticks `random`, `expert` and `heuristic`, and the learners."""
     return [
         AgentSpec(
             id="random",
@@ -71,6 +71,11 @@ def als_agents() -> list[AgentSpec]:
             id="expert",
             agent="als_engine.agents.agent:ExpertAgent",
             summary="The scenario's own expert, which sees everything: 1 on the normalized scale.",
+        ),
+        AgentSpec(
+            id="heuristic",
+            agent="als_engine.agents.agent:HeuristicAgent",
+            summary="A simple rule of the scenario's field: heuristic:rule=NAME, or its first.",
         ),
         *(
             AgentSpec(
