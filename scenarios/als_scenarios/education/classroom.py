@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from als_engine.checks import whole_number
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, reached
-from als_engine.task import Behaviour, Role, Task, split_of
+from als_engine.task import Act, Behaviour, Role, Task, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.world.layout import Layout
 from als_engine.world.state import Quantity, WorldState
@@ -375,13 +375,31 @@ class Classroom(Task):
 
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         """Walks to the right pad and stands on it, after stepping off the last one if need be."""
-        pad = self._right_pad(state)
-        stuck = ~state["open"] & (state["distance"] <= PAD_RADIUS)
-        there = state["open"] & (state["distance"] <= _ON_PAD)
-        goals = np.where(stuck[..., None], state["spots"][:, :1], pad[:, None])
+        pads = np.broadcast_to(self._right_pad(state)[:, None], (*who.shape, 2))
+        self._stand_on(state, who, commands, pads)
+
+    def heuristics(self) -> Mapping[str, Act]:
+        """Answering on the nearest pad, whatever was asked."""
+        return {"nearest": self._nearest}
+
+    def _nearest(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        pads = state.props.position[:, : self.num_pads, :2]
+        away = state.avatars.position[:, :, None, :2] - pads[:, None]
+        nearest = np.square(away).sum(axis=-1).argmin(axis=-1)
+        self._stand_on(state, who, commands, np.take_along_axis(pads, nearest[..., None], axis=1))
+
+    def _stand_on(
+        self, state: WorldState, who: BoolArray, commands: Commands, pads: FloatArray
+    ) -> None:
+        """Walks onto pads, (worlds, avatars, 2), after stepping off the last one if need be."""
+        away = state.avatars.position[..., :2] - pads
+        distance = pmath.hypot(away[..., 0], away[..., 1])
+        stuck = ~state["open"] & (distance <= PAD_RADIUS)
+        there = state["open"] & (distance <= _ON_PAD)
+        goals = np.where(stuck[..., None], state["spots"][:, :1], pads)
         goals = np.where(there[..., None], np.nan, goals)
         directions = self._way(state).direction(goals, who)
-        stride(state, directions, commands, who, turns=state["distance"] > _FAR)
+        stride(state, directions, commands, who, turns=distance > _FAR)
 
     def _way(self, state: WorldState) -> Navigator:
         """The navigator of these worlds; it remembers ways, which changes no result."""

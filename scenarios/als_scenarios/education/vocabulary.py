@@ -13,7 +13,7 @@ from als_engine.bodies.avatar import Commands
 from als_engine.checks import whole_number
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, steer
-from als_engine.task import Split, add_terms, split_of
+from als_engine.task import Act, Split, add_terms, split_of
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
 
 __all__ = ["COLORS", "SHAPES", "Vocabulary", "named_in"]
@@ -202,10 +202,24 @@ class Vocabulary(Task):
 
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         """Goes around all others to what was named, and straight up to it in the end."""
+        self._choose(state, who, commands, state["named"])
+
+    def heuristics(self) -> Mapping[str, Act]:
+        """Going to the nearest thing, whatever was named."""
+        return {"nearest": self._nearest}
+
+    def _nearest(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        self._choose(state, who, commands, self._away(state).argmin(1))
+
+    def _choose(
+        self, state: WorldState, who: BoolArray, commands: Commands, thing: NDArray[np.integer]
+    ) -> None:
+        """Walks up to a thing, (worlds,)."""
         assert self._navigator is not None
-        goals = state.props.position[np.arange(state.num_worlds), state["named"], None, :2]
+        worlds = np.arange(state.num_worlds)
+        goals = state.props.position[worlds, thing, None, :2]
         away = goals - state.avatars.position[..., :2]
-        close = state["distance"][:, None] < CLOSE
+        close = self._away(state)[worlds, thing, None] < CLOSE
         self._navigator.walk(goals, commands, who & ~close)
         steer(state, away / CLOSE, commands, who & close)
 

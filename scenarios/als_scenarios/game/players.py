@@ -170,6 +170,11 @@ class Players:
             "flank": Behaviour(chase["flank"], chaser, validation),
         }
 
+    def straight(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        """Chasers run straight at the nearest evader, evaders away from a chaser that is near."""
+        self._chase(state, who, commands, "direct", 1.0)
+        self.flee(state, who & state["free"], commands, "flee")
+
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         """Chasers intercept at full speed, evaders look ahead."""
         self._chase(state, who, commands, "intercept", 1.0)

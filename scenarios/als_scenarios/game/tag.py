@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from als_engine.checks import one_of, whole_number
 from als_engine.errors import ArgumentError
-from als_engine.task import Behaviour, Role, Task, add_terms
+from als_engine.task import Act, Behaviour, Role, Task, add_terms
 from als_engine.world import furniture
 from als_engine.world.arrays import Body, BoolArray, FloatArray
 from als_engine.world.layout import Box, Layout, Prop, Spawn
@@ -301,3 +301,7 @@ and swerves |
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         """Chasers cut off the way, evaders look two seconds ahead."""
         self._players.expert(state, who, commands)
+
+    def heuristics(self) -> Mapping[str, Act]:
+        """Running straight, without cutting anybody off or looking ahead."""
+        return {"straight": self._players.straight}

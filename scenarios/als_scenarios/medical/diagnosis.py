@@ -16,7 +16,7 @@ from als_engine.bodies.interaction import REACH, REACH_ANGLE
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, face
 from als_engine.sensors.base import Sensor
-from als_engine.task import Behaviour, Role, Task, add_terms, split_of
+from als_engine.task import Act, Behaviour, Role, Task, add_terms, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray, IntArray
 from als_engine.world.layout import Layout
 from als_engine.world.state import Quantity, WorldState
@@ -331,7 +331,20 @@ from the mean of all but the test patients; 0 where not measured | ±5 |
 
         The truth is never read: the expert knows the chart, the model and the way.
         """
-        goal = self._goals(state, who)
+        self._treat(state, who, commands, CONFIDENT)
+
+    def heuristics(self) -> Mapping[str, Act]:
+        """Measuring everything before a decision, and deciding by the first panel alone."""
+        return {
+            "every-panel": partial(self._treat, confident=math.inf),
+            "one-panel": partial(self._treat, confident=0.0),
+        }
+
+    def _treat(
+        self, state: WorldState, who: BoolArray, commands: Commands, confident: float
+    ) -> None:
+        """Measures until a diagnosis is at least as likely as `confident`, then signs."""
+        goal = self._goals(state, who, confident)
         busy = who & (goal != NOTHING)
         use = busy & (_in_hand(state) == goal)
         commands.hand[use] = HAND_USE
@@ -345,10 +358,11 @@ from the mean of all but the test patients; 0 where not measured | ±5 |
             props = np.take_along_axis(state.props.position[..., :2], every, axis=1)
             face(state, props, commands, there)
 
-    def _goals(self, state: WorldState, who: BoolArray) -> IntArray:
+    def _goals(self, state: WorldState, who: BoolArray, confident: float) -> IntArray:
         """The prop that each avatar goes to use, (worlds, avatars), or NOTHING."""
         likely, missing = state["likely"], ~state["measured"]
-        sure = (np.maximum(likely, 1 - likely) >= CONFIDENT) | ~missing.any(1)
+        sure = (np.maximum(likely, 1 - likely) >= confident) & state["measured"].any(1)
+        sure |= ~missing.any(1)
         away = state.props.position[:, None, :NUM_PANELS] - state.avatars.position[:, :, None]
         price = pmath.hypot(away[..., 0], away[..., 1]) + DETOUR * np.argsort(ORDER)
         goal = np.full(who.shape, NOTHING, np.int32)

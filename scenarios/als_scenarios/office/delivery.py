@@ -16,7 +16,7 @@ from als_engine.checks import whole_number
 from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
 from als_engine.system.compiling import inner, kernel
-from als_engine.task import Behaviour, Role, Split, add_terms
+from als_engine.task import Act, Behaviour, Role, Split, add_terms
 from als_engine.world.arrays import Body, BoolArray, FloatArray
 from als_engine.world.state import Quantity, WorldState
 from als_scenarios.office.delivery_couriers import EXPERT, Couriers, Style
@@ -279,6 +279,10 @@ class Delivery(Task):
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         """Goes to the crate first, then fetches what nobody else is after."""
         self._couriers.act(state, who, commands, EXPERT)
+
+    def heuristics(self) -> Mapping[str, Act]:
+        """Parcels first: the crate waits until a colleague is there, or nothing else is left."""
+        return {"parcels-first": partial(self._couriers.act, style=Style())}
 
 
 def potential(state: WorldState) -> FloatArray:
