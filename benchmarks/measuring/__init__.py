@@ -8,6 +8,7 @@ from measuring.learners import imitating, learners, overlapping
 from measuring.learning import collecting, pretraining, training_share
 from measuring.mujoco import mujoco_flatness, mujoco_resets, mujoco_vector, snapshots
 from measuring.physics import resets, vector_against_bullet
+from measuring.scenarios import scenarios
 from measuring.sensors import camera_against_tiny_renderer, observing_ended, pixels_env
 from measuring.startup import import_time
 from measuring.timing import Measure
@@ -28,6 +29,7 @@ ALL = (
     workers,
     sb3,
     single,
+    scenarios,
     training_share,
     learners,
     overlapping,
