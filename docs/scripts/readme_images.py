@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -20,26 +21,34 @@ IMAGES = Path(__file__).parents[1] / "images"
 TRAINED = Path("quickstart-report/agent")
 FRAMES = 150
 SIZE = (320, 240)
+COLUMNS, SMALL = 4, (200, 150)
+"""Of the film in which all scenarios are played beside one another."""
 
 
-def at_play(reference: str, scenario: str, seed: int) -> Iterator[Picture]:
+def at_play(
+    reference: str, scenario: str, seed: int, size: tuple[int, int] = SIZE
+) -> Iterator[Picture]:
     """Small pictures of an agent, episode after episode, for as long as they are wanted."""
     opened = open_agent(reference, scenario)
     arguments = {**opened.arguments, "split": "test"}
     film = Film(simulate(scenario, 1, opened.observers, **arguments), opened.agent)
     for frame in film.episodes(range(seed, seed + 1_000)):
-        small = Image.fromarray(frame).resize(SIZE, Image.Resampling.LANCZOS)
+        small = Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)
         yield np.asarray(small)
 
 
-def four_worlds() -> Iterator[Picture]:
-    """The first bundled scenario of each family, side by side."""
-    ours = {spec.family: spec for spec in reversed(registry.scenarios()) if spec.id[:4] == "ALS/"}
-    families = ("education", "game", "medical", "office")
-    films = [at_play("expert", spec.id, seed=3) for spec in (ours[name] for name in families)]
+def all_worlds() -> Iterator[Picture]:
+    """Every bundled scenario, side by side, as its expert plays it."""
+    ours = [spec.id for spec in registry.scenarios() if spec.id.startswith("ALS/")]
+    films = [at_play("expert", each, 3, SMALL) for each in ours]
+    rows = ceil(len(films) / COLUMNS)
+    width, height = SMALL
     for _ in range(FRAMES):
-        a, b, c, d = (next(film) for film in films)
-        yield np.vstack([np.hstack([a, b]), np.hstack([c, d])])
+        sheet = np.full((rows * height, COLUMNS * width, 3), 255, np.uint8)
+        for i, film in enumerate(films):
+            y, x = i // COLUMNS * height, i % COLUMNS * width
+            sheet[y : y + height, x : x + width] = next(film)
+        yield sheet
 
 
 def main() -> None:
@@ -47,7 +56,7 @@ def main() -> None:
     for spec in registry.scenarios():
         path = IMAGES / f"{scenario_pages.name_of(spec)}.png"
         path.write_bytes(scenario_pages.picture(spec, width=SIZE[0]))
-    write_video(IMAGES / "worlds.gif", four_worlds())
+    write_video(IMAGES / "worlds.gif", all_worlds())
     if TRAINED.is_dir():
         trained = at_play(str(TRAINED), "ALS/Tag-v0", seed=0)
         write_video(IMAGES / "trained.gif", islice(trained, FRAMES))
