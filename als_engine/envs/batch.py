@@ -34,6 +34,7 @@ class Worlds(Protocol):
         metrics: name to (worlds,).
         final_observations, final_metrics: the same at the end of the episodes that SAME_STEP has
             just replaced; valid where `terminated` or `truncated`.
+        final_masks: likewise "action_mask", (worlds, observers, n); empty where infos have none.
         coming_levels: (worlds,) int64, to be written: which level each world lays out whenever it
             is reset, -1 where it draws one.
     """
@@ -47,6 +48,7 @@ class Worlds(Protocol):
     metrics: Arrays
     final_observations: Arrays
     final_metrics: Arrays
+    final_masks: Arrays
     coming_levels: NDArray[np.int64]
 
     def reset(
@@ -112,7 +114,7 @@ class Batch(DeepCopied):
         arrays = buffers or allocate(simulation)
         self.observations, self.metrics = arrays["observations"], arrays["metrics"]
         self.final_observations = arrays["final_observations"]
-        self.final_metrics = arrays["final_metrics"]
+        self.final_metrics, self.final_masks = arrays["final_metrics"], arrays["final_masks"]
         self.rewards, self.terms = rewards_of(arrays)
         self.reward_names = simulation.reward_names
         self.terminated = arrays["results"]["terminated"]
@@ -189,6 +191,8 @@ class Batch(DeepCopied):
         ):
             for key, array in now.items():
                 final[key][ended] = array[ended]
+        for masks in self.final_masks.values():
+            masks[ended] = self.simulation.action_masks()[ended]
         self.simulation.reset(worlds=ended)
         self.simulation.observe(ended)
         self._publish_metrics()
@@ -264,11 +268,16 @@ def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int
     if simulation.has_terms:
         shape = (simulation.observers, len(simulation.reward_names))
         results["terms"] = (shape, np.float64)
+    masks: dict[str, tuple[tuple[int, ...], Any]] = {}
+    if simulation.acting.has_masks:
+        choices = sum(map(len, simulation.action_choices.values()))
+        masks["action_mask"] = ((simulation.observers, choices), np.bool_)
     return {
         "observations": observations,
         "metrics": metrics,
         "final_observations": observations,
         "final_metrics": metrics,
+        "final_masks": masks,
         "results": results,
         "levels": {"coming": ((), np.int64)},
     }

@@ -383,6 +383,9 @@ class VectorEnv(DeepCopied, gymnasium.vector.VectorEnv[Arrays, NDArray[Any], NDA
             last[name], last[f"_{name}"] = self._chosen(values, ended), ended.copy()
         for name, terms in self._terms(ended):
             last[name], last[f"_{name}"] = terms, ended.copy()
+        for name, masks in worlds.final_masks.items():
+            last[name] = self._chosen(masks[:, 0], ended).astype(np.int8)
+            last[f"_{name}"] = ended.copy()
         infos["final_info"], infos["_final_info"] = last, ended.copy()
 
 

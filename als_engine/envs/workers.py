@@ -84,7 +84,7 @@ class WorkerPool(Owner):
         arrays = _views(self._memory.map(), shapes, num_worlds, 0, num_worlds)
         self.observations, self.metrics = arrays["observations"], arrays["metrics"]
         self.final_observations = arrays["final_observations"]
-        self.final_metrics = arrays["final_metrics"]
+        self.final_metrics, self.final_masks = arrays["final_metrics"], arrays["final_masks"]
         self.rewards, self.terms = rewards_of(arrays)
         self.reward_names = self.simulation.reward_names
         self.terminated = arrays["results"]["terminated"]

@@ -64,6 +64,8 @@ def test_every_view_shows_what_the_task_rules_out(mode, workers):
         rows.step(np.stack([stay] * 4))
         assert ended == (not many.agents) == ((step + 1) % 9 == 0)
         if ended:
+            assert infos["final_info"]["action_mask"].tolist() == [flat(info)] * 2
+            assert infos["final_info"]["_action_mask"].all()
             info, told = single.reset()[1], many.reset()[1]
     for env in (single, vector, many, rows):
         env.close()
