@@ -20,6 +20,16 @@ def als_scenarios() -> list[ScenarioSpec]:
             max_avatars=6,
         ),
         ScenarioSpec(
+            id="ALS/Tutor-v0",
+            task="als_scenarios.education.tutor.tutor:Tutor",
+            family="education",
+            summary="A teacher and pupils: decide whom to teach what, by practice or explanation.",
+            max_episode_steps=780,
+            num_avatars=5,
+            min_avatars=3,
+            max_avatars=7,
+        ),
+        ScenarioSpec(
             id="ALS/Vocabulary-v0",
             task="als_scenarios.education.vocabulary:Vocabulary",
             family="education",

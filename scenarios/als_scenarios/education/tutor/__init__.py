@@ -1,0 +1,1 @@
+"""`ALS/Tutor-v0`: a teacher and pupils whose knowledge is hidden."""
