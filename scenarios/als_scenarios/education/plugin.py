@@ -24,7 +24,7 @@ def als_scenarios() -> list[ScenarioSpec]:
             task="als_scenarios.education.tutor.tutor:Tutor",
             family="education",
             summary="A teacher and pupils: decide whom to teach what, by practice or explanation.",
-            max_episode_steps=780,
+            max_episode_steps=700,
             num_avatars=5,
             min_avatars=3,
             max_avatars=7,

@@ -41,10 +41,8 @@ _CHALKBOARD: Final = (34, 84, 64)
 _SKY: Final = (168, 206, 228)
 _DESK: Final = Box(0.95, 0.42, 0.62)
 _AHEAD: Final = 0.52  # Of the middle of a desk from its pupil, metres.
-_POST: Final = Box(0.05, 0.05, 0.34)
-_LAMP: Final = 0.12
-_ASIDE: Final = 0.36  # Of a lamp from the middle of its desk, metres.
-_BOOK: Final = Box(0.26, 0.2, 0.03)
+_LAMP: Final = 0.13
+_ASIDE: Final = 0.32  # Of a lamp from the middle of its desk, metres.
 _JITTER: Final = 0.1
 _TURN: Final = 0.08
 
@@ -78,20 +76,14 @@ class Schoolroom:
             self._seat(x + _JITTER * u, y + _JITTER * v, front + _TURN * w, wood)
 
     def _seat(self, x: float, y: float, front: float, wood: tuple[int, int, int]) -> None:
-        """Puts up a pupil's desk, with a lamp at its far edge and a book."""
+        """Puts up a pupil's desk, with a lamp on it."""
         cos, sin = float(pmath.cos(front)), float(pmath.sin(front))
 
         def at(ahead: float, left: float) -> tuple[float, float]:
             return x + ahead * cos - left * sin, y + ahead * sin + left * cos
 
-        heading, top = front - NORTH, _DESK.height
-        far = _AHEAD + 0.12
-        self.walls += [
-            Prop(_DESK, at(_AHEAD, 0.0), heading, color=wood),
-            Prop(_POST, (*at(far, _ASIDE), top + _POST.height / 2), heading, color="black"),
-            Prop(_BOOK, (*at(_AHEAD - 0.08, -0.1), top + 0.015), heading, color="white"),
-        ]
-        above = (*at(far, _ASIDE), top + _POST.height + _LAMP)
+        self.walls.append(Prop(_DESK, at(_AHEAD, 0.0), front - NORTH, color=wood))
+        above = (*at(_AHEAD + 0.08, _ASIDE), _DESK.height + _LAMP)
         self.lamps.append(Prop(Sphere(_LAMP), above, color=LAMPS[OFF], solid=False))
         self.spawns.append(Spawn((x, y), front))
         self.fronts.append(front)

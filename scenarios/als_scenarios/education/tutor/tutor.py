@@ -36,7 +36,7 @@ from als_scenarios.education.tutor.room import Schoolroom
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands, Possible
 
-STEPS_FOR_EACH: Final = 90
+STEPS_FOR_EACH: Final = 100
 STEPS_BESIDES: Final = 60
 """A lesson takes so many steps for each pupil, and so many besides."""
 
@@ -65,9 +65,9 @@ class Tutor(Task):
     multiplying, which here needs counting and adding. The teacher walks about, and speaks to the
     pupil that it faces most directly, at most 45 degrees aside and 1.6 m away. What it can say:
 
-    - "practise" and a skill: an idle pupil works on an exercise for 15 steps, whoever is near,
+    - "practise" and a skill: an idle pupil works on an exercise for 6 steps, whoever is near,
       then says "got it" or "got it wrong", and its lamp turns green or red.
-    - "explain" and a skill: an idle pupil listens for 10 steps, as long as the teacher stays and
+    - "explain" and a skill: an idle pupil listens for 8 steps, as long as the teacher stays and
       faces it; if it does not, nothing was explained. The pupil says "I see" in the end.
     - "well done", which cheers up whose lamp is green, once for each answer.
     - "pay attention", which helps at once, and wears out what attention a pupil has at rest.
@@ -78,7 +78,7 @@ class Tutor(Task):
 
     What goes on in pupils is hidden. Each knows a skill or does not: Bayesian knowledge tracing
     with forgetting (Corbett and Anderson 1995; Khajah, Lindsey and Mozer 2016), with parameters of
-    each pupil's own. An exercise teaches with P(T), an explanation with 2.5 P(T), both times the
+    each pupil's own. An exercise teaches with P(T), an explanation with 2 P(T), both times the
     pupil's attention, and a tenth of it where a prerequisite is not known. Each piece of teaching
     takes from the attention: a tenth, or more where the skill is known (boredom) or a prerequisite
     is not (overload). It recovers with a time constant of 60 steps. What is known may be forgotten
@@ -148,7 +148,7 @@ is forgotten |
 
     ## Episode end
 
-    Terminated with the examination, after 60 steps and 120 for each pupil; an earlier time limit
+    Terminated with the examination, after 60 steps and 100 for each pupil; an earlier time limit
     has it at that limit. It is a success when at least 65% of the answers are right.
 
     ## Arguments

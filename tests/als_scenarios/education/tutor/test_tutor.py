@@ -195,6 +195,8 @@ def test_little_attention_shows_in_where_a_pupil_looks() -> None:
     for background in ("attends", "fidgets", "follows", "dreams", "whispers"):
         sim = attend(4, background=background)
         sim.state["attention"][:, 0] = 0.05
+        for world in range(4):  # Else one that turns away may happen to face the teacher.
+            stand_before(sim, 0, world)
         act(sim, steps=25)
         assert (sim.state["attention"][:, 0] < LOW).all()
         assert sim.state["away"][:, 0].all()
