@@ -123,6 +123,7 @@ def quantities(pupils: int) -> dict[str, Quantity]:
         "belief": Quantity(pairs, np.float64, TYPICAL.prior),
         "front": Quantity(each),  # Where a pupil's desk is, radians.
         "addressed": Quantity((), np.int32, NOTHING),
+        "apart": Quantity(),  # From the teacher to the nearest pupil, metres.
         "gain": Quantity((), np.int32),  # Skills learnt less those forgotten in this step.
     }
 
@@ -144,7 +145,7 @@ def teach(state: WorldState, draws: FloatArray) -> None:
         tuple(map(quantity.__getitem__, Minds._fields)),
         tuple(map(quantity.__getitem__, Desks._fields)),
         tuple(map(quantity.__getitem__, Book._fields)),
-        quantity["addressed"],
+        (quantity["addressed"], quantity["apart"]),
         draws,
         quantity["gain"],
     )
@@ -152,13 +153,13 @@ def teach(state: WorldState, draws: FloatArray) -> None:
 
 @kernel
 def _teach(  # type: ignore[no-untyped-def]
-    step, utterance, tables, places, needs, minds, desks, book, addressed, draws, gain
+    step, utterance, tables, places, needs, minds, desks, book, teacher, draws, gain
 ):
     minds, desks, book = Minds(*minds), Desks(*desks), Book(*book)
-    verbs, slots = tables
+    (verbs, slots), (addressed, apart) = tables, teacher
     for w in range(step.size):
         said = utterance[w, TEACHER]
-        addressed[w] = _look_around(w, places, desks)
+        addressed[w], apart[w] = _look_around(w, places, desks)
         gain[w] = 0
         for p in range(desks.task.shape[1]):
             mind = minds.known[w, p], book.belief[w, p]
@@ -173,20 +174,25 @@ def _teach(  # type: ignore[no-untyped-def]
 
 @inner
 def _look_around(w, places, desks):  # type: ignore[no-untyped-def]
-    """Whom the teacher faces most directly within reach, or NOTHING; notes who looks away."""
+    """Whom the teacher faces within reach, or NOTHING, and how far the nearest pupil is.
+
+    Notes who looks away.
+    """
     position, heading, front = places
-    best, least = NOTHING, REACH_ANGLE
+    best, least, nearest = NOTHING, REACH_ANGLE, np.inf
     for p in range(front.shape[1]):
         dx = position[w, p + 1, 0] - position[w, TEACHER, 0]
         dy = position[w, p + 1, 1] - position[w, TEACHER, 1]
         towards = pmath.atan2(dy, dx)
         off = abs(wrap(towards - heading[w, TEACHER]))
-        if off <= least and dx * dx + dy * dy <= REACH * REACH:
+        square = dx * dx + dy * dy
+        nearest = min(nearest, square)
+        if off <= least and square <= REACH * REACH:
             best, least = p, off
         desk = abs(wrap(heading[w, p + 1] - front[w, p]))
         teacher = abs(wrap(heading[w, p + 1] - towards - math.pi))
         desks.away[w, p] = desk > AVERTED and teacher > AVERTED
-    return best
+    return best, math.sqrt(nearest)
 
 
 @inner

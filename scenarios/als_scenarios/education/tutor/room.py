@@ -70,7 +70,7 @@ class Schoolroom:
         places = ARRANGEMENTS[int(rng.integers(len(ARRANGEMENTS)))]
         chosen = rng.permutation(MAX_PUPILS)[:pupils].tolist()
         shifts = rng.uniform(-1.0, 1.0, (pupils, 3)).tolist()
-        self.fronts = []
+        self.fronts: list[float] = []
         for place, (u, v, w) in zip(chosen, shifts, strict=True):
             x, y, front = places[place]
             self._seat(x + _JITTER * u, y + _JITTER * v, front + _TURN * w, wood)

@@ -156,9 +156,9 @@ def _delay(state: WorldState) -> FloatArray:
 def round_robin(
     state: WorldState, navigator: Navigator, who: BoolArray, commands: Commands
 ) -> None:
-    """Sets each pupil in turn an exercise, and each of them one skill after the other."""
+    """Sets each pupil in turn an exercise about each skill, in the order of the skills."""
     done = (state["rights"] + state["wrongs"]).sum(-1) + (state["task"] == WORKING)
-    pupil = done.argmin(1)
+    pupil = (done // NUM_SKILLS).argmin(1)
     skill = done[np.arange(len(pupil)), pupil] % NUM_SKILLS
     said = _sentence(state, np.full(len(pupil), PRACTISE), skill)
     visit(state, navigator, pupil, said, who, commands)

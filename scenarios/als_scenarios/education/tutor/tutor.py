@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator
 from als_engine.sensors.base import Sensor
 from als_engine.task import Behaviour, Role, Split, Task, add_terms, split_of
@@ -46,6 +47,10 @@ PASS: Final = 0.65
 MASTERY: Final = 10.0
 EXAMINATION: Final = 10.0
 """What it is worth to teach everybody everything, and what a faultless examination is worth."""
+
+APPROACH: Final = 0.3
+CLOSE: Final = 1.2
+"""Shaping, for each metre that the teacher comes closer to the nearest pupil, down to this."""
 
 _LESSON, _EXAM = range(2)  # The streams of in-episode randomness.
 _PALETTE: Final = np.array([rgb(color) for color in LAMPS], np.uint8)
@@ -101,7 +106,7 @@ class Tutor(Task):
 
     ## Observations
 
-    By default `register`, `entities`, `heard` and `proprioception`; `rgb`, `text` and all others of
+    By default `register` and `proprioception`; `entities`, `heard`, `rgb`, `text` and all others of
     the engine on request. `register` is float32 (262,), what a teacher's register and a look round
     the class tell. It holds two parts, which can be observed apart as `plan`, (16,), and `pupils`,
     a table (6, 41):
@@ -143,6 +148,11 @@ was explained: n / (n + 2) | 0 to 1 |
     | `mastery` | 10 / (6 x pupils) for each skill that a pupil learns, as much less for each that \
 is forgotten |
     | `examination` | 10 times the part of the answers that are right, at the end |
+    | `approach` | shaping: the change of a potential |
+
+    The potential is -0.3 for each metre by which the nearest pupil is farther away than 1.2 m, and
+    0 from the end on (Ng, Harada and Russell 1999): added up, shaping gives every episode of a
+    level the same, about +ABOUT, and it knows nothing of what pupils know.
 
     The expert's return is about EXPERT, that of random actions about RANDOM.
 
@@ -170,7 +180,7 @@ is forgotten |
     """
 
     default_sensors: ClassVar[tuple[str, ...]] = (
-        "register", "entities", "heard", "proprioception",
+        "register", "proprioception",
     )  # fmt: skip
     utterances: ClassVar[Sequence[str | Verb]] = TEACHER_SAYS
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {
@@ -178,7 +188,7 @@ is forgotten |
         "plan": Plan,
         "pupils": PupilTable,
     }
-    reward_names: ClassVar[tuple[str, ...]] = ("mastery", "examination")
+    reward_names: ClassVar[tuple[str, ...]] = ("mastery", "examination", "approach")
 
     def __init__(self, num_avatars: int = 5) -> None:
         super().__init__(num_avatars)
@@ -210,6 +220,8 @@ is forgotten |
             "graph": Quantity((), np.int32),
             "ends": Quantity((), np.int32, STEPS_BESIDES + STEPS_FOR_EACH * self.num_pupils),
             "known_before": Quantity(),
+            "potential": Quantity(),
+            "approach": Quantity(),
             "answers": Quantity((self.num_pupils, NUM_SKILLS), np.bool_),
             "examined": Quantity((), np.bool_),
             "examined_now": Quantity((), np.bool_),
@@ -256,6 +268,9 @@ is forgotten |
         if self._navigator is None or self._navigator.state is not state:
             self._navigator = Navigator(state)
         self._navigator.refresh(worlds)
+        away = state.avatars.position[:, 1:, :2] - state.avatars.position[:, TEACHER, None, :2]
+        state["apart"][worlds] = pmath.hypot(away[..., 0], away[..., 1]).min(1)[worlds]
+        state["potential"][worlds] = _potential(state)[worlds]
 
     # -- the lesson -----------------------------------------------------------------------------
 
@@ -268,6 +283,9 @@ is forgotten |
         np.logical_and(over, ~state["examined"], out=now)
         if now.any():
             self._examine(state, np.flatnonzero(now))
+        potential = np.where(state["examined"], 0.0, _potential(state))
+        np.subtract(potential, state["potential"], out=state["approach"])
+        state["potential"][:] = potential
 
     def _examine(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
         """Asks every pupil about every skill, and writes the result on the board."""
@@ -292,12 +310,13 @@ is forgotten |
         return add_terms(self.reward_terms(state))
 
     def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
-        """What was learnt less what was forgotten in this step, and the examination."""
+        """What was learnt less what was forgotten in this step, the examination, and shaping."""
         learnt = state["gain"] / (self.num_pupils * NUM_SKILLS)
         exam = self._exam(state) * state["examined_now"]
         return {
             "mastery": self.everyone(MASTERY * learnt),
             "examination": self.everyone(EXAMINATION * exam),
+            "approach": self.everyone(state["approach"]),
         }
 
     def terminated(self, state: WorldState) -> BoolArray:
@@ -372,3 +391,8 @@ is forgotten |
         others = who.copy()
         others[:, TEACHER] = False
         return others
+
+
+def _potential(state: WorldState) -> FloatArray:
+    """What the shaping is the change of, (worlds,)."""
+    return -APPROACH * np.maximum(state["apart"] - CLOSE, 0.0)

@@ -233,6 +233,18 @@ def test_mastery_pays_for_what_is_learnt_and_takes_back_what_is_forgotten() -> N
     assert not sim.terms[..., 1].any()
 
 
+def test_shaping_gives_every_episode_of_a_level_the_same() -> None:
+    for policy in ("expert", "round-robin", ""):
+        sim = attend(3, max_episode_steps=30)
+        start, total = sim.state["potential"].copy(), np.zeros(3)
+        for _ in range(30):
+            rule = None if policy == "expert" else policy
+            sim.advance(sim.expert_actions(rule) if policy else np.zeros((3, 1), int))
+            total += sim.terms[:, 0, 2]
+        np.testing.assert_allclose(total, -start)
+        assert (start < 0).all()
+
+
 @pytest.mark.parametrize("limit", [None, 12])
 def test_the_examination_is_at_the_end_and_asks_what_is_true(limit: int | None) -> None:
     sim = attend(60, num_avatars=3, max_episode_steps=limit)
