@@ -18,5 +18,15 @@ def als_scenarios() -> list[ScenarioSpec]:
             num_avatars=2,
             min_avatars=1,
             max_avatars=4,
-        )
+        ),
+        ScenarioSpec(
+            id="ALS/Imaging-v0",
+            task="als_scenarios.medical.imaging.imaging:Imaging",
+            family="medical",
+            summary="A reading room: see whether cell nuclei are malignant, and file each scan.",
+            max_episode_steps=480,
+            num_avatars=2,
+            min_avatars=1,
+            max_avatars=3,
+        ),
     ]
