@@ -144,7 +144,7 @@ def _furniture(rng: np.random.Generator, room: Room, wood: tuple[int, int, int])
     pot = room.place_along(rng, "south", Prop(Box(0.4, 0.4, 0.4), (0, 0), color=wood))
     return [
         pot,
-        Prop(Box(0.42, 0.42, 0.7), (*pot.position[:2], 0.75), color="green"),
+        Prop(Box(0.42, 0.42, 0.7), (*pot.position[:2], 0.75), color=(58, 104, 66)),
         Prop(Box(frame, 0.04, frame), (0.0, north, SCREEN_HEIGHT), color=_DARK),
         Prop(Box(shelf, 0.04, shelf), (-_SHELF_AT[0], north, _SHELF_AT[1]), color=wood),
         Prop(Box(shelf, 0.04, shelf), (_SHELF_AT[0], north, _SHELF_AT[1]), color=wood),
