@@ -118,7 +118,7 @@ class Scene(NamedTuple):
     board: NDArray[np.float32]
     glyphs: NDArray[np.uint16]
     ink: NDArray[np.uint16]
-    pictures: NDArray[np.uint32]
+    pictures: NDArray[np.float64]
     half: NDArray[np.float64]
     turn: NDArray[np.float64]
     tones: NDArray[np.int32]
@@ -139,7 +139,7 @@ def new_scene(worlds: int, capacity: int, signs: int) -> Scene:
         np.zeros((*shape, 4), np.float32),
         np.zeros((worlds, signs, SIGN_ROWS, SIGN_COLUMNS), np.uint16),
         np.zeros((worlds, signs, *SUMS), np.uint16),
-        np.zeros((worlds, 0, 1, 1, 3), np.uint32),
+        np.zeros((worlds, 0, 1, 1, 3)),
         np.zeros(3),
         np.zeros(4),
         np.zeros((PARTS, 3), np.int32),

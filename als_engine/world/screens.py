@@ -117,7 +117,8 @@ class Screens(Arrays):
             and half height. on: bool.
         picture: (…, rows, columns, 3) uint8, as large as the largest; the rest is 0.
         pixels: (screens, 2), rows and columns of each, the same in all worlds.
-        sums: (…, rows + 1, columns + 1, 3), of the picture above and to the left of each corner.
+        sums: (…, rows + 1, columns + 1, 3), of the picture above and to the left of each corner;
+            whole numbers as floats, which cameras need not convert for every pixel.
     """
 
     def __init__(self, num_worlds: int, example: Mapping[str, Screen]) -> None:
@@ -131,7 +132,7 @@ class Screens(Arrays):
         self.half: FloatArray = np.zeros((*shape, 2))
         self.on: BoolArray = np.zeros(shape, np.bool_)
         self.picture: NDArray[np.uint8] = np.zeros((*shape, rows, columns, 3), np.uint8)
-        self.sums: NDArray[np.uint32] = np.zeros((*shape, rows + 1, columns + 1, 3), np.uint32)
+        self.sums: FloatArray = np.zeros((*shape, rows + 1, columns + 1, 3))
 
     def arrays(self) -> Any:
         """Yields (name, array) of what differs between worlds and follows from nothing else."""
@@ -166,7 +167,7 @@ class Screens(Arrays):
 
     def sum(self, world: int, screen: int) -> None:
         """Sums up one world's picture, for cameras that average over pixels."""
-        sums = self.picture[world, screen].cumsum(0, dtype=np.uint32).cumsum(1, dtype=np.uint32)
+        sums = self.picture[world, screen].cumsum(0, dtype=np.float64).cumsum(1)
         self.sums[world, screen, 1:, 1:] = sums
 
 
