@@ -1,0 +1,1 @@
+"""Creation: the avatars make something, and what it is like is what counts."""

@@ -1,0 +1,222 @@
+"""The builders' yard of `ALS/Build-v0`: the stage with the site, the wall, and the blocks.
+
+The site lies on a low stage along the north wall; builders stand south of it and see the structure
+from the front, its column 0 to their left. Lengths are metres.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from als_engine.bodies.interaction import REACH, REACH_ANGLE
+from als_engine.geometry import portable_math as pmath
+from als_engine.world.arrays import NOTHING, FloatArray, IntArray
+from als_engine.world.layout import Box, Layout, Prop, Sign, Spawn
+from als_engine.world.room import Room
+from als_engine.world.screens import Screen
+from als_engine.world.state import WorldState
+from als_scenarios.creative.building.blocks import (
+    BEAMS,
+    BLOCKS,
+    COLORS,
+    COLUMNS,
+    CUBES,
+    LEVELS,
+    NUM_COLORS,
+    SPAN,
+    Piece,
+)
+
+WIDTH, DEPTH, HEIGHT = 6.4, 5.0, 2.9
+PITCH: Final = 0.35
+"""The edge of a cell of the site; blocks are a little smaller, so that joints can be seen."""
+
+SITE_Y: Final = 1.75
+STAGE_HEIGHT: Final = 0.12
+STAND_Y: Final = 0.9
+"""Where one stands to work at the site."""
+
+_EDGE: Final = PITCH - 0.015
+_LENGTH: Final = SPAN * PITCH - 0.015
+_CUBE_MASS, _BEAM_MASS = 2.0, 5.0
+_STAGE_DEPTH: Final = 1.0
+_CUBE: Final = Box(_EDGE, _EDGE, _EDGE)
+_BEAM: Final = Box(_EDGE, _LENGTH, _EDGE)
+"""Long across, so that it is carried before the chest."""
+
+_LAID_BEAM: Final = Box(_LENGTH, _EDGE, _EDGE)
+
+NAMES: Final = (
+    *(f"cube {n}" for n in range(1, CUBES + 1)),
+    *(f"beam {n}" for n in range(1, BEAMS + 1)),
+)
+LAID_NAMES: Final = tuple(f"laid {name}" for name in NAMES)
+"""A block that is laid is another prop: fixed, and not to be picked up."""
+
+SITE: Final = 2 * BLOCKS
+"""The index of the site's prop, after the blocks and the laid blocks."""
+
+_CUBE_SLOTS: Final = (
+    *((x, -2.05) for x in (-2.4, -1.6, -0.8, 0.0, 0.8, 1.6, 2.4)),
+    (-2.6, -1.05), (-1.2, -1.15), (1.2, -1.15), (2.6, -1.05),
+)  # fmt: skip
+_BEAM_SLOTS: Final = ((-2.8, 0.35), (2.8, 0.35))
+_JITTER: Final = 0.06
+_SPAWNS: Final = ((-0.5, -0.2), (0.5, -0.2), (-1.7, -0.1), (1.7, -0.1))
+_WALL_COLORS: Final = ((232, 226, 212), (214, 224, 230), (222, 230, 214), (236, 222, 214))
+_SHADES: Final = ((176, 160, 136), (196, 182, 160))
+
+
+def column_x(column: ArrayLike) -> FloatArray:
+    """Where columns of the site are along x."""
+    return np.asarray((np.asarray(column) - COLUMNS // 2) * PITCH, np.float64)
+
+
+def cell_place(column: NDArray[np.integer[Any]], level: NDArray[np.integer[Any]]) -> FloatArray:
+    """The middle of cells, (n, 3)."""
+    z = STAGE_HEIGHT + (np.asarray(level) + 0.5) * PITCH
+    return np.stack([column_x(column), np.full(len(z), SITE_Y), z], 1)
+
+
+def stock(rng: np.random.Generator, needed: Sequence[Piece]) -> NDArray[np.int8]:
+    """Draws the colours of all blocks, (10,), 1 to 4, so that what is needed is there."""
+    paint = np.empty(BLOCKS, np.int8)
+    draws = rng.integers(1, NUM_COLORS + 1, size=BLOCKS).tolist()
+    for beam, here in ((0, slice(0, CUBES)), (1, slice(CUBES, BLOCKS))):
+        colors = [piece.color for piece in needed if piece.beam == beam]
+        room = here.stop - here.start
+        paint[here] = np.array([*colors, *draws[here]][:room])[rng.permutation(room)]
+    return paint
+
+
+def lay_out(
+    rng: np.random.Generator,
+    paint: NDArray[np.int8],
+    num_avatars: int,
+    picture: NDArray[np.uint8] | None,
+    board: str,
+    instruction: str,
+    quantities: dict[str, ArrayLike],
+) -> Layout:
+    """The yard of a level.
+
+    Args:
+        rng: of the level.
+        paint: (10,) the blocks' colours.
+        num_avatars: in it.
+        picture: on the wall; None for no screen.
+        board: the text of the sign.
+        instruction: what everybody is told.
+        quantities: of the task.
+    """
+    room = Room(WIDTH, DEPTH, HEIGHT, color=_WALL_COLORS[int(rng.integers(len(_WALL_COLORS)))])
+    props = _blocks(rng, paint)
+    site = Box(COLUMNS * PITCH, PITCH, 0.01)
+    props["site"] = Prop(
+        site, (0.0, SITE_Y, STAGE_HEIGHT + 0.005), color="white", usable=True, solid=False
+    )
+    screens = {}
+    place, facing = room.on_wall("north", 0.0, z=2.2, out=0.02)
+    if picture is not None:
+        height = 1.16
+        width = height * picture.shape[1] / picture.shape[0]
+        screens["plan"] = Screen(picture, place, facing, width, height)
+        place, facing = room.on_wall("north", -2.3, z=2.2, out=0.02)
+        sign = Sign(board, place, facing, 1.2, 0.7, (250, 244, 214), (40, 44, 60))
+    else:
+        sign = Sign(board, place, facing, 2.6, 1.16, (250, 244, 214), (40, 44, 60))
+    return Layout(
+        walls=[*room.walls(), *_stage()],
+        props=props,
+        signs={"board": sign},
+        screens=screens,
+        spawns=_spawns(rng, num_avatars),
+        instruction=instruction,
+        quantities=quantities,
+    )
+
+
+def _stage() -> list[Prop]:
+    """The stage, and every other column's strip on it."""
+    y = DEPTH / 2 - _STAGE_DEPTH / 2
+    stage = Box(COLUMNS * PITCH + 0.4, _STAGE_DEPTH, STAGE_HEIGHT)
+    return [Prop(stage, (0.0, y), color=_SHADES[0])]
+
+
+def _blocks(rng: np.random.Generator, paint: NDArray[np.int8]) -> dict[str, Prop]:
+    """The loose blocks at their slots, and the laid ones, which come later."""
+    slots = rng.permutation(len(_CUBE_SLOTS))[:CUBES].tolist()
+    places = [_CUBE_SLOTS[slot] for slot in slots] + [
+        _BEAM_SLOTS[i] for i in rng.permutation(BEAMS)
+    ]
+    shifts = (_JITTER * (2.0 * rng.random((BLOCKS, 3)) - 1.0)).tolist()
+    props = {}
+    for name, color, (x, y), (dx, dy, turn) in zip(NAMES, paint, places, shifts, strict=True):
+        beam = name.startswith("beam")
+        props[name] = Prop(
+            _BEAM if beam else _CUBE,
+            (x + (0.0 if beam else dx), y + dy),
+            0.0 if beam else 4.0 * turn,
+            mass=_BEAM_MASS if beam else _CUBE_MASS,
+            color=COLORS[color - 1],
+            portable=True,
+        )
+    for name, color in zip(LAID_NAMES, paint, strict=True):
+        shape = _LAID_BEAM if name.startswith("laid beam") else _CUBE
+        props[name] = Prop(shape, (0.0, SITE_Y), color=COLORS[color - 1], present=False)
+    return props
+
+
+def _spawns(rng: np.random.Generator, num_avatars: int) -> list[Spawn]:
+    """Builders in the middle of the yard, helpers to both sides."""
+    shifts = (0.15 * (2.0 * rng.random((num_avatars, 2)) - 1.0)).tolist()
+    turns = rng.uniform(-math.pi, math.pi, num_avatars).tolist()
+    return [
+        Spawn((x + dx, y + dy), turn)
+        for (x, y), (dx, dy), turn in zip(_SPAWNS, shifts, turns, strict=False)
+    ]
+
+
+def column_before(state: WorldState) -> IntArray:
+    """The column that each avatar would work at now, (worlds, avatars), or NOTHING.
+
+    It is the nearest one, if that is within a hand's reach, as if it were a prop of its own: less
+    than 0.9 m away and at most 70 degrees aside.
+    """
+    x, y = state.avatars.position[..., 0], state.avatars.position[..., 1]
+    column = np.clip(np.floor(x / PITCH + COLUMNS / 2), 0, COLUMNS - 1)
+    dx, dy = column_x(column) - x, SITE_Y - y
+    gap = pmath.hypot(dx, dy) - state.bodies.radius - PITCH / 2
+    angle = pmath.atan2(dy, dx) - state.avatars.heading
+    angle = np.abs((angle + math.pi) % (2 * math.pi) - math.pi)
+    reached = (gap < REACH) & (angle <= REACH_ANGLE)
+    return np.where(reached, column, NOTHING).astype(np.int32)
+
+
+def show_laid(state: WorldState, laid: NDArray[np.int32]) -> None:
+    """Puts blocks that were laid in this step, (worlds, avatars, 3), where they now are."""
+    for block in np.unique(laid[..., 0][laid[..., 0] >= 0]).tolist():
+        world, avatar = np.nonzero(laid[..., 0] == block)
+        place = cell_place(laid[world, avatar, 1], laid[world, avatar, 2])
+        state.show(NAMES[block], world, False)
+        state.move(LAID_NAMES[block], world, place)
+        state.show(LAID_NAMES[block], world)
+
+
+def show_taken(state: WorldState, taken: NDArray[np.int32]) -> None:
+    """Puts blocks that were taken off in this step, (worlds, avatars), into the hands."""
+    for block in np.unique(taken[taken >= 0]).tolist():
+        world, avatar = np.nonzero(taken == block)
+        place = state.position(LAID_NAMES[block])[world]
+        state.show(LAID_NAMES[block], world, False)
+        state.move(NAMES[block], world, place)
+        state.show(NAMES[block], world)
+        state.props.holder[world, block] = avatar
+        state.avatars.held[world, avatar] = block
+
+
