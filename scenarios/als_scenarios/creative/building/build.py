@@ -14,7 +14,7 @@ from als_engine.checks import one_of
 from als_engine.navigation import Navigator
 from als_engine.sensors.base import Sensor
 from als_engine.task import Act, Behaviour, Role, Task, add_terms, split_of
-from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
+from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray, IntArray
 from als_engine.world.layout import Layout
 from als_engine.world.state import Quantity, WorldState
 from als_scenarios.creative.building import builders, crew, guidance, levels
@@ -31,7 +31,7 @@ from als_scenarios.creative.building.guidance import BUILDERS, OPEN, PLAN, SENTE
 from als_scenarios.creative.building.novelty import ARCHIVED, TRAITS, describe, novelty, valid
 from als_scenarios.creative.building.sentences import FIELDS, constraints, met
 from als_scenarios.creative.building.site import SiteSensor
-from als_scenarios.creative.building.yard import SITE, column_before, show_laid, show_taken
+from als_scenarios.creative.building.yard import SITE, show_laid, show_taken
 
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands
@@ -40,7 +40,7 @@ MODES: Final = ("plan", "sentence", "open")
 ALIKE: Final = 0.9
 """The intersection over union from which a structure counts as the planned one."""
 
-NEW: Final = 0.25
+NEW: Final = 0.3
 """The novelty from which a structure counts as new."""
 
 
@@ -142,7 +142,7 @@ a new one |
     Terminated when the structure is the plan, when all constraints are met, or in `open` when a
     builder says "finished" and the structure counts. Truncated after 600 steps. It is a success
     when, in `plan`, the intersection over union is at least 0.9, in `sentence` all constraints are
-    met, in `open` the structure counts and its novelty is at least 0.25. The expert takes about 250
+    met, in `open` the structure counts and its novelty is at least 0.3. The expert takes about 250
     steps alone.
 
     ## Arguments
@@ -242,10 +242,11 @@ a new one |
 
     def after_step(self, state: WorldState) -> None:
         """Lets builders work at the site, and measures what has changed."""
-        used = state.events.used[:, :BUILDERS] == SITE
         before, complete = state["score"].copy(), state["complete"]
-        if used.any():
-            self._work(state, used)
+        column = state.events.used - SITE
+        column[:, BUILDERS:] = NOTHING  # Helpers do not build.
+        if (column >= 0).any():
+            self._work(state, column)
         if self.mode == OPEN:
             said = state.avatars.utterance[:, :BUILDERS] == self.utterances.index(FINISHED)
             complete |= said.any(1) & state["counts"]
@@ -259,10 +260,8 @@ a new one |
         state["closer"][:] = state["away"] - away
         state["away"][:] = away
 
-    def _work(self, state: WorldState, used: BoolArray) -> None:
-        """Lays blocks on the columns before those who use the site, and takes others off."""
-        column = np.full((state.num_worlds, state.num_avatars), NOTHING, np.int32)
-        column[:, :BUILDERS] = np.where(used, column_before(state)[:, :BUILDERS], NOTHING)
+    def _work(self, state: WorldState, column: IntArray) -> None:
+        """Lays blocks on the columns that are used, (worlds, avatars), or takes others off."""
         laid = np.full((*column.shape, 3), NOTHING, np.int32)
         taken = np.full_like(column, NOTHING)
         site = (state["grid"], state["block"], state["bears"])

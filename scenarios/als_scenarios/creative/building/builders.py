@@ -16,7 +16,7 @@ from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_USE
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import face
 from als_engine.system.compiling import inner, kernel
-from als_engine.world.arrays import NOTHING, BoolArray, IntArray
+from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
 from als_scenarios.creative.building.blocks import (
     BLOCKS,
@@ -45,6 +45,7 @@ ANY_COLOR: Final = 5
 """In a wish, a cell of whatever colour."""
 
 FINISHED: Final = "finished"
+_NEAR, _FACING = 0.45, 0.5
 _LIFT: Final = 0.3
 """How much further the expert walks for a piece that lies one level lower, metres."""
 
@@ -89,9 +90,20 @@ def drive(
     commands.hand[puts] = HAND_PUT_DOWN
     busy = picks | uses | puts
     navigator.walk(goals, commands, who & ~busy)
-    turns = who & working & ~busy & (length < 0.2)
-    if turns.any():
-        face(state, columns, commands, turns)
+    near = who & working & ~busy & (length < _NEAR)
+    if near.any():
+        _step_aside(state, near, commands, away[..., 0], columns)
+
+
+def _step_aside(
+    state: WorldState, who: BoolArray, commands: Commands, off: FloatArray, columns: FloatArray
+) -> None:
+    """Turns to the site, then goes sideways to the right column, `off` metres along x."""
+    left = face(state, columns, commands, who)
+    ready = who & (left < _FACING)
+    commands.turn[ready] = 0.0
+    side = -off * pmath.sin(state.avatars.heading)
+    commands.move[ready, 1] = np.clip(4.0 * side, -1.0, 1.0)[ready]
 
 
 def expert(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:

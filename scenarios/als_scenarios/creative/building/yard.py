@@ -49,6 +49,7 @@ _CUBE: Final = Box(_EDGE, _EDGE, _EDGE)
 _BEAM: Final = Box(_EDGE, _LENGTH, _EDGE)
 """Long across, so that it is carried before the chest."""
 
+_TILE: Final = Box(PITCH, PITCH, 0.01)
 _LAID_BEAM: Final = Box(_LENGTH, _EDGE, _EDGE)
 
 NAMES: Final = (
@@ -59,7 +60,7 @@ LAID_NAMES: Final = tuple(f"laid {name}" for name in NAMES)
 """A block that is laid is another prop: fixed, and not to be picked up."""
 
 SITE: Final = 2 * BLOCKS
-"""The index of the site's prop, after the blocks and the laid blocks."""
+"""The index of the first column's prop; those of the others follow."""
 
 _CUBE_SLOTS: Final = (
     *((x, -2.05) for x in (-2.4, -1.6, -0.8, 0.0, 0.8, 1.6, 2.4)),
@@ -69,7 +70,8 @@ _BEAM_SLOTS: Final = ((-2.8, 0.35), (2.8, 0.35))
 _JITTER: Final = 0.06
 _SPAWNS: Final = ((-0.5, -0.2), (0.5, -0.2), (-1.7, -0.1), (1.7, -0.1))
 _WALL_COLORS: Final = ((232, 226, 212), (214, 224, 230), (222, 230, 214), (236, 222, 214))
-_SHADES: Final = ((176, 160, 136), (196, 182, 160))
+_STAGE_COLOR: Final = (150, 132, 110)
+_TILE_COLORS: Final = ((236, 232, 222), (206, 200, 188))
 
 
 def column_x(column: ArrayLike) -> FloatArray:
@@ -116,10 +118,14 @@ def lay_out(
     """
     room = Room(WIDTH, DEPTH, HEIGHT, color=_WALL_COLORS[int(rng.integers(len(_WALL_COLORS)))])
     props = _blocks(rng, paint)
-    site = Box(COLUMNS * PITCH, PITCH, 0.01)
-    props["site"] = Prop(
-        site, (0.0, SITE_Y, STAGE_HEIGHT + 0.005), color="white", usable=True, solid=False
-    )
+    for column, x in enumerate(column_x(np.arange(COLUMNS)).tolist()):
+        props[f"column {column + 1}"] = Prop(
+            _TILE,
+            (x, SITE_Y, STAGE_HEIGHT + 0.005),
+            color=_TILE_COLORS[column % 2],
+            usable=True,
+            solid=False,
+        )
     screens = {}
     place, facing = room.on_wall("north", 0.0, z=2.2, out=0.02)
     if picture is not None:
@@ -142,10 +148,10 @@ def lay_out(
 
 
 def _stage() -> list[Prop]:
-    """The stage, and every other column's strip on it."""
+    """The stage on which the site lies."""
     y = DEPTH / 2 - _STAGE_DEPTH / 2
     stage = Box(COLUMNS * PITCH + 0.4, _STAGE_DEPTH, STAGE_HEIGHT)
-    return [Prop(stage, (0.0, y), color=_SHADES[0])]
+    return [Prop(stage, (0.0, y), color=_STAGE_COLOR)]
 
 
 def _blocks(rng: np.random.Generator, paint: NDArray[np.int8]) -> dict[str, Prop]:
@@ -185,17 +191,15 @@ def _spawns(rng: np.random.Generator, num_avatars: int) -> list[Spawn]:
 def column_before(state: WorldState) -> IntArray:
     """The column that each avatar would work at now, (worlds, avatars), or NOTHING.
 
-    It is the nearest one, if that is within a hand's reach, as if it were a prop of its own: less
-    than 0.9 m away and at most 70 degrees aside.
+    It is what a hand would use: the nearest one less than 0.9 m away and at most 70 degrees aside.
     """
-    x, y = state.avatars.position[..., 0], state.avatars.position[..., 1]
-    column = np.clip(np.floor(x / PITCH + COLUMNS / 2), 0, COLUMNS - 1)
-    dx, dy = column_x(column) - x, SITE_Y - y
-    gap = pmath.hypot(dx, dy) - state.bodies.radius - PITCH / 2
-    angle = pmath.atan2(dy, dx) - state.avatars.heading
+    x, y = state.avatars.position[..., 0, None], state.avatars.position[..., 1, None]
+    dx, dy = column_x(np.arange(COLUMNS)) - x, SITE_Y - y
+    gap = pmath.hypot(dx, dy + np.zeros_like(dx)) - state.bodies.radius[:, None] - PITCH / 2
+    angle = pmath.atan2(dy + np.zeros_like(dx), dx) - state.avatars.heading[..., None]
     angle = np.abs((angle + math.pi) % (2 * math.pi) - math.pi)
-    reached = (gap < REACH) & (angle <= REACH_ANGLE)
-    return np.where(reached, column, NOTHING).astype(np.int32)
+    gap = np.where((gap < REACH) & ((angle <= REACH_ANGLE) | (gap < 0)), gap, np.inf)
+    return np.where(np.isfinite(gap.min(-1)), gap.argmin(-1), NOTHING).astype(np.int32)
 
 
 def show_laid(state: WorldState, laid: NDArray[np.int32]) -> None:
