@@ -1,4 +1,4 @@
-"""`ALS/Build-v0`: one or two builders stack blocks to a plan, to a sentence, or to something new."""
+"""`ALS/Build-v0`: builders stack blocks to a plan, to a sentence, or to something new."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from als_scenarios.creative.building.guidance import BUILDERS, OPEN, PLAN, SENTE
 from als_scenarios.creative.building.novelty import ARCHIVED, TRAITS, describe, novelty, valid
 from als_scenarios.creative.building.sentences import FIELDS, constraints, met
 from als_scenarios.creative.building.site import SiteSensor
-from als_scenarios.creative.building.yard import SITE, show_laid, show_taken
+from als_scenarios.creative.building.yard import SITE, hand_over, put_laid, release
 
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands
@@ -71,11 +71,9 @@ class Build(Task):
 
     A yard with a low stage along its north wall. On the stage lies the site, 7 columns of 4 levels
     that are seen from the front. In the yard lie 8 cubes, of 0.35 m, and 2 beams, three times as
-    long, in red, blue, yellow and green. A builder picks a block up, carries it to the site and
-    uses the site (the action `use`): the block is laid on top of the column before the builder, of
-    a beam its middle. Who uses the site with an empty hand takes the top block of that column off
-    again. The column before a builder is the nearest one, less than 0.9 m away and at most 70
-    degrees aside.
+    long, in red, blue, yellow and green; nobody can push them about. A builder picks a block up,
+    carries it to the site and uses a column (the action `use`): the block is laid on top of it, a
+    beam with its middle. Who uses a column with an empty hand takes its top block off again.
 
     A block stays only where statics lets it: a beam needs a support under its middle or under both
     of its ends, and nothing stands on an end that hangs free. Otherwise the builder keeps it in
@@ -110,9 +108,9 @@ class Build(Task):
     ## Actions
 
     The engine's discrete, continuous or factored actions: `pick up` takes the nearest block within
-    0.9 m, `use` works at the site, `put down` lays a block on the floor. Avatars can say
-    "finished", "mine" and "wait"; only the first has an effect, and only in the mode `open`, said by
-    a builder of a structure that counts.
+    0.9 m, `use` uses the nearest column, `put down` lays a block on the floor. Avatars can say
+    "finished", "mine" and "wait"; only the first has an effect, and only in the mode `open` when a
+    builder says it of a structure that counts.
 
     ## Rewards
 
@@ -122,7 +120,7 @@ class Build(Task):
     | term | reward |
     | --- | --- |
     | `structure` | 10 times the change of the structure's score |
-    | `completion` | +5 when the episode ends because the structure is complete; in `open` only for \
+    | `completion` | +5 when the structure is complete, which ends the episode; in `open` only for \
 a new one |
     | `guidance` | 0.1 for each metre that a builder comes closer to its next deed |
     | `time` | -0.005 a step |
@@ -235,6 +233,7 @@ a new one |
         """Measures the empty site, and lets people look around."""
         if self._navigator is None or self._navigator.state is not state:
             self._navigator = Navigator(state)
+        release(state, worlds)
         self._navigator.refresh(worlds)
         self._measure(state, worlds)
         away = guidance.distances(state, self.mode, np.zeros(state.num_worlds, np.bool_))
@@ -255,6 +254,7 @@ a new one |
             complete[:] = state["score"] == 1.0
             state["bonus"][:] = complete
         state["progress"][:] = state["score"] - before
+        self._look_around(state)
         over = complete | (state.step >= state.max_episode_steps)
         away = guidance.distances(state, self.mode, over)
         state["closer"][:] = state["away"] - away
@@ -266,11 +266,17 @@ a new one |
         taken = np.full_like(column, NOTHING)
         site = (state["grid"], state["block"], state["bears"])
         work(column, state.avatars.held, state["paint"], site, laid, taken)
-        show_laid(state, laid)
-        show_taken(state, taken)
+        put_laid(state, laid)
+        hand_over(state, taken)
         changed = ((laid[..., 0] >= 0) | (taken >= 0)).any(1)
         if changed.any():
             self._measure(state, np.flatnonzero(changed))
+
+    def _look_around(self, state: WorldState) -> None:
+        """Lets the navigator see which blocks were picked up, put down, laid or taken off."""
+        stirred = state.moved[:, :BLOCKS].any(1)
+        if stirred.any() and self._navigator is not None:
+            self._navigator.refresh(stirred)
 
     def _measure(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
         """Finds out how well the structures of some worlds do."""

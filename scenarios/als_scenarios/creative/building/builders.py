@@ -89,7 +89,10 @@ def drive(
     commands.hand[picks], commands.hand[uses] = HAND_PICK_UP, HAND_USE
     commands.hand[puts] = HAND_PUT_DOWN
     busy = picks | uses | puts
-    navigator.walk(goals, commands, who & ~busy)
+    ways = navigator.walk(goals, commands, who & ~busy)
+    looks = who & fetch & ~busy & (ways == 0.0).all(-1)
+    if looks.any():
+        face(state, goals, commands, looks)
     near = who & working & ~busy & (length < _NEAR)
     if near.any():
         _step_aside(state, near, commands, away[..., 0], columns)
@@ -181,7 +184,7 @@ def _seen(state: WorldState) -> tuple[Any, ...]:
     avatars, props = state.avatars, state.props
     return (
         (avatars.position, avatars.held),
-        (props.position, props.present, props.holder, state["paint"]),
+        (props.position, props.portable, props.holder, state["paint"]),
         (state["grid"], state["block"], state["bears"]),
     )
 
@@ -203,7 +206,7 @@ def _to_column(x, here):  # type: ignore[no-untyped-def]
 def _share(who, people, blocks, site, pieces, jobs):  # type: ignore[no-untyped-def]
     """Shares the pieces of the answer among the builders of each world."""
     position, held = people
-    places, present, holder, paint = blocks
+    places, portable, holder, paint = blocks
     site = Site(*site)
     job, target, complete = jobs
     goal = np.empty((COLUMNS, LEVELS), np.int8)
@@ -218,7 +221,7 @@ def _share(who, people, blocks, site, pieces, jobs):  # type: ignore[no-untyped-
         wrong = _wrong_column(grid, site.block[w], goal)
         complete[w] = wrong < 0 and not open_piece.any()
         for i in range(BLOCKS):
-            free[i] = present[w, i] and holder[w, i] < 0
+            free[i] = portable[w, i] and holder[w, i] < 0
         for a in range(who.shape[1]):
             if who[w, a] and held[w, a] >= 0:
                 here, number = position[w, a], held[w, a]
@@ -324,7 +327,7 @@ def _fetch(here, places, paint, pieces, open_piece, free, soon):  # type: ignore
 def _choose(who, strict, people, blocks, site, wish, jobs):  # type: ignore[no-untyped-def]
     """Gives builders the jobs of a simple rule; `strict` ones mind the colours."""
     position, held = people
-    places, present, holder, paint = blocks
+    places, portable, holder, paint = blocks
     site = Site(*site)
     job, target, complete = jobs
     needed, taken = np.empty(ANY_COLOR + 1, np.bool_), np.empty(BLOCKS, np.bool_)
@@ -349,7 +352,7 @@ def _choose(who, strict, people, blocks, site, wish, jobs):  # type: ignore[no-u
                 continue
             best, least = NOTHING, math.inf
             for i in range(BLOCKS):
-                lies = present[w, i] and holder[w, i] < 0 and not taken[i]
+                lies = portable[w, i] and holder[w, i] < 0 and not taken[i]
                 if lies and (needed[ANY_COLOR] or needed[paint[w, i]]):
                     away = _away(places[w, i], here)
                     if away < least:

@@ -15,7 +15,7 @@ from als_engine.navigation import face
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
 from als_scenarios.creative.building.blocks import BLOCKS
-from als_scenarios.creative.building.yard import SITE_Y
+from als_scenarios.creative.building.yard import SITE_Y, lying
 
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands
@@ -50,12 +50,6 @@ def at_hand(state: WorldState) -> IntArray:
     gap = np.where(within & lying(state)[:, None], gap, np.inf)
     nearest = gap.argmin(-1)
     return np.where(np.isfinite(gap.min(-1)), nearest, NOTHING).astype(np.int32)
-
-
-def lying(state: WorldState) -> BoolArray:
-    """Which blocks lie about, (worlds, 10): neither laid nor in a hand."""
-    props = state.props
-    return np.asarray(props.present[:, :BLOCKS] & (props.holder[:, :BLOCKS] == NOTHING))
 
 
 def _errand(state: WorldState) -> IntArray:

@@ -39,7 +39,7 @@ _OTHER_COLOR: Final = FIELDS - 1
 def rows(state: WorldState) -> tuple[NDArray[Any], ...]:
     """The arrays that are read here: avatars, blocks, site, plan and sentence."""
     return (
-        state.avatars.position, state.avatars.held, state.props.position, state.props.present,
+        state.avatars.position, state.avatars.held, state.props.position, state.props.portable,
         state.props.holder, state["paint"], state["grid"], state["block"], state["plan"],
         state["sentence"],
     )  # fmt: skip
@@ -63,7 +63,7 @@ def distances(state: WorldState, mode: int, done: NDArray[np.bool_]) -> FloatArr
 
 @kernel
 def _distances(mode, done, rows, out):  # type: ignore[no-untyped-def]
-    position, held, places, present, holder, paint, grid, block, plan, sentence = rows
+    position, held, places, portable, holder, paint, grid, block, plan, sentence = rows
     wanted, here = np.empty(NUM_COLORS + 1, np.bool_), np.empty(COLUMNS, np.int64)
     for w in range(out.shape[0]):
         if done[w]:
@@ -80,7 +80,7 @@ def _distances(mode, done, rows, out):  # type: ignore[no-untyped-def]
                 continue
             nearest = _NONE_LEFT
             for i in range(BLOCKS):
-                if present[w, i] and holder[w, i] < 0 and wanted[paint[w, i]]:
+                if portable[w, i] and holder[w, i] < 0 and wanted[paint[w, i]]:
                     away = pmath.hypot(places[w, i, 0] - x, places[w, i, 1] - y)
                     nearest = min(nearest, away)
             out[w, a] = nearest + PICK_UP

@@ -71,20 +71,20 @@ class SiteSensor(Sensor):
 one-hot red, blue, yellow, green | 0, 1 |
     | 112 to 223 | the plan, likewise; 0 in the modes `sentence` and `open` | 0, 1 |
     | 224 to 245 | the sentence, 0 in the other modes: kind (tower, arch, wall, staircase) and \
-colour of the first thing, its height over 4, the relation (taller, lower, left, right, on top), kind \
-and colour of the second thing | 0 to 1 |
+colour of the first thing, its height over 4, the relation (taller, lower, left, right, on top), \
+kind and colour of the second thing | 0 to 1 |
     | 246 to 294 | the mode `open`, 0 in the others: the descriptors of the six structures on the \
 wall, then that of this one | 0 to 1 |
-    | 295, 296 | how well the structure does: intersection over union, the share of constraints met, \
-or novelty; how much of the time is left | 0 to 1 |
+    | 295, 296 | how well the structure does (intersection over union, the share of constraints \
+met, or novelty); the share of the time that is left | 0 to 1 |
     | 297 to 301 | the block in hand: its colour one-hot, 1 for a beam | 0, 1 |
-    | 302 to 310 | the column before the builder, one-hot; 1 where using it would lay the block in \
-hand; 1 where using it would take a block off | 0, 1 |
+    | 302 to 310 | the column that `use` would use, one-hot; 1 where that would lay the block in \
+hand; 1 where that would take a block off | 0, 1 |
     | 311 to 314 | the middle of the site: ahead and to the left, over 6 m; cosine and sine of its \
 direction from where the builder faces | ±1 |
-    | 315 to 338 | for cubes, then beams, of each colour: 1 if one lies about, and where the nearest \
-is, ahead and to the left, over 6 m | ±1 |
-    | 339, 340 | 1 for a builder; 0 for a helper, who cannot use the site; 1 in reach of a block | \
+    | 315 to 338 | for cubes, then beams, of each colour: 1 if one lies about, and where the \
+nearest is, ahead and to the left, over 6 m | ±1 |
+    | 339, 340 | 1 for a builder, 0 for a helper, who cannot use the site; 1 in reach of a block | \
 0, 1 |
     """
 
@@ -110,7 +110,7 @@ is, ahead and to the left, over 6 m | ±1 |
         _fill_at_hand(
             column_before(state), (state["grid"], state["block"], state["bears"]),
             (avatars.position, avatars.heading, avatars.held, state.bodies.radius),
-            (props.position, props.present, props.holder, state["paint"]), site,
+            (props.position, props.portable, props.holder, state["paint"]), site,
         )  # fmt: skip
 
 
@@ -167,7 +167,7 @@ def _fill_at_hand(column, site, avatars, blocks, out):  # type: ignore[no-untype
     """Fills what differs from one builder to the next."""
     site = Site(*site)
     position, heading, held, radius = avatars
-    places, present, holder, paint = blocks
+    places, portable, holder, paint = blocks
     nearest = np.empty((2, NUM_COLORS))
     for w in range(out.shape[0]):
         for a in range(out.shape[1]):
@@ -192,7 +192,7 @@ def _fill_at_hand(column, site, avatars, blocks, out):  # type: ignore[no-untype
             row[ROLE_AT] = a < BUILDERS
             nearest[:] = 1e9
             for i in range(BLOCKS):
-                if not present[w, i] or holder[w, i] >= 0:
+                if not portable[w, i] or holder[w, i] >= 0:
                     continue
                 dx, dy = places[w, i, 0] - x, places[w, i, 1] - y
                 away = pmath.hypot(dx, dy)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from als_engine.bodies.interaction import REACH, REACH_ANGLE
 from als_engine.geometry import portable_math as pmath
-from als_engine.world.arrays import NOTHING, FloatArray, IntArray
+from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.layout import Box, Layout, Prop, Sign, Spawn
 from als_engine.world.room import Room
 from als_engine.world.screens import Screen
@@ -26,7 +26,6 @@ from als_scenarios.creative.building.blocks import (
     COLORS,
     COLUMNS,
     CUBES,
-    LEVELS,
     NUM_COLORS,
     SPAN,
     Piece,
@@ -43,23 +42,20 @@ STAND_Y: Final = 0.9
 
 _EDGE: Final = PITCH - 0.015
 _LENGTH: Final = SPAN * PITCH - 0.015
-_CUBE_MASS, _BEAM_MASS = 2.0, 5.0
 _STAGE_DEPTH: Final = 1.0
 _CUBE: Final = Box(_EDGE, _EDGE, _EDGE)
 _BEAM: Final = Box(_EDGE, _LENGTH, _EDGE)
 """Long across, so that it is carried before the chest."""
 
-_TILE: Final = Box(PITCH, PITCH, 0.01)
-_LAID_BEAM: Final = Box(_LENGTH, _EDGE, _EDGE)
+_ACROSS: Final = math.pi / 2
+"""The heading of a beam that is laid."""
 
+_TILE: Final = Box(PITCH, PITCH, 0.01)
 NAMES: Final = (
     *(f"cube {n}" for n in range(1, CUBES + 1)),
     *(f"beam {n}" for n in range(1, BEAMS + 1)),
 )
-LAID_NAMES: Final = tuple(f"laid {name}" for name in NAMES)
-"""A block that is laid is another prop: fixed, and not to be picked up."""
-
-SITE: Final = 2 * BLOCKS
+SITE: Final = BLOCKS
 """The index of the first column's prop; those of the others follow."""
 
 _CUBE_SLOTS: Final = (
@@ -155,7 +151,11 @@ def _stage() -> list[Prop]:
 
 
 def _blocks(rng: np.random.Generator, paint: NDArray[np.int8]) -> dict[str, Prop]:
-    """The loose blocks at their slots, and the laid ones, which come later."""
+    """The blocks at their slots.
+
+    They are fixed, so that nobody pushes them about and the physics has nothing to do for them; who
+    may pick one up is `release`'s affair.
+    """
     slots = rng.permutation(len(_CUBE_SLOTS))[:CUBES].tolist()
     places = [_CUBE_SLOTS[slot] for slot in slots] + [
         _BEAM_SLOTS[i] for i in rng.permutation(BEAMS)
@@ -168,13 +168,8 @@ def _blocks(rng: np.random.Generator, paint: NDArray[np.int8]) -> dict[str, Prop
             _BEAM if beam else _CUBE,
             (x + (0.0 if beam else dx), y + dy),
             0.0 if beam else 4.0 * turn,
-            mass=_BEAM_MASS if beam else _CUBE_MASS,
             color=COLORS[color - 1],
-            portable=True,
         )
-    for name, color in zip(LAID_NAMES, paint, strict=True):
-        shape = _LAID_BEAM if name.startswith("laid beam") else _CUBE
-        props[name] = Prop(shape, (0.0, SITE_Y), color=COLORS[color - 1], present=False)
     return props
 
 
@@ -202,25 +197,31 @@ def column_before(state: WorldState) -> IntArray:
     return np.where(np.isfinite(gap.min(-1)), gap.argmin(-1), NOTHING).astype(np.int32)
 
 
-def show_laid(state: WorldState, laid: NDArray[np.int32]) -> None:
-    """Puts blocks that were laid in this step, (worlds, avatars, 3), where they now are."""
+def release(state: WorldState, worlds: NDArray[np.intp]) -> None:
+    """Lets hands pick up all blocks of some worlds."""
+    state.props.portable[worlds, :BLOCKS] = True
+
+
+def lying(state: WorldState) -> BoolArray:
+    """Which blocks lie about, (worlds, 10): neither laid nor in a hand."""
+    props = state.props
+    return np.asarray(props.portable[:, :BLOCKS] & (props.holder[:, :BLOCKS] == NOTHING))
+
+
+def put_laid(state: WorldState, laid: IntArray) -> None:
+    """Moves blocks that were laid in this step, (worlds, avatars, 3), to their cells."""
     for block in np.unique(laid[..., 0][laid[..., 0] >= 0]).tolist():
         world, avatar = np.nonzero(laid[..., 0] == block)
         place = cell_place(laid[world, avatar, 1], laid[world, avatar, 2])
-        state.show(NAMES[block], world, False)
-        state.move(LAID_NAMES[block], world, place)
-        state.show(LAID_NAMES[block], world)
+        state.move(NAMES[block], world, place, _ACROSS if block >= CUBES else 0.0)
+        state.props.portable[world, block] = False
 
 
-def show_taken(state: WorldState, taken: NDArray[np.int32]) -> None:
+def hand_over(state: WorldState, taken: IntArray) -> None:
     """Puts blocks that were taken off in this step, (worlds, avatars), into the hands."""
-    for block in np.unique(taken[taken >= 0]).tolist():
-        world, avatar = np.nonzero(taken == block)
-        place = state.position(LAID_NAMES[block])[world]
-        state.show(LAID_NAMES[block], world, False)
-        state.move(NAMES[block], world, place)
-        state.show(NAMES[block], world)
-        state.props.holder[world, block] = avatar
-        state.avatars.held[world, avatar] = block
-
-
+    world, avatar = np.nonzero(taken >= 0)
+    block = taken[world, avatar]
+    state.props.portable[world, block] = True
+    state.props.holder[world, block] = avatar
+    state.avatars.held[world, avatar] = block
+    state.moved[world, block] = True
