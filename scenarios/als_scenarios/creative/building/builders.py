@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from als_engine.bodies.avatar import HAND_PICK_UP, HAND_PUT_DOWN, HAND_USE
 from als_engine.geometry import portable_math as pmath
-from als_engine.navigation import face
+from als_engine.navigation import face, steer
 from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
@@ -49,7 +49,7 @@ _NEAR, _FACING = 0.45, 0.5
 _LIFT: Final = 0.3
 """How much further the expert walks for a piece that lies one level lower, metres."""
 
-_WAITING: Final = np.array([(-1.5, -0.3), (1.5, -0.3), (-2.2, -0.2), (2.2, -0.2)])
+_WAITING: Final = np.array([(-1.95, 1.9), (1.95, 1.9), (-1.95, 1.2), (1.95, 1.2)])
 _DROPS: Final = np.array([(-2.0, 0.2), (2.0, 0.2), (-2.2, 0.0), (2.2, 0.0)])
 
 
@@ -90,9 +90,10 @@ def drive(
     commands.hand[puts] = HAND_PUT_DOWN
     busy = picks | uses | puts
     ways = navigator.walk(goals, commands, who & ~busy)
-    looks = who & fetch & ~busy & (ways == 0.0).all(-1)
-    if looks.any():
-        face(state, goals, commands, looks)
+    close = who & fetch & ~busy & (ways == 0.0).all(-1)
+    if close.any():  # As near as the map allows, but another block is nearer: up to it.
+        straight = away / np.maximum(length, 1e-9)[..., None]
+        steer(state, straight, commands, close, 1.0, 0.2)
     near = who & working & ~busy & (length < _NEAR)
     if near.any():
         _step_aside(state, near, commands, away[..., 0], columns)
@@ -120,7 +121,8 @@ def expert(state: WorldState, who: BoolArray, commands: Commands, navigator: Nav
     complete = np.zeros(state.num_worlds, np.bool_)
     builds = who.copy()
     builds[:, BUILDERS:] = False
-    _share(builds, *_seen(state), state["pieces"], (job, target, complete))
+    people, blocks, site = _seen(state)
+    _share(builds, people, blocks, site, state["pieces"], (job, target, complete))
     if who[:, BUILDERS:].any():
         fetches(state, who & ~builds, commands, navigator)
     _finish(state, builds, commands, complete)
@@ -149,7 +151,8 @@ def _simply(
     complete = np.zeros(state.num_worlds, np.bool_)
     builds = who.copy()
     builds[:, BUILDERS:] = False
-    _choose(builds, strict, *_seen(state), wishes(state), (job, target, complete))
+    people, blocks, site = _seen(state)
+    _choose(builds, strict, people, blocks, site, wishes(state), (job, target, complete))
     _finish(state, builds, commands, complete)
     drive(state, builds, commands, navigator, job, target)
 

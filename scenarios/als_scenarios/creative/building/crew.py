@@ -14,7 +14,7 @@ from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import face
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
-from als_scenarios.creative.building.blocks import BLOCKS
+from als_scenarios.creative.building.blocks import BLOCKS, CUBES
 from als_scenarios.creative.building.yard import SITE_Y, lying
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ Act: TypeAlias = "Callable[[WorldState, BoolArray, Commands, Navigator], None]"
 
 LEG_STEPS: Final = 60
 _PACE: Final = 0.6
-_NEAR_Y, _FAR_Y = -0.6, -0.4
+_NEAR_Y, _FAR_Y, _CLEAR = -0.6, -0.4, 0.7
 """Blocks south of the first are fetched, blocks north of the second are tidied away."""
 
-_DROPS: Final = np.array([(-1.9, 0.35), (1.9, 0.35), (-1.6, -0.1), (1.6, -0.1)])
+_DROPS: Final = np.array([(-0.9, -0.4), (0.9, -0.4), (-1.9, 0.3), (1.9, 0.3)])
 _SHELVES: Final = np.array([(-2.0, -1.7), (-0.4, -1.7), (0.4, -1.7), (2.0, -1.7)])
-_SEATS: Final = np.array([(-2.6, 1.3), (2.6, 1.3), (-2.7, -0.3), (2.7, -0.3)])
+_SEATS: Final = np.array([(-2.8, 1.9), (2.8, 1.9), (-2.6, 1.3), (2.6, 1.3)])
 _ROUND: Final = np.array(
     [(-2.2, -0.5), (-0.9, -1.5), (0.3, -0.4), (1.6, -1.5), (2.2, 0.0), (0.0, -0.1), (-1.8, 0.2)]
 )
@@ -65,10 +65,10 @@ def _carry(
     wanted: BoolArray,
     drops: FloatArray,
 ) -> None:
-    """Carries wanted blocks, (worlds, 10), to places, (worlds, avatars, 2); else stands by."""
+    """Carries wanted blocks, (worlds, avatars, 10), to places, (worlds, avatars, 2)."""
     full = state.avatars.held != NOTHING
     away = state.props.position[:, None, :BLOCKS, :2] - state.avatars.position[:, :, None, :2]
-    length = np.where(wanted[:, None], pmath.hypot(away[..., 0], away[..., 1]), np.inf)
+    length = np.where(wanted, pmath.hypot(away[..., 0], away[..., 1]), np.inf)
     nearest = length.argmin(-1)
     some = np.isfinite(length.min(-1))
     blocks = np.take_along_axis(state.props.position[:, :BLOCKS, :2], nearest[..., None], axis=1)
@@ -83,16 +83,21 @@ def _carry(
 
 
 def fetches(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:
-    """A helper who brings blocks that lie far from the site nearer to it."""
-    far = lying(state) & (state.props.position[:, :BLOCKS, 1] < _NEAR_Y)
-    _carry(state, who, commands, navigator, far, _DROPS[state["errand"] % len(_DROPS)])
+    """A helper who brings far blocks nearer to the site, one after the other has been used."""
+    drops = np.broadcast_to(_DROPS[np.arange(state.num_avatars)], (*who.shape, 2))
+    blocks, here = state.props.position[:, None, :BLOCKS, :2], lying(state)
+    away = blocks - drops[:, :, None]
+    taken = (here[:, None] & (pmath.hypot(away[..., 0], away[..., 1]) < _CLEAR)).any(-1)
+    far = here & (state.props.position[:, :BLOCKS, 1] < _NEAR_Y)
+    _carry(state, who, commands, navigator, far[:, None] & ~taken[..., None], drops)
 
 
 def tidies(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:
     """A helper who takes cubes that lie about near the site back to the south wall."""
     near = lying(state) & (state.props.position[:, :BLOCKS, 1] > _FAR_Y)
-    near[:, -2:] = False  # Beams have their places beside the site.
-    _carry(state, who, commands, navigator, near, _SHELVES[state["errand"] % len(_SHELVES)])
+    near[:, CUBES:] = False  # Beams have their places beside the site.
+    shelves = _SHELVES[state["errand"] % len(_SHELVES)]
+    _carry(state, who, commands, navigator, np.repeat(near[:, None], who.shape[1], 1), shelves)
 
 
 def watches(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:

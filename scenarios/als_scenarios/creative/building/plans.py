@@ -141,7 +141,7 @@ def planned_in(shape: str, main: int, accent: int) -> Split:
 @cache
 def every_plan() -> tuple[Plan, ...]:
     """The plans of all splits, by their numbers."""
-    found = []
+    found: list[Plan] = []
     for shape, sizes in SHAPES.items():
         for main, accent in product(range(NUM_COLORS), repeat=2):
             if main != accent:
