@@ -18,5 +18,15 @@ def als_scenarios() -> list[ScenarioSpec]:
             num_avatars=2,
             min_avatars=2,
             max_avatars=4,
-        )
+        ),
+        ScenarioSpec(
+            id="ALS/Meeting-v0",
+            task="als_scenarios.office.meeting.meeting:Meeting",
+            family="office",
+            summary="A note-taker among speakers who interrupt: understand, ask back, write it.",
+            max_episode_steps=600,
+            num_avatars=5,
+            min_avatars=4,
+            max_avatars=7,
+        ),
     ]
