@@ -35,6 +35,8 @@ _DARK: Final = (62, 66, 74)
 _FRAME: Final = (92, 96, 104)
 _WINDOW: Final = (168, 206, 228)
 _BOARD = (1.42, 0.8)
+_LAPTOP: Final = Box(0.44, 0.3, 0.04)
+_LEG: Final = Box(0.5, 0.5, 0.98)
 _BOARD_Z: Final = 1.55
 _BOARDS_X: Final = (-2.32, -0.88, 0.88, 2.32)
 _BANDS: Final = (
@@ -69,14 +71,14 @@ class Boardroom:
     """
 
     def __init__(self, rng: np.random.Generator) -> None:
-        """Builds the walls, the door, the window, a sideboard, and frames for the boards."""
+        """Builds the walls, the leg of the table, and what hangs and stands at the walls."""
         self._rng = rng
         self._color = _WALLS[int(rng.integers(len(_WALLS)))]
         self._rug = _RUGS[int(rng.integers(len(_RUGS)))]
         self._side = 1.0 if rng.random() < 0.5 else -1.0
         self._room = room = Room(WIDTH, DEPTH, HEIGHT, color=self._color)
         room.occupy(MIDDLE, TABLE)
-        self.furniture = [*room.walls(), *self._fittings(), *self._on_table()]
+        self.furniture = [*room.walls(), *self._fittings()]
 
     def _fittings(self) -> list[Prop]:
         side, east = self._side, WIDTH / 2
@@ -89,40 +91,29 @@ class Boardroom:
             for x0 in (-1.6, 1.6)
         ]  # fmt: skip
         return [
+            Prop(_LEG, MIDDLE, color=_DARK),
             counter,
-            Prop(Box(0.3, 0.34, 0.36), (x, y + 0.45, 1.03), color="red"),
-            Prop(Box(0.12, 0.12, 0.12), (x, y + 0.05, 0.91), color="white"),
-            Prop(Box(0.12, 0.12, 0.12), (x, y - 0.15, 0.91), color="white"),
+            Prop(Box(0.4, 0.42, 0.4), (x, y + 0.4, 1.05), color="red"),
             Prop(Box(0.03, 1.0, 2.0), (-side * (east - 0.015), -1.7), color="brown"),
             Prop(Box(0.06, 0.06, 0.12), (-side * (east - 0.04), -1.32, 1.0), color=_STEEL),
             Prop(Box(0.03, 1.8, 1.0), (side * (east - 0.015), 0.7, 1.5), color=_WINDOW),
             *frames,
         ]
 
-    def _on_table(self) -> list[Prop]:
-        """Two laptops, papers and cups: what shows that people work here."""
-        x, y = MIDDLE
-        turn = float(self._rng.uniform(0.0, 2 * math.pi))
-        things = []
-        for i, (size, away, color) in enumerate((
-            (Box(0.34, 0.24, 0.02), 0.5, _STEEL), (Box(0.22, 0.3, 0.01), 0.7, "white"),
-            (Box(0.08, 0.08, 0.1), 0.55, "red"), (Box(0.34, 0.24, 0.02), 0.5, _STEEL),
-            (Box(0.22, 0.3, 0.01), 0.6, "white"), (Box(0.08, 0.08, 0.1), 0.55, "yellow"),
-        )):  # fmt: skip
-            angle = turn + 2 * math.pi * i / PLACES
-            cos, sin = float(pmath.cos(angle)), float(pmath.sin(angle))
-            spot = (x + away * cos, y + away * sin, 1.04 + size.half[2])
-            things.append(Prop(size, spot, angle, color=color))
-        return things
-
     def props(self) -> dict[str, Prop]:
-        """The table, the rug under it, and two plants in the corners."""
+        """The table with two laptops, the rug under it, and two plants in the corners."""
         x = self._side * (WIDTH / 2 - 0.45)
         plants = ((-x, DEPTH / 2 - 0.45), (x, DEPTH / 2 - 0.45))
+        turn = float(self._rng.uniform(0.0, math.pi))
+        x, y = 0.5 * float(pmath.cos(turn)), 0.5 * float(pmath.sin(turn))
+        laptops = ((MIDDLE[0] + x, MIDDLE[1] + y), (MIDDLE[0] - x, MIDDLE[1] - y))
         return {
             "table": Prop(Cylinder(TABLE, 0.06), (*MIDDLE, 1.01), color=_WOOD),
-            "table leg": Prop(Cylinder(0.3, 0.98), MIDDLE, color=_DARK),
             "rug": Prop(Cylinder(2.3, 0.01), MIDDLE, color=self._rug, solid=False),
+            **{
+                f"laptop {i + 1}": Prop(_LAPTOP, (*spot, 1.06), turn + math.pi / 2, color=_DARK)
+                for i, spot in enumerate(laptops)
+            },
             **{
                 f"plant {i + 1}": self._room.add(Prop(Cylinder(0.22, 1.2), spot, color="green"))
                 for i, spot in enumerate(plants)

@@ -235,10 +235,10 @@ listening |
         room = Boardroom(rng)
         props, seats = room.props(), room.seats(self._speakers)
         spawns = room.spawns(seats)
-        tasks = [f"{name} {topic.tasks[k]}" for name, k in zip(LETTERS, script.agenda, strict=True)]
+        tasks = [topic.tasks[k] for k in script.agenda]
         texts = {
-            "agenda 1": "\n".join([topic.name, *tasks[: ITEMS // 2]]),
-            "agenda 2": "\n".join(["", *tasks[ITEMS // 2 :]]),
+            "agenda 1": minutes.listed(topic.name, tasks, 0),
+            "agenda 2": minutes.listed(topic.name, tasks, 1),
             "minutes 1": minutes.board(empty, 0),
             "minutes 2": minutes.board(empty, 1),
         }

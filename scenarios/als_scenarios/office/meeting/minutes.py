@@ -8,11 +8,13 @@ what was written.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from als_engine.world.arrays import NOTHING, FloatArray, IntArray
+from als_engine.world.layout import SIGN_COLUMNS
 from als_scenarios.office.meeting.words import DAYS, ITEMS, LETTERS, NAMES
 
 PARTLY: Final = 0.5
@@ -49,9 +51,21 @@ def marked(lines: IntArray, truth: IntArray) -> Marks:
 
 def board(lines: IntArray, half: int) -> str:
     """The text of one of the two boards for one world's minutes, (6, 2)."""
-    rows = ["MINUTES" if half == 0 else ""]
-    for item in range(half * PER_BOARD, (half + 1) * PER_BOARD):
-        owner, date = lines[item].tolist()
-        line = f"{NAMES[owner]} {DAYS[date]}" if owner != NOTHING else "-"
-        rows.append(f"{LETTERS[item]} {line}")
-    return "\n".join(rows)
+    filled = [
+        f"{NAMES[owner]} {DAYS[date]}" if owner != NOTHING else "-"
+        for owner, date in lines.tolist()
+    ]
+    return listed("MINUTES", filled, half)
+
+
+def listed(heading: str, texts: Sequence[str], half: int) -> str:
+    """The text of one of two boards: half of the items, each with its letter, one below the other.
+
+    Args:
+        heading: of the left board.
+        texts: one for each item, at most 14 characters.
+        half: 0 for the left board, 1 for the right one.
+    """
+    rows = [f"{letter} {text}" for letter, text in zip(LETTERS, texts, strict=True)]
+    rows = rows[half * PER_BOARD : (half + 1) * PER_BOARD]
+    return "\n".join(row.ljust(SIGN_COLUMNS) for row in (heading * (half == 0), *rows))

@@ -5,9 +5,9 @@ items in multi-party meetings: annotation and initial experiments" (MLMI 2006,
 https://doi.org/10.1007/11965152_18): a task is described, an owner and a timeframe are named, and
 somebody agrees. Heldner and Edlund (2010), "Pauses, gaps and overlaps in conversations", Journal
 of Phonetics 38(4), https://doi.org/10.1016/j.wocn.2010.08.002, count about 40 % overlaps where
-speakers change; where there is a gap, 0.2 s are most common, as Levinson and Torreira (2015) sum up,
-"Timing in turn-taking and its implications for processing models of language", Frontiers in
-Psychology 6:731, https://doi.org/10.3389/fpsyg.2015.00731. Times are steps of 1/15 s.
+speakers change; where there is a gap, 0.2 s are most common (Levinson and Torreira 2015, "Timing in
+turn-taking and its implications for processing models of language", Frontiers in Psychology 6:731,
+https://doi.org/10.3389/fpsyg.2015.00731). Times are steps of 1/15 s.
 """
 
 from __future__ import annotations

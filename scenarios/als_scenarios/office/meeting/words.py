@@ -145,9 +145,7 @@ FORMS: Final = tuple(
 """All phrasings; an act's number among them is what a level remembers."""
 
 FITTING: Final[Mapping[tuple[int, Split], tuple[int, ...]]] = {
-    (act, split): tuple(
-        i for i, form in enumerate(FORMS) if (form.act, form.split) == (act, split)
-    )
+    (act, split): tuple(i for i, form in enumerate(FORMS) if (form.act, form.split) == (act, split))
     for act in range(NEW_DATE + 1)
     for split in LEVELS
 }
