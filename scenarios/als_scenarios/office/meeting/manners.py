@@ -80,7 +80,7 @@ def _stand(
 
 def _speaks(state: WorldState) -> BoolArray:
     """Who speaks now, (worlds, avatars); never the note-taker."""
-    speaks = np.zeros((state.num_worlds, state.num_avatars), np.bool_)
+    speaks: BoolArray = np.zeros((state.num_worlds, state.num_avatars), np.bool_)
     speaks[:, 1:] = state["saying"] != NOTHING
     return speaks
 
@@ -89,10 +89,11 @@ def _whoever_speaks(state: WorldState) -> FloatArray:
     """Where everybody looks, (worlds, avatars, 2): who speaks to the table, the others to them."""
     speaks = _speaks(state)
     first = state.avatars.position[np.arange(state.num_worlds), speaks.argmax(1), :2]
-    there = np.where(speaks.any(1)[:, None], first, _TABLE)
+    there = np.where(speaks.any(1, keepdims=True), first, _TABLE)
     return np.where(speaks[..., None], _TABLE, there[:, None])
 
 
 def _outwards(seat: FloatArray) -> FloatArray:
     away = seat - _TABLE
-    return away / np.maximum(pmath.hypot(away[..., 0], away[..., 1]), 1e-6)[..., None]
+    length = np.maximum(pmath.hypot(away[..., 0], away[..., 1]), 1e-6)[..., None]
+    return np.asarray(away / length)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from als_engine.task import LEVELS, Split
+from als_engine.task import Split
 
 NAMES: Final = ("Ana", "Ben", "Cho", "Dee", "Eli", "Fay")
 """The speakers, in the order of their numbers; the first three are in every meeting."""
@@ -136,9 +136,15 @@ _TEST: Final[Mapping[int, tuple[str, ...]]] = {
     CHAT: ("What a lovely day.",),
 }
 
+_HEARD_IN: Final[Mapping[Split, Mapping[int, tuple[str, ...]]]] = {
+    "train": _TRAIN,
+    "validation": _VALIDATION,
+    "test": _TEST,
+}
+
 FORMS: Final = tuple(
     Form(act, split, text)
-    for split, forms in zip(LEVELS, (_TRAIN, _VALIDATION, _TEST), strict=True)
+    for split, forms in _HEARD_IN.items()
     for act, texts in forms.items()
     for text in texts
 )
@@ -147,7 +153,7 @@ FORMS: Final = tuple(
 FITTING: Final[Mapping[tuple[int, Split], tuple[int, ...]]] = {
     (act, split): tuple(i for i, form in enumerate(FORMS) if (form.act, form.split) == (act, split))
     for act in range(NEW_DATE + 1)
-    for split in LEVELS
+    for split in _HEARD_IN
 }
 """The phrasings of an act in a split, by their numbers."""
 
