@@ -131,7 +131,7 @@ listening |
     A line is correct if it is about an action item and its owner and date are right, and counts
     half if one of the two is: recall is over all action items, precision over all lines, F1 their
     harmonic mean (Chinchor and Sundheim 1993). Nothing before the end depends on what will be
-    agreed upon. The expert's return is about 9, that of random actions about -0.5.
+    agreed upon. The expert's return is about 10, that of random actions about 0.
 
     ## Episode end
 

@@ -82,21 +82,21 @@ def test_what_follows_is_what_follows_act_by_act(acts: list[tuple[int, int, int,
     assert found.tolist() == [list(expected.get(item, (-1, -1, -1))) for item in range(ITEMS)]
 
 
-def test_an_item_is_agreed_upon_only_if_the_last_word_about_it_was_an_agreement():
+def test_an_item_is_agreed_upon_only_if_the_last_word_about_it_was_an_agreement() -> None:
     for _, _, script in SCRIPTS:
         for item, (owner, date, last) in by_hand(said(script).tolist()).items():
             stands = [owner, date] if last == AGREE else [-1, -1]
             assert truth(script)[item].tolist() == stands
 
 
-def test_a_meeting_agrees_upon_two_to_four_items_and_upon_another_not():
+def test_a_meeting_agrees_upon_two_to_four_items_and_upon_another_not() -> None:
     for _, _, script in SCRIPTS:
         about = by_hand(said(script).tolist())
         assert 2 <= (truth(script)[:, 0] != -1).sum() <= 4
         assert any(last != AGREE for _, _, last in about.values())
 
 
-def test_minds_are_changed_after_an_agreement_too():
+def test_minds_are_changed_after_an_agreement_too() -> None:
     changed = 0
     for _, _, script in SCRIPTS:
         agreed = [row[ITEM] for row in said(script).tolist() if row[ACT] == AGREE]
@@ -105,7 +105,7 @@ def test_minds_are_changed_after_an_agreement_too():
     assert changed > len(SCRIPTS) / 2
 
 
-def test_everything_is_proposed_first_and_an_amendment_changes_something():
+def test_everything_is_proposed_first_and_an_amendment_changes_something() -> None:
     for _, _, script in SCRIPTS:
         values: dict[int, list[int]] = {}
         for row in said(script).tolist():
@@ -123,7 +123,7 @@ def test_everything_is_proposed_first_and_an_amendment_changes_something():
                 assert row[ITEM] in values
 
 
-def test_at_most_two_speak_at_once_and_nobody_interrupts_themselves():
+def test_at_most_two_speak_at_once_and_nobody_interrupts_themselves() -> None:
     for _, speakers, script in SCRIPTS:
         rows = said(script)
         assert rows[:, SPEAKER].min() >= 0
@@ -133,7 +133,7 @@ def test_at_most_two_speak_at_once_and_nobody_interrupts_themselves():
         assert (rows[2:, START] >= rows[:-2, END]).all()
 
 
-def test_there_is_time_to_understand_every_sentence_and_the_meeting_ends_in_time():
+def test_there_is_time_to_understand_every_sentence_and_the_meeting_ends_in_time() -> None:
     for _, _, script in SCRIPTS:
         rows = said(script)
         assert (rows[:, END] - rows[:, START] >= LISTEN + 4).all()
@@ -141,12 +141,12 @@ def test_there_is_time_to_understand_every_sentence_and_the_meeting_ends_in_time
         assert script.over_at == rows[:, END].max() <= talk.LATEST
 
 
-def test_two_in_five_changes_of_the_speaker_overlap():
+def test_two_in_five_changes_of_the_speaker_overlap() -> None:
     overlaps = [said(s)[1:, START] < said(s)[:-1, END] for _, _, s in SCRIPTS]
     assert np.concatenate(overlaps).mean() == pytest.approx(0.4, abs=0.03)
 
 
-def test_phrasings_and_topics_are_those_of_the_split_and_say_what_the_act_names():
+def test_phrasings_and_topics_are_those_of_the_split_and_say_what_the_act_names() -> None:
     for split, _, script in SCRIPTS:
         assert TOPICS[script.topic].split == split
         assert sorted(script.agenda.tolist()) == list(range(ITEMS))
@@ -160,13 +160,13 @@ def test_phrasings_and_topics_are_those_of_the_split_and_say_what_the_act_names(
             assert ("{task}" in form.text) == (row[ITEM] != -1)
 
 
-def test_no_phrasing_and_no_task_is_there_twice():
+def test_no_phrasing_and_no_task_is_there_twice() -> None:
     tasks = [task for topic in TOPICS for task in topic.tasks]
     assert len(set(tasks)) == len(tasks)
     assert len({form.text for form in FORMS}) == len(FORMS)
 
 
-def test_every_sentence_fits_into_a_text_observation_and_every_board_holds_its_lines():
+def test_every_sentence_fits_into_a_text_observation_and_every_board_holds_its_lines() -> None:
     longest = max((task for topic in TOPICS for task in topic.tasks), key=lambda t: len(encode(t)))
     assert max(len(encode(sentence(form, 0, 4, longest, 2))) for form in range(len(FORMS))) < 48
     for topic in TOPICS:
@@ -176,7 +176,7 @@ def test_every_sentence_fits_into_a_text_observation_and_every_board_holds_its_l
     assert check_sign_text("minutes", minutes.board(lines, 1))[1].rstrip() == "D Fay Wednesday"
 
 
-def test_who_volunteers_speaks_of_themselves():
+def test_who_volunteers_speaks_of_themselves() -> None:
     form = next(i for i, each in enumerate(FORMS) if each.act == VOLUNTEER)
     assert sentence(form, 1, 1, "book the hall", 4) == "Ben: I can book the hall by Friday."
     assert FORMS[form].act not in {PROPOSE, WITHDRAW}
@@ -216,6 +216,6 @@ def test_marks_are_those_of_the_message_understanding_conferences(lines, key):
     assert marks.f1[0] == pytest.approx(2 * precision * recall / both if both else 0.0)
 
 
-def test_six_names_and_five_days_are_told_apart():
+def test_six_names_and_five_days_are_told_apart() -> None:
     assert len(set(NAMES)) == 6
     assert len(set(DAYS)) == 5
