@@ -1,0 +1,1 @@
+"""Tours: an avatar guides others, whose taste it does not know."""

@@ -1,0 +1,1 @@
+"""A guide leads visitors of unknown taste through a museum."""

@@ -1,0 +1,216 @@
+"""`ALS/Tour-v0`: a guide leads visitors of unknown taste through a museum."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.navigation import Navigator
+from als_engine.sensors.base import Sensor
+from als_engine.task import Act, Behaviour, Role, Task, add_terms
+from als_engine.world.arrays import Body, BoolArray, FloatArray, IntArray
+from als_engine.world.body import LOCOMOTION
+from als_engine.world.layout import Layout
+from als_engine.world.layout import rgb as color_of
+from als_engine.world.state import Quantity, WorldState
+from als_scenarios.tourism.tour import guiding, yardstick
+from als_scenarios.tourism.tour.floor import PLANS
+from als_scenarios.tourism.tour.museum import SPOTLIGHT, lay_out
+from als_scenarios.tourism.tour.sensors import TourSensor
+from als_scenarios.tourism.tour.taste import ATTRIBUTES
+from als_scenarios.tourism.tour.visit import DOORSTEP, OUT_AFTER, Party, Show, advance
+from als_scenarios.tourism.tour.visitors import MANNERS, TABLE, Manner, follow
+from als_scenarios.tourism.tour.ways import Museum
+from als_scenarios.tourism.tour.words import GUIDE_SAYS, VISITOR_SAYS, Flag
+
+if TYPE_CHECKING:
+    from als_engine.bodies.avatar import Commands
+
+GUIDE: Final = 0
+LEAVING: Final = -1.0
+"""Reward when the whole party leaves; each visitor's leaving costs its share."""
+
+PASS: Final = 0.6
+"""The share of the oracle's satisfaction that makes a tour a success."""
+
+_CLOTHES: Final = ("blue", "purple", "teal", "pink", "orange")
+_DRAWS: Final = 0
+
+Worth = Callable[[WorldState], tuple[FloatArray, IntArray]]
+
+
+class Tour(Task):
+    """TODO.
+
+    """
+
+    default_sensors: ClassVar[tuple[str, ...]] = ("tour", "heard", "proprioception")
+    utterances: ClassVar = (*GUIDE_SAYS, *VISITOR_SAYS)
+    extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"tour": TourSensor}
+    reward_names: ClassVar[tuple[str, ...]] = ("satisfaction", "leaving")
+
+    def __init__(self, num_avatars: int = 4) -> None:
+        super().__init__(num_avatars)
+        self.visitors = num_avatars - 1
+        # A cache of the ways through each museum; it never changes a result.
+        self._navigator: Navigator | None = None
+        bodies = [role.body for role in self.roles()]
+        self._clothes = np.array([color_of(body.color) for body in bodies], np.uint8)
+
+    def roles(self) -> Sequence[Role]:
+        """The guide comes first; everybody else is a visitor."""
+        walk = LOCOMOTION[1:]
+        guide = Body(color="red", commands=walk, effectors=[Flag()])
+        visitors = [Body(color=color, commands=walk) for color in _CLOTHES[: self.visitors]]
+        return [
+            Role("guide", guide, utterances=GUIDE_SAYS),
+            *(Role("visitor", body, utterances=VISITOR_SAYS) for body in visitors),
+        ]
+
+    def quantities(self) -> Mapping[str, Quantity]:
+        """The museum, the visitors' insides, the show, and what the oracle would have done."""
+        return {
+            "plan": Quantity((), np.int32),
+            "kind": Quantity((self.visitors, 2), np.int32),
+            **Museum.quantities(),
+            **Party.quantities(self.visitors),
+            **Show.quantities(self.visitors),
+            **yardstick.quantities(),
+        }
+
+    def layout(self, rng: np.random.Generator, level: int) -> Layout:
+        """A museum with a party of visitors, both of the level's split."""
+        return lay_out(rng, level, self.visitors)
+
+    def concepts(self, layout: Layout) -> set[str]:
+        """The floor plan and the kinds of taste: no two splits share one."""
+        plan = list(PLANS)[int(np.asarray(layout.quantities["plan"]))]
+        kinds = np.asarray(layout.quantities["kind"]).tolist()
+        return {f"plan {plan}", *(f"{ATTRIBUTES[a]} and {ATTRIBUTES[b]}" for a, b in kinds)}
+
+    # -- what happens -----------------------------------------------------------------------------
+
+    def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
+        """Dresses everybody, plans the oracle's tour and learns the way."""
+        state.avatars.color[worlds] = self._clothes
+        yardstick.prepare(state, worlds)
+        if self._navigator is None or self._navigator.state is not state:
+            self._navigator = Navigator(state, clearance=0.28)
+        self._navigator.refresh(worlds)
+
+    def after_step(self, state: WorldState) -> None:
+        """Moves the tour on, the spotlight with it, and lets out who has left."""
+        avatars, before = state.avatars, state["on_show"].copy()
+        advance(
+            (avatars.position, avatars.velocity, avatars.utterance, avatars.present, avatars.color),
+            state["flag.waved"], state.step, state.time_step, Museum.of(state), Party.of(state),
+            Show.of(state), state.behaviour, TABLE,
+            state.uniform(_DRAWS, (self.visitors, 5)), self._clothes,
+        )  # fmt: skip
+        changed = before != state["on_show"]
+        if changed.any():
+            self._light(state, changed)
+        if (state["leaving"] > 0).any():
+            self._let_out(state)
+
+    def _light(self, state: WorldState, changed: BoolArray) -> None:
+        """Puts the spotlight before what is on show now, or out."""
+        state.show("spotlight", changed, False)
+        lit = np.flatnonzero(changed & (state["on_show"] >= 0))
+        if lit.size:
+            e = state["on_show"][lit]
+            spot = state["place"][lit, e] + 0.95 * state["out"][lit, e]
+            state.show("spotlight", lit, True)
+            height = state.props.half[lit, SPOTLIGHT, 2] + 0.01
+            state.move("spotlight", lit, np.column_stack([spot, height]))
+
+    def _let_out(self, state: WorldState) -> None:
+        """Takes out of the world who has reached the exit, or is on the way for long."""
+        away = state.avatars.position[:, 1:, :2] - state["exit"][:, None]
+        near = np.square(away).sum(-1) < DOORSTEP * DOORSTEP
+        leaving = state["leaving"]
+        out = (leaving > 1) & (near | (leaving > OUT_AFTER)) & state.avatars.present[:, 1:]
+        for visitor in np.flatnonzero(out.any(0)).tolist():
+            state.show(visitor + 1, out[:, visitor], False)
+
+    # -- what counts ------------------------------------------------------------------------------
+
+    def reward(self, state: WorldState) -> FloatArray:
+        """The same for everybody, (worlds, avatars)."""
+        return add_terms(self.reward_terms(state))
+
+    def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
+        """Enjoyment, and the cost of those who leave, as parts of the whole party."""
+        return {
+            "satisfaction": self.everyone(state["enjoyed"].sum(1) / self.visitors),
+            "leaving": self.everyone(LEAVING * state["left"].sum(1) / self.visitors),
+        }
+
+    def terminated(self, state: WorldState) -> BoolArray:
+        """Everybody has left."""
+        return np.asarray((state["leaving"] > 0).all(1))
+
+    def success(self, state: WorldState) -> BoolArray:
+        """Most of what the oracle would have given, and hardly anybody has left."""
+        goal = PASS * state["oracle_gain"].sum(1)
+        gone = (state["leaving"] > 0).sum(1)
+        return np.asarray((_satisfaction(state) >= goal) & (gone <= self.visitors // 3))
+
+    def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
+        """How satisfied visitors are, what was missed, and how many have stayed."""
+        satisfaction = _satisfaction(state)
+        return {
+            "satisfaction": satisfaction,
+            "regret": yardstick.oracle(state) - satisfaction,
+            "ndcg": yardstick.ndcg(state),
+            "stayed": (state["leaving"] == 0).mean(1),
+            "shown": state["shown"].max(1),
+        }
+
+    # -- who guides, and who follows --------------------------------------------------------------
+
+    def behaviours(self) -> Mapping[str, Behaviour]:
+        """The manners of visitors, and for the guide the rule "nearest"."""
+        manners = {
+            name: Behaviour(partial(self._follow, manner=manner), ("visitor",), manner.splits)
+            for name, manner in MANNERS.items()
+        }
+        return {**manners, "guides": Behaviour(partial(self._guide, worth=guiding.nearest), ("guide",))}
+
+    def _follow(
+        self, state: WorldState, who: BoolArray, commands: Commands, manner: Manner
+    ) -> None:
+        assert self._navigator is not None
+        follow(state, who, commands, self._navigator, manner)
+
+    def _guide(self, state: WorldState, who: BoolArray, commands: Commands, worth: Worth) -> None:
+        assert self._navigator is not None
+        guiding.guide(state, who, commands, self._navigator, *worth(state))
+
+    def _lead(self, state: WorldState, who: BoolArray, commands: Commands, worth: Worth) -> None:
+        """Guides, and lets the visitors in `who` follow."""
+        self._guide(state, who, commands, worth)
+        if who[:, 1:].any():
+            self._follow(state, who, commands, MANNERS["follows"])
+
+    def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        """Guides with every taste in mind, greedily; visitors follow."""
+        self._lead(state, who, commands, guiding.known)
+
+    def heuristics(self) -> Mapping[str, Act]:
+        """What a practitioner would try first: a contextual bandit, popularity, the next thing."""
+        rules: dict[str, Worth] = {
+            "lin-ucb": guiding.lin_ucb,
+            "most-popular": guiding.most_popular,
+            "nearest": guiding.nearest,
+        }
+        return {name: partial(self._lead, worth=worth) for name, worth in rules.items()}
+
+
+def _satisfaction(state: WorldState) -> FloatArray:
+    """The mean satisfaction of the whole party, (worlds,)."""
+    return np.asarray(state["satisfaction"].mean(1))
