@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from als_engine.navigation import Navigator, face
+from als_engine.navigation import Navigator, steer
 from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
 from als_scenarios.tourism.tour.museum import EXHIBITS
-from als_scenarios.tourism.tour.taste import ATTRIBUTES, NUM_ATTRIBUTES, appeal, enjoyment
+from als_scenarios.tourism.tour.taste import NUM_ATTRIBUTES
 from als_scenarios.tourism.tour.visit import SHOW, Party, Show
 from als_scenarios.tourism.tour.ways import Museum, away, room_at, way_lengths
 from als_scenarios.tourism.tour.words import LOOK, NOTICE
@@ -67,18 +67,17 @@ def guide(
     lengths = np.zeros(worth.shape)
     museum = Museum.of(state)
     way_lengths(state.avatars.position, museum, lengths)
-    goals = np.full((*who.shape, 2), np.nan)
-    points = np.full((*who.shape, 2), np.nan)
-    walks, stands = np.zeros_like(who), np.zeros_like(who)
-    waves = np.zeros(len(who), np.bool_)
+    goals: FloatArray = np.full((*who.shape, 2), np.nan)
+    facing: FloatArray = np.zeros((*who.shape, 2))
+    speed: FloatArray = np.zeros(who.shape)
+    walks, waves = np.zeros_like(who), np.zeros(len(who), np.bool_)
     _lead(
         leads, (state.avatars.position, state.avatars.present), state.step,
         (museum, Party.of(state), Show.of(state)), (worth, words, lengths),
-        (goals, points, walks, stands, waves), commands.say,
+        (goals, facing, speed, walks, waves), commands.say,
     )  # fmt: skip
-    navigator.walk(goals, commands, walks, _GUIDE_PACE, 0.2)
-    if stands.any():
-        face(state, points, commands, stands)
+    facing += navigator.direction(goals, walks)
+    steer(state, facing, commands, leads, speed, 0.2)
     commands.effectors["flag"][waves, 0] = 1
 
 
@@ -87,13 +86,15 @@ def _lead(leads, avatars, step, tables, plan, out, say):  # type: ignore[no-unty
     museum, party, show = Museum(*tables[0]), Party(*tables[1]), Show(*tables[2])
     position, present = avatars
     worth, words, lengths = plan
-    goals, points, walks, stands, waves = out
+    goals, facing, speed, walks, waves = out
     for w in range(leads.shape[0]):
         if not leads[w, 0]:
             continue
-        e = show.on_show[w]
+        x, y, e = position[w, 0, 0], position[w, 0, 1], show.on_show[w]
         if e >= 0 and _is_seen(w, e, position, present, museum, party):
-            points[w, 0], stands[w, 0] = museum.place[w, e], True
+            dx, dy = museum.place[w, e, 0] - x, museum.place[w, e, 1] - y
+            length = max(1e-6, away(0.0, 0.0, dx, dy))
+            facing[w, 0, 0], facing[w, 0, 1] = dx / length, dy / length
             if words[w, e] >= 0 and words[w, e] != show.noticed[w]:
                 say[w, 0] = NOTICE + words[w, e]
             continue
@@ -107,12 +108,12 @@ def _lead(leads, avatars, step, tables, plan, out, say):  # type: ignore[no-unty
         if step[w] % _CALL_EVERY == 0 and _someone_is_far(w, position, present, party):
             waves[w] = True
         goal = museum.stand[w, best]
-        x, y = position[w, 0, 0], position[w, 0, 1]
         room = room_at(x, y, museum.rooms[w])
         if away(x, y, goal[0], goal[1]) < _THERE and room == museum.room_of[w, best]:
             say[w, 0], waves[w] = LOOK, False
         else:
-            goals[w, 0], walks[w, 0] = goal, True
+            goals[w, 0, 0], goals[w, 0, 1] = goal[0], goal[1]
+            walks[w, 0], speed[w, 0] = True, _GUIDE_PACE
 
 
 @inner
@@ -235,7 +236,8 @@ def ridge(strengths, rating, rated, inverse, theta):  # type: ignore[no-untyped-
 
     Args:
         strengths: (exhibits, 6).
-        rating, rated: (visitors, exhibits), and which of them there are.
+        rating: (visitors, exhibits).
+        rated: (visitors, exhibits) which of them there are.
         inverse: (6, 6) written: of RIDGE times the identity plus the sum of x x^T.
         theta: (6,) written: the coefficients.
     """

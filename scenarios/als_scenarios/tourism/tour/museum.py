@@ -165,9 +165,7 @@ def _sculptures(
         box = Box(_PLINTH, _PLINTH, _PLINTH_HEIGHT)
         plinths.append(Prop(box, spot.place, turn, color=(236, 232, 224)))
         middle = _PLINTH_HEIGHT + shape.half[2]
-        props[f"thing_{i - PICTURES + 1}"] = Prop(
-            shape, (*spot.place, middle), turn, color=color
-        )
+        props[f"thing_{i - PICTURES + 1}"] = Prop(shape, (*spot.place, middle), turn, color=color)
         front = (*spot.at(_PLINTH / 2 + 0.01), _PLINTH_HEIGHT - 0.2)
         signs[f"label_{i + 1}"] = Sign(collection.label(i, title), front, spot.heading, 0.46, 0.3)
     return props, plinths
@@ -220,9 +218,7 @@ def _on_wall(floor: Floor, room: int, side: str, draw: float) -> Spot:
     return Spot(room, (x, y), (float(out[0]), float(out[1])), aside)
 
 
-def _in_corner(
-    floor: Floor, room: int, taken: Sequence[tuple[float, ...]], draw: float
-) -> Spot:
+def _in_corner(floor: Floor, room: int, taken: Sequence[tuple[float, ...]], draw: float) -> Spot:
     """The place of a plinth, in the corner that leaves most room to everything else."""
     x, y = floor.rooms[room].center
     corners = [(x + _CORNER * a, y + _CORNER * b) for a, b in ((1, 1), (-1, 1), (-1, -1), (1, -1))]

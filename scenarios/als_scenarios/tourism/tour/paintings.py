@@ -90,19 +90,19 @@ def _portrait(canvas: NDArray[np.int64], variant: int, first: bool) -> None:
     size = 3 if first else 2
     head = (_X - x0) ** 2 * 9 + (_Y - 14 * size // 3 - 4) ** 2 * 6
     body = (_X - x0) ** 2 * 3 < (_Y - 7 * size) * 60
-    canvas[body & (_Y > 7 * size)] = _CLOTH[variant]
+    canvas[body & (7 * size < _Y)] = _CLOTH[variant]
     canvas[head < 60 * size * size + 40] = (62, 42, 32)
-    canvas[(head < 48 * size * size) & (_Y > 5 * size)] = _SKIN[variant]
+    canvas[(head < 48 * size * size) & (5 * size < _Y)] = _SKIN[variant]
 
 
 def _fields(canvas: NDArray[np.int64], variant: int, first: bool) -> None:
     """Fields of bold colours between dark lines."""
     x, y = 14 + 6 * variant, 12 + 4 * variant
-    area = (x <= _X).astype(np.int64) + 2 * (y <= _Y) + ((_X > x + 12) & (_Y > y))
+    area = (x <= _X).astype(np.int64) + 2 * (y <= _Y) + ((x + 12 < _X) & (y < _Y))
     bold = np.array(_BOLD)[(area + variant) % len(_BOLD)]
     canvas[:] = bold if first else (canvas + bold) // 2
     if first:
-        canvas[(abs(_X - x) < 1) | (abs(_Y - y) < 1) | ((abs(_X - x - 12) < 1) & (_Y > y))] = 24
+        canvas[(abs(_X - x) < 1) | (abs(_Y - y) < 1) | ((abs(_X - x - 12) < 1) & (y < _Y))] = 24
 
 
 def _storm(canvas: NDArray[np.int64], variant: int, first: bool) -> None:
@@ -112,7 +112,7 @@ def _storm(canvas: NDArray[np.int64], variant: int, first: bool) -> None:
     if first:
         x = 20 + 6 * variant + abs(_Y % 12 - 6) - _Y // 4
         canvas[(abs(_X - x) < 2) & (_Y < 28)] = (352, 344, 250)
-        canvas[_Y > 27 + (_X + 3 * variant) % 7 // 2] = (44, 62, 92)
+        canvas[27 + (_X + 3 * variant) % 7 // 2 < _Y] = (44, 62, 92)
 
 
 def _ornament(canvas: NDArray[np.int64], variant: int, first: bool) -> None:

@@ -13,11 +13,10 @@ class Statue(Shape):
     """A figure with one arm raised."""
 
     def parts(self) -> Sequence[Part]:
-        """Legs, trunk, shoulders, head, and the arms."""
+        """Robe, shoulders, head, and the arms."""
         return (
-            Part(Box(0.22, 0.16, 0.34), (0.0, 0.0, 0.17)),
-            Part(Cylinder(0.14, 0.32), (0.0, 0.0, 0.48)),
-            Part(Box(0.42, 0.14, 0.1), (0.0, 0.0, 0.64)),
+            Part(Cylinder(0.14, 0.62), (0.0, 0.0, 0.31)),
+            Part(Box(0.46, 0.14, 0.1), (0.0, 0.0, 0.64)),
             Part(Sphere(0.105), (0.0, 0.0, 0.8)),
             Part(Box(0.08, 0.08, 0.36), (0.21, 0.0, 0.84)),
             Part(Box(0.08, 0.08, 0.34), (-0.21, 0.0, 0.47)),
@@ -57,11 +56,9 @@ class Skeleton(Shape):
     """The bones of an animal with a long neck."""
 
     def parts(self) -> Sequence[Part]:
-        """Legs, spine, ribs, neck, head and tail."""
-        legs = [
-            Part(Cylinder(0.03, 0.32), (x, y, 0.16)) for x in (-0.16, 0.16) for y in (-0.08, 0.08)
-        ]
-        ribs = [Part(Box(0.035, 0.2, 0.18), (x, 0.0, 0.36)) for x in (-0.12, 0.0, 0.12)]
+        """Legs, ribs, spine, neck, head and tail."""
+        legs = [Part(Box(0.05, 0.22, 0.32), (x, 0.0, 0.16)) for x in (-0.17, 0.17)]
+        ribs = [Part(Box(0.05, 0.2, 0.18), (x, 0.0, 0.36)) for x in (-0.06, 0.06)]
         return (
             *legs,
             *ribs,

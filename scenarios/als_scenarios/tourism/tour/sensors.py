@@ -58,8 +58,8 @@ class TourSensor(WorldwiseSensor):
     | party | the part of all visitors who have not left | 0 to 1 |
     | time_left | the part of the time limit that is left | 0 to 1 |
     | 6 of noticed | 1 for the attribute that the guide speaks of | 0, 1 |
-    | 6 of liking | for each attribute, what was said of exhibits with it: the mean rating, weighted \
-by its strength, of all that was heard | ±1 |
+    | 6 of liking | for each attribute, the mean of all ratings that were heard, weighted by its \
+strength in the exhibit | ±1 |
     | then for each of 12 exhibits: 6 strengths | history, nature, people, colour, drama, craft; a \
 vector of length 1 | 0 to 1 |
     | forward, left | of its middle, seen from the body, over 10 m | ±2.5 |
@@ -88,8 +88,8 @@ all its columns are 0 | 0, 1 |
         """One avatar's space, bounded column by column."""
         low, high = np.zeros(SIZE, np.float32), np.ones(SIZE, np.float32)
         low[_LIKING:_EXHIBITS] = -1.0
-        exhibits = slice(_EXHIBITS, _VISITORS)
-        below, above = (a[exhibits].reshape(EXHIBITS, _EACH)[:, NUM_ATTRIBUTES:] for a in (low, high))
+        rows = [a[_EXHIBITS:_VISITORS].reshape(EXHIBITS, _EACH) for a in (low, high)]
+        below, above = (a[:, NUM_ATTRIBUTES:] for a in rows)
         below[:, :2], above[:, :2], above[:, 2] = -MOST_WAY, MOST_WAY, MOST_WAY
         below[:, 3:5], below[:, 9] = -1.0, -1.0
         below, above = (a[_VISITORS:].reshape(MOST_VISITORS, _ONE) for a in (low, high))

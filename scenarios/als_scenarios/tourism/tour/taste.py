@@ -66,7 +66,7 @@ STRIDE: Final = 0.018
 JOY: Final = 0.36
 """Patience won by the full enjoyment of an exhibit, and lost by full boredom."""
 
-SPARES: Final = (0.75, 1.35)
+SPARES: Final = (0.75, 1.25)
 """From the most to the least enduring visitor, by how much time and way are multiplied."""
 
 KINDS: Final[Mapping[Split, tuple[tuple[int, int], ...]]] = {

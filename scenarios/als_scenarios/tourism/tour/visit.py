@@ -54,6 +54,9 @@ HEARING: Final = 8.0
 OUT_AFTER: Final = 75
 """Steps after which a visitor who leaves is out, wherever it is."""
 
+FAREWELL: Final = 15
+"""Steps for which everybody can hear the goodbye, before which nobody is out."""
+
 DOORSTEP: Final = 0.7
 """How near the exit one is out, metres."""
 
@@ -180,14 +183,19 @@ class Show(NamedTuple):
 
 
 @kernel
-def advance(avatars, waved, step, dt, museum, party, show, behaviour, manners, draws, clothes):  # type: ignore[no-untyped-def]
+def advance(  # type: ignore[no-untyped-def]
+    avatars, waved, step, dt, museum, party, show, behaviour, manners, draws, clothes
+):
     """Moves the tour on by one step.
 
     Args:
         avatars: position, velocity, utterance, present and colour, of all avatars.
         waved: (worlds, avatars), who waves a flag.
-        step: (worlds,). dt: seconds in a step.
-        museum: `Museum`. party: `Party`, written. show: `Show`, written.
+        step: (worlds,).
+        dt: seconds in a step.
+        museum: `Museum`.
+        party: `Party`, written.
+        show: `Show`, written.
         behaviour: (worlds, avatars), the row of `manners` of each; below 0 for the caller's.
         manners: (behaviours, 4).
         draws: (worlds, visitors, 5) in [0, 1).
@@ -238,7 +246,8 @@ def looks(w, v, x, y, e, museum, party):  # type: ignore[no-untyped-def]
         return False
     if away(x, y, museum.place[w, e, 0], museum.place[w, e, 1]) > VIEW:
         return False
-    return room_at(x, y, museum.rooms[w]) == museum.room_of[w, e]
+    room = museum.rooms[w, museum.room_of[w, e]]
+    return room[0] < x < room[2] and room[1] < y < room[3]
 
 
 @inner

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.navigation import Navigator, face
+from als_engine.navigation import Navigator, steer
 from als_engine.system.compiling import inner, kernel
 from als_engine.task import Split
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
@@ -73,40 +73,37 @@ def follow(
     state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator, manner: Manner
 ) -> None:
     """Drives visitors of one manner; whoever is no visitor is left alone."""
-    shape = (state.num_worlds, state.num_avatars)
-    goals = np.full((*shape, 2), np.nan)
-    points = np.full((*shape, 2), np.nan)
+    avatars, shape = state.avatars, (state.num_worlds, state.num_avatars)
+    goals: FloatArray = np.full((*shape, 2), np.nan)
+    facing: FloatArray = np.zeros((*shape, 2))
+    speed: FloatArray = np.zeros(shape)
     walks: BoolArray = np.zeros(shape, np.bool_)
-    stands: BoolArray = np.zeros(shape, np.bool_)
-    _decide(
-        who, state.avatars.position, (Museum.of(state), Party.of(state), Show.of(state)),
-        manner.gap, (goals, points, walks, stands), commands.say,
-    )  # fmt: skip
-    navigator.walk(goals, commands, walks, manner.speed, 0.3)
-    if stands.any():
-        face(state, points, commands, stands)
-        _make_way(
-            stands, state.avatars.position, state.avatars.heading, state["on_show"], commands.move
-        )
+    tables = Museum.of(state), Party.of(state), Show.of(state)
+    limits = manner.gap, manner.speed
+    _decide(who, avatars.position, tables, limits, (goals, facing, speed, walks), commands.say)
+    facing += navigator.direction(goals, walks)
+    steer(state, facing, commands, who, speed, 0.3)
+    _make_way(who, avatars.position, avatars.heading, speed, tables[2], commands.move)
 
 
 @kernel
-def _decide(who, position, tables, gap, out, say):  # type: ignore[no-untyped-def]
+def _decide(who, position, tables, limits, out, say):  # type: ignore[no-untyped-def]
     museum, party, show = Museum(*tables[0]), Party(*tables[1]), Show(*tables[2])
     for w in range(who.shape[0]):
         for a in range(1, who.shape[1]):
             if who[w, a]:
                 if party.voice[w, a - 1] >= 0:
                     say[w, a] = party.voice[w, a - 1]
-                _go(w, a, position[w], museum, party, show, gap, out)
+                _go(w, a, position[w], museum, party, show, limits, out)
 
 
 @kernel
-def _make_way(stands, position, heading, on_show, move):  # type: ignore[no-untyped-def]
-    """Who stands in the guide's way steps back from it, without turning round."""
-    for w in range(stands.shape[0]):
-        for a in range(1, stands.shape[1]):
-            if not stands[w, a] or on_show[w] >= 0:
+def _make_way(who, position, heading, speed, show, move):  # type: ignore[no-untyped-def]
+    """Who stands in the guide's way between shows steps back, without turning round."""
+    show = Show(*show)
+    for w in range(who.shape[0]):
+        for a in range(1, who.shape[1]):
+            if not who[w, a] or speed[w, a] > 0.0 or show.on_show[w] >= 0:
                 continue
             dx, dy = position[w, a, 0] - position[w, 0, 0], position[w, a, 1] - position[w, 0, 1]
             length = max(1e-6, pmath.hypot(dx, dy))
@@ -117,15 +114,15 @@ def _make_way(stands, position, heading, on_show, move):  # type: ignore[no-unty
 
 
 @inner
-def _go(w, a, position, museum, party, show, gap, out):  # type: ignore[no-untyped-def]
+def _go(w, a, position, museum, party, show, limits, out):  # type: ignore[no-untyped-def]
     """Where a visitor goes, or what it turns to."""
-    goals, points, walks, stands = out
+    gap, pace = limits
     v, x, y = a - 1, position[a, 0], position[a, 1]
     guide_x, guide_y = position[0, 0], position[0, 1]
     e = show.on_show[w]
     near = away(x, y, guide_x, guide_y)
     if party.leaving[w, v] > 0:
-        goals[w, a, 0], goals[w, a, 1], walks[w, a] = museum.exit[w, 0], museum.exit[w, 1], True
+        _walk(w, a, museum.exit[w, 0], museum.exit[w, 1], pace, out)
         return
     if party.errand[w, v] >= 0:
         e = party.errand[w, v]
@@ -135,21 +132,33 @@ def _go(w, a, position, museum, party, show, gap, out):  # type: ignore[no-untyp
         room = room_at(x, y, museum.rooms[w])
         together = room == room_at(guide_x, guide_y, museum.rooms[w])
         if near > gap or not together:
-            goals[w, a, 0], goals[w, a, 1], walks[w, a] = guide_x, guide_y, True
+            _walk(w, a, guide_x, guide_y, pace, out)
         else:
-            points[w, a, 0], points[w, a, 1], stands[w, a] = guide_x, guide_y, True
+            _face(w, a, x, y, guide_x, guide_y, out)
         return
     goal_x, goal_y = _place(w, e, v, party.errand.shape[1], museum)
     there = away(x, y, goal_x, goal_y) < _ARRIVED
     place_x, place_y = museum.place[w, e, 0], museum.place[w, e, 1]
     # Others may stand there already: whoever sees the exhibit and gets no nearer stays.
     if there or (party.watched[w, v] > 4 and away(x, y, place_x, place_y) < VIEW - 0.2):
-        bored = show.rated[w, v, e] and show.rating[w, v, e] < _BORED
-        points[w, a, 0] = 2.0 * x - place_x if bored else place_x
-        points[w, a, 1] = 2.0 * y - place_y if bored else place_y
-        stands[w, a] = True
+        if show.rated[w, v, e] and show.rating[w, v, e] < _BORED:
+            place_x, place_y = 2.0 * x - place_x, 2.0 * y - place_y
+        _face(w, a, x, y, place_x, place_y, out)
     else:
-        goals[w, a, 0], goals[w, a, 1], walks[w, a] = goal_x, goal_y, True
+        _walk(w, a, goal_x, goal_y, pace, out)
+
+
+@inner
+def _walk(w, a, x, y, pace, out):  # type: ignore[no-untyped-def]
+    goals, _, speed, walks = out
+    goals[w, a, 0], goals[w, a, 1], speed[w, a], walks[w, a] = x, y, pace, True
+
+
+@inner
+def _face(w, a, x, y, tx, ty, out):  # type: ignore[no-untyped-def]
+    facing = out[1]
+    length = max(1e-6, away(x, y, tx, ty))
+    facing[w, a, 0], facing[w, a, 1] = (tx - x) / length, (ty - y) / length
 
 
 @inner
@@ -164,4 +173,3 @@ def _place(w, e, v, visitors, museum):  # type: ignore[no-untyped-def]
     x = min(max(x, room[0] + 0.4), room[2] - 0.4)
     y = min(max(y, room[1] + 0.4), room[3] - 0.4)
     return x, y
-

@@ -37,9 +37,9 @@ GATHER: Final = 10
 TOP: Final = 5
 _NEVER: Final = 1e9
 
-DISCOUNT: Final[FloatArray] = np.append(0.0, pmath.log(2.0) / pmath.log(np.arange(2.0, EXHIBITS + 2)))
+DISCOUNT: Final[FloatArray] = np.zeros(EXHIBITS + 1)
 """(13,): the weight of each place in the order, from 1; 0 for what is not shown."""
-DISCOUNT[TOP + 1 :] = 0.0
+DISCOUNT[1 : TOP + 1] = pmath.log(2.0) / pmath.log(np.arange(2.0, TOP + 2))
 
 
 def quantities() -> dict[str, Quantity]:
@@ -128,4 +128,3 @@ def best_words(strengths, taste, satiation):  # type: ignore[no-untyped-def]
         if gain > most:
             best, most = k, gain
     return most / taste.shape[0], best
-
