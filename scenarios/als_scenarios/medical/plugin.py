@@ -29,4 +29,14 @@ def als_scenarios() -> list[ScenarioSpec]:
             min_avatars=1,
             max_avatars=3,
         ),
+        ScenarioSpec(
+            id="ALS/Ward-v0",
+            task="als_scenarios.medical.ward.ward:Ward",
+            family="medical",
+            summary="A diabetes ward: read monitors, give insulin and sugar, keep glucose in range.",
+            max_episode_steps=480,
+            num_avatars=2,
+            min_avatars=1,
+            max_avatars=4,
+        ),
     ]

@@ -1,0 +1,343 @@
+"""`ALS/Ward-v0`: nurses keep the glucose of patients with type 1 diabetes in range, for a day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.bodies.avatar import HAND_USE
+from als_engine.checks import whole_number
+from als_engine.navigation import Navigator
+from als_engine.sensors.base import Sensor
+from als_engine.task import Act, Behaviour, Role, Task, add_terms, split_of
+from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
+from als_engine.world.body import COMMANDS
+from als_engine.world.layout import Layout, rgb
+from als_engine.world.state import Quantity, WorldState
+from als_scenarios.medical.ward import monitors, room, rules
+from als_scenarios.medical.ward.charts import Charts
+from als_scenarios.medical.ward.expert import look_ahead
+from als_scenarios.medical.ward.glucose import (
+    STATES,
+    UNDER_SKIN,
+    V_G,
+    advance,
+    bed_rows,
+    measure,
+    patients,
+)
+from als_scenarios.medical.ward.monitors import (
+    ALARM_LOW,
+    SILENT,
+    clock,
+    first_noise,
+    monitor_text,
+)
+from als_scenarios.medical.ward.nursing import Wants, aims, carry_out
+from als_scenarios.medical.ward.plans import (
+    MAX_BEDS,
+    MEALS,
+    MIN_BEDS,
+    MINUTES,
+    NEVER,
+    START,
+    admit,
+)
+
+if TYPE_CHECKING:
+    from als_engine.bodies.avatar import Commands, Possible
+
+RISK: Final = -0.01
+"""Reward for each step and unit of the beds' mean risk."""
+
+HYPOGLYCAEMIA: Final = -0.1
+"""Reward for each step with a bed below 54 mg/dl, over the number of beds."""
+
+DOSE: Final = -0.02
+"""Reward for each dose that is given."""
+
+IN_RANGE, BELOW, BELOW_SEVERE = 0.70, 0.04, 0.01
+"""The consensus: the least part of time in 70 to 180, and the most below 70 and below 54."""
+
+_CALL_STEPS: Final = 8
+_NURSE: Final = Body(
+    color="teal",
+    speed=2.5,
+    commands=tuple(each for each in COMMANDS if each not in ("pick up", "put down")),
+)
+_CIVIL: Final = ((150, 104, 70), (128, 132, 140), (120, 84, 150), (196, 150, 70))
+_CHANCE: Final = 0  # The stream of in-episode randomness.
+
+
+class Ward(Task):
+    """TODO."""
+
+    default_sensors: ClassVar[tuple[str, ...]] = ("charts", "round", "proprioception")
+    utterances: ClassVar[tuple[str, ...]] = ("mine", "help")
+    extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"charts": Charts, "round": Charts}
+    reward_names: ClassVar[tuple[str, ...]] = ("risk", "hypoglycaemia", "doses")
+
+    def __init__(self, num_avatars: int = 2, num_beds: int = 4) -> None:
+        """Makes the ward.
+
+        Raises:
+            ArgumentError: an argument is out of its range.
+        """
+        super().__init__(num_avatars)
+        self.num_beds = whole_number("num_beds", num_beds, MIN_BEDS, MAX_BEDS)
+        # A cache of the ways through each world's ward; it never changes a result.
+        self._navigator: Navigator | None = None
+
+    def roles(self) -> Sequence[Role]:
+        """All are nurses."""
+        return [Role("nurse", _NURSE)] * self.num_avatars
+
+    def quantities(self) -> Mapping[str, Quantity]:
+        """Bodies, monitors, charts, hands, and the day so far."""
+        avatars, beds = (self.num_avatars,), (self.num_beds,)
+        pair, meals = (self.num_beds, 2), (self.num_beds, MEALS)
+        return {
+            "patient": Quantity(beds, np.int32),
+            "plan": Quantity(beds, np.int32),
+            "meal_time": Quantity(meals, np.int32, NEVER),
+            "meal_grams": Quantity(meals),
+            "body": Quantity((self.num_beds, STATES)),
+            "pump": Quantity(beds, initial=1.0),
+            "plate": Quantity(beds),
+            "stomach": Quantity(beds),
+            "eating": Quantity(beds, np.bool_, False),
+            "glucose": Quantity(beds),
+            "risk": Quantity(beds),
+            "shown": Quantity(beds),
+            "slow": Quantity(beds),
+            "error": Quantity(beds),
+            "noise": Quantity(pair),
+            "alarm": Quantity(beds, np.int8, SILENT),
+            "alarmed": Quantity(beds, np.bool_, False),
+            "rewrite": Quantity(beds, np.bool_, False),
+            "called": Quantity(beds, np.bool_, False),
+            "call_ends": Quantity((), np.int64, NOTHING),
+            "read_glucose": Quantity(beds),
+            "read_trend": Quantity(beds),
+            "read_at": Quantity(beds, np.int32, NOTHING),
+            "excess": Quantity(beds),
+            "iob": Quantity(pair),
+            "cob": Quantity(pair),
+            "due_grams": Quantity(beds),
+            "due_in": Quantity(beds, np.int32),
+            "hand_insulin": Quantity(avatars),
+            "hand_sugar": Quantity(avatars),
+            "given": Quantity((3,)),
+            "given_so_far": Quantity((3,)),
+            "within": Quantity(beds),
+            "below": Quantity(beds),
+            "severe": Quantity(beds),
+            "above": Quantity(beds),
+            "risk_so_far": Quantity(beds),
+            "errand": Quantity(avatars, np.int32),
+        }
+
+    def concepts(self, layout: Layout) -> set[tuple[str, int]]:
+        """Who lies in the beds, and by which plans they eat: no two splits share one."""
+        return {
+            (kind, int(each))
+            for kind in ("patient", "plan")
+            for each in np.asarray(layout.quantities[kind])
+        }
+
+    def layout(self, rng: np.random.Generator, level: int) -> Layout:
+        """Patients and meal plans of the level's split, in a ward of their own."""
+        admitted = admit(rng, split_of(level), self.num_beds)
+        error, noise = first_noise(rng, self.num_beds)
+        place = room.ward(rng, admitted.patient.tolist(), self.num_avatars)
+        volume = patients().parameters[admitted.patient, V_G]
+        under = admitted.body[:, UNDER_SKIN] / volume
+        first = {**admitted._asdict(), "error": error, "noise": noise}
+        first["shown"] = first["slow"] = under + noise[:, 0]
+        return room.with_quantities(place, first)
+
+    # -- a step ---------------------------------------------------------------------------------
+
+    def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
+        """Measures everybody, and dresses those who are no nurses."""
+        self._measure(state)
+        guests = state.behaviour[worlds] != NOTHING
+        clothes = np.array(_CIVIL, np.uint8)[state.behaviour[worlds] % len(_CIVIL)]
+        nurse = np.array(rgb(_NURSE.color), np.uint8)
+        state.avatars.color[worlds] = np.where(guests[..., None], clothes, nurse)
+        if self._navigator is None or self._navigator.state is not state:
+            self._navigator = Navigator(state)
+        self._navigator.refresh(worlds)
+
+    def after_step(self, state: WorldState) -> None:
+        """Doses are given, meals come, bodies and monitors go on, nurses read."""
+        nurses, table = state.behaviour == NOTHING, patients()
+        if state.avatars.come_and_go:
+            nurses &= state.avatars.present
+        treated = state["given"]
+        monitors.treat(
+            state.events.used, nurses, monitors.hand_rows(state), table.weight, state["patient"],
+            state["body"], state["plate"], (state["iob"], state["cob"]), treated,
+        )  # fmt: skip
+        so_far = state["given_so_far"]
+        so_far += treated
+        monitors.serve(
+            state.step, state["meal_time"], state["meal_grams"], state["plate"], state["cob"]
+        )
+        advance(table.parameters, bed_rows(state), MINUTES)
+        self._measure(state)
+        beds = (state.num_worlds, self.num_beds, 2)
+        drawn = monitors.new_values(state.step).any()
+        monitors.watch(
+            state.step, (table.parameters, state["patient"], state["body"]),
+            state["glucose"], state["risk"],
+            monitors.monitor_rows(state), monitors.known_rows(state),
+            (state["meal_time"], state["meal_grams"]),
+            (state.avatars.position, nurses, room.feet(state, self.num_beds)),
+            state.uniform(_CHANCE, beds[1:]) if drawn else np.zeros(beds),
+            monitors.sum_rows(state),
+        )  # fmt: skip
+        self._show(state)
+
+    def _measure(self, state: WorldState) -> None:
+        measure(
+            patients().parameters, state["patient"], state["body"], state["glucose"], state["risk"]
+        )
+
+    def _show(self, state: WorldState) -> None:
+        """Signs, lamps and voices, where there is something new."""
+        if state["rewrite"].any():
+            for bed in range(self.num_beds):
+                worlds = np.flatnonzero(state["rewrite"][:, bed])
+                if worlds.size:
+                    texts = [self._text(state, world, bed) for world in worlds.tolist()]
+                    state.write(f"monitor {bed + 1}", worlds, texts)
+        if state["alarmed"].any():
+            self._sound_alarms(state)
+        if state["called"].any():
+            self._call(state)
+        over = state["call_ends"] == state.step
+        if over.any():
+            state.say("kitchen", over, "")
+
+    def _text(self, state: WorldState, world: int, bed: int) -> str:
+        read_at, step = int(state["read_at"][world, bed]), int(state.step[world])
+        due = float(state["due_grams"][world, bed]), int(state["due_in"][world, bed])
+        now = START + MINUTES * step
+        return monitor_text(
+            bed,
+            float(state["read_glucose"][world, bed]),
+            float(state["read_trend"][world, bed]),
+            NOTHING if read_at == NOTHING else START + MINUTES * read_at,
+            (due[0], now + due[1]),
+            float(state["iob"][world, bed].sum()),
+        )
+
+    def _sound_alarms(self, state: WorldState) -> None:
+        """Lamps, monitors and voices of the beds whose alarm has begun or ended."""
+        alarm, first_lamp = state["alarm"], self.num_beds + len(room.TRAYS)
+        world, bed = np.nonzero(state["alarmed"])
+        kind = alarm[world, bed]
+        state.props.color[world, first_lamp + bed] = _LAMPS[kind]
+        state.signs.paper[world, bed] = _PAPERS[kind]
+        for w, b, now in zip(world.tolist(), bed.tolist(), kind.tolist(), strict=True):
+            what = "" if now == SILENT else "low" if now == ALARM_LOW else "high"
+            state.say(f"alarm {b + 1}", [w], what and f"bed {b + 1}: glucose is {what}")
+
+    def _call(self, state: WorldState) -> None:
+        """The kitchen announces the meals of these beds."""
+        called = state["called"]
+        for world in np.flatnonzero(called.any(1)).tolist():
+            due = state["due_in"][world], state["due_grams"][world]
+            now = START + MINUTES * int(state.step[world])
+            meals = [
+                f"bed {b + 1} {due[1][b]:.0f} g at {clock(now + int(due[0][b]))}"
+                for b in np.flatnonzero(called[world]).tolist()
+            ]
+            state.say("kitchen", [world], "meal: " + ", ".join(meals))
+            state["call_ends"][world] = state.step[world] + _CALL_STEPS
+
+    # -- what counts ------------------------------------------------------------------------------
+
+    def reward(self, state: WorldState) -> FloatArray:
+        """The sum of the terms, the same for everyone."""
+        return add_terms(self.reward_terms(state))
+
+    def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
+        """Risk, severe hypoglycaemia and doses; see `Rewards`."""
+        severe = state["glucose"] < monitors.SEVERE
+        return {
+            "risk": self.everyone(RISK * state["risk"].mean(1)),
+            "hypoglycaemia": self.everyone(HYPOGLYCAEMIA * severe.mean(1)),
+            "doses": self.everyone(DOSE * state["given"][:, 0]),
+        }
+
+    def _part(self, state: WorldState, name: str) -> FloatArray:
+        """The mean over beds of a sum of the day, over the steps so far."""
+        return np.asarray(state[name].mean(1) / np.maximum(state.step, 1))
+
+    def success(self, state: WorldState) -> BoolArray:
+        """At the end of the day the consensus on time in range was kept."""
+        kept = self._part(state, "within") >= IN_RANGE
+        kept &= self._part(state, "below") < BELOW
+        kept &= self._part(state, "severe") < BELOW_SEVERE
+        return kept & (state.step >= state.max_episode_steps)
+
+    def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
+        """Time in range, hypoglycaemia, hyperglycaemia, risk, and what was given."""
+        return {
+            "time_in_range": self._part(state, "within"),
+            "time_below_70": self._part(state, "below"),
+            "time_below_54": self._part(state, "severe"),
+            "time_above_180": self._part(state, "above"),
+            "mean_risk": self._part(state, "risk_so_far"),
+            "doses": state["given_so_far"][:, 0],
+            "insulin": state["given_so_far"][:, 1],
+            "sugar": state["given_so_far"][:, 2],
+        }
+
+    def action_mask(self, state: WorldState, possible: Possible) -> None:
+        """A hand is of use at a tray, and at a bed or the bin when there is a dose in it."""
+        aim = aims(state, self.num_beds)
+        full = (state["hand_insulin"] > 0) | (state["hand_sugar"] > 0)
+        draws = (aim >= self.num_beds) & (aim != self.num_beds + room.BIN)
+        possible.hand[..., HAND_USE] &= draws | (full & (aim != NOTHING))
+
+    # -- who is in the ward -----------------------------------------------------------------------
+
+    def behaviours(self) -> Mapping[str, Behaviour]:
+        """People who treat nobody; "circles" and "follows" are held out."""
+        return {
+            "rounds": Behaviour(partial(self._walk, room.rounds)),
+            "waits": Behaviour(partial(self._walk, room.waits)),
+            "paces": Behaviour(partial(self._walk, room.paces)),
+            "follows": Behaviour(partial(self._walk, room.follows), splits=("test",)),
+            "circles": Behaviour(partial(self._walk, room.circles), splits=("validation",)),
+        }
+
+    def _walk(self, walk: room.Walk, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        assert self._navigator is not None
+        walk(state, who, commands, self._navigator, self.num_beds)
+
+    def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        """Tries doses on a copy of everybody's true state, and gives the best ones."""
+        self._nurse(look_ahead(state, who), state, who, commands)
+
+    def heuristics(self) -> Mapping[str, Act]:
+        """The bolus calculator's rule, and a controller; both go by the charts."""
+        return {
+            "basal-bolus": lambda *given: self._nurse(rules.basal_bolus(given[0]), *given),
+            "pid": lambda *given: self._nurse(rules.pid(given[0]), *given),
+        }
+
+    def _nurse(self, wants: Wants, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        assert self._navigator is not None
+        carry_out(state, who, commands, self._navigator, wants)
+
+
+_LAMPS: Final = np.array([rgb(color) for color in room.LAMP_COLORS], np.uint8)
+_PAPERS: Final = np.array([rgb(color) for color in room.PAPERS], np.uint8)
