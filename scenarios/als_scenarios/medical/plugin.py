@@ -34,7 +34,7 @@ def als_scenarios() -> list[ScenarioSpec]:
             task="als_scenarios.medical.ward.ward:Ward",
             family="medical",
             summary="A diabetes ward: read monitors, give insulin and sugar, keep glucose in range.",
-            max_episode_steps=480,
+            max_episode_steps=600,
             num_avatars=2,
             min_avatars=1,
             max_avatars=4,

@@ -21,8 +21,7 @@ from als_scenarios.medical.ward.monitors import (
     AHEAD,
     ALARM_HIGH,
     ALARM_LOW,
-    MOST_SUGAR,
-    MOST_UNITS,
+    MOST_DOSES,
     HandRows,
     KnownRows,
     hand_rows,
@@ -42,7 +41,7 @@ BED_COLUMNS: Final = (
 )  # fmt: skip
 
 ROUND_COLUMNS: Final = (
-    "insulin", "sugar", "time",
+    "sugar", "small_doses", "large_doses", "time",
     *(f"{tray}_{what}" for tray in TRAYS for what in ("forward", "left", "in_reach")),
 )  # fmt: skip
 
@@ -50,12 +49,12 @@ _AWAY: Final = ("forward", "left")
 _SIGNED: Final = (*_AWAY, "trend")
 _FAR: Final = 10.0
 _GLUCOSE, _OLD, _STEEP, _GRAMS = 400.0, 240.0, 5.0, 120.0
-_KILOGRAMS, _DAILY = 120.0, 70.0
+_UNITS, _KILOGRAMS, _DAILY = 15.0, 120.0, 70.0
 _DAY: Final = 24 * 60
 
 
 class Charts(Sensor):
-    """What a nurse knows: `charts`, float32 (8, 17), and `round`, float32 (15,).
+    """What a nurse knows: `charts`, float32 (8, 17), and `round`, float32 (13,).
 
     `charts` has a row for each bed, and rows of 0 where the ward has fewer than eight. The columns
     1 to 4 are the nurse's own, all others the same for everyone:
@@ -78,10 +77,10 @@ class Charts(Sensor):
     | weight | over 120 kg | 0 to 1 |
     | daily_insulin | total daily insulin, over 70 units | 0 to 1 |
 
-    `round` is the nurse's own: `insulin` and `sugar` in the hand, over 15 units and 45 g; the
-    `time` of day, over 24 hours; and of the trays for sugar, small doses, large doses and of the
-    bin, one after the other, `forward` and `left` over 10 m, ±1, and `in_reach`, 1 if `use` would
-    now be there.
+    `round` is the nurse's own, all from 0 to 1 but for `forward` and `left`, ±1: the doses in the
+    hand, over 6, `sugar`, `small_doses` or `large_doses`; the `time` of day, over 24 hours; and of
+    the trays of sugar, small and large doses, one after the other, `forward` and `left` over 10 m,
+    and `in_reach`, 1 if `use` would now be there.
     """
 
     provides: ClassVar[tuple[str, ...]] = ("charts", "round")
@@ -101,7 +100,7 @@ class Charts(Sensor):
         }
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
-        """Fills `charts`, (worlds, observers, 8, 17), and `round`, (worlds, observers, 15)."""
+        """Fills `charts`, (worlds, observers, 8, 17), and `round`, (worlds, observers, 13)."""
         observers, table = self.setup.observers, patients().parameters
         charts, own = (
             out[name] if name in self.enabled else np.zeros((0, *shape), np.float32)
@@ -111,7 +110,10 @@ class Charts(Sensor):
         _fill(
             (state.step, observers),
             (state.avatars.position, state.avatars.heading),
-            (feet(state, ward), np.ascontiguousarray(state.props.position[:, ward : ward + 4])),
+            (
+                feet(state, ward),
+                _trays(state, ward),
+            ),
             aims(state, ward),
             known_rows(state),
             state["alarm"],
@@ -120,6 +122,11 @@ class Charts(Sensor):
             charts,
             own,
         )
+
+
+def _trays(state: WorldState, beds: int) -> NDArray[np.float64]:
+    """Where the trays stand, (worlds, 3, 3)."""
+    return np.ascontiguousarray(state.props.position[:, beds : beds + len(TRAYS)])
 
 
 @kernel(error_model="numpy")
@@ -148,12 +155,12 @@ def _fill(time, avatars, places, aim, known, alarm, bodies, hands, charts, own):
                     row[16] = min(p[DAILY] / _DAILY, 1.0)
             if own.shape[0]:
                 row = own[w, a]
-                row[0] = hands.insulin[w, a] / MOST_UNITS
-                row[1] = hands.sugar[w, a] / MOST_SUGAR
-                row[2] = min((START + MINUTES * step[w]) / _DAY, 1.0)
+                row[:3] = 0.0
+                row[hands.tray[w, a]] = hands.doses[w, a] / MOST_DOSES
+                row[3] = min((START + MINUTES * step[w]) / _DAY, 1.0)
                 for t in range(trays.shape[1]):
-                    row[3 + 3 * t], row[4 + 3 * t], _ = _away(me, trays[w, t])
-                    row[5 + 3 * t] = aim[w, a] == patient.shape[1] + t
+                    row[4 + 3 * t], row[5 + 3 * t], _ = _away(me, trays[w, t])
+                    row[6 + 3 * t] = aim[w, a] == patient.shape[1] + t
 
 
 @inner
@@ -177,5 +184,5 @@ def _write_down(w, b, step, known, alarm, row):
     row[9], row[10] = alarm[w, b] == ALARM_LOW, alarm[w, b] == ALARM_HIGH
     row[11] = min(known.due_grams[w, b] / _GRAMS, 1.0)
     row[12] = min(known.due_in[w, b] / AHEAD, 1.0)
-    row[13] = min((known.iob[w, b, 0] + known.iob[w, b, 1]) / MOST_UNITS, 1.0)
+    row[13] = min((known.iob[w, b, 0] + known.iob[w, b, 1]) / _UNITS, 1.0)
     row[14] = min((known.cob[w, b, 0] + known.cob[w, b, 1]) / _GRAMS, 1.0)

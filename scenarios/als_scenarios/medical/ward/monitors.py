@@ -30,13 +30,13 @@ from als_scenarios.medical.ward.plans import MEALS, MINUTES, START
 if TYPE_CHECKING:
     from als_engine.world.state import WorldState
 
-SMALL_DOSE, LARGE_DOSE, SUGAR_DOSE = 0.5, 3.0, 15.0
-"""What one use of a tray adds to the hand: units, units, grams."""
+SMALL_DOSE, LARGE_DOSE, SUGAR_DOSE = 0.5, 2.5, 15.0
+"""What is in a dose: units of insulin, twice, and grams of sugar."""
 
-MOST_UNITS, MOST_SUGAR = 15.0, 45.0
-"""What a hand holds at most, units and grams."""
+MOST_DOSES: Final = 6
+"""How many doses a hand holds."""
 
-AHEAD: Final = 90
+AHEAD: Final = 90.0
 """For how long before a meal it is announced, minutes."""
 
 LOW, HIGH = 70.0, 250.0
@@ -49,13 +49,13 @@ SEVERE: Final = 54.0
 READ_WITHIN: Final = 0.9
 """From so far of where one stands to treat a patient a nurse reads the monitor, metres."""
 
-READ_AGAIN: Final = 3
+READ_AGAIN: Final = 4
 """For so many steps a reading is new."""
 
 SILENT, ALARM_LOW, ALARM_HIGH = range(3)
 
 _HYSTERESIS: Final = 10.0
-_KNOT: Final = 15  # Minutes between two values of the sensors' error.
+_KNOT: Final = 15.0  # Minutes between two values of the sensors' error.
 _CORRELATED: Final = 0.7
 _GAMMA, _LAMBDA, _DELTA, _XI = -0.5444, 15.9574, 1.6898, -5.47
 _SENSOR_LOW, _SENSOR_HIGH = 39.0, 600.0
@@ -68,10 +68,15 @@ _WINDUP: Final = 300.0
 
 
 class HandRows(NamedTuple):
-    """What avatars have in their hands, (worlds, avatars): units of insulin, grams of sugar."""
+    """What avatars have in their hands, (worlds, avatars): doses of one tray.
 
-    insulin: FloatArray
-    sugar: FloatArray
+    Attributes:
+        tray: the tray that they are from, in the order of `room.TRAYS`.
+        doses: how many; 0 for an empty hand.
+    """
+
+    tray: IntArray
+    doses: IntArray
 
 
 class KnownRows(NamedTuple):
@@ -92,7 +97,7 @@ class KnownRows(NamedTuple):
     iob: FloatArray
     cob: FloatArray
     due_grams: FloatArray
-    due_in: IntArray
+    due_in: FloatArray
 
 
 KNOWN: Final = (
@@ -137,7 +142,7 @@ SUMS: Final = ("within", "below", "severe", "above", "risk_so_far")
 
 def hand_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
     """The arrays of `HandRows`, as a plain tuple for kernels."""
-    return (state["hand_insulin"], state["hand_sugar"])
+    return (state["hand_tray"], state["hand_doses"])
 
 
 def known_rows(state: WorldState) -> tuple[NDArray[Any], ...]:
@@ -175,7 +180,9 @@ def new_values(step: NDArray[np.int64]) -> BoolArray:
 
 @kernel(error_model="numpy")
 def treat(used, nurses, hands, weights, patient, body, plate, on_board, given):
-    """Carries out what nurses use: trays fill their hands, beds take what is in them.
+    """Carries out what nurses use: a tray puts a dose into the hand, a bed takes one out of it.
+
+    Drawing from another tray drops what was in the hand.
 
     Args:
         used: (worlds, avatars) index of the prop.
@@ -195,34 +202,30 @@ def treat(used, nurses, hands, weights, patient, body, plate, on_board, given):
         given[w] = 0.0
         for a in range(used.shape[1]):
             what = used[w, a]
-            if what < 0 or not nurses[w, a] or what >= beds + 4:
+            if what < 0 or not nurses[w, a] or what >= beds + 3:
                 continue
             if what >= beds:
-                _draw(w, a, what - beds, hands)
-                continue
-            units, grams = hands.insulin[w, a], hands.sugar[w, a]
-            body[w, what, DEPOT] += units * PMOL_PER_UNIT / weights[patient[w, what]]
-            iob[w, what, 0] += units
-            plate[w, what] += grams
-            cob[w, what, 0] += grams
-            given[w, 0] += units + grams > 0.0
-            given[w, 1] += units
-            given[w, 2] += grams
-            hands.insulin[w, a] = hands.sugar[w, a] = 0.0
+                same = hands.tray[w, a] == what - beds
+                hands.doses[w, a] = min(hands.doses[w, a] + 1, MOST_DOSES) if same else 1
+                hands.tray[w, a] = what - beds
+            elif hands.doses[w, a] > 0:
+                hands.doses[w, a] -= 1
+                units, grams = _dose(hands.tray[w, a])
+                body[w, what, DEPOT] += units * PMOL_PER_UNIT / weights[patient[w, what]]
+                iob[w, what, 0] += units
+                plate[w, what] += grams
+                cob[w, what, 0] += grams
+                given[w, 0] += 1.0
+                given[w, 1] += units
+                given[w, 2] += grams
 
 
 @inner
-def _draw(w, a, tray, hands):
-    """A use of a tray; a hand holds insulin or sugar, and drops one for the other."""
+def _dose(tray):
+    """The units of insulin and the grams of sugar in a dose of a tray."""
     if tray == 0:
-        hands.insulin[w, a] = 0.0
-        hands.sugar[w, a] = min(hands.sugar[w, a] + SUGAR_DOSE, MOST_SUGAR)
-    elif tray == 3:
-        hands.insulin[w, a] = hands.sugar[w, a] = 0.0
-    else:
-        more = SMALL_DOSE if tray == 1 else LARGE_DOSE
-        hands.sugar[w, a] = 0.0
-        hands.insulin[w, a] = min(hands.insulin[w, a] + more, MOST_UNITS)
+        return 0.0, SUGAR_DOSE
+    return (SMALL_DOSE if tray == 1 else LARGE_DOSE), 0.0
 
 
 @kernel(error_model="numpy")
@@ -311,17 +314,17 @@ def _measure(w, b, under, minutes, monitors):
 def _announce(w, b, now, meals, monitors, known):
     """The next meal within `AHEAD` minutes."""
     time, grams = meals
-    next_in, next_grams = AHEAD + 1, 0.0
+    next_in, next_grams = AHEAD + 1.0, 0.0
     for m in range(MEALS):
         away = time[w, b, m] - now
-        if 0 <= away < next_in:
+        if 0.0 <= away < next_in:
             next_in, next_grams = away, grams[w, b, m]
     if next_grams != known.due_grams[w, b] or next_in > known.due_in[w, b]:
         # Another meal than in the step before, or none any more.
         monitors.rewrite[w, b] = next_grams != known.due_grams[w, b]
         monitors.called[w, b] = next_grams > 0.0 and next_in > known.due_in[w, b]
     known.due_grams[w, b] = next_grams
-    known.due_in[w, b] = next_in if next_grams > 0.0 else 0
+    known.due_in[w, b] = next_in if next_grams > 0.0 else 0.0
 
 
 @inner
@@ -351,7 +354,7 @@ def _read(w, b, step, monitors, known):
     known.glucose[w, b] = shown
     known.trend[w, b] = (shown - monitors.slow[w, b]) / _SMOOTHED
     if known.read_at[w, b] != NOTHING:
-        hours = min(MINUTES * (step - known.read_at[w, b]), 60) / 60.0
+        hours = min(MINUTES * (step - known.read_at[w, b]), 60.0) / 60.0
         excess = known.excess[w, b] + hours * (shown - _TARGET)
         known.excess[w, b] = min(max(excess, -_WINDUP), _WINDUP)
     known.read_at[w, b] = step
@@ -370,13 +373,14 @@ def _add_up(w, b, glucose, risk, sums):
 # -- what signs and voices say --------------------------------------------------------------------
 
 
-def clock(minutes: int) -> str:
+def clock(minutes: float) -> str:
     """Minutes after midnight as "07:30"."""
-    return f"{minutes // 60:02d}:{minutes % 60:02d}"
+    whole = int(minutes)
+    return f"{whole // 60:02d}:{whole % 60:02d}"
 
 
 def monitor_text(
-    bed: int, glucose: float, trend: float, read: int, due: tuple[float, int], iob: float
+    bed: int, glucose: float, trend: float, read: float, due: tuple[float, float], iob: float
 ) -> str:
     """What a bed's sign says, four lines.
 

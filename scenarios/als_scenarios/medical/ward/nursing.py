@@ -21,27 +21,26 @@ from als_engine.navigation import face, reached
 from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_scenarios.medical.ward.monitors import (
-    MOST_SUGAR,
-    MOST_UNITS,
+    LARGE_DOSE,
+    MOST_DOSES,
     SMALL_DOSE,
     SUGAR_DOSE,
     HandRows,
     hand_rows,
 )
-from als_scenarios.medical.ward.room import BIN, LARGE, SMALL, SUGAR, TRAYS, feet, standing_places
+from als_scenarios.medical.ward.room import LARGE, SMALL, SUGAR, TRAYS, feet, standing_places
 
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands
     from als_engine.navigation import Navigator
     from als_engine.world.state import WorldState
 
-_AT_THE_COUNTER: Final = 1.0
-"""So near to the next tray a nurse goes on filling the hand, metres."""
+_LARGE_FROM: Final = 2.0
+"""From so many units large doses are given."""
 
-_ENOUGH: Final = 0.6
-"""From this part of what is wanted it is not worth going back to the counter."""
+_START_OFF, _AT_TRAY = 1.0, 1.0
+"""What any errand takes beside the way, and what drawing takes, in metres of the way."""
 
-_LARGE_FROM: Final = 2.75
 _CLOSE: Final = 0.2
 
 
@@ -52,25 +51,12 @@ class Wants(NamedTuple):
         insulin, sugar: units and grams to be given now; 0 for none, and at most one of them.
         urgency: how much that matters, in any unit.
         visit: how much it matters to read the monitor, in the same unit; 0 for not at all.
-        detour: by how much of that unit a bed has to matter more for each metre it is farther.
     """
 
     insulin: FloatArray
     sugar: FloatArray
     urgency: FloatArray
     visit: FloatArray
-    detour: float
-
-
-def in_doses(units: FloatArray) -> FloatArray:
-    """Units of insulin as whole small doses, rounded down, and at most what a hand holds."""
-    doses = np.floor(units / SMALL_DOSE + 1e-9)
-    return np.clip(doses * SMALL_DOSE, 0.0, MOST_UNITS)
-
-
-def in_glasses(grams: FloatArray) -> FloatArray:
-    """Grams of sugar as whole doses, rounded up, and at most what a hand holds."""
-    return np.clip(np.ceil(grams / SUGAR_DOSE - 1e-9) * SUGAR_DOSE, 0.0, MOST_SUGAR)
 
 
 def aims(state: WorldState, num_beds: int) -> IntArray:
@@ -120,12 +106,13 @@ def carry_out(
     goal: IntArray = np.full(who.shape, NOTHING, np.int32)
     touch: BoolArray = np.zeros(who.shape, np.bool_)
     places = standing_places(state, num_beds)
+    aim = aims(state, num_beds)
     _assign(
-        who, state.avatars.position, feet(state, num_beds), places, hand_rows(state),
+        who, aim, state.avatars.position, feet(state, num_beds), places, hand_rows(state),
         tuple(wants), goal, touch,
     )  # fmt: skip
     busy = goal != NOTHING
-    use = busy & touch & (aims(state, num_beds) == goal)
+    use = busy & touch & (aim == goal)
     commands.hand[use] = HAND_USE
     chosen = np.maximum(goal, 0)[..., None]
     place = np.take_along_axis(places, chosen[..., None], axis=2)[:, :, 0]
@@ -138,9 +125,9 @@ def carry_out(
 
 
 @kernel(error_model="numpy")
-def _assign(who, position, feet, places, hands, wants, goal, touch):
+def _assign(who, aim, position, feet, places, hands, wants, goal, touch):
     hands = HandRows(*hands)
-    insulin, sugar, urgency, visit, detour = wants
+    insulin, sugar, urgency, visit = wants
     beds = insulin.shape[1]
     taken = np.empty(beds, np.bool_)
     for w in range(who.shape[0]):
@@ -148,32 +135,34 @@ def _assign(who, position, feet, places, hands, wants, goal, touch):
         for a in range(who.shape[1]):
             if not who[w, a]:
                 continue
-            me, units, grams = position[w, a], hands.insulin[w, a], hands.sugar[w, a]
-            best, most = NOTHING, 0.0
+            me, held = position[w, a], (hands.tray[w, a], hands.doses[w, a])
+            best, most, treats = NOTHING, 0.0, False
             for b in range(beds):
-                if taken[b] or not _fits(units, insulin[w, b], sugar[w, b]):
+                if taken[b]:
                     continue
-                worth = urgency[w, b] - detour * _distance(me, feet[w, b]) + 100.0 * detour
-                if worth > most:
-                    best, most = b, worth
-            if best != NOTHING:
-                taken[best] = True
-                near = _at_counter(me, places[w, a], beds)
-                tray = _tray(units, grams, insulin[w, best], sugar[w, best], near)
-                goal[w, a] = best if tray == NOTHING else beds + tray
-                touch[w, a] = True
+                away = _distance(me, feet[w, b])
+                looks = visit[w, b] / (_START_OFF + away)
+                if looks > most:
+                    best, most, treats = b, looks, False
+                tray = _tray_for(insulin[w, b], sugar[w, b])
+                if tray == NOTHING:
+                    continue
+                if held[0] != tray or held[1] == 0:
+                    counter = places[w, a, beds + tray]
+                    away = _distance(me, counter) + _distance(counter, feet[w, b]) + _AT_TRAY
+                treat = urgency[w, b] / (_START_OFF + away)
+                if treat > most:
+                    best, most, treats = b, treat, True
+            if best == NOTHING:
                 continue
-            if units > 0.0 and _any_free(insulin[w], taken):  # Too much is in the hand.
-                goal[w, a], touch[w, a] = beds + BIN, True
-                continue
-            for b in range(beds):
-                if not taken[b] and visit[w, b] > 0.0:
-                    worth = visit[w, b] - detour * _distance(me, feet[w, b]) + 100.0 * detour
-                    if worth > most:
-                        best, most = b, worth
-            if best != NOTHING:
-                taken[best] = True
-                goal[w, a] = best
+            taken[best] = True
+            goal[w, a], touch[w, a] = best, treats
+            if treats:
+                tray = _tray_for(insulin[w, best], sugar[w, best])
+                draws = aim[w, a] == beds + tray
+                lacks = draws and _lacks(tray, held, insulin[w], sugar[w], taken, best)
+                if held[0] != tray or held[1] == 0 or lacks:
+                    goal[w, a] = beds + tray
 
 
 @inner
@@ -183,38 +172,22 @@ def _distance(me, place):
 
 
 @inner
-def _at_counter(me, places, beds):
-    found = False
-    for tray in range(beds, places.shape[0]):
-        found = found or _distance(me, places[tray]) < _AT_THE_COUNTER
-    return found
+def _tray_for(insulin, sugar):
+    """The tray whose doses a bed wants, or NOTHING."""
+    if sugar > 0.0:
+        return SUGAR
+    if insulin >= _LARGE_FROM:
+        return LARGE
+    return SMALL if insulin > 0.0 else NOTHING
 
 
 @inner
-def _any_free(insulin, taken):
-    found = False
+def _lacks(tray, held, insulin, sugar, taken, best):
+    """Whether more doses of a tray are wanted, by a bed and all that nobody else goes to."""
+    wanted = 0.0
     for b in range(taken.shape[0]):
-        found = found or (insulin[b] > 0.0 and not taken[b])
-    return found
-
-
-@inner
-def _fits(units, insulin, sugar):
-    """Whether a nurse with that in the hand is of use to a bed that wants this."""
-    if sugar > 0.0:
-        return True  # Insulin in the hand is given up for it.
-    if insulin <= 0.0:
-        return False
-    return units <= 1.25 * insulin + SMALL_DOSE
-
-
-@inner
-def _tray(units, grams, insulin, sugar, near):
-    """The tray to go to for a bed, or NOTHING where the hand has enough for it."""
-    if sugar > 0.0:
-        lacks = grams < sugar if near else grams <= 0.0
-        return SUGAR if lacks else NOTHING
-    lacking = insulin - units
-    if lacking >= 0.5 * SMALL_DOSE and (near or units < _ENOUGH * insulin):
-        return LARGE if lacking >= _LARGE_FROM else SMALL
-    return NOTHING
+        if (b == best or not taken[b]) and _tray_for(insulin[b], sugar[b]) == tray:
+            size = SMALL_DOSE if tray == SMALL else LARGE_DOSE
+            amount = sugar[b] / SUGAR_DOSE if tray == SUGAR else insulin[b] / size
+            wanted += math.floor(amount + 0.5)
+    return held[1] < min(wanted, MOST_DOSES)

@@ -20,7 +20,7 @@ from als_scenarios.medical.ward.glucose import patients, starting_at
 START: Final = 6 * 60
 """When an episode begins, minutes after midnight."""
 
-MINUTES: Final = 2
+MINUTES: Final = 1.5
 """Minutes that pass in a step."""
 
 MIN_BEDS, MAX_BEDS = 4, 8
@@ -34,7 +34,7 @@ NEVER: Final = -10_000
 _TEST_RANKS, _VALIDATION_RANKS = (2, 5, 8), (0, 6)
 _GROUP: Final = 10
 
-DAILY_CARBOHYDRATE: Final[Mapping[str, float]] = {"adolescent": 180, "adult": 200, "child": 120}
+DAILY_CARBOHYDRATE: Final[Mapping[str, float]] = {"adolescent": 160, "adult": 190, "child": 100}
 """What a day's meals hold together before chance, grams, by age group."""
 
 
@@ -109,7 +109,7 @@ def admit(rng: np.random.Generator, split: Split, beds: int) -> Admission:
     # Nobody twice where there are enough people.
     who = rng.choice(pool, beds, replace=beds > len(pool))
     plan = rng.choice(np.array(plans_of(split)), beds)
-    glucose, pump = rng.uniform(90.0, 230.0, beds), rng.uniform(0.85, 1.3, beds)
+    glucose, pump = rng.uniform(80.0, 200.0, beds), rng.uniform(0.9, 1.3, beds)
     shift, size = rng.integers(-15, 16, (beds, MEALS)), rng.uniform(0.85, 1.15, (beds, MEALS))
     time = np.full((beds, MEALS), NEVER, np.int32)
     grams = np.zeros((beds, MEALS))

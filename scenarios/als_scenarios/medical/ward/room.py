@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from als_engine.navigation import Navigator
     from als_engine.world.arrays import BoolArray, IntArray
 
-TRAYS: Final = ("sugar", "insulin small", "insulin large", "bin")
+TRAYS: Final = ("sugar", "small doses", "large doses")
 """The trays on the counter; props have their indices after the beds, in this order."""
 
-SUGAR, SMALL, LARGE, BIN = range(4)
+SUGAR, SMALL, LARGE = range(3)
 
 LAMP_COLORS: Final[tuple[Color, ...]] = ("green", "red", "yellow")
 PAPERS: Final[tuple[Color, ...]] = ((34, 52, 60), (176, 40, 36), (196, 124, 28))
@@ -43,12 +43,12 @@ PAPERS: Final[tuple[Color, ...]] = ((34, 52, 60), (176, 40, 36), (196, 124, 28))
 
 _PITCH, _EDGE = 1.9, 0.3
 _BED: Final = Box(0.9, 2.0, 0.55)
-_AISLE: Final = 1.5
-_COUNTER: Final = Box(1.95, 0.46, 0.86)
+_AISLE: Final = 1.4
+_COUNTER: Final = Box(1.45, 0.46, 0.86)
 _DEPTH: Final = _COUNTER.depth + 2 * _AISLE + 2 * _BED.depth
 _TRAY: Final = Box(0.3, 0.3, 0.14)
-_TRAY_COLORS: Final = ("pink", (150, 190, 236), "blue", "grey")
-_SLOTS: Final = (-0.69, -0.23, 0.23, 0.69)
+_TRAY_COLORS: Final = ("pink", (130, 200, 236), "blue")
+_SLOTS: Final = (-0.5, 0.0, 0.5)
 _WALL_COLORS: Final = ("white", (214, 228, 222), (226, 222, 206), (206, 220, 232))
 _BLANKETS: Final = {"child": (238, 204, 72), "adolescent": (54, 156, 156), "adult": (58, 110, 196)}
 _TALL: Final = {"child": 0.95, "adolescent": 1.2, "adult": 1.35}
@@ -155,7 +155,7 @@ def feet(state: WorldState, num_beds: int) -> FloatArray:
 
 
 def standing_places(state: WorldState, num_beds: int) -> FloatArray:
-    """Where each avatar would stand at each bed and tray: (worlds, avatars, beds + 4, 2).
+    """Where each avatar would stand at each bed and tray: (worlds, avatars, beds + 3, 2).
 
     A tray is taken from the side of the counter that the avatar is on.
     """

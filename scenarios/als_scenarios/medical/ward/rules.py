@@ -14,8 +14,8 @@ import numpy as np
 
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
 from als_scenarios.medical.ward.glucose import patients
-from als_scenarios.medical.ward.monitors import ALARM_LOW, SUGAR_DOSE
-from als_scenarios.medical.ward.nursing import Wants, in_doses
+from als_scenarios.medical.ward.monitors import ALARM_LOW, SMALL_DOSE, SUGAR_DOSE
+from als_scenarios.medical.ward.nursing import Wants
 from als_scenarios.medical.ward.plans import MINUTES
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ _BEFORE_MEALS: Final = 40
 
 _STILL_LOW, _CAREFUL = 80.0, 110.0
 _LOW_FIRST: Final = 1_000.0
-_DETOUR: Final = 5.0
+_LEAST: Final = 0.02
+"""Less than this part of the total daily insulin is not given."""
+
 # The controller's gains, as parts of the correction factor: an hour of excess, minutes of trend.
 _INTEGRAL, _DERIVATIVE = 0.25, 30.0
 
@@ -92,8 +94,9 @@ def pid(state: WorldState) -> Wants:
 
 def _wants(known: Known, units: FloatArray) -> Wants:
     """Sugar where it is low, else insulin; and a look at the bed that was not read for longest."""
-    insulin = np.where(known.low, 0.0, in_doses(units))
+    worth_it = units >= np.maximum(SMALL_DOSE, _LEAST * known.daily)
+    insulin = np.where(~known.low & worth_it, units, 0.0)
     sugar = np.where(known.low & (known.cob < SUGAR_DOSE), SUGAR_DOSE, 0.0)
     urgency = insulin * (_CORRECTION_RULE / known.daily) + np.where(sugar > 0, _LOW_FIRST, 0.0)
     visit = np.where(known.age > _LOOK_AFTER, known.age, 0.0)
-    return Wants(insulin, sugar, urgency, visit, _DETOUR)
+    return Wants(insulin, sugar, urgency, visit)

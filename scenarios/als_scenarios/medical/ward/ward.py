@@ -51,7 +51,7 @@ from als_scenarios.medical.ward.plans import (
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands, Possible
 
-RISK: Final = -0.01
+RISK: Final = -0.004
 """Reward for each step and unit of the beds' mean risk."""
 
 HYPOGLYCAEMIA: Final = -0.1
@@ -66,7 +66,9 @@ IN_RANGE, BELOW, BELOW_SEVERE = 0.70, 0.04, 0.01
 _CALL_STEPS: Final = 8
 _NURSE: Final = Body(
     color="teal",
-    speed=2.5,
+    speed=3.0,
+    turn_speed=6.0,
+    turn_acceleration=90.0,
     commands=tuple(each for each in COMMANDS if each not in ("pick up", "put down")),
 )
 _CIVIL: Final = ((150, 104, 70), (128, 132, 140), (120, 84, 150), (196, 150, 70))
@@ -128,9 +130,9 @@ class Ward(Task):
             "iob": Quantity(pair),
             "cob": Quantity(pair),
             "due_grams": Quantity(beds),
-            "due_in": Quantity(beds, np.int32),
-            "hand_insulin": Quantity(avatars),
-            "hand_sugar": Quantity(avatars),
+            "due_in": Quantity(beds),
+            "hand_tray": Quantity(avatars, np.int32),
+            "hand_doses": Quantity(avatars, np.int32),
             "given": Quantity((3,)),
             "given_so_far": Quantity((3,)),
             "within": Quantity(beds),
@@ -226,7 +228,7 @@ class Ward(Task):
 
     def _text(self, state: WorldState, world: int, bed: int) -> str:
         read_at, step = int(state["read_at"][world, bed]), int(state.step[world])
-        due = float(state["due_grams"][world, bed]), int(state["due_in"][world, bed])
+        due = float(state["due_grams"][world, bed]), float(state["due_in"][world, bed])
         now = START + MINUTES * step
         return monitor_text(
             bed,
@@ -255,7 +257,7 @@ class Ward(Task):
             due = state["due_in"][world], state["due_grams"][world]
             now = START + MINUTES * int(state.step[world])
             meals = [
-                f"bed {b + 1} {due[1][b]:.0f} g at {clock(now + int(due[0][b]))}"
+                f"bed {b + 1} {due[1][b]:.0f} g at {clock(now + float(due[0][b]))}"
                 for b in np.flatnonzero(called[world]).tolist()
             ]
             state.say("kitchen", [world], "meal: " + ", ".join(meals))
@@ -301,11 +303,10 @@ class Ward(Task):
         }
 
     def action_mask(self, state: WorldState, possible: Possible) -> None:
-        """A hand is of use at a tray, and at a bed or the bin when there is a dose in it."""
+        """A hand is of use at a tray, and at a bed when there is a dose in it."""
         aim = aims(state, self.num_beds)
-        full = (state["hand_insulin"] > 0) | (state["hand_sugar"] > 0)
-        draws = (aim >= self.num_beds) & (aim != self.num_beds + room.BIN)
-        possible.hand[..., HAND_USE] &= draws | (full & (aim != NOTHING))
+        full = state["hand_doses"] > 0
+        possible.hand[..., HAND_USE] &= (aim >= self.num_beds) | (full & (aim != NOTHING))
 
     # -- who is in the ward -----------------------------------------------------------------------
 
