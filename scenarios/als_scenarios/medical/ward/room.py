@@ -15,6 +15,7 @@ from als_engine.world.arrays import NOTHING, FloatArray
 from als_engine.world.layout import (
     Box,
     Color,
+    Cylinder,
     Layout,
     Prop,
     Sign,
@@ -47,7 +48,10 @@ _AISLE: Final = 1.4
 _COUNTER: Final = Box(1.45, 0.46, 0.86)
 _DEPTH: Final = _COUNTER.depth + 2 * _AISLE + 2 * _BED.depth
 _TRAY: Final = Box(0.3, 0.3, 0.14)
-_TRAY_COLORS: Final = ("pink", (130, 200, 236), "blue")
+TRAY_COLORS: Final[tuple[Color, ...]] = ("pink", (130, 200, 236), "blue")
+"""The colours of the trays, and of what a nurse carries."""
+
+_DOSE: Final = Cylinder(0.08, 0.2)
 _SLOTS: Final = (-0.5, 0.0, 0.5)
 _WALL_COLORS: Final = ("white", (214, 228, 222), (226, 222, 206), (206, 220, 232))
 _BLANKETS: Final = {"child": (238, 204, 72), "adolescent": (54, 156, 156), "adult": (58, 110, 196)}
@@ -100,19 +104,33 @@ def ward(rng: np.random.Generator, patients: Sequence[int], num_avatars: int) ->
         lamps[f"lamp {i + 1}"] = Prop(Sphere(0.13), above, color=LAMP_COLORS[0], solid=False)
         sounds[f"alarm {i + 1}"] = SoundSource(above, _LOW_ALARM, on=False)
     order = rng.permutation(len(TRAYS)).tolist()
-    for name, slot, paint in zip(TRAYS, order, _TRAY_COLORS, strict=True):
+    for name, slot, paint in zip(TRAYS, order, TRAY_COLORS, strict=True):
         at = (_SLOTS[slot], 0.0, _COUNTER.height + _TRAY.height / 2)
         props[name] = Prop(_TRAY, at, color=paint, usable=True)
     sounds["kitchen"] = SoundSource((width / 2 - 0.1, 0.0, 1.8), _VOICE, on=False)
     return Layout(
         walls=[*walls, *_decoration(width)],
-        props={**props, **lamps},
+        props={**props, **lamps, **_doses(num_avatars)},
         signs=signs,
         sounds=sounds,
         spawns=_spawns(rng, room, num_avatars),
         instruction="keep everybody's glucose between 70 and 180",
         quantities={"errand": rng.integers(60 * _LEG_STEPS, size=num_avatars)},
     )
+
+
+def first_dose(num_beds: int) -> int:
+    """The index of the prop that is the first nurse's doses, after beds, trays and lamps."""
+    return 2 * num_beds + len(TRAYS)
+
+
+def _doses(num_avatars: int) -> dict[str, Prop]:
+    """What nurses will carry, until then inside the counter and not there."""
+    inside = (0.0, 0.0, _COUNTER.height / 2)
+    return {
+        f"doses of {i + 1}": Prop(_DOSE, inside, solid=False, present=False)
+        for i in range(num_avatars)
+    }
 
 
 def with_quantities(layout: Layout, quantities: Mapping[str, ArrayLike]) -> Layout:

@@ -18,7 +18,7 @@ from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.world.body import COMMANDS
 from als_engine.world.layout import Layout, rgb
 from als_engine.world.state import Quantity, WorldState
-from als_scenarios.medical.ward import monitors, room, rules
+from als_scenarios.medical.ward import monitors, room, rules, signs
 from als_scenarios.medical.ward.charts import Charts
 from als_scenarios.medical.ward.expert import look_ahead
 from als_scenarios.medical.ward.glucose import (
@@ -30,13 +30,7 @@ from als_scenarios.medical.ward.glucose import (
     measure,
     patients,
 )
-from als_scenarios.medical.ward.monitors import (
-    ALARM_LOW,
-    SILENT,
-    clock,
-    first_noise,
-    monitor_text,
-)
+from als_scenarios.medical.ward.monitors import SILENT, first_noise
 from als_scenarios.medical.ward.nursing import Wants, aims, carry_out
 from als_scenarios.medical.ward.plans import (
     MAX_BEDS,
@@ -44,7 +38,6 @@ from als_scenarios.medical.ward.plans import (
     MIN_BEDS,
     MINUTES,
     NEVER,
-    START,
     admit,
 )
 
@@ -63,7 +56,6 @@ DOSE: Final = -0.02
 IN_RANGE, BELOW, BELOW_SEVERE = 0.70, 0.04, 0.01
 """The consensus: the least part of time in 70 to 180, and the most below 70 and below 54."""
 
-_CALL_STEPS: Final = 8
 _NURSE: Final = Body(
     color="teal",
     speed=3.0,
@@ -76,7 +68,107 @@ _CHANCE: Final = 0  # The stream of in-episode randomness.
 
 
 class Ward(Task):
-    """TODO."""
+    """A ward with diabetes: read monitors, fetch insulin or sugar, keep everybody in range.
+
+    ## Description
+
+    Four to eight patients with type 1 diabetes lie in their beds, from 6 in the morning until 9 in
+    the evening; a step is a minute and a half. A pump gives each of them basal insulin, at 0.9 to
+    1.3 of the rate that would hold the fasting glucose. Meals come by a plan, each announced by the
+    kitchen an hour and a half before. What is missing is the nurses' work: insulin for meals and
+    corrections, sugar against hypoglycaemia.
+
+    A monitor hangs at every bed. A nurse within 0.9 m of the bed's foot reads it, at most every
+    fourth step; what was read stays on the monitor and on the chart until the next reading. The
+    lamp above is green, red while the alarm for less than 70 mg/dl sounds, yellow while the one
+    for more than 250 does. On the counter stand three trays: sugar (pink, 15 g a dose), small doses
+    of insulin (light blue, 0.5 units), large ones (blue, 2.5 units). Using a tray puts a dose into
+    the hand, which holds six from one tray; what it held from another is thrown away. Using a bed
+    gives its patient one dose.
+
+    Glucose follows the UVA/Padova model of thirteen states with the parameters of its thirty
+    public virtual patients: ten adolescents (teal blankets), ten adults (blue) and ten children
+    (yellow). The monitors measure glucose under the skin, which is late, with the published error
+    of sensors. `glucose`, `monitors` and `patients.csv` in this folder have the equations, the
+    parameters and their sources.
+
+    All avatars are nurses. Those that the caller does not drive are replaced by others, in clothes
+    of their own, who treat nobody: a porter on his `rounds` from bed to bed, a visitor who `waits`
+    beside a bed, one who `paces` up and down; in the validation split also a cleaner who `circles`
+    the counter, in the test split a relative who `follows` the first nurse.
+
+    Splits: 15 of the patients and six meal plans are met in the train split only, six and two in
+    the validation split only, nine and four in the test split only. A level draws patients, plans,
+    chance in times (a quarter of an hour) and sizes of meals (15 %), first glucose (80 to 200
+    mg/dl), and the place of the trays. The sizes of meals and the plans are made for this scenario.
+
+    ## Observations
+
+    By default `charts`, `round` and `proprioception`; `rgb`, `text`, `heard` and all others of the
+    engine on request. `charts` is float32 (8, 17), a row for each bed: where it is, the last
+    reading with its age and trend, alarms, the announced meal, insulin and carbohydrate on board,
+    weight and total daily insulin. `round` is float32 (13,): the doses in the hand, the time, where
+    the trays are. `als_scenarios.medical.ward.charts.Charts` lists the columns and their ranges.
+    Readings are everybody's; nobody observes what was not read.
+
+    ## Actions
+
+    The engine's discrete, continuous or factored actions without `pick up` and `put down`. `use`
+    takes the nearest bed or tray within 0.9 m and at most 70 degrees aside; masks say when it does
+    something. Avatars can say "mine" and "help" to each other.
+
+    ## Rewards
+
+    Shared by all; in every step
+
+    | term | reward |
+    | --- | --- |
+    | `risk` | -0.004 for each unit of the blood glucose risk index (Kovatchev et al. 1997), the \
+mean over beds |
+    | `hypoglycaemia` | -0.1 times the part of beds below 54 mg/dl |
+    | `doses` | -0.02 for each dose given |
+
+    The risk is 0 at 112.5 mg/dl, 7.7 at 180, 22 at 250 and 100 at 20 or 600. The returns of
+    nurses with four beds are about -80 without any insulin, -67 with random actions, -26 by the
+    basal-bolus rule, -8 by the expert, who tries doses on a copy of the true states.
+
+    ## Episode end
+
+    Truncated after 600 steps, at 9 in the evening. It is a success if the consensus of Battelino et
+    al. (2019) was kept as a mean over beds: at least 70 % of the time in 70 to 180 mg/dl, less than
+    4 % below 70, less than 1 % below 54.
+
+    ## Arguments
+
+    - `num_avatars` (2): 1 to 4 nurses.
+    - `num_beds` (4): 4 to 8. One nurse alone with eight is too few: the expert then succeeds on
+      three levels of four.
+
+    ## Metrics
+
+    Shares of time are means over beds and over the steps so far, of glucose in plasma.
+
+    - `success`: the consensus was kept, at the end of the day.
+    - `time_in_range`: 70 to 180 mg/dl.
+    - `time_below_70`, `time_below_54`, `time_above_180`: hypoglycaemia, severe hypoglycaemia,
+      hyperglycaemia.
+    - `mean_risk`: the blood glucose risk index.
+    - `doses`: how many were given.
+    - `insulin`, `sugar`: units and grams that were given.
+
+    ## Version history
+
+    - v0: first version.
+
+    ## References
+
+    - Dalla Man, Rizza and Cobelli (2007), doi:10.1109/TBME.2007.893506; Kovatchev, Breton, Dalla
+      Man and Cobelli (2009), doi:10.1177/193229680900300106: the model.
+    - simglucose 0.2.11 (Xie 2018), https://github.com/jxx123/simglucose: the patients' parameters.
+    - Breton and Kovatchev (2008), doi:10.1177/193229680800200517: the sensors' error.
+    - Kovatchev et al. (1997), doi:10.2337/diacare.20.11.1655: the risk.
+    - Battelino et al. (2019), doi:10.2337/dci19-0028: time in range.
+    """
 
     default_sensors: ClassVar[tuple[str, ...]] = ("charts", "round", "proprioception")
     utterances: ClassVar[tuple[str, ...]] = ("mine", "help")
@@ -203,65 +295,13 @@ class Ward(Task):
             state.uniform(_CHANCE, beds[1:]) if drawn else np.zeros(beds),
             monitors.sum_rows(state),
         )  # fmt: skip
-        self._show(state)
+        signs.carry(state, self.num_beds)
+        signs.show(state, self.num_beds)
 
     def _measure(self, state: WorldState) -> None:
         measure(
             patients().parameters, state["patient"], state["body"], state["glucose"], state["risk"]
         )
-
-    def _show(self, state: WorldState) -> None:
-        """Signs, lamps and voices, where there is something new."""
-        if state["rewrite"].any():
-            for bed in range(self.num_beds):
-                worlds = np.flatnonzero(state["rewrite"][:, bed])
-                if worlds.size:
-                    texts = [self._text(state, world, bed) for world in worlds.tolist()]
-                    state.write(f"monitor {bed + 1}", worlds, texts)
-        if state["alarmed"].any():
-            self._sound_alarms(state)
-        if state["called"].any():
-            self._call(state)
-        over = state["call_ends"] == state.step
-        if over.any():
-            state.say("kitchen", over, "")
-
-    def _text(self, state: WorldState, world: int, bed: int) -> str:
-        read_at, step = int(state["read_at"][world, bed]), int(state.step[world])
-        due = float(state["due_grams"][world, bed]), float(state["due_in"][world, bed])
-        now = START + MINUTES * step
-        return monitor_text(
-            bed,
-            float(state["read_glucose"][world, bed]),
-            float(state["read_trend"][world, bed]),
-            NOTHING if read_at == NOTHING else START + MINUTES * read_at,
-            (due[0], now + due[1]),
-            float(state["iob"][world, bed].sum()),
-        )
-
-    def _sound_alarms(self, state: WorldState) -> None:
-        """Lamps, monitors and voices of the beds whose alarm has begun or ended."""
-        alarm, first_lamp = state["alarm"], self.num_beds + len(room.TRAYS)
-        world, bed = np.nonzero(state["alarmed"])
-        kind = alarm[world, bed]
-        state.props.color[world, first_lamp + bed] = _LAMPS[kind]
-        state.signs.paper[world, bed] = _PAPERS[kind]
-        for w, b, now in zip(world.tolist(), bed.tolist(), kind.tolist(), strict=True):
-            what = "" if now == SILENT else "low" if now == ALARM_LOW else "high"
-            state.say(f"alarm {b + 1}", [w], what and f"bed {b + 1}: glucose is {what}")
-
-    def _call(self, state: WorldState) -> None:
-        """The kitchen announces the meals of these beds."""
-        called = state["called"]
-        for world in np.flatnonzero(called.any(1)).tolist():
-            due = state["due_in"][world], state["due_grams"][world]
-            now = START + MINUTES * int(state.step[world])
-            meals = [
-                f"bed {b + 1} {due[1][b]:.0f} g at {clock(now + float(due[0][b]))}"
-                for b in np.flatnonzero(called[world]).tolist()
-            ]
-            state.say("kitchen", [world], "meal: " + ", ".join(meals))
-            state["call_ends"][world] = state.step[world] + _CALL_STEPS
 
     # -- what counts ------------------------------------------------------------------------------
 
@@ -291,15 +331,16 @@ class Ward(Task):
 
     def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
         """Time in range, hypoglycaemia, hyperglycaemia, risk, and what was given."""
+        given = state["given_so_far"].copy()  # A reset writes there.
         return {
             "time_in_range": self._part(state, "within"),
             "time_below_70": self._part(state, "below"),
             "time_below_54": self._part(state, "severe"),
             "time_above_180": self._part(state, "above"),
             "mean_risk": self._part(state, "risk_so_far"),
-            "doses": state["given_so_far"][:, 0],
-            "insulin": state["given_so_far"][:, 1],
-            "sugar": state["given_so_far"][:, 2],
+            "doses": given[:, 0],
+            "insulin": given[:, 1],
+            "sugar": given[:, 2],
         }
 
     def action_mask(self, state: WorldState, possible: Possible) -> None:
@@ -338,7 +379,3 @@ class Ward(Task):
     def _nurse(self, wants: Wants, state: WorldState, who: BoolArray, commands: Commands) -> None:
         assert self._navigator is not None
         carry_out(state, who, commands, self._navigator, wants)
-
-
-_LAMPS: Final = np.array([rgb(color) for color in room.LAMP_COLORS], np.uint8)
-_PAPERS: Final = np.array([rgb(color) for color in room.PAPERS], np.uint8)
