@@ -166,7 +166,7 @@ def _tanh(x):
 @inner
 def emptying_of(held, p, meal):
     """How fast the stomach empties, per minute, with `held` mg in it of a meal of `meal` mg."""
-    if meal <= 0.0:
+    if meal < 1.0:  # A milligram is no meal, and could not be divided by.
         return p[K_MAX]
     rising = 2.5 / (meal * (1.0 - p[GUT_B])) * (held - p[GUT_B] * meal)
     falling = 2.5 / (meal * p[GUT_D]) * (held - p[GUT_D] * meal)
