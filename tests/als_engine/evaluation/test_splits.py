@@ -126,6 +126,7 @@ REPORTS = {
     "scenarios/als_scenarios/medical/patients.py": "its patients",
     "scenarios/als_scenarios/office/delivery.py": "its company",
     "scenarios/als_scenarios/office/delivery_floor.py": "its pairs",
+    "scenarios/als_scenarios/social/gathering/gathering.py": "its company",
 }
 """Every file of the library that names the test split, and why that chooses nothing."""
 

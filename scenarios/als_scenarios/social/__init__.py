@@ -1,0 +1,1 @@
+"""Scenarios about people and how they feel."""

@@ -1,0 +1,340 @@
+"""`ALS/Gathering-v0`: a host reads its guests' moods, introduces them, and minds a private door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.navigation import Navigator
+from als_engine.sensors.base import Sensor
+from als_engine.task import Act, Behaviour, Role, Task, add_terms, split_of
+from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
+from als_engine.world.body import LOCOMOTION
+from als_engine.world.layout import SOUND_BANDS, Layout
+from als_engine.world.speech import Verb
+from als_engine.world.state import Quantity, WorldState
+from als_scenarios.social.gathering import evening, host, manners
+from als_scenarios.social.gathering.company import CompanySense, Portraits
+from als_scenarios.social.gathering.cues import express, first_look, perceive
+from als_scenarios.social.gathering.door import INSIDE, WAITING, is_genuine
+from als_scenarios.social.gathering.evening import INVITED, NEVER
+from als_scenarios.social.gathering.faces import show_faces
+from als_scenarios.social.gathering.feelings import drift, homes, rename, well_being
+from als_scenarios.social.gathering.house import CLOTHES, PLACES, House, faces, voices
+from als_scenarios.social.gathering.people import NAMES
+from als_scenarios.social.gathering.words import GUEST_SAYS, HOST_SAYS, SAYS, listen
+
+if TYPE_CHECKING:
+    from als_engine.bodies.avatar import Commands
+
+CONTENT: Final = 0.6
+"""The well-being of all guests together that a good party ends with."""
+
+_HOST_COLOR: Final = (30, 30, 38)
+_DRAWS: Final = 1
+_JUMP: Final = 0.5
+"""The part of a mishap that a guest feels at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weight of each term of the reward.
+
+    Attributes:
+        well_being: for the mean well-being of all guests, 0 to 1, its change.
+        right: an invited person who is let in, an impostor who is turned away.
+        false_accept: an impostor who is let in.
+        false_reject: an invited person who is turned away.
+        left_waiting: an invited person who was not answered.
+        wrong_mood: a mood that is told wrongly.
+        idle: a remark that nobody is there for, or that says nothing new.
+    """
+
+    well_being: float = 20.0
+    right: float = 1.0
+    false_accept: float = -2.0
+    false_reject: float = -2.0
+    left_waiting: float = -1.0
+    wrong_mood: float = -0.3
+    idle: float = -0.02
+
+
+WEIGHTS: Final = Weights()
+
+
+class Gathering(Task):
+    """A party: the host reads moods, introduces and comforts, and keeps impostors out.
+
+    Later.
+    """
+
+    default_sensors: ClassVar[tuple[str, ...]] = ("company", "proprioception")
+    utterances: ClassVar[Sequence[str | Verb]] = SAYS
+    extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {
+        "company": CompanySense, "portraits": Portraits,
+    }  # fmt: skip
+    reward_names: ClassVar[tuple[str, ...]] = ("well-being", "door", "mistakes")
+
+    def __init__(self, num_avatars: int = 7) -> None:
+        super().__init__(num_avatars)
+        # A cache of the ways through each world's house; it never changes a result.
+        self._navigator: Navigator | None = None
+
+    def roles(self) -> Sequence[Role]:
+        """The host comes first; everybody else is a guest."""
+        walks = LOCOMOTION[1:]
+        guest = Role(
+            "guest", Body(color=CLOTHES[0], commands=walks),
+            ("entities", "text", "proprioception"), GUEST_SAYS,
+        )  # fmt: skip
+        mind = Role("host", Body(color=_HOST_COLOR, commands=walks), None, HOST_SAYS)
+        return [mind, *[guest] * (self.num_avatars - 1)]
+
+    def quantities(self) -> Mapping[str, Quantity]:
+        """Who is who, what everybody feels, shows and wants, and what this step brought."""
+        n = self.num_avatars - 1
+        each, pair = (n,), (n, 2)
+        counts = (
+            "false_accepts", "false_rejects", "right_entries", "right_refusals", "left_waiting",
+            "moods_told", "moods_right", "introductions",
+        )  # fmt: skip
+        flags = ("admitted_now", "refused_now", "gave_up_now")
+        return {
+            # The house and the level's plan.
+            "side": Quantity(),
+            "places": Quantity((PLACES, 2)),
+            "person": Quantity(each, np.int16),
+            "invited": Quantity((INVITED,), np.int16),
+            "claims": Quantity(each, np.int8, NOTHING),
+            "due": Quantity(each, np.int32, NEVER),
+            "errand": Quantity(each, np.int32),
+            "clothes": Quantity(each, np.int8),
+            "changes_at": Quantity(each, np.int32, NEVER),
+            # Feelings.
+            "temper": Quantity(pair),
+            "burden": Quantity(pair),
+            "feeling": Quantity(pair),
+            "mood": Quantity(each, np.int8),
+            "openness": Quantity(each),
+            "vividness": Quantity(each),
+            "knows": Quantity((n, n), np.bool_, False),
+            "mishap_at": Quantity(each, np.int32, NEVER),
+            "mishap": Quantity(pair),
+            "listens_at": Quantity(each, np.int32),
+            # Cues.
+            "combination": Quantity(each, np.int8),
+            "cues": Quantity((n, 3), np.int8),
+            "manner": Quantity(pair),
+            "face": Quantity(pair),
+            "drawn_face": Quantity(each, np.int8, NOTHING),
+            "gait": Quantity(pair),
+            "voice": Quantity((n, SOUND_BANDS)),
+            "talks_until": Quantity(each, np.int32),
+            "heard": Quantity((n, SOUND_BANDS)),
+            "heard_for": Quantity(each, np.int32),
+            "seen": Quantity(pair),
+            "walked_for": Quantity(each, np.int32),
+            # The door, and the books.
+            "stage": Quantity(each, np.int8),
+            "claimed": Quantity(each, np.int8, NOTHING),
+            "since": Quantity(each, np.int32),
+            "reply": Quantity(each, np.int8, NOTHING),
+            "idle_now": Quantity((), np.bool_, False),
+            "wrong_now": Quantity((), np.bool_, False),
+            **{name: Quantity(each, np.bool_, False) for name in flags},
+            **{name: Quantity((), np.int32) for name in counts},
+            "content": Quantity(each),
+            "gained": Quantity(each),
+        }
+
+    def concepts(self, layout: Layout) -> set[int]:
+        """Whom a level is about, and by which combinations of cues they show their moods."""
+        people = np.concatenate([layout.quantities["person"], layout.quantities["invited"]])
+        combinations = len(NAMES) + np.asarray(layout.quantities["combination"])
+        return {*people.tolist(), *combinations.tolist()}
+
+    def layout(self, rng: np.random.Generator, level: int) -> Layout:
+        """People of the level's split in a house of its own."""
+        guests = self.num_avatars - 1
+        house = House(rng)
+        house.spots()
+        drawn = evening.draw(rng, guests, split_of(level))
+        invited = [NAMES[i] for i in drawn["invited"].tolist()]
+        return Layout(
+            walls=house.walls,
+            props=house.props,
+            signs=house.signs(invited),
+            sounds=voices(guests),
+            screens=faces(drawn["drawn_face"].tolist()),
+            spawns=house.spawns(guests),
+            instruction=[_told_host(invited), *(_told_guest(drawn, i) for i in range(guests))],
+            quantities={**drawn, "side": house.side, "places": house.places},
+        )
+
+    def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
+        """Lets everybody put on clothes and show a first face, and looks at the house."""
+        if self._navigator is None or self._navigator.state is not state:
+            self._navigator = Navigator(state, through_doors=True)
+        self._navigator.refresh(worlds)
+        state.avatars.color[worlds, 0] = _HOST_COLOR
+        state.avatars.color[worlds, 1:] = np.array(CLOTHES)[state["clothes"][worlds]]
+        state["content"][worlds] = well_being(state["feeling"][worlds])
+        first_look(state, worlds)
+
+    def after_step(self, state: WorldState) -> None:
+        """Carries out what was said; then feelings move on, and show."""
+        guests = self.num_avatars - 1
+        draws = state.uniform(_DRAWS, (guests, 12))
+        listen(state)
+        self._suffer(state)
+        feeling = state["feeling"]
+        home = homes(state["temper"], state["burden"], state["knows"])
+        drift(
+            feeling, home, state["openness"], state["vividness"],
+            state.avatars.position[:, 1:], state["stage"] == INSIDE, draws[..., :2],
+            state.time_step,
+        )  # fmt: skip
+        rename(feeling, state["mood"])
+        express(state, draws[..., 2:])
+        perceive(state)
+        show_faces(state)
+        content = well_being(feeling)
+        np.subtract(content, state["content"], out=state["gained"])
+        state["content"][:] = content
+
+    def _suffer(self, state: WorldState) -> None:
+        """Lets mishaps happen, and guests change their clothes."""
+        now = state.step[:, None]
+        struck = state["mishap_at"] == now
+        if struck.any():
+            state["burden"][struck] = state["mishap"][struck]
+            state["feeling"][struck] += _JUMP * state["mishap"][struck]
+        changes = state["changes_at"] == now
+        if changes.any():
+            worn = state["clothes"]
+            worn[changes] = (worn[changes] + 3) % len(CLOTHES)
+            state.avatars.color[:, 1:][changes] = np.array(CLOTHES)[worn[changes]]
+
+    # -- what it is worth -------------------------------------------------------------------------
+
+    def reward(self, state: WorldState) -> FloatArray:
+        """The sum of the terms."""
+        return add_terms(self.reward_terms(state))
+
+    def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
+        """The host's: everybody's well-being, the door and its mistakes; a guest's: its own."""
+        terms = {name: np.zeros((state.num_worlds, self.num_avatars)) for name in self.reward_names}
+        gained, genuine = state["gained"], is_genuine(state)
+        admitted, refused = state["admitted_now"], state["refused_now"]
+        spurned = refused | state["gave_up_now"]
+        terms["well-being"][:, 0] = WEIGHTS.well_being * gained.mean(1)
+        terms["well-being"][:, 1:] = WEIGHTS.well_being * gained
+        terms["door"][:, 0] = (
+            WEIGHTS.right * ((admitted & genuine) | (refused & ~genuine)).sum(1)
+            + WEIGHTS.false_accept * (admitted & ~genuine).sum(1)
+            + WEIGHTS.false_reject * (refused & genuine).sum(1)
+            + WEIGHTS.left_waiting * (state["gave_up_now"] & genuine).sum(1)
+        )
+        terms["door"][:, 1:] = WEIGHTS.right * (1.0 * admitted - spurned)
+        terms["mistakes"][:, 0] = (
+            WEIGHTS.wrong_mood * state["wrong_now"] + WEIGHTS.idle * state["idle_now"]
+        )
+        return terms
+
+    def success(self, state: WorldState) -> BoolArray:
+        """The party is over, nobody was mistaken for another or left waiting, all are content."""
+        mistaken = state["false_accepts"] + state["false_rejects"] + state["left_waiting"]
+        unanswered = ((state["stage"] == WAITING) & is_genuine(state)).any(1)
+        over = state.step >= state.max_episode_steps
+        return np.asarray(
+            over & (mistaken == 0) & ~unanswered & (state["content"].mean(1) >= CONTENT)
+        )
+
+    def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
+        """Moods recognised, errors of identity, well-being, and the numbers behind them."""
+        told, right = state["moods_told"], state["moods_right"]
+        impostors = state["false_accepts"] + state["right_refusals"]
+        invited = state["false_rejects"] + state["right_entries"]
+        # Where nobody of a kind was answered, nothing was told apart: as good as chance.
+        accepts = np.where(impostors, state["false_accepts"] / np.maximum(impostors, 1), 0.5)
+        rejects = np.where(invited, state["false_rejects"] / np.maximum(invited, 1), 0.5)
+        return {
+            "mood_recognised": right / np.maximum(told, 1),
+            "equal_error_rate": (accepts + rejects) / 2,
+            "well_being": state["content"].mean(1),
+            "moods_told": told,
+            "impostors_answered": impostors,
+            "false_accepts": state["false_accepts"],
+            "invited_answered": invited,
+            "false_rejects": state["false_rejects"],
+            "left_waiting": state["left_waiting"],
+            "introductions": state["introductions"],
+        }
+
+    # -- the people -------------------------------------------------------------------------------
+
+    def behaviours(self) -> Mapping[str, Behaviour]:
+        """Manners of guests, and a host who minds the door alone."""
+        met: dict[str, tuple[manners.Manner, tuple[Any, ...]]] = {
+            "mingles": (manners.mingles, ("train", "validation", "test")),
+            "clings": (manners.clings, ("train", "validation", "test")),
+            "circles": (manners.circles, ("train", "validation", "test")),
+            "keeps apart": (manners.keeps_apart, ("validation",)),
+            "shadows": (manners.shadows, ("test",)),
+        }
+        found = {
+            name: Behaviour(partial(self._behave, manner), ("guest",), splits)
+            for name, (manner, splits) in met.items()
+        }
+        found["minds the door"] = Behaviour(partial(self._receive, host.knowing_nobody), ("host",))
+        return found
+
+    def _behave(
+        self, manner: manners.Manner, state: WorldState, who: BoolArray, commands: Commands
+    ) -> None:
+        assert self._navigator is not None
+        manners.behave(manner, state, who, commands, self._navigator)
+
+    def _receive(
+        self,
+        belief: Callable[[WorldState], host.Judgement],
+        state: WorldState,
+        who: BoolArray,
+        commands: Commands,
+    ) -> None:
+        assert self._navigator is not None
+        guests = who.copy()
+        guests[:, 0] = False
+        if guests.any():
+            manners.behave(manners.mingles, state, guests, commands, self._navigator)
+        host.receive(state, who, commands, self._navigator, belief(state))
+
+    def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        """Reads moods, identities and acquaintances; guests mingle."""
+        self._receive(host.knowing, state, who, commands)
+
+    def heuristics(self) -> Mapping[str, Act]:
+        """Rules that know the portraits, and what they hear and see."""
+        return {
+            "nearest-portrait": partial(self._receive, host.by_sight),
+            "voice-only": partial(self._receive, host.knowing_nobody),
+        }
+
+
+def _told_host(invited: Sequence[str]) -> str:
+    names = f"{', '.join(invited[:-1])} and {invited[-1]}"
+    return f"introduce and comfort your guests, and let only {names} into the private room"
+
+
+def _told_guest(drawn: Mapping[str, Any], guest: int) -> str:
+    claims = int(drawn["claims"][guest])
+    you = f"you are {NAMES[int(drawn['person'][guest])]}"
+    if claims == NOTHING:
+        return f"{you}: enjoy the party"
+    name = NAMES[int(drawn["invited"][claims])]
+    return f"{you}: go to the private door and say that you are {name}"

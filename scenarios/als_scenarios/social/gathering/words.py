@@ -1,0 +1,139 @@
+"""What a host says in `ALS/Gathering-v0`, and what it does to the guests."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from als_engine.geometry import portable_math as pmath
+from als_engine.world.arrays import NOTHING, BoolArray, IntArray
+from als_engine.world.speech import Verb
+from als_scenarios.social.gathering.door import (
+    ADMITTED,
+    INSIDE,
+    answer,
+    from_host,
+    hear_claims,
+    is_genuine,
+    pass_on,
+)
+from als_scenarios.social.gathering.feelings import MOODS
+from als_scenarios.social.gathering.people import NAMES
+
+if TYPE_CHECKING:
+    from als_engine.world.state import WorldState
+
+HOST_SAYS: Final = ("admit", "refuse", "introduce", Verb("you seem", MOODS))
+REPLIES: Final = ("thank you", "that hurts", "hello")
+GUEST_SAYS: Final = (Verb("i am", NAMES), *REPLIES)
+SAYS: Final = (*HOST_SAYS, *GUEST_SAYS)
+
+ADMIT, REFUSE, INTRODUCE, YOU_SEEM, I_AM, THANKS, HURT, HELLO = range(len(SAYS))
+"""The numbers of phrases and verbs."""
+
+TALK_REACH, TALK_ANGLE = 1.8, math.radians(60)
+"""How far away, and how far aside, whom the host speaks to may be, metres and radians."""
+INTRODUCE_REACH: Final = 1.7
+"""Whom the host introduces to each other is so near, metres."""
+LISTENS_AGAIN: Final = 75
+"""Steps until a guest likes to hear about its mood again."""
+
+UNDERSTOOD, MISUNDERSTOOD = 0.1, -0.3
+"""What the right and the wrong mood add to the valence of whom it is said to. Being understood
+soothes, and being told a wrong feeling hurts (Shenk and Fruzzetti 2011, "The impact of validating
+and invalidating responses on emotional reactivity", J. of Social and Clinical Psychology 30(2))."""
+SPURNED: Final = -0.4
+"""What it adds to the valence of somebody invited to be refused, or left waiting."""
+
+
+def partner(state: WorldState) -> IntArray:
+    """Whom the host speaks to, (worlds,): the nearest guest ahead of it, or NOTHING."""
+    avatars = state.avatars
+    away = avatars.position[:, 1:, :2] - avatars.position[:, :1, :2]
+    gap = pmath.hypot(away[..., 0], away[..., 1])
+    angle = pmath.atan2(away[..., 1], away[..., 0]) - avatars.heading[:, :1]
+    angle = np.abs((angle + math.pi) % (2 * math.pi) - math.pi)
+    can = (gap < TALK_REACH) & (angle < TALK_ANGLE) & _in_company(state)
+    gap = np.where(can, gap, np.inf)
+    return np.where(can.any(1), gap.argmin(1), NOTHING).astype(np.int32)
+
+
+def _in_company(state: WorldState) -> BoolArray:
+    return np.asarray((state["stage"] != INSIDE) & (state["stage"] != ADMITTED))
+
+
+def around(state: WorldState) -> BoolArray:
+    """Who is near enough to the host to be introduced, (worlds, guests)."""
+    return np.asarray((from_host(state) < INTRODUCE_REACH) & _in_company(state))
+
+
+def unmet(state: WorldState) -> BoolArray:
+    """(worlds, guests, guests): who would get to know whom if the host introduced them now."""
+    near = around(state)
+    new = near[:, :, None] & near[:, None] & ~state["knows"]
+    return np.asarray(new & ~np.eye(near.shape[1], dtype=np.bool_))
+
+
+def listen(state: WorldState) -> None:
+    """Carries out everything that was said in this step."""
+    verb = state.said_verb[:, 0]
+    state["reply"][:] = NOTHING
+    state["wrong_now"][:] = False
+    hear_claims(state, I_AM)
+    nobody = answer(state, verb == ADMIT, verb == REFUSE)
+    state["idle_now"][:] = nobody
+    if (verb == INTRODUCE).any():
+        _introduce(state, verb == INTRODUCE)
+    if (verb == YOU_SEEM).any():
+        _tell_mood(state, verb == YOU_SEEM)
+    pass_on(state)
+    _count(state)
+
+
+def _introduce(state: WorldState, asked: BoolArray) -> None:
+    new, knows = unmet(state) & asked[:, None, None], state["knows"]
+    knows |= new
+    met = new.any(-1)
+    state["reply"][met] = HELLO
+    state["introductions"][:] += new.sum((1, 2), dtype=np.int32) // 2
+    state["idle_now"][:] |= asked & ~met.any(1)
+
+
+def _tell_mood(state: WorldState, asked: BoolArray) -> None:
+    """A guest who is told its mood rightly lays down its burden; a wrong one hurts it."""
+    to, rows = partner(state), np.arange(state.num_worlds)
+    heard = asked & (to != NOTHING) & (state["listens_at"][rows, to] <= state.step)
+    state["idle_now"][:] |= asked & ~heard
+    right = heard & (state.said_slot[:, 0] == state["mood"][rows, to])
+    wrong = heard & ~right
+    state["wrong_now"][:] = wrong
+    state["moods_told"][:] += heard
+    state["moods_right"][:] += right
+    state["listens_at"][rows[heard], to[heard]] = state.step[heard] + LISTENS_AGAIN
+    state["reply"][rows[right], to[right]] = THANKS
+    state["reply"][rows[wrong], to[wrong]] = HURT
+    state["burden"][rows[right], to[right]] = 0.0
+    state["feeling"][rows[right], to[right], 0] += UNDERSTOOD
+    state["feeling"][rows[wrong], to[wrong], 0] += MISUNDERSTOOD
+
+
+def _count(state: WorldState) -> None:
+    """Keeps the books of the door, and lets people feel what happened to them there."""
+    admitted, refused, left = state["admitted_now"], state["refused_now"], state["gave_up_now"]
+    if not (admitted | refused | left).any():
+        return
+    genuine = is_genuine(state)
+    for name, whom in (
+        ("right_entries", admitted & genuine),
+        ("false_accepts", admitted & ~genuine),
+        ("false_rejects", refused & genuine),
+        ("right_refusals", refused & ~genuine),
+        ("left_waiting", left & genuine),
+    ):
+        state[name][:] += whom.sum(1, dtype=np.int32)
+    spurned = (refused | left) & genuine
+    state["feeling"][spurned, 0] += SPURNED
+    state["reply"][spurned] = HURT
+    state["reply"][admitted] = THANKS
