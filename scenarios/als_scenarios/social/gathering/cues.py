@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
+from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import BoolArray, FloatArray
 from als_scenarios.social.gathering.door import ADMITTED, INSIDE, WAITING
 from als_scenarios.social.gathering.people import (
@@ -59,12 +60,14 @@ LONGEST: Final = 60
 WALKING: Final = 0.5
 """Metres per second from which somebody walks."""
 
+HEAD_HEIGHT, HEAD_FRONT = 1.53, 0.19
+"""Where a face is: its middle over the feet and before the middle of the head, metres."""
+
 BEGIN, BEGIN_AT_DOOR = 0.014, 0.06
 """The chance in a step that a guest who is silent begins to talk."""
 SHORTEST_TALK, MORE_TALK = 12, 12
 """Steps that an utterance lasts: at least, and at most so many more."""
 
-FACE_STREAM: Final = 5
 _PER_DECIBEL: Final = 0.1 * float(pmath.log(10.0))
 
 
@@ -101,7 +104,7 @@ def gait_of(person: NDArray[np.int16], tells: FloatArray) -> FloatArray:
 
 
 def face_of(feeling: FloatArray, cue: NDArray[np.int8], manner: FloatArray) -> FloatArray:
-    """What faces show, (worlds, guests, 2): valence and arousal, with each guest's own manner."""
+    """What faces show, (..., 2): valence and arousal, with each guest's own manner."""
     face = shown(feeling, cue) + manner * (cue != BLANK)[..., None]
     return np.asarray(np.clip(face, -1.0, 1.0))
 
@@ -113,10 +116,35 @@ def express(state: WorldState, draws: FloatArray) -> None:
         state: `face`, `gait`, `voice` and `talks_until` are written.
         draws: (worlds, guests, 10) in [0, 1).
     """
-    feeling, cues = state["feeling"], state["cues"]
-    state["face"][:] = face_of(feeling, cues[..., 0], state["manner"])
-    state["gait"][:] = gait_of(state["person"], shown(feeling, cues[..., 1]))
+    _express(
+        state["feeling"], state["cues"], state["manner"], GAITS[state["person"]],
+        state["face"], state["gait"],
+    )  # fmt: skip
     _talk(state, draws)
+
+
+@inner
+def _told(cue, felt, cheer):  # type: ignore[no-untyped-def]
+    """What a cue tells of one dimension of a feeling."""
+    if cue == SHOWN:
+        return felt
+    return cheer if cue == FEIGNED else 0.0
+
+
+@kernel
+def _express(feeling, cues, manner, usual, face, gait):  # type: ignore[no-untyped-def]
+    """What `face_of` and `gait_of` say, for all guests, in place."""
+    for w in range(feeling.shape[0]):
+        for i in range(feeling.shape[1]):
+            for k in range(2):
+                value = _told(cues[w, i, 0], feeling[w, i, k], CHEER[k])
+                if cues[w, i, 0] != BLANK:
+                    value += manner[w, i, k]
+                face[w, i, k] = min(max(value, -1.0), 1.0)
+            valence = _told(cues[w, i, 1], feeling[w, i, 0], CHEER[0])
+            arousal = _told(cues[w, i, 1], feeling[w, i, 1], CHEER[1])
+            gait[w, i, 0] = usual[w, i, 0] * (1.0 + QUICKER * arousal)
+            gait[w, i, 1] = usual[w, i, 1] * (1.0 - STEADIER * valence)
 
 
 def _talk(state: WorldState, draws: FloatArray) -> None:
@@ -146,52 +174,67 @@ def perceive(state: WorldState) -> None:
     """Lets the host hear the voices near it, and look at how everybody walks.
 
     Writes `heard`, the mean spectrum of a voice so far, and `seen`, mean speed and sway while
-    walking so far; both forget slowly after `LONGEST` steps.
+    walking so far; both forget slowly after `LONGEST` steps. Faces and voices move along.
     """
-    avatars = state.avatars
-    away = avatars.position[:, 1:, :2] - avatars.position[:, :1, :2]
-    near = away[..., 0] ** 2 + away[..., 1] ** 2 < EARSHOT * EARSHOT
-    hears = near & talking(state) & (state["stage"] != INSIDE)
-    steps = state["heard_for"]
-    steps += hears
-    part = hears / np.clip(steps, 1, LONGEST)
-    heard = state["heard"]
-    heard += part[..., None] * (state["voice"] - heard)
-    _watch_gait(state)
+    avatars, screens = state.avatars, state.screens
+    _perceive(
+        (avatars.position, avatars.velocity, avatars.heading),
+        (state.step, state["talks_until"], state["stage"], state["voice"]),
+        (state["heard"], state["heard_for"], state["seen"], state["walked_for"]),
+        (screens.position, screens.heading, state.sounds.position),
+    )
 
 
-def _watch_gait(state: WorldState) -> None:
-    avatars = state.avatars
-    velocity, heading = avatars.velocity[:, 1:], avatars.heading[:, 1:]
-    cos, sin = pmath.cos(heading), pmath.sin(heading)
-    ahead = velocity[..., 0] * cos + velocity[..., 1] * sin
-    aside = velocity[..., 1] * cos - velocity[..., 0] * sin
-    walks = ahead > WALKING
-    walked = state["walked_for"]
-    walked += walks
-    part = walks / np.clip(walked, 1, LONGEST)
-    # The mean of a sine's absolute value is 2 / pi of its amplitude.
-    seen, rates = state["seen"], np.stack([ahead, (math.pi / 2) * np.abs(aside)], -1)
-    seen += part[..., None] * (rates - seen)
-    _turn_faces(state, slice(None), cos, sin)
+@kernel
+def _perceive(avatars, voices, known, faces):  # type: ignore[no-untyped-def]
+    position, velocity, heading = avatars
+    step, talks_until, stage, voice = voices
+    heard, heard_for, seen, walked_for = known
+    worlds, guests, bands = voice.shape
+    for w in range(worlds):
+        for i in range(guests):
+            a = i + 1
+            cos, sin = pmath.cos(heading[w, a]), pmath.sin(heading[w, a])
+            _carry_face(w, i, position[w, a], heading[w, a], cos, sin, faces)
+            x, y = position[w, a, 0] - position[w, 0, 0], position[w, a, 1] - position[w, 0, 1]
+            near = x * x + y * y < EARSHOT * EARSHOT and stage[w, i] != INSIDE
+            if near and step[w] < talks_until[w, i]:
+                heard_for[w, i] += 1
+                part = 1.0 / min(heard_for[w, i], LONGEST)
+                for band in range(bands):
+                    heard[w, i, band] += part * (voice[w, i, band] - heard[w, i, band])
+            ahead = velocity[w, a, 0] * cos + velocity[w, a, 1] * sin
+            if ahead > WALKING:
+                aside = abs(velocity[w, a, 1] * cos - velocity[w, a, 0] * sin)
+                walked_for[w, i] += 1
+                part = 1.0 / min(walked_for[w, i], LONGEST)
+                seen[w, i, 0] += part * (ahead - seen[w, i, 0])
+                # The mean of a sine's absolute value is 2 / pi of its amplitude.
+                seen[w, i, 1] += part * (0.5 * math.pi * aside - seen[w, i, 1])
 
 
-HEAD_HEIGHT, HEAD_FRONT = 1.53, 0.19
-"""Where a face is: its middle over the feet and before the middle of the head, metres."""
+@inner
+def _carry_face(w, i, feet, heading, cos, sin, faces):  # type: ignore[no-untyped-def]
+    """Puts a guest's face on the front of its head, and its voice into it."""
+    screen, facing, sound = faces
+    screen[w, i, 0] = feet[0] + HEAD_FRONT * cos
+    screen[w, i, 1] = feet[1] + HEAD_FRONT * sin
+    screen[w, i, 2] = feet[2] + HEAD_HEIGHT
+    facing[w, i] = heading
+    for k in range(3):
+        sound[w, i, k] = screen[w, i, k]
 
 
-def _turn_faces(
-    state: WorldState, worlds: NDArray[np.intp] | slice, cos: FloatArray, sin: FloatArray
-) -> None:
-    """Puts every guest's face on the front of its head, and its voice into it."""
-    screens, feet = state.screens, state.avatars.position[worlds, 1:]
-    front = np.stack([HEAD_FRONT * cos, HEAD_FRONT * sin, np.full_like(cos, HEAD_HEIGHT)], -1)
-    screens.position[worlds] = feet + front
-    screens.heading[worlds] = state.avatars.heading[worlds, 1:]
-    state.sounds.position[worlds] = screens.position[worlds]
+@kernel
+def _place_faces(worlds, position, heading, faces):  # type: ignore[no-untyped-def]
+    for w in worlds:
+        for a in range(1, position.shape[1]):
+            cos, sin = pmath.cos(heading[w, a]), pmath.sin(heading[w, a])
+            _carry_face(w, a - 1, position[w, a], heading[w, a], cos, sin, faces)
 
 
 def first_look(state: WorldState, worlds: NDArray[np.intp]) -> None:
     """Puts the faces and voices of some worlds where their guests start."""
-    heading = state.avatars.heading[worlds, 1:]
-    _turn_faces(state, worlds, pmath.cos(heading), pmath.sin(heading))
+    screens = state.screens
+    faces = (screens.position, screens.heading, state.sounds.position)
+    _place_faces(worlds, state.avatars.position, state.avatars.heading, faces)

@@ -70,6 +70,23 @@ FACES: Final = np.stack([_face(mood) for mood in (*range(len(MOODS)), NEUTRAL)])
 """(5, 16, 16, 3): happy, angry, sad, calm, and one that shows nothing."""
 
 
+def _night() -> NDArray[np.uint8]:
+    """A window at night: a frame, a dark sky with a moon and stars, and hills."""
+    picture = np.empty((SIZE, SIZE, 3), np.uint8)
+    picture[:] = (34, 46, 92)
+    picture[11:] = (26, 44, 52)
+    picture[10, 3:8] = picture[10, 11:14] = (26, 44, 52)
+    picture[3:6, 10:13] = (246, 236, 190)
+    for row, column in ((3, 3), (6, 5), (5, 8), (8, 12), (2, 6), (8, 2)):
+        picture[row, column] = (220, 224, 240)
+    picture[[0, -1]] = picture[:, [0, -1]] = picture[:, 7:9] = (244, 240, 230)
+    return picture
+
+
+NIGHT: Final = _night()
+"""A window to the night, (16, 16, 3)."""
+
+
 def looks(face: FloatArray, cue: NDArray[np.int8]) -> NDArray[np.int8]:
     """Which of `FACES` shows a valence and an arousal, (..., 2) to (...)."""
     return np.where(cue == BLANK, NEUTRAL, quadrant(face)).astype(np.int8)

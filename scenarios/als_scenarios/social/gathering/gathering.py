@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -22,10 +21,11 @@ from als_scenarios.social.gathering import evening, host, manners
 from als_scenarios.social.gathering.company import CompanySense, Portraits
 from als_scenarios.social.gathering.cues import express, first_look, perceive
 from als_scenarios.social.gathering.door import INSIDE, WAITING, is_genuine
+from als_scenarios.social.gathering.errands import plan
 from als_scenarios.social.gathering.evening import INVITED, NEVER
 from als_scenarios.social.gathering.faces import show_faces
 from als_scenarios.social.gathering.feelings import drift, homes, rename, well_being
-from als_scenarios.social.gathering.house import CLOTHES, PLACES, House, faces, voices
+from als_scenarios.social.gathering.house import CLOTHES, PLACES, House, faces, voices, windows
 from als_scenarios.social.gathering.people import NAMES
 from als_scenarios.social.gathering.words import GUEST_SAYS, HOST_SAYS, SAYS, listen
 
@@ -35,36 +35,14 @@ if TYPE_CHECKING:
 CONTENT: Final = 0.6
 """The well-being of all guests together that a good party ends with."""
 
+WELL_BEING, WRONG_MOOD, IDLE = 20.0, -0.3, -0.01
+"""The reward of the mean well-being's change (0 to 1), of a mood that is told wrongly, and of a
+remark that nobody is there for or that says nothing new; those of the door are in `words`."""
+
 _HOST_COLOR: Final = (30, 30, 38)
 _DRAWS: Final = 1
 _JUMP: Final = 0.5
 """The part of a mishap that a guest feels at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """The weight of each term of the reward.
-
-    Attributes:
-        well_being: for the mean well-being of all guests, 0 to 1, its change.
-        right: an invited person who is let in, an impostor who is turned away.
-        false_accept: an impostor who is let in.
-        false_reject: an invited person who is turned away.
-        left_waiting: an invited person who was not answered.
-        wrong_mood: a mood that is told wrongly.
-        idle: a remark that nobody is there for, or that says nothing new.
-    """
-
-    well_being: float = 20.0
-    right: float = 1.0
-    false_accept: float = -2.0
-    false_reject: float = -2.0
-    left_waiting: float = -1.0
-    wrong_mood: float = -0.3
-    idle: float = -0.02
-
-
-WEIGHTS: Final = Weights()
 
 
 class Gathering(Task):
@@ -144,6 +122,12 @@ class Gathering(Task):
             "claimed": Quantity(each, np.int8, NOTHING),
             "since": Quantity(each, np.int32),
             "reply": Quantity(each, np.int8, NOTHING),
+            "busy": Quantity(each, np.bool_, False),
+            "goal": Quantity(pair),
+            "says": Quantity(each, np.int32, NOTHING),
+            "beside": Quantity(each, np.int64),
+            "swing": Quantity(each),
+            "door_now": Quantity(),
             "idle_now": Quantity((), np.bool_, False),
             "wrong_now": Quantity((), np.bool_, False),
             **{name: Quantity(each, np.bool_, False) for name in flags},
@@ -170,7 +154,7 @@ class Gathering(Task):
             props=house.props,
             signs=house.signs(invited),
             sounds=voices(guests),
-            screens=faces(drawn["drawn_face"].tolist()),
+            screens={**faces(drawn["drawn_face"].tolist()), **windows(house)},
             spawns=house.spawns(guests),
             instruction=[_told_host(invited), *(_told_guest(drawn, i) for i in range(guests))],
             quantities={**drawn, "side": house.side, "places": house.places},
@@ -185,6 +169,7 @@ class Gathering(Task):
         state.avatars.color[worlds, 1:] = np.array(CLOTHES)[state["clothes"][worlds]]
         state["content"][worlds] = well_being(state["feeling"][worlds])
         first_look(state, worlds)
+        plan(state)
 
     def after_step(self, state: WorldState) -> None:
         """Carries out what was said; then feelings move on, and show."""
@@ -203,6 +188,7 @@ class Gathering(Task):
         express(state, draws[..., 2:])
         perceive(state)
         show_faces(state)
+        plan(state)
         content = well_being(feeling)
         np.subtract(content, state["content"], out=state["gained"])
         state["content"][:] = content
@@ -229,21 +215,13 @@ class Gathering(Task):
     def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
         """The host's: everybody's well-being, the door and its mistakes; a guest's: its own."""
         terms = {name: np.zeros((state.num_worlds, self.num_avatars)) for name in self.reward_names}
-        gained, genuine = state["gained"], is_genuine(state)
-        admitted, refused = state["admitted_now"], state["refused_now"]
-        spurned = refused | state["gave_up_now"]
-        terms["well-being"][:, 0] = WEIGHTS.well_being * gained.mean(1)
-        terms["well-being"][:, 1:] = WEIGHTS.well_being * gained
-        terms["door"][:, 0] = (
-            WEIGHTS.right * ((admitted & genuine) | (refused & ~genuine)).sum(1)
-            + WEIGHTS.false_accept * (admitted & ~genuine).sum(1)
-            + WEIGHTS.false_reject * (refused & genuine).sum(1)
-            + WEIGHTS.left_waiting * (state["gave_up_now"] & genuine).sum(1)
-        )
-        terms["door"][:, 1:] = WEIGHTS.right * (1.0 * admitted - spurned)
-        terms["mistakes"][:, 0] = (
-            WEIGHTS.wrong_mood * state["wrong_now"] + WEIGHTS.idle * state["idle_now"]
-        )
+        gained = state["gained"]
+        spurned = state["refused_now"] | state["gave_up_now"]
+        terms["well-being"][:, 0] = WELL_BEING * gained.mean(1)
+        terms["well-being"][:, 1:] = WELL_BEING * gained
+        terms["door"][:, 0] = state["door_now"]
+        terms["door"][:, 1:] = 1.0 * state["admitted_now"] - spurned
+        terms["mistakes"][:, 0] = WRONG_MOOD * state["wrong_now"] + IDLE * state["idle_now"]
         return terms
 
     def success(self, state: WorldState) -> BoolArray:

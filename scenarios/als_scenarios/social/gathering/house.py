@@ -20,7 +20,7 @@ from als_engine.world.layout import (
 )
 from als_engine.world.room import Room
 from als_engine.world.screens import Screen
-from als_scenarios.social.gathering.faces import FACES
+from als_scenarios.social.gathering.faces import FACES, NIGHT
 
 WIDTH, DEPTH, HEIGHT = 8.4, 6.4, 2.5
 """Of the room for the party, metres."""
@@ -112,12 +112,14 @@ class House:
         x = float(rng.uniform(-1.2, 1.2))
         y = up * (DEPTH / 2 - 0.4)
         table = Prop(Box(2.8, 0.7, 0.8), (x, y), color=_CLOTH)
-        self.walls += [room.add(table), Prop(Box(2.84, 0.5, 0.03), (x, y, 0.815), color=_VELVET[0])]
+        self.walls.append(room.add(table))
         dishes = rng.integers(len(_BALLOONS), size=5).tolist()
         for i, dish in enumerate(dishes):
             size = (0.3, 0.3, 0.1 + 0.07 * (i % 3))
-            at = (x - 1.1 + 0.55 * i, y, 0.83 + size[2] / 2)
-            self.walls.append(Prop(Box(*size), at, 0.4 * i, color=_BALLOONS[dish]))
+            at = (x - 1.1 + 0.55 * i, y, 0.8 + size[2] / 2)
+            self.props[f"dish {i}"] = Prop(
+                Box(*size), at, 0.4 * i, color=_BALLOONS[dish], solid=False
+            )
         for i in range(BUFFET):
             self.places[FIRST_AT_BUFFET + i] = x + 0.95 * (i - 1), y - up * 0.85
         velvet = _VELVET[int(rng.integers(len(_VELVET)))]
@@ -141,29 +143,14 @@ class House:
             self.props[f"plant {i}"] = room.add(Prop(Cylinder(0.24, 1.2), at, color="green"))
 
     def _decorate(self) -> None:
-        """Windows, a garland, and balloons above everybody's head."""
-        for side in ("north", "south"):
-            for x in (-2.4, 0.0, 2.4):
-                at, _ = self.room.on_wall(side, x, z=1.6)
-                self.walls.append(Prop(Box(1.1, 0.04, 0.9), at, color=(66, 84, 130)))
-        for i in range(8):
-            x = -3.6 + 1.03 * i
-            y, z = DEPTH / 2 - 0.05, 2.34 - 0.1 * (i % 2)
-            color = _BALLOONS[i % len(_BALLOONS)]
-            self.walls += [
-                Prop(Box(0.3, 0.03, 0.2), (x, up * y, z), color=color) for up in (-1.0, 1.0)
-            ]
+        """Balloons above everybody's head, and a golden curtain at the end of the private room."""
         for i, (x, y) in enumerate(((-3.6, -2.2), (-3.4, 2.3), (3.5, 2.3))):
             self.props[f"balloon {i}"] = Prop(
                 Sphere(0.2), (x * self.side, y, 2.25), color=_BALLOONS[i], solid=False
             )
-        seat = self.places[FIRST_SEAT]
-        self.walls.append(
-            Prop(
-                Box(0.04, 2.2, 0.9),
-                (seat[0] + self.side * 0.58, float(self.offset), 1.5),
-                color=_GOLD,
-            )
+        x = self.side * (WIDTH / 2 + WALL + PRIVATE_WIDTH - 0.02)
+        self.props["curtain"] = Prop(
+            Box(0.04, 2.4, 2.0), (x, self.offset, 1.1), color=_GOLD, solid=False
         )
 
     def signs(self, invited: Sequence[str]) -> dict[str, Sign]:
@@ -196,6 +183,16 @@ class House:
 def voices(guests: int) -> dict[str, SoundSource]:
     """The guests' voices, silent at first; the task moves them along."""
     return {f"voice {i}": SoundSource((0.0, 0.0, 1.5), (0.0,) * 8, on=False) for i in range(guests)}
+
+
+def windows(house: House) -> dict[str, Screen]:
+    """Windows to the night on both long walls."""
+    found = {}
+    for side in ("north", "south"):
+        for i, x in enumerate((-2.5, 2.5)):
+            at, heading = house.room.on_wall(side, x, z=1.65, out=0.02)
+            found[f"{side} window {i}"] = Screen(NIGHT, at, heading, 1.2, 1.1)
+    return found
 
 
 def faces(drawn: Sequence[int]) -> dict[str, Screen]:

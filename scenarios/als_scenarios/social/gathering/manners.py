@@ -11,27 +11,8 @@ import numpy as np
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import face, reached
 from als_engine.world.arrays import NOTHING
-from als_scenarios.social.gathering.door import (
-    ADMITTED,
-    AT_DOOR,
-    INSIDE,
-    PARTY,
-    WAITING,
-    distance,
-    is_open,
-)
-from als_scenarios.social.gathering.house import (
-    BUFFET,
-    ENTRY,
-    FIRST_AT_BUFFET,
-    FIRST_SEAT,
-    FIRST_SPOT,
-    POST,
-    SEATS,
-    SPOTS,
-    WAIT,
-)
-from als_scenarios.social.gathering.words import I_AM, THANKS
+from als_scenarios.social.gathering.errands import TOP_SPEED
+from als_scenarios.social.gathering.house import BUFFET, FIRST_AT_BUFFET, FIRST_SPOT, POST, SPOTS
 
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands
@@ -44,20 +25,12 @@ Manner: TypeAlias = "Callable[[WorldState], FloatArray]"
 
 LEG: Final = 80
 """Steps that a guest spends on one errand."""
-SAYS_NAME_EVERY: Final = 30
-"""Steps after which a guest before the door says again who it is."""
-TOP_SPEED: Final = 2.0
-"""Of everybody's body, metres per second."""
-SIDEWAYS: Final = 0.7
-"""The part of its speed that a body has sideways, as `bodies.avatar` has it."""
-
-STRIDES: Final = 0.95
-"""Strides in a second (about 114 steps a minute), at which a walker sways."""
 
 _CLOSE: Final = 0.95
 _RING: Final = np.array([2.5, 1.6])
 _LAP: Final = 330
 _HOLD: Final = 0.3
+_WALKS: Final = 0.2
 
 
 def _leg(state: WorldState) -> IntArray:
@@ -136,73 +109,24 @@ def behave(
     manner: Manner, state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator
 ) -> None:
     """Moves guests by their manner, unless they have something to do at the private door."""
-    goals = _errands(state, manner(state))
+    goals = manner(state)
+    goals[:, 1:] = np.where(state["busy"][..., None], state["goal"], goals[:, 1:])
     speed = np.full((state.num_worlds, state.num_avatars), 0.6)
     speed[:, 1:] = state["gait"][..., 0] / TOP_SPEED
     navigator.walk(goals, commands, who, speed=speed)
-    _sway(state, who, commands)
+    guests = who[:, 1:]
+    walks = guests & (commands.move[:, 1:, 0] > _WALKS)
+    commands.move[:, 1:, 1] += walks * state["swing"]
     stands = who & reached(state, goals, _HOLD)
     if stands.any():
-        face(state, _nearest(state), commands, stands)
-    _speak(state, who, commands)
+        face(state, _neighbours(state), commands, stands)
+    speaks = guests & (state["says"] != NOTHING)
+    if speaks.any():
+        commands.say[:, 1:][speaks] = state["says"][speaks]
 
 
-def to_door(state: WorldState) -> BoolArray:
-    """Who goes to the door now, (worlds, guests): one at a time."""
-    stage = state["stage"]
-    free = ~((stage == WAITING) | (stage == ADMITTED)).any(1)
-    comes = (stage == PARTY) & (state["claims"] != NOTHING) & (state["due"] <= state.step[:, None])
-    first = np.where(comes, state["due"], 1 << 30).argmin(1)
-    return np.asarray(comes & free[:, None] & (np.arange(stage.shape[1]) == first[:, None]))
-
-
-def _errands(state: WorldState, goals: FloatArray) -> FloatArray:
-    stage, places = state["stage"], state["places"]
-    goals = goals.copy()
-    mine = goals[:, 1:]
-    waits = to_door(state) | (stage == WAITING)
-    mine[:] = np.where(waits[..., None], places[:, None, WAIT], mine)
-    goes_in = stage == ADMITTED
-    if goes_in.any() or (stage == INSIDE).any():
-        opened = is_open(state)[:, None]
-        held = np.where(opened[..., None], places[:, None, ENTRY], places[:, None, WAIT])
-        mine[:] = np.where(goes_in[..., None], held, mine)
-        seats = places[:, FIRST_SEAT : FIRST_SEAT + SEATS]
-        rank = (np.cumsum(stage == INSIDE, axis=1) - 1) % SEATS
-        seat = np.take_along_axis(seats, np.maximum(rank, 0)[..., None], axis=1)
-        mine[:] = np.where((stage == INSIDE)[..., None], seat, mine)
-    return goals
-
-
-def _sway(state: WorldState, who: BoolArray, commands: Commands) -> None:
-    """Lets walkers sway from side to side as they do."""
-    walks = who & (commands.move[..., 0] > 0.2)
-    walks[:, 0] = False
-    turn = (2 * math.pi * STRIDES * state.time_step) * (state.step[:, None] + state["errand"] % 97)
-    swing = state["gait"][..., 1] * pmath.cos(turn) / (SIDEWAYS * TOP_SPEED)
-    commands.move[:, 1:, 1] += np.where(walks[:, 1:], swing, 0.0)
-
-
-def _nearest(state: WorldState) -> FloatArray:
-    """Where the nearest other avatar is, (worlds, avatars, 2)."""
-    place = state.avatars.position[..., :2]
-    away = ((place[:, :, None] - place[:, None]) ** 2).sum(-1)
-    away += np.where(np.eye(state.num_avatars, dtype=np.bool_), 1e9, 0.0)
-    return np.take_along_axis(place, away.argmin(-1)[..., None], axis=1)
-
-
-def _speak(state: WorldState, who: BoolArray, commands: Commands) -> None:
-    """Lets guests say their names before the door, and answer the host."""
-    guests = who[:, 1:]
-    replies = guests & (state["reply"] != NOTHING)
-    if replies.any():
-        sentences = state.speech.sentence[THANKS:, 0]
-        commands.say[:, 1:][replies] = sentences[state["reply"][replies] - THANKS]
-    names = guests & (to_door(state) | (state["stage"] == WAITING))
-    if names.any():
-        again = (state.step[:, None] - state["since"]) % SAYS_NAME_EVERY == 0
-        now = names & (distance(state, WAIT) < 0.8 * AT_DOOR)
-        now &= (state["stage"] == PARTY) | again
-        worlds, who_says = np.nonzero(now)
-        person = state["invited"][worlds, state["claims"][worlds, who_says]]
-        commands.say[worlds, who_says + 1] = state.speech.sentence[I_AM, person]
+def _neighbours(state: WorldState) -> FloatArray:
+    """Where each guest's nearest neighbour is, (worlds, avatars, 2); the host has itself."""
+    places = state.avatars.position[..., :2].copy()
+    places[:, 1:] = np.take_along_axis(places, state["beside"][..., None], axis=1)
+    return places

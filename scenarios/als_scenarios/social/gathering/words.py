@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.world.arrays import NOTHING, BoolArray, IntArray
+from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.speech import Verb
 from als_scenarios.social.gathering.door import (
     ADMITTED,
@@ -44,6 +44,9 @@ UNDERSTOOD, MISUNDERSTOOD = 0.1, -0.3
 """What the right and the wrong mood add to the valence of whom it is said to. Being understood
 soothes, and being told a wrong feeling hurts (Shenk and Fruzzetti 2011, "The impact of validating
 and invalidating responses on emotional reactivity", J. of Social and Clinical Psychology 30(2))."""
+RIGHT_AT_DOOR, FALSE_ACCEPT, FALSE_REJECT, LEFT_WAITING = 1.0, -2.0, -2.0, -1.0
+"""What it is worth to let an invited person in or turn an impostor away, to let an impostor in, to
+turn an invited person away, and to leave one waiting."""
 SPURNED: Final = -0.4
 """What it adds to the valence of somebody invited to be refused, or left waiting."""
 
@@ -119,9 +122,20 @@ def _tell_mood(state: WorldState, asked: BoolArray) -> None:
     state["feeling"][rows[wrong], to[wrong], 0] += MISUNDERSTOOD
 
 
+def _worth_at_door(
+    admitted: BoolArray, refused: BoolArray, left: BoolArray, genuine: BoolArray
+) -> FloatArray:
+    """What this step was worth at the door, (worlds,)."""
+    right = (admitted & genuine) | (refused & ~genuine)
+    worth = RIGHT_AT_DOOR * right + FALSE_ACCEPT * (admitted & ~genuine)
+    worth += FALSE_REJECT * (refused & genuine) + LEFT_WAITING * (left & genuine)
+    return np.asarray(worth.sum(1))
+
+
 def _count(state: WorldState) -> None:
     """Keeps the books of the door, and lets people feel what happened to them there."""
     admitted, refused, left = state["admitted_now"], state["refused_now"], state["gave_up_now"]
+    state["door_now"][:] = 0.0
     if not (admitted | refused | left).any():
         return
     genuine = is_genuine(state)
@@ -133,6 +147,7 @@ def _count(state: WorldState) -> None:
         ("left_waiting", left & genuine),
     ):
         state[name][:] += whom.sum(1, dtype=np.int32)
+    state["door_now"][:] = _worth_at_door(admitted, refused, left, genuine)
     spurned = (refused | left) & genuine
     state["feeling"][spurned, 0] += SPURNED
     state["reply"][spurned] = HURT
