@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -11,12 +12,13 @@ from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import Sensor
+from als_engine.system.compiling import inner, kernel
 from als_engine.world.layout import SOUND_BANDS
-from als_scenarios.social.gathering.cues import LONGEST, talking
-from als_scenarios.social.gathering.door import GAVE_UP, INSIDE, REFUSED, WAITING, from_host
+from als_scenarios.social.gathering.cues import LONGEST
+from als_scenarios.social.gathering.door import ADMITTED, GAVE_UP, INSIDE, REFUSED, WAITING
 from als_scenarios.social.gathering.evening import INVITED
 from als_scenarios.social.gathering.people import GAITS, VOICES
-from als_scenarios.social.gathering.words import LISTENS_AGAIN, partner, unmet
+from als_scenarios.social.gathering.words import INTRODUCE_REACH, LISTENS_AGAIN, partner
 
 if TYPE_CHECKING:
     from als_engine.world.state import WorldState
@@ -90,57 +92,88 @@ a claim | ±1.5 |
 
     def read(self, state: WorldState, out: Mapping[str, NDArray[Any]]) -> None:
         """Fills `company`, (worlds, observers, 6, 37)."""
-        out["company"][:] = 0.0
-        rows = out["company"][:, 0, : state.num_avatars - 1]
-        _fill_places(state, rows)
-        _fill_cues(state, rows)
-        _fill_standing(state, rows)
-        _fill_portraits(state, rows)
-        np.clip(rows, -_BOUND, _BOUND, out=rows)
+        avatars = state.avatars
+        _fill(
+            (avatars.position, avatars.heading, avatars.present, partner(state)),
+            (state["face"], state["seen"], state["heard"], state["heard_for"]),
+            (state.step, state["talks_until"], state["listens_at"], state["knows"]),
+            (state["stage"], state["claimed"], state["invited"]),
+            (VOICES, GAITS),
+            out["company"],
+        )
 
 
-def _fill_places(state: WorldState, rows: NDArray[Any]) -> None:
-    avatars = state.avatars
-    away = avatars.position[:, 1:, :2] - avatars.position[:, :1, :2]
-    heading = avatars.heading
-    cos, sin = pmath.cos(heading[:, :1]), pmath.sin(heading[:, :1])
-    turned = heading[:, 1:] - heading[:, :1]
-    rows[..., 0] = avatars.present[:, 1:]
-    rows[..., 1] = (away[..., 0] * cos + away[..., 1] * sin) / SCALE
-    rows[..., 2] = (away[..., 1] * cos - away[..., 0] * sin) / SCALE
-    rows[..., 3] = from_host(state) / SCALE
-    rows[..., 4], rows[..., 5] = pmath.cos(turned), pmath.sin(turned)
-    rows[..., 6] = np.arange(rows.shape[1]) == partner(state)[:, None]
+@inner
+def _within(value):  # type: ignore[no-untyped-def]
+    return max(-_BOUND, min(_BOUND, value))
 
 
-def _fill_cues(state: WorldState, rows: NDArray[Any]) -> None:
-    rows[..., 7:9] = state["face"]
-    rows[..., 9] = state["seen"][..., 0] / TOP_SPEED
-    rows[..., 10] = state["seen"][..., 1] / TOP_SWAY
-    rows[..., 11] = talking(state)
-    rows[..., 12] = np.minimum(state["heard_for"] / LONGEST, 1.0)
-    rows[..., VOICE : VOICE + SOUND_BANDS] = state["heard"] / DECIBELS
+@kernel
+def _fill(avatars, cues, times, door, portraits, out):  # type: ignore[no-untyped-def]
+    position, heading, present, partners = avatars
+    face, seen, heard, heard_for = cues
+    step, talks_until, listens_at, knows = times
+    stage, claimed, invited = door
+    guests = stage.shape[1]
+    out[:] = 0.0
+    for w in range(out.shape[0]):
+        cos, sin = pmath.cos(heading[w, 0]), pmath.sin(heading[w, 0])
+        for i in range(guests):
+            row, a = out[w, 0, i], i + 1
+            x, y = position[w, a, 0] - position[w, 0, 0], position[w, a, 1] - position[w, 0, 1]
+            row[0] = present[w, a]
+            row[1] = _within((x * cos + y * sin) / SCALE)
+            row[2] = _within((y * cos - x * sin) / SCALE)
+            row[3] = min(math.sqrt(x * x + y * y) / SCALE, _BOUND)
+            turned = heading[w, a] - heading[w, 0]
+            row[4], row[5] = pmath.cos(turned), pmath.sin(turned)
+            row[6] = partners[w] == i
+            row[7], row[8] = face[w, i, 0], face[w, i, 1]
+            row[9] = min(seen[w, i, 0] / TOP_SPEED, _BOUND)
+            row[10] = min(seen[w, i, 1] / TOP_SWAY, _BOUND)
+            row[11] = step[w] < talks_until[w, i]
+            row[12] = min(heard_for[w, i] / LONGEST, 1.0)
+            for band in range(SOUND_BANDS):
+                row[VOICE + band] = _within(heard[w, i, band] / DECIBELS)
+            tail = row[VOICE + SOUND_BANDS :]
+            tail[0], tail[1] = _acquaintances(w, i, position, stage, knows)
+            left = (listens_at[w, i] - step[w]) / LISTENS_AGAIN
+            tail[2] = max(0.0, min(1.0, left))
+            tail[3] = stage[w, i] == WAITING
+            tail[4] = stage[w, i] == REFUSED or stage[w, i] == GAVE_UP
+            tail[5] = stage[w, i] == INSIDE
+            if claimed[w, i] >= 0:
+                _portray(invited[w, claimed[w, i]], portraits, row[PORTRAIT:])
 
 
-def _fill_standing(state: WorldState, rows: NDArray[Any]) -> None:
-    tail = rows[..., VOICE + SOUND_BANDS : PORTRAIT]
-    others = max(1, state.num_avatars - 2)
-    stage = state["stage"]
-    tail[..., 0] = np.count_nonzero(state["knows"], axis=-1) / others
-    tail[..., 1] = np.count_nonzero(unmet(state), axis=-1) / others
-    left = (state["listens_at"] - state.step[:, None]) / LISTENS_AGAIN
-    tail[..., 2] = np.clip(left, 0.0, 1.0)
-    tail[..., 3] = stage == WAITING
-    tail[..., 4] = (stage == REFUSED) | (stage == GAVE_UP)
-    tail[..., 5] = stage == INSIDE
+@inner
+def _acquaintances(w, i, position, stage, knows):  # type: ignore[no-untyped-def]
+    """The shares of the others whom a guest knows, and would get to know by an introduction."""
+    guests = stage.shape[1]
+    known, new = 0, 0
+    for j in range(guests):
+        known += knows[w, i, j]
+        if j != i and not knows[w, i, j]:
+            new += _is_near(w, i, position, stage) and _is_near(w, j, position, stage)
+    return known / max(1, guests - 1), new / max(1, guests - 1)
 
 
-def _fill_portraits(state: WorldState, rows: NDArray[Any]) -> None:
-    claimed = state["claimed"]
-    person = np.take_along_axis(state["invited"], np.maximum(claimed, 0), axis=1)
-    known = (claimed >= 0)[..., None]
-    rows[..., PORTRAIT : PORTRAIT + SOUND_BANDS] = known * VOICES[person] / DECIBELS
-    rows[..., -2:] = known * GAITS[person] / (TOP_SPEED, TOP_SWAY)
+@inner
+def _is_near(w, i, position, stage):  # type: ignore[no-untyped-def]
+    """Whether a guest is near enough to the host to be introduced, as `words.around` has it."""
+    x = position[w, i + 1, 0] - position[w, 0, 0]
+    y = position[w, i + 1, 1] - position[w, 0, 1]
+    near = x * x + y * y < INTRODUCE_REACH * INTRODUCE_REACH
+    return near and stage[w, i] != INSIDE and stage[w, i] != ADMITTED
+
+
+@inner
+def _portray(person, portraits, out):  # type: ignore[no-untyped-def]
+    voices, gaits = portraits
+    for band in range(SOUND_BANDS):
+        out[band] = _within(voices[person, band] / DECIBELS)
+    out[SOUND_BANDS] = gaits[person, 0] / TOP_SPEED
+    out[SOUND_BANDS + 1] = gaits[person, 1] / TOP_SWAY
 
 
 class Portraits(Sensor):

@@ -94,7 +94,8 @@ def voice_of(person: NDArray[np.int16], tells: FloatArray, draws: FloatArray) ->
 
 def power(voice: FloatArray) -> FloatArray:
     """What a voice sends out in each band, as sound sources have it: 1 in all on average."""
-    return pmath.exp(_PER_DECIBEL * (SPEECH + voice - SPEECH_LEVEL))
+    energy: FloatArray = pmath.exp(_PER_DECIBEL * (SPEECH + voice - SPEECH_LEVEL))
+    return energy
 
 
 def gait_of(person: NDArray[np.int16], tells: FloatArray) -> FloatArray:

@@ -29,7 +29,8 @@ BEYOND: Final = 0.45
 def distance(state: WorldState, place: int) -> FloatArray:
     """How far guests are from one of the level's places, (worlds, guests), metres."""
     away = state.avatars.position[:, 1:, :2] - state["places"][:, place, None]
-    return pmath.hypot(away[..., 0], away[..., 1])
+    gap: FloatArray = pmath.hypot(away[..., 0], away[..., 1])
+    return gap
 
 
 def from_host(state: WorldState) -> FloatArray:
@@ -44,9 +45,13 @@ def is_genuine(state: WorldState) -> BoolArray:
     return np.asarray((state["claimed"] >= 0) & (name == state["person"]))
 
 
-def hear_claims(state: WorldState, verb: int) -> None:
-    """Notes who says the name of somebody invited before the door, once for each guest."""
-    said = state.said_verb[:, 1:] == verb
+def hear_claims(state: WorldState, said: BoolArray) -> None:
+    """Notes who says the name of somebody invited before the door, once for each guest.
+
+    Args:
+        state: the worlds.
+        said: (worlds, guests), who has just said a name.
+    """
     if not said.any():
         return
     named = state.said_slot[:, 1:, None] == state["invited"][:, None]  # (worlds, guests, invited)
@@ -58,21 +63,17 @@ def hear_claims(state: WorldState, verb: int) -> None:
         state["since"][claims] = state.step[worlds]
 
 
-def answer(state: WorldState, admit: BoolArray, refuse: BoolArray) -> BoolArray:
-    """Carries out what the host says at the door.
+def answer(state: WorldState, admit: BoolArray, refuse: BoolArray) -> None:
+    """Carries out what the host says at the door; to nobody it is an idle remark.
 
     Args:
         state: the worlds.
         admit: (worlds,), where the host has just said so.
         refuse: likewise.
-
-    Returns:
-        (worlds,), where there was nobody to say it to.
     """
     asked = admit | refuse
-    state["admitted_now"][:] = state["refused_now"][:] = False
     if not asked.any():
-        return asked
+        return
     away = np.where(state["stage"] == WAITING, from_host(state), np.inf)
     nearest = away.argmin(1)
     rows = np.arange(state.num_worlds)
@@ -83,7 +84,7 @@ def answer(state: WorldState, admit: BoolArray, refuse: BoolArray) -> BoolArray:
     state["stage"][state["refused_now"]] = REFUSED
     if (heard & admit).any():
         state.open("private door", heard & admit)
-    return asked & ~heard
+    state["idle_now"][:] |= asked & ~heard
 
 
 def pass_on(state: WorldState) -> None:

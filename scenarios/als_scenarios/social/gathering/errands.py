@@ -58,9 +58,9 @@ def _plan(world, door, guest, sentence, out):  # type: ignore[no-untyped-def]
     for w in range(worlds):
         first, seated = -1, 0
         for i in range(guests):
-            if stage[w, i] == PARTY and claims[w, i] >= 0 and due[w, i] <= step[w]:
-                if first < 0 or due[w, i] < due[w, first]:
-                    first = i
+            comes = stage[w, i] == PARTY and claims[w, i] >= 0 and due[w, i] <= step[w]
+            if comes and (first < 0 or due[w, i] < due[w, first]):
+                first = i
         for i in range(guests):
             if stage[w, i] == WAITING or stage[w, i] == ADMITTED:
                 first = -1

@@ -117,6 +117,7 @@ def draw(rng: np.random.Generator, guests: int, split: Split) -> dict[str, Any]:
         "mood": quadrant(feeling),
         "openness": rng.uniform(0.3, 1.0, guests),
         "vividness": rng.uniform(0.3, 1.0, guests),
+        "troubles": len(burdened),
         "knows": knows,
         "mishap_at": mishap_at,
         "mishap": mishap,

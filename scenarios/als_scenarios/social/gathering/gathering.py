@@ -48,7 +48,104 @@ _JUMP: Final = 0.5
 class Gathering(Task):
     """A party: the host reads moods, introduces and comforts, and keeps impostors out.
 
-    Later.
+    ## Description
+
+    A room with a buffet and a sofa, and beside it a private room behind a door. The first avatar is
+    the host, in black; three to six others are guests. A guest is one of 48 people, each with a
+    voice (a spectrum over 8 octave bands) and a gait (walking speed and sway). Clothes differ from
+    level to level, and every guest changes them once in an evening: they tell nothing.
+
+    What guests feel is hidden: valence and arousal, with a mood for each quadrant (happy, angry,
+    sad, calm). A feeling returns to a home base, wanders by chance, and is caught by others nearby.
+    Something weighs on four guests of ten at first, and two mishaps happen later. Whoever knows
+    nobody is lonely. Moods are shown by face, gait and voice, but not always by all three: a cue
+    may tell the mood, tell nothing, or feign good cheer. Which cues do what is a guest's own.
+
+    The host speaks to the nearest guest within 1.8 m and 60 degrees ahead. "you seem sad" (or
+    another mood), if that is right, takes the burden away; if it is wrong, it hurts. Then the guest
+    does not want to hear about it for 5 s. "introduce" makes all guests within 1.7 m of the host
+    acquainted.
+
+    Three or four guests go to the private door in turn and say who they are: "i am Alice". The
+    names on the list beside it may enter; some who say one are impostors, who take the name of an
+    absent person of their own sex. The host, within 2.4 m, says "admit" or "refuse". Whoever is
+    not answered gives up after 7 s. The host knows portraits of the invited: usual voice and gait.
+
+    Guests talk now and then; a voice varies with the mood and from utterance to utterance, and is
+    made out within 3 m. Their manners: one `mingles`, one `clings` to the buffet, one `circles` the
+    carpet; in the validation split one also `keeps apart`, in the test split one `shadows` another.
+
+    Splits: 24 people for training, 12 for validation, 12 for the test split. Training has six
+    combinations of cues; validation adds face with voice, and gait with voice; in the test split
+    gait and one of face and voice tell the mood while the other feigns. No split has another's.
+
+    ## Observations
+
+    By default `company` and `proprioception` for the host. `company` is float32 (6, 37), a row for
+    each guest: where it is, whether it would be spoken to, what its face shows, its gait as seen
+    and its voice as heard so far, its acquaintances, where it stands with the door, and the
+    portrait of whom it claims to be. `portraits`, float32 (4, 10), has those of all invited, in the
+    order of the list. `company.CompanySense` names every column and its range; both are 0 for guests.
+
+    `audio` hears the voices themselves, `rgb` sees the faces. Guests driven by the caller observe
+    `entities`, `text` and `proprioception`; their instruction says who they are to be.
+
+    ## Actions
+
+    The engine's discrete, continuous or factored actions. Nobody uses hands. The host says "admit",
+    "refuse", "introduce" and "you seem happy", "angry", "sad" or "calm". Guests say "i am" with one
+    of 48 names, "thank you", "that hurts" and "hello".
+
+    ## Rewards
+
+    The host's, in three terms:
+
+    | term | reward |
+    | --- | --- |
+    | `well-being`: change of the guests' mean well-being, (valence + 1) / 2 | 20 |
+    | `door`: an invited person let in, an impostor turned away | +1 |
+    | `door`: an impostor let in; an invited person turned away | -2 |
+    | `door`: an invited person left waiting | -1 |
+    | `mistakes`: a mood told wrongly | -0.3 |
+    | `mistakes`: a remark with no one to hear it, or that says nothing new | -0.01 |
+
+    A guest's are 20 times the change of its own well-being, +1 when it is let in, and -1 when it is
+    turned away or gives up. The expert's return is about 9, that of random actions about -6.
+
+    ## Episode end
+
+    Truncated after 520 steps. It is a success when no impostor was let in, no invited person was
+    turned away or left waiting, and the guests' mean well-being is at least 0.6.
+
+    ## Arguments
+
+    - `num_avatars` (7): 4 to 7, the host and guests.
+
+    ## Metrics
+
+    - `success`: see above; False until the time is up.
+    - `mood_recognised`: the share of moods told that were right; 0 where none was told.
+    - `equal_error_rate`: the mean of the share of impostors let in and the share of invited persons
+      turned away, among those answered; a kind of which none was answered counts as 0.5, which is
+      chance. It is the usual estimate from a single threshold, where both errors are about equal.
+      Over many episodes, add up the counts below first.
+    - `well_being`: the mean of (valence + 1) / 2 over the guests, now.
+    - `troubles_eased`: the share of burdens that the host took away.
+    - `moods_told`: how many moods were told.
+    - `impostors_answered`, `false_accepts`: impostors answered, and let in.
+    - `invited_answered`, `false_rejects`: invited persons answered, and turned away.
+    - `left_waiting`: invited persons who gave up.
+    - `introductions`: pairs who were made acquainted.
+
+    ## References
+
+    Feelings, cues and people have their sources in `feelings`, `cues` and `people` of this folder.
+    The error rate is that of speaker verification (Martin et al. 1997, "The DET curve in assessment
+    of detection task performance", Eurospeech).
+
+    ## Version history
+
+    - v0: first version.
     """
 
     default_sensors: ClassVar[tuple[str, ...]] = ("company", "proprioception")
@@ -79,7 +176,7 @@ class Gathering(Task):
         each, pair = (n,), (n, 2)
         counts = (
             "false_accepts", "false_rejects", "right_entries", "right_refusals", "left_waiting",
-            "moods_told", "moods_right", "introductions",
+            "moods_told", "moods_right", "eased", "troubles", "introductions",
         )  # fmt: skip
         flags = ("admitted_now", "refused_now", "gave_up_now")
         return {
@@ -198,6 +295,7 @@ class Gathering(Task):
         now = state.step[:, None]
         struck = state["mishap_at"] == now
         if struck.any():
+            state["troubles"][:] += struck.sum(1, dtype=np.int32)
             state["burden"][struck] = state["mishap"][struck]
             state["feeling"][struck] += _JUMP * state["mishap"][struck]
         changes = state["changes_at"] == now
@@ -245,6 +343,7 @@ class Gathering(Task):
             "mood_recognised": right / np.maximum(told, 1),
             "equal_error_rate": (accepts + rejects) / 2,
             "well_being": state["content"].mean(1),
+            "troubles_eased": state["eased"] / np.maximum(state["troubles"], 1),
             "moods_told": told,
             "impostors_answered": impostors,
             "false_accepts": state["false_accepts"],

@@ -58,6 +58,7 @@ class House:
 
     Attributes:
         side: 1.0 where the private room lies in the east, -1.0 in the west.
+        up: 1.0 where the buffet stands in the north, -1.0 in the south.
         offset: of the door from the middle of its wall, metres.
         walls: what stands for good, decorations included.
         props: the door and the other named things.
@@ -108,7 +109,7 @@ class House:
         """The buffet along one long wall, the sofa along the other, a carpet, lamps, plants."""
         rng, room = self._rng, self.room
         north = bool(rng.random() < 0.5)
-        up = 1.0 if north else -1.0
+        self.up = up = 1.0 if north else -1.0
         x = float(rng.uniform(-1.2, 1.2))
         y = up * (DEPTH / 2 - 0.4)
         table = Prop(Box(2.8, 0.7, 0.8), (x, y), color=_CLOTH)
@@ -132,22 +133,28 @@ class House:
         for aside in (-1.0, 1.0):
             self.walls.append(Prop(Box(0.2, 0.8, 0.24), (x + aside, y, 0.52), color=velvet))
         self.props["carpet"] = Prop(Box(4.2, 2.6, 0.02), (0.0, 0.0), color=velvet, solid=False)
+        x = self.side * (WIDTH / 2 + WALL + PRIVATE_WIDTH / 2)
+        self.props["rug"] = Prop(
+            Box(1.7, 2.6, 0.02), (x, self.offset), color=(120, 96, 150), solid=False
+        )
         far = -self.side * (WIDTH / 2 - 0.4)
         for i, aside in enumerate((-1.0, 1.0)):
-            at = (far, aside * (DEPTH / 2 - 0.4))
-            self.props[f"lamp {i}"] = room.add(Prop(Cylinder(0.07, 1.6), at, color=_GOLD))
+            y = aside * (DEPTH / 2 - 0.4)
+            self.props[f"lamp {i}"] = room.add(Prop(Cylinder(0.07, 1.6), (far, y), color=_GOLD))
             self.props[f"shade {i}"] = Prop(
-                Cylinder(0.26, 0.34), (*at, 1.75), color=(255, 236, 170), solid=False
+                Cylinder(0.26, 0.34), (far, y, 1.75), color=(255, 236, 170), solid=False
             )
-            at = (-far, aside * (DEPTH / 2 - 0.4))
-            self.props[f"plant {i}"] = room.add(Prop(Cylinder(0.24, 1.2), at, color="green"))
+            plant = Prop(Cylinder(0.24, 1.2), (-far, y), color="green")
+            self.props[f"plant {i}"] = room.add(plant)
 
     def _decorate(self) -> None:
-        """Balloons above everybody's head, and a golden curtain at the end of the private room."""
-        for i, (x, y) in enumerate(((-3.6, -2.2), (-3.4, 2.3), (3.5, 2.3))):
+        """Balloons tied to the buffet, and a golden curtain at the end of the private room."""
+        x, y = self.places[FIRST_AT_BUFFET] + (-0.3, 0.85 * self.up)
+        for i, (aside, z) in enumerate(((-0.2, 1.75), (0.22, 1.85), (0.02, 2.15))):
             self.props[f"balloon {i}"] = Prop(
-                Sphere(0.2), (x * self.side, y, 2.25), color=_BALLOONS[i], solid=False
+                Sphere(0.22), (x + aside, y, z), color=_BALLOONS[i], solid=False
             )
+        self.props["string"] = Prop(Cylinder(0.015, 1.1), (x, y, 1.35), color="grey", solid=False)
         x = self.side * (WIDTH / 2 + WALL + PRIVATE_WIDTH - 0.02)
         self.props["curtain"] = Prop(
             Box(0.04, 2.4, 2.0), (x, self.offset, 1.1), color=_GOLD, solid=False
@@ -186,12 +193,11 @@ def voices(guests: int) -> dict[str, SoundSource]:
 
 
 def windows(house: House) -> dict[str, Screen]:
-    """Windows to the night on both long walls."""
+    """Two windows to the night, above the sofa."""
     found = {}
-    for side in ("north", "south"):
-        for i, x in enumerate((-2.5, 2.5)):
-            at, heading = house.room.on_wall(side, x, z=1.65, out=0.02)
-            found[f"{side} window {i}"] = Screen(NIGHT, at, heading, 1.2, 1.1)
+    for i, x in enumerate((-2.4, 2.4)):
+        at, heading = house.room.on_wall("south" if house.up > 0 else "north", x, z=1.6, out=0.02)
+        found[f"window {i}"] = Screen(NIGHT, at, heading, 1.4, 1.3)
     return found
 
 

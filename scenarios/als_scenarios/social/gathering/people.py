@@ -74,7 +74,7 @@ def _voices() -> FloatArray:
     voices = np.where(IS_WOMAN[:, None], FEMALE_SPEECH, MALE_SPEECH) - SPEECH
     voices = voices + SEMITONES * drawn[:, :1] * PITCH
     voices[:, 2:] += TIMBRE * drawn[:, 3:9]
-    return voices
+    return np.asarray(voices)
 
 
 def _gaits() -> FloatArray:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from als_engine.geometry import portable_math as pmath
+from als_engine.geometry.planar import wrap
+from als_engine.system.compiling import kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.speech import Verb
 from als_scenarios.social.gathering.door import (
@@ -53,14 +55,23 @@ SPURNED: Final = -0.4
 
 def partner(state: WorldState) -> IntArray:
     """Whom the host speaks to, (worlds,): the nearest guest ahead of it, or NOTHING."""
-    avatars = state.avatars
-    away = avatars.position[:, 1:, :2] - avatars.position[:, :1, :2]
-    gap = pmath.hypot(away[..., 0], away[..., 1])
-    angle = pmath.atan2(away[..., 1], away[..., 0]) - avatars.heading[:, :1]
-    angle = np.abs((angle + math.pi) % (2 * math.pi) - math.pi)
-    can = (gap < TALK_REACH) & (angle < TALK_ANGLE) & _in_company(state)
-    gap = np.where(can, gap, np.inf)
-    return np.where(can.any(1), gap.argmin(1), NOTHING).astype(np.int32)
+    found = np.empty(state.num_worlds, np.int32)
+    _partner(state.avatars.position, state.avatars.heading, state["stage"], found)
+    return found
+
+
+@kernel
+def _partner(position, heading, stage, out):  # type: ignore[no-untyped-def]
+    for w in range(out.size):
+        out[w], nearest = NOTHING, TALK_REACH
+        for i in range(stage.shape[1]):
+            x = position[w, i + 1, 0] - position[w, 0, 0]
+            y = position[w, i + 1, 1] - position[w, 0, 1]
+            gap = math.sqrt(x * x + y * y)
+            if gap >= nearest or stage[w, i] == INSIDE or stage[w, i] == ADMITTED:
+                continue
+            if abs(wrap(pmath.atan2(y, x) - heading[w, 0])) < TALK_ANGLE:
+                out[w], nearest = i, gap
 
 
 def _in_company(state: WorldState) -> BoolArray:
@@ -81,22 +92,26 @@ def unmet(state: WorldState) -> BoolArray:
 
 def listen(state: WorldState) -> None:
     """Carries out everything that was said in this step."""
-    verb = state.said_verb[:, 0]
-    state["reply"][:] = NOTHING
-    state["wrong_now"][:] = False
-    hear_claims(state, I_AM)
-    nobody = answer(state, verb == ADMIT, verb == REFUSE)
-    state["idle_now"][:] = nobody
-    if (verb == INTRODUCE).any():
-        _introduce(state, verb == INTRODUCE)
-    if (verb == YOU_SEEM).any():
-        _tell_mood(state, verb == YOU_SEEM)
+    said, verbs = state.avatars.utterance, state.said_verb
+    verb = verbs[:, 0]
+    for name in ("idle_now", "wrong_now", "admitted_now", "refused_now"):
+        state[name].fill(False)
+    state["reply"].fill(NOTHING)
+    if (said[:, 1:] >= 0).any():
+        hear_claims(state, verbs[:, 1:] == I_AM)
+    if (verb >= 0).any():
+        answer(state, verb == ADMIT, verb == REFUSE)
+        if (verb == INTRODUCE).any():
+            _introduce(state, verb == INTRODUCE)
+        if (verb == YOU_SEEM).any():
+            _tell_mood(state, verb == YOU_SEEM)
     pass_on(state)
     _count(state)
 
 
 def _introduce(state: WorldState, asked: BoolArray) -> None:
-    new, knows = unmet(state) & asked[:, None, None], state["knows"]
+    new: BoolArray = unmet(state) & asked[:, None, None]
+    knows = state["knows"]
     knows |= new
     met = new.any(-1)
     state["reply"][met] = HELLO
@@ -117,6 +132,8 @@ def _tell_mood(state: WorldState, asked: BoolArray) -> None:
     state["listens_at"][rows[heard], to[heard]] = state.step[heard] + LISTENS_AGAIN
     state["reply"][rows[right], to[right]] = THANKS
     state["reply"][rows[wrong], to[wrong]] = HURT
+    eased = right & (state["burden"][rows, to, 0] < 0)
+    state["eased"][:] += eased
     state["burden"][rows[right], to[right]] = 0.0
     state["feeling"][rows[right], to[right], 0] += UNDERSTOOD
     state["feeling"][rows[wrong], to[wrong], 0] += MISUNDERSTOOD
