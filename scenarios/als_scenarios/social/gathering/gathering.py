@@ -85,7 +85,7 @@ class Gathering(Task):
     each guest: where it is, whether it would be spoken to, what its face shows, its gait as seen
     and its voice as heard so far, its acquaintances, where it stands with the door, and the
     portrait of whom it claims to be. `portraits`, float32 (4, 10), has those of all invited, in the
-    order of the list. `company.CompanySense` names every column and its range; both are 0 for guests.
+    order of the list. `company.CompanySense` names every column and its range. Guests see 0.
 
     `audio` hears the voices themselves, `rgb` sees the faces. Guests driven by the caller observe
     `entities`, `text` and `proprioception`; their instruction says who they are to be.

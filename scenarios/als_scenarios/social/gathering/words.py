@@ -113,7 +113,7 @@ def _introduce(state: WorldState, asked: BoolArray) -> None:
     new: BoolArray = unmet(state) & asked[:, None, None]
     knows = state["knows"]
     knows |= new
-    met = new.any(-1)
+    met: BoolArray = np.any(new, axis=-1)
     state["reply"][met] = HELLO
     state["introductions"][:] += new.sum((1, 2), dtype=np.int32) // 2
     state["idle_now"][:] |= asked & ~met.any(1)
