@@ -57,8 +57,8 @@ EARSHOT: Final = 3.0
 """How near the host has to be to make out a voice, metres."""
 LONGEST: Final = 60
 """Over how many steps what is heard, and what is seen of a gait, is averaged at most."""
-WALKING: Final = 0.5
-"""Metres per second from which somebody walks."""
+WALKING: Final = 0.7
+"""Metres per second from which somebody walks, and does not just start or stop."""
 
 HEAD_HEIGHT, HEAD_FRONT = 1.53, 0.19
 """Where a face is: its middle over the feet and before the middle of the head, metres."""

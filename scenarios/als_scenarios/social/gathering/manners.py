@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -28,7 +27,7 @@ LEG: Final = 80
 
 _CLOSE: Final = 0.95
 _RING: Final = np.array([2.5, 1.6])
-_LAP: Final = 330
+_AHEAD: Final = 0.6
 _HOLD: Final = 0.3
 _WALKS: Final = 0.2
 
@@ -74,8 +73,9 @@ def clings(state: WorldState) -> FloatArray:
 
 
 def circles(state: WorldState) -> FloatArray:
-    """Round and round the carpet."""
-    angle = (2 * math.pi / _LAP) * (state.step[:, None] + _own(state))
+    """Round and round the carpet, at its own pace."""
+    x, y = state.avatars.position[..., 0], state.avatars.position[..., 1]
+    angle = pmath.atan2(y / _RING[1], x / _RING[0]) + _AHEAD
     return _RING * np.stack([pmath.cos(angle), pmath.sin(angle)], -1)
 
 
