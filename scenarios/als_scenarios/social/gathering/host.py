@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from als_engine.world.arrays import BoolArray, FloatArray, IntArray
     from als_engine.world.state import WorldState
 
-LIKE_ENOUGH: Final = 40.0
+LIKE_ENOUGH: Final = 37.0
 """How far the rules let a voice be from the portrait of whom it claims to be, squared decibels;
 chosen on training levels, where as many impostors are let in as others are turned away."""
 HEARD_ENOUGH: Final = 10
