@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -194,11 +195,15 @@ def heuristics(case: Case) -> Iterator[str]:
     world.close()
     notes = []
     for rule in world.task.heuristics():
-        success, returns = _episodes(case, lambda env, rng, rule=rule: env.expert_actions(rule))
+        success, returns = _episodes(case, partial(_ask, rule))
         case.figures.update({f"{rule}_success": success, f"{rule}_return": returns})
         notes.append(f"{rule} solves {success:.0%}, return {returns:.2f}")
     case.notes["heuristics"] = "; ".join(notes) or "none"
     yield from ()
+
+
+def _ask(rule: str, env: VectorEnv, rng: np.random.Generator) -> NDArray[Any]:
+    return env.expert_actions(rule)
 
 
 def _episodes(

@@ -98,6 +98,6 @@ class _Some:
     def __init__(self, env: ExpertSource, avatars: NDArray[np.bool_]) -> None:
         self._env, self._avatars = env, avatars
 
-    def expert_actions(self) -> NDArray[Any]:
-        actions = self._env.expert_actions()
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        actions = self._env.expert_actions(rule)
         return actions[np.tile(self._avatars, len(actions) // len(self._avatars))]

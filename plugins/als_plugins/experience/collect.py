@@ -282,9 +282,9 @@ class _Runner:
         """(worlds, observers, ...) to (rows, ...)."""
         return array.reshape(self._worlds * self._observers, *array.shape[2:])
 
-    def expert_actions(self) -> NDArray[Any]:
-        """Returns the expert's actions, one for each row."""
-        return self.rows(self._batch.expert_actions())
+    def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
+        """Returns the actions of the expert or of a heuristic, one for each row."""
+        return self.rows(self._batch.expert_actions(rule))
 
     def _masks(self) -> NDArray[np.bool_]:
         return self.rows(self._batch.action_masks())
