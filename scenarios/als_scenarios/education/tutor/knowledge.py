@@ -25,13 +25,14 @@ Chances lie in 0 to 1, and so do beliefs and attention; what is known, ready or 
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 from als_engine.system.compiling import inner
 
-T = TypeVar("T", float, Any)
+Numbers: TypeAlias = Any
+"""One number, or an array of them."""
 
 TRAITS: Final = ("learn", "guess", "slip", "forget", "boredom", "overload", "rest")
 """The parameters of a pupil, in the order of the last axis of `state["traits"]`."""
@@ -76,24 +77,24 @@ class Typical(NamedTuple):
 TYPICAL: Final = Typical()
 
 
-def answers(known: T, guess: T, slip: T) -> T:
+def answers(known: Numbers, guess: Numbers, slip: Numbers) -> Numbers:
     """The chance of a right answer: with a chance `known`, or for sure, that the skill is known."""
     return known * (1.0 - slip) + (1.0 - known) * guess
 
 
-def seen(belief: T, right: T, guess: T, slip: T) -> T:
+def seen(belief: Numbers, right: Numbers, guess: Numbers, slip: Numbers) -> Numbers:
     """The belief that a skill is known after an answer, by Bayes' theorem."""
     with_it = belief * (right * (1.0 - slip) + (1.0 - right) * slip)
     without = (1.0 - belief) * (right * guess + (1.0 - right) * (1.0 - guess))
     return with_it / (with_it + without)
 
 
-def moved(belief: T, learn: T, forget: T) -> T:
+def moved(belief: Numbers, learn: Numbers, forget: Numbers) -> Numbers:
     """The belief after an opportunity to learn and a chance to forget."""
     return belief * (1.0 - forget) + (1.0 - belief) * learn
 
 
-def opportunity(learn: T, mode: float, attention: T, ready: T) -> T:
+def opportunity(learn: Numbers, mode: float, attention: Numbers, ready: Numbers) -> Numbers:
     """The chance that a pupil learns a skill now.
 
     Args:
@@ -106,12 +107,14 @@ def opportunity(learn: T, mode: float, attention: T, ready: T) -> T:
     return np.minimum(learn * mode, MOST) * attention * reach
 
 
-def recovered(attention: T, rest: T) -> T:
+def recovered(attention: Numbers, rest: Numbers) -> Numbers:
     """Attention one step later."""
     return attention + (rest - attention) * RECOVERY
 
 
-def tired(attention: T, known: T, ready: T, boredom: T, overload: T) -> T:
+def tired(
+    attention: Numbers, known: Numbers, ready: Numbers, boredom: Numbers, overload: Numbers
+) -> Numbers:
     """Attention after a piece of teaching: bored by what is known, overloaded beyond its reach."""
     loss = known * boredom + (1.0 - known) * (ready * EFFORT + (1.0 - ready) * overload)
     return attention * (1.0 - loss)

@@ -255,5 +255,5 @@ def _listen_to_teacher(w, p, verb, skill, minds, desks):  # type: ignore[no-unty
 
 def share_known(state: WorldState) -> FloatArray:
     """Which part of all skills of all pupils is known, (worlds,)."""
-    known: NDArray[Any] = state["known"]
-    return known.mean((1, 2))
+    share: FloatArray = state["known"].mean((1, 2))
+    return share

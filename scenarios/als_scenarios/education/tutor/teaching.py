@@ -105,7 +105,7 @@ def _sentence(state: WorldState, verb: Indices, skill: Indices) -> IntArray:
 def _ready(state: WorldState, known: BoolArray) -> BoolArray:
     """Which skills lack no prerequisite, (worlds, pupils, skills)."""
     lacks = state["needs"][:, None] & ~known[:, :, None]
-    ready: BoolArray = ~lacks.any(-1)
+    ready: BoolArray = np.logical_not(lacks.any(-1))
     return ready
 
 

@@ -41,7 +41,7 @@ STEPS_FOR_EACH: Final = 100
 STEPS_BESIDES: Final = 60
 """A lesson takes so many steps for each pupil, and so many besides."""
 
-PASS: Final = 0.65
+PASS: Final = 0.6
 """The part of right answers in the examination from which a lesson is a success."""
 
 MASTERY: Final = 10.0
@@ -152,14 +152,14 @@ is forgotten |
 
     The potential is -0.3 for each metre by which the nearest pupil is farther away than 1.2 m, and
     0 from the end on (Ng, Harada and Russell 1999): added up, shaping gives every episode of a
-    level the same, about +ABOUT, and it knows nothing of what pupils know.
+    level the same, about +0.5, and it knows nothing of what pupils know.
 
-    The expert's return is about EXPERT, that of random actions about RANDOM.
+    The expert's return is about 14, that of random actions about 4.
 
     ## Episode end
 
     Terminated with the examination, after 60 steps and 100 for each pupil; an earlier time limit
-    has it at that limit. It is a success when at least 65% of the answers are right.
+    has it at that limit. It is a success when at least 60% of the answers are right.
 
     ## Arguments
 
@@ -167,7 +167,7 @@ is forgotten |
 
     ## Metrics
 
-    - `success`: at least 65% of the answers in the examination are right.
+    - `success`: at least 60% of the answers in the examination are right.
     - `exam`: the part of right answers in the examination, 0 before it.
     - `mastery`: the part of all skills of all pupils that is known.
     - `mastery_gain`: the same less that at the beginning.
@@ -324,7 +324,7 @@ is forgotten |
         return np.asarray(state.step >= state["ends"])
 
     def success(self, state: WorldState) -> BoolArray:
-        """At least 65% of the answers in the examination are right."""
+        """At least 60% of the answers in the examination are right."""
         return np.asarray(self._exam(state) >= PASS)
 
     def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
