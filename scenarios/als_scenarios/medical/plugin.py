@@ -33,7 +33,7 @@ def als_scenarios() -> list[ScenarioSpec]:
             id="ALS/Ward-v0",
             task="als_scenarios.medical.ward.ward:Ward",
             family="medical",
-            summary="A diabetes ward: read monitors, give insulin and sugar, keep glucose in range.",
+            summary="A diabetes ward: read monitors, give insulin or sugar, keep glucose in range.",
             max_episode_steps=600,
             num_avatars=2,
             min_avatars=1,

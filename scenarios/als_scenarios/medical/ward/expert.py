@@ -63,7 +63,7 @@ def _risks() -> FloatArray:
     """The risk of each whole mg/dl from 0 to 600, low ones twice, (601,)."""
     glucose = np.clip(np.arange(601.0), 20.0, 600.0)
     skewed = 1.509 * (pmath.exp(1.084 * pmath.log(pmath.log(glucose))) - 5.381)
-    table = 10.0 * skewed * skewed * np.where(glucose < _SAFE, _LOWER_IS_WORSE, 1.0)
+    table: FloatArray = 10.0 * skewed * skewed * np.where(glucose < _SAFE, _LOWER_IS_WORSE, 1.0)
     table.setflags(write=False)
     return table
 

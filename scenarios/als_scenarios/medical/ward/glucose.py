@@ -117,7 +117,7 @@ def starting_at(patient: int, glucose: float) -> NDArray[np.float64]:
     Insulin is at its basal level, so glucose drifts to the basal one unless something happens.
     """
     every = patients()
-    states = every.basal[patient].copy()
+    states: FloatArray = every.basal[patient].copy()
     states[[PLASMA, TISSUE, UNDER_SKIN]] *= (
         glucose * every.parameters[patient, V_G] / states[PLASMA]
     )
