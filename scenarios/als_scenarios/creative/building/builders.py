@@ -214,6 +214,7 @@ def _share(who, people, blocks, site, pieces, jobs):  # type: ignore[no-untyped-
     job, target, complete = jobs
     goal = np.empty((COLUMNS, LEVELS), np.int8)
     free, open_piece = np.empty(BLOCKS, np.bool_), np.empty(MOST_PIECES, np.bool_)
+    later = np.empty(who.shape[1], np.int64)
     for w in range(who.shape[0]):
         if not who[w].any():
             continue
@@ -225,13 +226,20 @@ def _share(who, people, blocks, site, pieces, jobs):  # type: ignore[no-untyped-
         complete[w] = wrong < 0 and not open_piece.any()
         for i in range(BLOCKS):
             free[i] = portable[w, i] and holder[w, i] < 0
+        later[:] = NOTHING
         for a in range(who.shape[1]):
             if who[w, a] and held[w, a] >= 0:
-                here, number = position[w, a], held[w, a]
-                job[w, a], target[w, a] = _place(
-                    here, number, paint[w], site.block[w], site.bears[w], pieces[w], open_piece,
-                    (block, bears),
+                k, now = _piece_for(
+                    position[w, a], held[w, a], paint[w], site.block[w], site.bears[w], pieces[w],
+                    open_piece,
                 )  # fmt: skip
+                job[w, a] = DROP
+                if k >= 0:
+                    open_piece[k] = False
+                    later[a] = k
+                if now:
+                    job[w, a], target[w, a], later[a] = WORK, pieces[w, k, 1], NOTHING
+                    _lay_soon(block, bears, pieces[w, k], held[w, a])
         for a in range(who.shape[1]):
             if not who[w, a] or held[w, a] >= 0:
                 continue
@@ -244,7 +252,11 @@ def _share(who, people, blocks, site, pieces, jobs):  # type: ignore[no-untyped-
             if k >= 0:
                 job[w, a], target[w, a] = FETCH, i
                 free[i] = open_piece[k] = False
-                lay(block, bears, pieces[w, k, 1], pieces[w, k, 2], pieces[w, k, 0] > 0, i)
+                _lay_soon(block, bears, pieces[w, k], i)
+        for a in range(who.shape[1]):
+            # Who holds what can be laid once the others have done their part waits for them.
+            if later[a] >= 0 and _lay_soon(block, bears, pieces[w, later[a]], held[w, a]):
+                job[w, a] = WAIT
 
 
 @inner
@@ -287,8 +299,8 @@ def _joined(block, x, i, level):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _place(here, number, paint, block, bears, pieces, open_piece, soon):  # type: ignore[no-untyped-def]
-    """The job of a builder with a block in hand: to lay it, to wait, or to put it down."""
+def _piece_for(here, number, paint, block, bears, pieces, open_piece):  # type: ignore[no-untyped-def]
+    """A piece for a block in hand, and whether it can be laid now: then it is the nearest such."""
     best, least, later = NOTHING, math.inf, NOTHING
     for k in range(MOST_PIECES):
         beam, column, level, color = pieces[k]
@@ -298,13 +310,17 @@ def _place(here, number, paint, block, bears, pieces, open_piece, soon):  # type
             later = k if later < 0 else later
         elif _to_column(column, here) < least:
             best, least = k, _to_column(column, here)
-    k = best if best >= 0 else later
-    if k < 0:
-        return DROP, NOTHING
-    open_piece[k] = False
-    if rest(soon[0], soon[1], pieces[k, 1], pieces[k, 0] > 0) == pieces[k, 2]:
-        lay(soon[0], soon[1], pieces[k, 1], pieces[k, 2], pieces[k, 0] > 0, number)
-    return (WORK, int(pieces[k, 1])) if best >= 0 else (WAIT, NOTHING)
+    return (best, True) if best >= 0 else (later, False)
+
+
+@inner
+def _lay_soon(block, bears, piece, number):  # type: ignore[no-untyped-def]
+    """Lays a piece in what will stand there soon; says whether it stays."""
+    beam, column, level, _ = piece
+    if rest(block, bears, column, beam > 0) != level:
+        return False
+    lay(block, bears, column, level, beam > 0, number)
+    return True
 
 
 @inner

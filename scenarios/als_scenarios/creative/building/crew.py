@@ -26,11 +26,11 @@ Act: TypeAlias = "Callable[[WorldState, BoolArray, Commands, Navigator], None]"
 
 LEG_STEPS: Final = 60
 _PACE: Final = 0.6
-_NEAR_Y, _FAR_Y, _CLEAR = -0.6, -0.4, 0.7
+_NEAR_Y, _FAR_Y, _CLEAR = -0.6, -1.3, 0.7
 """Blocks south of the first are fetched, blocks north of the second are tidied away."""
 
 _DROPS: Final = np.array([(-0.9, -0.4), (0.9, -0.4), (-1.9, 0.3), (1.9, 0.3)])
-_SHELVES: Final = np.array([(-2.0, -1.7), (-0.4, -1.7), (0.4, -1.7), (2.0, -1.7)])
+_SHELVES: Final = np.array([(-2.0, -1.6), (-0.4, -1.6), (0.4, -1.6), (2.0, -1.6)])
 _SEATS: Final = np.array([(-2.8, 1.9), (2.8, 1.9), (-2.6, 1.3), (2.6, 1.3)])
 _ROUND: Final = np.array(
     [(-2.2, -0.5), (-0.9, -1.5), (0.3, -0.4), (1.6, -1.5), (2.2, 0.0), (0.0, -0.1), (-1.8, 0.2)]
@@ -93,7 +93,7 @@ def fetches(state: WorldState, who: BoolArray, commands: Commands, navigator: Na
 
 
 def tidies(state: WorldState, who: BoolArray, commands: Commands, navigator: Navigator) -> None:
-    """A helper who takes cubes that lie about near the site back to the south wall."""
+    """A helper who takes cubes that lie about in the yard to the south wall."""
     near = lying(state) & (state.props.position[:, :BLOCKS, 1] > _FAR_Y)
     near[:, CUBES:] = False  # Beams have their places beside the site.
     shelves = _SHELVES[state["errand"] % len(_SHELVES)]

@@ -202,7 +202,7 @@ _ODD: Final[tuple[_Shape, ...]] = (
     [(0, x, 0, MAIN) for x in range(7)],
     [*_column(0, range(4)), (0, 1, 0, MAIN), (0, 2, 0, MAIN), (0, 3, 0, MAIN)],
     [*_column(0, range(2)), (0, 1, 0, MAIN), *_column(2, range(2)), (0, 3, 0, MAIN)],
-    [*_column(1, range(3)), (1, 1, 3, MAIN), (0, 2, 0, MAIN), (0, 3, 0, MAIN)],
+    [*((0, x, 0, MAIN) for x in range(5)), (0, 1, 1, MAIN), (0, 3, 1, MAIN)],
 )  # fmt: skip
 
 
