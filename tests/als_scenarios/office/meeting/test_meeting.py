@@ -281,7 +281,7 @@ def test_done_counts_once_the_meeting_is_over_and_hands_in_the_minutes() -> None
     act(sim, "done")
     assert sim.terminated[0]
     assert sim.metrics()["success"][0]
-    assert sim.terms[0, 0].tolist() == pytest.approx([WEIGHTS.minutes, 0, 0, WEIGHTS.time])
+    assert sim.terms[0, 0].tolist() == pytest.approx([WEIGHTS.minutes, 0, 0, WEIGHTS.time, 0])
 
 
 def test_half_a_line_earns_half_and_nothing_before_the_end() -> None:
@@ -306,6 +306,22 @@ def test_the_time_limit_ends_a_meeting_with_the_minutes_as_they_stand() -> None:
     assert sim.truncated[0]
     assert sim.terms[0, 0, 0] == pytest.approx(WEIGHTS.minutes)
     assert sim.metrics()["f1"] >= PASS
+
+
+def test_shaping_pays_for_writing_what_was_understood_and_comes_to_nothing() -> None:
+    sim = listen(steps=34)
+    for _ in range(30):
+        stand(sim, 2)
+        act(sim)
+    assert (talk.agreed(sim.state["noted"])[0, 2] == (1, 4)).all()
+    write(sim, "Ben", "C", "Monday")
+    assert sim.terms[0, 0, 4] == pytest.approx(WEIGHTS.written / 2)
+    act(sim, "date Friday")
+    act(sim, "write")
+    assert sim.terms[0, 0, 4] == pytest.approx(WEIGHTS.written / 2)
+    while not sim.terminated[0]:
+        act(sim)
+    assert sim.terms[0, 0, 4] == pytest.approx(-WEIGHTS.written)
 
 
 def test_no_reward_before_the_end_depends_on_what_is_agreed_upon() -> None:
@@ -434,7 +450,7 @@ def test_rules_that_hear_less_write_less() -> None:
     for rule in Meeting().heuristics():
         ends = play(rule, 8)
         assert 0.05 < ends["f1"].mean() < 0.75
-        assert ends["return"].mean() < 7
+        assert ends["return"].mean() < 8
 
 
 def test_rules_read_nothing_that_was_not_understood() -> None:
