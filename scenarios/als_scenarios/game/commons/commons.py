@@ -43,13 +43,13 @@ FRUIT: Final = 1.0
 SENT: Final = -1.0
 """Reward for being sent away."""
 
-FED: Final = 5
+FED: Final = 4
 """So many fruits each of the caller's avatars has to have eaten."""
 
-GATHERED: Final = 9
-"""So many fruits there have to have been for everybody, on average."""
+GATHERED: Final = 1.5
+"""So many times the fruit that there was at first all together have to have eaten."""
 
-BEARING: Final = 0.25
+BEARING: Final = 0.2
 """The share of the spots that have fruit at the end where the yard was kept."""
 
 _CLOTHES: Final = ("blue", "orange", "white", "purple", "yellow", "teal", "pink", "grey")
@@ -192,7 +192,7 @@ class Commons(Task):
 
     def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
         """Fruit, and being sent away."""
-        return {"fruit": FRUIT * state["ate"], "sent": SENT * state["sent"]}
+        return {"fruit": FRUIT * state["ate"], "sent": np.where(state["sent"], SENT, 0.0)}
 
     def terminated(self, state: WorldState) -> BoolArray:
         """There is no fruit left, so that none will ever grow."""
@@ -202,7 +202,7 @@ class Commons(Task):
         """At the end there was enough for all and for the caller's own, and the yard bears on."""
         meals = state["meals"]
         fed = ((meals >= FED) | (state.behaviour != NOTHING)).all(1)
-        fed &= meals.sum(1) >= GATHERED * self.num_avatars
+        fed &= meals.sum(1) >= GATHERED * state["planted"].sum(1)
         ended = state.step >= state.max_episode_steps
         return np.asarray(ended & fed & (_fruit_left(state) >= BEARING))
 
@@ -244,7 +244,7 @@ class Commons(Task):
 
 def _fruit_left(state: WorldState) -> FloatArray:
     """The share of the spots that have fruit, (worlds,)."""
-    return np.asarray(state["ripe"].sum(1) / state["planted"].sum(1))
+    return np.asarray(state["ripe"].sum(1) / np.maximum(state["planted"].sum(1), 1))
 
 
 def _show(state: WorldState) -> None:

@@ -39,7 +39,7 @@ CLEANS_FROM: Final = 0.1
 """The dirty share of the river from which cooperators go to clean."""
 
 EXPERT_CLEANS_FROM: Final = 0.2
-"""The same for the expert: others, if there are any who clean, go first."""
+"""The same for an expert that is alone among others: those who clean, if any, go first."""
 
 RECENT: Final = 40
 """Steps for which it is remembered who took fruit from a patch that had too little."""
@@ -56,6 +56,7 @@ REMEMBERS: Final = 60
 """Steps for which one who reciprocates bears a grudge."""
 
 _HOARDED: Final = 2
+_URGENT: Final = 0.3
 _MIXTURE, _, _FREE_RIDES, _, _RECIPROCATES, _HOARDS = range(6)
 """Places in `behaviours`."""
 
@@ -164,8 +165,10 @@ def _cooperates(state: WorldState, manner: Manner) -> None:
 
 
 def _free_rides(state: WorldState, manner: Manner) -> None:
-    """Takes everything and never cleans, but for a while after being sent away."""
-    manner.keep[:] = np.where(state["since_sent"] < HEEDS, ENOUGH, 0)
+    """Takes everything and never cleans; cooperates for a while after being sent away."""
+    heeds = state["since_sent"] < HEEDS
+    manner.keep[:] = np.where(heeds, ENOUGH, 0)
+    manner.cleans_from[:] = np.where(heeds, CLEANS_FROM, NEVER)
 
 
 def _punishes(state: WorldState, manner: Manner) -> None:
@@ -176,11 +179,11 @@ def _punishes(state: WorldState, manner: Manner) -> None:
 
 
 def _as_drawn(state: WorldState, manner: Manner) -> None:
-    """Everybody as the level has drawn it."""
+    """Everybody as the level has drawn it: cooperates, free-rides or punishes."""
     temper = state["temper"]
-    kind = temper == FREE_RIDES
-    manner.keep[:] = np.where(kind & (state["since_sent"] >= HEEDS), 0, ENOUGH)
-    manner.cleans_from[:] = np.where(kind, NEVER, CLEANS_FROM)
+    takes = (temper == FREE_RIDES) & (state["since_sent"] >= HEEDS)
+    manner.keep[:] = np.where(takes, 0, ENOUGH)
+    manner.cleans_from[:] = np.where(takes, NEVER, CLEANS_FROM)
     manner.sends_from[:] = np.where(temper == PUNISHES, CHASE, 0.0)
     np.less(state["since_taken"], RECENT, out=manner.bad)
 
@@ -195,12 +198,17 @@ def _reciprocates(state: WorldState, manner: Manner) -> None:
 
 
 def _hoards(state: WorldState, manner: Manner) -> None:
-    """Keeps to a patch of its own, all but empties it, and sends away whoever comes near."""
+    """Keeps to a patch of its own, takes all but two fruits, and sends away who comes to the tree.
+
+    It cleans where hardly anything grows, and cooperates for a while after being sent away.
+    """
     trees = state["planted"].reshape(-1, PATCHES, SPOTS).any(2)
     # The number of an avatar among the trees that there are.
     nth = np.arange(manner.claim.shape[1]) % trees.sum(1)[:, None]
-    heeds, own = state["since_sent"] < HEEDS, (trees.cumsum(1)[:, None] > nth[..., None]).argmax(2)
+    own = (trees.cumsum(1)[:, None] > nth[..., None]).argmax(2)
+    heeds = state["since_sent"] < HEEDS
     manner.keep[:] = np.where(heeds, ENOUGH, _HOARDED)
+    manner.cleans_from[:] = np.where(heeds, CLEANS_FROM, _URGENT)
     manner.claim[:] = np.where(heeds, NOTHING, own)
 
 
@@ -210,8 +218,9 @@ def _expert(state: WorldState, manner: Manner) -> None:
     It cleans only where the others let it come to that.
     """
     manner.keep[:], manner.sends_from[:] = ENOUGH, ANYWHERE
-    manner.cleans_from[:] = EXPERT_CLEANS_FROM
     played = state.behaviour
+    alone = (played == NOTHING).sum(1, keepdims=True) == 1
+    manner.cleans_from[:] = np.where(alone, EXPERT_CLEANS_FROM, CLEANS_FROM)
     takes = (played == _MIXTURE) & (state["temper"] == FREE_RIDES)
     takes |= (played == _FREE_RIDES) | (played == _HOARDS)
     takes |= (played == _RECIPROCATES) & (state["since_taken"] < RECENT)

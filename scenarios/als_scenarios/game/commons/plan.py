@@ -50,6 +50,9 @@ _AT_WORK: Final = 30
 _STOP: Final = 0.01
 """The dirty share of the river at which cleaning ends."""
 
+_FOUL: Final = 0.25
+"""The dirty share of the river from which it is more urgent than who takes too much."""
+
 _MORE: Final = 0.1
 """Each time that the dirty share is higher by this, one more is needed."""
 
@@ -139,12 +142,18 @@ def decide(who, manner, bodies, radius, yard, everybody, out):  # type: ignore[n
             if picks and all_.busy[w, a] <= 1:
                 out.hand[w, a] = True
                 continue
+            needed = _is_needed(w, a, who, manner, bodies, yard, all_)
             if all_.hoarse[w, a] <= 1:
-                b = _offender(w, a, manner, bodies, yard, all_)
-                if b != NOTHING:
-                    _approach(w, a, b, manner, bodies, yard, all_, out)
+                heard = faced(w, a, bodies, all_.away)
+                if heard != NOTHING and _is_bad(w, a, heard, manner, bodies, yard):
+                    out.voice[w, a] = True
                     continue
-            if _is_needed(w, a, who, manner, bodies, yard, all_):
+                b = _offender(w, a, manner, bodies, yard, all_)
+                # Where hardly anything grows the river comes first.
+                if b != NOTHING and not (needed and share_of(yard.dirt[w]) > _FOUL):
+                    _approach(w, a, b, bodies, out)
+                    continue
+            if needed:
                 _clean(w, a, held, bodies, yard, all_, out)
             else:
                 _forage(w, a, manner, bodies, yard, all_, out)
@@ -207,12 +216,7 @@ def _is_bad(w, a, b, manner, bodies, yard):  # type: ignore[no-untyped-def]
 
 
 @inner
-def _approach(w, a, b, manner, bodies, yard, all_, out):  # type: ignore[no-untyped-def]
-    """Says it as soon as it would reach somebody bad, and goes towards b until then."""
-    heard = faced(w, a, bodies, all_.away)
-    if heard != NOTHING and _is_bad(w, a, heard, manner, bodies, yard):
-        out.voice[w, a] = True
-        return
+def _approach(w, a, b, bodies, out):  # type: ignore[no-untyped-def]
     x, y = bodies.position[w, b, 0], bodies.position[w, b, 1]
     out.goal[w, a, 0], out.goal[w, a, 1] = x, y
     if _gap(w, a, x, y, bodies) > _SPEAK:

@@ -61,7 +61,7 @@ PEN: Final = tuple((WIDTH / 2 + 0.8, y - 3.5) for y in range(MOST_AVATARS))
 GATES: Final = tuple((WIDTH / 2 - 0.45, y - 3.5) for y in range(MOST_AVATARS))
 """Where somebody who comes back may be put."""
 
-FRUIT_RADIUS: Final = 0.13
+FRUIT_RADIUS: Final = 0.16
 PUMP_RADIUS: Final = 0.14
 
 _FRUIT_COLORS: Final[tuple[Color, ...]] = (
@@ -69,17 +69,20 @@ _FRUIT_COLORS: Final[tuple[Color, ...]] = (
 )  # fmt: skip
 _CROWN_COLORS: Final = ((62, 128, 66), (78, 146, 72), (54, 112, 70))
 _FENCE: Final = (150, 108, 72)
-_LAWN: Final = (142, 186, 104)
-MEADOW: Final = (88, 152, 78)
-DRY: Final = (196, 172, 122)
+_LAWN: Final = (158, 204, 116)
+MEADOW: Final = (104, 172, 84)
+DRY: Final = (206, 178, 122)
 """The ground under a tree that bears, and under one that will never bear again."""
 
-_CLEAR, _FOUL = (64, 140, 214), (112, 80, 46)
+_CLEAR, _FOUL = (78, 164, 232), (128, 88, 42)
 
 
 def shades(cells: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """The colour of a stretch of the river by how many of its cells are dirty: blue to brown."""
-    share = np.arange(cells + 1)[:, None] / cells
+    """The colour of a stretch of the river by how many of its cells are dirty: blue to brown.
+
+    It is brown from 60 % on.
+    """
+    share = np.minimum(1.0, np.arange(cells + 1)[:, None] / (0.6 * cells))
     mixed = np.array(_CLEAR) * (1 - share) + np.array(_FOUL) * share
     return np.asarray(mixed.round(), np.uint8)
 
@@ -153,9 +156,9 @@ def _fruit(planted: np.ndarray, places: np.ndarray) -> dict[str, Prop]:
 
 def _trees(rng: np.random.Generator, planted: np.ndarray, centers: np.ndarray) -> dict[str, Prop]:
     """A meadow, a trunk and a crown for every patch; those of a patch that is not there are not."""
-    meadow, trunk = Cylinder(1.12, 0.03), Cylinder(0.1, 0.8)
+    meadow, trunk = Cylinder(1.12, 0.03), Cylinder(0.1, 0.6)
     there, spots = planted.any(1).tolist(), centers.tolist()
-    greens, sizes = rng.permutation(PATCHES).tolist(), rng.uniform(0.36, 0.44, PATCHES).tolist()
+    greens, sizes = rng.permutation(PATCHES).tolist(), rng.uniform(0.36, 0.43, PATCHES).tolist()
     props = {}
     for p in range(PATCHES):
         x, y = spots[p]
@@ -163,7 +166,7 @@ def _trees(rng: np.random.Generator, planted: np.ndarray, centers: np.ndarray) -
         props[f"meadow {p + 1}"] = Prop(meadow, (x, y), color=MEADOW, solid=False, present=there[p])
         props[f"trunk {p + 1}"] = Prop(trunk, (x, y), color="brown", present=there[p])
         props[f"crown {p + 1}"] = Prop(
-            Sphere(sizes[p]), (x, y, 1.05), color=green, solid=False, present=there[p]
+            Sphere(sizes[p]), (x, y, 0.84), color=green, solid=False, present=there[p]
         )
     return props
 
