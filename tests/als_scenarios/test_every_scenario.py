@@ -28,7 +28,8 @@ every_engine = pytest.mark.parametrize("physics", ENGINES)
 
 
 def test_each_family_has_a_scenario():
-    assert {"education", "medical", "game", "office"} <= {s.family for s in registry.scenarios()}
+    families = {"creative", "education", "game", "medical", "office", "social", "tourism"}
+    assert families <= {spec.family for spec in registry.scenarios()}
 
 
 @every_scenario
