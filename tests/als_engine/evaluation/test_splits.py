@@ -130,6 +130,9 @@ REPORTS = {
     "scenarios/als_scenarios/office/delivery.py": "its company",
     "scenarios/als_scenarios/office/delivery_floor.py": "its pairs",
     "scenarios/als_scenarios/social/gathering/gathering.py": "its company",
+    "scenarios/als_scenarios/tourism/tour/floor.py": "its floor plans",
+    "scenarios/als_scenarios/tourism/tour/taste.py": "its kinds of taste",
+    "scenarios/als_scenarios/tourism/tour/visitors.py": "its company",
 }
 """Every file of the library that names the test split, and why that chooses nothing."""
 

@@ -177,14 +177,12 @@ def nearest(state: WorldState) -> tuple[FloatArray, IntArray]:
 
 
 def most_popular(state: WorldState) -> tuple[FloatArray, IntArray]:
-    """The rule "most-popular": what the training split's visitors like on average.
+    """The rule "most-popular": what the training split's visitors like on average, without words.
 
-    Popularity orders the exhibits; where they are does not matter to it.
+    It weighs popularity against the way, as all of them do.
     """
-    liked = state["strengths"] * POPULAR
-    words = liked.argmax(2).astype(np.int32)
-    worth = pressed(liked.sum(2))
-    return worth, words
+    _, words = _empty(state)
+    return pressed((state["strengths"] * POPULAR).sum(2)), words
 
 
 def pressed(score: FloatArray) -> FloatArray:
