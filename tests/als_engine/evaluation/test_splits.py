@@ -129,7 +129,10 @@ REPORTS = {
     "scenarios/als_scenarios/medical/patients.py": "its patients",
     "scenarios/als_scenarios/office/delivery.py": "its company",
     "scenarios/als_scenarios/office/delivery_floor.py": "its pairs",
+<<<<<<< HEAD
     "scenarios/als_scenarios/social/gathering/gathering.py": "its company",
+=======
+>>>>>>> 106e2b9 (Let the popular be shown without words, and list what of the tour is held out)
     "scenarios/als_scenarios/tourism/tour/floor.py": "its floor plans",
     "scenarios/als_scenarios/tourism/tour/taste.py": "its kinds of taste",
     "scenarios/als_scenarios/tourism/tour/visitors.py": "its company",
