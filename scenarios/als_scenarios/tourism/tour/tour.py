@@ -21,6 +21,7 @@ from als_scenarios.tourism.tour import guiding, yardstick
 from als_scenarios.tourism.tour.floor import PLANS
 from als_scenarios.tourism.tour.museum import SPOTLIGHT, lay_out
 from als_scenarios.tourism.tour.sensors import TourSensor
+from als_scenarios.tourism.tour.shaping import potential
 from als_scenarios.tourism.tour.taste import ATTRIBUTES
 from als_scenarios.tourism.tour.visit import DOORSTEP, FAREWELL, OUT_AFTER, Party, Show, advance
 from als_scenarios.tourism.tour.visitors import MANNERS, TABLE, Manner, follow
@@ -97,13 +98,19 @@ class Tour(Task):
 
     ## Rewards
 
-    The same for everybody, the sum of the terms `satisfaction` and `leaving`:
+    The same for everybody, the sum of the terms `satisfaction`, `leaving` and `shaping`:
 
     | term | reward |
     | --- | --- |
     | satisfaction | the mean, over the whole party, of what each enjoyed in this step; for an \
 exhibit seen from beginning to end that adds up to -1 to 1 |
     | leaving | -1 when the whole party has left: each visitor who does costs its share |
+    | shaping | change of the potential |
+
+    The potential is 0.4 for each exhibit that all visitors have seen, whether they like it or not,
+    less 0.06, between shows, for each metre of the guide's way to where the nearest exhibit that
+    was not shown yet is presented (Ng, Harada and Russell 1999). Taste is not in it. It is 0 at the
+    end of an episode: added up, shaping gives every episode of a level the same, about +0.2.
 
     Whoever has left enjoys nothing more. The expert's return is about 2.8, that of random
     actions about -0.8.
@@ -139,7 +146,7 @@ exhibit seen from beginning to end that adds up to -1 to 1 |
     default_sensors: ClassVar[tuple[str, ...]] = ("tour", "heard", "proprioception")
     utterances: ClassVar = (*GUIDE_SAYS, *VISITOR_SAYS)
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"tour": TourSensor}
-    reward_names: ClassVar[tuple[str, ...]] = ("satisfaction", "leaving")
+    reward_names: ClassVar[tuple[str, ...]] = ("satisfaction", "leaving", "shaping")
 
     def __init__(self, num_avatars: int = 4) -> None:
         super().__init__(num_avatars)
@@ -168,6 +175,8 @@ exhibit seen from beginning to end that adds up to -1 to 1 |
             **Party.quantities(self.visitors),
             **Show.quantities(self.visitors),
             **yardstick.quantities(),
+            "potential": Quantity(),
+            "shaping": Quantity(),
         }
 
     def layout(self, rng: np.random.Generator, level: int) -> Layout:
@@ -186,6 +195,7 @@ exhibit seen from beginning to end that adds up to -1 to 1 |
         """Dresses everybody, plans the oracle's tour and learns the way."""
         state.avatars.color[worlds] = self._clothes
         yardstick.prepare(state, worlds)
+        state["potential"][worlds] = potential(state)[worlds]
         if self._navigator is None or self._navigator.state is not state:
             self._navigator = Navigator(state, clearance=0.28)
         self._navigator.refresh(worlds)
@@ -204,6 +214,9 @@ exhibit seen from beginning to end that adds up to -1 to 1 |
             self._light(state, changed)
         if (state["leaving"] > 0).any():
             self._let_out(state)
+        now = potential(state)
+        np.subtract(now, state["potential"], out=state["shaping"])
+        state["potential"][:] = now
 
     def _light(self, state: WorldState, changed: BoolArray) -> None:
         """Puts the spotlight before what is on show now, or out."""
@@ -232,10 +245,11 @@ exhibit seen from beginning to end that adds up to -1 to 1 |
         return add_terms(self.reward_terms(state))
 
     def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
-        """Enjoyment, and the cost of those who leave, as parts of the whole party."""
+        """Enjoyment and the cost of those who leave, as parts of the whole party, and shaping."""
         return {
             "satisfaction": self.everyone(state["enjoyed"].sum(1) / self.visitors),
             "leaving": self.everyone(LEAVING * state["left"].sum(1) / self.visitors),
+            "shaping": self.everyone(state["shaping"]),
         }
 
     def terminated(self, state: WorldState) -> BoolArray:

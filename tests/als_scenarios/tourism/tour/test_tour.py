@@ -15,10 +15,12 @@ from als_engine.task import LEVELS
 from als_scenarios.tourism.tour import words, yardstick
 from als_scenarios.tourism.tour.museum import EXHIBITS
 from als_scenarios.tourism.tour.sensors import SIZE
+from als_scenarios.tourism.tour.shaping import FAR, SEEN, potential
 from als_scenarios.tourism.tour.taste import appeal, enjoyment, satiate
 from als_scenarios.tourism.tour.tour import LEAVING, PASS, Tour
 from als_scenarios.tourism.tour.visit import LONGEST, SHOW
 from als_scenarios.tourism.tour.visitors import MANNERS
+from als_scenarios.tourism.tour.ways import Museum, way_lengths
 
 SCENARIO = "ALS/Tour-v0"
 STAY = 0
@@ -65,6 +67,11 @@ def show(sim: Simulation, exhibit: int, sentence: str = "look at this") -> None:
     assert sim.state["on_show"][0] == exhibit
     while sim.state["on_show"][0] == exhibit:
         do(sim)
+
+
+def earned(sim: Simulation, start: float) -> float:
+    """The guide's return without shaping, from the potential at the start."""
+    return float(sim.returns[0, 0] - (sim.state["potential"][0] - start))
 
 
 def play(rule: str | None, num_worlds: int, **arguments: Any) -> dict[str, np.ndarray]:
@@ -117,7 +124,7 @@ def test_words_put_an_exhibit_on_show_within_reach_only() -> None:
 
 def test_who_sees_an_exhibit_gets_its_enjoyment_once_and_the_reward_is_the_partys_mean() -> None:
     sim = visit()
-    state = sim.state
+    state, start = sim.state, float(sim.state["potential"][0])
     fresh = np.zeros(6)
     whole = [
         enjoyment(appeal(state["strengths"][0, 4], taste, fresh, NOTHING))
@@ -125,11 +132,11 @@ def test_who_sees_an_exhibit_gets_its_enjoyment_once_and_the_reward_is_the_party
     ]
     show(sim, 4)
     np.testing.assert_allclose(state["satisfaction"][0], whole, atol=1e-9)
-    assert sim.returns[0, 0] == pytest.approx(np.mean(whole))
+    assert earned(sim, start) == pytest.approx(np.mean(whole))
     assert sim.metrics()["satisfaction"][0] == pytest.approx(np.mean(whole))
     assert state["looked"][0, :, 4].tolist() == [SHOW] * 3
     do(sim, say(sim, "look at this"), 5)
-    assert sim.returns[0, 0] == pytest.approx(np.mean(whole))
+    assert earned(sim, start) == pytest.approx(np.mean(whole))
 
 
 @pytest.mark.parametrize("attribute", range(6))
@@ -220,20 +227,21 @@ def test_a_question_is_about_what_the_visitor_likes_best() -> None:
 
 def test_who_has_lost_patience_says_goodbye_walks_out_and_costs_its_share() -> None:
     sim = visit()
+    start = float(sim.state["potential"][0])
     sim.state["patience"][0, 1] = 1e-4
     do(sim)
-    assert sim.rewards[0, 0] == pytest.approx(LEAVING / 3)
+    assert sim.rewards[0, 0] - sim.state["shaping"][0] == pytest.approx(LEAVING / 3)
     assert sim.metrics()["stayed"][0] == pytest.approx(2 / 3)
     do(sim)
     assert sim.state.avatars.utterance[0, 2] == words.GOODBYE
-    assert sim.rewards[0, 0] == 0.0
+    assert sim.rewards[0, 0] == sim.state["shaping"][0]
     do(sim, steps=90)
     assert sim.state.avatars.present[0].tolist() == [True, True, False, True]
     assert not sim.terminated[0]
     sim.state["patience"][0] = 1e-4
     do(sim)
     assert sim.terminated[0]
-    assert sim.returns[0, 0] == pytest.approx(LEAVING)
+    assert earned(sim, start) == pytest.approx(LEAVING)
     assert not sim.metrics()["success"][0]
 
 
@@ -289,6 +297,34 @@ def test_the_sensor_tells_what_is_on_show_and_what_was_said() -> None:
     assert each[:, 13].tolist() == [e == 7 for e in range(EXHIBITS)]
     assert each[7, 14] == 1.0
     assert each[7, 15] == pytest.approx(sim.state["rating"][0, :, 7].mean(), abs=1e-6)
+
+
+def test_shaping_gives_every_episode_of_a_level_the_same_and_tells_no_taste() -> None:
+    for shows in ([], [3], [5, 1]):
+        sim = visit(max_episode_steps=150)
+        start, total = float(sim.state["potential"][0]), 0.0
+        sim.state["taste"][:] *= -1.0 if shows == [3] else 1.0
+        for exhibit in shows:
+            gather(sim, exhibit)
+            do(sim, say(sim, "look at this"))
+            total += sim.state["shaping"][0]
+        while not sim.truncated[0]:
+            do(sim)
+            total += sim.state["shaping"][0]
+        assert total == pytest.approx(-start)
+
+
+def test_the_potential_is_what_was_seen_less_the_way_to_the_next_exhibit() -> None:
+    sim = visit()
+    state, way = sim.state, np.zeros((1, EXHIBITS))
+    way_lengths(state.avatars.position, Museum.of(state), way)
+    assert state["potential"][0] == pytest.approx(-FAR * way.min())
+    show(sim, 4)
+    way_lengths(state.avatars.position, Museum.of(state), way)
+    assert state["potential"][0] == pytest.approx(SEEN - FAR * np.delete(way, 4).min())
+    before = potential(state)
+    state["taste"][:] *= -1.0
+    assert potential(state) == before
 
 
 # -- yardsticks ------------------------------------------------------------------------------------
