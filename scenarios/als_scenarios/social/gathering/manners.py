@@ -76,7 +76,7 @@ def circles(state: WorldState) -> FloatArray:
     """Round and round the carpet, at its own pace."""
     x, y = state.avatars.position[..., 0], state.avatars.position[..., 1]
     angle = pmath.atan2(y / _RING[1], x / _RING[0]) + _AHEAD
-    return _RING * np.stack([pmath.cos(angle), pmath.sin(angle)], -1)
+    return np.asarray(_RING * np.stack([pmath.cos(angle), pmath.sin(angle)], -1))
 
 
 def keeps_apart(state: WorldState) -> FloatArray:
