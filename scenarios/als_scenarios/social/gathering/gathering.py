@@ -76,8 +76,13 @@ class Gathering(Task):
     carpet; in the validation split one also `keeps apart`, in the test split one `shadows` another.
 
     Splits: 24 people for training, 12 for validation, 12 for the test split. Training has six
-    combinations of cues; validation adds face with voice, and gait with voice; in the test split
+    combinations of cues; validation has face with voice, and gait with voice; in the test split
     gait and one of face and voice tell the mood while the other feigns. No split has another's.
+
+    Feelings follow the DynAffect model of Kuppens, Oravecz and Tuerlinckx (2010), with contagion by
+    Bosse et al. (2009); voices start from Byrne et al. (1994) and ANSI S3.5-1997, gaits from
+    Bohannon and Andrews (2011); what moods do to them from Banse and Scherer (1996) and Michalak et
+    al. (2009). The modules `feelings`, `people` and `cues` have equations and sources in full.
 
     ## Observations
 
@@ -127,8 +132,9 @@ class Gathering(Task):
     - `mood_recognised`: the share of moods told that were right; 0 where none was told.
     - `equal_error_rate`: the mean of the share of impostors let in and the share of invited persons
       turned away, among those answered; a kind of which none was answered counts as 0.5, which is
-      chance. It is the usual estimate from a single threshold, where both errors are about equal.
-      Over many episodes, add up the counts below first.
+      chance. It estimates the rate at which both errors are equal, as in speaker verification
+      (Martin et al. 1997, "The DET curve in assessment of detection task performance"), from one
+      threshold. Over many episodes, add up the counts below first.
     - `well_being`: the mean of (valence + 1) / 2 over the guests, now.
     - `troubles_eased`: the share of burdens that the host took away.
     - `moods_told`: how many moods were told.
@@ -136,12 +142,6 @@ class Gathering(Task):
     - `invited_answered`, `false_rejects`: invited persons answered, and turned away.
     - `left_waiting`: invited persons who gave up.
     - `introductions`: pairs who were made acquainted.
-
-    ## References
-
-    Feelings, cues and people have their sources in `feelings`, `cues` and `people` of this folder.
-    The error rate is that of speaker verification (Martin et al. 1997, "The DET curve in assessment
-    of detection task performance", Eurospeech).
 
     ## Version history
 
