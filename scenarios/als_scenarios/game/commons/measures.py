@@ -18,7 +18,8 @@ def equality(meals: NDArray[np.int32]) -> FloatArray:
     each = meals.astype(np.float64)
     apart = np.abs(each[:, :, None] - each[:, None]).sum((1, 2))
     total = 2.0 * meals.shape[1] * each.sum(1)
-    return 1.0 - apart / np.maximum(total, 1.0)
+    found: FloatArray = 1.0 - apart / np.maximum(total, 1.0)
+    return found
 
 
 def sustainability(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.task import Split, split_of
@@ -117,7 +118,7 @@ def yard(rng: np.random.Generator, level: int, num_avatars: int) -> Layout:
     )
 
 
-def plan_of(planted: Sequence[bool]) -> tuple[int, ...]:
+def plan_of(planted: ArrayLike) -> tuple[int, ...]:
     """How many spots each patch of a level has, the largest first; empty ones are left out."""
     sizes = np.asarray(planted).reshape(PATCHES, SPOTS).sum(1)
     return tuple(sorted((int(size) for size in sizes if size), reverse=True))
@@ -157,7 +158,8 @@ def _fruit(planted: np.ndarray, places: np.ndarray) -> dict[str, Prop]:
 def _trees(rng: np.random.Generator, planted: np.ndarray, centers: np.ndarray) -> dict[str, Prop]:
     """A meadow, a trunk and a crown for every patch; those of a patch that is not there are not."""
     meadow, trunk = Cylinder(1.12, 0.03), Cylinder(0.1, 0.6)
-    there, spots = planted.any(1).tolist(), centers.tolist()
+    there = [bool(spots) for spots in planted.any(1)]
+    spots = centers.tolist()
     greens, sizes = rng.permutation(PATCHES).tolist(), rng.uniform(0.36, 0.43, PATCHES).tolist()
     props = {}
     for p in range(PATCHES):
