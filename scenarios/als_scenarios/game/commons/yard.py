@@ -158,7 +158,7 @@ def _fruit(planted: np.ndarray, places: np.ndarray) -> dict[str, Prop]:
 def _trees(rng: np.random.Generator, planted: np.ndarray, centers: np.ndarray) -> dict[str, Prop]:
     """A meadow, a trunk and a crown for every patch; those of a patch that is not there are not."""
     meadow, trunk = Cylinder(1.12, 0.03), Cylinder(0.1, 0.6)
-    there = [bool(spots) for spots in planted.any(1)]
+    there = np.asarray(planted.any(1)).tolist()
     spots = centers.tolist()
     greens, sizes = rng.permutation(PATCHES).tolist(), rng.uniform(0.36, 0.43, PATCHES).tolist()
     props = {}
