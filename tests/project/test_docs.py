@@ -44,8 +44,9 @@ pages, cli_page = _script("scenario_pages"), _script("cli_page")
 @pytest.mark.parametrize("id", SPECS)
 def test_every_scenario_is_described_in_the_fixed_sections(id: str) -> None:
     text = pages.docstring(SPECS[id])
-    assert tuple(pages.sections(text)) == pages.SECTIONS
-    for section, following in zip(pages.SECTIONS, (*pages.SECTIONS[1:], None), strict=True):
+    found = pages.sections(text)
+    assert [section for section in found if section != "References"] == [*pages.SECTIONS]
+    for section, following in zip(found, (*found[1:], None), strict=True):
         body = text.split(f"## {section}\n")[1].split(f"## {following}\n")[0]
         assert len(body.split()) > 2, f"{section} says next to nothing"
 

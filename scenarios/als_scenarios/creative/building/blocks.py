@@ -182,15 +182,6 @@ def work(column, held, paint, site, laid, taken):  # type: ignore[no-untyped-def
 
 
 @kernel
-def rests(site, beam, out):  # type: ignore[no-untyped-def]
-    """Fills `out`, (worlds, 7), with the level on which a cube, or a beam, would stay."""
-    site = Site(*site)
-    for w in range(out.shape[0]):
-        for x in range(COLUMNS):
-            out[w, x] = rest(site.block[w], site.bears[w], x, beam)
-
-
-@kernel
 def connected(grid, out):  # type: ignore[no-untyped-def]
     """Fills `out`, (n,), with whether the filled cells of grids, (n, 7, 4), hang together."""
     seen = np.zeros((COLUMNS, LEVELS), np.bool_)
