@@ -3,13 +3,14 @@
 Chances to guess and to slip keep to the bounds of the tutor for which knowledge tracing was made,
 at most 0.3 and 0.1 (Corbett and Anderson 1995; Baker, Corbett and Aleven 2008, "More Accurate
 Student Modeling Through Contextual Estimation of Slip and Guess Probabilities", ITS 2008). Chances
-to learn keep to those from which `pyBKT` starts its fits, 0 to 0.4 (Badrinath, Wang and Pardos
-2021, "pyBKT: An Accessible Python Library of Bayesian Knowledge Tracing Models", EDM 2021). That
-pupils differ in what they know beforehand and in how fast they learn, and by how much that matters:
-Pardos and Heffernan 2010, "Modeling Individualization in a Bayesian Networks Implementation of
-Knowledge Tracing", UMAP 2010; Yudelson, Koedinger and Gordon 2013, "Individualized Bayesian
-Knowledge Tracing Models", AIED 2013. How attention falls and recovers is not published in such a
-form; its numbers are ours.
+to learn keep to those from which `pyBKT` starts its fits (`random_model_uni`), 0 to 0.4 (Badrinath,
+Wang and Pardos 2021, "pyBKT: An Accessible Python Library of Bayesian Knowledge Tracing Models",
+EDM 2021). That pupils differ in what they know beforehand and in how fast they learn, and by how
+much that matters: Pardos and Heffernan 2010, "Modeling Individualization in a Bayesian Networks
+Implementation of Knowledge Tracing", UMAP 2010; Yudelson, Koedinger and Gordon 2013,
+"Individualized Bayesian Knowledge Tracing Models", AIED 2013. Chances to forget belong to the
+compressed time of a lesson, and how attention falls and recovers is not published in such a form:
+those numbers are ours.
 """
 
 from __future__ import annotations

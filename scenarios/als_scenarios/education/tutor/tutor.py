@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator
 from als_engine.sensors.base import Sensor
-from als_engine.task import Behaviour, Role, Split, Task, add_terms, split_of
+from als_engine.task import Act, Behaviour, Role, Split, Task, add_terms, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.world.body import LOCOMOTION
 from als_engine.world.layout import Layout, rgb
@@ -365,7 +365,7 @@ is forgotten |
         self._rule(teaching.expert)(state, who, commands)
         behave(MANNERS["attends"], state, self._pupils(who), commands)
 
-    def heuristics(self) -> Mapping[str, Any]:
+    def heuristics(self) -> Mapping[str, Act]:
         """Two rules of the field that go by the register alone."""
         rules = {
             "mastery-threshold": teaching.mastery_threshold,
@@ -379,7 +379,7 @@ is forgotten |
         self._rule(rule)(state, who, commands)
         behave(MANNERS["attends"], state, self._pupils(who), commands)
 
-    def _rule(self, rule: teaching.Rule) -> Any:
+    def _rule(self, rule: teaching.Rule) -> Act:
         def act(state: WorldState, who: BoolArray, commands: Commands) -> None:
             assert self._navigator is not None
             rule(state, self._navigator, who, commands)
