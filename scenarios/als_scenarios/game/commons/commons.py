@@ -62,36 +62,111 @@ _GROUND: Final = np.array([DRY, MEADOW], np.uint8)
 
 
 class Commons(Task):
-    """Foragers share a yard: what one takes today nobody finds tomorrow.
+    """Foragers share a yard: what is taken to the last fruit never grows again.
 
     ## Description
 
-    Todo:
+    A fenced yard, 14 by 10 metres, with four to six fruit trees. Round each lie up to six fruits,
+    at spots that the level draws. Whoever uses a hand (`use`) eats the nearest fruit within reach;
+    a hand is then busy for 8 steps. An empty spot bears again, in each step, with a probability
+    that grows with the fruit in its patch: 0 for none, 0.0025 for one, 0.005 for two, 0.025 for
+    three or more. A patch that is emptied stays dead, and the ground under its tree turns dry.
+
+    The river on the west side gets dirty: after step 50 one of its 96 cells does so with
+    probability 0.5 a step. All regrowth is multiplied by a factor that falls from 1 over a clean
+    river to 0 where 40 % of it are dirty. Whoever uses one of three pumps cleans three cells, where
+    it is dirtiest, in 3 steps. The river's colour goes from blue to brown.
+
+    Whoever says "go away" sends off the nearest person within 3 m and 20 degrees ahead, who waits
+    behind the east fence for 50 steps and comes back through it as soon as there is room. The
+    speaker cannot do so again for 50 steps. Somebody who is away eats, cleans and sends nobody.
+
+    All this is two published dilemmas at once. Regrowth is that of Perolat et al. (2017) with the
+    probabilities and the radius of two cells of Melting Pot's `commons_harvest__open`; here a patch
+    is 1.44 m across, patches are more than 1.55 m apart, and two cells are 1.55 m. Pollution is
+    that of Hughes et al. (2018) with the numbers of Melting Pot's `clean_up`, whose maximum of 0.05
+    for regrowth is replaced by the probabilities above. A beam there is 3 cells long and removes a
+    player for 50 steps. All are meant per step of a grid world; how far one gets in a step, how
+    long hands are busy and how long one is hoarse are our own.
+
+    The others are scripted, and walk at 0.7 of full speed. A level's `mixture` says who of them
+    `cooperates` (leaves three fruits in every patch; cleans from a dirty share of 0.1 on, whoever
+    has done it least first), `free-rides` (eats everything, never cleans) or `punishes` (cooperates
+    and sends away whom it saw leave fewer than three fruits). In validation half of them, by
+    chance, are one who `reciprocates` instead (cooperates until half of the others took too much
+    lately), in the test split one who `hoards` (keeps to a tree, leaves two fruits, sends away who
+    comes close to it). All who take too much cooperate for 250 steps after they were sent away.
+
+    Splits: no plan of the patches (how many spots each has) and no mixture of the three known kinds
+    is met in two splits.
+
     ## Observations
 
-    Todo:
+    By default `orchard`, `entities` and `proprioception`; `rgb`, `text` and all others of the
+    engine on request. `orchard` is float32 (89,): places are seen from the body, fruit and people
+    go from the nearest to the farthest, and rows without one are 0.
+
+    | column | is | range |
+    | --- | --- | --- |
+    | 0, 1 | one is sent away, and for how long, over 50 steps | 0 to 1 |
+    | 2, 3 | how long the hand is busy, over 8 steps, and the voice, over 50 | 0 to 1 |
+    | 4, 5 | own meals, over 50; the share of time left | 0 to 1 |
+    | 6 | the dirty share of the river | 0 to 1 |
+    | 7, 8 | the fruit in the patch of the one in reach, over 6; a pump is in reach | 0 to 1 |
+    | 9 to 14 | of each pump: forward and left, over 12 m | ±1 |
+    | 15 to 46 | of the eight nearest fruits: 1, forward and left over 6 m, the fruit in its patch \
+over 6 | ±1 |
+    | 47 to 88 | of everybody else: 1, forward and left over 12 m, 1 if sent away, how lately it \
+left a patch with fewer than three fruits, how lately it cleaned (1 now, 0 after 60 steps) | ±1 |
+
+    What somebody is like is in no observation.
+
     ## Actions
 
-    Todo:
+    The engine's discrete, continuous or factored actions, without picking up and putting down.
+    "go away" has the effect above; "leave some" and "clean the river" have none. Masks rule out
+    hands that are busy and voices that are hoarse.
+
     ## Rewards
 
-    Todo:
+    Everybody's own: motives are mixed.
+
+    | term | reward |
+    | --- | --- |
+    | `fruit` | +1 for a fruit |
+    | `sent` | -1 for being sent away |
+
+    Cleaning and sending pay nothing. FIGURES
+
     ## Episode end
 
-    Todo:
+    Terminated when no fruit is left, since none will grow; truncated after 600 steps.
+
     ## Arguments
 
-    - `num_avatars` (6): 4 to 8.
+    - `num_avatars` (6): 4 to 8 foragers.
 
     ## Metrics
 
-    - `success`: x
-    - `collective_return`: x
-    - `sustainability`
-    - `equality`
-    - `peace`
-    - `pollution`
-    - `fruit_left`
+    - `success`: after 600 steps at least a fifth of the spots bear, people have eaten one and a
+      half times the fruit that there was at first, and each of the caller's avatars at least four.
+    - `collective_return`: the returns of everybody, added up.
+    - `sustainability`: the mean time of a meal, averaged over people, as a share of the time limit.
+    - `equality`: one minus the Gini coefficient of meals.
+    - `peace`: the share of all time that nobody spent sent away.
+    - `pollution`: the dirty share of the river.
+    - `fruit_left`: the share of the spots that bear.
+
+    ## References
+
+    - Perolat, Leibo, Zambaldi, Beattie, Tuyls and Graepel 2017, "A multi-agent reinforcement
+      learning model of common-pool resource appropriation", NeurIPS: regrowth, and the metrics.
+    - Hughes et al. 2018, "Inequity aversion improves cooperation in intertemporal social
+      dilemmas", NeurIPS: the river.
+    - Leibo et al. 2021, "Scalable evaluation of multi-agent reinforcement learning with Melting
+      Pot", ICML, and Agapiou et al. 2022, "Melting Pot 2.0", arXiv:2211.13746: background
+      populations that are held out, and the numbers, from the configurations of
+      `commons_harvest__open` and `clean_up`.
 
     ## Version history
 

@@ -38,7 +38,7 @@ NEVER: Final = 2.0
 CLEANS_FROM: Final = 0.1
 """The dirty share of the river from which cooperators go to clean."""
 
-EXPERT_CLEANS_FROM: Final = 0.2
+EXPERT_CLEANS_FROM: Final = 0.28
 """The same for an expert that is alone among others: those who clean, if any, go first."""
 
 RECENT: Final = 40
@@ -48,6 +48,7 @@ CHASE: Final = 5.0
 """How near somebody has to be for a punisher to follow, metres."""
 
 ANYWHERE: Final = 100.0
+"""So far an expert follows, metres."""
 
 HEEDS: Final = 250
 """Steps for which somebody who took too much holds back after being sent away."""

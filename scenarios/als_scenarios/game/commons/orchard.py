@@ -49,24 +49,8 @@ class Orchard(Sensor):
     """The yard as one sees it, float32 (89,).
 
     Places are seen from the body, forward and left. Fruit and people go from the nearest to the
-    farthest; where there are fewer the rest is 0.
-
-    | column | is | range |
-    | --- | --- | --- |
-    | 0 | 1 while one is sent away | 0, 1 |
-    | 1 | how long one stays away, over 50 steps | 0 to 1 |
-    | 2 | how long the hand is busy, over 8 steps | 0 to 1 |
-    | 3 | how long one cannot send anybody away, over 50 steps | 0 to 1 |
-    | 4 | own meals, over 50 | 0 to 1 |
-    | 5 | time left, as a share of the episode | 0 to 1 |
-    | 6 | the dirty share of the river | 0 to 1 |
-    | 7 | the fruit in the patch of the one in reach of the hand, over 6; 0 for none | 0 to 1 |
-    | 8 | a pump is in reach of the hand | 0, 1 |
-    | 9 to 14 | of each pump: forward and left over 12 m | ±1 |
-    | 15 to 46 | of the eight nearest fruits: 1, forward and left over 6 m, the fruit in its patch \
-over 6 | ±1 |
-    | 47 to 88 | of every other person: 1, forward and left over 12 m, 1 if sent away, how lately \
-it left a patch with too little, and how lately it cleaned (1 now, 0 after 60 steps) | ±1 |
+    farthest; where there are fewer the rest is 0. The columns are those that `Commons`
+    lists; each has its range in the space.
     """
 
     provides: ClassVar[tuple[str, ...]] = ("orchard",)
