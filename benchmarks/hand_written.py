@@ -168,7 +168,7 @@ class HandWritten:
 
     def step(self, state: WorldState, force: FloatArray) -> None:
         """Advances every world by one time step; see `Physics.step`."""
-        if state.moved.any():
+        if state.moved.any() or state.avatars.placed.any():
             self._take_over(state)
         engine_kernels.find_awake(avatar_rows(state), prop_rows(state), self._quiet, self._awake)
         self._advance(state, force)
@@ -220,8 +220,16 @@ class HandWritten:
                     engine_kernels.feel(world, avatar, thing, *normal[:2], distance, force, avatars)
 
     def _take_over(self, state: WorldState) -> None:
-        """Places the props that a task or a hand has moved, and wakes what may rest on them."""
-        props = state.props
+        """Places what a task or a hand has moved, and wakes what may rest on it."""
+        props, avatars = state.props, state.avatars
+        for world, a in np.argwhere(avatars.placed & avatars.present).tolist():
+            x, y, z = avatars.position[world, a].tolist()
+            body, client = self._avatars[world][a], self.clients[world]
+            bullet.resetBasePositionAndOrientation(
+                body, (x, y, z + float(state.bodies.height[a]) / 2), (0, 0, 0, 1),
+                physicsClientId=client,
+            )  # fmt: skip
+            bullet.resetBaseVelocity(body, (0, 0, 0), (0, 0, 0), physicsClientId=client)
         for world, i in np.argwhere(state.moved).tolist():
             body, client = self._props[world][i], self.clients[world]
             if body == NOTHING:
@@ -234,9 +242,10 @@ class HandWritten:
                 physicsClientId=client,
             )
             bullet.resetBaseVelocity(body, (0, 0, 0), (0, 0, 0), physicsClientId=client)
-        for world in np.flatnonzero(state.moved.any(1)).tolist():
+        for world in np.flatnonzero(state.moved.any(1) | avatars.placed.any(1)).tolist():
             self._wake(world, state)
         state.moved.fill(False)
+        avatars.placed.fill(False)
 
     def _wake(self, world: int, state: WorldState) -> None:
         for i, body in enumerate(self._props[world]):

@@ -97,12 +97,16 @@ class HandWritten:
         data = mujoco.MjData(model)
         self.worlds[world] = (model, data, things, free, fixed)
         for a in range(state.num_avatars):
-            place = state.avatars.position[world, a].copy()
-            place[2] += state.bodies.height[a] / 2
-            data.qpos[3 * a : 3 * a + 3] = place
+            self._stand(world, a, state)
         for i in solid:
             self._place(world, i, state)
         self._doze(world, state)
+
+    def _stand(self, world: int, avatar: int, state: WorldState) -> None:
+        data, first = self.worlds[world][1], 3 * avatar
+        place = state.avatars.position[world, avatar].copy()
+        place[2] += state.bodies.height[avatar] / 2
+        data.qpos[first : first + 3], data.qvel[first : first + 3] = place, 0
 
     def _place(self, world: int, prop: int, state: WorldState) -> None:
         _, data, _, free, fixed = self.worlds[world]
@@ -136,11 +140,14 @@ class HandWritten:
         avatars = avatar_rows(state)
         forget_contacts(avatars)
         for world in range(state.num_worlds):
-            if state.moved[world].any():
+            placed = state.avatars.placed[world]
+            if state.moved[world].any() or placed.any():
+                for a in np.flatnonzero(placed & state.avatars.present[world]).tolist():
+                    self._stand(world, a, state)
                 for i in np.flatnonzero(state.moved[world]).tolist():
                     self._place(world, i, state)
                 self._doze(world, state)
-                state.moved[world] = False
+                state.moved[world] = placed[:] = False
             self._advance(world, state, force[world])
             self._feel(world, avatars)
         lost = ~np.isfinite(state.avatars.position).all(axis=(1, 2))

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from als_engine.system.compiling import kept
 
 BUNDLED = {
-    "ALS/Classroom-v0",
-    "ALS/Vocabulary-v0",
-    "ALS/Diagnosis-v0",
-    "ALS/Tag-v0",
-    "ALS/Delivery-v0",
-}
+    f"ALS/{name}-v0"
+    for name in (
+        "Build", "Classroom", "Commons", "Delivery", "Diagnosis", "Gathering", "Imaging", "Meeting",
+        "Tag", "Tour", "Tutor", "Vocabulary", "Ward",
+    )
+}  # fmt: skip
 
 KERNELS = kept().folder
 """Where what is compiled stays: compiling it anew for each test would take a minute each."""

@@ -26,7 +26,7 @@ class Hooks:
 
 @pytest.fixture(autouse=True, scope="module")
 def reach():
-    plugin = registry.add(Hooks(), distribution="acme-worlds", namespaces=["Acme"])
+    plugin = registry.add(Hooks(), distribution="acme-worlds")
     yield
     registry.remove(plugin)
     gym.registry.pop(ID, None)
