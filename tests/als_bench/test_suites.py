@@ -12,7 +12,8 @@ from als_engine.errors import ArgumentError, SavedFileError, UnknownIdError
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SuiteSpec
 
-BUNDLED = ("core", "generalisation", "smoke", "social")
+FIELDS = ("field/education", "field/medicine", "field/office", "field/social")
+BUNDLED = ("core", *FIELDS, "generalisation", "smoke", "social")
 FOLDER = ROOT / "benchmarks" / "suites"
 
 
@@ -24,7 +25,7 @@ def test_the_bundled_suites_are_installed() -> None:
 def test_a_bundled_suite_names_what_exists_and_is_calibrated(name: str) -> None:
     suite = find_suite(name)
     check_suite(suite)
-    assert suite == read_suite(FOLDER / f"{name}.toml")
+    assert suite == read_suite(FOLDER / f"{name.replace('/', '-')}.toml")
     for entry in suite.entries:
         assert entry.random is not None, entry.name
         assert entry.expert is not None, entry.name
@@ -44,6 +45,13 @@ def test_the_same_place_has_the_same_yardsticks_in_every_suite() -> None:
 def test_core_has_every_bundled_scenario() -> None:
     ours = {spec.id for spec in registry.scenarios() if spec.id.startswith("ALS/")}
     assert {entry.scenario for entry in find_suite("core").entries} == ours
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_the_suite_of_a_field_plays_entries_of_core(name: str) -> None:
+    field, core = find_suite(name), find_suite("core")
+    assert set(field.entries) <= set(core.entries)
+    assert (field.agents, field.seeds, field.episodes) == (core.agents, core.seeds, core.episodes)
 
 
 def test_generalisation_has_what_was_trained_on_beside_what_was_not() -> None:
