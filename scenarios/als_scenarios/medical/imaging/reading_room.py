@@ -62,25 +62,16 @@ def reading_room(rng: np.random.Generator, num_avatars: int, worklist: Worklist)
     room.occupy(READING_PLACE, 0.75)
     side = 1.0 if rng.random() < 0.5 else -1.0
     props, signs = _trays(rng, room)
-    at = (_PHONE_AT[0] * side, _PHONE_AT[1])
-    props["phone"] = room.add(Prop(_CONSOLE, at, color="blue", usable=True))
-    for name, lamp, x in zip(LAMPS, ("green", "red"), (-1.09, 1.09), strict=True):
-        place = (x, DEPTH / 2 - 0.1, SCREEN_HEIGHT)
-        props[name] = Prop(Sphere(0.08), place, color=lamp, solid=False, present=False)
-    props[MAT] = Prop(Box(0.9, 0.9, 0.02), READING_PLACE, color=(96, 108, 128), solid=False)
-    signs.update(_boards("phone", (*at, 1.07), math.pi / 2))
-    where, facing = room.on_wall("north", z=2.56, out=0.03)
-    signs[BOARD] = Sign(board_text(0, len(worklist.patient)), where, facing, 1.2, 0.5)
-    for name, ink, to in zip(SHELVES, ("green", "red"), (-1.0, 1.0), strict=True):
-        where, facing = room.on_wall("north", to * _SHELF_AT[0], z=2.34, out=0.03)
-        signs[f"{name} sign"] = Sign(name.upper(), where, facing, 1.3, 0.22, ink, "white")
+    more, boards = _phone(room, (_PHONE_AT[0] * side, _PHONE_AT[1]))
+    props |= more
+    signs |= boards | _titles(room, len(worklist.patient))
     furniture = _furniture(rng, room, wood)
     return Layout(
         walls=[*room.walls(), *furniture],
         props=props,
         signs=signs,
         screens=_screens(room, worklist),
-        sounds={VOICE: SoundSource((*at, 1.0), on=False)},
+        sounds={VOICE: SoundSource(props["phone"].center, on=False)},
         spawns=_spawns(rng, room, num_avatars),
         instruction="read each scan, then file it: routine, follow-up or biopsy; "
         "the phone has a second opinion",
@@ -107,6 +98,26 @@ def _trays(rng: np.random.Generator, room: Room) -> tuple[dict[str, Prop], dict[
         heading = math.pi / 2 if to_x == 0.0 else (0.0 if to_x < 0 else math.pi)
         signs |= _boards(name, (at[0] + 0.2 * to_x, at[1] + 0.2 * to_y, 0.87), heading)
     return props, signs
+
+
+def _phone(room: Room, at: tuple[float, float]) -> tuple[dict[str, Prop], dict[str, Sign]]:
+    """The phone on its console, the lamps that light up with its answer, and the reader's mat."""
+    props = {"phone": room.add(Prop(_CONSOLE, at, color="blue", usable=True))}
+    for name, lamp, x in zip(LAMPS, ("green", "red"), (-1.09, 1.09), strict=True):
+        place = (x, DEPTH / 2 - 0.1, SCREEN_HEIGHT)
+        props[name] = Prop(Sphere(0.08), place, color=lamp, solid=False, present=False)
+    props[MAT] = Prop(Box(0.9, 0.9, 0.02), READING_PLACE, color=(96, 108, 128), solid=False)
+    return props, _boards("phone", (*at, 1.07), math.pi / 2)
+
+
+def _titles(room: Room, cases: int) -> dict[str, Sign]:
+    """The board above the lightbox, and what the labelled cases are."""
+    where, facing = room.on_wall("north", z=2.56, out=0.03)
+    signs = {BOARD: Sign(board_text(0, cases), where, facing, 1.2, 0.5)}
+    for name, paper, to in zip(SHELVES, ("green", "red"), (-1.0, 1.0), strict=True):
+        where, facing = room.on_wall("north", to * _SHELF_AT[0], z=2.34, out=0.03)
+        signs[f"{name} sign"] = Sign(name.upper(), where, facing, 1.3, 0.22, paper, "white")
+    return signs
 
 
 def _boards(name: str, at: tuple[float, float, float], heading: float) -> dict[str, Sign]:

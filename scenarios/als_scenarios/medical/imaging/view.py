@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from als_engine.geometry import portable_math as pmath
 from als_engine.sensors.base import WorldwiseSensor
 from als_engine.system.compiling import kernel
-from als_scenarios.medical.imaging.reading_room import READING_PLACE
 from als_scenarios.medical.imaging.scans import PIXELS
 
 if TYPE_CHECKING:
@@ -102,8 +101,3 @@ def _shrink(worlds, pictures, on, who, out):  # type: ignore[no-untyped-def]
                             for m in range(COARSE):
                                 total += picture[COARSE * i + k, COARSE * j + m, c]
                         out[w, a, i, j, c] = total // (COARSE * COARSE)
-
-
-def reading_place() -> FloatArray:
-    """(2,): where the reader stands best, metres."""
-    return np.array(READING_PLACE)
