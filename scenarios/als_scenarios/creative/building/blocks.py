@@ -182,6 +182,28 @@ def work(column, held, paint, site, laid, taken):  # type: ignore[no-untyped-def
 
 
 @kernel
+def workable(column, held, site, out):  # type: ignore[no-untyped-def]
+    """Fills `out`, (worlds, avatars): whether `work` would lay a block there, or take one off.
+
+    Args:
+        column: (worlds, avatars), the column before each, or NOTHING.
+        held: (worlds, avatars), the number of the block in hand, or NOTHING.
+        site: `Site`.
+        out: bool, written.
+    """
+    site = Site(*site)
+    for w in range(out.shape[0]):
+        for a in range(out.shape[1]):
+            x, number = column[w, a], held[w, a]
+            if x < 0:
+                out[w, a] = False
+            elif number < 0:
+                out[w, a] = loose(site.block[w], x) >= 0
+            else:
+                out[w, a] = rest(site.block[w], site.bears[w], x, number >= CUBES) >= 0
+
+
+@kernel
 def connected(grid, out):  # type: ignore[no-untyped-def]
     """Fills `out`, (n,), with whether the filled cells of grids, (n, 7, 4), hang together."""
     seen = np.zeros((COLUMNS, LEVELS), np.bool_)

@@ -262,6 +262,24 @@ def test_metrics_describe_the_structure() -> None:
     assert metrics["iou"] == metrics["constraints_met"] == 0
 
 
+def test_masks_rule_out_what_would_change_nothing() -> None:
+    sim = open_yard(mode="open", num_avatars=1)
+
+    def allowed() -> list[bool]:
+        return sim.action_masks()[0, 0, [PICK_UP, PUT_DOWN, USE, FINISHED]].tolist()
+
+    put_avatar(sim, 0, (0.0, yard.STAND_Y), math.pi / 2)
+    assert allowed() == [False, False, False, False]  # No block in reach, and nothing to take off.
+    take(sim, CUBES)
+    put_avatar(sim, 0, (float(yard.column_x(0)), yard.STAND_Y), math.pi / 2)
+    assert allowed() == [False, True, False, False]  # A beam has no room there.
+    use(sim, 3)
+    assert allowed() == [False, False, True, False]
+    take(sim, CUBES + 1)
+    use(sim, 3)
+    assert allowed() == [False, False, True, True]
+
+
 # -- what is seen ----------------------------------------------------------------------------------
 
 
