@@ -287,6 +287,28 @@ def test_nothing_that_is_observed_depends_on_feelings_or_identities() -> None:
         np.testing.assert_array_equal(array, seen[key], err_msg=key)
 
 
+@pytest.mark.parametrize("rule", [*Gathering().heuristics()])
+def test_rules_act_on_nothing_that_is_hidden(rule: str) -> None:
+    sim = party(6)
+    wait(sim, 70)
+    before = sim.expert_actions(rule)
+    rng = np.random.default_rng(0)
+    for name in ("feeling", "temper", "burden", "voice"):
+        sim.state[name][:] = rng.uniform(-1, 1, sim.state[name].shape)
+    for name in ("person", "mood", "cues", "claims"):
+        sim.state[name][:] = (sim.state[name] + 1) % 3
+    np.testing.assert_array_equal(sim.expert_actions(rule), before)
+
+
+def test_well_being_is_paid_for_as_far_as_it_changes() -> None:
+    sim = party(4)
+    start, paid = sim.metrics()["well_being"].copy(), np.zeros(4)
+    for _ in range(60):
+        sim.advance(sim.expert_actions())
+        paid += sim.scoring.terms[:, 0, sim.reward_names.index("well-being")]
+    np.testing.assert_allclose(paid, 20 * (sim.metrics()["well_being"] - start), atol=1e-9)
+
+
 def test_a_row_of_company_says_what_there_is_to_see_and_hear() -> None:
     sim = party()
     guest = come_to_door(sim, True)
