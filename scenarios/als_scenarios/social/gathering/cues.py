@@ -24,6 +24,8 @@ from als_engine.geometry import portable_math as pmath
 from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import BoolArray, FloatArray
 from als_scenarios.social.gathering.door import ADMITTED, INSIDE, WAITING
+from als_scenarios.social.gathering.faces import NEUTRAL
+from als_scenarios.social.gathering.feelings import mood_of
 from als_scenarios.social.gathering.people import (
     BLANK,
     FEIGNED,
@@ -114,12 +116,12 @@ def express(state: WorldState, draws: FloatArray) -> None:
     """Lets guests show what they feel in this step: faces, gaits and voices.
 
     Args:
-        state: `face`, `gait`, `voice` and `talks_until` are written.
+        state: `face`, `looks`, `gait`, `voice` and `talks_until` are written.
         draws: (worlds, guests, 10) in [0, 1).
     """
     _express(
         state["feeling"], state["cues"], state["manner"], GAITS[state["person"]],
-        state["face"], state["gait"],
+        (state["face"], state["looks"], state["gait"]),
     )  # fmt: skip
     _talk(state, draws)
 
@@ -133,8 +135,9 @@ def _told(cue, felt, cheer):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _express(feeling, cues, manner, usual, face, gait):  # type: ignore[no-untyped-def]
-    """What `face_of` and `gait_of` say, for all guests, in place."""
+def _express(feeling, cues, manner, usual, out):  # type: ignore[no-untyped-def]
+    """What `face_of`, `faces.looks` and `gait_of` say, for all guests, in place."""
+    face, looks, gait = out
     for w in range(feeling.shape[0]):
         for i in range(feeling.shape[1]):
             for k in range(2):
@@ -142,6 +145,9 @@ def _express(feeling, cues, manner, usual, face, gait):  # type: ignore[no-untyp
                 if cues[w, i, 0] != BLANK:
                     value += manner[w, i, k]
                 face[w, i, k] = min(max(value, -1.0), 1.0)
+            looks[w, i] = mood_of(face[w, i, 0], face[w, i, 1])
+            if cues[w, i, 0] == BLANK:
+                looks[w, i] = NEUTRAL
             valence = _told(cues[w, i, 1], feeling[w, i, 0], CHEER[0])
             arousal = _told(cues[w, i, 1], feeling[w, i, 1], CHEER[1])
             gait[w, i, 0] = usual[w, i, 0] * (1.0 + QUICKER * arousal)

@@ -26,6 +26,8 @@ SAYS_NAME_EVERY: Final = 30
 """Steps after which a guest before the door says again who it is."""
 TOP_SPEED: Final = 2.0
 """Of everybody's body, metres per second."""
+UNHURRIED: Final = 0.6
+"""The part of that at which a host walks who behaves as a guest."""
 SIDEWAYS: Final = 0.7
 """The part of its speed that a body has sideways, as `bodies.avatar` has it."""
 STRIDES: Final = 0.95
@@ -36,15 +38,23 @@ def plan(state: WorldState) -> None:
     """Writes what guests are about to do; it follows from the rest of the state alone.
 
     `busy` is who has something to do at the door, `goal` the place to go to for it, `says` the
-    sentence that it says next, `beside` the nearest other avatar, and `swing` the part of full
-    sideways speed with which a walker sways now. One guest at a time goes to the door.
+    sentence that it says next, and `swing` the part of full sideways speed with which a walker
+    sways now. `neighbour` and `pace` have a row for each avatar: where the nearest other one is,
+    and the part of full speed at which it walks. One guest at a time goes to the door.
     """
     _plan(
         (state.step, state.time_step, state.avatars.position, state["places"], is_open(state)),
         (state["claims"], state["invited"], state["due"], state["stage"], state["since"]),
         (state["reply"], state["errand"], state["gait"]),
         state.speech.sentence,
-        (state["busy"], state["goal"], state["says"], state["beside"], state["swing"]),
+        (
+            state["busy"],
+            state["goal"],
+            state["says"],
+            state["neighbour"],
+            state["pace"],
+            state["swing"],
+        ),
     )
 
 
@@ -53,7 +63,7 @@ def _plan(world, door, guest, sentence, out):  # type: ignore[no-untyped-def]
     step, dt, position, places, opened = world
     claims, invited, due, stage, since = door
     reply, errand, gait = guest
-    busy, goal, says, beside, swing = out
+    busy, goal, says, neighbour, pace, swing = out
     worlds, guests = stage.shape
     for w in range(worlds):
         first, seated = -1, 0
@@ -84,11 +94,14 @@ def _plan(world, door, guest, sentence, out):  # type: ignore[no-untyped-def]
                 again = (step[w] - since[w, i]) % SAYS_NAME_EVERY == 0
                 if x * x + y * y < (0.8 * AT_DOOR) ** 2 and (stage[w, i] == PARTY or again):
                     says[w, i] = sentence[I_AM, invited[w, claims[w, i]]]
-            nearest = math.inf
-            for j in range(guests + 1):
-                x = position[w, j, 0] - position[w, i + 1, 0]
-                y = position[w, j, 1] - position[w, i + 1, 1]
-                if j != i + 1 and x * x + y * y < nearest:
-                    nearest, beside[w, i] = x * x + y * y, j
+            pace[w, i + 1] = gait[w, i, 0] / TOP_SPEED
             turn = 2.0 * math.pi * STRIDES * dt * (step[w] + errand[w, i] % 97)
             swing[w, i] = gait[w, i, 1] * pmath.cos(turn) / (SIDEWAYS * TOP_SPEED)
+        pace[w, 0] = UNHURRIED
+        for a in range(guests + 1):
+            nearest = math.inf
+            for j in range(guests + 1):
+                x, y = position[w, j, 0] - position[w, a, 0], position[w, j, 1] - position[w, a, 1]
+                if j != a and x * x + y * y < nearest:
+                    nearest = x * x + y * y
+                    neighbour[w, a, 0], neighbour[w, a, 1] = position[w, j, 0], position[w, j, 1]

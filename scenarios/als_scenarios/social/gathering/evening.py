@@ -106,6 +106,7 @@ def draw(rng: np.random.Generator, guests: int, split: Split) -> dict[str, Any]:
     feeling = homes(temper, burden, knows)
     cues, manner = COMBINATIONS[combination], rng.uniform(-0.12, 0.12, (guests, 2))
     face = face_of(feeling, cues[:, 0], manner)
+    drawn = looks(face, cues[:, 0])
     return {
         "person": company.person,
         "invited": company.invited,
@@ -125,7 +126,8 @@ def draw(rng: np.random.Generator, guests: int, split: Split) -> dict[str, Any]:
         "cues": cues,
         "manner": manner,
         "face": face,
-        "drawn_face": looks(face, cues[:, 0]),
+        "looks": drawn,
+        "drawn_face": drawn,
         "gait": gait_of(company.person, shown(feeling, cues[:, 1])),
         "clothes": rng.integers(len(CLOTHES), size=guests),
         "changes_at": rng.integers(60, 420, size=guests),

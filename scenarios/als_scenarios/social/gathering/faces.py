@@ -94,8 +94,7 @@ def looks(face: FloatArray, cue: NDArray[np.int8]) -> NDArray[np.int8]:
 
 def show_faces(state: WorldState) -> None:
     """Draws the faces that have changed."""
-    now = looks(state["face"], state["cues"][..., 0])
-    drawn = state["drawn_face"]
+    now, drawn = state["looks"], state["drawn_face"]
     changed = now != drawn
     if changed.any():
         drawn[:] = now

@@ -21,13 +21,13 @@ Bulletin 117(3): a few ties satisfy). Rates are this scenario's own: half a minu
 from __future__ import annotations
 
 import math
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
-from als_engine.system.compiling import kernel
+from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import BoolArray, FloatArray
 
 MOODS: Final = ("happy", "angry", "sad", "calm")
@@ -107,20 +107,36 @@ def _drift(feeling, home, openness, vividness, place, inside, draws, dt):  # typ
             feeling[w, i, 1] = max(-1.0, min(1.0, new))
 
 
+@inner
+def mood_of(valence, arousal):  # type: ignore[no-untyped-def]
+    """The quadrant of one feeling."""
+    if valence >= 0.0:
+        return HAPPY if arousal >= 0.0 else CALM
+    return ANGRY if arousal >= 0.0 else SAD
+
+
 def quadrant(feeling: FloatArray) -> NDArray[np.int8]:
     """The mood of each feeling, (..., 2) to (...)."""
     pleased, roused = feeling[..., 0] >= 0.0, feeling[..., 1] >= 0.0
-    mood: Any = np.where(pleased, np.where(roused, HAPPY, CALM), np.where(roused, ANGRY, SAD))
+    mood = np.where(pleased, np.where(roused, HAPPY, CALM), np.where(roused, ANGRY, SAD))
     return np.asarray(mood, np.int8)
 
 
 def rename(feeling: FloatArray, mood: NDArray[np.int8]) -> None:
     """Changes moods, in place, where a feeling has gone `MARGIN` beyond an axis."""
-    pleased = (mood == HAPPY) | (mood == CALM)
-    roused = (mood == HAPPY) | (mood == ANGRY)
-    kept = np.stack([pleased, roused], -1)
-    settled = np.where(np.abs(feeling) < MARGIN, np.where(kept, 1.0, -1.0), feeling)
-    mood[:] = quadrant(settled)
+    _rename(feeling, mood)
+
+
+@kernel
+def _rename(feeling, mood):  # type: ignore[no-untyped-def]
+    for w in range(mood.shape[0]):
+        for i in range(mood.shape[1]):
+            old, valence, arousal = mood[w, i], feeling[w, i, 0], feeling[w, i, 1]
+            if abs(valence) < MARGIN:
+                valence = 1.0 if old in (HAPPY, CALM) else -1.0
+            if abs(arousal) < MARGIN:
+                arousal = 1.0 if old in (HAPPY, ANGRY) else -1.0
+            mood[w, i] = mood_of(valence, arousal)
 
 
 def well_being(feeling: FloatArray) -> FloatArray:

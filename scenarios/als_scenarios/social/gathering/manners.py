@@ -10,7 +10,6 @@ import numpy as np
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import face, reached
 from als_engine.world.arrays import NOTHING
-from als_scenarios.social.gathering.errands import TOP_SPEED
 from als_scenarios.social.gathering.house import BUFFET, FIRST_AT_BUFFET, FIRST_SPOT, POST, SPOTS
 
 if TYPE_CHECKING:
@@ -45,13 +44,13 @@ def _own(state: WorldState) -> IntArray:
 
 
 def _place(state: WorldState, row: IntArray) -> FloatArray:
-    return np.take_along_axis(state["places"], row[..., None], axis=1)
+    return np.asarray(state["places"][np.arange(state.num_worlds)[:, None], row])
 
 
 def _beside(state: WorldState, other: IntArray) -> FloatArray:
     """Places at talking distance from other avatars, on one's own side of them."""
     place = state.avatars.position[..., :2]
-    there = np.take_along_axis(place, other[..., None], axis=1)
+    there = place[np.arange(state.num_worlds)[:, None], other]
     away = place - there
     length = np.maximum(pmath.hypot(away[..., 0], away[..., 1]), 0.1)
     return np.asarray(there + away * (_CLOSE / length)[..., None])
@@ -111,22 +110,13 @@ def behave(
     """Moves guests by their manner, unless they have something to do at the private door."""
     goals = manner(state)
     goals[:, 1:] = np.where(state["busy"][..., None], state["goal"], goals[:, 1:])
-    speed = np.full((state.num_worlds, state.num_avatars), 0.6)
-    speed[:, 1:] = state["gait"][..., 0] / TOP_SPEED
-    navigator.walk(goals, commands, who, speed=speed)
+    navigator.walk(goals, commands, who, speed=state["pace"])
     guests = who[:, 1:]
     walks = guests & (commands.move[:, 1:, 0] > _WALKS)
     commands.move[:, 1:, 1] += walks * state["swing"]
     stands = who & reached(state, goals, _HOLD)
     if stands.any():
-        face(state, _neighbours(state), commands, stands)
+        face(state, state["neighbour"], commands, stands)
     speaks = guests & (state["says"] != NOTHING)
     if speaks.any():
         commands.say[:, 1:][speaks] = state["says"][speaks]
-
-
-def _neighbours(state: WorldState) -> FloatArray:
-    """Where each guest's nearest neighbour is, (worlds, avatars, 2); the host has itself."""
-    places = state.avatars.position[..., :2].copy()
-    places[:, 1:] = np.take_along_axis(places, state["beside"][..., None], axis=1)
-    return places

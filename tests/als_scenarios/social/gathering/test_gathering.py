@@ -422,7 +422,7 @@ def test_the_expert_hosts_a_good_party_and_a_rule_a_worse_one() -> None:
     rule = play("nearest-portrait", 10, split="test", action_mode="discrete")
     assert expert["success"].mean() >= 0.9
     assert expert["equal_error_rate"].mean() == 0.0
-    assert expert["mood_recognised"].mean() > 0.9
+    assert expert["mood_recognised"].mean() >= 0.9
     assert rule["equal_error_rate"].mean() < 0.3
     assert 0 < rule["return"].mean() < expert["return"].mean() - 2
 
