@@ -40,6 +40,7 @@ from als_scenarios.medical.ward.plans import (
     NEVER,
     admit,
 )
+from als_scenarios.medical.ward.shaping import potential
 
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands, Possible
@@ -174,7 +175,7 @@ mean over beds |
     default_sensors: ClassVar[tuple[str, ...]] = ("charts", "round", "proprioception")
     utterances: ClassVar[tuple[str, ...]] = ("mine", "help")
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"charts": Charts, "round": Charts}
-    reward_names: ClassVar[tuple[str, ...]] = ("risk", "hypoglycaemia", "doses")
+    reward_names: ClassVar[tuple[str, ...]] = ("risk", "hypoglycaemia", "doses", "shaping")
 
     def __init__(self, num_avatars: int = 2, num_beds: int = 4) -> None:
         """Makes the ward.
@@ -233,6 +234,8 @@ mean over beds |
             "severe": Quantity(beds),
             "above": Quantity(beds),
             "risk_so_far": Quantity(beds),
+            "potential": Quantity(),
+            "shaping": Quantity(),
             "errand": Quantity(avatars, np.int32),
         }
 
@@ -260,6 +263,7 @@ mean over beds |
     def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
         """Measures everybody, and dresses those who are no nurses."""
         self._measure(state)
+        state["potential"][worlds] = potential(state)[worlds]
         guests = state.behaviour[worlds] != NOTHING
         clothes = np.array(_CIVIL, np.uint8)[state.behaviour[worlds] % len(_CIVIL)]
         nurse = np.array(rgb(_NURSE.color), np.uint8)
@@ -296,6 +300,9 @@ mean over beds |
             state.uniform(_CHANCE, beds[1:]) if drawn else np.zeros(beds),
             monitors.sum_rows(state),
         )  # fmt: skip
+        now = potential(state)
+        state["shaping"][:] = now - state["potential"]
+        state["potential"][:] = now
         signs.carry(state, self.num_beds)
         signs.show(state, self.num_beds)
 
@@ -317,6 +324,7 @@ mean over beds |
             "risk": self.everyone(RISK * state["risk"].mean(1)),
             "hypoglycaemia": self.everyone(HYPOGLYCAEMIA * severe.mean(1)),
             "doses": self.everyone(DOSE * state["given"][:, 0]),
+            "shaping": self.everyone(state["shaping"]),
         }
 
     def _part(self, state: WorldState, name: str) -> FloatArray:

@@ -278,7 +278,7 @@ def test_a_bed_takes_one_dose_out_of_the_hand(name: str, units: float, grams: fl
     risen = (state["body"][0, 1, DEPOT] - depot) * weight / 6000
     assert risen == pytest.approx(units, abs=0.15)
     assert state["plate"][0, 1] == max(0.0, grams - 7.5)
-    cost = sim.rewards[0, 0] - RISK * state["risk"][0].mean()
+    cost = sim.rewards[0, 0] - RISK * state["risk"][0].mean() - state["shaping"][0]
     assert cost == pytest.approx(DOSE)
     use(sim, 0, 1, times=2)
     assert sim.metrics()["doses"][0] == 2
@@ -344,6 +344,40 @@ def test_the_reward_is_risk_and_severe_hypoglycaemia_of_all_beds() -> None:
     assert terms["hypoglycaemia"][0] == pytest.approx(HYPOGLYCAEMIA / 4)
     assert not terms["doses"].any()
     assert sim.rewards[0, 0] == sim.rewards[0, 1]
+
+
+def test_shaping_gives_every_day_the_same_whatever_is_done() -> None:
+    for used in ([], ["sugar", "bed 1"], ["large doses", "large doses", "bed 2", "bed 3"]):
+        sim = enter(max_episode_steps=40)
+        start, total = float(sim.state["potential"][0]), 0.0
+        for step in range(40):
+            use(sim, 0, tray(sim, used[step])) if step < len(used) else wait(sim)
+            total += float(sim.state["shaping"][0])
+        assert sim.truncated[0]
+        assert total == pytest.approx(-start)
+
+
+def test_insulin_for_an_announced_meal_is_shaped_for_and_what_is_hidden_is_not() -> None:
+    earned = []
+    for hidden in (False, True):
+        sim = enter()
+        state = sim.state
+        state["meal_time"][0], state["meal_grams"][0] = NEVER, 0.0
+        state["meal_time"][0, 1, 0], state["meal_grams"][0, 1, 0] = START + 60, 60.0
+        if hidden:
+            state["body"][0] *= 1.2
+            state["pump"][0] = 1.0
+        terms = []
+        wait(sim)
+        for prop in (tray(sim, "small doses"), 1, tray(sim, "small doses"), 0):
+            terms.append(float(state["shaping"][0]))
+            use(sim, 0, prop)
+        terms.append(float(state["shaping"][0]))
+        earned.append(terms)
+    announced, drawn, given, _, wasted = earned[0]
+    assert earned[0] == earned[1]
+    assert announced < 0 < min(drawn, given)
+    assert wasted < 0
 
 
 def test_metrics_are_shares_of_the_day_so_far() -> None:
