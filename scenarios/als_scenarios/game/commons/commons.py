@@ -43,7 +43,7 @@ FRUIT: Final = 1.0
 SENT: Final = -1.0
 """Reward for being sent away."""
 
-FED: Final = 4
+FED: Final = 6
 """So many fruits each of the caller's avatars has to have eaten."""
 
 GATHERED: Final = 1.5
@@ -149,7 +149,7 @@ left a patch with fewer than three fruits, how lately it cleaned (1 now, 0 after
     ## Metrics
 
     - `success`: after 600 steps at least a fifth of the spots bear, people have eaten one and a
-      half times the fruit that there was at first, and each of the caller's avatars at least four.
+      half times the fruit that there was at first, and each of the caller's avatars at least six.
     - `collective_return`: the returns of everybody, added up.
     - `sustainability`: the mean time of a meal, averaged over people, as a share of the time limit.
     - `equality`: one minus the Gini coefficient of meals.

@@ -293,12 +293,23 @@ def test_populations_do_what_they_are_called(background: str) -> None:
     sim.close()
 
 
-def test_punishers_send_free_riders_away_who_then_hold_back() -> None:
-    sim = visit(4, observers=5, background="punishes")
+def test_punishers_send_those_away_who_leave_too_little() -> None:
+    sim = visit(4, observers=3, background="punishes")
     for _ in range(250):
         sim.step(sim.expert_actions("greedy"))
-    assert (sim.state["times_sent"][:, :5].sum(1) > 0).mean() > 0.5
+    assert sim.state["times_sent"][:, :3].sum() >= 4
     sim.close()
+
+
+def test_who_was_sent_away_holds_back_and_cleans_for_a_while() -> None:
+    free, chastened = (visit(4, observers=1, background="free-rides") for _ in range(2))
+    for _ in range(150):
+        chastened.state["since_sent"][:] = 60
+        for sim in (free, chastened):
+            sim.step(np.full((4, 1), STAY))
+    assert not free.state["strokes"].any()
+    assert (chastened.state["strokes"].sum(1) > 0).all()
+    assert (chastened.metrics()["fruit_left"] > free.metrics()["fruit_left"]).all()
 
 
 # -- the tragedy -----------------------------------------------------------------------------------
