@@ -36,6 +36,7 @@ __all__ = [
     "TrainingRecord",
     "agent_folder",
     "checked_fields",
+    "find_agent",
     "load_agent",
     "make_agent",
     "open_agent",
@@ -337,8 +338,7 @@ def open_agent(
         "the command", given, split="--split", seed="--seed", num_worlds="--worlds",
         worlds="--worlds", observers="--drive", scenario="--on",
     )  # fmt: skip
-    name, options = _with_options(reference)
-    found = registry.agent_or_path(name)
+    found, options = find_agent(reference)
     if isinstance(found, str):
         return _open_registered(found, scenario, given, observers, options)
     agent, record = load_agent(found)
@@ -371,15 +371,21 @@ def _other(has: gymnasium.spaces.Dict, there: gymnasium.spaces.Dict, fewer: bool
     return ""
 
 
-def _with_options(
-    reference: str | os.PathLike[str],
-) -> tuple[str | os.PathLike[str], dict[str, Any]]:
-    """An id and its options; a path is left as it is."""
+def find_agent(reference: str | os.PathLike[str]) -> tuple[str | Path, dict[str, Any]]:
+    """The id of an agent and its options, or the folder of a saved one.
+
+    Args:
+        reference: as `open_agent` takes it.
+
+    Raises:
+        UnknownIdError: there is neither such an agent nor such a folder.
+        ArgumentError: the options cannot be read.
+    """
     if isinstance(reference, str) and "/" not in reference.partition(":")[0]:
         name = reference.partition(":")[0]
         if any(spec.id == name for spec in registry.agents()):
             return agent_options(reference)
-    return reference, {}
+    return registry.agent_or_path(reference), {}
 
 
 def _open_registered(

@@ -308,7 +308,7 @@ def absolute(agent: str, config: Mapping[str, Any]) -> dict[str, Any]:
     ids = {spec.id for spec in registry.agents()}  # They win over folders of the same name.
     return {
         name: str(Path(value).resolve())
-        if name in made.paths and isinstance(value, str) and value not in ids
+        if name in made.paths and isinstance(value, str) and value.partition(":")[0] not in ids
         else value
         for name, value in config.items()
     }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from als_engine.agents.agent import Agent
-from als_engine.agents.saving import OpenedAgent, open_agent
+from als_engine.agents.saving import OpenedAgent, find_agent, open_agent
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import Evaluation, evaluate
-from als_engine.plugins.registry import registry
 from als_engine.simulation import simulate
 from als_plugins.crossplay.sides import Sides
 
@@ -94,7 +94,7 @@ def open_side(
         SavedFileError: a folder is no saved agent.
     """
     given = {key: value for key, value in (arguments or {}).items() if key != "sensors"}
-    saved = [name for name in names if not isinstance(registry.agent_or_path(name), str)]
+    saved = [name for name in names if isinstance(find_agent(name)[0], Path)]
     if saved:
         opened = open_agent(saved[0], scenario, given)
         scenario = opened.scenario

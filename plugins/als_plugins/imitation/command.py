@@ -39,7 +39,8 @@ Source = Annotated[
     typer.Option(
         "--from",
         metavar="SOURCE",
-        help="Who demonstrates: expert (by default), a saved agent's folder, or a dataset.",
+        help="Who demonstrates: expert (by default), heuristic:rule=NAME, a saved agent's folder, "
+        "or a dataset.",
     ),
 ]
 Method = Annotated[

@@ -19,7 +19,7 @@ from pydantic import Field, JsonValue
 
 from als_engine.agents.agent import Learner, Observation, Progress, Training
 from als_engine.agents.learners import make_learner
-from als_engine.agents.saving import TRAINING, checked_fields
+from als_engine.agents.saving import TRAINING, checked_fields, find_agent
 from als_engine.agents.tracking import check_tracker
 from als_engine.agents.training import (
     Job,
@@ -33,7 +33,6 @@ from als_engine.agents.training import (
 )
 from als_engine.agents.training_folder import RunOfLearner
 from als_engine.errors import ArgumentError, SavedFileError
-from als_engine.plugins.registry import registry
 from als_engine.seeding import Generators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.imitation.imitation import Imitation
@@ -64,7 +63,8 @@ class ImitationJob(Job):
     """The settings of an imitation; kept as `imitation.json`.
 
     Attributes:
-        source: "expert", another agent's id or folder, or a dataset's folder.
+        source: "expert", another agent's id ("heuristic:rule=NAME") or folder, or the folder of a
+            dataset.
         method: "bc", the source drives; "dagger", the student drives more and more.
         imitation: hyperparameters of the imitation itself.
     """
@@ -104,8 +104,8 @@ def imitate(
 
     Args:
         scenario: its id.
-        source: who demonstrates: "expert", the id or the folder of another agent, the folder of a
-            dataset, or the id or folder of a Minari dataset.
+        source: who demonstrates: "expert", the id of another agent such as "heuristic:rule=NAME",
+            the folder of one, the folder of a dataset, or the id or folder of a Minari dataset.
         method: "bc" (behaviour cloning) or "dagger" (Ross et al. 2011); by default dagger, and bc
             from a dataset.
         agent: the learner's id.
@@ -213,8 +213,8 @@ def where(source: str) -> str:
     """The source, by a name that means the same from everywhere."""
     if is_dataset(source):
         return str((minari_folder(source) or Path(source)).resolve())
-    found = registry.agent_or_path(source)
-    return found if isinstance(found, str) else str(found.resolve())
+    found, _ = find_agent(source)
+    return source if isinstance(found, str) else str(found.resolve())
 
 
 def _steps_of(source: str, recorded: Recorded, steps: int | None) -> int:

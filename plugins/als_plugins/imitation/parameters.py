@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from als_plugins.learners.hyperparameters import Rate, Share
 
-__all__ = ["ImitationParameters", "divided"]
+__all__ = ["ImitationParameters", "Yardstick", "divided", "is_yardstick"]
+
+
+def is_yardstick(name: str) -> bool:
+    """Whether it names who belongs to a scenario: its expert, or one of its simple rules."""
+    return re.fullmatch(r"expert|heuristic(:rule=[\w.-]{1,100})?", name) is not None
+
+
+def _checked(name: str) -> str:
+    if not is_yardstick(name):
+        raise ValueError("takes expert, or heuristic:rule=NAME")
+    return name
+
+
+Yardstick = Annotated[str, AfterValidator(_checked)]
 
 _KEPT_BYTES: Final = 1 << 30
 

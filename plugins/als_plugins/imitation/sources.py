@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from als_engine.agents.agent import Agent, ExpertAgent, acting
 from als_engine.agents.masks import with_masks
-from als_engine.agents.saving import open_agent, spaces
+from als_engine.agents.saving import find_agent, open_agent, spaces
 from als_engine.errors import ArgumentError
 from als_engine.seeding import spread
 
@@ -41,10 +41,18 @@ class Demonstrator:
         self._state: Any = None
 
     @classmethod
-    def expert_of(cls, rows: Rows) -> Demonstrator:
-        """The expert of the scenario of some worlds."""
-        expert = ExpertAgent(rows.observation_space, rows.action_space)
-        return cls(expert, [], rows.arguments)
+    def belonging_to(cls, rows: Rows, name: str) -> Demonstrator:
+        """The scenario's own expert, or one of its rules.
+
+        Args:
+            rows: the worlds.
+            name: as `is_yardstick` takes it.
+
+        Raises:
+            ArgumentError: the scenario has no such rule.
+        """
+        opened = open_agent(name, rows.scenario, rows.arguments)
+        return cls(opened.agent, [], rows.arguments)
 
     @classmethod
     def opened(cls, name: str, scenario: str, arguments: Mapping[str, Any]) -> Demonstrator:
@@ -61,7 +69,8 @@ class Demonstrator:
             SavedFileError: the folder is no saved agent.
         """
         shared = {key: value for key, value in arguments.items() if key != "sensors"}
-        opened = open_agent(name, scenario, shared if _is_saved(name) else arguments)
+        saved = isinstance(find_agent(name)[0], Path)
+        opened = open_agent(name, scenario, shared if saved else arguments)
         reads = opened.agent.observation_space
         sensors = dict.fromkeys([*arguments["sensors"], *reads.spaces])
         both = {**arguments, "sensors": list(sensors)}
@@ -88,7 +97,7 @@ class Demonstrator:
         """What it would do now, (rows, ...).
 
         Raises:
-            ArgumentError: the scenario has no expert.
+            ArgumentError: the scenario has no expert, or no such rule.
         """
         observation = rows.observations
         sensed = {key: observation[key] for key in self._reads}
@@ -96,13 +105,7 @@ class Demonstrator:
         try:
             found, self._state = self._agent.act(seen, self._state, self._best)
         except NotImplementedError as error:
-            raise ArgumentError(
-                f"{error}: `als imitate --from` takes agents and datasets, too"
-            ) from None
+            others = ": `als imitate --from` takes agents and datasets, too"
+            asked = isinstance(self._agent, ExpertAgent)
+            raise ArgumentError(f"{error}{others if asked else ''}") from None
         return found
-
-
-def _is_saved(name: str) -> bool:
-    from als_engine.plugins.registry import registry
-
-    return isinstance(registry.agent_or_path(name), Path)

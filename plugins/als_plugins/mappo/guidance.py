@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from als_engine.errors import ArgumentError
 from als_engine.seeding import spread
 from als_plugins.imitation.imitation import Imitation, Steps
 from als_plugins.imitation.kept import Kept, sequences_for, step_bytes
+from als_plugins.imitation.parameters import is_yardstick
 from als_plugins.imitation.recorded import is_dataset, open_recorded
 from als_plugins.imitation.sources import Demonstrator
 from als_plugins.imitation.worlds import Lessons
@@ -25,12 +26,10 @@ if TYPE_CHECKING:
     from als_plugins.mappo.learner import Mappo
     from als_plugins.mappo.rollout import Rollout
 
-__all__ = ["EXPERT", "Guidance", "imitate_expert"]
-
-EXPERT: Final = "expert"
+__all__ = ["Guidance", "imitate_yardstick"]
 
 
-def imitate_expert(
+def imitate_yardstick(
     learner: Mappo,
     optimizer: torch.optim.Optimizer,
     rows: Rows,
@@ -39,7 +38,7 @@ def imitate_expert(
     log: UpdateLog,
     after_step: Callable[[int], None],
 ) -> None:
-    """Lets the scenario's expert show what to do, up to the learner's `imitate` steps.
+    """Lets the scenario's expert or a rule show what to do, up to the learner's `imitate` steps.
 
     Args:
         learner: who learns; its network is there.
@@ -54,9 +53,9 @@ def imitate_expert(
     until = min(parameters.imitate, training.steps)
     how = parameters.imitate_config
     imitation = Imitation(learner.student(), optimizer, how, log, until, steps)
-    expert = Demonstrator.expert_of(rows)
+    source = Demonstrator.belonging_to(rows, parameters.imitate_from)
     learner.policy.eval()
-    lessons = Lessons(imitation, rows, expert, training.seed, dagger=True)
+    lessons = Lessons(imitation, rows, source, training.seed, dagger=True)
     lessons.run(until, training.should_stop, after_step)
 
 
@@ -64,7 +63,8 @@ class Guidance:
     """What is added to PPO's loss: how unlikely the policy finds demonstrated actions.
 
     But for a constant that is the KL divergence from whoever demonstrates to the policy. The expert
-    says what it would do in the states that the learner comes to; a dataset has states of its own.
+    or a rule says what it would do in the states that the learner comes to; a dataset has states
+    of its own.
     """
 
     def __init__(self, learner: Mappo, rows: Rows, training: Training, steps: int) -> None:
@@ -89,14 +89,14 @@ class Guidance:
         rng = np.random.default_rng(spread("demonstrations", training.seed, steps))
         self._kept: Kept | None = None
         self._recorded = 0
-        if name == EXPERT:
+        if is_yardstick(name):
             sensors, actions = learner.observation_space, learner.action_space
             room = parameters.imitate_config.room_for(step_bytes(sensors, actions), training.steps)
             sequences = sequences_for(self._student, rows.num_rows)
             self._kept = Kept(sensors, actions, max(room, rows.num_rows), rng, sequences)
             self._data: Steps = self._kept
-            self._expert = Demonstrator.expert_of(rows)
-            self._expert.begin(rows, training.seed)
+            self._source = Demonstrator.belonging_to(rows, name)
+            self._source.begin(rows, training.seed)
         elif is_dataset(name):
             data = open_recorded(name, rows.scenario, learner)
             data.seed(rng)
@@ -119,9 +119,9 @@ class Guidance:
         )
 
     def ask(self, rollout: Rollout, step: int) -> None:
-        """Asks the expert what it would do before a step that is played, maybe on a thread."""
+        """Asks the source what it would do before a step that is played, maybe on a thread."""
         if self._kept is not None and self._weight_at(self._played) > 0.0:
-            rollout.show(step, self._expert.actions(self._rows))
+            rollout.show(step, self._source.actions(self._rows))
         self._played += rollout.rows
 
     def take(self, rollout: Rollout, steps: int) -> float:

@@ -283,8 +283,9 @@ class Mappo(NetworkLearner):
             rollout = rollouts.next(network, on_step) if more else None
 
     def _imitate(self, rows: Rows, training: Training, log: UpdateLog, clock: Clock) -> None:
-        """Lets the expert show what to do, up to `imitate` steps or until it is told to stop."""
-        from als_plugins.mappo.guidance import imitate_expert  # Whoever only acts needs none of it.
+        """Is shown what to do, up to `imitate` steps or until it is told to stop."""
+        # Whoever only acts needs none of it.
+        from als_plugins.mappo.guidance import imitate_yardstick
 
         def after_step(steps: int) -> None:
             self._steps = steps
@@ -292,7 +293,7 @@ class Mappo(NetworkLearner):
             clock.check(steps)
 
         assert self._optimizer is not None
-        imitate_expert(self, self._optimizer, rows, training, self._steps, log, after_step)
+        imitate_yardstick(self, self._optimizer, rows, training, self._steps, log, after_step)
 
     def _rollouts(self, rows: Rows, training: Training) -> Rollouts:
         parameters, draws = self.parameters, self._draws

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from als_engine.limits import STEPS
-from als_plugins.imitation.parameters import ImitationParameters
+from als_plugins.imitation.parameters import ImitationParameters, Yardstick
 from als_plugins.learners.hyperparameters import PPOParameters, Rate, Share, Steps
 
 __all__ = ["MappoParameters"]
@@ -23,11 +23,14 @@ class MappoParameters(PPOParameters):
     rate learn as much in less time, with as many worlds as pay (32 and more).
 
     Attributes:
-        imitate: steps of DAgger with the scenario's expert (Ross et al. 2011), with which a
-            training begins. They are steps of its budget, and counted as demonstrated.
+        imitate: steps of DAgger (Ross et al. 2011) with which a training begins. They are steps of
+            its budget, and counted as demonstrated.
+        imitate_from: who shows what to do in them: the scenario's "expert", or a simple rule of its
+            own, "heuristic:rule=NAME". An expert that knows what nobody sees can be followed less
+            well than a rule that acts on what is to be seen.
         imitate_config: how they are learnt from; see `ImitationParameters`.
         critic: sensors that only the critic sees, in training; whoever plays needs none of them.
-        demonstrations: a dataset, or "expert" for the scenario's own, that the policy is held to.
+        demonstrations: a dataset, or who is meant as in `imitate_from`, that the policy is held to.
         demonstrations_weight: of minus the logarithm of how likely their actions are, in the loss.
         demonstrations_part: the part of the training along which that weight falls to 0.
         ent_coef_end: the weight of entropy at the end; it falls in a straight line. None keeps it.
@@ -58,6 +61,7 @@ class MappoParameters(PPOParameters):
     rollout: Steps = 4_096
     n_epochs: Annotated[int, Field(ge=1, le=1_000)] = 4
     imitate: Annotated[int, Field(ge=0, le=STEPS)] = 0
+    imitate_from: Yardstick = "expert"
     imitate_config: ImitationParameters = ImitationParameters()
     critic: Sensors = Field(default_factory=list)
     demonstrations: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None

@@ -314,6 +314,13 @@ def test_a_scenario_without_an_expert_says_so_and_leaves_nothing(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_rule_of_the_scenario_demonstrates(tmp_path):
+    done = taught("heuristic:rule=retreat", folder=tmp_path / "run")
+    assert succeeds(done.agent) == 0.0
+    again = resume_imitation(tmp_path / "run", steps=1_280)
+    assert again.record.training.demonstrated == 1_280
+
+
 @pytest.mark.parametrize("agent", ["mappo", "ppo"])
 def test_reinforcement_learning_goes_on_from_it_and_counts_both(agent, tmp_path):
     taught(agent=agent, folder=tmp_path / "one")

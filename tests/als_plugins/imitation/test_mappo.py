@@ -59,6 +59,17 @@ def test_how_they_are_learnt_from_is_up_to_the_user(tmp_path):
         trained(256, config={**SMALL, "imitate_config": {"pases": 2}})
 
 
+def test_a_rule_of_the_scenario_shows_what_it_does():
+    away = {**SMALL, "imitate": 1_024, "imitate_from": "heuristic:rule=retreat"}
+    done = trained(1_280, config=away)
+    assert done.record.training.demonstrated == 1_024
+    assert evaluate(done.agent, ID, 20, arguments=SENSED).metrics["success"].mean() == 0.0
+    with pytest.raises(ArgumentError, match=r'unknown heuristic "fly"; allowed: stroll, retreat$'):
+        trained(256, config={**SMALL, "imitate_from": "heuristic:rule=fly"})
+    with pytest.raises(ArgumentError, match=r"takes expert, or heuristic:rule=NAME, got 'random'"):
+        trained(256, config={**SMALL, "imitate_from": "random"})
+
+
 def test_a_budget_that_demonstrations_use_up_is_demonstrated_as_a_whole():
     done = trained(256)
     assert done.record.training.steps == done.record.training.demonstrated == 256

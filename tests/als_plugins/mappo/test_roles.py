@@ -108,7 +108,7 @@ def shown_in_tag(mode):
     rows = Rows(TAG, 8, observers=2, **arguments(mode))
     rows.seed(7)
     rows.reset()
-    expert = Demonstrator.expert_of(rows)
+    expert = Demonstrator.belonging_to(rows, "expert")
     expert.begin(rows, 0)
     expert.restart(np.ones(rows.num_rows, bool), [*range(rows.num_rows)])
     seen, done = [], []
