@@ -2,6 +2,7 @@
 
     python benchmarks/solving.py                    all that is missing, one after another
     python benchmarks/solving.py tag --seeds 1      one scenario, one training
+    python benchmarks/solving.py --rules            plays the scenarios' own simple rules, too
     python benchmarks/solving.py --table            prints what is in results/solving
 
 Scenarios, sensors and yardsticks are those of the suite `core`: 0 is random, 1 is the expert. A
@@ -93,11 +94,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="*", help=f"some of {', '.join(RUNS)}; all by default")
     parser.add_argument("--seeds", type=int, default=SEEDS, help="trainings of each")
+    parser.add_argument("--rules", action="store_true", help="play the simple rules, and no more")
     parser.add_argument("--table", action="store_true", help="print what is there")
     options = parser.parse_args()
     if unknown := set(options.runs) - set(RUNS):
         parser.error(f"unknown {unknown.pop()!r}; there are {', '.join(RUNS)}")
-    if not options.table:
+    if options.rules:
+        play_rules(options.runs or list(RUNS))
+    elif not options.table:
         train_all(options.runs or list(RUNS), options.seeds)
     print_table()
     return 0
@@ -117,8 +121,8 @@ def train(name: str, seed: int, show: Any) -> dict[str, Any]:
     from als_engine.evaluation.protocol import evaluate
     from als_plugins.imitation.imitate import imitate
 
-    run, entry = RUNS[name], suite_entry(RUNS[name].scenario)
-    arguments = {**entry["arguments"], "action_mode": "continuous", **run.arguments}
+    run = RUNS[name]
+    arguments = _arguments(run)
     learn = partial(imitate, method=run.method) if run.method else train_agent
     trained = learn(
         run.scenario,
@@ -148,10 +152,39 @@ def train(name: str, seed: int, show: Any) -> dict[str, Any]:
     }
 
 
+def play_rules(names: list[str]) -> None:
+    """Plays every simple rule of the scenarios on the levels that trained agents are tested on."""
+    from als_engine.agents.saving import open_agent
+    from als_engine.evaluation.protocol import evaluate
+    from als_engine.simulation import simulate
+    from als_engine.system.files import write_text
+
+    for name in names:
+        run = RUNS[name]
+        arguments = _arguments(run)
+        with simulate(run.scenario, arguments=arguments) as simulation:
+            rules = list(simulation.task.heuristics())
+        played = {}
+        for rule in rules:
+            agent = open_agent(f"heuristic:rule={rule}", run.scenario, arguments).agent
+            found = evaluate(agent, run.scenario, EPISODES, seed=0, arguments=arguments)
+            played[rule] = {
+                "return": round(float(found.returns.mean()), 4),
+                "success": round(float(found.metrics["success"].mean()), 4),
+            }
+            print(f"{name}, {rule}: {played[rule]}", file=sys.stderr)
+        result = {"command": f"python benchmarks/solving.py {name} --rules", "rules": played}
+        RESULTS.mkdir(parents=True, exist_ok=True)
+        write_text(RESULTS / f"{name}-rules.json", json.dumps(result, indent=2) + "\n")
+
+
 def print_table() -> None:
-    """Score and success of each scenario, mean over trainings with its interval, in Markdown."""
-    print("| scenario | steps | of them demonstrated | minutes | trainings | score | success |")
-    print("| --- | ---: | ---: | ---: | ---: | --- | --- |")
+    """Scores of each scenario, mean over trainings with its interval, in Markdown."""
+    print(
+        "| scenario | steps | of them demonstrated | minutes | trainings | score | success "
+        "| best rule |"
+    )
+    print("| --- | ---: | ---: | ---: | ---: | --- | --- | --- |")
     for name, run in RUNS.items():
         files = sorted(RESULTS.glob(f"{name}-[0-9]*.json"))
         found = [json.loads(path.read_text(encoding="utf-8")) for path in files]
@@ -160,6 +193,7 @@ def print_table() -> None:
         entry = suite_entry(run.scenario)
         low, high = entry["random"], entry["expert"]
         scores = [(one["return"] - low) / (high - low) for one in found]
+        rule, best = _best_rule(name)
         minutes = sum(one["seconds"] for one in found) / len(found) / 60
         named = (
             run.scenario
@@ -171,7 +205,8 @@ def print_table() -> None:
         print(
             f"| {named} | {found[0]['steps']:,} | {found[0]['demonstrated']:,} "
             f"| {minutes:.1f} | {len(found)} | {over_seeds(scores)} "
-            f"| {over_seeds([one['success'] for one in found])} |"
+            f"| {over_seeds([one['success'] for one in found])} "
+            f"| {rule} {(best - low) / (high - low):.2f} |"
         )
 
 
@@ -182,6 +217,19 @@ def suite_entry(scenario: str) -> dict[str, Any]:
     suite, _ = read_toml(SUITE)
     found: dict[str, Any] = next(e for e in suite["entries"] if e["scenario"] == scenario)
     return found
+
+
+def _arguments(run: Run) -> dict[str, Any]:
+    """What the scenario is made with."""
+    return {**suite_entry(run.scenario)["arguments"], **run.arguments}
+
+
+def _best_rule(name: str) -> tuple[str, float]:
+    """The simple rule that earns most, and its return."""
+    text = (RESULTS / f"{name}-rules.json").read_text(encoding="utf-8")
+    rules = json.loads(text)["rules"]
+    best = max(rules, key=lambda rule: rules[rule]["return"])
+    return best, rules[best]["return"]
 
 
 def _file(name: str, seed: int) -> Path:

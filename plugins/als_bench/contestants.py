@@ -69,9 +69,15 @@ class Contestant:
         )
 
     def in_training(self, entry: SuiteEntry) -> dict[str, Any]:
-        """The scenario's arguments while it is trained."""
+        """The scenario's arguments while it is trained.
+
+        It acts in the entry's action mode if it can, and in its own preferred one if not.
+        """
         modes = registry.agent(self.agent).action_modes
-        return {"action_mode": modes[0], **entry.arguments, **self.arguments}
+        given = dict(entry.arguments)
+        if given.get("action_mode") not in modes:
+            given["action_mode"] = modes[0]
+        return {**given, **self.arguments}
 
     def in_evaluation(self, entry: SuiteEntry) -> dict[str, Any]:
         """The scenario's arguments while it is evaluated; what the entry holds out wins."""

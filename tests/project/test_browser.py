@@ -40,6 +40,22 @@ def test_without_a_network_the_tests_of_pages_are_skipped(
         browser.not_looked_at("no Chromium", excuse)
 
 
+def test_in_ci_debians_browser_is_taken_where_playwrights_cannot_be_had(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = bare / "apt-get"
+    tool.write_text(f"#!/bin/sh\necho $2 >>{bare}/asked; printf '#!/bin/sh\\n' >{bare}/chromium; "
+                    f"/bin/chmod +x {bare}/chromium\n")  # fmt: skip
+    tool.chmod(0o755)
+    assert "could not be downloaded" in get_browser.get(bare / "excuse")
+    monkeypatch.setenv("ALS_CI", "1")
+    monkeypatch.setattr("os.geteuid", lambda: 1000, raising=False)
+    assert "could not be downloaded" in get_browser.get(bare / "excuse")
+    monkeypatch.setattr("os.geteuid", lambda: 0, raising=False)
+    assert get_browser.get(bare / "excuse") == ""
+    assert (bare / "asked").read_text().split() == ["update", "install"]
+
+
 def test_a_browser_that_does_not_start_is_an_excuse(
     bare: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

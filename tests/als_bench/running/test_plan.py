@@ -57,6 +57,21 @@ def test_what_is_held_out_holds_in_evaluation_alone() -> None:
     assert hide.arguments["background"] == "hide"
 
 
+def test_agents_act_in_the_mode_of_the_entry_if_they_can() -> None:
+    entry = SuiteEntry("ALS/Tag-v0", arguments={"action_mode": "continuous"})
+    modes = {
+        word: find_contestant(word).in_evaluation(entry)["action_mode"]
+        for word in ("random", "ppo", "sac", "dqn", "ppo:action_mode=discrete")
+    }
+    assert modes == {
+        "random": "continuous",
+        "ppo": "continuous",
+        "sac": "continuous",
+        "dqn": "discrete",
+        "ppo:action_mode=discrete": "discrete",
+    }
+
+
 def test_everybody_is_paired_with_everybody_and_a_learner_with_another_training_of_itself() -> None:
     pairs = {item.unit: item for item in units("random", "ppo") if item.partner is not None}
     names = {(unit.agent, unit.entry, unit.seed) for unit in pairs}
