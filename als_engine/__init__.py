@@ -27,13 +27,16 @@ from als_engine.plugins.specs import (
 
 if TYPE_CHECKING:
     from als_engine.agents.agent import Agent, Learner
+    from als_engine.bodies.avatar import Commands
     from als_engine.envs.parallel import parallel_env
     from als_engine.envs.rows import Rows
     from als_engine.envs.sb3 import sb3_vec_env
     from als_engine.envs.time_limit import FollowTimeLimit
+    from als_engine.navigation import Navigator, approach, reached
     from als_engine.sensors import Sensor
     from als_engine.simulation import Simulation
-    from als_engine.task import Behaviour, Role, Task
+    from als_engine.task import Act, Behaviour, Role, Task, split_of
+    from als_engine.world.arrays import BoolArray, FloatArray
     from als_engine.world.body import Body, Effector
     from als_engine.world.layout import (
         Box,
@@ -56,19 +59,24 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Act",
     "Agent",
     "AgentSpec",
     "Behaviour",
     "Body",
+    "BoolArray",
     "Box",
+    "Commands",
     "Cylinder",
     "Effector",
     "EncoderSpec",
     "EpisodeRecord",
+    "FloatArray",
     "FollowTimeLimit",
     "Hinge",
     "Layout",
     "Learner",
+    "Navigator",
     "Part",
     "Prop",
     "Quantity",
@@ -93,24 +101,32 @@ __all__ = [
     "Verb",
     "WorldState",
     "__version__",
+    "approach",
     "errors",
     "hookimpl",
     "parallel_env",
+    "reached",
     "sb3_vec_env",
+    "split_of",
 ]
 
 # Name -> the module that it is imported from at its first use (PEP 562).
 _LAZY = {
+    "Act": "als_engine.task",
     "Agent": "als_engine.agents.agent",
     "Behaviour": "als_engine.task",
     "Body": "als_engine.world.body",
+    "BoolArray": "als_engine.world.arrays",
     "Box": "als_engine.world.layout",
+    "Commands": "als_engine.bodies.avatar",
     "Cylinder": "als_engine.world.layout",
     "Effector": "als_engine.world.body",
+    "FloatArray": "als_engine.world.arrays",
     "FollowTimeLimit": "als_engine.envs.time_limit",
     "Hinge": "als_engine.world.layout",
     "Layout": "als_engine.world.layout",
     "Learner": "als_engine.agents.agent",
+    "Navigator": "als_engine.navigation",
     "Part": "als_engine.world.shapes",
     "Prop": "als_engine.world.layout",
     "Quantity": "als_engine.world.state",
@@ -129,8 +145,11 @@ _LAZY = {
     "Task": "als_engine.task",
     "Verb": "als_engine.world.speech",
     "WorldState": "als_engine.world.state",
+    "approach": "als_engine.navigation",
     "parallel_env": "als_engine.envs.parallel",
+    "reached": "als_engine.navigation",
     "sb3_vec_env": "als_engine.envs.sb3",
+    "split_of": "als_engine.task",
 }
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.errors import ArgumentError
+from als_engine.errors import ArgumentError, TaskError
 from als_engine.world.arrays import Body, BoolArray, FloatArray
 from als_engine.world.layout import Layout
 from als_engine.world.speech import Verb, Vocabulary
@@ -166,19 +166,24 @@ class Task(ABC):
     def after_step(self, state: WorldState) -> None:
         """Called once per step, before reward and termination: update the task's quantities."""
 
-    @abstractmethod
     def reward(self, state: WorldState) -> FloatArray:
         """(worlds, avatars) for the step just taken; changes nothing.
 
-        A task with several terms returns `add_terms(self.reward_terms(state))`.
+        By default the sum of `reward_terms`: a task has one of the two methods, or both.
         """
+        return add_terms(self.reward_terms(state))
 
     def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
         """The terms whose sum is the reward: (worlds, avatars) for each of `reward_names`.
 
         Terms pull in different directions, such as what is reached and what it costs; learners
         that serve several trade-offs weigh them. By default the whole reward is the only one.
+
+        Raises:
+            TaskError: the task has neither this method nor `reward`.
         """
+        if type(self).reward is Task.reward:
+            raise TaskError(f"{type(self).__name__} needs a method reward, or reward_terms")
         return {"reward": self.reward(state)}
 
     def terminated(self, state: WorldState) -> BoolArray:
