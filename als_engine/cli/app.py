@@ -34,7 +34,7 @@ __all__ = ["build_app", "build_command", "main"]
 # In the order in which `als --help` shows them: name -> function.
 _COMMANDS: dict[str, Callable[..., None]] = {
     "quickstart": quickstart_command.quickstart,
-    "list": list_command.list_scenarios,
+    "list": list_command.list_installed,
     "show": show_command.show,
     "play": play_command.play,
     "train": train_command.train,

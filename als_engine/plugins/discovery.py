@@ -46,6 +46,7 @@ class Plugin:
         module: What the entry point names.
         status: `loading` until it is known what became of it.
         specs: What it offers, once it is loaded.
+        commands: Those that it has added to `als`.
         error: Why it failed, or is disabled, in one line.
         traceback: The whole traceback of the failure.
     """
@@ -56,6 +57,7 @@ class Plugin:
     module: str
     status: Literal["loading", "loaded", "failed", "disabled"] = "loading"
     specs: list[Spec] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list, kw_only=True)
     error: str = ""
     traceback: str = ""
 

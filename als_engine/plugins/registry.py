@@ -286,6 +286,7 @@ class Registry:
             self._fail(loaded, "als_commands", done.error)
             return
         taken.update(dict.fromkeys(map(str.casefold, names), plugin.distribution))
+        plugin.commands = names
         app.registered_commands += own.registered_commands
         app.registered_groups += own.registered_groups
 

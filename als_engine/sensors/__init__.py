@@ -11,7 +11,7 @@ from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SensorSpec, load_object
 from als_engine.sensors.base import Sensor, Setup
 
-__all__ = ["SENSORS", "Sensor", "Setup", "make_sensors"]
+__all__ = ["SENSORS", "SUMMARIES", "Sensor", "Setup", "make_sensors"]
 
 SENSORS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -28,6 +28,23 @@ SENSORS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """The engine's own sensors: observation key -> "module:Class", imported when first used."""
+
+
+SUMMARIES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "rgb": "What the eyes see, in colour.",
+        "depth": "How far away what they see is.",
+        "semantic": "What it is that they see.",
+        "audio": "How loud it is at both ears, by octave.",
+        "text": "The instruction, and what is said and heard.",
+        "heard": "Who said what how near, as numbers.",
+        "touch": "Pressure around the body, and the weight in the hand.",
+        "proprioception": "How the body moves, and what it holds.",
+        "entities": "The things and avatars around, one row for each.",
+        "role": "Which of the roles the avatar has.",
+    }
+)
+"""One line for each of them."""
 
 
 def make_sensors(
