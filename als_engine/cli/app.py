@@ -19,6 +19,7 @@ from als_engine.cli import console
 from als_engine.cli import doctor as doctor_command
 from als_engine.cli import evaluate as evaluate_command
 from als_engine.cli import list as list_command
+from als_engine.cli import new as new_command
 from als_engine.cli import play as play_command
 from als_engine.cli import plugins as plugins_command
 from als_engine.cli import quickstart as quickstart_command
@@ -39,6 +40,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "play": play_command.play,
     "train": train_command.train,
     "evaluate": evaluate_command.evaluate,
+    "new": new_command.new,
     "check": check_command.check,
     "plugins": plugins_command.plugins,
     "warm": warm_command.warm,
