@@ -130,7 +130,9 @@ class Names:
             "suite": registry.suites,
         }[self.kind]()
         if self.id in [spec.id for spec in specs]:
-            raise ArgumentError(f'there is a {self.kind} "{self.id}" already; choose another name')
+            raise ArgumentError(
+                f'there is an installed {self.kind} "{self.id}"; choose another name'
+            )
 
     def _check_installed(self) -> None:
         try:
