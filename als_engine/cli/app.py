@@ -26,6 +26,7 @@ from als_engine.cli import quickstart as quickstart_command
 from als_engine.cli import show as show_command
 from als_engine.cli import train as train_command
 from als_engine.cli import warm as warm_command
+from als_engine.cli.named import by_option
 from als_engine.cli.shared import INTERRUPTED
 from als_engine.errors import ALSError
 from als_engine.plugins.registry import registry
@@ -65,6 +66,9 @@ def build_app() -> typer.Typer:
     for name, command in _COMMANDS.items():
         app.command(name)(command)
     registry.add_commands(app)
+    for info in app.registered_commands:
+        if info.callback is not None:
+            info.callback = by_option(info.callback)
     return app
 
 

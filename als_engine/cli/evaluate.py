@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from als_engine.cli.console import Column, Table, say, say_json, show, spinner
-from als_engine.cli.shared import MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
+from als_engine.cli.shared import AGENT, MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import scenario_arguments
 
@@ -20,9 +20,7 @@ __all__ = ["evaluate"]
 
 Agent = Annotated[
     str,
-    typer.Argument(
-        metavar="AGENT", help="random, expert, heuristic:rule=NAME, or a saved agent's folder."
-    ),
+    typer.Argument(metavar="AGENT", help=f"{AGENT}."),
 ]
 On = Annotated[
     str | None, typer.Option(metavar="ID", help="The scenario; by default the saved agent's own.")

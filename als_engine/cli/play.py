@@ -9,7 +9,7 @@ import typer
 
 from als_engine.checks import check_undecided
 from als_engine.cli.console import BAR, OF, Column, Table, live, say, show
-from als_engine.cli.shared import MAX_AVATARS, MAX_EPISODES, MAX_SEED, Physics
+from als_engine.cli.shared import AGENT, MAX_AVATARS, MAX_EPISODES, MAX_SEED, Physics
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import scenario_arguments
@@ -24,9 +24,7 @@ __all__ = ["play"]
 
 def play(
     id: Annotated[str, typer.Argument(help="The scenario, such as ALS/Tag-v0.", metavar="ID")],
-    agent: Annotated[
-        str, typer.Option(help="`random`, `expert`, or the folder of a trained agent.")
-    ] = "random",
+    agent: Annotated[str, typer.Option(help=f"{AGENT}.")] = "random",
     out: Annotated[
         Path | None, typer.Option(help="The video, .gif or .mp4; by default <name>.gif.")
     ] = None,

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 
 __all__ = [
+    "AGENT",
     "INTERRUPTED",
     "MAX_AVATARS",
     "MAX_EPISODES",
@@ -21,6 +22,11 @@ __all__ = [
     "MAX_WORLDS",
     "Physics",
 ]
+
+AGENT: Final = (
+    "An agent's id, such as expert, random or heuristic:rule=NAME; or a saved one's folder"
+)
+"""What `--agent`, and AGENT in the first place, may be wherever somebody acts."""
 
 INTERRUPTED: Final = 130
 """The exit code after Ctrl-C, as shells have it: 128 + SIGINT."""

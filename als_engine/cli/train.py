@@ -21,20 +21,26 @@ from als_engine.cli.shared import (
     Physics,
 )
 from als_engine.errors import ArgumentError
-from als_engine.options import parse_pairs, scenario_arguments
+from als_engine.options import agent_options, parse_pairs, scenario_arguments
+from als_engine.plugins.registry import registry
 from als_engine.texts import command
 
 if TYPE_CHECKING:
     from als_engine.agents.training import Trained
 
-__all__ = ["check_same", "free_folder", "given", "report", "train"]
+__all__ = ["check_same", "free_folder", "given", "learner", "report", "train"]
 
 
 Id = Annotated[
     str | None, typer.Argument(metavar="ID", help="The scenario; with --resume none is needed.")
 ]
 Agent = Annotated[
-    str | None, typer.Option(help="The learner, by default ppo; `als plugins` lists them.")
+    str | None,
+    typer.Option(
+        metavar="ID[:KEY=VALUE,...]",
+        help="The learner, by default ppo; `als list learner` shows them. Its hyperparameters "
+        "can also be given by --set.",
+    ),
 ]
 Steps = Annotated[
     int | None,
@@ -153,6 +159,7 @@ def train(
 
     Example: als train ALS/Tag-v0 --sensors proprioception,entities --steps 200000 --out runs/tag
     """
+    agent, config = learner(agent, settings)
     fixed = {
         "agent": agent,
         "worlds": worlds,
@@ -166,7 +173,6 @@ def train(
     }
     variable = {"steps": steps, "workers": workers, "device": device, "track": track}
     arguments_given = scenario_arguments(arguments, sensors=sensors, physics=physics)
-    config = parse_pairs(settings, "--set")
     if resume:
         asked = {
             **fixed,
@@ -179,6 +185,24 @@ def train(
         others = given({**fixed, **variable})
         trained, folder = _begin(id, out, arguments_given, config, others)
     report(trained, folder)
+
+
+def learner(agent: str | None, settings: list[str] | None) -> tuple[str | None, dict[str, Any]]:
+    """A learner's id, and its hyperparameters: those behind the id, and those of `--set`.
+
+    Raises:
+        ArgumentError: a hyperparameter cannot be read or comes twice, or it is a saved agent.
+    """
+    config = parse_pairs(settings, "--set")
+    if agent is None:
+        return None, config
+    name, own = agent_options(agent)
+    if twice := sorted(own.keys() & config.keys()):
+        raise ArgumentError(f"--agent {agent} and --set both say {twice[0]}")
+    if isinstance(registry.agent_or_path(name), Path):
+        begin = command("--begin", Path(name))
+        raise ArgumentError(f"--agent names a learner; to go on from a saved agent: {begin}")
+    return name, {**own, **config}
 
 
 def _self_play(asked: bool, pool: list[str] | None) -> dict[str, Any] | None:

@@ -122,14 +122,14 @@ class Names:
         """
         self._check_installed()
         self._check_namespace()
-        specs = {
-            "scenario": registry.scenarios,
-            "agent": registry.agents,
-            "sensor": registry.sensors,
-            "encoder": registry.encoders,
-            "suite": registry.suites,
-        }[self.kind]()
-        if self.id in [spec.id for spec in specs]:
+        offered = {
+            "scenario": [spec.id for spec in registry.scenarios()],
+            "agent": [spec.id for spec in registry.agents()],
+            "sensor": [spec.id for spec in registry.sensors()],
+            "encoder": [spec.id for spec in registry.encoders()],
+            "suite": [spec.id for spec in registry.suites()],
+        }
+        if self.id in offered[self.kind]:
             raise ArgumentError(
                 f'there is an installed {self.kind} "{self.id}"; choose another name'
             )

@@ -11,6 +11,7 @@ import typer
 from als_engine.cli.bars import counting_bar, training_bar
 from als_engine.cli.console import Column, Table, say, show
 from als_engine.cli.shared import (
+    AGENT,
     INTERRUPTED,
     MAX_EPISODES,
     MAX_STEPS,
@@ -42,9 +43,7 @@ Seed = Annotated[int, typer.Option(help="Of all that is random.", min=0, max=MAX
 
 
 def crossplay(
-    agents: Annotated[
-        list[str], typer.Argument(metavar="AGENT...", help="random, expert, or saved agents.")
-    ],
+    agents: Annotated[list[str], typer.Argument(metavar="AGENT...", help=f"{AGENT}; or several.")],
     on: On = None,
     episodes: Annotated[int, typer.Option(help="Of each cell.", min=1, max=MAX_EPISODES)] = 50,
     split: Split = REPORTING,
@@ -90,7 +89,7 @@ def crossplay(
 
 
 def exploit(
-    agent: Annotated[str, typer.Argument(metavar="AGENT", help="Who is to be exploited.")],
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help=f"Who is exploited. {AGENT}.")],
     learner: Annotated[str, typer.Option(help="Who is trained against it.")] = "mappo",
     steps: Annotated[int, typer.Option(help="Its budget.", min=1, max=MAX_STEPS)] = 200_000,
     worlds: Annotated[int, typer.Option(help="Stepped at once.", min=1, max=MAX_WORLDS)] = 32,

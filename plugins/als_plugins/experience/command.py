@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.console import BAR, LEFT, live, say, spinner
-from als_engine.cli.shared import MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
+from als_engine.cli.shared import AGENT, MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
 from als_engine.options import scenario_arguments
 from als_engine.texts import command
 
@@ -23,7 +23,14 @@ __all__ = ["collect", "show"]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The scenario; `als list` shows them.")]
 Out = Annotated[Path, typer.Option(metavar="DATASET", help="Folder: new, empty, or a dataset.")]
 Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1, max=MAX_EPISODES)]
-Policy = Annotated[str, typer.Option(help="random, expert, mix, turns, or a saved agent's folder.")]
+Policy = Annotated[
+    str,
+    typer.Option(
+        "--agent",
+        "--policy",
+        help=f"{AGENT}; also mix (expert and random in turn by episode) or turns (by stretches).",
+    ),
+]
 Sensors = Annotated[
     str | None,
     typer.Option(help="Observation keys, such as rgb,text, or all; by default the scenario's."),
@@ -61,7 +68,7 @@ def collect(
 ) -> None:
     """Collect episodes into a dataset; the same command goes on where it was interrupted.
 
-    Example: als collect ALS/Classroom-v0 --policy mix --episodes 500 --out data/classroom
+    Example: als collect ALS/Classroom-v0 --agent mix --episodes 500 --out data/classroom
     """
     from als_engine.physics.engines import preload
     from als_plugins.experience.collect import collect as run

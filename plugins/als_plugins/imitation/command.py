@@ -24,10 +24,11 @@ from als_engine.cli.train import (
     check_same,
     free_folder,
     given,
+    learner,
     report,
 )
 from als_engine.errors import ArgumentError
-from als_engine.options import parse_pairs, scenario_arguments
+from als_engine.options import scenario_arguments
 
 if TYPE_CHECKING:
     from als_engine.agents.training import Trained
@@ -50,7 +51,10 @@ Method = Annotated[
         help="bc: the source drives; dagger, by default: the agent drives more and more.",
     ),
 ]
-Agent = Annotated[str | None, typer.Option(help="The learner, mappo (by default) or ppo.")]
+Agent = Annotated[
+    str | None,
+    typer.Option(metavar="ID[:KEY=VALUE,...]", help="The learner, mappo (by default) or ppo."),
+]
 Steps = Annotated[
     int | None,
     typer.Option(
@@ -93,6 +97,7 @@ def imitate(
 
     Reinforcement learning goes on from it: als train ALS/Tag-v0 --begin runs/tag --out runs/tag2
     """
+    agent, config = learner(agent, settings)
     fixed = {
         "source": source,
         "method": method,
@@ -104,7 +109,6 @@ def imitate(
     }
     variable = {"steps": steps, "workers": workers, "device": device, "track": track}
     shown = scenario_arguments(arguments, sensors=sensors, physics=physics)
-    config = parse_pairs(settings, "--set")
     if resume:
         trained, folder = _resume(
             out,

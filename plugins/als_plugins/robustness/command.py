@@ -9,7 +9,7 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import Column, Table, say, say_json, show
-from als_engine.cli.shared import MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
+from als_engine.cli.shared import AGENT, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
 from als_engine.evaluation.splits import CHOOSING
 from als_engine.options import scenario_arguments
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["robustness"]
 
-Agents = Annotated[
-    list[str], typer.Argument(metavar="AGENT...", help="Saved agents, random or expert.")
-]
+Agents = Annotated[list[str], typer.Argument(metavar="AGENT...", help=f"{AGENT}; or several.")]
 On = Annotated[
     str | None, typer.Option(metavar="ID", help="The scenario; by default each saved agent's own.")
 ]
