@@ -26,32 +26,29 @@ def blocks(page: str) -> list[Block]:
 def put_in(block: Block, root: Path) -> None:
     """Puts a part of a file where a reader would put it.
 
-    What is indented belongs to the file's only class, where it replaces what has the same name, or
-    comes last; a text alone is the class's docstring. What is not indented is an import, which
-    comes after the others.
+    An import comes after the others. All else belongs to the file's only class, where it replaces
+    what has the same name, or comes last; a text alone is the class's docstring.
     """
     path = root / block.path
     lines = path.read_text(encoding="utf-8").splitlines()
-    indented = block.text.startswith("    ")
-    for node in ast.parse(f"class _:\n{block.text}" if indented else block.text).body:
-        if not indented:
-            _import(lines, block.text.strip())
+    shown = block.text.splitlines()
+    for part in ast.parse(block.text).body:
+        text = shown[part.lineno - 1 : part.end_lineno]
+        if isinstance(part, ast.ImportFrom):
+            _import(lines, text)
             continue
-        assert isinstance(node, ast.ClassDef)
-        shown = f"class _:\n{block.text}".splitlines()
-        for part in node.body:
-            text = shown[part.lineno - 1 : part.end_lineno]
-            first, last = _place(lines, part)
-            lines[first:last] = text if last > first else ["", *text]
+        text = [f"    {line}" if line else line for line in text]
+        first, last = _place(lines, part)
+        lines[first:last] = text if last > first else ["", *text]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _import(lines: list[str], text: str) -> None:
-    """Puts an import after the last one that sorts before it."""
-    standard = text.startswith("from typing")
+def _import(lines: list[str], text: list[str]) -> None:
+    """Puts an import after those of the standard library, or after NumPy's."""
+    standard = text[0].startswith("from typing")
     before = "from collections.abc" if standard else "import numpy"
     place = next(i for i, line in enumerate(lines) if line.startswith(before)) + 1
-    lines.insert(place, text)
+    lines[place:place] = text
 
 
 def _place(lines: list[str], part: ast.stmt) -> tuple[int, int]:
