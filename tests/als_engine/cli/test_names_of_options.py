@@ -33,7 +33,7 @@ def test_what_stands_in_the_first_place_has_an_option_too(name: str) -> None:
     command = COMMANDS[name]
     places = {str(p.metavar) for p in command.params if p.param_type_name == "argument"}
     if "ID" in places:
-        assert options(command)["--on"].metavar == "ID"
+        assert "--on" in options(command)
     if places & {"AGENT", "AGENT..."}:
         assert {"--on", "--agent"} <= set(options(command))
 
@@ -47,7 +47,7 @@ def test_other_words_for_them_are_only_kept_beside_them() -> None:
 
 
 @pytest.mark.parametrize("word", ["--on=ALS/Nothing-v0", "ALS/Nothing-v0"])
-@pytest.mark.parametrize("name", ["show", "play", "train", "check", "collect", "imitate"])
+@pytest.mark.parametrize("name", ["show", "play", "train", "collect", "imitate"])
 def test_a_scenario_can_be_given_in_both_ways(name: str, word: str) -> None:
     more = ["--out", "x"] if name == "collect" else []
     result = als(name, word, *more)
