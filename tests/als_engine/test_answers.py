@@ -8,7 +8,7 @@ from acme_worlds import Reach
 
 from als_engine.errors import ALSError, TaskError
 from als_engine.simulation import Simulation
-from als_engine.task import add_terms
+from als_engine.task import Task, add_terms
 
 
 def stepped(**methods) -> Simulation:
@@ -104,3 +104,16 @@ def test_terms_are_added_up_as_before():
     terms = {"a": np.full((2, 2), 0.1), "b": np.full((2, 2), 0.2)}
     simulation = stepped(reward_names=("a", "b"), reward_terms=answering(terms))
     assert np.array_equal(simulation.rewards, add_terms(terms))
+
+
+def test_a_task_without_a_reward_of_its_own_earns_the_sum_of_its_terms():
+    terms = {"a": np.full((2, 2), 0.1), "b": np.full((2, 2), 0.2)}
+    methods = {"reward": Task.reward, "reward_names": ("a", "b")}
+    simulation = stepped(**methods, reward_terms=answering(terms))
+    assert np.array_equal(simulation.rewards, add_terms(terms))
+    assert np.array_equal(simulation.task.reward(simulation.state), add_terms(terms))
+
+
+def test_a_task_with_neither_a_reward_nor_terms_is_one_line():
+    with pytest.raises(TaskError, match="Odd needs a method reward, or reward_terms"):
+        stepped(reward=Task.reward)

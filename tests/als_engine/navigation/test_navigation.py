@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from als_engine.bodies.avatar import Commands, drive
 from als_engine.bodies.codec import Codec
 from als_engine.errors import ArgumentError
-from als_engine.navigation import Navigator, face, reached, steer
+from als_engine.navigation import Navigator, approach, face, reached, steer
 from als_engine.world import furniture
 from als_engine.world.arrays import Body
 from als_engine.world.building import grid_of_rooms
@@ -362,6 +362,16 @@ def test_only_those_asked_for_are_steered_and_speed_is_theirs():
     assert commands.move[0, 0, 0] > commands.move[0, 2, 0] > 0
     steer(state, np.zeros((1, 3, 2)), commands, who)
     assert commands.move[0].tolist() == [[0, 0], [0.7, 0.7], [0, 0]]
+
+
+def test_who_approaches_a_goal_goes_straight_at_it_and_slows_down():
+    state = empty_room(Spawn((-3, 0), 0.0), Spawn((2.95, 0), 0.0), Spawn((3, 3), 0.0))
+    commands = Commands(1, 3)
+    approach(state, [(3.0, 0.0)], commands, np.array([[True, True, False]]))
+    far, near, stays = commands.move[0]
+    assert far[0] > near[0] > 0
+    assert (far[1], near[1]) == pytest.approx((0, 0))
+    assert stays.tolist() == [0, 0]
 
 
 def office(seed: int) -> Layout:
