@@ -173,4 +173,8 @@ from als_engine.plugins import registration as _registration  # noqa: E402
 # The `als` command imports this package before its own error handling can run, so there it is
 # `main()` that raises a strict failure, as one line.
 _is_command = os.path.basename(sys.argv[0] if sys.argv else "") in ("als", "als.exe")
+if _is_command and "--json" in sys.argv[1:]:
+    from als_engine.system import json_output as _json_output
+
+    _json_output.keep()
 _registration.register_scenarios(strict=False if _is_command else None)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Final, SupportsIndex, cast
+from typing import Any, Final, NoReturn, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +15,7 @@ from als_engine.limits import LIMITS, MAX_SEED
 
 __all__ = [
     "MAX_SEED",
+    "ReadOnly",
     "at_least_one",
     "check_seed",
     "check_undecided",
@@ -24,6 +25,7 @@ __all__ = [
     "indices_of",
     "one_of",
     "per_world",
+    "plain",
     "whole_number",
 ]
 
@@ -31,6 +33,29 @@ _DECIDED: Final = frozenset(
     ("scenario", "num_worlds", "worlds", "workers", "first_world", "observers", "seed", "split",
      "level", "level_key", "render_mode")
 )  # fmt: skip
+
+
+class ReadOnly(dict[str, Any]):
+    """A dictionary that everybody reads and nobody changes; so are the dictionaries in it."""
+
+    def __init__(self, values: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()) -> None:
+        items = dict(values).items()
+        super().__init__({k: ReadOnly(v) if isinstance(v, dict) else v for k, v in items})
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("it is everybody's and cannot be changed; change a copy: dict(...)")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[ReadOnly], tuple[dict[str, Any]]]:
+        return ReadOnly, (dict(self),)
+
+
+def plain(value: Any) -> Any:
+    """Returns a value in which every dictionary, list and tuple is a new one."""
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    return type(value)(map(plain, value)) if type(value) in (list, tuple) else value
 
 
 def one_of(name: str, value: object, allowed: Iterable[str]) -> str:

@@ -29,7 +29,9 @@ from als_engine.cli import warm as warm_command
 from als_engine.cli.named import by_option
 from als_engine.cli.shared import INTERRUPTED
 from als_engine.errors import ALSError
+from als_engine.plugins.discovery import BUNDLED
 from als_engine.plugins.registry import registry
+from als_engine.system import json_output
 
 __all__ = ["build_app", "build_command", "main"]
 
@@ -53,6 +55,11 @@ _USER_ERROR = 2
 
 def build_app() -> typer.Typer:
     """Returns the command line with the commands of all plugins."""
+    return _build()[0]
+
+
+def _build() -> tuple[typer.Typer, dict[str, str]]:
+    """Returns the command line, and whose each command is."""
     app = typer.Typer(
         name="als",
         pretty_exceptions_enable=False,
@@ -65,18 +72,33 @@ def build_app() -> typer.Typer:
     app.callback(invoke_without_command=True)(_options)
     for name, command in _COMMANDS.items():
         app.command(name)(command)
-    registry.add_commands(app)
+    owners = registry.add_commands(app)
     for info in app.registered_commands:
         if info.callback is not None:
             info.callback = by_option(info.callback)
-    return app
+    return app, owners
 
 
 def build_command() -> Any:
     """Returns the command line as click runs it."""
-    command = typer.main.get_command(build_app())
+    app, owners = _build()
+    command = typer.main.get_command(app)
     _harden(command)
+    for name, each in getattr(command, "commands", {}).items():
+        if owners.get(name) != BUNDLED:
+            _let_print(each)
     return command
+
+
+def _let_print(command: Any) -> None:
+    """Gives stdout back to a command that is not ours, if it was kept for JSON."""
+    invoke = command.invoke
+
+    def invoking(context: Any) -> Any:
+        json_output.give_back()
+        return invoke(context)
+
+    command.invoke = invoking
 
 
 def main() -> None:

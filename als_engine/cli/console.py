@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TextIO
 
+from als_engine.system import json_output
 from als_engine.texts import one_line, visible
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def say_line(text: object) -> None:
 
 def say_json(value: Any) -> None:
     """Writes JSON in ASCII: numbers that JSON does not have are null."""
-    print(json.dumps(_json(value), indent=2, allow_nan=False), flush=True)
+    json_output.write(json.dumps(_json(value), indent=2, allow_nan=False))
 
 
 def fitting(text: object) -> str:

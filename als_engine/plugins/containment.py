@@ -8,22 +8,31 @@ plugin runs in this process with all its rights.
 from __future__ import annotations
 
 import io
-import locale
 import os
-import random
 import signal
 import sys
 import threading
-import warnings
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
 from typing import Any, Final
 
+from als_engine.errors import PluginError
+from als_engine.plugins.process_state import kept_state
 from als_engine.system import host
 from als_engine.texts import visible
 
-__all__ = ["Contained", "alarm", "caught", "contained", "describe"]
+__all__ = [
+    "PATIENCE",
+    "Contained",
+    "GivenUpError",
+    "alarm",
+    "caught",
+    "contained",
+    "describe",
+    "slow",
+]
 
 PATIENCE: Final = 1.0
 """Seconds after which a plugin that is still at it is named."""
@@ -47,6 +56,14 @@ _SIGNALS: Final = host.signals(
 _lock = threading.RLock()
 
 
+class GivenUpError(PluginError):
+    """Ctrl-C, after somebody was told that it goes on without the plugin."""
+
+    def __init__(self, took: float) -> None:
+        """Says after how many seconds."""
+        super().__init__(f"was interrupted by Ctrl-C after {took:.0f} s")
+
+
 class Contained:
     """The outcome of code that ran in `contained`.
 
@@ -60,7 +77,12 @@ class Contained:
 
 @contextmanager
 def contained(
-    who: str, doing: str = "", patience: float | None = None, *, divert: bool = True
+    who: str,
+    doing: str = "",
+    patience: float | None = None,
+    *,
+    divert: bool = True,
+    can_end: bool = False,
 ) -> Iterator[Contained]:
     """Runs the body, which is somebody else's code, and swallows everything that it raises.
 
@@ -72,11 +94,15 @@ def contained(
         doing: what it is doing, such as `importing acme_kitchen`; for the line that names it.
         patience: seconds after which that line is written; None for never.
         divert: whether what it writes to stdout goes to stderr.
+        can_end: whether a Ctrl-C, once that line is due, ends this code and nothing else.
 
     Yields:
         An object whose `error` says afterwards what was raised.
+
+    Raises:
+        GivenUpError: Ctrl-C has ended this code.
     """
-    result, handlers = Contained(), _Handlers()
+    result, handlers, began = Contained(), _Handlers(), time.monotonic()
     # What is kept belongs to the process. A second thread must not keep what the first has set, nor
     # wait for it: its plugin may wait for this one's. So there only errors are caught.
     alone = _lock.acquire(blocking=False)
@@ -84,10 +110,10 @@ def contained(
         with ExitStack() as stack:
             if alone:
                 streams = stack.enter_context(_own_streams(who, divert))
-                stack.enter_context(_kept_state())
+                stack.enter_context(kept_state())
                 stack.enter_context(handlers)
-                if patience is not None and not os.environ.get("ALS_NO_NOTICES"):
-                    line = f"plugin {who} is still {doing} after {patience:g} s"
+                if patience is not None:
+                    line = slow(who, doing, patience, can_end)
                     stack.enter_context(alarm(patience, lambda: streams.say(line)))
             try:
                 yield result
@@ -96,8 +122,23 @@ def contained(
     finally:
         if alone:
             _lock.release()
-    if handlers.raised is not None:
-        raise handlers.raised
+    raised, took = handlers.raised, time.monotonic() - began
+    if can_end and patience is not None and took >= patience and _is_interrupt(raised):
+        raise GivenUpError(took)
+    if raised is not None:
+        raise raised
+
+
+def slow(who: str, doing: str, patience: float, can_end: bool) -> str:
+    """Returns the line that names a plugin which takes long; empty where nobody wants to know."""
+    if os.environ.get("ALS_NO_NOTICES"):
+        return ""
+    way_out = "; Ctrl-C goes on without it" if can_end else ""
+    return f"plugin {who} is still {doing} after {patience:g} s{way_out}"
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    return isinstance(error, KeyboardInterrupt)
 
 
 @contextmanager
@@ -196,6 +237,8 @@ class _OwnStreams:
 
     def say(self, line: str) -> None:
         """Writes a line to the real stderr, also while the plugin runs."""
+        if not line:
+            return
         stream, descriptor = self._kept["stderr"], self._descriptors[2]
         try:
             if descriptor is not None and stream is not None and stream.fileno() == 2:
@@ -265,48 +308,6 @@ def _own_streams(who: str, divert: bool) -> Iterator[_OwnStreams]:
 
 
 @contextmanager
-def _kept_state() -> Iterator[None]:
-    """Puts back what belongs to the whole process: where it is, what it warns of, what it draws."""
-    folder, words, depth = _folder(), list(sys.argv), sys.getrecursionlimit()
-    culture, trace, profile = locale.setlocale(locale.LC_ALL), sys.gettrace(), sys.getprofile()
-    hooks = sys.excepthook, sys.displayhook, sys.unraisablehook, threading.excepthook
-    drawn = _generators()
-    try:
-        with warnings.catch_warnings():
-            yield
-    finally:
-        sys.excepthook, sys.displayhook, sys.unraisablehook, threading.excepthook = hooks
-        sys.argv[:] = words
-        sys.setrecursionlimit(depth)
-        if sys.gettrace() is not trace:
-            sys.settrace(trace)
-        if sys.getprofile() is not profile:
-            sys.setprofile(profile)
-        if folder and _folder() != folder:
-            with suppress(OSError):
-                os.chdir(folder)
-        with suppress(locale.Error):
-            if locale.setlocale(locale.LC_ALL) != culture:
-                locale.setlocale(locale.LC_ALL, culture)
-        for put_back in drawn:
-            put_back()
-
-
-def _generators() -> list[Callable[[], Any]]:
-    """Returns, for each global random generator that is loaded, what restores it."""
-    state = random.getstate()
-    found: list[Callable[[], Any]] = [lambda: random.setstate(state)]
-    if numpy := sys.modules.get("numpy.random"):
-        drawn, errors = numpy.get_state(), sys.modules["numpy"].geterr()
-        found += [lambda: numpy.set_state(drawn), lambda: sys.modules["numpy"].seterr(**errors)]
-    with suppress(AttributeError):  # While torch is still being imported it has no generator yet.
-        if torch := sys.modules.get("torch"):
-            tensor = torch.get_rng_state()
-            found.append(lambda: torch.set_rng_state(tensor))
-    return found
-
-
-@contextmanager
 def alarm(seconds: float, act: Callable[[], None]) -> Iterator[None]:
     """Calls `act` in a thread if the body takes longer than that many seconds."""
     timer = threading.Timer(seconds, act)
@@ -316,13 +317,6 @@ def alarm(seconds: float, act: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-def _folder() -> str:
-    try:
-        return os.getcwd()
-    except OSError:  # Somebody has deleted it.
-        return ""
 
 
 def _duplicate(number: int) -> int | None:

@@ -24,7 +24,6 @@ from als_engine.plugins.specs import Spec
 __all__ = [
     "BUNDLED",
     "Installed",
-    "Namespaces",
     "Plugin",
     "PluginSettings",
     "find_installed",
@@ -33,6 +32,9 @@ __all__ = [
 ]
 
 BUNDLED = "als-engine"  # The distribution that this file belongs to.
+
+_ON = frozenset({"1", "true", "yes", "on", "all"})
+_OFF = frozenset({"0", "false", "no", "off"})
 
 
 @dataclass
@@ -44,22 +46,32 @@ class Plugin:
         version: The distribution's version.
         name: The entry point's name.
         module: What the entry point names.
-        status: `loading` until it is known what became of it.
+        status: `loading` until it is known what became of it; `refused` when it does what it may
+            not do, `failed` when its own code fails.
         specs: What it offers, once it is loaded.
         commands: Those that it has added to `als`.
-        error: Why it failed, or is disabled, in one line.
+        error: Why it failed, was refused, or is disabled, in one line.
+        where: The last place of its own in the traceback: file, line and function.
         traceback: The whole traceback of the failure.
+        api: The version of the plugin API that it says it is written for; empty if it says none.
     """
 
     distribution: str
     version: str
     name: str
     module: str
-    status: Literal["loading", "loaded", "failed", "disabled"] = "loading"
+    status: Literal["loading", "loaded", "refused", "failed", "disabled"] = "loading"
     specs: list[Spec] = field(default_factory=list)
     commands: list[str] = field(default_factory=list, kw_only=True)
     error: str = ""
+    where: str = ""
     traceback: str = ""
+    api: str = ""
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it should be there and is not."""
+        return self.status in ("refused", "failed")
 
 
 @dataclass(frozen=True)
@@ -68,20 +80,22 @@ class PluginSettings:
 
     Attributes:
         disabled: `ALS_DISABLE_PLUGINS=1`: no third party's plugin is loaded.
+        left_out: `ALS_DISABLE_PLUGINS="acme-kitchen,other"`: these distributions' are not.
         allowed: `ALS_PLUGINS="acme-kitchen,other"`: only these are; None allows all of them.
         strict: `ALS_STRICT_PLUGINS=1`: the first failure is raised and not only kept.
     """
 
     disabled: bool = False
+    left_out: frozenset[str] = frozenset()
     allowed: frozenset[str] | None = None
     strict: bool = False
 
     @classmethod
     def from_environment(cls) -> PluginSettings:
         """Reads the variables; an empty one counts as not set."""
-        names = [name for name in os.environ.get("ALS_PLUGINS", "").split(",") if name.strip()]
-        allowed = frozenset(normalized(name.strip()) for name in names) if names else None
-        return cls(_is_on("ALS_DISABLE_PLUGINS"), allowed, _is_on("ALS_STRICT_PLUGINS"))
+        allowed, out = _names("ALS_PLUGINS"), _names("ALS_DISABLE_PLUGINS")
+        strict = bool(_names("ALS_STRICT_PLUGINS") - _OFF)
+        return cls(bool(out & _ON), out - _ON - _OFF, allowed or None, strict)
 
     def why_not(self, distribution: str) -> str:
         """Returns why a distribution's plugins are not to be loaded, or `''` when they are."""
@@ -89,43 +103,10 @@ class PluginSettings:
             return ""
         if self.disabled:
             return "ALS_DISABLE_PLUGINS is set"
+        if distribution in self.left_out:
+            return "ALS_DISABLE_PLUGINS names it"
         if self.allowed is not None and distribution not in self.allowed:
             return "ALS_PLUGINS does not name it"
-        return ""
-
-
-class Namespaces:
-    """The owners of namespaces, who alone may offer ids in them.
-
-    A namespace belongs to the distributions that declare it, in the entry-point group
-    `als_engine.namespaces`, where each names the owner: `Acme = "acme_kitchen"`. Several that name
-    the same owner share it. One that nobody declares is open to everyone, so that nobody takes it
-    from anybody by coming first.
-    """
-
-    def __init__(self) -> None:
-        # Folded, so that nobody can pass for someone else by writing `als/`.
-        self._claims: dict[str, dict[str, str]] = {"als": {BUNDLED: BUNDLED}}
-
-    def declare(self, distribution: str, namespace: str, owner: str) -> None:
-        """Notes that a distribution declares a namespace, for itself or for a common owner."""
-        claims = self._claims.setdefault(namespace.casefold(), {})
-        if BUNDLED not in claims:
-            claims[distribution] = normalized(owner)
-
-    def why_not(self, distribution: str, namespace: str) -> str:
-        """Returns why a distribution may not offer ids in a namespace, or `''` when it may."""
-        claims = self._claims.get(namespace.casefold(), {})
-        if not claims:
-            return ""
-        if distribution not in claims:
-            return f'the namespace "{namespace}/" belongs to {", ".join(sorted(claims))}'
-        if others := sorted(d for d, owner in claims.items() if owner != claims[distribution]):
-            return (
-                f'the namespace "{namespace}/" is declared by {distribution} and by '
-                f"{', '.join(others)}, for different owners: uninstall one, or name those that "
-                "you trust in ALS_PLUGINS"
-            )
         return ""
 
 
@@ -145,7 +126,7 @@ class Installed:
 
 
 def find_installed(group: str) -> Installed:
-    """Finds the installed entry points of `group` and of `group.namespaces`."""
+    """Finds the installed entry points of `group`, of `group.namespaces` and of `group.api`."""
     found, seen = Installed(), set[str]()
     for distribution in distributions():
         try:
@@ -166,7 +147,9 @@ def find_installed(group: str) -> Installed:
             continue
         for point in points:
             if point.group == group:
-                found.plugins.append((Plugin(name, version, point.name, point.value), point))
+                api = ",".join(each.value for each in points if each.group == f"{group}.api")
+                plugin = Plugin(name, version, point.name, point.value, api=api)
+                found.plugins.append((plugin, point))
             elif point.group == f"{group}.namespaces":
                 found.declared.append((name, point.name, point.value))
     # The order of sys.path is nobody's choice; what is listed and who comes first must not
@@ -207,7 +190,9 @@ def _is_half_imported(module: ModuleType) -> bool:
 def _name_of(distribution: Distribution) -> tuple[str, str]:
     """Name and version; metadata that somebody has written by hand may lack either."""
     try:
-        return normalized(distribution.name or "unknown"), distribution.version or ""
+        name = normalized(distribution.name or "unknown")
+        # A name is of ASCII letters; others only look like somebody else's.
+        return name.encode("ascii", "backslashreplace").decode(), distribution.version or ""
     except Exception:
         return "unknown", ""
 
@@ -216,5 +201,7 @@ def _place(plugin: Plugin) -> tuple[str, str]:
     return plugin.distribution, plugin.name
 
 
-def _is_on(variable: str) -> bool:
-    return os.environ.get(variable, "").strip().lower() not in ("", "0", "false", "no", "off")
+def _names(variable: str) -> frozenset[str]:
+    """The words of a variable that has commas between them."""
+    words = (word.strip() for word in os.environ.get(variable, "").split(","))
+    return frozenset(normalized(word) for word in words if word)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pluggy
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from als_engine.plugins.findings import Finding
 
 PROJECT = "als_engine"  # The pluggy project, and the entry-point group that plugins are found in.
+
+API_VERSION: Final = 1
+"""Of the hooks and specs. A plugin may say which it is written for: see `docs/plugins.md`."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)

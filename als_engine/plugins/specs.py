@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from als_engine.checks import check_undecided
+from als_engine.checks import ReadOnly, check_undecided, plain
 from als_engine.errors import ArgumentError, PluginError, unknown
 from als_engine.limits import LIMITS, SEEDS, UNITS
 from als_engine.plugins.containment import caught, contained, describe
@@ -68,7 +68,7 @@ class Spec:
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the fields as a new JSON-able dictionary; `type(spec)(**it)` is equal again."""
-        return dataclasses.asdict(self)
+        return dict(plain(dataclasses.asdict(self)))
 
 
 @dataclass(frozen=True)
@@ -439,7 +439,7 @@ def _entry(suite: SuiteSpec, fields: Any) -> SuiteEntry:
     return SuiteEntry(**fields)
 
 
-def _json_copy(spec: ScenarioSpec | SuiteEntry, name: str) -> dict[str, Any]:
+def _json_copy(spec: ScenarioSpec | SuiteEntry, name: str) -> ReadOnly:
     """Returns a deep copy of a mapping by way of JSON, which proves that it is JSON-able."""
     kind = type(spec).__name__
     try:
@@ -447,4 +447,4 @@ def _json_copy(spec: ScenarioSpec | SuiteEntry, name: str) -> dict[str, Any]:
     except (TypeError, ValueError) as error:
         raise ArgumentError(f'{kind}: {name} of "{spec.id}" must be JSON: {error}') from error
     _check(isinstance(copy, dict), spec, name, "a mapping")
-    return dict(copy)
+    return ReadOnly(copy)

@@ -1,24 +1,21 @@
 """Remembers which plugins have been loaded without ending or hanging the process.
 
 An error of a plugin can be caught; `os._exit`, a crash in its C code or an endless loop cannot.
-So before a package is loaded for the first time, a marker is written to the user's cache folder,
-and removed afterwards. When a marker is left whose process is gone, the package is looked at in a
-process of its own, and set aside if that process does not come to its end either.
+So a version of a package that is new here is first looked at in a process of its own, and set aside
+if that does not come to its end. Whenever a package is loaded that has changed since, a marker is
+written to the user's cache folder, and removed afterwards: when one is left whose process is gone,
+the package is looked at once more.
 
 A package that has been loaded once costs one read of a small file, until it or what is installed
-beside it changes. Where the cache folder cannot be written, nothing is remembered.
+beside it changes. Where the cache folder cannot be written, nothing is tried or remembered.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import os
 import re
-import secrets
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -27,7 +24,8 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Final, Literal
 
-from als_engine.plugins.containment import PATIENCE, alarm
+from als_engine.plugins.alone import Alone
+from als_engine.plugins.containment import PATIENCE, GivenUpError, alarm, slow
 from als_engine.plugins.discovery import Plugin
 from als_engine.system import host
 from als_engine.system.files import cache_folder
@@ -35,7 +33,10 @@ from als_engine.system.files import cache_folder
 __all__ = ["Trials"]
 
 _TIME_LIMIT: Final = 30.0
-"""Seconds that a package may take in a process of its own, unless ALS_PLUGIN_TIMEOUT says else."""
+"""Seconds that a package may take in a process of its own, unless ALS_PLUGIN_TIMEOUT says else.
+
+0 there: nothing is tried or remembered.
+"""
 
 _FLAGS: Final = os.O_CREAT | os.O_RDWR | host.CLOSE_ON_EXEC | host.NO_FOLLOW
 
@@ -46,61 +47,85 @@ _STAGES: Final[tuple[Stage, ...]] = ("loading", "commands")
 
 _RETRY: Final = "`als plugins --retry` tries it again"
 
-_LOOK: Final = """
-import json, sys
-given = json.loads(sys.argv[1])
-sys.path[:], sys.argv[:] = given["path"], given["argv"]
-from als_engine.plugins.registry import registry
-registry.try_out(given["distribution"], given["name"], given["word"])
-"""
-
 
 class Trials:
     """The known results of loading the installed packages.
 
-    One plugin has up to four files for each stage, all beginning with the same name: `.known` and
-    `.aside` hold the fingerprint of what was loaded or set aside, `.passed` that of what came
-    through in a process of its own but has not been loaded since, and `.<pid>.trying` is the
-    marker.
+    One plugin has up to four files for each stage, all beginning with the same name: `.known` holds
+    the fingerprint and the version of what was loaded, `.aside` the fingerprint of what was set
+    aside, `.passed` that of what came through in a process of its own but has not been loaded
+    since, and `.<pid>.trying` is the marker.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         """Remembers in `folder`; by default in the user's cache folder."""
         self._folder = folder or cache_folder("plugins")
+        self._alone = Alone()
+        self._limit = _time_limit()
 
     def why_not(self, plugin: Plugin, point: EntryPoint, stage: Stage) -> str:
         """Returns why a plugin is not to be loaded in this process, or `''` when it is.
 
-        Looks at it in a process of its own when the last attempt to load it has died.
+        Looks at it in a process of its own when this version is met for the first time, and when
+        the last attempt to load it has died.
         """
+        if not self._limit:
+            return ""
         print_of, stem = _fingerprint(plugin, point), _stem(plugin, stage)
-        if self._read(stem, "known") == print_of:
+        known, _, version = self._read(stem, "known").partition(" ")
+        if known == print_of:
             return ""
         aside, _, reason = self._read(stem, "aside").partition(" ")
         if aside == print_of:
             return reason
-        if not self._has_died(stem):
+        died = self._has_died(stem)
+        # Its commands are tried with the rest, where they are asked for the first time.
+        if not died and (stage == "commands" or (known and version == plugin.version)):
             return ""
-        reason = ""
-        if self._read(stem, "passed") == print_of:
-            reason = "ended this process twice while it was loaded"
+        return self._tried(plugin, stem, print_of, died)
+
+    def _tried(self, plugin: Plugin, stem: str, print_of: str, died: bool) -> str:
+        """Looks at a plugin alone, and remembers what came of it."""
+        passed, _, again = self._read(stem, "passed").partition(" ")
+        if passed == print_of and (again or not died):
+            reason = "ended this process twice while it was loaded" if died else ""
+        elif not self._write(stem, "passed", ""):
+            return ""  # What cannot be remembered would be tried at every start.
         else:
-            line = f"plugin {plugin.distribution} died when it was loaded last: looking at it alone"
-            with alarm(PATIENCE, lambda: _say(line)):
-                reason = _look(plugin)
+            reason = self._look(plugin, died)
         if not reason:
-            self._write(stem, "passed", print_of)
+            self._write(stem, "passed", f"{print_of} again" if died else print_of)
             return ""
         reason = f"{reason}; it is left out until it changes: {_RETRY}"
         self._write(stem, "aside", f"{print_of} {reason}")
         _say(f"plugin {plugin.distribution} {reason}")
         return reason
 
+    def _look(self, plugin: Plugin, died: bool = False) -> str:
+        """Loads a plugin in a process of its own; Ctrl-C gives it up once it has been named."""
+        if not self._limit or not self._alone.start():
+            return ""  # No process can be started here; then the plugin is given the chance.
+        line = slow(plugin.distribution, "being imported", PATIENCE, can_end=True)
+        if died:
+            line = f"plugin {plugin.distribution} died when it was loaded last: looking at it alone"
+        began = time.monotonic()
+        try:
+            with alarm(PATIENCE, lambda: _say(line)):
+                return self._alone.look(plugin, self._limit)
+        except KeyboardInterrupt:
+            if (took := time.monotonic() - began) < PATIENCE:
+                raise
+            return str(GivenUpError(took))
+
+    def close(self) -> None:
+        """Ends the process in which plugins were looked at."""
+        self._alone.stop()
+
     @contextmanager
     def attempt(self, plugin: Plugin, point: EntryPoint, stage: Stage) -> Iterator[None]:
         """Wraps the loading of a plugin in this process, which may not come to its end."""
         print_of, stem = _fingerprint(plugin, point), _stem(plugin, stage)
-        if self._read(stem, "known") == print_of:
+        if not self._limit or self._read(stem, "known").partition(" ")[0] == print_of:
             yield
             return
         marker = self._folder / f"{stem}.{os.getpid()}.trying"
@@ -113,7 +138,7 @@ class Trials:
                 _remove(marker)
             raise
         else:
-            self._write(stem, "known", print_of)
+            self._write(stem, "known", f"{print_of} {plugin.version}")
             _remove(self._folder / f"{stem}.passed")
             _remove(marker)
         finally:
@@ -126,11 +151,13 @@ class Trials:
 
     def retry(self, plugin: Plugin) -> str:
         """Looks again at a plugin that was set aside; returns what is wrong, or `''`."""
-        if reason := _look(plugin):
+        if reason := self._look(plugin):
             return reason
         for stage in _STAGES:
-            for kind in ("aside", "passed"):
-                _remove(self._folder / f"{_stem(plugin, stage)}.{kind}")
+            stem = _stem(plugin, stage)
+            if aside := self._read(stem, "aside"):
+                self._write(stem, "passed", aside.partition(" ")[0])
+                _remove(self._folder / f"{stem}.aside")
         return ""
 
     def _has_died(self, stem: str) -> bool:
@@ -151,12 +178,15 @@ class Trials:
         except (OSError, ValueError):
             return ""
 
-    def _write(self, stem: str, kind: str, text: str) -> None:
-        with suppress(OSError):
+    def _write(self, stem: str, kind: str, text: str) -> bool:
+        try:
             self._folder.mkdir(parents=True, exist_ok=True)
             new = self._folder / f"{stem}.{kind}.{os.getpid()}"
             new.write_text(text, encoding="utf-8")
             new.replace(self._folder / f"{stem}.{kind}")
+        except OSError:
+            return False
+        return True
 
 
 def _stem(plugin: Plugin, stage: Stage) -> str:
@@ -200,55 +230,12 @@ def _hold(marker: Path) -> int | None:
     return None
 
 
-def _look(plugin: Plugin) -> str:
-    """Loads a plugin in a process of its own; returns how that ended, or `''` when it went well."""
-    word, limit = secrets.token_hex(8), _time_limit()
-    given = {
-        "path": sys.path,
-        "argv": sys.argv,
-        "distribution": plugin.distribution,
-        "name": plugin.name,
-        "word": word,
-    }
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("ALS_")}
-    environment["ALS_DISABLE_PLUGINS"] = "1"  # The others are not what is looked at.
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _LOOK, json.dumps(given)],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            **host.own_group(),
-        )
-    except OSError:  # No process can be started here; then the plugin is given the chance.
-        return ""
-    try:
-        written, _ = process.communicate(timeout=limit)
-    except subprocess.TimeoutExpired:
-        return f"was not loaded after {limit:g} s in a process of its own"
-    finally:
-        host.end_group(process)  # What it has started goes with it.
-        process.wait()
-    if written.decode("utf-8", "replace").strip() == word:
-        return ""
-    code = process.returncode
-    how = _signal_name(-code) if code < 0 else f"exit code {code}"
-    return f"ended its process while it was loaded ({how})"
-
-
 def _time_limit() -> float:
     try:
-        return max(0.1, min(3_600.0, float(os.environ["ALS_PLUGIN_TIMEOUT"])))
+        given = float(os.environ["ALS_PLUGIN_TIMEOUT"])
     except (KeyError, ValueError):
         return _TIME_LIMIT
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    return max(0.1, min(3_600.0, given)) if given > 0 else 0.0
 
 
 def _remove(path: Path) -> None:
@@ -258,4 +245,5 @@ def _remove(path: Path) -> None:
 
 def _say(line: str) -> None:
     with suppress(Exception):
-        sys.stderr.write(f"als: {line}\n")
+        if line:
+            sys.stderr.write(f"als: {line}\n")

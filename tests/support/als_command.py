@@ -31,10 +31,11 @@ def build_once() -> Any:
 
     Where a test's own plugin adds commands, or one has failed, it is built anew every time.
     """
-    hooks = [loaded.hooks for loaded in registry._hooks]
+    loaded_now = registry.loaded()
+    hooks = [loaded.hooks for loaded in loaded_now]
     own = [
         loaded
-        for loaded in registry._hooks
+        for loaded in loaded_now
         if loaded.plugin.distribution != BUNDLED and hasattr(loaded.hooks, "als_commands")
     ]
     if own or registry.failures():

@@ -31,10 +31,17 @@ class Found(NamedTuple):
 
 
 class Site:
-    """A folder of installed distributions, and processes that see them."""
+    """A folder of installed distributions, and processes that see them.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Attributes:
+        folder: where they are.
+        limit: seconds that a package may take which is looked at alone, since nobody knows it. On
+            a busy machine it may take its time. With 0 nothing is looked at, which saves half a
+            second for each folder.
+    """
+
+    def __init__(self, folder: Path, limit: float = 0) -> None:
+        self.folder, self.limit = folder, limit
 
     def install(
         self, distribution: str, files: dict[str, str], entry: str = "", metadata: str = ""
@@ -59,16 +66,13 @@ class Site:
         (info / "entry_points.txt").write_text(f"[als_engine]\nmain = {entry}\n{metadata}\n")
 
     def environment(self, **more: str) -> dict[str, str]:
-        """What the processes see: the folder, a cache of their own, and everybody's kernels.
-
-        On a busy machine a plugin that is looked at alone may take its time.
-        """
+        """What the processes see: the folder, a cache of their own, and everybody's kernels."""
         own = {
             "PYTHONPATH": str(self.folder),
             "XDG_CACHE_HOME": str(self.folder / "cache"),
             "NUMBA_CACHE_DIR": str(KERNELS),
         }
-        return {**os.environ, **own, "ALS_PLUGIN_TIMEOUT": "100", **more}
+        return {**os.environ, **own, "ALS_PLUGIN_TIMEOUT": str(self.limit), **more}
 
     def run(self, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Runs code in a fresh process."""

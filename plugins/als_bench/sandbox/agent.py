@@ -253,6 +253,7 @@ class SandboxedAgent(Agent):
                 **{f"{name}_NUM_THREADS": "1" for name in threads},
                 **dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME", "NUMBA_CACHE_DIR"), folder),
                 "LANG": "C.UTF-8",
+                "ALS_PLUGIN_TIMEOUT": "0",  # Outside they were tried before.
             },
             cwd=folder,
             stdin=subprocess.DEVNULL,
