@@ -91,12 +91,16 @@ def build_command() -> Any:
 
 
 def _let_print(command: Any) -> None:
-    """Gives stdout back to a command that is not ours, if it was kept for JSON."""
+    """Gives stdout to a command that is not ours while it runs, if it is kept for JSON."""
     invoke = command.invoke
 
     def invoking(context: Any) -> Any:
-        json_output.give_back()
-        return invoke(context)
+        was_kept = json_output.give_back()
+        try:
+            return invoke(context)
+        finally:
+            if was_kept:
+                json_output.keep()
 
     command.invoke = invoking
 

@@ -26,11 +26,12 @@ from als_engine.system import host
 __all__ = ["Alone", "serve"]
 
 _LOOK: Final = """
-import json, sys
+import json, os, sys
 given = json.loads(sys.argv[1])
 sys.path[:], sys.argv[:] = given["path"], given["argv"]
+ends = os.dup(0), os.dup(1)  # Before anybody does something else with them.
 from als_engine.plugins.alone import serve
-serve(given["word"])
+serve(given["word"], *ends)
 """
 
 _FAREWELL: Final = 2.0
@@ -155,12 +156,21 @@ class Alone:
         lines.put(["ended", process.wait()])
 
 
-def serve(word: str) -> NoReturn:
-    """Loads the plugins that are asked for on stdin; every line of an answer begins with a word."""
+def serve(word: str, asking: int, telling: int) -> NoReturn:
+    """Loads the plugins that are asked for, and tells what comes of each.
+
+    Args:
+        word: every line of an answer begins with it.
+        asking: the descriptor that questions come from.
+        telling: that of the answers.
+    """
+    import typer  # noqa: F401
+
+    from als_engine import Task  # noqa: F401
     from als_engine.plugins.registry import registry
 
+    # What nearly every plugin imports is there before the first fork.
     registry.start(strict=False)
-    asking, telling = os.fdopen(os.dup(0), "rb"), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1):
         os.dup2(nothing, number)
@@ -169,7 +179,8 @@ def serve(word: str) -> NoReturn:
         os.write(telling, f"{word}{json.dumps(what)}\n".encode())
 
     tell("ready")
-    for line in iter(asking.readline, b""):
+    questions = os.fdopen(asking, "rb")
+    for line in iter(questions.readline, b""):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # NumPy's threads sleep; Python warns all the same.
             child = os.fork() if hasattr(os, "fork") else 0

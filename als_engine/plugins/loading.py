@@ -57,6 +57,7 @@ class Loader:
         self._manager.add_hookspecs(hookspecs)
         self._settings = PluginSettings()
         self._started = False
+        self._installed = Installed()
         self._plugins: list[Plugin] = []
         self._hooks: list[asking.Loaded] = []
         # What `add` has added: a worker process, which finds what is installed, must be told of it.
@@ -78,7 +79,8 @@ class Loader:
             # First of all, since a plugin may ask the registry something while it is imported.
             self._started = True
             self._settings = PluginSettings.from_environment()
-            self._load_installed(find_installed(PROJECT))
+            self._installed = find_installed(PROJECT)
+            self._load_installed(self._installed)
         if self._settings.strict if strict is None else strict:
             for plugin in self._plugins:
                 if plugin.is_out:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from als_engine.errors import PluginError, UnknownIdError, unknown
 from als_engine.plugins import asking
 from als_engine.plugins.containment import GivenUpError
-from als_engine.plugins.discovery import BUNDLED, Plugin, find_installed
-from als_engine.plugins.hookspecs import PROJECT
+from als_engine.plugins.discovery import BUNDLED, Plugin
 from als_engine.plugins.loading import Loader
 from als_engine.plugins.names import Offered
 from als_engine.plugins.references import resolve
@@ -181,7 +180,7 @@ class Registry(Loader):
         """Loads one plugin and adds its commands, and tells how far it has come: see `alone`."""
         import typer
 
-        for plugin, point in find_installed(PROJECT).plugins:
+        for plugin, point in self._installed.plugins:
             if (plugin.distribution, plugin.name) == (distribution, name):
                 self._load_now(plugin, point)
                 tell("loaded")

@@ -29,13 +29,15 @@ def keep() -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
-def give_back() -> None:
-    """Undoes `keep`, for a command that writes JSON in its own way."""
-    if _kept:
-        sys.stdout.flush()
-        kept = _kept.pop()
-        os.dup2(kept, 1)
-        os.close(kept)
+def give_back() -> bool:
+    """Undoes `keep`, for a command that writes JSON in its own way; whether it was kept."""
+    if not _kept:
+        return False
+    sys.stdout.flush()
+    kept = _kept.pop()
+    os.dup2(kept, 1)
+    os.close(kept)
+    return True
 
 
 def write(text: str) -> None:

@@ -46,6 +46,14 @@ def acts(hook: str, argument: str, body: str) -> str:
     return f"{SPECS}\n@hookimpl\ndef {hook}({argument}):\n    {body}\n"
 
 
+EVIL = """
+class Evil(BaseException):
+    def __str__(self):
+        raise SystemExit(7)
+    __repr__ = __str__
+"""
+
+
 def scenario(id: str) -> str:
     """The source of a module that offers one scenario."""
     return offers("als_scenarios", f"[ScenarioSpec({id!r}, 'some:Task', 1)]")
@@ -73,8 +81,11 @@ ENDS = {
         "ended its process in als_commands (exit code 5)",
     ),
     "ends-never": Bad(
-        loads("import threading, time\nthreading.Thread(target=time.sleep, args=(999,)).start()"),
-        "keeps its process from ending: its thread Thread-1 (sleep) goes on",
+        loads(
+            "import threading, time\n"
+            "threading.Thread(target=time.sleep, args=(999,), name='sleeper').start()"
+        ),
+        "keeps its process from ending: its thread sleeper goes on",
     ),
 }
 """Those that would end the process, or keep it from ending."""
@@ -82,9 +93,18 @@ ENDS = {
 RAISE = {
     "raises-exit": Bad("import sys\nsys.exit(3)", "SystemExit: 3"),
     "raises-interrupt": Bad("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "raises-leave": Bad("raise GeneratorExit", "GeneratorExit"),
+    "raises-evil": Bad(f"{EVIL}\nraise Evil", "Evil: (its message cannot be read)"),
+    "raises-asking": Bad("input('your key? ')", "EOFError"),
     "raises-syntax": Bad("def (", "SyntaxError: invalid syntax"),
     "raises-in-hook": Bad(
         offers("als_scenarios", "[]", "1 / 0"), "als_scenarios: ZeroDivisionError"
+    ),
+    "raises-exit-in-hook": Bad(
+        offers("als_scenarios", "[]", "raise SystemExit(4)"), "als_scenarios: SystemExit: 4"
+    ),
+    "raises-exit-in-commands": Bad(
+        acts("als_commands", "app", "raise SystemExit(3)"), "SystemExit: 3"
     ),
     "raises-later": Bad(
         offers("als_agents", "(1 / 0 for _ in 'a')"), "als_agents: ZeroDivisionError"
@@ -92,9 +112,9 @@ RAISE = {
     "raises-in-commands": Bad(acts("als_commands", "app", "app.no_such()"), "AttributeError"),
     "no-module": Bad("", "No module named 'elsewhere'", entry="elsewhere"),
     "no-attribute": Bad("", "has no attribute 'hooks'", entry="no_attribute:hooks"),
-    "no-plugin": Bad("number = 5", "it has no hooks", entry="no_plugin:number"),
-    "no-object": Bad("nothing = None", "it has no hooks", entry="no_object:nothing"),
-    "no-hooks": Bad("", "it has no hooks"),
+    "no-plugin": Bad("number = 5", "it has no hooks", "refused", entry="no_plugin:number"),
+    "no-object": Bad("nothing = None", "it has no hooks", "refused", entry="no_object:nothing"),
+    "no-hooks": Bad("", "it has no hooks", "refused"),
 }
 """Those whose code fails."""
 
@@ -113,12 +133,17 @@ OFFER = {
     ),
     "aa-scenario": Bad(
         scenario("Acme/FetchKettle-v0"),
+        'scenario "Acme/FetchKettle-v0" of aa-scenario exists already, from acme-kitchen',
+        "refused",
+    ),
+    "aa-open": Bad(
+        scenario("Acme/Other-v0"),
         'the namespace "Acme/" belongs to acme-kitchen, acme-lab',
         "refused",
     ),
     "aa-namespace": Bad(
         scenario("Acme/Mine-v0"),
-        'the namespace "Acme/" belongs to acme-kitchen, acme-lab, who declared it first',
+        'the namespace "Acme/" belongs to acme-kitchen, acme-lab, who had it first',
         "refused",
         {"als_engine.namespaces": {"Acme": "aa_namespace"}},
     ),
@@ -134,12 +159,12 @@ OFFER = {
     ),
     "aa-sensor": Bad(
         offers("als_sensors", "[SensorSpec('Acme/thermometer', 'a:B')]"),
-        'the namespace "Acme/" belongs to',
+        'sensor "Acme/thermometer" of aa-sensor exists already, from acme-lab',
         "refused",
     ),
     "aa-encoder": Bad(
         offers("als_encoders", "[EncoderSpec('Acme/net', 'a:B')]"),
-        'the namespace "Acme/" belongs to',
+        'encoder "Acme/net" of aa-encoder exists already, from acme-lab',
         "refused",
     ),
     "aa-command": Bad(
@@ -160,6 +185,21 @@ OFFER = {
     "our-command": Bad(
         acts("als_commands", "app", "app.command('train')(lambda: print('mine'))"),
         'command "train" of our-command exists already, from als-engine',
+        "refused",
+    ),
+    "our-group": Bad(
+        acts("als_commands", "app", "import typer; app.add_typer(typer.Typer(), name='bench')"),
+        'command "bench" of our-group exists already, from als-engine',
+        "refused",
+    ),
+    "our-options": Bad(
+        acts("als_commands", "app", "app.callback()(lambda: None)"),
+        "als_commands adds commands, and no options of `als` itself",
+        "refused",
+    ),
+    "our-word": Bad(
+        offers("als_sensors", "[SensorSpec('chart', 'a:B')]"),
+        'sensor "chart" of our-word needs a namespace',
         "refused",
     ),
     "our-namespace": Bad(
@@ -189,8 +229,25 @@ OFFER = {
         "id must be a lower-case name",
         "refused",
     ),
-    "gives-none": Bad(offers("als_scenarios", "None"), "als_scenarios returned None", "refused"),
+    "gives-none": Bad(
+        offers("als_scenarios", "None"),
+        "als_scenarios: it returned None; is there a `return`?",
+        "refused",
+    ),
     "gives-number": Bad(offers("als_agents", "5"), "als_agents: TypeError: 'int' object"),
+    "gives-sensor": Bad(
+        offers("als_encoders", "[SensorSpec('a/b', 'a:B')]"),
+        "als_encoders must return EncoderSpecs, got SensorSpec",
+        "refused",
+    ),
+    "gives-evil": Bad(
+        EVIL + offers("als_sensors", "[Evil()]"), "must return SensorSpecs, got a Evil", "refused"
+    ),
+    "gives-field": Bad(
+        offers("als_agents", "[AgentSpec('a', 'nowhere')]"),
+        'als_agents: AgentSpec: agent of "a" must be "module:Class"',
+        "refused",
+    ),
     "gives-text": Bad(
         offers("als_suites", "'abc'"), "als_suites must return SuiteSpecs, got 'a'", "refused"
     ),
@@ -210,17 +267,26 @@ OFFER = {
 CHANGE = {
     "prints-lines": "import os\nprint('[1, 2] hello')\nos.write(1, b'from C\\n')",
     "prints-colours": "print('\\x1b[31mred')",
-    "prints-later": "import threading\nthreading.Timer(0.01, print, ['later']).start()\n"
-    "import threading, time\ndef go():\n    while True:\n        print('later'); time.sleep(.01)\n"
+    "prints-later": "import threading, time\n"
+    "def go():\n    while True:\n        print('later')\n        time.sleep(0.05)\n"
     "threading.Thread(target=go, daemon=True).start()",
     "prints-at-the-end": "import atexit, os\natexit.register(print, 'at the end')\n"
     "atexit.register(os.write, 1, b'from C at the end')",
-    "closes-stdout": "import os, sys\nsys.stdout.close()\nsys.__stdout__.close()\nos.close(1)",
+    "closes": "import os, sys\nsys.stdout.close()\nsys.__stdout__.close()\n"
+    "os.close(1)\nos.close(0)",
+    "replaces": "import sys\nsys.stdout = sys.stderr = None",
+    "detaches": "import sys\nsys.stdout.detach()\nsys.stderr.close()",
+    "keeps": "import sys\nkept = sys.stdout",
     "moves": "import os\nos.chdir('/')\nos.umask(0o777)",
     "speaks": "import locale\nlocale.setlocale(locale.LC_ALL, 'C')",
     "warns": "import warnings\nwarnings.simplefilter('error')\nwarnings.showwarning = None",
-    "signals": "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nsignal.alarm(100)",
-    "seeds": "import random, numpy\nrandom.seed(1)\nnumpy.random.seed(1)",
+    "signals": "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nsignal.alarm(100)\n"
+    "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])",
+    "seeds": "import random, numpy\nrandom.seed(1)\nnumpy.random.seed(1)\n"
+    "numpy.seterr(all='raise')",
+    "argues": "import sys\nsys.argv[:] = ['rm']\nsys.setrecursionlimit(100000)\n"
+    "sys.excepthook = None",
+    "silences": "import gc, logging\nlogging.disable(logging.CRITICAL)\ngc.disable()",
     "registers": "import gymnasium, warnings\n"
     "warnings.simplefilter('ignore')\n"
     "gymnasium.register('ALS/Tag-v0', entry_point='mine:Env')\n"

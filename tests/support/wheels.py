@@ -73,7 +73,7 @@ def build(package: Package, folder: Path) -> Path:
 def install(packages: Iterable[Package], folder: Path) -> None:
     """Builds the wheels of packages and has pip install all of them into a folder, at once."""
     built = folder / "wheels"
-    built.mkdir()
+    built.mkdir(exist_ok=True)
     wheels = [str(build(each, built)) for each in packages]
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--no-index", "--no-compile", "--target", str(folder), *wheels]

@@ -6,7 +6,9 @@ process, which is what `importlib.metadata` finds.
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
 import sys
 from collections.abc import Callable
@@ -22,6 +24,7 @@ from als_engine.errors import PluginError, UnknownIdError
 from als_engine.plugins import hookspecs
 from als_engine.plugins.findings import Finding
 from als_engine.plugins.hookspecs import hookimpl
+from als_engine.plugins.names import Names, Offered
 from als_engine.plugins.registry import Registry, registry
 from als_engine.plugins.specs import (
     AgentSpec,
@@ -289,6 +292,66 @@ def test_a_declared_namespace_belongs_to_its_distribution(fresh: Registry) -> No
         fresh.add(three, "zeta")
 
 
+def test_a_namespace_is_free_when_its_plugin_is_removed_or_was_never_taken(
+    fresh: Registry,
+) -> None:
+    one, two = (_offering(als_scenarios=[_scenario(f"Acme/{name}-v0")]) for name in ("One", "Two"))
+    with pytest.raises(PluginError, match="exists already"):
+        fresh.add(_offering(als_agents=[AgentSpec("ppo", "a:B")]), "acme", namespaces=["Acme"])
+    plugin = fresh.add(one, "zeta", namespaces=["Acme"])
+    again = fresh.add(_offering(als_agents=[]), "zeta", name="again", namespaces=["acme"])
+    fresh.remove(again)
+    with pytest.raises(PluginError, match="belongs to zeta"):
+        fresh.add(two, "other")
+    fresh.remove(plugin)
+    fresh.add(two, "other")
+    assert [loaded.plugin.distribution for loaded in fresh.loaded()][-1] == "other"
+
+
+def test_a_name_is_kept_for_who_had_it_until_it_goes(tmp_path: Path) -> None:
+    everybody = {"aaa", "kitchen", "lab"}
+
+    def start(present: set[str], walker: str) -> Names:
+        names = Names(tmp_path)
+        names.recall(present)
+        for distribution in present & {"kitchen", "lab"}:
+            names.declare(distribution, "Acme", "kitchen")
+        if "aaa" in present:
+            names.declare("aaa", "Acme", "aaa")
+        names.remember({"agent"}, [Offered("agent", "walker", walker)], present)
+        return names
+
+    start({"kitchen", "lab"}, "lab")
+    later = start(everybody, "lab")
+    assert later.held("agent", "Walker", "aaa") == "lab"
+    assert later.held("agent", "walker", "lab") == later.why_not("lab", "acme") == ""
+    reason = later.why_not("aaa", "Acme")
+    assert reason == 'the namespace "Acme/" belongs to kitchen, lab, who had it first'
+    assert start({"aaa"}, "aaa").held("agent", "walker", "aaa") == ""
+    assert start(everybody, "aaa").held("agent", "walker", "lab") == "aaa"
+    (kept,) = tmp_path.iterdir()
+    kept.write_text("[1, 2")  # Whatever is there instead is no reason to fail.
+    assert start(everybody, "lab").held("agent", "walker", "aaa") == "lab"
+
+
+def test_what_one_plugin_offers_no_other_changes(fresh: Registry) -> None:
+    spec = ScenarioSpec("Acme/One-v0", "some:Task", 1, kwargs={"size": 3, "more": {"a": [1]}})
+    fresh.add(_offering(als_scenarios=[spec]), "acme")
+    kwargs = fresh.scenario("Acme/One-v0").kwargs
+    for change in ("clear", "popitem"):
+        with pytest.raises(TypeError, match="cannot be changed"):
+            getattr(kwargs, change)()
+    with pytest.raises(TypeError, match="cannot be changed"):
+        kwargs["more"]["a"] = 2
+    own = spec.as_dict()["kwargs"]
+    own["more"]["a"].append(2)
+    own.update(size=4)
+    copies = [pickle.loads(pickle.dumps(spec)), copy.deepcopy(spec), ScenarioSpec(**spec.as_dict())]
+    for each in [spec, *copies]:
+        assert each.kwargs == {"size": 3, "more": {"a": [1]}}
+        assert each == spec
+
+
 def test_a_refused_plugin_leaves_nothing_behind(fresh: Registry) -> None:
     before = (fresh.scenarios(), fresh.agents(), len(fresh.plugins()))
     told: list[EpisodeRecord] = []
@@ -332,6 +395,11 @@ def test_the_off_switch_leaves_the_bundled_plugins_on(shop: Site) -> None:
     shop.install("zeta", {"zeta.py": "raise SystemExit('was imported')"}, "zeta")
     assert shop.look(ALS_DISABLE_PLUGINS="1") == (BUNDLED, {})
     assert KETTLE in shop.ids(ALS_DISABLE_PLUGINS="0")
+
+
+def test_one_can_be_left_out_by_its_name(shop: Site) -> None:
+    shop.install("zeta", {"zeta.py": scenario("Zeta/Other-v0")}, "zeta")
+    assert shop.ids(ALS_DISABLE_PLUGINS="Acme_Kitchen, other") == BUNDLED | {"Zeta/Other-v0"}
 
 
 def test_the_allow_list_names_distributions(shop: Site) -> None:
