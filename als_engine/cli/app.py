@@ -22,6 +22,7 @@ from als_engine.cli import list as list_command
 from als_engine.cli import new as new_command
 from als_engine.cli import play as play_command
 from als_engine.cli import plugins as plugins_command
+from als_engine.cli import preview as preview_command
 from als_engine.cli import quickstart as quickstart_command
 from als_engine.cli import show as show_command
 from als_engine.cli import train as train_command
@@ -40,6 +41,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "quickstart": quickstart_command.quickstart,
     "list": list_command.list_installed,
     "show": show_command.show,
+    "preview": preview_command.preview,
     "play": play_command.play,
     "train": train_command.train,
     "evaluate": evaluate_command.evaluate,

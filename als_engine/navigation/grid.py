@@ -18,7 +18,8 @@ from als_engine.geometry.sight import WallRows
 from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import SHAPE_BOX, SHAPE_COMPOUND, BoolArray, FloatArray, IntArray
 
-_STEP_OVER: Final = 0.1
+STEP_OVER: Final = 0.1
+"""Up to which height things are in nobody's way, metres."""
 
 
 class Measures(NamedTuple):
@@ -162,7 +163,7 @@ def _note_parts(w, i, n, body_height, props, parts, things):  # type: ignore[no-
 @inner
 def _in_the_way(z, half, body_height):  # type: ignore[no-untyped-def]
     """Whether a thing is too high to step over and too low to walk under."""
-    return z + half > _STEP_OVER and z - half < body_height
+    return z + half > STEP_OVER and z - half < body_height
 
 
 @inner

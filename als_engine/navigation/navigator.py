@@ -195,6 +195,15 @@ class Navigator:
             bucket = np.zeros((BUCKETS, cells), np.int32)
             self._ways = self._ways._replace(field=field, bucket=bucket)
 
+    def free(self, world: int = 0) -> tuple[FloatArray, BoolArray]:
+        """The grid of a world: (x, y) of its lower corner, and (rows, columns) of its free cells.
+
+        A cell is free where the middle of an avatar may be in its middle.
+        """
+        columns, rows = self._maps.size[world].tolist()
+        blocked = self._maps.blocked[world, : rows * columns].reshape(rows, columns)
+        return self._maps.origin[world].copy(), ~blocked
+
     def blocked(self, points: ArrayLike) -> BoolArray:
         """Whether points (worlds, ..., 2) are in blocked cells: (worlds, ...)."""
         where = np.asarray(points, np.float64)
