@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.checks import check_undecided
-from als_engine.cli.console import BAR, OF, Column, Table, live, say, show
+from als_engine.cli.console import BAR, OF, Column, Table, live, say
+from als_engine.cli.console import show as show_table
 from als_engine.cli.shared import AGENT, MAX_AVATARS, MAX_EPISODES, MAX_SEED, Physics
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
@@ -32,9 +33,13 @@ def play(
     view: Annotated[
         str, typer.Option(help="From outside, through the avatar's eyes, or both: third|first|both")
     ] = "third",
-    captions: Annotated[
-        bool, typer.Option(help="Write speech, sounds, rewards and metrics on the pictures.")
-    ] = True,
+    show: Annotated[
+        str,
+        typer.Option(
+            help="What is added to the pictures, with commas between: captions|rays|rewards, or "
+            "nothing."
+        ),
+    ] = "captions",
     split: Annotated[
         str, typer.Option(help="Where levels are drawn from: train|validation|test")
     ] = REPORTING,
@@ -62,7 +67,8 @@ def play(
     given = scenario_arguments(arg, physics=physics)
     check_undecided("play", given, split="--split", seed="--seed", observers="--drive", level="")
     arguments = {"split": split, **given}
-    film = _film(spec.id, agent, arguments, drive, view, captions)
+    shown = [] if show == "nothing" else show.split(",")
+    film = _film(spec.id, agent, arguments, drive, view, shown)
     seeds = [spread("playing", seed, episode) for episode in range(episodes)]
     total = episodes * (arguments.get("max_episode_steps") or spec.max_episode_steps)
     with live("{task.fields[what]}", BAR, OF, total=total, what=f"{agent} in {id}") as update:
@@ -79,7 +85,7 @@ def _film(
     arguments: dict[str, Any],
     drive: int | None,
     view: str,
-    captions: bool,
+    shown: list[str],
 ) -> Film:
     """Opens agent and world, and leaves the camera running."""
     from als_engine.agents.saving import NOT_SAVED, open_agent
@@ -92,7 +98,7 @@ def _film(
     preload({**opened.arguments, **arguments})
     simulation = simulate(opened.scenario, 1, opened.observers, **{**opened.arguments, **arguments})
     try:
-        return Film(simulation, opened.agent, view, captions)
+        return Film(simulation, opened.agent, view, shown)
     except ArgumentError:
         simulation.close()
         raise
@@ -105,4 +111,4 @@ def _print_table(takes: list[Take]) -> None:
     for take in takes:
         success = "yes" if take.metrics.get("success") else "no"
         table.row(take.seed, take.level, take.length, f"{take.mean_return:.2f}", success)
-    show(table)
+    show_table(table)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from als_engine.agents.agent import Agent, acting
 from als_engine.agents.masks import with_masks
 from als_engine.checks import MAX_SEED, one_of, whole_number
+from als_engine.evaluation.shown import Shown
 from als_engine.render.video import Picture, inset
 from als_engine.seeding import row_seeds, spread
 from als_engine.sensors.base import Setup
-from als_engine.sensors.camera import Camera, third_person
-from als_engine.simulation import Captions, Simulation
+from als_engine.sensors.camera import Camera
+from als_engine.simulation import Simulation
 
 VIEWS: Final = ("third", "first", "both")
 WIDTH, HEIGHT = 480, 360
@@ -54,7 +55,11 @@ class Film:
     """
 
     def __init__(
-        self, simulation: Simulation, agent: Agent, view: str = "third", captions: bool = False
+        self,
+        simulation: Simulation,
+        agent: Agent,
+        view: str = "third",
+        show: Collection[str] = (),
     ) -> None:
         """Prepares to play; the simulation belongs to the film from now on.
 
@@ -62,15 +67,17 @@ class Film:
             simulation: one world; its observers are what the agent drives.
             agent: made for the simulation's spaces.
             view: "third", "first" (through the eyes of avatar 0) or "both".
-            captions: whether speech, sounds, rewards and metrics are written on the pictures.
+            show: what is added to the pictures: some of "captions" (speech, sounds, rewards and
+                metrics), "rays" (of the sensors, from outside) and "rewards" (by term, at the
+                right).
 
         Raises:
-            ArgumentError: there is no such view.
+            ArgumentError: there is no such view, or nothing of that name to show.
         """
         one_of("view", view, VIEWS)
         self.takes: list[Take] = []
         self._simulation, self._agent, self._view = simulation, agent, view
-        self._captions = Captions() if captions else None
+        self._shown = Shown(simulation, show)
         self._eyes: dict[tuple[int, int], Camera] = {}
         agent.attach(self)
 
@@ -95,6 +102,7 @@ class Film:
         simulation, agent = self._simulation, self._agent
         simulation.reset([seed])
         simulation.observe()
+        self._shown.update()
         rows = np.ones(simulation.observers, np.bool_)
         agent.seed(spread("agent in a film", seed))
         memory = agent.restart(None, rows, row_seeds(seed, simulation.observers))
@@ -105,6 +113,7 @@ class Film:
             seen = with_masks(agent, sensed, lambda: simulation.action_masks()[0])
             actions, memory = agent.act(seen, memory, acting(agent) == "best")
             simulation.step(np.asarray(actions)[None])
+            self._shown.update()
             picture = self.picture()
             on_step()
         for _ in range(_STILLS):
@@ -127,20 +136,17 @@ class Film:
         )
 
     def picture(self) -> Picture:
-        """The current picture of the chosen view, with captions if there are any."""
-        if self._view == "first":
-            return self._captioned(self._own_view(WIDTH, HEIGHT))
-        outside = third_person(self._simulation.state, 0, WIDTH, HEIGHT)
-        if self._view == "third":
-            return self._captioned(outside)
-        outside = self._captioned(outside, reserved=INSET_WIDTH + 2 * INSET_MARGIN)
-        return inset(outside, self._own_view(INSET_WIDTH, INSET_HEIGHT), INSET_MARGIN)
+        """The current picture of the chosen view, with all that is shown on it."""
+        return self._shown.beside(self._framed())
 
-    def _captioned(self, picture: Picture, reserved: int = 0) -> Picture:
-        if self._captions is None:
-            return picture
-        self._captions.update(self._simulation)
-        return self._captions.draw(self._simulation, picture, reserved)
+    def _framed(self) -> Picture:
+        if self._view == "first":
+            return self._shown.captioned(self._own_view(WIDTH, HEIGHT))
+        outside = self._shown.outside(WIDTH, HEIGHT)
+        if self._view == "third":
+            return self._shown.captioned(outside)
+        outside = self._shown.captioned(outside, reserved=INSET_WIDTH + 2 * INSET_MARGIN)
+        return inset(outside, self._own_view(INSET_WIDTH, INSET_HEIGHT), INSET_MARGIN)
 
     def _own_view(self, width: int, height: int) -> Picture:
         """Through the eyes of avatar 0, drawn twice as large and averaged."""

@@ -85,21 +85,37 @@ def _figure(plan: Plan, picture: NDArray[np.uint8], title: str, told: str) -> Fi
 
 def _draw_plan(figure: Figure, plan: Plan) -> None:
     axes = figure.add_axes((0.035, 0.085, 0.58, 0.81))
-    x0, y0, x1, y1 = plan.state.bounds[0].tolist()
-    axes.set_xlim(x0 - 0.5, x1 + 0.5)
-    axes.set_ylim(y0 - 0.5, y1 + 0.5)
+    (x0, y0), (x1, y1) = _area(plan)
+    axes.set_xlim(x0 - 0.6, x1 + 0.6)
+    axes.set_ylim(y0 - 0.6, y1 + 0.6)
     axes.set_aspect("equal")
     axes.set_anchor("C")
     axes.set_facecolor(_PAPER)
     _draw_ground(axes, plan)
     _draw_walls(axes, plan)
     labels = Labels(axes)
-    for thing in sorted(plan.things, key=lambda each: each.overhead):
+    for thing in sorted(plan.things, key=lambda each: each.position[2]):
         _draw_thing(axes, plan, thing, labels)
     _draw_avatars(axes, plan, labels)
     labels.draw()
     _finish(axes)
     _draw_legend(figure, plan)
+
+
+def _area(plan: Plan) -> tuple[Any, Any]:
+    """The lower and the upper corner of what is on the plan, metres."""
+    walls, avatars = plan.state.walls, plan.state.avatars
+    count = int(walls.count[0])
+    cos, sin = np.abs(walls.cos[0, :count]), np.abs(walls.sin[0, :count])
+    wide, deep = walls.half[0, :count, 0], walls.half[0, :count, 1]
+    reach = np.stack([cos * wide + sin * deep, sin * wide + cos * deep], -1)
+    props = [thing for thing in plan.things if thing.kind == "prop"]
+    around = np.array([_extent(thing) for thing in props]).reshape(-1, 2)
+    middles = np.array([thing.position[:2] for thing in props]).reshape(-1, 2)
+    feet = avatars.position[0, avatars.present[0], :2]
+    center = np.concatenate([walls.position[0, :count, :2], middles, feet])
+    half = np.concatenate([reach, around, np.full((len(feet), 2), 0.5)])
+    return (center - half).min(0), (center + half).max(0)
 
 
 def _draw_ground(axes: Axes, plan: Plan) -> None:
@@ -319,7 +335,7 @@ def _draw_list(figure: Figure, plan: Plan, told: str) -> None:
     if len(shown) < len(rows):
         more = f"and {len(rows) - len(shown)} more kinds of things; {more}".removesuffix("; ")
     place = top + len(shown)
-    axes.text(0.035, place, textwrap.shorten(more, 90), fontsize=9, va="center", color=_SOFT)
+    axes.text(0.035, place, textwrap.shorten(more, 84), fontsize=9, va="center", color=_SOFT)
 
 
 def _draw_row(axes: Axes, y: float, thing: Thing, names: str) -> None:

@@ -90,6 +90,13 @@ class Sensor(ABC):
         """
         self.read(state, out)
 
+    def rays(self, state: WorldState, world: int, avatar: int) -> NDArray[np.float64]:
+        """Lines that show people what it senses, (n, 2, 3), both ends, metres; none by default.
+
+        `als play --show rays` draws them. They are no observation.
+        """
+        return np.zeros((0, 2, 3))
+
 
 class WorldwiseSensor(Sensor):
     """A sensor that can look at some worlds alone; a subclass writes `read_some`."""

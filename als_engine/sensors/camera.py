@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium
@@ -18,6 +19,7 @@ from als_engine.errors import ArgumentError
 from als_engine.geometry import portable_math as pmath
 from als_engine.render import backdrop, raster, scene
 from als_engine.render import pictures as render
+from als_engine.render.lines import Outlook
 from als_engine.sensors.base import Setup, WorldwiseSensor
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ TAN_X, HAZE = np.float32(1.0), np.float32(0.02)
 NO_FLOOR = np.zeros(4)
 PICTURE_PITCH = -math.radians(46.0)
 CUT, MARGIN = 0.3, 0.15
+_FAN = (9, 17)
+"""Rows and columns of the picture that the fan of rays goes through."""
 
 
 class Camera(WorldwiseSensor):
@@ -59,6 +63,7 @@ class Camera(WorldwiseSensor):
             "depth": gymnasium.spaces.Box(0.0, MAX_DEPTH, (*size, 1), np.float32),
             "semantic": gymnasium.spaces.Box(0, NUM_KINDS - 1, (*size, 1), np.uint8),
         }
+        self._fan: Camera | None = None
         self._wanted = sum(1 << i for i, key in enumerate(self.provides) if key in self.enabled)
 
     def spaces(self) -> Mapping[str, gymnasium.Space[Any]]:
@@ -88,6 +93,24 @@ class Camera(WorldwiseSensor):
             if not out[key].flags.c_contiguous:
                 out[key][...] = targets[key].reshape(out[key].shape)
 
+    def rays(self, state: WorldState, world: int, avatar: int) -> NDArray[np.float64]:
+        """A fan through the middle row of the picture, to what stands there or 20 m away."""
+        if self._fan is None:
+            self._fan = Camera(replace(self.setup, frame_size=_FAN), ("depth",))
+        rows, columns = _FAN
+        depth = np.zeros((self.setup.num_worlds, self.setup.observers, rows, columns, 1), "f4")
+        self._fan.read_some(state, {"depth": depth}, np.array([world]))
+        axes, eye = np.zeros((6, 3), np.float32), state.avatars.position[world, avatar].copy()
+        eye[2] += EYE_HEIGHT * state.bodies.height[avatar]
+        heading = float(state.avatars.heading[world, avatar])
+        backdrop.aim(axes, heading, PITCH, float(TAN_X), rows, columns)
+        across = np.arange(columns)[:, None] * axes[4]
+        directions = axes[3] + (rows - 1) / 2 * axes[5] + across
+        far = depth[world, avatar, rows // 2]
+        lines = np.empty((columns, 2, 3))
+        lines[:, 0], lines[:, 1] = eye, eye + directions * far
+        return lines
+
     def _check(self, key: str, array: NDArray[Any], state: WorldState) -> NDArray[Any]:
         # A kernel writes where it is told: past the end of an array that is too small.
         space = self._spaces[key]
@@ -107,6 +130,11 @@ def third_person(
     Walls that would hide what is behind them are cut low. The side is chosen so that as many signs
     and screens as possible can be read.
     """
+    return outlook(state, world, width, height).picture
+
+
+def outlook(state: WorldState, world: int, width: int = 640, height: int = 480) -> Outlook:
+    """The same picture, and what it takes to draw something of the world on it."""
     content = scene.new_scene(1, scene.capacity(state), len(state.signs.names))
     content = scene.fill(content, state, np.zeros(1, np.intp), world)
     area = _area(content, state, world)
@@ -117,15 +145,18 @@ def third_person(
     eye = _stand_back(floor, _top(content), yaw, tan_x, tan_x * height / width)
     size = (2 * height, 2 * width)
     fine = np.empty((1, 1, size[0], 3 * size[1]), np.uint8)
+    depth = np.empty((1, 1, *size), np.float32)
     render.render(
         np.zeros(1, np.intp), tuple(content), tuple(raster.new_buffers(*size)),
         (eye[None, None], np.full((1, 1), yaw), np.zeros(1)), 1, False,
-        (PICTURE_PITCH, np.float32(tan_x), np.float32(0.0)), floor, size, 1,
-        (fine, np.zeros((1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1), np.uint8)),
+        (PICTURE_PITCH, np.float32(tan_x), np.float32(0.0)), floor, size, 3,
+        (fine, depth, np.zeros((1, 1, 1, 1), np.uint8)),
     )  # fmt: skip
     coarse = np.empty((height, width, 3), np.uint8)
     render.halve(fine[0, 0], coarse)
-    return coarse
+    axes = np.zeros((6, 3), np.float32)
+    backdrop.aim(axes, yaw, PICTURE_PITCH, tan_x, height, width)
+    return Outlook(coarse, depth[0, 0, ::2, ::2], eye, axes, tan_x)
 
 
 def _area(content: scene.Scene, state: WorldState, world: int) -> NDArray[np.float64]:

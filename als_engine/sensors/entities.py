@@ -9,8 +9,11 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from als_engine.geometry import portable_math as pmath
+from als_engine.geometry.sight import EYE_HEIGHT
 from als_engine.sensors.base import WorldwiseSensor
 from als_engine.sensors.columns import ENTITIES as COLUMNS
+from als_engine.sensors.columns import SIGHT
 from als_engine.sensors.entity_rows import ROWS, fill_rows
 
 if TYPE_CHECKING:
@@ -80,3 +83,19 @@ class Entities(WorldwiseSensor):
             state.walls.rows(),
             out["entities"],
         )  # fmt: skip
+
+    def rays(self, state: WorldState, world: int, avatar: int) -> NDArray[np.float64]:
+        """A line from the eyes to each thing in sight."""
+        shape = (self.setup.num_worlds, self.setup.observers, ROWS, len(COLUMNS))
+        table = np.zeros(shape, np.float32)
+        self.read_some(state, {"entities": table}, np.array([world]))
+        rows = table[world, avatar].astype(np.float64)
+        rows = rows[rows[:, 0] > 0]
+        ahead, left, up = (rows[:, COLUMNS.index(name)] for name in ("forward", "left", "up"))
+        heading, feet = state.avatars.heading[world, avatar], state.avatars.position[world, avatar]
+        cos, sin = pmath.cos(heading), pmath.sin(heading)
+        away = np.stack([cos * ahead - sin * left, sin * ahead + cos * left, up], axis=-1)
+        lines = np.empty((len(rows), 2, 3))
+        lines[:, 0], lines[:, 1] = feet, feet + SIGHT * away
+        lines[:, 0, 2] += EYE_HEIGHT * state.bodies.height[avatar]
+        return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -47,7 +47,11 @@ class Captions:
         self._said = {avatar: said for avatar, said in self._said.items() if said[1] > step}
 
     def draw(
-        self, simulation: Simulation, picture: NDArray[np.uint8], reserved: int = 0
+        self,
+        simulation: Simulation,
+        picture: NDArray[np.uint8],
+        reserved: int = 0,
+        more: Sequence[Caption] = (),
     ) -> NDArray[np.uint8]:
         """A copy of the picture with the captions.
 
@@ -55,10 +59,11 @@ class Captions:
             simulation: as it is now.
             picture: uint8 (height, width, 3).
             reserved: pixels at the lower right that stay free.
+            more: further captions for the top.
         """
         out = picture.copy()
         scale = max(1, picture.shape[1] // 480)
-        write(out, [*self._figures(simulation)], top=True, scale=scale, most=8)
+        write(out, [*self._figures(simulation), *more], top=True, scale=scale, most=8)
         write(out, [*self._heard(simulation)], scale=2 * scale, reserved=reserved, most=5)
         return out
 

@@ -42,7 +42,7 @@ class Observing:
 
     Attributes:
         space: of one avatar's observation, by key: of all roles together.
-        own: for each observer, the keys that its role observes.
+        sensors: those that are read. own: for each observer, the keys that its role observes.
         observations: key to (worlds, observers, ...), overwritten by every `read`.
     """
 
@@ -74,8 +74,8 @@ class Observing:
         roles = task.roles()[:observers]
         wanted = [_wanted(task, role) for role in roles]
         union = tuple(dict.fromkeys(name for names in wanted for name in names))
-        self._sensors = _make(task, state, union if given.sensors is None else given.sensors, setup)
-        spaces = {key: space for sensor in self._sensors for key, space in sensor.spaces().items()}
+        self.sensors = _make(task, state, union if given.sensors is None else given.sensors, setup)
+        spaces = {key: space for sensor in self.sensors for key, space in sensor.spaces().items()}
         named = gymnasium.spaces.Dict({key: spaces[key] for key in sorted(spaces)})
         everything = tuple(named)
         self.own = [
@@ -104,7 +104,7 @@ class Observing:
     def read(self, worlds: NDArray[np.intp] | None = None) -> None:
         """Lets every sensor write `observations` anew, of all worlds or of some."""
         parts = self.observations if self._flat is None else self._parts
-        for sensor in self._sensors:
+        for sensor in self.sensors:
             if worlds is None:
                 sensor.read(self._state, parts)
             else:
@@ -131,7 +131,7 @@ class Observing:
     @property
     def truncated_instructions(self) -> int:
         """How many instructions were too long for the `text` observation; 0 where none is made."""
-        return sum(sensor.truncated_instructions for sensor in self._sensors)
+        return sum(sensor.truncated_instructions for sensor in self.sensors)
 
     def _check_memory(self, named: gymnasium.spaces.Dict) -> None:
         sizes = (math.prod(s.shape or ()) * s.dtype.itemsize for s in named.values() if s.dtype)

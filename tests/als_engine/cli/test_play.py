@@ -68,12 +68,12 @@ def test_an_expert_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 def test_captions_lie_over_the_picture_and_can_be_left_out(tmp_path: Path) -> None:
     first = {}
-    for option in ("--captions", "--no-captions"):
-        path = tmp_path / f"{option}.gif"
-        assert als("play", "ALS/Tag-v0", option, "--out", path, *SHORT).code == 0
+    for shown in ("captions", "nothing"):
+        path = tmp_path / f"{shown}.gif"
+        assert als("play", "ALS/Tag-v0", "--show", shown, "--out", path, *SHORT).code == 0
         with Image.open(path) as video:
-            first[option] = np.asarray(video.convert("RGB")).astype(int)
-    changed = np.abs(first["--captions"] - first["--no-captions"]).max(axis=2) > 100
+            first[shown] = np.asarray(video.convert("RGB")).astype(int)
+    changed = np.abs(first["captions"] - first["nothing"]).max(axis=2) > 100
     assert changed[:40].mean() > 0.05
     assert not changed[60:300].any()
 
@@ -115,3 +115,25 @@ def test_a_mistake_is_one_line_and_writes_nothing(
     assert line in result.err
     assert result.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_rays_and_rewards_are_shown_where_they_are_asked_for(tmp_path: Path) -> None:
+    first = {}
+    for shown in ("nothing", "rays", "rewards", "captions,rays,rewards"):
+        path = tmp_path / f"{shown}.mp4"
+        words = ["play", "ALS/Tag-v0", "--show", shown, "--out", path]
+        words += ["--arg", "max_episode_steps=2", "--arg", "sensors=rgb,entities"]
+        assert als(*words).code == 0
+        first[shown] = imageio.imread(path)[2].astype(int)
+    lines = np.abs(first["rays"] - first["nothing"]).max(axis=2) > 60
+    assert 0.005 < lines.mean() < 0.2
+    assert first["rewards"].shape == first["captions,rays,rewards"].shape == (360, 660, 3)
+    assert np.abs(first["rewards"][:, :470] - first["nothing"][:, :470]).mean() < 2.0
+    assert first["rewards"][:, 490:].mean() < 80
+
+
+def test_what_cannot_be_shown_is_one_line(tmp_path: Path) -> None:
+    result = als("play", "ALS/Tag-v0", "--show", "captions,ray", "--out", tmp_path / "a.gif")
+    assert result.code == 2
+    assert result.err.startswith("Error: ")
+    assert 'did you mean "rays"?' in result.err
