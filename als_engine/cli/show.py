@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from als_engine.plugins.specs import ScenarioSpec
     from als_engine.simulation import Simulation
 
-__all__ = ["arguments_of", "save_picture", "show"]
+__all__ = ["arguments_of", "save_picture", "show", "spaces_of"]
 
 
 def show(
@@ -113,15 +113,22 @@ def _print_everything(spec: ScenarioSpec, simulation: Simulation) -> None:
 
 def _spaces(simulation: Simulation) -> Table:
     """A table of what goes in and what comes out."""
-    on = simulation.observation_space.spaces
     table = Table(("name", "on", "space"), "Spaces of one avatar")
-    spaces = sorted({**_other_sensors(simulation), **on}.items())
-    for key, space in spaces:
-        last = key == spaces[-1][0]
-        table.row(key, "yes" if key in on else "", _describe(space), ends_section=last)
-    table.row("action", "", f"{_describe(simulation.action_space)}: {_actions(simulation)}")
+    *observed, action = spaces_of(simulation)
+    for row in observed:
+        table.row(*row, ends_section=row == observed[-1])
+    table.row(*action)
     table.row("avatars", "", ", ".join(simulation.agents))
     return table
+
+
+def spaces_of(simulation: Simulation) -> list[tuple[str, str, str]]:
+    """Name, "yes" where it is observed unless one says otherwise, and space; the action's last."""
+    on = simulation.observation_space.spaces
+    spaces = sorted({**_other_sensors(simulation), **on}.items())
+    rows = [(key, "yes" if key in on else "", _describe(space)) for key, space in spaces]
+    action = f"{_describe(simulation.action_space)}: {_actions(simulation)}"
+    return [*rows, ("action", "", action)]
 
 
 def _actions(simulation: Simulation) -> str:

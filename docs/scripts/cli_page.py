@@ -14,7 +14,7 @@ MARK = "<!-- commands -->"
 
 def insert_commands(text: str) -> str:
     """Puts the reference where the page has its mark."""
-    return text.replace(MARK, reference())
+    return text.replace(MARK, reference()) if MARK in text else text
 
 
 def reference() -> str:
@@ -49,5 +49,5 @@ def _option(parameter: Any) -> str:
     name = str(parameter.metavar or parameter.name) if is_argument else ", ".join(parameter.opts)
     default = parameter.default
     shown = "" if default is None or default is False or is_argument else f"`{default}`"
-    text = (getattr(parameter, "help", None) or "").replace("|", "\\|")
+    text = (getattr(parameter, "help", None) or "").replace("|", "\\|").replace("[", "\\[")
     return f"| `{name}` | {shown} | {text} |"

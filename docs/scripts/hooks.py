@@ -12,19 +12,21 @@ from mkdocs.structure.files import File, Files
 sys.path.insert(0, str(Path(__file__).parent))
 
 import cli_page
+import reference_pages
 import scenario_pages
 
 from als_engine.plugins.registry import registry
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Adds a page and a picture for each scenario."""
+    """Adds a page and a picture for each scenario, and the reference of the API."""
     specs = registry.scenarios()
     made: dict[str, str | bytes] = {"scenarios/index.md": scenario_pages.index(specs)}
     for spec in specs:
         name = scenario_pages.name_of(spec)
         made[f"scenarios/{name}.md"] = scenario_pages.page(spec)
         made[f"scenarios/{name}.png"] = scenario_pages.picture(spec)
+    made |= reference_pages.pages()
     for path, content in made.items():
         files.append(File.generated(config, path, content=content))
     return files

@@ -5,10 +5,14 @@ from __future__ import annotations
 import inspect
 import io
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 
-from als_engine.cli.show import arguments_of
+import als_engine
+from als_bench.suites import read_suites
+from als_engine.cli.show import arguments_of, spaces_of
 from als_engine.plugins.registry import registry
-from als_engine.plugins.specs import ScenarioSpec
+from als_engine.plugins.specs import ScenarioSpec, SuiteSpec
 from als_engine.simulation import simulate
 
 SECTIONS = (
@@ -43,6 +47,7 @@ def sections(text: str) -> list[str]:
 def page(spec: ScenarioSpec) -> str:
     """One scenario's page as Markdown."""
     first, _, rest = docstring(spec).partition("\n")
+    spaces, rules = _looked_at(spec)
     facts = {
         "Family": spec.family or "-",
         "Avatars": f"{spec.num_avatars} ({spec.min_avatars} to {spec.max_avatars})",
@@ -71,8 +76,79 @@ def page(spec: ScenarioSpec) -> str:
             "",
             *_table(("argument", "default", "of"), [_code(row) for row in _arguments(spec)]),
             "",
+            "## Spaces",
+            "",
+            "Of avatar 0; sensors that are not on by default are asked for with `sensors=[...]`.",
+            "",
+            *_table(("name", "on", "space"), [(f"`{row[0]}`", *row[1:]) for row in spaces]),
+            "",
+            "## Baselines",
+            "",
+            *_baselines(spec, rules),
+            "",
+            "## How to cite",
+            "",
+            *_citation(spec),
+            "",
         ]
     )
+
+
+def _looked_at(spec: ScenarioSpec) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """The spaces of a scenario, and the names of its rules."""
+    simulation = simulate(spec.id)
+    try:
+        return spaces_of(simulation), list(simulation.task.heuristics())
+    finally:
+        simulation.close()
+
+
+@cache
+def _suites() -> list[SuiteSpec]:
+    return read_suites(Path(__file__).parents[2] / "benchmarks" / "suites")
+
+
+def _baselines(spec: ScenarioSpec, rules: Sequence[str]) -> list[str]:
+    """What random actions and the expert earn, as the suites have frozen it, and the rules."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for suite in _suites():
+        for entry in suite.entries:
+            if entry.scenario == spec.id and entry.random is not None:
+                given = {**entry.arguments, **entry.held_out}
+                said = ", ".join(f"`{name}={value!r}`" for name, value in given.items())
+                row = (entry.name, said, f"{entry.random:.2f}", f"{entry.expert:.2f}")
+                found.setdefault(row, []).append(f"`{suite.id}`")
+    head = ("entry", "arguments", "random", "expert", "suites")
+    lines = ["Mean returns on held-out levels, frozen in the suites for this version:", ""]
+    lines += _table(head, [(*row, ", ".join(suites)) for row, suites in found.items()])
+    if rules:
+        first, *more = rules
+        others = f" (also `heuristic:rule=` {', '.join(f'`{rule}`' for rule in more)})"
+        lines += [
+            "",
+            f"A simple rule of the field: `{first}`{others if more else ''}. What it earns says",
+            "",
+            "```text",
+            f"als evaluate heuristic --on {spec.id}",
+            "```",
+        ]
+    return lines
+
+
+def _citation(spec: ScenarioSpec) -> list[str]:
+    """A record for BibTeX: the id carries the scenario's version, the engine has one of its own."""
+    return [
+        "Name the id with its version, the version of the engine, and the physics engine. Works",
+        "that the scenario builds on are under References, where it has any.",
+        "",
+        "```text",
+        f"@software{{als_{name_of(spec).replace('-', '_')},",
+        f"  title   = {{{spec.id}, a scenario of ALS Engine}},",
+        "  author  = {{The ALS Engine contributors}},",
+        f"  version = {{{als_engine.__version__}}},",
+        "}",
+        "```",
+    ]
 
 
 def index(specs: Sequence[ScenarioSpec]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
 import os
 import re
@@ -12,12 +13,14 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
 import typer
 from places import ROOT
 
+import als_engine
 from als_engine import Rows
 from als_engine.agents.agent import Training
 from als_engine.cli.app import build_app
@@ -39,6 +42,7 @@ def _script(name: str) -> ModuleType:
 
 
 pages, cli_page = _script("scenario_pages"), _script("cli_page")
+reference_pages = _script("reference_pages")
 
 
 @pytest.mark.parametrize("id", SPECS)
@@ -84,9 +88,9 @@ def test_the_reference_names_every_command_and_option() -> None:
 
 
 def test_local_links_lead_somewhere() -> None:
-    for path in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
-        for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-            generated = target.startswith("scenarios/")
+    for path in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8")):
+            generated = target.startswith(("scenarios/", "reference/"))
             if not generated and "://" not in target:
                 assert (path.parent / target).exists(), f"{path.name} links to {target}"
 
@@ -126,7 +130,7 @@ def test_the_code_runs_as_it_stands_in_a_plain_script_and_visibly_learns(tmp_pat
 def _commands_shown() -> list[tuple[str, str]]:
     """Every `als` command in a block of the README and the docs, without what is said of it."""
     found = []
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))):
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
         for block in re.findall(r"```(?:text|bash)?\n(.*?)```", text, re.DOTALL):
             for command in re.findall(r"^(?:torchrun .* --no-python )?(als [a-z].*)", block, re.M):
@@ -157,7 +161,7 @@ def test_the_readmes_plugin_is_the_one_in_the_guide() -> None:
 
 
 def test_the_learner_of_the_guide_is_trained_and_comes_back(tmp_path: Path) -> None:
-    guide = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "guides" / "own_learner.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n([^`]*class Bandit.*?)```", guide, re.DOTALL)
     made: dict[str, Any] = {}
     exec(code, made)  # It is what a reader would copy.
@@ -173,20 +177,74 @@ def test_the_learner_of_the_guide_is_trained_and_comes_back(tmp_path: Path) -> N
     assert np.array_equal(again.values, learner.values)
 
 
-def test_the_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
-    pytest.importorskip("material", reason="mkdocs-material is not installed")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(tmp_path)]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, built once, without a warning."""
+    for name, package in (("material", "mkdocs-material"), ("mkdocstrings", "mkdocstrings-python")):
+        pytest.importorskip(name, reason=f"{package} is not installed")
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "-d", str(folder)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500)
     assert built.returncode == 0, built.stderr
-    made = {str(page.relative_to(tmp_path)) for page in tmp_path.rglob("*.html")}
+    return folder
+
+
+# The first of these builds the site, also where it runs alone.
+built_here = pytest.mark.timeout(520)
+
+
+@built_here
+def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
+    made = {page.relative_to(site).as_posix() for page in site.rglob("*.html")}
     for spec in SPECS.values():
         assert f"scenarios/{pages.name_of(spec)}/index.html" in made
     loads = re.compile(r'<(?:script|link|img|iframe)\b[^>]*(?:src|href)="?(?:https?:)?//[^>]*>')
-    for page in tmp_path.rglob("*.html"):
+    for page in site.rglob("*.html"):
         assert not loads.findall(page.read_text(encoding="utf-8")), page
-    for sheet in tmp_path.rglob("*.css"):
+    for sheet in site.rglob("*.css"):
         assert not re.search(r"url\([\"']?https?:", sheet.read_text(encoding="utf-8")), sheet
-    assert not (tmp_path / "scripts").exists()
+    assert not (site / "scripts").exists()
+
+
+@built_here
+def test_every_link_within_the_site_leads_to_a_place_that_is_there(site: Path) -> None:
+    texts = {page: page.read_text(encoding="utf-8") for page in site.rglob("*.html")}
+    places = {page: {*re.findall(r'\bid="?([^"\s>]+)', text)} for page, text in texts.items()}
+    for page, text in texts.items():
+        for link in {*re.findall(r'(?:href|src)="?([^"\s>]+)', text)}:
+            target, _, place = unquote(html.unescape(link)).partition("#")
+            if re.match(r"[a-z]+:|//", target):
+                continue
+            base = site if target.startswith("/") else page.parent
+            found = (base / target.lstrip("/")).resolve() if target else page
+            found = found / "index.html" if found.is_dir() else found
+            assert found.exists(), f"{page.relative_to(site)} links to {link}"
+            if place and found in places:
+                assert place in places[found], f"{page.relative_to(site)} links to {link}"
+
+
+@built_here
+def test_every_public_name_is_in_the_reference(site: Path) -> None:
+    described = {
+        name
+        for page in (site / "reference").rglob("*.html")
+        for name in re.findall(r'\bid="?([^"\s>]+)', page.read_text(encoding="utf-8"))
+    }
+    for package in reference_pages.PACKAGES:
+        for module in reference_pages.modules(package):
+            for name in reference_pages.public(module):
+                assert f"{module}.{name}" in described
+    first = (site / "reference" / "index.html").read_text(encoding="utf-8")
+    for name in als_engine.__all__:
+        assert f"<code>{name}</code>" in first
+
+
+def test_scenario_pages_have_spaces_baselines_and_how_to_cite_them() -> None:
+    page = pages.page(SPECS["ALS/Tag-v0"])
+    assert re.search(r"\| `entities` \| (yes)? \| float32 \(16, 26\), -1 to 1 \|", page)
+    assert "| ALS/Tag-v0 | `sensors=['entities', 'proprioception']` | -1.89 | 14.12 |" in page
+    assert "A simple rule of the field: `straight`" in page
+    assert "ALS/Tag-v0, a scenario of ALS Engine" in page
 
 
 @pytest.mark.parametrize("benchmark", ["solving", "ingredients"])
