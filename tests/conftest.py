@@ -11,6 +11,8 @@ compile it, on a machine that does something else.
 Bytecode is kept, also where Python is told to keep none: else each of the hundreds of processes
 that the tests start would compile all that it imports anew.
 
+Those processes are forked from one that has imported what takes long: see `support/forked.py`.
+
 Whatever is there once all tests are collected stays to the end: the garbage collector, which went
 over a million objects of the learning libraries again and again, is told to leave it out.
 
@@ -24,8 +26,11 @@ import gc
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 for name in ("OMP", "OPENBLAS", "MKL"):
@@ -44,6 +49,9 @@ sys.path[:0] = [str(TESTS / "support"), str(ROOT / "benchmarks")]
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+forked: Any = import_module("forked")  # In `support`.
+forked.install()
+
 settings.register_profile(
     "untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -53,3 +61,10 @@ settings.load_profile("untimed")
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def new_interpreters():
+    """The programs that a test starts are no forks: their start is what it is about."""
+    with forked.new_interpreters():
+        yield

@@ -9,6 +9,8 @@ import pytest
 
 import als_engine
 
+pytestmark = pytest.mark.usefixtures("new_interpreters")
+
 HEAVY = (
     "torch",
     "numba",

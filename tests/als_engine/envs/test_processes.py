@@ -124,6 +124,7 @@ def test_workers_know_a_module_that_registers_itself_when_it_is_imported(tmp_pat
     assert done.stdout == "[[0.25, 0.25], [0.25, 0.25]]\nas it should\n"
 
 
+@pytest.mark.usefixtures("new_interpreters")
 def test_the_readme_s_workers_run_in_a_plain_script_and_never_see_ctrl_c(tmp_path):
     script = tmp_path / "it.py"
     script.write_text(f"{MAKE}{STEPS}")
