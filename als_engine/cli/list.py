@@ -24,7 +24,7 @@ from als_engine.plugins.specs import (
     SuiteSpec,
 )
 
-__all__ = ["list_installed"]
+__all__ = ["list_installed", "show_scenarios"]
 
 KINDS: Final = (
     "scenario", "agent", "learner", "encoder", "sensor", "shape", "suite", "command",
@@ -91,6 +91,11 @@ def list_installed(
     if failures := registry.failures():
         what = "plugin" if len(failures) == 1 else "plugins"
         say(f"{len(failures)} {what} failed to load: see `als plugins`.", error=True)
+
+
+def show_scenarios() -> None:
+    """Prints the scenarios that are installed."""
+    _print_table("scenario", [item for item in _offered() if item.kind == "scenario"])
 
 
 def _kind(word: str) -> str:

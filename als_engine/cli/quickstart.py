@@ -72,7 +72,7 @@ def quickstart(
 ) -> None:
     """Train an avatar to play tag, compare it with random and expert, and write a report."""
     from als_engine.agents.saving import save_agent
-    from als_engine.cli import list as list_command
+    from als_engine.cli.list import show_scenarios
     from als_engine.physics.engines import preload
     from als_engine.system.files import make_folder
 
@@ -85,7 +85,7 @@ def quickstart(
     seconds: dict[str, float] = {}
 
     _headline(1, "The scenarios that are installed")
-    list_command.list_scenarios()
+    show_scenarios()
     _headline(2, f"{LEARNER} learns {SCENARIO}: {steps:,} steps in {worlds} worlds at once")
     with _timed(seconds, f"training, {steps:,} steps"):
         curve, trained = _train(steps, seed, worlds)
