@@ -164,12 +164,10 @@ def serve(word: str, asking: int, telling: int) -> NoReturn:
         asking: the descriptor that questions come from.
         telling: that of the answers.
     """
-    import typer  # noqa: F401
+    import typer  # noqa: F401  # Here, and not in every fork.
 
-    from als_engine import Task  # noqa: F401
     from als_engine.plugins.registry import registry
 
-    # What nearly every plugin imports is there before the first fork.
     registry.start(strict=False)
     nothing = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1):

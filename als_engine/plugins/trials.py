@@ -82,10 +82,11 @@ class Trials:
         # Its commands are tried with the rest, where they are asked for the first time.
         if not died and (stage == "commands" or (known and version == plugin.version)):
             return ""
-        return self._tried(plugin, stem, print_of, died)
+        return self._tried(plugin, point, stem, died)
 
-    def _tried(self, plugin: Plugin, stem: str, print_of: str, died: bool) -> str:
+    def _tried(self, plugin: Plugin, point: EntryPoint, stem: str, died: bool) -> str:
         """Looks at a plugin alone, and remembers what came of it."""
+        print_of = _fingerprint(plugin, point)
         passed, _, again = self._read(stem, "passed").partition(" ")
         if passed == print_of and (again or not died):
             reason = "ended this process twice while it was loaded" if died else ""
@@ -93,6 +94,7 @@ class Trials:
             return ""  # What cannot be remembered would be tried at every start.
         else:
             reason = self._look(plugin, died)
+            print_of = _fingerprint(plugin, point)  # Bytecode may lie beside it now.
         if not reason:
             self._write(stem, "passed", f"{print_of} again" if died else print_of)
             return ""

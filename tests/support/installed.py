@@ -42,6 +42,9 @@ class Site:
 
     def __init__(self, folder: Path, limit: float = 0) -> None:
         self.folder, self.limit = folder, limit
+        # A package is tried anew where something else has come to lie beside it.
+        for name in ("cache", "__pycache__"):
+            (folder / name).mkdir(exist_ok=True)
 
     def install(
         self, distribution: str, files: dict[str, str], entry: str = "", metadata: str = ""
