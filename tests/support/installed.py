@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from forked import new_interpreters
+
 from als_engine.system.compiling import kept
 
 BUNDLED = {
@@ -89,15 +91,19 @@ class Site:
     def process(
         self, words: list[str], given: str | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a program that sees the distributions, with a text on stdin."""
-        return subprocess.run(
-            words,
-            input=given,
-            env=self.environment(**environment),
-            capture_output=True,
-            encoding="utf-8",
-            timeout=290,
-        )
+        """Runs a program that sees the distributions, with a text on stdin.
+
+        It is no fork: what a start meets is what these tests are about.
+        """
+        with new_interpreters():
+            return subprocess.run(
+                words,
+                input=given,
+                env=self.environment(**environment),
+                capture_output=True,
+                encoding="utf-8",
+                timeout=290,
+            )
 
     def look(self, code: str = "import als_engine", **environment: str) -> Found:
         """Returns what a fresh process has registered and refused after `code`."""

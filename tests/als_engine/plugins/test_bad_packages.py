@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from subprocess import CompletedProcess
 from typing import Any, NamedTuple
 
-import forked
 import pytest
 import wheels
 from bad_packages import BAD, ENDS, OFFER, RAISE, packages
@@ -68,13 +66,6 @@ class Crowd(NamedTuple):
 
     site: Site
     first: CompletedProcess[str]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def interpreters() -> Iterator[None]:
-    """What a start meets is what these tests are about: none is a fork."""
-    with forked.new_interpreters():
-        yield
 
 
 @pytest.fixture(scope="module")

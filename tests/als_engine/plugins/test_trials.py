@@ -58,12 +58,12 @@ def test_what_hangs_is_named_after_a_second_and_left_out_after_its_time(site: Si
     _install(site, "hangs", "import time\ntime.sleep(999)\n")
     _install(site, "sleeps", offers("als_agents", "[]", "import time; time.sleep(30)"))
     _install(site, "zeta", WALKER)
-    result = site.run(WALKS, ALS_NO_NOTICES="", ALS_PLUGIN_TIMEOUT="1.5")
+    result = site.run(WALKS, ALS_NO_NOTICES="", ALS_PLUGIN_TIMEOUT="8")
     assert result.stdout == "acme/walker\n"
     for name in ("hangs", "sleeps"):
         line = f"als: plugin {name} is still being imported after 1 s; Ctrl-C goes on without it\n"
         assert result.stderr.count(line) == 1
-        assert f"{name} was not loaded after 1.5 s in a process of its own" in result.stderr
+        assert f"{name} was not loaded after 8 s in a process of its own" in result.stderr
 
 
 def test_ctrl_c_goes_on_without_what_hangs_and_it_is_remembered(site: Site) -> None:
