@@ -14,7 +14,8 @@ that the tests start would compile all that it imports anew.
 Those processes are forked from one that has imported what takes long: see `support/forked.py`.
 
 Whatever is there once all tests are collected stays to the end: the garbage collector, which went
-over a million objects of the learning libraries again and again, is told to leave it out.
+over a million objects of the learning libraries again and again, is told to leave it out. Until
+then it rests, and afterwards it looks less often, since it seldom finds anything.
 
 Ctrl-C reaches what the tests start, also where they run in the background of a shell, which has it
 ignored.
@@ -58,9 +59,14 @@ settings.register_profile(
 settings.load_profile("untimed")
 
 
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture

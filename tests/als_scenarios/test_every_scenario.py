@@ -37,8 +37,8 @@ def test_under_a_level_key_the_test_split_keeps_its_held_out_concepts(id):
     plain, keyed = (simulate(id, split="test") for _ in range(2))
     keyed.level_key = 1 << 127
     concepts = getattr(plain.task, "concepts", lambda layout: ())
-    levels = LEVELS["test"][:60]
-    trained = {c for level in LEVELS["train"][:200] for c in concepts(plain.lay_out(level))}
+    levels = LEVELS["test"][:40]
+    trained = {c for level in LEVELS["train"][:100] for c in concepts(plain.lay_out(level))}
     for level in levels:
         hidden = keyed.lay_out(level)
         assert hidden != plain.lay_out(level)

@@ -162,6 +162,7 @@ def test_a_writer_does_not_mind_ctrl_c_or_a_polite_kill(tmp_path: Path) -> None:
     assert writer._process.exitcode == 0
 
 
+@pytest.mark.usefixtures("new_interpreters")
 def test_a_writer_starts_without_heavy_libraries(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "results.sqlite") as writer:
         loaded = Path(f"/proc/{writer._process.pid}/maps").read_text()
