@@ -102,7 +102,7 @@ def new_interpreters() -> Iterator[None]:
 def _start(popen: Any, *given: Any) -> None:
     """Stands for `Popen._execute_child`."""
     told = inspect.signature(_execute).bind(popen, *given).arguments
-    program = _program(told["args"])
+    program = _program(told["args"], Path(told["cwd"] or "."))
     plain = all(told.get(name, values[0]) in values for name, values in _PLAIN.items())
     if program is None or not plain or not _source.has(told["env"]):
         return _execute(popen, *given)
@@ -126,17 +126,19 @@ def _start(popen: Any, *given: Any) -> None:
     return None
 
 
-def _program(words: Any) -> list[str] | None:
+def _program(words: Any, folder: Path) -> list[str] | None:
     """The name, the source and the arguments of what a fork can run, else None."""
-    if isinstance(words, (str, bytes, os.PathLike)) or len(words) < 2:
+    if isinstance(words, (str, bytes, os.PathLike)):
         return None
     first, *others = [os.fsdecode(word) for word in words if word != "-B"]
+    if not others:
+        return None
     if first == ALS:
         found = [ALS, Path(ALS).read_text(encoding="utf-8"), *others]
     elif first == sys.executable and others[0] == "-c":
         found = others
     elif first == sys.executable and others[0].endswith(".py"):
-        found = [others[0], Path(others[0]).read_text(encoding="utf-8"), *others[1:]]
+        found = [others[0], (folder / others[0]).read_text(encoding="utf-8"), *others[1:]]
     else:
         return None
     return None if "sys.modules" in found[1] else found  # It asks what it has imported.
