@@ -5,8 +5,7 @@
 1. Writes the version into `pyproject.toml`, `als_engine/__init__.py` and `CITATION.cff`.
 2. Turns the changelog's "unreleased" section into the release's: with the date, and with the
    scenarios that are new, or no longer there, since the last one.
-3. Keeps the scenarios' digests in `tests/released.json`: what has these ids may not change any
-   more.
+3. Keeps the scenarios' digests in `tests/released.json`: what has these ids stays as it is.
 4. Builds the wheel and the sdist into `dist/`; the sdist has to give the very same wheel.
 5. Installs each into a fresh environment, and tries it there (`installed.py`).
 
