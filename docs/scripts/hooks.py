@@ -18,6 +18,13 @@ import scenario_pages
 from als_engine.plugins.registry import registry
 
 
+def on_config(config: Any) -> Any:
+    """Puts the tutorial after the first page, where there is one."""
+    if (Path(config.docs_dir) / "tutorial.md").exists() and "tutorial.md" not in str(config.nav):
+        config.nav.insert(1, {"Tutorial": "tutorial.md"})
+    return config
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Adds a page and a picture for each scenario, and the reference of the API."""
     specs = registry.scenarios()

@@ -119,17 +119,17 @@ def test_a_mistake_is_one_line_and_writes_nothing(
 
 def test_rays_and_rewards_are_shown_where_they_are_asked_for(tmp_path: Path) -> None:
     first = {}
-    for shown in ("nothing", "rays", "rewards", "captions,rays,rewards"):
+    for shown in ("nothing", "rays,rewards"):
         path = tmp_path / f"{shown}.mp4"
         words = ["play", "ALS/Tag-v0", "--show", shown, "--out", path]
         words += ["--arg", "max_episode_steps=2", "--arg", "sensors=rgb,entities"]
         assert als(*words).code == 0
         first[shown] = imageio.imread(path)[2].astype(int)
-    lines = np.abs(first["rays"] - first["nothing"]).max(axis=2) > 60
+    plain, both = first["nothing"], first["rays,rewards"]
+    assert both.shape == (360, 660, 3)
+    lines = np.abs(both[60:, :470] - plain[60:, :470]).max(axis=2) > 60
     assert 0.005 < lines.mean() < 0.2
-    assert first["rewards"].shape == first["captions,rays,rewards"].shape == (360, 660, 3)
-    assert np.abs(first["rewards"][:, :470] - first["nothing"][:, :470]).mean() < 2.0
-    assert first["rewards"][:, 490:].mean() < 80
+    assert both[:, 490:].mean() < 80  # The panel is dark.
 
 
 def test_what_cannot_be_shown_is_one_line(tmp_path: Path) -> None:

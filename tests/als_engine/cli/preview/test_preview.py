@@ -78,6 +78,7 @@ def _until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.timeout(330)
 def test_a_save_draws_again_and_a_broken_one_is_shown_and_ends_nothing(tmp_path: Path) -> None:
     site = Site(tmp_path / "site")
     site.install("acme-cellar", {"acme_cellar.py": CODE}, "acme_cellar")
