@@ -1,4 +1,4 @@
-"""Two good packages and sixty bad ones, built as wheels and installed by pip in one folder.
+"""Two good packages and seventy bad ones, built as wheels and installed by pip in one folder.
 
 The good ones were there first. Whatever the others do, each is named with what is wrong, and the
 good ones, the bundled ones, the process and `--json` stay what they are.
