@@ -27,8 +27,8 @@ from als_engine.cli import quickstart as quickstart_command
 from als_engine.cli import show as show_command
 from als_engine.cli import train as train_command
 from als_engine.cli import warm as warm_command
-from als_engine.cli.named import by_option
 from als_engine.cli.shared import INTERRUPTED
+from als_engine.cli.shared.named import by_option
 from als_engine.errors import ALSError
 from als_engine.plugins.discovery import BUNDLED
 from als_engine.plugins.registry import registry
