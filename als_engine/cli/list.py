@@ -94,8 +94,9 @@ def list_installed(
 
 
 def show_scenarios() -> None:
-    """Prints the scenarios that are installed."""
+    """Prints the installed scenarios, and the physics engines."""
     _print_table("scenario", [item for item in _offered() if item.kind == "scenario"])
+    say(describe_engines(), style="dim")
 
 
 def _kind(word: str) -> str:
