@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from wheels import Package
+from wheel_files import Package
 
 
 class Bad(NamedTuple):

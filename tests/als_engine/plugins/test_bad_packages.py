@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 from typing import Any, NamedTuple
 
 import pytest
-import wheels
+import wheel_files
 from bad_packages import BAD, ENDS, OFFER, RAISE, packages
 from installed import BUNDLED, Site
 
@@ -71,9 +71,11 @@ class Crowd(NamedTuple):
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> Crowd:
     site = Site(tmp_path_factory.mktemp("crowd"), limit=100)
-    wheels.install([wheels.package("acme_kitchen"), wheels.package("acme_lab")], site.folder)
+    wheel_files.install(
+        [wheel_files.package("acme_kitchen"), wheel_files.package("acme_lab")], site.folder
+    )
     assert site.als("list").stderr == ""
-    wheels.install(packages(), site.folder)
+    wheel_files.install(packages(), site.folder)
     return Crowd(site, site.als("list", "--json"))
 
 

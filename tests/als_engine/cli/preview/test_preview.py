@@ -80,6 +80,7 @@ def _until(true: Callable[[], bool], process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.timeout(330)
 def test_a_save_draws_again_and_a_broken_one_is_shown_and_ends_nothing(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
     site = Site(tmp_path / "site")
     site.install("acme-cellar", {"acme_cellar.py": CODE}, "acme_cellar")
     module, path, told = site.folder / "acme_cellar.py", tmp_path / "p.png", tmp_path / "told"
