@@ -1,0 +1,1 @@
+"""Town life: many people, and whatever they ask for."""

@@ -1,0 +1,348 @@
+"""`ALS/World-v0`: one helper in a town, who is asked to do any of the others' tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from als_engine.checks import one_of, whole_number
+from als_engine.errors import ArgumentError
+from als_engine.navigation import Navigator
+from als_engine.sensors.base import Sensor
+from als_engine.task import Act, Behaviour, Role, Task, add_terms, split_of
+from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
+from als_engine.world.body import HANDS as HAND_COMMANDS
+from als_engine.world.body import LOCOMOTION
+from als_engine.world.layout import Layout, Spawn
+from als_engine.world.layout import rgb as color_of
+from als_engine.world.speech import Verb
+from als_engine.world.state import Quantity, WorldState
+from als_scenarios.town.world import errands, guidance, looks, ways
+from als_scenarios.town.world.block import POSTS, Block
+from als_scenarios.town.world.day import RHYTHM
+from als_scenarios.town.world.deeds import GO_TO
+from als_scenarios.town.world.errands import (
+    DONE,
+    FIRST,
+    HEARD,
+    LAID,
+    LISTENS,
+    MISSED,
+    MISTAKES_NOW,
+    OPEN,
+    OPENED_AT,
+    SECOND,
+    SHUT,
+    STATUS,
+    TASK,
+    TURNED,
+    WITHDRAWN,
+    WORDING,
+    moment,
+)
+from als_scenarios.town.world.inhabitants import MANNERS, Manner, live_on
+from als_scenarios.town.world.items import PLACES, ROLES, SIZES, TASKS
+from als_scenarios.town.world.life import HOURS, first_body, live
+from als_scenarios.town.world.reach import aims
+from als_scenarios.town.world.requests import ERRANDS, URGENT, draw
+from als_scenarios.town.world.sensors import ErrandSensor
+from als_scenarios.town.world.shaping import potential
+from als_scenarios.town.world.turn import advance
+
+if TYPE_CHECKING:
+    from als_engine.bodies.avatar import Commands, Possible
+
+FEWEST, MOST = 7, len(ROLES)
+"""Of inhabitants."""
+
+MOST_HELPERS: Final = 2
+PASS: Final = 0.75
+"""The share of all errands that makes a day a success."""
+
+REWARD: Final = 2.0
+URGENT_REWARD: Final = 3.0
+MISTAKE: Final = -0.5
+MISS: Final = -0.5
+WELL_BEING: Final = 2.0
+
+
+class World(Task):
+    """DOC."""
+
+    default_sensors: ClassVar[tuple[str, ...]] = ("errand", "proprioception")
+    utterances: ClassVar[Sequence[str | Verb]] = (
+        "come along", "here you are", Verb("go to the", PLACES),
+    )  # fmt: skip
+    extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"errand": ErrandSensor}
+    reward_names: ClassVar[tuple[str, ...]] = (
+        "errands", "missed", "mistakes", "well-being", "shaping",
+    )  # fmt: skip
+
+    def __init__(
+        self, num_avatars: int = 8, num_helpers: int = 1, tasks: Iterable[str] = TASKS
+    ) -> None:
+        """Makes the town.
+
+        Raises:
+            ArgumentError: an argument is out of its range, or a task is unknown.
+        """
+        super().__init__(num_avatars)
+        self.num_helpers = whole_number("num_helpers", num_helpers, 1, MOST_HELPERS)
+        self.inhabitants = num_avatars - self.num_helpers
+        if not FEWEST <= self.inhabitants <= MOST:
+            low = FEWEST + self.num_helpers
+            raise ArgumentError(
+                f"with num_helpers={self.num_helpers}, num_avatars must be at least {low}, got "
+                f"{num_avatars}"
+            )
+        self.tasks = _checked(tasks)
+        self._clothes = np.array(looks.CLOTHES[: self.inhabitants], np.uint8)
+        self._pupils: BoolArray = np.zeros((0, self.inhabitants), np.bool_)
+        # A cache of the ways through each block; it never changes a result.
+        self._navigator: Navigator | None = None
+
+    def roles(self) -> Sequence[Role]:
+        """Helpers come first, who are quick on their feet."""
+        walk = LOCOMOTION[1:]
+        helper = Body(speed=2.6, color=looks.HELPER, commands=(*walk, HAND_COMMANDS[3]))
+        sensors = ("entities", "text", "proprioception")
+        people = [
+            Role(name, Body(speed=1.6, color=color, commands=walk), sensors, ())
+            for name, color in zip(ROLES, looks.CLOTHES, strict=True)
+        ]
+        return [*[Role("helper", helper)] * self.num_helpers, *people[: self.inhabitants]]
+
+    def quantities(self) -> Mapping[str, Quantity]:
+        """The block, the errands, how everybody stands and feels, and the day so far."""
+        counts = Quantity((len(TASKS),), np.int32)
+        return {
+            **ways.quantities(),
+            "gate_open": Quantity((3,)),
+            "label": Quantity((len(PLACES), POSTS), np.int32),
+            "strengths": Quantity((POSTS, SIZES)),
+            **errands.quantities(self.num_helpers, self.inhabitants),
+            "well_being": Quantity((self.inhabitants,)),
+            "voiced": Quantity((), np.int32, NOTHING),
+            "asked": counts,
+            "done": counts,
+            "mistakes_so_far": Quantity((), np.int32),
+            "took": Quantity((), np.int64),
+            "content": Quantity(),
+            "gained": Quantity(),
+            "potential": Quantity(),
+            "shaping": Quantity(),
+        }
+
+    def layout(self, rng: np.random.Generator, level: int) -> Layout:
+        """A block, its people, and a day of the level's split."""
+        block = Block(rng)
+        plan = draw(rng, split_of(level), self.tasks)
+        book = np.zeros((ERRANDS, errands.HEARD_2 + 1), np.int32)
+        book[:, : plan.rows.shape[1]] = plan.rows
+        flags = np.zeros(5, np.int32)
+        flags[SHUT] = plan.shut
+        return Layout(
+            walls=block.walls(),
+            props=looks.props(block, plan.label, plan.shut),
+            signs=block.signs(looks.labels(plan.label)),
+            sounds=looks.voice(),
+            spawns=self._spawns(rng, block),
+            instruction=[
+                *["do what people ask for; look at the board"] * self.num_helpers,
+                *["live in the town"] * self.inhabitants,
+            ],
+            quantities={
+                **ways.values(block),
+                "gate_open": block.gate()[1],
+                "book": book,
+                "flags": flags,
+                "label": plan.label,
+                "strengths": plan.strengths,
+                "body": first_body(rng, self.inhabitants),
+            },
+        )
+
+    def _spawns(self, rng: np.random.Generator, block: Block) -> list[Spawn]:
+        """Helpers in the street, and everybody else where the morning has them."""
+        away = rng.uniform(-0.25, 0.25, (self.num_helpers, 2)).tolist()
+        spawns = [Spawn((1.2 * h + x, 0.0), 6 * turn) for h, (x, turn) in enumerate(away)]
+        spots = block.spots()
+        for n, place in enumerate(RHYTHM[: self.inhabitants, 0].tolist()):
+            spawns.append(Spawn(spots[place][n], block.inwards(place) + np.pi))
+        return spawns
+
+    def concepts(self, layout: Layout) -> set[str]:
+        """What is asked for, and how it is worded: no two splits share one."""
+        rows = np.asarray(layout.quantities["book"])[:, [TASK, FIRST, SECOND, WORDING]].tolist()
+        asked = {
+            f"{TASKS[t]} {sorted((i, j)) if TASKS[t] == 'answer' else (i, j)}"
+            for t, i, j, _ in rows
+        }
+        return asked | {f"{TASKS[t]} in wording {k}" for t, _, _, k in rows}
+
+    # -- what happens -----------------------------------------------------------------------------
+
+    def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
+        """Dresses everybody and learns the ways."""
+        if self._navigator is None or self._navigator.state is not state:
+            self._navigator = Navigator(state, clearance=0.28)
+            self._pupils = np.zeros((state.num_worlds, self.inhabitants), np.bool_)
+        self._navigator.refresh(worlds)
+        state.avatars.color[worlds, : self.num_helpers] = color_of(looks.HELPER)
+        state.avatars.color[worlds, self.num_helpers :] = self._clothes
+        ways.places_now(state, state["where"])
+        self._live(state, 0.0)
+        state["content"][worlds] = state["well_being"][worlds].mean(1)
+
+    def after_step(self, state: WorldState) -> None:
+        """Errands go on, people live on, and signs show it."""
+        assert self._navigator is not None
+        ways.places_now(state, state["where"])
+        acts = state.events.used, state.said_verb, state.said_slot
+        advance(state.step, acts, moment(state), self._pupils)
+        self._count(state)
+        self._live(state, HOURS)
+        looks.show(state, self._clothes, self._navigator)
+        content = state["well_being"].mean(1)
+        np.subtract(content, state["content"], out=state["gained"])
+        state["content"][:] = content
+        now = potential(state)
+        np.subtract(now, state["potential"], out=state["shaping"])
+        state["potential"][:] = now
+
+    def _live(self, state: WorldState, hours: float) -> None:
+        live(
+            state["where"][:, self.num_helpers :], state.step, state["flags"][:, LAID],
+            self._pupils, (state["body"], state["folk"]), state["well_being"], hours,
+        )  # fmt: skip
+
+    def _count(self, state: WorldState) -> None:
+        """Counts what was asked for, done, and how long it took."""
+        book, mistakes = state["book"], state["mistakes_so_far"]
+        turned = book[..., TURNED]
+        mistakes += state["flags"][:, MISTAKES_NOW]
+        if not turned.any():
+            return
+        kinds = book[..., TASK, None] == np.arange(len(TASKS))
+        asked, done, took = state["asked"], state["done"], state["took"]
+        asked += (kinds & (turned == OPEN)[..., None]).sum(1, dtype=np.int32)
+        asked -= (kinds & (turned == WITHDRAWN)[..., None]).sum(1, dtype=np.int32)
+        done += (kinds & (turned == DONE)[..., None]).sum(1, dtype=np.int32)
+        took += ((state.step[:, None] - book[..., OPENED_AT]) * (turned == DONE)).sum(1)
+
+    # -- what counts ------------------------------------------------------------------------------
+
+    def reward(self, state: WorldState) -> FloatArray:
+        """The same for everybody, (worlds, avatars)."""
+        return add_terms(self.reward_terms(state))
+
+    def reward_terms(self, state: WorldState) -> Mapping[str, FloatArray]:
+        """What was done and missed, mistakes, how the town is, and shaping."""
+        turned = state["book"][..., TURNED]
+        done = turned == DONE
+        worth = REWARD * done.sum(1) + (URGENT_REWARD - REWARD) * done[:, URGENT]
+        return {
+            "errands": self.everyone(worth),
+            "missed": self.everyone(MISS * (turned == MISSED).sum(1)),
+            "mistakes": self.everyone(MISTAKE * state["flags"][:, MISTAKES_NOW]),
+            "well-being": self.everyone(WELL_BEING * state["gained"]),
+            "shaping": self.everyone(state["shaping"]),
+        }
+
+    def terminated(self, state: WorldState) -> BoolArray:
+        """Nothing is left to be asked for."""
+        return np.asarray((state["book"][..., STATUS] > OPEN).all(1))
+
+    def success(self, state: WorldState) -> BoolArray:
+        """The day is over, and most of what it brought was done."""
+        counted = (state["book"][..., STATUS] != WITHDRAWN).sum(1)
+        over = self.terminated(state) | (state.step >= state.max_episode_steps)
+        return np.asarray(over & ((state["book"][..., STATUS] == DONE).sum(1) >= PASS * counted))
+
+    def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
+        """The share done of each task, how long errands took, mistakes, and the town."""
+        asked, done = state["asked"], state["done"]
+        shares = done / np.maximum(asked, 1)
+        every = done.sum(1)
+        return {
+            "done": every / np.maximum(asked.sum(1), 1),
+            **{name: shares[:, k].copy() for k, name in enumerate(TASKS)},
+            **{f"asked_{name}": asked[:, k].copy() for k, name in enumerate(TASKS)},
+            "steps_per_errand": state["took"] / np.maximum(every, 1),
+            "mistakes": state["mistakes_so_far"].copy(),
+            "well_being": state["well_being"].mean(1),
+        }
+
+    def action_mask(self, state: WorldState, possible: Possible) -> None:
+        """A hand is of use at a post or the pillow, words where they can mean something."""
+        helpers = self.num_helpers
+        possible.hand[:, :helpers, 3] &= aims(state, helpers) != NOTHING
+        book = state["book"]
+        known = book[..., HEARD : HEARD + helpers] >= LISTENS
+        known = (known & (book[..., STATUS] == OPEN)[..., None]).transpose(0, 2, 1)
+        task, say = book[:, None, :, TASK], possible.say
+        table = state.speech.sentence
+        parcel = state["hand"][..., 0] == TASKS.index("deliver")
+        say[:, :helpers, table[0, 0]] &= (known & (task == TASKS.index("guide"))).any(2)
+        say[:, :helpers, table[1, 0]] &= parcel
+        tells = (known & (task == TASKS.index("tell"))).any(2)
+        say[:, :helpers, table[GO_TO, 0] :] &= tells[..., None]
+
+    # -- who helps, and who lives there -----------------------------------------------------------
+
+    def behaviours(self) -> Mapping[str, Behaviour]:
+        """The manners of inhabitants, two of them held out, and for a helper its rules."""
+        people = tuple(dict.fromkeys(ROLES))
+        manners = {
+            name: Behaviour(partial(self._live_on, manner=manner), people, manner.splits)
+            for name, manner in MANNERS.items()
+        }
+        helps = partial(self._help, rule=guidance.NEAREST)
+        return {**manners, "helps": Behaviour(helps, ("helper",))}
+
+    def _live_on(
+        self, state: WorldState, who: BoolArray, commands: Commands, manner: Manner
+    ) -> None:
+        assert self._navigator is not None
+        live_on(state, who, commands, self._navigator, manner)
+
+    def _help(self, state: WorldState, who: BoolArray, commands: Commands, rule: int) -> None:
+        assert self._navigator is not None
+        guidance.help_people(state, who, commands, self._navigator, rule)
+
+    def _play(self, state: WorldState, who: BoolArray, commands: Commands, rule: int) -> None:
+        """Helps, and lets the inhabitants in `who` live by the hour."""
+        self._help(state, who, commands, rule)
+        if who[:, self.num_helpers :].any():
+            self._live_on(state, who, commands, MANNERS["keeps_hours"])
+
+    def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
+        """Helps with the whole plan of the day in mind."""
+        self._play(state, who, commands, guidance.EXPERT)
+
+    def heuristics(self) -> Mapping[str, Act]:
+        """Two rules that know what they have heard."""
+        return {
+            "nearest-request": partial(self._play, rule=guidance.NEAREST),
+            "place-only": partial(self._play, rule=guidance.PLACE_ONLY),
+        }
+
+
+def _checked(tasks: Iterable[str]) -> tuple[int, ...]:
+    """The numbers of some tasks, in the order of `TASKS`.
+
+    Raises:
+        ArgumentError: there is none, one is unknown, or one is there twice.
+    """
+    if isinstance(tasks, str) or not isinstance(tasks, (tuple, list)) or not tasks:
+        raise ArgumentError(
+            f"tasks must be a list of some of {', '.join(TASKS)}, got {tasks!r:.80}"
+        )
+    names = [one_of("tasks", name, TASKS) for name in tasks]
+    if len(set(names)) < len(names):
+        raise ArgumentError(f"tasks names one of them twice: {tasks!r:.80}")
+    return tuple(sorted(TASKS.index(name) for name in names))
