@@ -14,7 +14,7 @@ def als_scenarios() -> list[ScenarioSpec]:
             task="als_scenarios.town.world.world:World",
             family="town",
             summary="A town block: do whatever people ask for, at school, on the ward, anywhere.",
-            max_episode_steps=720,
+            max_episode_steps=800,
             num_avatars=8,
             min_avatars=8,
             max_avatars=10,

@@ -25,14 +25,14 @@ from als_scenarios.town.world.items import (
     YARD,
 )
 
-CELL: Final = 4.0
-DEPTH: Final = 3.6
+CELL: Final = 3.5
+DEPTH: Final = 3.1
 WALL: Final = 0.15
 STREET_HALF: Final = 1.2
 """Half the width of the street."""
 
 HEIGHT, FENCE = 1.9, 0.7
-DOOR, GATEWAY = 1.3, 2.6
+DOOR, GATEWAY = 1.6, 2.6
 """The width of a door, and of the way into the yard."""
 
 OUTSIDE: Final = len(PLACES)
@@ -47,9 +47,9 @@ SPOTS: Final = 9
 
 _PITCH: Final = CELL + WALL
 _FRONT: Final = STREET_HALF + WALL
-_SHIFT: Final = 0.7
-_ACROSS: Final = (-1.35, -0.45, 0.45, 1.35)
-_YARD_ACROSS: Final = (-2.7, -0.9, 0.9, 2.7)
+_SHIFT: Final = 0.5
+_ACROSS: Final = (-1.2, -0.4, 0.4, 1.2)
+_YARD_ACROSS: Final = (-2.1, -0.7, 0.7, 2.1)
 _FLOORS: Final = (
     (196, 178, 140), (206, 222, 226), (176, 170, 186), (178, 150, 132), (128, 168, 104),
 )  # fmt: skip
@@ -82,11 +82,11 @@ POST: Final = (
     Post(DEPTH - 0.2, 0.55, DEPTH - 1.0, (DEPTH - 0.37, 0.75)),
     Post(DEPTH - 0.24, 0.68, DEPTH - 1.0, (DEPTH - 0.46, 0.3)),
     Post(DEPTH - 0.35, 0.95, DEPTH - 1.2, (DEPTH - 0.6, 0.42)),
-    Post(2.5, 0.03, 1.85, (2.95, 0.28)),
+    Post(2.2, 0.03, 1.55, (2.6, 0.28)),
 )
-_BED_AT: Final = (1.7, -1.02)
-_PILLOW: Final = -0.4
-BED_STAND: Final = (1.7, 0.3)
+_BED_AT: Final = (1.45, -0.85)
+_PILLOW: Final = -0.25
+BED_STAND: Final = (1.45, 0.45)
 """Depth and aside of the place beside the bed."""
 
 
@@ -154,9 +154,9 @@ class Block:
                 side = 1.0 if n % 2 == 0 or place == WARD else -1.0
                 row = n // 2 if place != WARD else n % 5
                 aside = side * (wide - (0.75 if place == WARD and n > 4 else 0.0))
-                here.append(self.at(place, 0.4 + 0.62 * row, aside))
+                here.append(self.at(place, 0.4 + 0.5 * row, aside))
             every.append(here)
-        every[WARD][PATIENT] = self.at(WARD, 0.8, -1.3)  # Beside the bed.
+        every[WARD][PATIENT] = self.at(WARD, 0.7, -1.1)  # Beside the bed.
         return every
 
     # -- walls ------------------------------------------------------------------------------------
@@ -174,8 +174,8 @@ class Block:
             plinth = Box(0.46, 0.46, 0.6)
             spot = self.at(MUSEUM, POST[MUSEUM].depth, aside)
             pieces.append(Prop(plinth, spot, color=_STONE))
-        pieces.append(Prop(Box(1.9, 0.8, 0.5), self.at(WARD, *_BED_AT), color="white"))
-        counter = Box(3.6, 0.42, 0.5)
+        pieces.append(Prop(Box(1.7, 0.75, 0.5), self.at(WARD, *_BED_AT), color="white"))
+        counter = Box(3.1, 0.42, 0.5)
         pieces.append(Prop(counter, self.at(OFFICE, POST[OFFICE].depth), color=_WOOD))
         return pieces
 
@@ -233,15 +233,15 @@ class Block:
         """What only stands about: two desks, a tree, the table in the yard, lamps over doors."""
         things = {
             f"desk {k + 1}": Prop(
-                Box(0.8, 0.4, 0.5), self.at(SCHOOL, 1.75, aside), color=_WOOD, solid=False
+                Box(0.8, 0.4, 0.5), self.at(SCHOOL, 1.45, aside), color=_WOOD, solid=False
             )
-            for k, aside in enumerate((-0.7, 0.7))
+            for k, aside in enumerate((-0.6, 0.6))
         }
-        things["trunk"] = Prop(Cylinder(0.14, 1.3), self.at(YARD, 3.1, 3.5), color="brown")
-        crown = (*self.at(YARD, 3.1, 3.5), 1.75)
+        things["trunk"] = Prop(Cylinder(0.14, 1.3), self.at(YARD, 2.6, 3.0), color="brown")
+        crown = (*self.at(YARD, 2.6, 3.0), 1.75)
         things["crown"] = Prop(Sphere(0.62), crown, color=(70, 138, 76), solid=False)
         table = Box(1.5, 0.6, 0.55)
-        things["table"] = Prop(table, self.at(YARD, 0.95, -2.6), color=_WOOD)
+        things["table"] = Prop(table, self.at(YARD, 0.8, -2.3), color=_WOOD)
         for place, name in enumerate(PLACES):
             x, y = self.doorway(place)
             gap = (GATEWAY if place == YARD else DOOR) / 2 + 0.12
@@ -276,7 +276,7 @@ class Block:
                 big = (0.5, 0.34) if place == SCHOOL else (0.44, 0.24)
                 signs[f"{name} {k + 1}"] = Sign(text, where, facing, *big)
         end = 1.5 * _PITCH - WALL / 2 - 0.01
-        chart = (*self.at(WARD, _BED_AT[0] - 0.42, _BED_AT[1]), 0.3)
+        chart = (*self.at(WARD, _BED_AT[0] - 0.39, _BED_AT[1]), 0.3)
         signs["chart"] = Sign("CHART", chart, -self.inwards(WARD), 0.6, 0.36)
         signs["clock"] = Sign("08:00", (-end, 0.0, 1.3), 0.0, 1.1, 0.5, "black", "white")
         signs["board"] = Sign("NO REQUESTS", (end, 0.0, 1.2), math.pi, 1.5, 0.6)

@@ -13,22 +13,22 @@ from als_scenarios.town.world.items import MUSEUM, OFFICE, SCHOOL, WARD, YARD
 START: Final = 8 * 60
 """Minutes after midnight at which a day begins; a step is a minute."""
 
-NOON, AFTERNOON, EVENING = 240, 330, 540
+NOON, AFTERNOON, EVENING = 240, 330, 600
 """The steps with which the parts of the day begin, after the morning."""
 
 PARTS: Final = ("morning", "noon", "afternoon", "evening")
 
-SCHOOL_ENDS: Final = 600
-OFFICE_ENDS: Final = 660
+SCHOOL_ENDS: Final = 700
+OFFICE_ENDS: Final = 760
 MUSEUM_BEGINS: Final = 90
 
 RHYTHM: Final[IntArray] = np.array(
     [
-        [SCHOOL, YARD, SCHOOL, OFFICE],
+        [SCHOOL, SCHOOL, SCHOOL, OFFICE],
         [SCHOOL, YARD, SCHOOL, YARD],
-        [WARD, YARD, WARD, WARD],
+        [WARD, WARD, WARD, YARD],
         [SCHOOL, YARD, SCHOOL, MUSEUM],
-        [OFFICE, YARD, OFFICE, MUSEUM],
+        [OFFICE, OFFICE, OFFICE, MUSEUM],
         [OFFICE, YARD, MUSEUM, MUSEUM],
         [YARD, YARD, SCHOOL, YARD],
         [MUSEUM, YARD, MUSEUM, OFFICE],

@@ -30,7 +30,7 @@ HEARS: Final = 2.3
 READS: Final = 1.5
 """How near one reads the board, and the chart from beside the bed, metres."""
 
-LISTENS: Final = 8
+LISTENS: Final = 6
 """Steps that it takes to understand a request."""
 
 SPEAKS_TO: Final = 1.7
@@ -63,7 +63,7 @@ class Now(NamedTuple):
     """One world at one moment, for kernels.
 
     Attributes:
-        book: (6, 17) the errands. folk: (inhabitants, 5). flags: (5,).
+        book: (5, 17) the errands. folk: (inhabitants, 5). flags: (5,).
         hand: (helpers, 2) the task that what one holds is of, and the post it is from; or NOTHING.
         where: (avatars,) the place that each is in.
         body: (inhabitants, 8) what is inside people, see `life`.

@@ -59,6 +59,11 @@ EXPERT, NEAREST, PLACE_ONLY = range(3)
 _THERE: Final = 0.28
 _FACES: Final = 0.5
 _LATER: Final = 10_000
+_NEAR, _SOON = 20.0, 150.0
+"""What a metre, and urgency, weigh against a step that is left."""
+
+_TAKES, _PER_METRE = 20.0, 7.0
+"""Steps that it takes to go on with an errand, and for a metre of the way."""
 
 
 def help_people(
@@ -84,7 +89,7 @@ def help_people(
         (goals, facing, walks), (commands.hand, commands.say), state.speech.sentence,
     )  # fmt: skip
     facing += navigator.direction(goals, walks)
-    steer(state, facing, commands, helps, np.where(walks, 1.0, 0.0), 0.25)
+    steer(state, facing, commands, helps, np.where(walks, 1.0, 0.0), 0.1)
 
 
 @kernel
@@ -151,8 +156,7 @@ def _turn(h, w, heading, prop, facing, now):  # type: ignore[no-untyped-def]
 def _choose(h, rule, step, stops, now):  # type: ignore[no-untyped-def]
     """The errand that a helper takes up; the expert also waits for one that is to come."""
     helpers = now.hand.shape[0]
-    if rule != EXPERT:
-        stops_of(h, now, stops)
+    stops_of(h, now, stops)
     best, least = NOTHING, 0.0
     for e in range(ERRANDS):
         status = now.book[e, STATUS]
@@ -160,7 +164,11 @@ def _choose(h, rule, step, stops, now):  # type: ignore[no-untyped-def]
             continue
         others = 1.0 if e % helpers != h else 0.0
         if rule == EXPERT:
-            cost = 1.0 * time_left(e, step, now) - (_LATER if e == URGENT else 0)
+            left = 1.0 * time_left(e, step, now)
+            # The near first, but not so that another is too late; what is too late last.
+            cost = left + _NEAR * stops[e, 3] - (_SOON if e == URGENT else 0.0)
+            if left < _TAKES + _PER_METRE * stops[e, 3]:
+                cost += 1.0 * _LATER
             if status == PENDING:
                 cost = 1.0 * (2 * _LATER + now.book[e, ASKS_AT])
             cost += 5.0 * _LATER * others

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
+from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, steer
 from als_engine.system.compiling import inner, kernel
 from als_engine.task import Split
@@ -48,9 +49,14 @@ _STROLL: Final = 110
 TIRES, CALMS = 0.35, 0.55
 """The part of its speed that somebody tired to death loses, and the child when it is calm."""
 
-_PACE, _RUNS = 0.75, 0.95
+_PACE, _RUNS = 0.8, 0.85
 _CORNER: Final = 0.5
+_WAY, _BACK = 0.62, 0.7
+"""Who has a helper nearer than this steps back, metres, and how fast."""
+
 _ROUND: Final = 240
+_APART: Final = 12
+"""Steps from one who sets out in a new part of the day to the next, so that doors are not full."""
 
 
 class Manner(NamedTuple):
@@ -97,7 +103,8 @@ def live_on(
         (goals, facing, speed, walks),
     )  # fmt: skip
     facing += navigator.direction(goals, walks)
-    steer(state, facing, commands, lives, speed, 0.3)
+    steer(state, facing, commands, lives, speed, 0.1)
+    _make_way(lives, moment(state), state.avatars.heading, commands.move)
 
 
 @kernel
@@ -114,7 +121,7 @@ def _decide(who, step, tables, spots, rhythm, manner, out):  # type: ignore[no-u
             if now.folk[n, FOLLOWS] >= 0:
                 tx, ty, pace, gap = _follow(n, a, now)
             else:
-                place = _wants(n, step[w] - int(manner[1]), rhythm, now)
+                place = _wants(n, step[w] - _APART * n - int(manner[1]), rhythm, now)
                 if n == CHILD and hidden >= 0:
                     place = hidden
                 k = n
@@ -132,6 +139,25 @@ def _decide(who, step, tables, spots, rhythm, manner, out):  # type: ignore[no-u
                 goals[w, a, 0], goals[w, a, 1], walks[w, a], speed[w, a] = tx, ty, True, pace
             else:
                 _look_at_helper(a, facing[w, a], now)
+
+
+@kernel
+def _make_way(who, tables, heading, move):  # type: ignore[no-untyped-def]
+    """Who has a helper close by, and does not follow it, steps back without turning round."""
+    for w in range(who.shape[0]):
+        now = of_world(w, tables)
+        for n in range(now.folk.shape[0]):
+            a = now.hand.shape[0] + n
+            if not who[w, a] or now.folk[n, FOLLOWS] >= 0:
+                continue
+            for h in range(now.hand.shape[0]):
+                dx = now.position[a, 0] - now.position[h, 0]
+                dy = now.position[a, 1] - now.position[h, 1]
+                gap = away(0.0, 0.0, dx, dy)
+                if 1e-6 < gap < _WAY:
+                    dx, dy = _BACK * dx / gap, _BACK * dy / gap
+                    cos, sin = pmath.cos(heading[w, a]), pmath.sin(heading[w, a])
+                    move[w, a, 0], move[w, a, 1] = cos * dx + sin * dy, cos * dy - sin * dx
 
 
 @inner

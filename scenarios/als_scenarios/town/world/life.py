@@ -13,7 +13,7 @@ nobody observes any of it. Time is in hours.
   oxfordjournals.aje.a112560): who is for a time t in a room with I ill people catches it with the
   probability 1 - exp(-I q p t / Q). The quanta q are 67 an hour, of influenza (Rudnick and Milton
   2003, doi:10.1034/j.1600-0668.2003.00189.x); one breathes p = 0.48 cubic metres an hour, and Q is
-  one change of the air of a room of 35 cubic metres an hour. A dose I q p t / Q is added up for
+  six changes an hour of the air of a room of 35 cubic metres. A dose I q p t / Q is added up for
   everybody, who falls ill at a threshold drawn from the exponential distribution of mean 1: the
   same probabilities. In the yard and the street nobody is infected; the nurse wears a mask, which
   keeps out 95 %. Incubation, days in reality, is cut down to 45 minutes. Who has caught it is well
@@ -53,7 +53,7 @@ HOURS: Final = 1.0 / 60.0
 TIRES: Final = 18.18
 HUNGERS: Final = 8.0
 EATS: Final = 0.5
-QUANTA, BREATH, AIR = 67.0, 0.48, 35.0
+QUANTA, BREATH, AIR = 67.0, 0.48, 210.0
 MASK: Final = 0.05
 INCUBATES_FOR: Final = 0.75
 RECOVERS: Final = 1.5

@@ -9,7 +9,7 @@ import numpy as np
 from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import NOTHING
 from als_engine.world.layout import Box, Cylinder, Prop, SoundSource, Sphere, rgb
-from als_scenarios.tourism.tour.sculptures import Column, Skeleton, Statue, Vase
+from als_scenarios.tourism.tour.sculptures import Column, Statue, Vase
 from als_scenarios.town.world.block import BOARD_AT, POST, POSTS, Block
 from als_scenarios.town.world.day import clock
 from als_scenarios.town.world.errands import (
@@ -74,7 +74,7 @@ _KINDS: Final = (
 )  # fmt: skip
 _NUMBER: Final = (46, 84, 70)
 _EXHIBITS: Final = (
-    (Column(), (222, 216, 200)), (Skeleton(), (236, 228, 204)), (Statue(), (238, 236, 230)),
+    (Column(), (222, 216, 200)), (Vase(), (88, 150, 84)), (Statue(), (238, 236, 230)),
     (Vase(), (44, 92, 188)), (Statue(), (104, 76, 48)), (Vase(), (190, 104, 60)),
 )  # fmt: skip
 _OPEN_LAMP, _SHUT_LAMP = np.array(rgb("green")), np.array((70, 72, 76))
@@ -122,10 +122,10 @@ def _post(place: int, label: int, where: tuple[float, float], heading: float) ->
     """What stands for something in a place."""
     z = POST[place].z
     if place == SCHOOL:
-        board = Box(0.62, 0.06, 0.46)
+        board = Box(0.58, 0.06, 0.46)
         return Prop(board, (*where, z), heading, color=_NUMBER, usable=True, solid=False)
     if place == WARD:
-        cabinet = Box(0.6, 0.36, 1.1)
+        cabinet = Box(0.54, 0.36, 1.1)
         return Prop(cabinet, (*where, z), heading, color=_MEDICINES[label], usable=True)
     if place == OFFICE:
         parcel = Box(0.42, 0.3, 0.34)

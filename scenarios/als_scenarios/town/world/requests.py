@@ -1,7 +1,7 @@
 """What people ask for on a day in `ALS/World-v0`, and what stands on the posts: a level's draw.
 
-Five errands are asked for one after the other, about every two hours, and a sixth, urgent, in
-between. One of the five may be withdrawn. Two of them can have consequences elsewhere: the patient
+Four errands are asked for one after the other, every three hours, and a fifth, urgent, in
+between. One of the four may be withdrawn. Two of them can have consequences elsewhere: the patient
 of an errand "treat" falls ill before it is asked for, and one "deliver" may hold the museum's key.
 """
 
@@ -47,14 +47,14 @@ from als_scenarios.town.world.items import (
     wordings,
 )
 
-ERRANDS: Final = 6
+ERRANDS: Final = 5
 URGENT: Final = ERRANDS - 1
 """The number of the urgent errand."""
 
-EVERY: Final = 120
+EVERY: Final = 175
 """Steps from one errand to the next."""
 
-WINDOW, URGENT_WINDOW = 230, 150
+WINDOW, URGENT_WINDOW = 400, 280
 """Steps for which a request stands."""
 
 STRONG, WEAK = 1.0, 0.6
@@ -76,7 +76,7 @@ class Plan(NamedTuple):
     """A level's errands and posts.
 
     Attributes:
-        rows: (6, 10) of each errand: the task; the pair; the inhabitant who asks, NOTHING where it
+        rows: (5, 10) of each errand: the task; the pair; the inhabitant who asks, NOTHING where it
             is written on the board; the first step in which it may be asked for, and the steps
             after the request when it is withdrawn, 0 for never; whether the museum opens when it is
             done; the two posts to be used, NOTHING where there is none; its wording.
@@ -105,7 +105,7 @@ def draw(rng: np.random.Generator, split: Split, allowed: Sequence[int]) -> Plan
     label, strengths = _posts(rng, pools)
     given = [_giver(kind, j, u) for kind, (_, j), u in zip(task, pair, draws, strict=True)]
     asks = [EVERY * k + 5 + int(15 * draws[k][2]) for k in range(ERRANDS)]
-    asks[URGENT] = EVERY * (1 + int(3 * draws[URGENT][3])) + 45 + int(30 * draws[URGENT][2])
+    asks[URGENT] = EVERY * (1 + int(2 * draws[URGENT][3])) + 70 + int(30 * draws[URGENT][2])
     key = _key(task, asks, draws[0][4])
     said, after = wordings(split), _withdrawn(task, key, draws)
     rows = [

@@ -127,7 +127,7 @@ class ErrandSensor(WorldwiseSensor):
     | then for the foremost errand and the next: present | 1; else all its columns are 0 | 0, 1 |
     | answer ... tell | its task | 0, 1 |
     | urgent, written | it is so | 0, 1 |
-    | time_left | over 230 steps | 0 to 1 |
+    | time_left | over 400 steps | 0 to 1 |
     | begun | how far it has come: the chart read, something in the hand, somebody who comes \
 along, the first post built | 0 to 1 |
     | 6 of first, 6 of second | the two numbers of what is asked, one-hot: parcel and addressee, \

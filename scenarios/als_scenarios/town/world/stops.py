@@ -137,7 +137,7 @@ def stops_of(h, now, out):  # type: ignore[no-untyped-def]
     Args:
         h: the helper.
         now: the world.
-        out: (6, 4); the length is negative for an errand that is not open.
+        out: (5, 4); the length is negative for an errand that is not open.
     """
     for e in range(ERRANDS):
         out[e, 3] = -1.0

@@ -60,7 +60,7 @@ FEWEST, MOST = 7, len(ROLES)
 """Of inhabitants."""
 
 MOST_HELPERS: Final = 2
-PASS: Final = 0.75
+PASS: Final = 2 / 3
 """The share of all errands that makes a day a success."""
 
 REWARD: Final = 2.0
@@ -108,10 +108,17 @@ class World(Task):
     def roles(self) -> Sequence[Role]:
         """Helpers come first, who are quick on their feet."""
         walk = LOCOMOTION[1:]
-        helper = Body(speed=2.6, color=looks.HELPER, commands=(*walk, HAND_COMMANDS[3]))
+        helper = Body(
+            speed=2.6,
+            acceleration=12.0,
+            turn_speed=4.0,
+            turn_acceleration=24.0,
+            color=looks.HELPER,
+            commands=(*walk, HAND_COMMANDS[3]),
+        )
         sensors = ("entities", "text", "proprioception")
         people = [
-            Role(name, Body(speed=1.6, color=color, commands=walk), sensors, ())
+            Role(name, _body(name, color, walk), sensors, ())
             for name, color in zip(ROLES, looks.CLOTHES, strict=True)
         ]
         return [*[Role("helper", helper)] * self.num_helpers, *people[: self.inhabitants]]
@@ -330,6 +337,14 @@ class World(Task):
             "nearest-request": partial(self._play, rule=guidance.NEAREST),
             "place-only": partial(self._play, rule=guidance.PLACE_ONLY),
         }
+
+
+def _body(name: str, color: tuple[int, int, int], commands: Sequence[str]) -> Body:
+    """An inhabitant's: those who go to school are smaller."""
+    height = {"pupil": 1.4, "patient": 1.4, "child": 1.15}.get(name, 1.7)
+    return Body(
+        radius=0.2, height=height, mass=18.0 * height, speed=2.0, color=color, commands=commands
+    )
 
 
 def _checked(tasks: Iterable[str]) -> tuple[int, ...]:
