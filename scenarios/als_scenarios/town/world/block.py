@@ -108,8 +108,8 @@ class Block:
         cells = [(west * _PITCH * -1.0, north)]  # Beside the yard.
         cells += [(column * _PITCH, -north) for column in (-1, 0, 1)]
         places = [cells[k] for k in order]
-        self.x = [place[0] for place in places] + [west * _PITCH / 2]
-        self.side = [place[1] for place in places] + [north]
+        self.x: list[float] = [place[0] for place in places] + [west * _PITCH / 2]
+        self.side: list[float] = [place[1] for place in places] + [north]
         self.half = [CELL / 2] * 4 + [CELL + WALL / 2]
         self.door = [
             x + (_SHIFT if u < 0.5 else -_SHIFT) * (1.0 if k < YARD else 2.0)

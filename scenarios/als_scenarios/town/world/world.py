@@ -21,20 +21,16 @@ from als_engine.world.layout import Layout, Spawn
 from als_engine.world.layout import rgb as color_of
 from als_engine.world.speech import Verb
 from als_engine.world.state import Quantity, WorldState
-from als_scenarios.town.world import errands, guidance, looks, ways
+from als_scenarios.town.world import errands, guidance, looks, measures, ways
 from als_scenarios.town.world.block import POSTS, Block
 from als_scenarios.town.world.day import RHYTHM
-from als_scenarios.town.world.deeds import GO_TO
 from als_scenarios.town.world.errands import (
     DONE,
     FIRST,
-    HEARD,
     LAID,
-    LISTENS,
     MISSED,
     MISTAKES_NOW,
     OPEN,
-    OPENED_AT,
     SECOND,
     SHUT,
     STATUS,
@@ -47,7 +43,6 @@ from als_scenarios.town.world.errands import (
 from als_scenarios.town.world.inhabitants import MANNERS, Manner, live_on
 from als_scenarios.town.world.items import PLACES, ROLES, SIZES, TASKS
 from als_scenarios.town.world.life import HOURS, first_body, live
-from als_scenarios.town.world.reach import aims
 from als_scenarios.town.world.requests import ERRANDS, URGENT, draw
 from als_scenarios.town.world.sensors import ErrandSensor
 from als_scenarios.town.world.shaping import potential
@@ -71,7 +66,115 @@ WELL_BEING: Final = 2.0
 
 
 class World(Task):
-    """DOC."""
+    """A helper in a town block is asked to do any of the others' tasks, and has to switch.
+
+    ## Description
+
+    A school room, a ward, an office, a museum and a yard lie along a street; a level says which is
+    where. Seven to nine inhabitants (a teacher, a pupil, a nurse, a patient, a clerk, a visitor, a
+    child, a guide, another visitor) go about their day by the hour, from 8 in the morning; a step
+    is a minute. The helper, in red, does what they ask for. Four errands come one after the other
+    and a fifth, urgent, in between; one of the four may be withdrawn. Who wants something calls,
+    and a ball floats over its head (a red one if it is urgent); what it wants is understood by a
+    helper who is within 2.3 m, in the same place, for 6 steps. Other requests stand on the board at
+    the end of the street, which is read from 1.5 m. A request expires after 400 steps, an urgent
+    one after 280. Each of the seven tasks is the kernel of another scenario's decision:
+
+    | task | to be done | as in |
+    | --- | --- | --- |
+    | `answer` | use the board with the sum, while school is open | Classroom |
+    | `treat` | read the chart beside the bed, take the medicine that suits temperature and pulse, \
+use the pillow | Diagnosis |
+    | `deliver` | take the right one of four parcels at the office, say "here you are" to whom it \
+is for | Delivery |
+    | `guide` | say "come along" to the visitor, use the exhibit with most of what it likes | \
+Tour |
+    | `find` | catch the child, which runs away, and bring it where it has to be | Tag |
+    | `build` | use two posts in the yard, by colour and in the right order | Build |
+    | `tell` | say to somebody where to go | Meeting |
+
+    An act counts only for a request that the helper has understood. The second mistake in an errand
+    spoils it. What happens in one place has effects in another:
+
+    - The patient of "treat" falls ill before anybody asks. It stays on the ward, and since two who
+      learn have to be there, no lesson takes place, and nobody asks "answer". It also infects
+      whoever is in the same room, who then keeps to the ward.
+    - In some levels a parcel has the museum's key: until it is delivered a gate keeps the museum
+      shut, and no visitor asks to be guided.
+    - An answer at school calms the child and the pupils: the child then runs half as fast.
+    - Whoever was told goes there, and is missing where it was.
+    - What is built in the yard is a table: without it the meal feeds half as well.
+
+    Inhabitants are background: one keeps hours, one strolls, one hurries; in the validation split
+    one also dawdles, in the test split one roams the street. Tiredness slows them.
+
+    Splits: what is asked for is a pair (two operands, parcel and addressee, two colours, ...). Each
+    split has pairs of its own, four of seven for training, one for validation, two for the test
+    split, so that all values are met in training and are put together anew; `text` has wordings of
+    its own in each split as well. `als_scenarios.town.world.items` has them all.
+
+    The inside of people, in `life`, is the two-process model (tiredness), Wells and Riley's
+    equation (infection), Bush and Mosteller's operator (knowledge) and the drive of homeostatic
+    reinforcement learning, of which well-being is made. Its docstring has equations and sources.
+
+    ## Observations
+
+    By default `errand` and `proprioception`; `rgb`, `text`, `entities` and all others of the engine
+    on request. `errand`, float32 (209,), is this scenario's own: the two foremost errands that
+    this helper has understood, the time, which place is open, the way to each place, person and
+    request, and the posts of the place where one is; see `sensors.ErrandSensor` for every column.
+    What was not understood, and what goes on inside people, is in no observation. Inhabitants
+    observe `entities`, `text` and `proprioception`.
+
+    ## Actions
+
+    The engine's discrete, continuous or factored actions, of hands only `use`. A helper says "come
+    along", "here you are" and "go to the" with one of five places, to the nearest inhabitant within
+    1.7 m; masks say when that can mean something. Inhabitants only walk.
+
+    ## Rewards
+
+    The same for everybody, the sum of
+
+    | term | reward |
+    | --- | --- |
+    | `errands` | 2 for each that is done, 3 for the urgent one |
+    | `missed` | -0.5 for each that expires or is spoilt |
+    | `mistakes` | -0.5 each: a wrong post, medicine, parcel, person or place |
+    | `well-being` | 2 times the change of the inhabitants' mean well-being |
+    | `shaping` | change of the potential |
+
+    The potential is 0.4 for each open errand that is understood and up to 0.4 for how far it has
+    come, less 0.03 for each metre of each helper's way to where its foremost errand, or else the
+    nearest request, goes on (Ng, Harada and Russell 1999). Which post is right is not in it. It is
+    0 at the end. The expert's return is about 8.7, that of random actions about -2.7.
+
+    ## Episode end
+
+    Terminated when all errands are done, missed or withdrawn; truncated after 800 steps. It is a
+    success when two thirds of all errands of the day, without those withdrawn, were done.
+
+    ## Arguments
+
+    - `num_avatars` (8): 8 to 10, helpers and seven to nine inhabitants.
+    - `num_helpers` (1): 1 or 2; two need `num_avatars` of at least 9.
+    - `tasks` (all seven): a list of those that may be asked for.
+
+    ## Metrics
+
+    - `success`: see above.
+    - `done`: the share of errands done, of those asked for and not withdrawn.
+    - `answer`, `treat`, `deliver`, `guide`, `find`, `build`, `tell`: the same of each task; 0 where
+      none was asked for.
+    - `asked_answer` and so on: how many were; add up `answer` times this over episodes.
+    - `steps_per_errand`: from the request until it is done.
+    - `mistakes`: how many were made.
+    - `well_being`: the inhabitants' mean, 0 to 1, now.
+
+    ## Version history
+
+    - v0: first version.
+    """
 
     default_sensors: ClassVar[tuple[str, ...]] = ("errand", "proprioception")
     utterances: ClassVar[Sequence[str | Verb]] = (
@@ -125,7 +228,6 @@ class World(Task):
 
     def quantities(self) -> Mapping[str, Quantity]:
         """The block, the errands, how everybody stands and feels, and the day so far."""
-        counts = Quantity((len(TASKS),), np.int32)
         return {
             **ways.quantities(),
             "gate_open": Quantity((3,)),
@@ -134,10 +236,7 @@ class World(Task):
             **errands.quantities(self.num_helpers, self.inhabitants),
             "well_being": Quantity((self.inhabitants,)),
             "voiced": Quantity((), np.int32, NOTHING),
-            "asked": counts,
-            "done": counts,
-            "mistakes_so_far": Quantity((), np.int32),
-            "took": Quantity((), np.int64),
+            **measures.quantities(),
             "content": Quantity(),
             "gained": Quantity(),
             "potential": Quantity(),
@@ -211,7 +310,7 @@ class World(Task):
         ways.places_now(state, state["where"])
         acts = state.events.used, state.said_verb, state.said_slot
         advance(state.step, acts, moment(state), self._pupils)
-        self._count(state)
+        measures.count(state)
         self._live(state, HOURS)
         looks.show(state, self._clothes, self._navigator)
         content = state["well_being"].mean(1)
@@ -226,20 +325,6 @@ class World(Task):
             state["where"][:, self.num_helpers :], state.step, state["flags"][:, LAID],
             self._pupils, (state["body"], state["folk"]), state["well_being"], hours,
         )  # fmt: skip
-
-    def _count(self, state: WorldState) -> None:
-        """Counts what was asked for, done, and how long it took."""
-        book, mistakes = state["book"], state["mistakes_so_far"]
-        turned = book[..., TURNED]
-        mistakes += state["flags"][:, MISTAKES_NOW]
-        if not turned.any():
-            return
-        kinds = book[..., TASK, None] == np.arange(len(TASKS))
-        asked, done, took = state["asked"], state["done"], state["took"]
-        asked += (kinds & (turned == OPEN)[..., None]).sum(1, dtype=np.int32)
-        asked -= (kinds & (turned == WITHDRAWN)[..., None]).sum(1, dtype=np.int32)
-        done += (kinds & (turned == DONE)[..., None]).sum(1, dtype=np.int32)
-        took += ((state.step[:, None] - book[..., OPENED_AT]) * (turned == DONE)).sum(1)
 
     # -- what counts ------------------------------------------------------------------------------
 
@@ -272,32 +357,11 @@ class World(Task):
 
     def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
         """The share done of each task, how long errands took, mistakes, and the town."""
-        asked, done = state["asked"], state["done"]
-        shares = done / np.maximum(asked, 1)
-        every = done.sum(1)
-        return {
-            "done": every / np.maximum(asked.sum(1), 1),
-            **{name: shares[:, k].copy() for k, name in enumerate(TASKS)},
-            **{f"asked_{name}": asked[:, k].copy() for k, name in enumerate(TASKS)},
-            "steps_per_errand": state["took"] / np.maximum(every, 1),
-            "mistakes": state["mistakes_so_far"].copy(),
-            "well_being": state["well_being"].mean(1),
-        }
+        return measures.metrics(state)
 
     def action_mask(self, state: WorldState, possible: Possible) -> None:
         """A hand is of use at a post or the pillow, words where they can mean something."""
-        helpers = self.num_helpers
-        possible.hand[:, :helpers, 3] &= aims(state, helpers) != NOTHING
-        book = state["book"]
-        known = book[..., HEARD : HEARD + helpers] >= LISTENS
-        known = (known & (book[..., STATUS] == OPEN)[..., None]).transpose(0, 2, 1)
-        task, say = book[:, None, :, TASK], possible.say
-        table = state.speech.sentence
-        parcel = state["hand"][..., 0] == TASKS.index("deliver")
-        say[:, :helpers, table[0, 0]] &= (known & (task == TASKS.index("guide"))).any(2)
-        say[:, :helpers, table[1, 0]] &= parcel
-        tells = (known & (task == TASKS.index("tell"))).any(2)
-        say[:, :helpers, table[GO_TO, 0] :] &= tells[..., None]
+        measures.rule_out(state, possible)
 
     # -- who helps, and who lives there -----------------------------------------------------------
 
