@@ -88,6 +88,14 @@ def well_being_of(needs):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def measure(worlds, body, content):  # type: ignore[no-untyped-def]
+    """Writes the well-being of everybody in some worlds, (worlds, inhabitants)."""
+    for w in worlds:
+        for n in range(body.shape[1]):
+            content[w, n] = well_being_of(body[w, n])
+
+
+@kernel
 def live(where, step, laid, lesson, people, content, hours):  # type: ignore[no-untyped-def]
     """Lets a time pass for everybody.
 

@@ -42,7 +42,7 @@ from als_scenarios.town.world.errands import (
 )
 from als_scenarios.town.world.inhabitants import MANNERS, Manner, live_on
 from als_scenarios.town.world.items import PLACES, ROLES, SIZES, TASKS
-from als_scenarios.town.world.life import HOURS, first_body, live
+from als_scenarios.town.world.life import HOURS, first_body, live, measure
 from als_scenarios.town.world.requests import ERRANDS, URGENT, draw
 from als_scenarios.town.world.sensors import ErrandSensor
 from als_scenarios.town.world.shaping import potential
@@ -166,7 +166,8 @@ Tour |
     - `done`: the share of errands done, of those asked for and not withdrawn.
     - `answer`, `treat`, `deliver`, `guide`, `find`, `build`, `tell`: the same of each task; 0 where
       none was asked for.
-    - `asked_answer` and so on: how many were; add up `answer` times this over episodes.
+    - `asked_answer`, `asked_treat`, `asked_deliver`, `asked_guide`, `asked_find`, `asked_build`,
+      `asked_tell`: how many were; over episodes, add up shares times these.
     - `steps_per_errand`: from the request until it is done.
     - `mistakes`: how many were made.
     - `well_being`: the inhabitants' mean, 0 to 1, now.
@@ -301,7 +302,7 @@ Tour |
         state.avatars.color[worlds, : self.num_helpers] = color_of(looks.HELPER)
         state.avatars.color[worlds, self.num_helpers :] = self._clothes
         ways.places_now(state, state["where"])
-        self._live(state, 0.0)
+        measure(worlds, state["body"], state["well_being"])
         state["content"][worlds] = state["well_being"][worlds].mean(1)
 
     def after_step(self, state: WorldState) -> None:
@@ -311,7 +312,10 @@ Tour |
         acts = state.events.used, state.said_verb, state.said_slot
         advance(state.step, acts, moment(state), self._pupils)
         measures.count(state)
-        self._live(state, HOURS)
+        live(
+            state["where"][:, self.num_helpers :], state.step, state["flags"][:, LAID],
+            self._pupils, (state["body"], state["folk"]), state["well_being"], HOURS,
+        )  # fmt: skip
         looks.show(state, self._clothes, self._navigator)
         content = state["well_being"].mean(1)
         np.subtract(content, state["content"], out=state["gained"])
@@ -319,12 +323,6 @@ Tour |
         now = potential(state)
         np.subtract(now, state["potential"], out=state["shaping"])
         state["potential"][:] = now
-
-    def _live(self, state: WorldState, hours: float) -> None:
-        live(
-            state["where"][:, self.num_helpers :], state.step, state["flags"][:, LAID],
-            self._pupils, (state["body"], state["folk"]), state["well_being"], hours,
-        )  # fmt: skip
 
     # -- what counts ------------------------------------------------------------------------------
 
