@@ -30,7 +30,7 @@ def als_commands(app: typer.Typer) -> None:
 
 @hookimpl
 def als_suites() -> list[SuiteSpec]:
-    """Offers smoke, core, generalisation and social."""
+    """Offers the suites in `benchmarks/suites`."""
     from als_bench.suites import read_suites
 
     return next((found for folder in FOLDERS if (found := read_suites(folder))), [])

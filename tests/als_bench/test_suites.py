@@ -13,7 +13,7 @@ from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SuiteSpec
 
 FIELDS = ("field/education", "field/medicine", "field/office", "field/social")
-BUNDLED = ("core", *FIELDS, "generalisation", "smoke", "social")
+BUNDLED = ("core", *FIELDS, "generalisation", "smoke", "social", "world")
 FOLDER = ROOT / "benchmarks" / "suites"
 
 
@@ -59,6 +59,16 @@ def test_generalisation_has_what_was_trained_on_beside_what_was_not() -> None:
     for scenario in {entry.scenario for entry in suite.entries}:
         splits = {entry.split for entry in suite.entries if entry.scenario == scenario}
         assert splits == {"train", "test"}, scenario
+
+
+def test_world_trains_once_and_tests_on_tasks_that_were_trained_on_and_on_others() -> None:
+    entries = find_suite("world").entries
+    assert len({(entry.scenario, repr(entry.arguments), entry.steps) for entry in entries}) == 1
+    trained = set(entries[0].arguments["tasks"])
+    tested = [set(entry.held_out.get("tasks", trained)) for entry in entries]
+    assert trained in tested
+    assert any(trained.isdisjoint(tasks) for tasks in tested)
+    assert any(trained < tasks for tasks in tested)
 
 
 def test_the_players_of_social_are_held_out_of_training() -> None:

@@ -28,7 +28,7 @@ every_engine = pytest.mark.parametrize("physics", ENGINES)
 
 
 def test_each_family_has_a_scenario():
-    families = {"creative", "education", "game", "medical", "office", "social", "tourism"}
+    families = {"creative", "education", "game", "medical", "office", "social", "tourism", "town"}
     assert families <= {spec.family for spec in registry.scenarios()}
 
 
