@@ -143,12 +143,12 @@ def _decide(who, step, tables, spots, rhythm, manner, out):  # type: ignore[no-u
 
 @kernel
 def _make_way(who, tables, heading, move):  # type: ignore[no-untyped-def]
-    """Who has a helper close by, and does not follow it, steps back without turning round."""
+    """Who has a helper close by steps back without turning round, also out of a door."""
     for w in range(who.shape[0]):
         now = of_world(w, tables)
         for n in range(now.folk.shape[0]):
             a = now.hand.shape[0] + n
-            if not who[w, a] or now.folk[n, FOLLOWS] >= 0:
+            if not who[w, a]:
                 continue
             for h in range(now.hand.shape[0]):
                 dx = now.position[a, 0] - now.position[h, 0]
@@ -164,7 +164,7 @@ def _make_way(who, tables, heading, move):  # type: ignore[no-untyped-def]
 def _follow(n, a, now):  # type: ignore[no-untyped-def]
     """Where, how fast and how far behind one follows a helper."""
     leader = now.folk[n, FOLLOWS]
-    gap = _GAP if now.where[a] == now.where[leader] else 0.0
+    gap = _GAP if now.where[a] == now.where[leader] else _WAY
     return now.position[leader, 0], now.position[leader, 1], 1.0, gap
 
 

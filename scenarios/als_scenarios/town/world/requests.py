@@ -1,8 +1,9 @@
 """What people ask for on a day in `ALS/World-v0`, and what stands on the posts: a level's draw.
 
-Four errands are asked for one after the other, every three hours, and a fifth, urgent, in
-between. One of the four may be withdrawn. Two of them can have consequences elsewhere: the patient
-of an errand "treat" falls ill before it is asked for, and one "deliver" may hold the museum's key.
+Four errands are asked for one after the other, every two hours and forty minutes, and a fifth,
+urgent, in between. One of the four may be withdrawn. Two of them can have consequences elsewhere:
+the patient of an errand "treat" falls ill before it is asked for, and one "deliver" may hold the
+museum's key.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ ERRANDS: Final = 5
 URGENT: Final = ERRANDS - 1
 """The number of the urgent errand."""
 
-EVERY: Final = 175
+EVERY: Final = 160
 """Steps from one errand to the next."""
 
 WINDOW, URGENT_WINDOW = 400, 280
