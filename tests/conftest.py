@@ -67,6 +67,8 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     gc.enable()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # Else the few tests that run may start no process.
+        forked.begin()
 
 
 @pytest.fixture

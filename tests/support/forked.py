@@ -89,6 +89,12 @@ def install() -> None:
         subprocess.Popen._execute_child = _start  # type: ignore[attr-defined]
 
 
+def begin() -> None:
+    """Starts what is forked beforehand, so that no test has to wait for it."""
+    if sys.platform == "linux":
+        _source.begin()
+
+
 @contextlib.contextmanager
 def new_interpreters() -> Iterator[None]:
     """Meanwhile every program gets an interpreter of its own."""
@@ -169,9 +175,9 @@ class _Source:
     def fork(self, wanted: Mapping[str, Any], descriptors: list[int]) -> int:
         """Forks it; the number of the new process, which is a child of this one."""
         message = json.dumps(wanted).encode()
+        self.begin()
+        assert self._socket is not None
         with self._lock:
-            if self._socket is None:
-                self._socket = self._begin()
             _adopt_orphans(True)
             try:
                 socket.send_fds(self._socket, [len(message).to_bytes(8, "big")], descriptors)
@@ -185,6 +191,12 @@ class _Source:
     def take(self, orders: socket.socket) -> None:
         """Takes what has been started, in a fork."""
         self._socket, self._owner, self._lock = orders, os.getpid(), threading.Lock()
+
+    def begin(self) -> None:
+        """Starts it, where that has not been done."""
+        with self._lock:
+            if self._socket is None and self._single:
+                self._socket = self._begin()
 
     def _begin(self) -> socket.socket:
         ours, theirs = socket.socketpair()
