@@ -17,7 +17,7 @@ BUNDLED = {
     f"ALS/{name}-v0"
     for name in (
         "Build", "Classroom", "Commons", "Delivery", "Diagnosis", "Gathering", "Imaging", "Meeting",
-        "Tag", "Tour", "Tutor", "Vocabulary", "Ward",
+        "Tag", "Tour", "Tutor", "Vocabulary", "Ward", "World",
     )
 }  # fmt: skip
 
