@@ -6,6 +6,7 @@ does. An answer of a wrong shape would be broadcast silently and train an agent 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,8 +21,8 @@ __all__ = ["Answers", "Watch"]
 
 _NUMBERS: Final = "fiub"  # The kinds of dtype that are real numbers.
 _NUMPY_BOOL: Final = "b"
-_WATCHED: Final = 64
-"""Steps of a simulation in which it is looked at what a task writes."""
+_WATCHED: Final = 128
+"""How often it is looked at what a task writes: twice in a step, and in a reset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,26 +102,35 @@ class Answers:
     def error(self, what: str, world: int = 0) -> TaskError:
         """The error about a method of the task; names scenario, level and step of a world."""
         level, step = int(self.state.level[world]), int(self.state.step[world])
-        return TaskError(f"{self.scenario}, level {level}, step {step}: {self.task}.{what}")
+        error = TaskError(f"{self.scenario}, level {level}, step {step}: {self.task}.{what}")
+        error.method = re.split(r"\W", what, maxsplit=1)[0]
+        return error
 
 
 class Watch:
     """Notices a task that writes where things are, in the first steps of a simulation.
 
     The physics would go on from where it has them, and a replay would differ. Later steps are not
-    looked at, so that nobody pays for it.
+    looked at, so that nobody pays for it, but where `als check` asks for it.
     """
 
     def __init__(self, answers: Answers) -> None:
         self._answers, self._left = answers, _WATCHED
         self._seen: list[NDArray[Any]] | None = None
 
+    def keep_on(self) -> None:
+        """Looks at every step from now on."""
+        self._left = 1 << 62
+
     def _places(self) -> list[NDArray[Any]]:
         avatars, props = self._answers.state.avatars, self._answers.state.props
-        return [avatars.position, avatars.heading, props.position, props.orientation]
+        return [
+            *(avatars.position, avatars.heading, avatars.velocity),
+            *(props.position, props.orientation, props.velocity),
+        ]
 
     def begin(self) -> None:
-        """Notes where everything is."""
+        """Notes where everything is, and how fast."""
         self._seen = [array.copy() for array in self._places()] if self._left > 0 else None
         self._left -= 1 if self._left > 0 else 0
 
@@ -134,7 +144,10 @@ class Watch:
             return
         # By a call, so that the physics takes it over.
         moved, placed = self._answers.state.moved, self._answers.state.avatars.placed
-        names = ("avatars.position", "avatars.heading", "props.position", "props.orientation")
+        names = (
+            *("avatars.position", "avatars.heading", "avatars.velocity"),
+            *("props.position", "props.orientation", "props.velocity"),
+        )
         for name, old, new in zip(names, self._seen, self._places(), strict=True):
             changed = (old != new) & ((old == old) | (new == new))
             changed = changed.any(-1) if changed.ndim > moved.ndim else changed

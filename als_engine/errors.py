@@ -70,7 +70,13 @@ class LayoutError(ALSError, ValueError):
 
 
 class TaskError(ALSError, ValueError):
-    """A task's answer with a wrong shape or type, or with numbers that are not finite."""
+    """A task's answer with a wrong shape or type, or with numbers that are not finite.
+
+    Attributes:
+        method: Of the task, where it is known.
+    """
+
+    method: str = ""
 
 
 class NoExpertError(ALSError, NotImplementedError):

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.bodies.bounds import action_bounds
+from als_engine.conformance.places import Own
+from als_engine.conformance.report import Failure
+from als_engine.conformance.running import Subject
 from als_engine.errors import ArgumentError
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SPLITS, ScenarioSpec
+from als_engine.sensors import SENSORS
 from als_engine.simulation import Simulation, simulate
 from als_engine.task import LEVELS
+from als_engine.world.layout import Layout
 
 __all__ = ["Case", "Options", "Player", "random_actions"]
+
+_PICTURES: Final = ("rgb", "depth", "semantic")
+
+SLOW_LAYOUT: Final = 0.2
+"""Seconds that a layout may take: every reset of every world waits for one."""
 
 
 @dataclass(frozen=True)
@@ -54,45 +67,115 @@ class Options:
                 raise ArgumentError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
 
+@dataclass(frozen=True)
+class Opening:
+    """The beginning of a level, as one world shows it.
+
+    Attributes:
+        metrics: name to (1,).
+        observations: key to an avatar's own; all but the engine's pictures.
+        is_cut: whether an instruction is too long for the text observation.
+    """
+
+    metrics: dict[str, NDArray[Any]]
+    observations: dict[str, NDArray[Any]]
+    is_cut: bool
+
+
 @dataclass
-class Case:
+class Case(Subject):
     """One scenario under examination; the checks ask it for worlds.
 
     Attributes:
         spec: the scenario.
         options: how hard to look.
         arguments: of the scenario.
-        figures: filled by the checks.
-        notes: filled by the checks, by their name.
     """
 
-    spec: ScenarioSpec
-    options: Options
-    arguments: dict[str, Any]
-    figures: dict[str, float] = field(default_factory=dict)
-    notes: dict[str, str] = field(default_factory=dict)
+    spec: ScenarioSpec = field(kw_only=True)
+    options: Options = field(kw_only=True)
+    arguments: dict[str, Any] = field(kw_only=True)
+    _layouts: dict[int, Layout] = field(default_factory=dict, kw_only=True)
 
-    @property
-    def id(self) -> str:
-        """The scenario's id."""
-        return self.spec.id
+    @classmethod
+    def of(cls, spec: ScenarioSpec, options: Options, arguments: dict[str, Any]) -> Case:
+        """A case of a scenario; its task is imported."""
+        own = Own([registry.load(spec)])
+        return cls(spec.id, own, spec.answers, spec=spec, options=options, arguments=arguments)
 
     def task_class(self) -> Any:
         """The Task's class."""
         return registry.load(self.spec)
 
+    def failure(self, text: str, method: str) -> Failure:
+        """A failure at a method of the task."""
+        return Failure(text, self.place_of(method))
+
+    def place_of(self, method: str) -> str:
+        """Where a method of the task is defined, or `''`."""
+        return self.own.of_method(self.task_class(), method)
+
     def simulate(
         self, num_worlds: int = 1, observers: int | None = None, **arguments: Any
     ) -> Simulation:
-        """Worlds of the scenario, not yet reset."""
-        return simulate(self.id, num_worlds, observers, **{**self.arguments, **arguments})
+        """Worlds of the scenario, not yet reset; it is looked at what the task writes."""
+        made = simulate(self.id, num_worlds, observers, **{**self.arguments, **arguments})
+        made.scoring.watch.keep_on()
+        return made
+
+    def every_sensor(self) -> tuple[str, ...]:
+        """The engine's sensors and the task's own."""
+        return tuple(dict.fromkeys((*SENSORS, *self.task_class().extra_sensors)))
+
+    @cached_property
+    def layout_seconds(self) -> float:
+        """How long a layout takes, the quickest of five: other programs are no fault of it."""
+        simulation, taken = self.simulate(), []
+        for level in range(5):
+            began = time.perf_counter()
+            simulation.lay_out(level)
+            taken.append(time.perf_counter() - began)
+            if taken[-1] > 20 * SLOW_LAYOUT:  # Once is enough.
+                break
+        simulation.close()
+        return min(taken)
 
     def sampled(self, split: str) -> list[int]:
-        """Levels of a split: the first ones, and some from all over it."""
-        levels = LEVELS[split]
-        spread = np.linspace(levels.start, levels.stop - 1, max(2, self.options.levels // 2))
-        first = range(levels.start, levels.start + self.options.levels - len(spread))
+        """Levels of a split: the first ones, and some from all over it; few where they are slow."""
+        levels, wanted = LEVELS[split], self.options.levels
+        if self.layout_seconds > SLOW_LAYOUT:
+            wanted = 2
+        spread = np.linspace(levels.start, levels.stop - 1, max(2, wanted // 2))
+        first = range(levels.start, levels.start + wanted - len(spread))
         return sorted({*first, *spread.astype(int).tolist()})
+
+    def lay_out(self, simulation: Simulation, level: int) -> Layout:
+        """A level of the scenario as the case has it; laid out once, by whoever asks first."""
+        if level not in self._layouts:
+            self._layouts[level] = simulation.lay_out(level)
+        return self._layouts[level]
+
+    @cached_property
+    def openings(self) -> dict[int, Opening]:
+        """What the sampled levels of all splits begin with, by level."""
+        sensors = [name for name in self.every_sensor() if name not in _PICTURES]
+        simulation, found = self.simulate(sensors=sensors), dict[int, Opening]()
+        levels = [level for split in SPLITS for level in self.sampled(split)]
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # What is cut off is said of all levels.
+                for level in levels:
+                    before = simulation.truncated_instructions
+                    simulation.reset([0], level=level)
+                    simulation.observe()
+                    found[level] = Opening(
+                        {name: values.copy() for name, values in simulation.metrics().items()},
+                        {key: array[0, 0].copy() for key, array in simulation.observations.items()},
+                        simulation.truncated_instructions > before,
+                    )
+        finally:
+            simulation.close()
+        return found
 
     def splits(self) -> tuple[str, ...]:
         """The splits to play: all, unless the caller's arguments name one."""

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import itertools
 import json
 import pickle
 import re
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import gymnasium
 import numpy as np
 
-from als_engine.conformance.case import Case
+from als_engine.conformance.case import SLOW_LAYOUT, Case
+from als_engine.conformance.running import Finding
 from als_engine.plugins.specs import SPLITS, ScenarioSpec
-from als_engine.simulation import Simulation
-from als_engine.task import Task
 from als_engine.world.layout import Layout
 
 SECTIONS: Final = (
@@ -34,7 +31,7 @@ SECTIONS: Final = (
 """The headings, `## Description` and so on, of a scenario's docstring, in this order."""
 
 
-def docstring(case: Case) -> Iterator[str]:
+def docstring(case: Case) -> Iterator[Finding]:
     """Its docstring has the fixed sections and names every argument and metric."""
     task = case.task_class()
     text = inspect.cleandoc(task.__doc__ or "")
@@ -59,7 +56,7 @@ def docstring(case: Case) -> Iterator[str]:
         simulation.close()
 
 
-def spec(case: Case) -> Iterator[str]:
+def spec(case: Case) -> Iterator[Finding]:
     """Its spec and Gymnasium's go through JSON and pickle and name the same scenario."""
     again = ScenarioSpec(**json.loads(json.dumps(case.spec.as_dict())))
     if again != case.spec:
@@ -83,54 +80,64 @@ _KEY: Final = 0x5EC2E7
 """Stands for a board's secret level key."""
 
 
-def levels(case: Case) -> Iterator[str]:
+def layout_time(case: Case) -> Iterator[Finding]:
+    """A level is laid out in no time: whoever resets a world waits for it."""
+    seconds = case.layout_seconds
+    case.figures["layout_seconds"] = seconds
+    case.notes["layout-time"] = f"{1000 * seconds:.1f} ms"
+    case.scores["layout-time"] = min(1.0, SLOW_LAYOUT / max(seconds, 1e-9))
+    if seconds > SLOW_LAYOUT:
+        yield case.failure(
+            f"a level takes {seconds:.2f} s to be laid out, at most {SLOW_LAYOUT} s are allowed; "
+            "so few levels are looked at",
+            "layout",
+        )
+
+
+def levels(case: Case) -> Iterator[Finding]:
     """A level is a function of number and key, and names the same things as every other."""
     one, other, keyed = case.simulate(), case.simulate(split="test"), case.simulate(split="test")
     keyed.level_key = _KEY
     try:
-        first = one.lay_out(0)
+        first = case.lay_out(one, 0)
         expected = _names(first)
         for level in [level for split in SPLITS for level in case.sampled(split)]:
-            layout = one.lay_out(level)
+            layout = case.lay_out(one, level)
             if digest(layout) != digest(other.lay_out(level)):
-                yield f"level {level} is laid out differently the second time"
+                yield case.failure(
+                    f"level {level} is laid out differently the second time: draw from the "
+                    "generator that layout is given, and from nothing else",
+                    "layout",
+                )
             for what, names in _names(layout).items():
                 if names != expected[what]:
                     yield f"level {level} names the {what} {names}, level 0 {expected[what]}"
-            yield from _check_metrics(one, level)
         same = [
-            n for n in case.sampled("test") if digest(keyed.lay_out(n)) == digest(one.lay_out(n))
+            n
+            for n in case.sampled("test")
+            if digest(keyed.lay_out(n)) == digest(case.lay_out(one, n))
         ]
         if same:
-            yield (
+            yield case.failure(
                 f"level {same[0]} is the same under a secret key: agents could look it up; draw "
-                "what it holds from the generator that layout is given"
+                "what it holds from the generator that layout is given",
+                "layout",
             )
     finally:
         for simulation in (one, other, keyed):
             simulation.close()
+    yield from _check_metrics(case)
 
 
-def instructions(case: Case) -> Iterator[str]:
+def instructions(case: Case) -> Iterator[Finding]:
     """Every level's instruction fits into the text observation."""
-    simulation = case.simulate(sensors=("text",))
-    cut = []
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # What they say is said below, of all levels.
-            for level in [level for split in SPLITS for level in case.sampled(split)]:
-                before = simulation.truncated_instructions
-                simulation.reset([0], level=level)
-                simulation.observe()
-                if simulation.truncated_instructions > before:
-                    cut.append(level)
-    finally:
-        simulation.close()
+    cut = [level for level, opening in case.openings.items() if opening.is_cut]
+    case.scores["instructions"] = 1 - len(cut) / len(case.openings)
     if cut:
-        name = type(simulation.task).__name__
-        yield (
+        yield case.failure(
             f"the instructions of {len(cut)} levels, such as {cut[0]}, are cut off in the text "
-            f"observation: shorten them, or raise {name}.text_tokens"
+            f"observation: shorten them, or raise {case.task_class().__name__}.text_tokens",
+            "layout",
         )
 
 
@@ -144,65 +151,19 @@ def _names(layout: Layout) -> dict[str, tuple[str, ...]]:
     return {what: tuple(group) for what, group in groups.items()}
 
 
-def _check_metrics(simulation: Simulation, level: int) -> Iterator[str]:
-    simulation.reset([0], level=0)
-    expected = {name: (v.dtype, v.shape) for name, v in simulation.metrics().items()}
-    simulation.reset([0], level=level)
-    metrics = simulation.metrics()
-    found = {name: (values.dtype, values.shape) for name, values in metrics.items()}
-    if found != expected:
-        yield f"level {level} has the metrics {sorted(found)}, level 0 {sorted(expected)}"
-    for name, values in metrics.items():
-        if values.shape[:1] != (1,):
-            yield f"metric {name!r} has shape {values.shape} for 1 world"
-        elif not np.isfinite(values).all():
-            yield f"metric {name!r} is {values[0]} at the beginning of level {level}"
-
-
-def splits(case: Case) -> Iterator[str]:
-    """Levels differ, and no two splits share a level, a concept or company held out of training.
-
-    A task that holds out concepts says which ones a level is about in an optional method
-    `concepts(layout)`, which returns anything hashable: operand pairs, patients, orders.
-    """
-    simulation = case.simulate()
-    concepts = getattr(simulation.task, "concepts", None)
-    layouts: dict[str, dict[Any, int]] = {}
-    about: dict[str, dict[Any, int]] = {}
-    for split in SPLITS:
-        drawn = {level: simulation.lay_out(level) for level in case.sampled(split)}
-        layouts[split] = {digest(layout): level for level, layout in drawn.items()}
-        if len(layouts[split]) == 1:
-            yield f"all levels of the {split} split are the same"
-        if concepts is not None:
-            about[split] = {c: level for level, lay in drawn.items() for c in concepts(lay)}
-    for one, other in itertools.combinations(SPLITS, 2):
-        for same in layouts[one].keys() & layouts[other].keys():
-            level, twin = layouts[one][same], layouts[other][same]
-            yield f"level {level} of the {one} split is level {twin} of the {other} split"
-    yield from _shared_company(simulation.task)
-    if concepts is None:
-        case.notes["splits"] = "the task has no concepts(layout): layouts were compared"
-        return
-    for one, other in itertools.combinations(SPLITS, 2):
-        for same in sorted(about[one].keys() & about[other].keys(), key=repr):
-            level, twin = about[one][same], about[other][same]
-            yield (
-                f"level {level} of {one} and {twin} of {other} are both about {same!r}: "
-                "give each split concepts of its own, by split_of(level)"
-            )
-    counts = [str(len(about[split])) for split in SPLITS]
-    case.notes["splits"] = f"{', '.join(counts[:-1])} and {counts[-1]} concepts"
-
-
-def _shared_company(task: Task) -> Iterator[str]:
-    """Behaviours that training does not meet, but both splits that are held out of it do."""
-    for name, behaviour in task.behaviours().items():
-        if {"validation", "test"} <= set(behaviour.splits) and "train" not in behaviour.splits:
-            yield (
-                f'the behaviour "{name}" is held out of training and met in validation and test: '
-                "what is chosen on validation has met it"
-            )
+def _check_metrics(case: Case) -> Iterator[Finding]:
+    """The metrics at the beginning of every level are of the same names, types and shapes."""
+    first, *_ = case.openings.values()
+    expected = {name: (v.dtype, v.shape) for name, v in first.metrics.items()}
+    for level, opening in case.openings.items():
+        found = {name: (values.dtype, values.shape) for name, values in opening.metrics.items()}
+        if found != expected:
+            yield f"level {level} has the metrics {sorted(found)}, level 0 {sorted(expected)}"
+        for name, values in opening.metrics.items():
+            if not np.isfinite(values).all():
+                what = "NaN" if np.isnan(values).any() else "infinite"
+                text = f'metrics["{name}"] is {what} at the beginning of level {level}'
+                yield case.failure(text, "metrics")
 
 
 def digest(value: Any) -> Any:

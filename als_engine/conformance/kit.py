@@ -1,44 +1,54 @@
-"""Runs the checks, one after the other, and turns whatever goes wrong into one line each."""
+"""The checks of a scenario, and how they are run."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from als_engine.conformance import content, moments, play, replay, views
+from als_engine.conformance import (
+    answers,
+    content,
+    memory,
+    moments,
+    observing,
+    play,
+    replay,
+    splits,
+    views,
+)  # fmt: skip
 from als_engine.conformance.case import Case, Options
 from als_engine.conformance.report import ConformanceError, Report, Result
-from als_engine.errors import ArgumentError, unknown
+from als_engine.conformance.running import Check, check_names, run_all
 from als_engine.plugins.registry import registry
 
 __all__ = ["CHECKS", "check_scenario", "examine"]
 
-Check = Callable[[Case], Iterable[str]]
-
-CHECKS: Final[Mapping[str, Check]] = {
+CHECKS: Final[Mapping[str, Check[Case]]] = {
     "docstring": content.docstring,
     "spec": content.spec,
+    "layout-time": content.layout_time,
     "levels": content.levels,
-    "splits": content.splits,
+    "splits": splits.splits,
+    "company": splits.company,
+    "answers": answers.answers,
+    "pure": answers.pure,
+    "terms": answers.terms,
+    "expert": play.expert,
+    "random": play.random,
+    "heuristics": play.heuristics,
+    "memory": memory.memory,
+    "sensors": observing.sensors,
+    "buffers": observing.buffers,
     "instructions": content.instructions,
-    "gymnasium": views.gymnasium_api,
-    "pettingzoo": views.pettingzoo_api,
-    "sb3": views.sb3_api,
+    "secrecy": observing.secrecy,
     "replay": replay.replay,
     "autoreset": replay.autoreset,
     "workers": replay.workers,
     "snapshot": moments.snapshot,
     "time-limit": replay.time_limit,
-    "answers": play.answers,
-    "pure": play.pure,
-    "terms": play.terms,
-    "sensors": play.sensors,
-    "expert": play.expert,
-    "random": play.random,
-    "heuristics": play.heuristics,
+    "gymnasium": views.gymnasium_api,
+    "pettingzoo": views.pettingzoo_api,
+    "sb3": views.sb3_api,
     "throughput": play.throughput,
 }
 """Name to check, in the order in which they run; the first line of each is its promise."""
@@ -104,35 +114,7 @@ def examine(
         UnknownIdError: there is no such scenario.
         ArgumentError: an argument is unknown or its value is not allowed.
     """
-    for name in (*(options.only or ()), *options.skip):
-        if name not in CHECKS:
-            raise ArgumentError(unknown("check", name, CHECKS))
-    case = Case(registry.scenario(id), options, dict(arguments))
+    names = check_names(CHECKS, options.only, options.skip)
+    case = Case.of(registry.scenario(id), options, dict(arguments))
     case.simulate().close()  # A wrong argument is the caller's mistake, not the scenario's.
-    results = []
-    for name, check in CHECKS.items():
-        if name in (options.only or CHECKS) and name not in options.skip:
-            results.append(_run(name, check, case))
-            on_result(results[-1])
-    return Report(id, tuple(results), dict(case.figures))
-
-
-def _run(name: str, check: Check, case: Case) -> Result:
-    failures: list[str] = []
-    began = time.perf_counter()
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # PettingZoo's tests print.
-            failures += check(case)
-    # Whatever a scenario raises, it is the check that failed.
-    except (Exception, SystemExit) as error:
-        failures.append(_one_line(error))
-    promise = (check.__doc__ or "").partition("\n")[0]
-    seconds = time.perf_counter() - began
-    return Result(name, promise, tuple(failures), case.notes.get(name, ""), seconds)
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
-    if len(text) > 400:
-        text = f"{text[:400]} ..."
-    return text if isinstance(error, AssertionError) and text else f"{type(error).__name__}: {text}"
+    return run_all("scenario", case, CHECKS, names, on_result)

@@ -21,9 +21,11 @@ from als_engine.checks import ReadOnly, check_undecided, plain
 from als_engine.errors import ArgumentError, PluginError, unknown
 from als_engine.limits import LIMITS, SEEDS, UNITS
 from als_engine.plugins.containment import caught, contained, describe
+from als_engine.plugins.episodes import EpisodeRecord
 
 __all__ = [
     "ACTION_MODES",
+    "QUESTIONS",
     "SPLITS",
     "AgentSpec",
     "EncoderSpec",
@@ -41,6 +43,8 @@ __all__ = [
 ACTION_MODES = ("discrete", "continuous", "factored")
 ACTION_MASK = "action_mask"
 SPLITS = ("train", "validation", "test")
+QUESTIONS = ("company", "concepts", "memory")
+"""What `als check` may ask of a scenario's author; see docs/checking.md."""
 
 _SCENARIO_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*/[A-Za-z][A-Za-z0-9_.-]*-v[0-9]+")
 _NAME = re.compile(r"([A-Za-z][A-Za-z0-9_-]*/)?[a-z0-9][a-z0-9_.-]*")
@@ -85,6 +89,8 @@ class ScenarioSpec(Spec):
         num_avatars: Avatars when the caller names no number.
         min_avatars: Fewest avatars that the task makes sense with.
         max_avatars: Most avatars that the task makes room for.
+        answers: What the author says to the questions of `als check`, by their names in
+            `QUESTIONS`: why something that looks like a mistake is meant.
     """
 
     task: str
@@ -94,6 +100,7 @@ class ScenarioSpec(Spec):
     num_avatars: int = 1
     min_avatars: int = 1
     max_avatars: int = 8
+    answers: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -111,6 +118,10 @@ class ScenarioSpec(Spec):
         _check(in_range, self, "num_avatars", f"from {self.min_avatars} to {self.max_avatars}")
         _check(isinstance(self.family, str), self, "family", "a string")
         object.__setattr__(self, "kwargs", _json_copy(self, "kwargs"))
+        object.__setattr__(self, "answers", _json_copy(self, "answers"))
+        known = set(self.answers) <= set(QUESTIONS)
+        said = known and all(isinstance(a, str) and a.strip() for a in self.answers.values())
+        _check(said, self, "answers", f"a text each, by names among {', '.join(QUESTIONS)}")
 
 
 @dataclass(frozen=True)
@@ -328,29 +339,6 @@ class SuiteSpec(Spec):
                 f"SuiteSpec: {self.id} has {units} units (entries x agents x seeds), "
                 f"at most {UNITS}"
             )
-
-
-@dataclass(frozen=True)
-class EpisodeRecord:
-    """One finished episode of one world, as `als_episode_end` receives it.
-
-    Attributes:
-        scenario: The scenario's id.
-        split: The split that the level was drawn from.
-        level: The level's number.
-        length: Steps that the episode took.
-        returns: Sum of the rewards, one for each avatar.
-        terminated: True when the task ended it, False when the time limit did.
-        metrics: The task's metrics at the end, such as `success`.
-    """
-
-    scenario: str
-    split: str
-    level: int
-    length: int
-    returns: tuple[float, ...]
-    terminated: bool
-    metrics: Mapping[str, float] = field(default_factory=dict)
 
 
 def namespace_of(id: str) -> str:

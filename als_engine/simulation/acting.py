@@ -101,14 +101,17 @@ class Acting:
         if taken is not None:
             self.commands.rest(taken)
 
-    def drive(self, drivers: Sequence[tuple[Behaviour, BoolArray]]) -> FloatArray:
-        """Lets the company decide, turns heads and bodies, and returns what pushes them.
+    def ask(self, drivers: Sequence[tuple[Behaviour, BoolArray]]) -> None:
+        """Lets the company decide what it does."""
+        for behaviour, who in drivers:
+            behaviour.act(self._state, who, self.commands)
+
+    def drive(self) -> FloatArray:
+        """Turns heads and bodies as everybody has decided, and returns what pushes them.
 
         Returns:
             Forces, (worlds, avatars, 3), newtons; overwritten by the next call.
         """
-        for behaviour, who in drivers:
-            behaviour.act(self._state, who, self.commands)
         if self._limits is not None:
             self._limits.undo(self.commands)
         drive(self._state, self.commands, self._force)

@@ -144,7 +144,9 @@ class Simulation(DeepCopied):
         for world, seed in zip(which.tolist(), chosen, strict=True):
             self._reset_world(world, seed, level)
         self.scoring.begin(which)
+        self.scoring.watch.begin()
         self.task.after_reset(self.state, which)
+        self.scoring.watch.check("after_reset")
         self.company.find_drivers(self.state)
         self.ready[which] = True
 
@@ -206,7 +208,11 @@ class Simulation(DeepCopied):
         acting.decode(actions, bool(drivers), self.company.taken)
         self.ready[:] = False
         self.scoring.note_who_acts()
-        broken = self.moving.move(acting.drive(drivers))
+        if drivers:
+            self.scoring.watch.begin()
+            acting.ask(drivers)
+            self.scoring.watch.check("behaviours")
+        broken = self.moving.move(acting.drive())
         interaction.resolve(state, acting.commands)
         acting.work()
         state.step += 1

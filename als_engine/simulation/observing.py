@@ -44,6 +44,7 @@ class Observing:
         space: of one avatar's observation, by key: of all roles together.
         sensors: those that are read. own: for each observer, the keys that its role observes.
         observations: key to (worlds, observers, ...), overwritten by every `read`.
+        sensors: what fills them.
     """
 
     def __init__(self, task: Task, given: Arguments, state: WorldState, observers: int) -> None:

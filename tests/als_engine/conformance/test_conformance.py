@@ -19,7 +19,11 @@ GOOD = "Rule/Good-v0"
 
 def spec(name):
     return ScenarioSpec(
-        id=f"Rule/{name}-v0", task=f"broken_worlds:{name}", max_episode_steps=25, max_avatars=3
+        id=f"Rule/{name}-v0",
+        task=f"broken_worlds:{name}",
+        max_episode_steps=25,
+        max_avatars=3,
+        answers={"company": "nobody but the caller's avatars is met"},
     )
 
 
@@ -64,7 +68,11 @@ def test_a_good_scenario_passes_and_is_measured():
         ("SharedLevels", "splits", "of the validation split is level 10000 of the test split"),
         ("SharedConcepts", "splits", "are both about 'seven plus five'"),
         ("TwoSplits", "splits", "of validation are both about 'known': give each split concepts"),
-        ("SharedCompany", "splits", '"new" is held out of training and met in validation and test'),
+        (
+            "SharedCompany",
+            "company",
+            '"new" is held out of training and met in validation and test',
+        ),
         ("OneLevel", "splits", "all levels of the train split are the same"),
         ("Remembering", "replay", "differs in the same environment after another episode"),
         ("Remembering", "autoreset", "differs: reward"),
@@ -75,8 +83,12 @@ def test_a_good_scenario_passes_and_is_measured():
         ("GreedyRewards", "pure", "reward gives two answers at step 0"),
         ("LostTerms", "terms", "the terms add up to something else than the reward at step 0"),
         ("UnnamedTerms", "terms", "the terms are all, nothing, reward_names says all"),
-        ("NanSensor", "sensors", '"thermometer" is not finite at step 3 with discrete actions'),
-        ("HotSensor", "sensors", '"thermometer" is outside its space at step 0'),
+        ("NanSensor", "sensors", '"thermometer" is NaN at step 3 with discrete actions'),
+        (
+            "HotSensor",
+            "sensors",
+            '"thermometer" is outside its space: 2 in Box(0.0, 1.0, (1,), float32) at step 0',
+        ),
         ("NoExpert", "expert", "NoExpertError: Rule/NoExpert-v0: NoExpert has no expert"),
         ("LazyExpert", "expert", "the expert solves 0% of the levels, at least 80% are asked for"),
         ("Easy", "random", "random actions solve 100% of the levels, at most 50% are allowed"),

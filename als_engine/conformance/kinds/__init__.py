@@ -1,0 +1,1 @@
+"""What `als check` looks at beside scenarios: agents, sensors, encoders, suites and packages."""
