@@ -19,7 +19,10 @@ _FRAME = 16
 
 
 def answers(case: Case) -> Iterator[Finding]:
-    """Rewards, terminations and metrics have their shapes and are finite at every step."""
+    """Rewards, terminations and metrics have their shapes and are finite at every step.
+
+    Such as: level 8, step 3: InfiniteReward.reward is infinite for avatar 0 of world 0
+    """
     simulation = case.simulate(2)
     try:
         simulation.reset([_SEED, _SEED + 1])
@@ -36,7 +39,10 @@ def answers(case: Case) -> Iterator[Finding]:
 
 
 def pure(case: Case) -> Iterator[Finding]:
-    """Rewards, metrics, experts, heuristics, sensors and pictures change nothing in the state."""
+    """Rewards, metrics, experts, heuristics, sensors and pictures change nothing in the state.
+
+    Such as: expert changes the state at step 0
+    """
     plain = case.simulate(2, sensors=("proprioception",))
     watched = case.simulate(2, sensors=case.every_sensor(), frame_size=_FRAME)
     told = set[str]()
@@ -121,7 +127,10 @@ def _digests(simulation: Simulation) -> list[bytes]:
 
 
 def terms(case: Case) -> Iterator[Finding]:
-    """The reward is, bit for bit, the sum of the terms that the task names."""
+    """The reward is, bit for bit, the sum of the terms that the task names.
+
+    Such as: the terms add up to something else than the reward at step 0
+    """
     simulation = case.simulate(2)
     try:
         simulation.reset([_SEED, _SEED + 1])

@@ -32,7 +32,10 @@ SECTIONS: Final = (
 
 
 def docstring(case: Case) -> Iterator[Finding]:
-    """Its docstring has the fixed sections and names every argument and metric."""
+    """Its docstring has the fixed sections and names every argument and metric.
+
+    Such as: the docstring's Arguments do not name `reach`
+    """
     task = case.task_class()
     text = inspect.cleandoc(task.__doc__ or "")
     if not text.partition("\n")[0].strip() or text.startswith("##"):
@@ -57,7 +60,10 @@ def docstring(case: Case) -> Iterator[Finding]:
 
 
 def spec(case: Case) -> Iterator[Finding]:
-    """Its spec and Gymnasium's go through JSON and pickle and name the same scenario."""
+    """Its spec and Gymnasium's go through JSON and pickle and name the same scenario.
+
+    Such as: Gymnasium's spec is another one after JSON
+    """
     again = ScenarioSpec(**json.loads(json.dumps(case.spec.as_dict())))
     if again != case.spec:
         yield f"the spec is another one after JSON: {again}"
@@ -81,7 +87,10 @@ _KEY: Final = 0x5EC2E7
 
 
 def layout_time(case: Case) -> Iterator[Finding]:
-    """A level is laid out in no time: whoever resets a world waits for it."""
+    """A level is laid out in no time: whoever resets a world waits for it.
+
+    Such as: a level takes 0.31 s to be laid out, at most 0.2 s are allowed
+    """
     seconds = case.layout_seconds
     case.figures["layout_seconds"] = seconds
     case.notes["layout-time"] = f"{1000 * seconds:.1f} ms"
@@ -95,7 +104,11 @@ def layout_time(case: Case) -> Iterator[Finding]:
 
 
 def levels(case: Case) -> Iterator[Finding]:
-    """A level is a function of number and key, and names the same things as every other."""
+    """A level is a function of number and key, and names the same things as every other.
+
+    Such as: level 17 is laid out differently the second time: draw from the generator that
+    layout is given
+    """
     one, other, keyed = case.simulate(), case.simulate(split="test"), case.simulate(split="test")
     keyed.level_key = _KEY
     try:
@@ -130,7 +143,11 @@ def levels(case: Case) -> Iterator[Finding]:
 
 
 def instructions(case: Case) -> Iterator[Finding]:
-    """Every level's instruction fits into the text observation."""
+    """Every level's instruction fits into the text observation.
+
+    Such as: the instructions of 3 levels, such as 4, are cut off in the text observation:
+    shorten them
+    """
     cut = [level for level, opening in case.openings.items() if opening.is_cut]
     case.scores["instructions"] = 1 - len(cut) / len(case.openings)
     if cut:

@@ -48,7 +48,11 @@ _OF_MODULES: Final = (type, FunctionType, type(np), type(functools))
 
 
 def memory(case: Case) -> Iterator[Finding]:
-    """What happens is kept in the state alone, and not in the task, in a class or in a module."""
+    """What happens is kept in the state alone, and not in the task, in a class or in a module.
+
+    Such as: LateLeaver.steps changes while it plays, in after_step, and is not in the state:
+    declare it in quantities()
+    """
     simulation = case.simulate(2, observers=1)  # Company plays as well.
     try:
         _play(case, simulation)  # What is only made once has been made then.

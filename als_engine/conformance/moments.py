@@ -20,7 +20,10 @@ Seen = tuple[dict[str, bytes], list[bytes]]
 
 
 def snapshot(case: Case) -> Iterator[str]:
-    """The same actions after a restore give the same future, in the same and in new worlds."""
+    """The same actions after a restore give the same future, in the same and in new worlds.
+
+    Such as: restored to steps [6, 6] in the same worlds, reward differs after 1 steps
+    """
     every = tuple(dict.fromkeys((*SENSORS, *case.task_class().extra_sensors)))
     given: dict[str, Any] = {"sensors": every, "frame_size": _FRAME}
     simulation, other = case.simulate(2, **given), case.simulate(2, **given)

@@ -34,7 +34,10 @@ Observations = dict[str, NDArray[Any]]
 
 
 def sensors(case: Case) -> Iterator[Finding]:
-    """Every sensor is finite and inside its space while every avatar plays."""
+    """Every sensor is finite and inside its space while every avatar plays.
+
+    Such as: "thermometer" is NaN at step 3 with discrete actions
+    """
     wrong = set[str]()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # What is cut off is said below.
@@ -101,7 +104,11 @@ def _place(subject: Subject, simulation: Simulation, key: str) -> str:
 
 
 def buffers(case: Case) -> Iterator[Finding]:
-    """Every look fills its arrays anew: what they held before, and earlier looks, do not matter."""
+    """Every look fills its arrays anew: what they held before, and earlier looks, do not matter.
+
+    Such as: of "thermometer" 2 of 2 numbers depend on what the array held before: read has to
+    write all of it
+    """
     names = [*case.task_class().extra_sensors]
     simulation = case.simulate(2, sensors=case.every_sensor(), frame_size=_FRAME)
     try:
@@ -182,7 +189,10 @@ def _counting(subject: Subject, simulation: Simulation, key: str) -> Iterator[Fi
 
 
 def secrecy(case: Case) -> Iterator[Finding]:
-    """No observation tells which level it is: agents could know it by heart."""
+    """No observation tells which level it is: agents could know it by heart.
+
+    Such as: "thermometer" depends on state.level, the number of the level
+    """
     simulation = case.simulate(2, sensors=case.every_sensor(), frame_size=_FRAME)
     try:
         simulation.reset([_SEED, _SEED + 1])

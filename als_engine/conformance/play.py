@@ -20,7 +20,10 @@ _STATE_SENSORS = ("proprioception", "entities")
 
 
 def expert(case: Case) -> Iterator[str]:
-    """Its expert solves it, on the levels of every split."""
+    """Its expert solves it, on the levels of every split.
+
+    Such as: the expert solves 0% of the levels, at least 80% are asked for
+    """
     success, returns = _episodes(case, lambda env, rng: env.expert_actions())
     case.figures.update(expert_success=success, expert_return=returns)
     case.notes["expert"] = f"solves {success:.0%}, return {returns:.2f}"
@@ -33,7 +36,10 @@ def expert(case: Case) -> Iterator[str]:
 
 
 def random(case: Case) -> Iterator[str]:
-    """Random actions do not solve it, and earn less than the expert."""
+    """Random actions do not solve it, and earn less than the expert.
+
+    Such as: random actions solve 100% of the levels, at most 50% are allowed
+    """
     success, returns = _episodes(
         case, lambda env, rng: random_actions(rng, env.single_action_space, (env.num_envs,))
     )
@@ -51,7 +57,10 @@ def random(case: Case) -> Iterator[str]:
 
 
 def heuristics(case: Case) -> Iterator[str]:
-    """Its heuristics play to the end; the report says how well."""
+    """Its heuristics play to the end; the report says how well.
+
+    Such as: ValueError: a rule that raises, with its line
+    """
     world = case.simulate()
     world.close()
     notes = []
@@ -125,7 +134,10 @@ def _check_finite(infos: Mapping[str, NDArray[Any]], ended: NDArray[np.bool_]) -
 
 
 def throughput(case: Case) -> Iterator[str]:
-    """It steps, and how fast."""
+    """It steps, and how fast.
+
+    Such as: ZeroDivisionError: division by zero
+    """
     worlds = 16
     simulation = case.simulate(worlds, sensors=_STATE_SENSORS)
     try:

@@ -23,7 +23,10 @@ Seen = tuple[Any, ...]
 
 
 def replay(case: Case) -> Iterator[str]:
-    """The same seed and actions give the same bits: observations, rewards, infos and state."""
+    """The same seed and actions give the same bits: observations, rewards, infos and state.
+
+    Such as: step 0 differs in another environment: info (walked)
+    """
     env, other = _single(case), _single(case)
     try:
         first = _play(env, case.options.steps)
@@ -54,7 +57,10 @@ def _play(env: Any, steps: int, seed: int = _SEED) -> list[Seen]:
 
 
 def autoreset(case: Case) -> Iterator[str]:
-    """A vector env equals Gymnasium's SyncVectorEnv of single envs in every autoreset mode."""
+    """A vector env equals Gymnasium's SyncVectorEnv of single envs in every autoreset mode.
+
+    Such as: NextStep: the reset differs: info (walked)
+    """
     for mode in AutoresetMode:
         ours = _vector(case, 1, mode)
         theirs = SyncVectorEnv([lambda: _single(case, _SHORT)] * _WORLDS, autoreset_mode=mode)
@@ -73,7 +79,10 @@ def autoreset(case: Case) -> Iterator[str]:
 
 
 def workers(case: Case) -> Iterator[str]:
-    """Several processes give the same bits as one."""
+    """Several processes give the same bits as one.
+
+    Such as: step 4 differs: observation (entities)
+    """
     if case.options.workers < 2:
         case.notes["workers"] = "not asked for"
         return
@@ -87,7 +96,10 @@ def workers(case: Case) -> Iterator[str]:
 
 
 def time_limit(case: Case) -> Iterator[str]:
-    """gymnasium.make, make_vec and PettingZoo take max_episode_steps and end in that step."""
+    """gymnasium.make, make_vec and PettingZoo take max_episode_steps and end in that step.
+
+    Such as: truncated at step 4 of 5: single, vector, parallel are (False, True, True)
+    """
     from als_engine.envs.parallel import parallel_env
     from als_engine.envs.time_limit import FollowTimeLimit
 

@@ -33,6 +33,8 @@ _EXCHANGED: Final = 0.8
 def splits(case: Case) -> Iterator[Finding]:
     """Levels differ, and no two splits share a level or a concept; training has the most of them.
 
+    Such as: training is about 1 concepts, test about 6: are the splits exchanged?
+
     A task that holds out concepts says which ones a level is about in an optional method
     `concepts(layout)`, which returns anything hashable: operand pairs, patients, orders.
     """
@@ -130,7 +132,11 @@ def _said(layout: Layout) -> str:
 
 
 def company(case: Case) -> Iterator[Finding]:
-    """Behaviours act as they may; some are held out of training, none for both other splits."""
+    """Behaviours act as they may; some are held out of training, none for both other splits.
+
+    Such as: none of its 3 behaviours is held out of training, by splits=. If it is meant, say
+    why in the spec: answers={"company": "..."}
+    """
     simulation = case.simulate()
     behaviours = simulation.task.behaviours()
     for name, behaviour in behaviours.items():

@@ -17,7 +17,10 @@ _FRAME = 48
 
 
 def gymnasium_api(case: Case) -> Iterator[str]:
-    """Gymnasium's check_env passes in every action mode, and no warning is given."""
+    """Gymnasium's check_env passes in every action mode, and no warning is given.
+
+    Such as: UserWarning: the observation is not within the observation space
+    """
     from gymnasium.utils.env_checker import check_env
 
     for mode in ACTION_MODES:
@@ -33,7 +36,10 @@ def gymnasium_api(case: Case) -> Iterator[str]:
 
 
 def pettingzoo_api(case: Case) -> Iterator[str]:
-    """PettingZoo's parallel_api_test and parallel_seed_test pass, and no warning is given."""
+    """PettingZoo's parallel_api_test and parallel_seed_test pass, and no warning is given.
+
+    Such as: Incorrect infos
+    """
     from als_engine.envs.parallel import parallel_env
 
     def make() -> Any:
@@ -53,7 +59,10 @@ def pettingzoo_api(case: Case) -> Iterator[str]:
 
 
 def sb3_api(case: Case) -> Iterator[str]:
-    """Stable-Baselines3's check_env passes in every action mode."""
+    """Stable-Baselines3's check_env passes in every action mode.
+
+    Such as: the observation does not match the given observation space
+    """
     try:
         from stable_baselines3.common.env_checker import check_env
     except ModuleNotFoundError:

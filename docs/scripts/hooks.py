@@ -40,5 +40,5 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Fills in the reference of the commands."""
-    return cli_page.insert_commands(markdown)
+    """Fills in the references of the commands and of the points that are checked."""
+    return points_page.insert_points(cli_page.insert_commands(markdown))

@@ -120,7 +120,10 @@ class _Asked:
 
 
 def contract(case: AgentCase) -> Iterator[Finding]:
-    """It is an Agent, a Learner if its spec says so, and its configuration is JSON."""
+    """It is an Agent, a Learner if its spec says so, and its configuration is JSON.
+
+    Such as: the spec says trainable=True, and it is not a Learner
+    """
     agent = case.make()
     if case.spec.trainable != isinstance(agent, Learner):
         is_one = "is" if isinstance(agent, Learner) else "is not"
@@ -133,7 +136,10 @@ def contract(case: AgentCase) -> Iterator[Finding]:
 
 
 def actions(case: AgentCase) -> Iterator[Finding]:
-    """In each of its modes it gives one action of the action space for every row, in time."""
+    """In each of its modes it gives one action of the action space for every row, in time.
+
+    Such as: its discrete action 99 is not in Discrete(14)
+    """
     for mode in case.spec.action_modes:
         agent = case.make(mode)
         agent.act = _checked(case, agent, mode, found := list[Finding](), taken := list[float]())  # type: ignore[method-assign]
@@ -179,7 +185,11 @@ def _checked(
 
 
 def replay(case: AgentCase) -> Iterator[Finding]:
-    """The same seed gives the same actions: in a new agent, and after other episodes."""
+    """The same seed gives the same actions: in a new agent, and after other episodes.
+
+    Such as: after other episodes it acts differently in the same one, at step 0: restart() has
+    to forget
+    """
     agent = case.make()
     first, state = case.play(agent)
     again, _ = case.play(case.make())
@@ -198,7 +208,10 @@ def replay(case: AgentCase) -> Iterator[Finding]:
 
 
 def rows(case: AgentCase) -> Iterator[Finding]:
-    """What it does in a row does not depend on the other rows."""
+    """What it does in a row does not depend on the other rows.
+
+    Such as: in the second of two rows it acts otherwise than alone, at step 0
+    """
     both, _ = case.play(case.make(), (1, 2))
     alone, _ = case.play(case.make(), (2,))
     if (step := _unlike([acted[1:] for acted in both], alone)) is not None:
@@ -216,7 +229,10 @@ def _unlike(one: Actions, two: Actions) -> int | None:
 
 
 def saved(case: AgentCase) -> Iterator[Finding]:
-    """Saved and loaded again, it acts as before."""
+    """Saved and loaded again, it acts as before.
+
+    Such as: loaded again it acts differently at step 0
+    """
     agent = case.make()
     before, _ = case.play(agent)
     with tempfile.TemporaryDirectory() as folder:
@@ -236,7 +252,10 @@ def _record(case: AgentCase) -> AgentRecord:
 
 
 def files(case: AgentCase) -> Iterator[Finding]:
-    """Acting writes no files and changes no observation."""
+    """Acting writes no files and changes no observation.
+
+    Such as: it writes diary.txt while it acts: only save_weights and learn may write
+    """
     agent = case.make()
     real, changed = agent.act, list[str]()
 
@@ -287,7 +306,10 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def learns(case: AgentCase) -> Iterator[Finding]:
-    """A learner learns without an error, stops when it is told to, and still acts."""
+    """A learner learns without an error, stops when it is told to, and still acts.
+
+    Such as: it asked should_stop 200 times, and went on for 168 of them
+    """
     agent = case.make()
     if not isinstance(agent, Learner):
         case.notes["learns"] = "not asked for"

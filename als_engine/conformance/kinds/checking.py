@@ -16,10 +16,10 @@ from als_engine.conformance.kinds.subjects import (
     own_of,
     run,
 )
-from als_engine.conformance.report import Report, Result
+from als_engine.conformance.report import ConformanceError, Report, Result
 from als_engine.conformance.running import check_names, run_all
 
-__all__ = ["POINTS", "check"]
+__all__ = ["POINTS", "check", "check_everything"]
 
 POINTS: Mapping[str, Mapping[str, Any]] = {**CHECKS, "package": packages.CHECKS}
 """Kind to its checks by name: all that `als check` looks at."""
@@ -50,7 +50,7 @@ def check(
         ArgumentError: an option or an argument is not allowed.
     """
     package, things = find(word)
-    kinds = {thing.kind for thing in things} | ({"package"} if package else set())
+    kinds = {*POINTS} if package else {thing.kind for thing in things}
     check_names(
         {n: c for kind in kinds for n, c in POINTS[kind].items()}, options.only, options.skip
     )
@@ -63,6 +63,25 @@ def check(
         if job.names():
             on_begin(thing.kind, thing.id, count)
             yield _thing(job, patience, on_result)
+
+
+def check_everything(word: str, *, on: str = "", **options: Any) -> list[Report]:
+    """Checks whatever a word names, for a test: a package, say, with all that it offers.
+
+    Args:
+        word: an id, or the name of a distribution.
+        on: the scenario in which agents, sensors and encoders are looked at.
+        **options: the fields of `Options`.
+
+    Raises:
+        ConformanceError: a promise is broken; tells of the first thing that breaks one.
+        UnknownIdError: there is no such thing.
+    """
+    reports = list(check(word, Options(**options), {}, on))
+    for report in reports:
+        if not report.ok:
+            raise ConformanceError(report)
+    return reports
 
 
 def _package(

@@ -56,7 +56,10 @@ class PackageCase(Subject):
 
 
 def loading(case: PackageCase) -> Iterator[Finding]:
-    """It is imported without an error, an exit, an abort or a hang, in a process of its own."""
+    """It is imported without an error, an exit, an abort or a hang, in a process of its own.
+
+    Such as: when it is imported it ends the process (SIGABRT)
+    """
     if case.ending.reason:
         yield Failure(f"when it is imported {case.ending.reason}", case.ending.place)
     for line in case.said("loaded"):
@@ -65,13 +68,19 @@ def loading(case: PackageCase) -> Iterator[Finding]:
 
 
 def quiet(case: PackageCase) -> Iterator[Finding]:
-    """Nothing is written when it is imported: the standard output is everybody's."""
+    """Nothing is written when it is imported: the standard output is everybody's.
+
+    Such as: it writes 'hello from the import'
+    """
     if case.ending.noise:
         yield f"it writes {case.ending.noise[:200]!r}"
 
 
 def import_time(case: PackageCase) -> Iterator[Finding]:
-    """It is imported in a second, and brings no heavy library in."""
+    """It is imported in a second, and brings no heavy library in.
+
+    Such as: importing acme.hooks imports torch: import what is heavy in the class's own module
+    """
     for line in case.said("loaded"):
         case.figures["import_seconds"] = line["seconds"]
         case.notes["import-time"] = f"{line['seconds']:.2f} s"
@@ -86,7 +95,10 @@ def import_time(case: PackageCase) -> Iterator[Finding]:
 
 
 def offers(case: PackageCase) -> Iterator[Finding]:
-    """What it offers is accepted here, beside all that is installed."""
+    """What it offers is accepted here, beside all that is installed.
+
+    Such as: entry point main: scenario "Acme/Walk-v0" of acme-two exists already, from acme-one
+    """
     broken = {line["name"] for line in case.said("loaded") if line["error"]}
     for plugin in case.plugins:
         refused = plugin.status in ("failed", "disabled") and plugin.name not in broken
@@ -97,14 +109,20 @@ def offers(case: PackageCase) -> Iterator[Finding]:
 
 
 def classes(case: PackageCase) -> Iterator[Finding]:
-    """Every class that a spec names can be imported."""
+    """Every class that a spec names can be imported.
+
+    Such as: Acme/Walk-v0: cannot load "acme.world:Wlak": AttributeError
+    """
     for line in case.said("class"):
         if line["error"]:
             yield Failure(f"{line['id']}: {line['error']}", line["place"])
 
 
 def namespace(case: PackageCase) -> Iterator[Finding]:
-    """It declares the namespaces of its ids, so that nobody else can take them."""
+    """It declares the namespaces of its ids, so that nobody else can take them.
+
+    Such as: nobody declares the namespace "Acme/"
+    """
     declared = {
         point.name
         for point in entry_points(group=f"{PROJECT}.namespaces")

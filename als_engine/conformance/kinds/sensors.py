@@ -70,7 +70,10 @@ def _class_of(id: str) -> type[Sensor]:
 
 
 def contract(case: SensorCase) -> Iterator[Finding]:
-    """It is a Sensor that provides its id, in a space with a shape, a type and a sensible size."""
+    """It is a Sensor that provides its id, in a space with a shape, a type and a sensible size.
+
+    Such as: its space is Discrete(3), not a Box
+    """
     simulation = case.simulate(1)
     try:
         space = simulation.observation_space[case.id]
@@ -86,7 +89,10 @@ def contract(case: SensorCase) -> Iterator[Finding]:
 
 
 def inside(case: SensorCase) -> Iterator[Finding]:
-    """What it shows is finite and inside its space while every avatar plays."""
+    """What it shows is finite and inside its space while every avatar plays.
+
+    Such as: "parts/broken" is NaN at step 0 with discrete actions
+    """
     simulation, wrong = case.simulate(2), set[str]()
     player = Player(_SEED)
     try:
@@ -99,7 +105,10 @@ def inside(case: SensorCase) -> Iterator[Finding]:
 
 
 def buffers(case: SensorCase) -> Iterator[Finding]:
-    """Every look fills its arrays anew, in time: earlier looks and what was there do not matter."""
+    """Every look fills its arrays anew, in time: earlier looks and what was there do not matter.
+
+    Such as: of "parts/numb" 2 of 2 numbers depend on what the array held before
+    """
     simulation = case.simulate(2)
     try:
         yield from looks(case, simulation, [case.id], min(8, case.options.steps))
@@ -108,7 +117,10 @@ def buffers(case: SensorCase) -> Iterator[Finding]:
 
 
 def rows(case: SensorCase) -> Iterator[Finding]:
-    """A world is shown alike whatever worlds are beside it, and only its own rows are written."""
+    """A world is shown alike whatever worlds are beside it, and only its own rows are written.
+
+    Such as: world 0 of 3 is shown otherwise than alone, at step 0
+    """
     many, player = case.simulate(3), Player(_SEED)
     ones = [simulate(case.scenario, 1, **_given(case)) for _ in range(3)]
     try:
@@ -146,7 +158,10 @@ def _beside(case: SensorCase, simulation: Simulation) -> Iterator[Finding]:
 
 
 def pure(case: SensorCase) -> Iterator[Finding]:
-    """A look changes nothing in the worlds, and draws from no generator but the state's."""
+    """A look changes nothing in the worlds, and draws from no generator but the state's.
+
+    Such as: it draws from a global generator: use state.uniform
+    """
     simulation, player = case.simulate(2), Player(_SEED)
     try:
         for step in range(min(8, case.options.steps)):
@@ -166,7 +181,10 @@ def pure(case: SensorCase) -> Iterator[Finding]:
 
 
 def secrecy(case: SensorCase) -> Iterator[Finding]:
-    """It does not tell which level it is: agents could know it by heart."""
+    """It does not tell which level it is: agents could know it by heart.
+
+    Such as: "parts/telling" depends on state.level, the number of the level
+    """
     simulation = case.simulate(2)
     try:
         yield from told_level(case, simulation)

@@ -36,7 +36,11 @@ class SuiteCase(Subject):
 
 
 def entries(case: SuiteCase) -> Iterator[Finding]:
-    """Every entry can be made: its scenario is there, and takes its arguments."""
+    """Every entry can be made: its scenario is there, and takes its arguments.
+
+    Such as: entry "a", arguments: unknown scenario "Parts/Wlak-v0"; did you mean
+    "Parts/Walk-v0"?
+    """
     for entry in case.spec.entries:
         for what, given in (("arguments", {}), ("held_out", entry.held_out)):
             arguments = {**entry.arguments, **given, "split": entry.split}
@@ -48,7 +52,10 @@ def entries(case: SuiteCase) -> Iterator[Finding]:
 
 
 def agents(case: SuiteCase) -> Iterator[Finding]:
-    """Every agent that it names is there."""
+    """Every agent that it names is there.
+
+    Such as: there is no folder parts/nobody
+    """
     for word in case.spec.agents:
         try:
             # LABEL=AGENT:key=value, of which only the agent has to be there.
@@ -58,14 +65,20 @@ def agents(case: SuiteCase) -> Iterator[Finding]:
 
 
 def split(case: SuiteCase) -> Iterator[Finding]:
-    """It reports on the test split: nobody has learnt from it or chosen on it."""
+    """It reports on the test split: nobody has learnt from it or chosen on it.
+
+    Such as: entry "a" is played on the train split, not on test
+    """
     for entry in case.spec.entries:
         if entry.split != "test":
             yield f'entry "{entry.name}" is played on the {entry.split} split, not on test'
 
 
 def yardsticks(case: SuiteCase) -> Iterator[Finding]:
-    """Random and expert are both frozen, or neither, and the expert is clearly better."""
+    """Random and expert are both frozen, or neither, and the expert is clearly better.
+
+    Such as: entry "a" freezes one yardstick, and not expert
+    """
     known = 0
     for entry in case.spec.entries:
         if entry.random is None and entry.expert is None:
@@ -83,7 +96,10 @@ def yardsticks(case: SuiteCase) -> Iterator[Finding]:
 
 
 def duplicates(case: SuiteCase) -> Iterator[Finding]:
-    """No two entries are the same episodes under two names."""
+    """No two entries are the same episodes under two names.
+
+    Such as: entries "a" and "b" are the same
+    """
     seen: dict[Any, str] = {}
     for entry in case.spec.entries:
         key = _played(entry)

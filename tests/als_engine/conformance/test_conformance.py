@@ -53,48 +53,48 @@ def test_a_good_scenario_passes_and_is_measured():
     assert all(result.promise.endswith(".") for result in report.results)
 
 
-@pytest.mark.parametrize(
-    ("name", "check", "failure"),
-    [
-        ("NoSections", "docstring", "lacks the sections Observations, Actions"),
-        ("NoSections", "docstring", "the docstring's Arguments do not name `reach`"),
-        ("NoSections", "docstring", "the docstring's Metrics do not name `walked`"),
-        ("Moody", "levels", "is laid out differently the second time"),
-        ("Renaming", "levels", "names the props ('flag', 'thing 1')"),
-        ("Wordy", "instructions", "are cut off in the text observation: shorten them"),
-        ("SharedLevels", "levels", "is the same under a secret key: agents could look it up"),
-        ("SharedLevels", "splits", "of the train split is level 10000 of the test split"),
-        ("SharedLevels", "splits", "of the train split is level 20000 of the validation split"),
-        ("SharedLevels", "splits", "of the validation split is level 10000 of the test split"),
-        ("SharedConcepts", "splits", "are both about 'seven plus five'"),
-        ("TwoSplits", "splits", "of validation are both about 'known': give each split concepts"),
-        (
-            "SharedCompany",
-            "company",
-            '"new" is held out of training and met in validation and test',
-        ),
-        ("OneLevel", "splits", "all levels of the train split are the same"),
-        ("Remembering", "replay", "differs in the same environment after another episode"),
-        ("Remembering", "autoreset", "differs: reward"),
-        ("Remembering", "snapshot", "in the same worlds, reward"),
-        ("LateNan", "answers", "step 5: LateNan.reward is NaN for avatar 0 of world 0"),
-        ("LateMetric", "answers", 'step 5: LateMetric.metrics["walked"] is infinite for world 0'),
-        ("CountingRewards", "pure", "reward changes the state at step 0"),
-        ("GreedyRewards", "pure", "reward gives two answers at step 0"),
-        ("LostTerms", "terms", "the terms add up to something else than the reward at step 0"),
-        ("UnnamedTerms", "terms", "the terms are all, nothing, reward_names says all"),
-        ("NanSensor", "sensors", '"thermometer" is NaN at step 3 with discrete actions'),
-        (
-            "HotSensor",
-            "sensors",
-            '"thermometer" is outside its space: 2 in Box(0.0, 1.0, (1,), float32) at step 0',
-        ),
-        ("NoExpert", "expert", "NoExpertError: Rule/NoExpert-v0: NoExpert has no expert"),
-        ("LazyExpert", "expert", "the expert solves 0% of the levels, at least 80% are asked for"),
-        ("Easy", "random", "random actions solve 100% of the levels, at most 50% are allowed"),
-        ("Crashing", "throughput", "ZeroDivisionError: division by zero"),
-    ],
+FAULTS = (
+    ("NoSections", "docstring", "lacks the sections Observations, Actions"),
+    ("NoSections", "docstring", "the docstring's Arguments do not name `reach`"),
+    ("NoSections", "docstring", "the docstring's Metrics do not name `walked`"),
+    ("Moody", "levels", "is laid out differently the second time"),
+    ("Renaming", "levels", "names the props ('flag', 'thing 1')"),
+    ("Wordy", "instructions", "are cut off in the text observation: shorten them"),
+    ("SharedLevels", "levels", "is the same under a secret key: agents could look it up"),
+    ("SharedLevels", "splits", "of the train split is level 10000 of the test split"),
+    ("SharedLevels", "splits", "of the train split is level 20000 of the validation split"),
+    ("SharedLevels", "splits", "of the validation split is level 10000 of the test split"),
+    ("SharedConcepts", "splits", "are both about 'seven plus five'"),
+    ("TwoSplits", "splits", "of validation are both about 'known': give each split concepts"),
+    (
+        "SharedCompany",
+        "company",
+        '"new" is held out of training and met in validation and test',
+    ),
+    ("OneLevel", "splits", "all levels of the train split are the same"),
+    ("Remembering", "replay", "differs in the same environment after another episode"),
+    ("Remembering", "autoreset", "differs: reward"),
+    ("Remembering", "snapshot", "in the same worlds, reward"),
+    ("LateNan", "answers", "step 5: LateNan.reward is NaN for avatar 0 of world 0"),
+    ("LateMetric", "answers", 'step 5: LateMetric.metrics["walked"] is infinite for world 0'),
+    ("CountingRewards", "pure", "reward changes the state at step 0"),
+    ("GreedyRewards", "pure", "reward gives two answers at step 0"),
+    ("LostTerms", "terms", "the terms add up to something else than the reward at step 0"),
+    ("UnnamedTerms", "terms", "the terms are all, nothing, reward_names says all"),
+    ("NanSensor", "sensors", '"thermometer" is NaN at step 3 with discrete actions'),
+    (
+        "HotSensor",
+        "sensors",
+        '"thermometer" is outside its space: 2 in Box(0.0, 1.0, (1,), float32) at step 0',
+    ),
+    ("NoExpert", "expert", "NoExpertError: Rule/NoExpert-v0: NoExpert has no expert"),
+    ("LazyExpert", "expert", "the expert solves 0% of the levels, at least 80% are asked for"),
+    ("Easy", "random", "random actions solve 100% of the levels, at most 50% are allowed"),
+    ("Crashing", "throughput", "ZeroDivisionError: division by zero"),
 )
+
+
+@pytest.mark.parametrize(("name", "check", "failure"), FAULTS)
 def test_a_broken_promise_is_one_clear_line(name, check, failure):
     options = {**FAST, "random_at_most": 0.5}
     with pytest.raises(AssertionError) as error:
