@@ -139,7 +139,7 @@ def _run(name: str, check: Check[S], subject: S) -> Result:
     return Result(name, promise, failures, note, seconds, told_by, score)
 
 
-NOTHING_TO_LOOK_AT: Final = ("not asked for", "not installed", "none")
+NOTHING_TO_LOOK_AT: Final = ("not asked for", "not installed", "not imported", "none")
 """Notes that say that a check has looked at nothing."""
 
 

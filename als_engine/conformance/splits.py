@@ -69,11 +69,13 @@ def _shared_levels(case: Case, simulation: Simulation) -> Iterator[Finding]:
     layouts: dict[str, dict[Any, int]] = {}
     for split in SPLITS:
         drawn = {level: case.lay_out(simulation, level) for level in case.sampled(split)}
-        layouts[split] = {digest(layout): level for level, layout in drawn.items()}
+        layouts[split] = {}
+        for level, layout in drawn.items():
+            layouts[split].setdefault(digest(layout), level)
         if len(layouts[split]) == 1:
             yield case.failure(f"all levels of the {split} split are the same", "layout")
     for one, other in itertools.combinations(SPLITS, 2):
-        for same in layouts[one].keys() & layouts[other].keys():
+        for same in [each for each in layouts[one] if each in layouts[other]]:
             level, twin = layouts[one][same], layouts[other][same]
             yield f"level {level} of the {one} split is level {twin} of the {other} split"
 

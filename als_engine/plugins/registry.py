@@ -250,11 +250,5 @@ class Registry(Loader):
                 self._fail(loaded, hook, done.error)
 
 
-def _is_check() -> bool:
-    """Whether this is `als check`, which looks at what it does not know in another process."""
-    words = [os.path.basename(word) for word in sys.argv[:2]]
-    return words[:1] in (["als"], ["als.exe"]) and words[1:] == ["check"]
-
-
 registry = Registry()
 """The registry of this process. There is one, since plugins are installed once."""

@@ -21,7 +21,14 @@ from als_engine.task import LEVELS
 
 IDS = [spec.id for spec in registry.scenarios()]
 SMALL = {"levels": 6, "episodes": 4, "steps": 16}
-ONE_BY_ONE = [check for check in CHECKS if check not in ("expert", "random", "heuristics")]
+PLAYED = ("expert", "random", "heuristics")
+TOGETHER = (
+    *("docstring", "spec", "layout-time", "levels", "splits", "company", "memory", "buffers"),
+    *("instructions", "secrecy", "answers", "terms", "sensors"),
+)
+"""Cheap checks, which look at the same levels."""
+
+ONE_BY_ONE = [check for check in CHECKS if check not in (*PLAYED, *TOGETHER)]
 
 every_scenario = pytest.mark.parametrize("id", IDS)
 every_engine = pytest.mark.parametrize("physics", ENGINES)
@@ -43,6 +50,13 @@ def test_under_a_level_key_the_test_split_keeps_its_held_out_concepts(id):
         hidden = keyed.lay_out(level)
         assert hidden != plain.lay_out(level)
         assert trained.isdisjoint(concepts(hidden))
+
+
+@every_scenario
+@every_engine
+def test_its_levels_company_memory_and_observations_are_in_order(id, physics):
+    report = check_scenario(id, only=TOGETHER, physics=physics, **SMALL)
+    assert report.score == 1.0
 
 
 @every_scenario

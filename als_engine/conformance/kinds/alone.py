@@ -133,7 +133,7 @@ def _one_process(
                 note(Result.from_dict(line["result"]))
                 left, begun = left[1:], ""
             found.figures.update(line.get("figures", {}))
-        ending = wait(process, folder, own)
+        ending = _ending(process, folder, own)
         found.noise = found.noise or ending.noise
     if not left:
         return []
@@ -169,7 +169,7 @@ def load_alone(
     for line in lines:
         for found in line.values():
             found["place"] = _last_place(found.pop("traceback"), own)
-    ending = wait(process, folder, own)
+    ending = _ending(process, folder, own)
     said = [line.partition(": ")[2] for line in _read(folder / "stderr").splitlines()
             if line.startswith(f"{distribution}: ")]  # fmt: skip
     return lines, replace(ending, noise="\n".join(said) or ending.noise)
@@ -195,45 +195,33 @@ def _lines(
 ) -> Iterator[dict[str, Any]]:
     """What the process writes down, as soon as it does; ends it when it takes too long."""
     file, read, until = folder / "found", 0, time.monotonic() + limit
-    while True:
-        ended = process.poll() is not None
-        text = file.read_text(encoding="utf-8") if file.exists() else ""
-        whole = text[read : text.rfind("\n") + 1]
-        read += len(whole)
-        yield from map(json.loads, whole.splitlines())
-        if ended:
-            return
-        if time.monotonic() > until:
-            host.end_group(process)
-        time.sleep(0.05)
-
-
-def wait(process: subprocess.Popen[bytes], folder: Path, own: Own, limit: float = 0.0) -> Ending:
-    """How a process ended; what it has started is ended with it.
-
-    Args:
-        process: that `start` has started.
-        folder: that it was given.
-        own: the code in which the place is looked for.
-        limit: seconds that it may still take.
-    """
-    reason = ""
+    ended = False
     try:
-        process.wait(limit or None)
-    except subprocess.TimeoutExpired:
-        reason = f"it hangs: it was not done after {limit:g} s"
-    host.end_group(process)
-    code = process.wait()
-    trace = _read(folder / "trace")
-    if "Timeout" in trace:
-        seconds = json.loads(_read(folder / "job.json")).get("patience", limit)
-        reason = reason or f"it hangs: it was not done after {seconds:g} s"
-    elif code < 0 and not reason:
-        reason = f"it ends the process ({_signal_name(-code)})"
-    elif code > 0 and not reason:
-        reason = f"it ends the process (exit code {code})"
-    elif not (folder / "done").exists():
-        reason = reason or "it ends the process (exit code 0)"
+        while not ended:
+            time.sleep(0.05)
+            if time.monotonic() > until:
+                (folder / "late").touch()
+                host.end_group(process)
+            ended = process.poll() is not None
+            text = file.read_text(encoding="utf-8") if file.exists() else ""
+            whole = text[read : text.rfind("\n") + 1]
+            read += len(whole)
+            yield from map(json.loads, whole.splitlines())
+    finally:  # Ctrl-C, for instance, is this process's alone.
+        host.end_group(process)
+
+
+def _ending(process: subprocess.Popen[bytes], folder: Path, own: Own) -> Ending:
+    """How a process has ended, what it wrote, and where it was in the checked code."""
+    code, trace = process.wait(), _read(folder / "trace")
+    if "Timeout" in trace or (folder / "late").exists():
+        patience = json.loads(_read(folder / "job.json"))["patience"]
+        reason = f"it hangs: it was not done after {patience:g} s"
+    elif (folder / "done").exists():
+        reason = ""
+    else:
+        how = _signal_name(-code) if code < 0 else f"exit code {code}"
+        reason = f"it ends the process ({how})"
     return Ending(reason, _place(trace, own), _read(folder / "stdout").strip())
 
 

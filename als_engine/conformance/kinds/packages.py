@@ -50,6 +50,11 @@ class PackageCase(Subject):
             lines, ending = load_alone(Path(name), distribution, own, patience)
         return cls(distribution, own, plugins=plugins, lines=lines, ending=ending)
 
+    def note_missing(self, check: str) -> None:
+        """Notes that a check has nothing to look at, where no entry point was imported."""
+        if not self.said("loaded"):
+            self.notes[check] = "not imported"
+
     def said(self, what: str) -> list[dict[str, Any]]:
         """The lines of one sort."""
         return [line[what] for line in self.lines if what in line]
@@ -72,6 +77,7 @@ def quiet(case: PackageCase) -> Iterator[Finding]:
 
     Such as: it writes 'hello from the import'
     """
+    case.note_missing("quiet")
     if case.ending.noise:
         yield f"it writes {case.ending.noise[:200]!r}"
 
@@ -81,6 +87,7 @@ def import_time(case: PackageCase) -> Iterator[Finding]:
 
     Such as: importing acme.hooks imports torch: import what is heavy in the class's own module
     """
+    case.note_missing("import-time")
     for line in case.said("loaded"):
         case.figures["import_seconds"] = line["seconds"]
         case.notes["import-time"] = f"{line['seconds']:.2f} s"
@@ -106,6 +113,7 @@ def offers(case: PackageCase) -> Iterator[Finding]:
             yield f"entry point {plugin.name}: {plugin.error}"
     count = sum(len(plugin.specs) for plugin in case.plugins)
     case.notes["offers"] = "1 thing" if count == 1 else f"{count} things"
+    case.note_missing("offers")
 
 
 def classes(case: PackageCase) -> Iterator[Finding]:
@@ -113,6 +121,7 @@ def classes(case: PackageCase) -> Iterator[Finding]:
 
     Such as: Acme/Walk-v0: cannot load "acme.world:Wlak": AttributeError
     """
+    case.note_missing("classes")
     for line in case.said("class"):
         if line["error"]:
             yield Failure(f"{line['id']}: {line['error']}", line["place"])
@@ -128,6 +137,7 @@ def namespace(case: PackageCase) -> Iterator[Finding]:
         for point in entry_points(group=f"{PROJECT}.namespaces")
         if normalized(point.dist.name if point.dist else "") == case.id
     }
+    case.note_missing("namespace")
     used = {namespace_of(spec.id) for plugin in case.plugins for spec in plugin.specs} - {""}
     for name in sorted(used - declared):
         if case.id != BUNDLED:

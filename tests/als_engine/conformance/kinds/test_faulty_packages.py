@@ -94,6 +94,19 @@ def test_a_scenario_that_ends_its_process_fails_that_point(
     assert place in fault.place
 
 
+def test_als_check_of_a_package_that_hangs_ends(tmp_path):
+    hanging = Site(tmp_path)
+    hanging.install(*package("hangs", importing=IMPORTS["hangs"]))
+    words = ("check", "faulty-hangs", "--json", "--patience", 6)
+    ran = hanging.als(*words, ALS_PLUGIN_TIMEOUT="6")
+    assert ran.returncode == 1, ran.stderr
+    ((loading, *others),) = [report["results"] for report in json.loads(ran.stdout)]
+    (fault,) = loading["failures"]
+    assert fault["text"] == "when it is imported it hangs: it was not done after 6 s"
+    assert "hooks.py:1, in <module>: import time; time.sleep(600)" in fault["place"]
+    assert {other["outcome"] for other in others} == {"not looked at"}
+
+
 def test_als_check_of_a_package_goes_on_after_an_abort_and_its_json_stays_json(steps):
     points = ("loading", "namespace", "answers", "terms")
     words = [word for point in points for word in ("--only", point)]
