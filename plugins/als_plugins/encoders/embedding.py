@@ -175,6 +175,8 @@ class ThingTokens(Embedding):
 
     def in_short(self, tokens: Tensor, present: Tensor) -> Tensor:
         """The largest of each feature: that one such thing is there counts, not how many others."""
+        if not tokens.shape[1]:  # In no row of the batch is there any.
+            return tokens.new_zeros(tokens.shape[0], tokens.shape[2])
         return largest(tokens, present)
 
 
