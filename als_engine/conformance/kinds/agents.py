@@ -53,11 +53,13 @@ class AgentCase(Subject):
         spec: the agent.
         scenario: that it acts in.
         options: how hard to look.
+        given: arguments of the scenario, such as the sensors that it needs.
     """
 
     spec: AgentSpec = field(kw_only=True)
     scenario: str = field(kw_only=True)
     options: Options = field(kw_only=True)
+    given: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
 
     @classmethod
     def of(cls, id: str, scenario: str, options: Options) -> AgentCase:
@@ -71,7 +73,8 @@ class AgentCase(Subject):
 
     def arguments(self, mode: str | None = None) -> dict[str, Any]:
         """Of the scenario."""
-        return {"frame_size": _FRAME, "action_mode": mode or self.spec.action_modes[0]}
+        mode = mode or self.spec.action_modes[0]
+        return {"frame_size": _FRAME, **self.given, "action_mode": mode}
 
     def make(self, mode: str | None = None) -> Agent:
         """A new agent, seeded."""

@@ -39,7 +39,7 @@ def check(
     Args:
         word: an id, or the name of a distribution.
         options: how hard to look.
-        arguments: of scenarios.
+        arguments: of scenarios, also of that in which an agent acts.
         on: the scenario in which agents, sensors and encoders are looked at.
         patience: seconds that a check of something that is not ours may take.
         on_result: called after each check.
@@ -59,7 +59,8 @@ def check(
         on_begin("package", package, count)
         yield _package(package, options, patience, on_result)
     for thing in things:
-        job = Job(thing, options, arguments if thing.kind == "scenario" else {}, on)
+        takes = thing.kind in ("scenario", "agent")
+        job = Job(thing, options, arguments if takes else {}, on)
         if job.names():
             on_begin(thing.kind, thing.id, count)
             yield _thing(job, patience, on_result)

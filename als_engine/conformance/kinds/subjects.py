@@ -199,6 +199,8 @@ def run(
         case.simulate().close()  # A wrong argument is the caller's mistake, not the scenario's.
     else:
         case = _CASES[thing.kind](thing.id, job.on or _scenario_for(thing), job.options)
+        if thing.kind == "agent":
+            case.given = job.arguments
     wanted = job.names() if names is None else names
     return run_all(thing.kind, case, CHECKS[thing.kind], wanted, on_result, on_begin)
 
