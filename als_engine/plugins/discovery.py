@@ -28,7 +28,6 @@ __all__ = [
     "PluginSettings",
     "find_installed",
     "half_imported_set_aside",
-    "is_check",
     "normalized",
 ]
 
@@ -157,12 +156,6 @@ def find_installed(group: str) -> Installed:
     # depend on it.
     found.plugins.sort(key=lambda item: (item[0].distribution != BUNDLED, _place(item[0])))
     return found
-
-
-def is_check() -> bool:
-    """Whether this is `als check`, which looks at what it does not know in another process."""
-    words = [os.path.basename(word) for word in sys.argv[:2]]
-    return words[:1] in (["als"], ["als.exe"]) and words[1:] == ["check"]
 
 
 def normalized(distribution: str) -> str:

@@ -1,4 +1,4 @@
-"""Findings of `als doctor`, made by the engine and by plugins."""
+"""What hooks are given and give beside specs: episodes that ended, findings of `als doctor`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["Finding", "Status"]
+__all__ = ["EpisodeRecord", "Finding", "Status"]
 
 Status = Literal["ok", "missing", "broken"]
 
@@ -28,3 +28,26 @@ class Finding:
     text: str
     remedy: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EpisodeRecord:
+    """One finished episode of one world, as `als_episode_end` receives it.
+
+    Attributes:
+        scenario: The scenario's id.
+        split: The split that the level was drawn from.
+        level: The level's number.
+        length: Steps that the episode took.
+        returns: Sum of the rewards, one for each avatar.
+        terminated: True when the task ended it, False when the time limit did.
+        metrics: The task's metrics at the end, such as `success`.
+    """
+
+    scenario: str
+    split: str
+    level: int
+    length: int
+    returns: tuple[float, ...]
+    terminated: bool
+    metrics: Mapping[str, float] = field(default_factory=dict)

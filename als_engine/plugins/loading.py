@@ -114,6 +114,16 @@ class Loader:
         self.added.append(added)
         return plugin
 
+    def load_alone(self, plugin: Plugin, point: EntryPoint) -> None:
+        """Loads an entry point in a process of its own, where it may do what it likes."""
+        self.start(strict=False)
+        self._plugins.append(plugin)
+        try:
+            asking.check_api(plugin)
+            self._load_now(plugin, point)
+        except PluginError as error:
+            asking.keep_failure(plugin, error)
+
     def has(self, hooks: object) -> bool:
         """Whether a plugin with these hooks is loaded."""
         return any(loaded.hooks is hooks for loaded in self.loaded())

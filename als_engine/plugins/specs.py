@@ -21,7 +21,7 @@ from als_engine.checks import ReadOnly, check_undecided, plain
 from als_engine.errors import ArgumentError, PluginError, unknown
 from als_engine.limits import LIMITS, SEEDS, UNITS
 from als_engine.plugins.containment import caught, contained, describe
-from als_engine.plugins.episodes import EpisodeRecord
+from als_engine.plugins.findings import EpisodeRecord
 
 __all__ = [
     "ACTION_MODES",

@@ -63,9 +63,7 @@ class Trials:
         self._alone = Alone()
         self._limit = _time_limit()
 
-    def why_not(
-        self, plugin: Plugin, point: EntryPoint, stage: Stage, unknown: bool = False
-    ) -> str:
+    def why_not(self, plugin: Plugin, point: EntryPoint, stage: Stage) -> str:
         """Returns why a plugin is not to be loaded in this process, or `''` when it is.
 
         Looks at it in a process of its own when this version is met for the first time, and when

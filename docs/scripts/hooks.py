@@ -12,6 +12,7 @@ from mkdocs.structure.files import File, Files
 sys.path.insert(0, str(Path(__file__).parent))
 
 import cli_page
+import points_page
 import reference_pages
 import scenario_pages
 

@@ -245,8 +245,8 @@ def saved(case: AgentCase) -> Iterator[Finding]:
     loaded.seed(_SEED)
     after, _ = case.play(loaded)
     if (step := _unlike(before, after)) is not None:
-        place = case.place_of("save_weights") or case.place_of("__init__")
-        yield Failure(f"loaded again it acts differently at step {step}", place)
+        at = case.place_of("save_weights") or case.place_of("__init__")
+        yield Failure(f"loaded again it acts differently at step {step}", at)
 
 
 def _record(case: AgentCase) -> AgentRecord:

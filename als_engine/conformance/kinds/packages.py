@@ -108,7 +108,7 @@ def offers(case: PackageCase) -> Iterator[Finding]:
     """
     broken = {line["name"] for line in case.said("loaded") if line["error"]}
     for plugin in case.plugins:
-        refused = plugin.status in ("failed", "disabled") and plugin.name not in broken
+        refused = (plugin.is_out or plugin.status == "disabled") and plugin.name not in broken
         if refused and not case.ending.reason:
             yield f"entry point {plugin.name}: {plugin.error}"
     count = sum(len(plugin.specs) for plugin in case.plugins)
