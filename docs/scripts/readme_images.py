@@ -21,7 +21,7 @@ IMAGES = Path(__file__).parents[1] / "images"
 TRAINED = Path("quickstart-report/agent")
 FRAMES = 150
 SIZE = (320, 240)
-COLUMNS, SMALL = 5, (160, 120)
+COLUMNS, SMALL = 7, (140, 105)
 """Of the film in which all scenarios are played beside one another."""
 
 
