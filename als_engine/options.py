@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from als_engine.errors import ArgumentError
-from als_engine.plugins.registry import registry
 
-__all__ = ["agent_options", "find_agent", "parse_pairs", "scenario_arguments"]
+__all__ = ["agent_options", "parse_pairs", "scenario_arguments"]
 
 _SEPARATOR = re.compile(r",(?=[A-Za-z_]\w*=)")
 
@@ -54,24 +51,6 @@ def agent_options(word: str) -> tuple[str, dict[str, Any]]:
     """
     name, colon, rest = word.partition(":")
     return name, parse_pairs(_SEPARATOR.split(rest), f"--agent {name}:") if colon else {}
-
-
-def find_agent(reference: str | os.PathLike[str]) -> tuple[str | Path, dict[str, Any]]:
-    """The id of an agent and its options, or the folder of a saved one.
-
-    Args:
-        reference: an id such as "random", one with options such as "heuristic:rule=NAME", or a
-            folder, written as a path: "./tag".
-
-    Raises:
-        UnknownIdError: there is neither such an agent nor such a folder.
-        ArgumentError: the options cannot be read.
-    """
-    if isinstance(reference, str) and "/" not in reference.partition(":")[0]:
-        name = reference.partition(":")[0]
-        if any(spec.id == name for spec in registry.agents()):
-            return agent_options(reference)
-    return registry.agent_or_path(reference), {}
 
 
 def _value(key: str, text: str) -> Any:

@@ -25,7 +25,7 @@ from als_engine.agents.agent import Agent
 from als_engine.checks import check_undecided
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.limits import MAX_SEED, OBSERVERS, STEPS
-from als_engine.options import find_agent
+from als_engine.options import agent_options
 from als_engine.plugins.registry import registry
 from als_engine.system.safe_files import is_file, read_bytes, replace_folder, standing
 
@@ -36,6 +36,7 @@ __all__ = [
     "TrainingRecord",
     "agent_folder",
     "checked_fields",
+    "find_agent",
     "load_agent",
     "make_agent",
     "open_agent",
@@ -368,6 +369,15 @@ def _other(has: gymnasium.spaces.Dict, there: gymnasium.spaces.Dict, fewer: bool
         if has[key] != space:
             return f'its "{key}" has other bounds'
     return ""
+
+
+def find_agent(reference: str | os.PathLike[str]) -> tuple[str | Path, dict[str, Any]]:
+    """The id of an agent and its options, or the folder of a saved one; as `open_agent` does it."""
+    if isinstance(reference, str) and "/" not in reference.partition(":")[0]:
+        name = reference.partition(":")[0]
+        if any(spec.id == name for spec in registry.agents()):
+            return agent_options(reference)
+    return registry.agent_or_path(reference), {}
 
 
 def _open_registered(

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from als_engine.agents.agent import Agent
-from als_engine.agents.saving import OpenedAgent, open_agent
+from als_engine.agents.saving import OpenedAgent, find_agent, open_agent
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import Evaluation, evaluate
-from als_engine.options import find_agent
 from als_engine.simulation import simulate
 from als_plugins.crossplay.sides import Sides
 

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from als_engine.agents.agent import Agent, ExpertAgent, acting
 from als_engine.agents.masks import with_masks
-from als_engine.agents.saving import open_agent, spaces
+from als_engine.agents.saving import find_agent, open_agent, spaces
 from als_engine.errors import ArgumentError
-from als_engine.options import find_agent
 from als_engine.seeding import spread
 
 if TYPE_CHECKING:
