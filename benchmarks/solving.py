@@ -162,8 +162,9 @@ def play_rules(names: list[str]) -> None:
     for name in names:
         run = RUNS[name]
         arguments = _arguments(run)
-        with simulate(run.scenario, arguments=arguments) as simulation:
-            rules = list(simulation.task.heuristics())
+        simulation = simulate(run.scenario, **arguments)
+        rules = list(simulation.task.heuristics())
+        simulation.close()
         played = {}
         for rule in rules:
             agent = open_agent(f"heuristic:rule={rule}", run.scenario, arguments).agent
