@@ -14,7 +14,7 @@ from als_engine.bodies.repertoire import Limits, repertoire_of
 from als_engine.checks import flag
 from als_engine.errors import NoExpertError, unknown
 from als_engine.simulation.arguments import Arguments
-from als_engine.task import Act, Behaviour, Task, vocabulary_of
+from als_engine.task import Act, Task, vocabulary_of
 from als_engine.world.arrays import BoolArray, FloatArray
 from als_engine.world.state import WorldState
 
@@ -101,10 +101,10 @@ class Acting:
         if taken is not None:
             self.commands.rest(taken)
 
-    def ask(self, drivers: Sequence[tuple[Behaviour, BoolArray]]) -> None:
-        """Lets the company decide what it does."""
-        for behaviour, who in drivers:
-            behaviour.act(self._state, who, self.commands)
+    def ask(self, drivers: Sequence[tuple[Act, BoolArray]]) -> None:
+        """Lets the company, and a guest, decide what they do."""
+        for act, who in drivers:
+            act(self._state, who, self.commands)
 
     def drive(self) -> FloatArray:
         """Turns heads and bodies as everybody has decided, and returns what pushes them.

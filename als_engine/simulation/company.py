@@ -11,7 +11,7 @@ from als_engine.checks import one_of
 from als_engine.errors import ArgumentError
 from als_engine.simulation.arguments import Arguments, Background
 from als_engine.simulation.levels import Levels
-from als_engine.task import Behaviour, Split, Task, split_of
+from als_engine.task import Act, Behaviour, Split, Task, split_of
 from als_engine.world.arrays import NOTHING, BoolArray
 from als_engine.world.state import WorldState
 
@@ -29,6 +29,7 @@ class Company:
         drivers: the behaviours that drive somebody now, with whom, (worlds, avatars).
         avatars: (worlds, avatars), whom a behaviour drives from a world's next reset on.
         taken: (worlds, avatars), whom one drives now, where observers are among them; else None.
+        guest: who drives some avatars in everybody's place, such as a person; belongs to no state.
     """
 
     def __init__(
@@ -53,6 +54,17 @@ class Company:
         beyond = np.arange(len(self._roles)) >= observers
         self.avatars: BoolArray = np.repeat(beyond[None], given.num_worlds, axis=0)
         self.taken: BoolArray | None = None
+        self.guest: Act | None = None
+        self._seated: BoolArray = np.zeros_like(self.avatars)
+
+    def seat(self, guest: Act | None, who: BoolArray) -> None:
+        """Lets a guest drive some avatars, (worlds, avatars), from the next step on."""
+        self.guest, self._seated = guest, who
+
+    def now(self) -> list[tuple[Act, BoolArray]]:
+        """Who drives whom in this step; a guest comes last, and so has the last word."""
+        acts = [(behaviour.act, who) for behaviour, who in self.drivers]
+        return acts if self.guest is None else [*acts, (self.guest, self._seated)]
 
     def take(self, observers: BoolArray) -> None:
         """Takes over some of the caller's avatars, (worlds, observers), from the next reset on."""

@@ -28,7 +28,7 @@ from als_engine.simulation.scoring import Scoring
 from als_engine.simulation.snapshots import Snapshots
 from als_engine.system.compiling import announce
 from als_engine.system.ownership import DeepCopied, refuse_copy
-from als_engine.task import Task, check_roles, vocabulary_of
+from als_engine.task import Act, Task, check_roles, vocabulary_of
 from als_engine.world.body import effectors_of
 from als_engine.world.layout import Layout
 from als_engine.world.snapshot import Snapshot
@@ -202,7 +202,7 @@ class Simulation(DeepCopied):
         After an exception in the middle, be it a task's or Ctrl-C, the next step needs a reset:
         half a step is never gone on from.
         """
-        state, acting, drivers = self.state, self.acting, self.company.drivers
+        state, acting, drivers = self.state, self.acting, self.company.now()
         self.moving.check_ready()
         # First of all: a wrong action changes nothing.
         acting.decode(actions, bool(drivers), self.company.taken)
@@ -242,6 +242,26 @@ class Simulation(DeepCopied):
                 f"company takes a bool array {shape}, got {given.dtype} {given.shape}"
             )
         self.company.take(given)
+
+    def seat(self, guest: Act | None, avatars: ArrayLike) -> None:
+        """Lets a guest drive avatars from the next step on, whoever drives them else: a person.
+
+        A guest is no part of a world: snapshots, copies and a reset know nothing of it. Its
+        commands are kept within what the avatars' roles can do.
+
+        Args:
+            guest: writes their commands; None when it has left.
+            avatars: (worlds, avatars) bool, which.
+
+        Raises:
+            ArgumentError: it has another shape.
+        """
+        given, shape = np.asarray(avatars), (self.num_worlds, self.num_avatars)
+        if given.shape != shape or given.dtype != np.bool_:
+            raise ArgumentError(
+                f"a guest takes a bool array {shape}, got {given.dtype} {given.shape}"
+            )
+        self.company.seat(guest, given)
 
     def spoil(self) -> None:
         """Lets no world be stepped before its reset: what the caller did with them broke off."""

@@ -56,7 +56,7 @@ PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 USERS = {
     name
     for python in PYTHONS
-    for extra in ("learn", "human", "mujoco", "parquet", "plots", "ray", "wandb")
+    for extra in ("learn", "human", "mujoco", "parquet", "plots", "ray", "serve", "wandb")
     for name in names(PROJECT["dependencies"] + EXTRAS[extra], python)
 }
 """What users may have, on any Python."""

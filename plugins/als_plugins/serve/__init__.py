@@ -1,0 +1,1 @@
+"""Worlds in the browser: people watch, join and drive avatars, and programs do the same."""

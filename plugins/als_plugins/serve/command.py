@@ -1,0 +1,95 @@
+"""`als serve`: a world in the browser, for people to watch and to be in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from als_engine.checks import check_undecided
+from als_engine.cli.console import say, spinner
+from als_engine.cli.shared import MAX_AVATARS, MAX_LEVEL, MAX_SEED, Physics
+from als_engine.options import scenario_arguments
+
+__all__ = ["serve"]
+
+
+def serve(
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="A scenario such as ALS/Tag-v0, the folder of a saved agent, or a recording.",
+            metavar="ID|AGENT|RECORDING",
+        ),
+    ],
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            help="Who acts where no person does: `expert`, `random`, or an agent's folder."
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="By default 8600, or any that is free.", min=0, max=65_535)
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="Where to listen; by default only this machine is let in.")
+    ] = "127.0.0.1",
+    open: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+    paused: Annotated[
+        bool, typer.Option("--paused", help="Wait for somebody to start it.")
+    ] = False,
+    level: Annotated[
+        int | None, typer.Option(help="Always this level.", min=0, max=MAX_LEVEL)
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Where levels are drawn from: train|validation|test")
+    ] = "train",
+    seed: Annotated[
+        int, typer.Option(help="Another one gives other episodes.", min=0, max=MAX_SEED)
+    ] = 0,
+    drive: Annotated[
+        int | None,
+        typer.Option(help="How many avatars the agent drives.", min=1, max=MAX_AVATARS),
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Folder, new or empty, for episodes that `als serve` shows again."),
+    ] = None,
+    arg: Annotated[
+        list[str] | None,
+        typer.Option(help="key=value for the scenario, such as num_avatars=4; can be repeated."),
+    ] = None,
+    physics: Physics = None,
+) -> None:
+    """Open a world in the browser: watch it, join it, drive an avatar.
+
+    Example: als serve ALS/Tag-v0
+    """
+    from als_plugins.serve.lobby import Lobby
+    from als_plugins.serve.opening import open_stage
+    from als_plugins.serve.server import LOCAL, Server, bind
+    from als_plugins.serve.show import Show
+
+    given = scenario_arguments(arg, physics=physics)
+    check_undecided(
+        "serve", given, split="--split", seed="--seed", observers="--drive", level="--level"
+    )
+    fixed = {} if level is None else {"level": level}
+    listening = bind(host, port)
+    with spinner("Opening the world"):
+        stage = open_stage(
+            what, agent, {"split": split, **fixed, **given}, drive=drive, seed=seed, record=record
+        )
+    # Asyncio's objects belong to the loop that uvicorn makes; none of them is waited for before.
+    show = Show(stage, Lobby(stage.simulation, open=stage.length is None), paused=paused, say=_tell)
+    server = Server(show, listening, host)
+    if host not in (LOCAL, "localhost", "::1"):
+        say(f"Warning: whoever reaches {host} and has the address below is let in.", error=True)
+    say(f"{stage.simulation.scenario}: {server.address}")
+    say("Ctrl-C ends it.")
+    server.run(open=open, say=_tell)
+
+
+def _tell(line: str) -> None:
+    say(line, error=True)

@@ -1,0 +1,121 @@
+"""The lobby: which avatars there are, and which person drives which of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from als_plugins.serve.orders import Order, Powers
+from als_plugins.serve.protocol import BadMessage, Drive, FromClient, Hand, Say, Work
+
+if TYPE_CHECKING:
+    from als_engine.simulation import Simulation
+
+__all__ = ["Lobby"]
+
+
+@dataclass
+class _Person:
+    client: int
+    name: str
+    order: Order
+
+
+class Lobby:
+    """Who sits where. Clients are numbers; a client has one avatar at most, and an avatar one."""
+
+    def __init__(self, simulation: Simulation, *, open: bool = True) -> None:
+        """Nobody sits anywhere.
+
+        Args:
+            simulation: whose avatars there are.
+            open: whether persons may join; nobody can act in a recording.
+        """
+        self._open, self._simulation = open, simulation
+        self._powers = Powers(simulation)
+        self._seats: dict[int, _Person] = {}
+
+    def join(self, client: int, avatar: int, name: str) -> None:
+        """Gives an avatar to a client, who leaves the one that it had.
+
+        Raises:
+            BadMessage: there is no such avatar, somebody else has it, or nobody may join.
+        """
+        if not self._open:
+            raise BadMessage("this is a recording: nobody can join it")
+        if avatar >= self._simulation.num_avatars:
+            raise BadMessage(f"there are {self._simulation.num_avatars} avatars")
+        there = self._seats.get(avatar)
+        if there is not None and there.client != client:
+            raise BadMessage(f"{there.name} has this avatar: take another, or wait")
+        self.leave(client)
+        self._seats[avatar] = _Person(client, name or f"person {client}", Order())
+
+    def leave(self, client: int) -> bool:
+        """Takes a client's avatar back; returns whether it had one."""
+        avatar = self.avatar_of(client)
+        if avatar is not None:
+            del self._seats[avatar]
+        return avatar is not None
+
+    def avatar_of(self, client: int) -> int | None:
+        """The avatar that a client drives."""
+        found = [avatar for avatar, person in self._seats.items() if person.client == client]
+        return found[0] if found else None
+
+    def tell(self, client: int, message: FromClient) -> None:
+        """Takes what a person wants its avatar to do.
+
+        Raises:
+            BadMessage: it has none, or its avatar cannot.
+        """
+        avatar = self.avatar_of(client)
+        if avatar is None:
+            raise BadMessage("join an avatar first")
+        person, powers = self._seats[avatar], self._powers
+        now = person.order
+        moves = (now.forward, now.left, now.turn, now.face)
+        hand, say, work = now.hand, now.say, now.work
+        if isinstance(message, Drive):
+            moves = (message.forward, message.left, message.turn, message.face)
+        elif isinstance(message, Hand):
+            hand = powers.hand(avatar, message.does)
+        elif isinstance(message, Say):
+            say = powers.sentence(avatar, message.sentence)
+        elif isinstance(message, Work):
+            work = {**work, **powers.work(avatar, message.effector, message.does)}
+        person.order = Order(*moves, hand, say, work)
+
+    def take_orders(self) -> dict[int, Order]:
+        """What persons want in the step that is about to be made."""
+        orders = {avatar: person.order for avatar, person in self._seats.items()}
+        for person in self._seats.values():
+            person.order = person.order.after()
+        return orders
+
+    @property
+    def players(self) -> int:
+        """How many persons have an avatar."""
+        return len(self._seats)
+
+    def values(self, drivers: Sequence[str]) -> dict[str, Any]:
+        """The lobby as keys of the board.
+
+        Args:
+            drivers: who drives each avatar when no person does.
+        """
+        simulation, found = self._simulation, dict[str, Any]()
+        for avatar, agent in enumerate(simulation.agents):
+            person = self._seats.get(avatar)
+            color = simulation.state.avatars.color[0, avatar].tolist()
+            found[f"seat.{avatar}"] = {
+                "agent": agent,
+                "role": simulation.roles[avatar],
+                "color": "#{:02x}{:02x}{:02x}".format(*color),
+                "driver": drivers[avatar],
+                "person": None if person is None else person.name,
+                "client": None if person is None else person.client,
+            }
+            found[f"can.{simulation.roles[avatar]}"] = self._powers.offered(avatar)
+        return found

@@ -1,0 +1,130 @@
+"""From what stands on the command line to a stage: which world, which agent, or which recording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from als_engine.errors import ArgumentError, NoExpertError
+from als_engine.plugins.registry import registry
+from als_plugins.serve.recording import Recorder, is_recording, open_recording
+from als_plugins.serve.stage import LiveStage, Stage
+
+if TYPE_CHECKING:
+    from als_engine.agents.saving import OpenedAgent
+
+__all__ = ["is_scenario", "open_live", "open_stage"]
+
+_CHEAP: Final = ("proprioception",)
+"""What is sensed where nobody looks at it: the agent knows everything, or nothing."""
+
+
+def is_scenario(word: str) -> bool:
+    """Whether a word is a scenario's id, rather than a folder's path."""
+    return any(spec.id == word for spec in registry.scenarios()) or not (
+        Path(word).exists() or word.startswith((".", "/"))
+    )
+
+
+def open_live(
+    place: str,
+    agent: str | None,
+    arguments: Mapping[str, Any],
+    *,
+    drive: int | None = None,
+    seed: int = 0,
+    record: Path | None = None,
+) -> LiveStage:
+    """Opens a world with an agent in it.
+
+    Args:
+        place: a scenario's id, or the folder of a saved agent, which then acts in its own scenario.
+        agent: an id such as "random", or a folder; None for the expert of a scenario that has one.
+        arguments: of the scenario, `split` and `level` among them.
+        drive: how many avatars it drives.
+        seed: of the episodes.
+        record: folder for the episodes; None to keep none.
+
+    Raises:
+        ALSError: something of that is not as it should be; says what.
+    """
+    from als_engine.agents.saving import NOT_SAVED
+    from als_engine.physics.engines import preload
+    from als_engine.simulation import simulate
+
+    for_agent = {name: value for name, value in arguments.items() if name not in NOT_SAVED}
+    scenario = registry.scenario(place).id if is_scenario(place) else None
+    if scenario is None and agent is not None:
+        raise ArgumentError(f"{place} is a saved agent: give --agent with a scenario's id alone")
+    opened, label = _agent(scenario, agent or (None if scenario else place), for_agent, drive)
+    every = {**opened.arguments, **arguments}
+    if opened.record is None and "sensors" not in every and label in ("random", "expert"):
+        every["sensors"] = list(_CHEAP)
+    preload(every)
+    simulation = simulate(opened.scenario, 1, opened.observers, **every)
+    try:
+        watch = None if record is None else Recorder(record, simulation, label, every)
+        return LiveStage(simulation, opened.agent, label, seed, watch)
+    except BaseException:
+        simulation.close()
+        raise
+
+
+def _agent(
+    scenario: str | None, agent: str | None, arguments: dict[str, Any], drive: int | None
+) -> tuple[OpenedAgent, str]:
+    """The agent and what people call it."""
+    from als_engine.agents.saving import open_agent
+
+    if agent is not None:
+        opened = open_agent(agent, scenario, arguments, drive, fewer_sensors=True)
+        named = opened.record.agent if opened.record else agent
+        return opened, f"{named} of {Path(agent).name}" if opened.record else named
+    name = "expert" if _has_expert(scenario, arguments) else "random"
+    return open_agent(name, scenario, arguments, drive), name
+
+
+def _has_expert(scenario: str | None, arguments: Mapping[str, Any]) -> bool:
+    from als_engine.simulation import simulate
+
+    assert scenario is not None
+    simulation = simulate(scenario, 1, 1, **{**arguments, "sensors": list(_CHEAP)})
+    try:
+        simulation.reset([0])
+        simulation.expert_actions()
+    except NoExpertError:
+        return False
+    finally:
+        simulation.close()
+    return True
+
+
+def open_stage(
+    place: str,
+    agent: str | None,
+    arguments: Mapping[str, Any],
+    *,
+    drive: int | None = None,
+    seed: int = 0,
+    record: Path | None = None,
+) -> Stage:
+    """Opens a recording where there is one of that name, and a live world else.
+
+    Args:
+        place: a scenario's id, or the path of a saved agent or a recording.
+        agent: as `open_live` takes it, and so with the others.
+        arguments: of the scenario.
+        drive: how many avatars the agent drives.
+        seed: of the episodes.
+        record: folder for the episodes.
+
+    Raises:
+        ALSError: it can be neither.
+    """
+    if is_scenario(place) or not is_recording(Path(place)):
+        return open_live(place, agent, arguments, drive=drive, seed=seed, record=record)
+    if agent is not None or record is not None:
+        option = "--record" if agent is None else "--agent"
+        raise ArgumentError(f"{place} is a recording, of what was: {option} changes nothing")
+    return open_recording(Path(place))

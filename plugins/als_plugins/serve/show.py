@@ -1,0 +1,236 @@
+"""The one task that owns the world: it keeps time, makes steps, and writes on the board.
+
+It never waits for a client. Steps are made in a thread of their own, so that connections are
+answered meanwhile; all else happens in the event loop, one thing after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+from als_engine.errors import ALSError
+from als_engine.texts import one_line
+from als_plugins.serve.board import Board
+from als_plugins.serve.lobby import Lobby
+from als_plugins.serve.protocol import BadMessage, FromClient, Join, Leave, Next, Pace, Seek
+from als_plugins.serve.stage import Stage
+
+__all__ = ["Show"]
+
+PICTURES: Final = 30.0
+"""How often a second the board is published at most."""
+BEHIND: Final = 0.25
+"""Seconds that the world may lag before it stops trying to make up for them."""
+CURTAIN: Final = 2.5
+"""Seconds between the end of an episode and the next one."""
+
+
+class Show:
+    """A stage that goes on by itself, a lobby, and the board that shows both.
+
+    Attributes:
+        board: what clients are sent.
+        lobby: who drives whom.
+        steps: made so far.
+        failed: why the show has ended; empty while it goes on.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        lobby: Lobby,
+        *,
+        paused: bool = False,
+        speed: float = 1.0,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        """Prepares; `run` begins.
+
+        Args:
+            stage: belongs to the show from now on.
+            lobby: of the same simulation.
+            paused: whether it waits for somebody to start it.
+            speed: times real time; 0 for as fast as it can.
+            say: is told what people at the terminal should know.
+        """
+        self.board, self.lobby, self.steps, self.failed = Board(), lobby, 0, ""
+        self._stage, self._say = stage, say
+        self._paused, self._speed = paused, speed
+        self._single, self._next = 0, False
+        self._seek: int | None = None
+        self._people, self._news = 0, True
+        self._wake = asyncio.Event()
+        self._listeners: set[asyncio.Event] = set()
+        self._thread = ThreadPoolExecutor(1, "als-serve-world")
+        self._noted = ""
+        self._last_published = 0.0
+
+    # -- what clients do -------------------------------------------------------------------------
+
+    def enter(self, wake: asyncio.Event) -> None:
+        """Somebody watches from now on; `wake` is set whenever the board has changed."""
+        self._listeners.add(wake)
+        self._note_people()
+
+    def exit(self, client: int, wake: asyncio.Event) -> None:
+        """Somebody has gone: what drove the avatar before drives it again."""
+        self._listeners.discard(wake)
+        self.lobby.leave(client)
+        self._note_people()
+
+    def take(self, client: int, message: FromClient) -> None:
+        """Does what a client's message asks for.
+
+        Raises:
+            BadMessage: that cannot be done now.
+        """
+        if isinstance(message, Join):
+            self.lobby.join(client, message.avatar, message.name)
+        elif isinstance(message, Leave):
+            self.lobby.leave(client)
+        elif isinstance(message, Pace):
+            self._set_pace(message)
+        elif isinstance(message, Next):
+            self._next = True
+        elif isinstance(message, Seek):
+            if self._stage.length is None:
+                raise BadMessage("only a recording has a time line")
+            self._seek = min(message.step, self._stage.length)
+        else:
+            self.lobby.tell(client, message)
+            return
+        self._news = True
+        self._wake.set()
+
+    def _set_pace(self, pace: Pace) -> None:
+        if pace.paused is not None:
+            self._paused = pace.paused
+        if pace.speed is not None:
+            self._speed = pace.speed
+        if pace.step:
+            self._paused, self._single = True, self._single + 1
+
+    def _note_people(self) -> None:
+        self._people, self._news = len(self._listeners), True
+        self._wake.set()
+
+    # -- the task --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Plays until it is cancelled, or the world has broken too often."""
+        try:
+            await self._do(self._stage.begin)
+            await self._tell()
+            while True:
+                await self._episode()
+                await self._do(self._stage.begin)
+                await self._tell()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            line = str(error) if isinstance(error, ALSError) else f"{type(error).__name__}: {error}"
+            self.failed = one_line(line)[:300]
+            self._say(f"The show has ended: {self.failed}")
+            self.board.write("note", f"The show has ended: {self.failed}")
+            self._publish()
+
+    async def close(self) -> None:
+        """Frees the world, in its own thread."""
+        await self._do(self._stage.close)
+        self._thread.shutdown()
+
+    async def _episode(self) -> None:
+        """Plays until the episode is over and has been looked at, or somebody wants the next."""
+        due, ended_at = time.perf_counter(), None
+        self._next = False
+        while not self._next:
+            if self._seek is not None:
+                step, self._seek, ended_at = self._seek, None, None
+                await self._do(self._stage.seek, step)
+                await self._tell()
+            over = self._stage.over
+            if over and ended_at is None:
+                ended_at = time.perf_counter()
+                await self._tell()
+            # A recording stays where it ended.
+            goes_on = over and self._stage.length is None and not self._paused
+            if goes_on and time.perf_counter() >= ended_at + CURTAIN / max(self._speed, 1.0):
+                return
+            if (self._paused and not self._single) or over:
+                await self._idle()
+                due = time.perf_counter()
+                continue
+            self._single = max(0, self._single - 1)
+            await self._do(self._stage.advance, self.lobby.take_orders())
+            self.steps += 1
+            await self._tell()
+            due = await self._keep_time(due)
+
+    async def _idle(self) -> None:
+        """Waits until something happens, and shows who has come or gone."""
+        self._wake.clear()
+        try:
+            await asyncio.wait_for(self._wake.wait(), 0.1)
+        except asyncio.TimeoutError:
+            return
+        await self._tell()
+
+    async def _keep_time(self, due: float) -> float:
+        """Waits for the next step; returns when it was to be made."""
+        if not self._speed:
+            await asyncio.sleep(0)
+            return time.perf_counter()
+        due += self._stage.simulation.state.time_step / self._speed
+        now = time.perf_counter()
+        if now < due:
+            await asyncio.sleep(due - now)
+            return due
+        await asyncio.sleep(0)
+        return due if now - due < BEHIND else now
+
+    async def _do(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    async def _tell(self) -> None:
+        """Writes what there is to see, if anybody looks, but not more often than they can see."""
+        note = self._stage.note
+        if note != self._noted:
+            self._noted = note
+            if note:
+                self._say(note[0].upper() + note[1:])
+        if not self._listeners:
+            return
+        now = time.perf_counter()
+        if self._speed > 1.0 and now - self._last_published < 1 / PICTURES and not self._stage.over:
+            return
+        self._last_published = now
+        for key, value in (await self._do(self._stage.changes)).items():
+            if value is None:
+                self.board.wipe(key)
+            else:
+                self.board.write(key, value)
+        self._write_lobby()
+        self._publish()
+
+    def _write_lobby(self) -> None:
+        board, stage = self.board, self._stage
+        for key, value in self.lobby.values(stage.drivers()).items():
+            board.write(key, value)
+        board.write("people", {"watching": self._people, "playing": self.lobby.players})
+        board.write("note", stage.note)
+        board.write(
+            "clock",
+            {
+                "paused": self._paused, "speed": self._speed, "over": stage.over,
+                "length": stage.length, "episode": getattr(stage, "episode", 0) + 1,
+            },
+        )  # fmt: skip
+
+    def _publish(self) -> None:
+        if self.board.publish():
+            for wake in self._listeners:
+                wake.set()
