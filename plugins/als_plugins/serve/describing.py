@@ -57,10 +57,6 @@ class Describer:
         self._state = state
         self._scene: scene.Scene | None = None
         self._world = np.zeros(1, np.intp)
-        self.begin()
-
-    def begin(self) -> None:
-        """Forgets what was described: all is new."""
         self._names: list[str] = []
         self._first: NDArray[np.intp] = np.zeros(0, np.intp)
         self._signature: list[Any] = []
@@ -214,7 +210,8 @@ def _colors(content: scene.Scene, n: int) -> NDArray[np.int64]:
     darkest = faces.argmin(1)
     shade = float(scene.AMBIENT) + float(scene.SUN) * faces[np.arange(n), darkest]
     lit = paint[np.arange(n), darkest + 2]
-    bare = [np.minimum(((lit >> shift) & 255) / shade, 255).round() for shift in (0, 8, 16)]
+    # What is packed was cut off: it was half a step more on average.
+    bare = [np.minimum((((lit >> shift) & 255) + 0.5) / shade, 255) for shift in (0, 8, 16)]
     boxes = np.stack([_packed(*bare), *([np.full(n, NOTHING)] * 2)], 1)
     rounds = _packed(*((paint[:, :3] >> shift) & 255 for shift in (0, 8, 16)))
     plain = (content.owner[0, :n] < 0) | (content.rule[0, :n] != _tones(content, n))

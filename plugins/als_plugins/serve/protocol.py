@@ -214,7 +214,7 @@ def _unpack(data: str | bytes, form: str) -> Any:
         if isinstance(data, str):
             raise TypeError
         try:
-            return msgpack.unpackb(data, max_buffer_size=MAX_BYTES, strict_map_key=True)
+            return msgpack.unpackb(data, strict_map_key=True)
         except msgpack.UnpackException as error:
             raise ValueError from error
     return json.loads(data, parse_constant=_refuse)

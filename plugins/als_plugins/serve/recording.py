@@ -201,7 +201,10 @@ class ReplayStage:
     @property
     def over(self) -> bool:
         """Whether the last recorded step has been shown."""
-        return self._at >= len(self._record.actions)
+        return self._left() == 0
+
+    def _left(self) -> int:
+        return max(0, len(self._record.actions) - self._at)
 
     def begin(self) -> None:
         """Shows the next episode, after the last one the first again.
@@ -240,7 +243,7 @@ class ReplayStage:
         simulation.advance(np.asarray([record.actions[self._at]], simulation.action_space.dtype))
         self._at += 1
         self._figures.note()
-        if self.over and simulation.state.digest(0).hex() != record.digest:
+        if not self._left() and simulation.state.digest(0).hex() != record.digest:
             self.note = "this is not what was recorded: the engine or the scenario has changed"
 
     def seek(self, step: int) -> None:
@@ -262,10 +265,6 @@ class ReplayStage:
         """What differs from the last call, by key of the board; None for what is gone."""
         return {**self._describer.changes(), **self._figures.changes()}
 
-    def forget(self) -> None:
-        """Lets the next `changes` tell everything."""
-        self._describer.begin()
-
     def close(self) -> None:
         """Frees the world."""
         self.simulation.close()
@@ -275,7 +274,7 @@ def _world(path: Path, record: Episode) -> Simulation:
     from als_engine.physics.engines import preload
     from als_engine.simulation import simulate
 
-    arguments = {**record.arguments, "sensors": ["proprioception"]}
+    arguments: dict[str, Any] = {**record.arguments, "sensors": ["proprioception"]}
     try:
         preload(arguments)
         return simulate(record.scenario, 1, record.observers, **arguments)

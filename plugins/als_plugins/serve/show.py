@@ -62,7 +62,7 @@ class Show:
         self._paused, self._speed = paused, speed
         self._single, self._next = 0, False
         self._seek: int | None = None
-        self._people, self._news = 0, True
+        self._people = 0
         self._wake = asyncio.Event()
         self._listeners: set[asyncio.Event] = set()
         self._thread = ThreadPoolExecutor(1, "als-serve-world")
@@ -103,7 +103,6 @@ class Show:
         else:
             self.lobby.tell(client, message)
             return
-        self._news = True
         self._wake.set()
 
     def _set_pace(self, pace: Pace) -> None:
@@ -115,7 +114,7 @@ class Show:
             self._paused, self._single = True, self._single + 1
 
     def _note_people(self) -> None:
-        self._people, self._news = len(self._listeners), True
+        self._people = len(self._listeners)
         self._wake.set()
 
     # -- the task --------------------------------------------------------------------------------
@@ -145,15 +144,15 @@ class Show:
 
     async def _episode(self) -> None:
         """Plays until the episode is over and has been looked at, or somebody wants the next."""
-        due, ended_at = time.perf_counter(), None
+        due, ended_at = time.perf_counter(), 0.0
         self._next = False
         while not self._next:
             if self._seek is not None:
-                step, self._seek, ended_at = self._seek, None, None
+                step, self._seek, ended_at = self._seek, None, 0.0
                 await self._do(self._stage.seek, step)
                 await self._tell()
             over = self._stage.over
-            if over and ended_at is None:
+            if over and not ended_at:
                 ended_at = time.perf_counter()
                 await self._tell()
             # A recording stays where it ended.
@@ -171,12 +170,14 @@ class Show:
             due = await self._keep_time(due)
 
     async def _idle(self) -> None:
-        """Waits until something happens, and shows who has come or gone."""
+        """Waits until something happens, or a moment, and shows who has come or gone."""
         self._wake.clear()
+        # Not `wait_for`, which may lose a cancellation that comes together with the event.
+        alarm = asyncio.get_running_loop().call_later(0.1, self._wake.set)
         try:
-            await asyncio.wait_for(self._wake.wait(), 0.1)
-        except asyncio.TimeoutError:
-            return
+            await self._wake.wait()
+        finally:
+            alarm.cancel()
         await self._tell()
 
     async def _keep_time(self, due: float) -> float:

@@ -75,9 +75,6 @@ class Stage(Protocol):
     def changes(self) -> dict[str, Any]:
         """What differs from the last call, by key of the board; None for what is gone."""
 
-    def forget(self) -> None:
-        """Lets the next `changes` tell everything."""
-
     def close(self) -> None:
         """Frees the world."""
 
@@ -204,10 +201,6 @@ class LiveStage:
     def changes(self) -> dict[str, Any]:
         """What differs from the last call, by key of the board; None for what is gone."""
         return {**self._describer.changes(), **self._figures.changes()}
-
-    def forget(self) -> None:
-        """Lets the next `changes` tell everything."""
-        self._describer.begin()
 
     def close(self) -> None:
         """Frees the world, and ends what is being recorded."""

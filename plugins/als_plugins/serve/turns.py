@@ -65,7 +65,8 @@ def product(a: Floats, b: Floats) -> Floats:
     across = np.cross(a[..., :3], b[..., :3])
     found[..., :3] = a[..., 3:] * b[..., :3] + b[..., 3:] * a[..., :3] + across
     found[..., 3] = a[..., 3] * b[..., 3] - (a[..., :3] * b[..., :3]).sum(-1)
-    return np.where(found[..., 3:] < 0, -found, found)
+    turned: Floats = np.where(found[..., 3:] < 0, -found, found)
+    return turned
 
 
 def apply(q: Floats, v: Floats) -> Floats:

@@ -32,7 +32,8 @@ export class Scene {
     this.seen = "";
     this.aside = 0;
     this.light();
-    this.scene.add(sky());
+    if (this.soft) this.renderer.setClearColor(0xd6dee6);
+    else this.scene.add(sky());
     this.floor = null;
     this.bounds = [-5, -5, 5, 5];
   }
