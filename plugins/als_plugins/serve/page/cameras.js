@@ -18,7 +18,7 @@ export class Cameras {
     this.subject = null; // The number of the avatar that is followed.
     this.look = null; // Where a person looks in first person, before the body has turned.
     this.tilt = 0;
-    this.back = 3.6;
+    this.back = 4.2;
     this.touched = false;
     this.walls = [];
     this.ray = new THREE.Raycaster();
@@ -119,7 +119,7 @@ export class Cameras {
     head.z += 0.75 * subject.what.height - subject.what.parts[0].half[2];
     const way = new THREE.Vector3(-Math.cos(heading), -Math.sin(heading), 0.5).normalize();
     const wanted = head.clone().addScaledVector(way, this.free(head, way, this.back));
-    const aim = head.clone().addScaledVector(way, -1.4).setZ(head.z - 0.1);
+    const aim = head.clone().addScaledVector(way, -1.4).setZ(head.z - 0.75);
     const share = this.settled ? 0.16 : 1;
     camera.position.lerp(wanted, share);
     this.aim = this.settled ? this.aim.lerp(aim, 0.22) : aim;

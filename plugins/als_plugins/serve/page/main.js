@@ -10,7 +10,7 @@ import { Panel } from "./panel.js";
 import { Labels, Palette } from "./speech.js";
 
 const MODES = ["orbit", "follow", "first"];
-const KEYS = "W A S D walk and turn · Q E sideways · F pick up, put down · Space use · Enter say · C camera · P pause";
+const KEYS = "W A S D walk, turn · Q E sideways · F take, put down · Space use · Enter say · C camera · P pause";
 
 const scene = new Scene(byId("view"));
 const things = new Things(scene.scene);
@@ -26,6 +26,8 @@ const link = new Link({
   changed: () => {
     changed = true;
     seat();
+    const own = link.get(`seat.${mine}`);
+    if (own) palette.show(own.role, link.get(`can.${own.role}`), link.get(`holds.${mine}`) ?? null);
     frame();
   },
   hello: ({ speeds }) => {
@@ -151,8 +153,6 @@ function picture(now) {
   if (changed) {
     panel.update(focus, mine, cameras.mode);
     tell(focus);
-    const seatNow = link.get(`seat.${mine}`);
-    if (seatNow) palette.show(link.get(`can.${seatNow.role}`), link.get(`holds.${mine}`) ?? null);
   }
   if (scene.draw(moved || cut || changed)) {
     labels.update(mine, cameras.mode);

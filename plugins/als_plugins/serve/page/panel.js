@@ -81,7 +81,7 @@ export class Panel {
   fill({ item, dot, name, who, button }, i, seat, focus, mine) {
     dot.style.background = seat.color;
     write(name, plain(seat.agent));
-    write(who, seat.person ?? seat.driver);
+    write(who, seat.person ?? plain(seat.driver));
     item.classList.toggle("mine", mine === i);
     button.dataset.mine = mine === i ? "yes" : "";
     write(button, mine === i ? "Leave" : "Join");

@@ -49,7 +49,7 @@ export class Scene {
     this.sun.castShadow = true;
     this.sun.shadow.mapSize.set(1024, 1024);
     this.sun.shadow.bias = -0.0008;
-    this.sun.shadow.normalBias = 0.02;
+    this.sun.shadow.normalBias = 0.035;
     this.sun.shadow.radius = 2;
     this.scene.add(this.sun, this.sun.target);
   }

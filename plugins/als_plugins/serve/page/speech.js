@@ -108,13 +108,15 @@ export class Palette {
     };
   }
 
-  show(can, holds) {
-    if (can !== this.can) {
+  show(role, can, holds) {
+    if (role !== this.role) {
+      this.role = role;
       this.can = can;
+      this.holding = undefined;
       this.verb = null;
       this.offer();
     }
-    if (can && this.holding !== holds) {
+    if (this.holding !== holds) {
       this.holding = holds;
       this.buttons(holds);
     }
@@ -149,7 +151,7 @@ export class Palette {
   }
 
   offer() {
-    byId("speech").hidden = !this.can?.verbs.length;
+    this.words.hidden = !this.can?.verbs.length;
     if (this.verb && !this.words.value.startsWith(this.verb)) this.verb = null;
     const buttons = this.matches().slice(0, 60).map((match) =>
       element("button", {
