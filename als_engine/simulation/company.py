@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from als_engine.checks import one_of
 from als_engine.errors import ArgumentError
@@ -57,9 +57,25 @@ class Company:
         self.guest: Act | None = None
         self._seated: BoolArray = np.zeros_like(self.avatars)
 
-    def seat(self, guest: Act | None, who: BoolArray) -> None:
-        """Lets a guest drive some avatars, (worlds, avatars), from the next step on."""
-        self.guest, self._seated = guest, who
+    def seat(self, guest: Act | None, avatars: ArrayLike) -> None:
+        """Lets a guest drive avatars from the next step on, whoever drives them else: a person.
+
+        A guest is no part of a world: snapshots, copies and a reset know nothing of it. Its
+        commands are kept within what the avatars' roles can do.
+
+        Args:
+            guest: writes their commands; None when it has left.
+            avatars: (worlds, avatars) bool, which.
+
+        Raises:
+            ArgumentError: it has another shape.
+        """
+        given, shape = np.asarray(avatars), self.avatars.shape
+        if given.shape != shape or given.dtype != np.bool_:
+            raise ArgumentError(
+                f"a guest takes a bool array {shape}, got {given.dtype} {given.shape}"
+            )
+        self.guest, self._seated = guest, given
 
     def now(self) -> list[tuple[Act, BoolArray]]:
         """Who drives whom in this step; a guest comes last, and so has the last word."""

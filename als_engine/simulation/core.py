@@ -244,24 +244,8 @@ class Simulation(DeepCopied):
         self.company.take(given)
 
     def seat(self, guest: Act | None, avatars: ArrayLike) -> None:
-        """Lets a guest drive avatars from the next step on, whoever drives them else: a person.
-
-        A guest is no part of a world: snapshots, copies and a reset know nothing of it. Its
-        commands are kept within what the avatars' roles can do.
-
-        Args:
-            guest: writes their commands; None when it has left.
-            avatars: (worlds, avatars) bool, which.
-
-        Raises:
-            ArgumentError: it has another shape.
-        """
-        given, shape = np.asarray(avatars), (self.num_worlds, self.num_avatars)
-        if given.shape != shape or given.dtype != np.bool_:
-            raise ArgumentError(
-                f"a guest takes a bool array {shape}, got {given.dtype} {given.shape}"
-            )
-        self.company.seat(guest, given)
+        """Lets a guest, such as a person, drive avatars from the next step on: `Company.seat`."""
+        self.company.seat(guest, avatars)
 
     def spoil(self) -> None:
         """Lets no world be stepped before its reset: what the caller did with them broke off."""

@@ -206,7 +206,8 @@ class Show:
         if not self._listeners:
             return
         now = time.perf_counter()
-        if self._speed > 1.0 and now - self._last_published < 1 / PICTURES and not self._stage.over:
+        soon = now - self._last_published < 1 / PICTURES and not self._stage.over
+        if soon and not 0.0 < self._speed <= 1.0:
             return
         self._last_published = now
         for key, value in (await self._do(self._stage.changes)).items():

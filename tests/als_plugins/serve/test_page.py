@@ -74,22 +74,24 @@ def tab(chromium: Any, world: Served, **options: Any) -> Iterator[Tab]:
 
 def test_a_person_plays_tag_with_the_keys_to_the_end_of_the_episode(chromium: Any) -> None:
     arguments = {"num_avatars": 2, "max_episode_steps": 60}
-    with served("ALS/Tag-v0", arguments=arguments, paused=True) as world:
-        with tab(chromium, world) as page:
-            page.join(0, "Ann")
-            assert page.value("als.cameras.mode") == "follow"
-            before = page.board("pose.avatar0")
-            page.view.keyboard.down("w")
-            page.view.keyboard.press("p")
-            page.wait("als.link.get('step') > 8")
-            after = page.board("pose.avatar0")
-            assert abs(after[0] - before[0]) + abs(after[1] - before[1]) > 0.1
-            page.view.keyboard.up("w")
-            page.wait("als.link.get('clock').over")
-            page.wait("!document.getElementById('result').hidden")
-            assert "return" in page.view.inner_text("#result")
-            page.wait("als.link.get('clock').episode === 2")
-            assert page.board("seat.0")["person"] == "Ann"
+    with (
+        served("ALS/Tag-v0", arguments=arguments, paused=True) as world,
+        tab(chromium, world) as page,
+    ):
+        page.join(0, "Ann")
+        assert page.value("als.cameras.mode") == "follow"
+        before = page.board("pose.avatar0")
+        page.view.keyboard.down("w")
+        page.view.keyboard.press("p")
+        page.wait("als.link.get('step') > 8")
+        after = page.board("pose.avatar0")
+        assert abs(after[0] - before[0]) + abs(after[1] - before[1]) > 0.1
+        page.view.keyboard.up("w")
+        page.wait("als.link.get('clock').over")
+        page.wait("!document.getElementById('result').hidden")
+        assert "return" in page.view.inner_text("#result")
+        page.wait("als.link.get('clock').episode === 2")
+        assert page.board("seat.0")["person"] == "Ann"
 
 
 def test_a_person_teaches_with_the_palette_and_others_see_it(chromium: Any) -> None:

@@ -21,7 +21,6 @@ export class Cameras {
     this.back = 4.2;
     this.touched = false;
     this.walls = [];
-    this.ray = new THREE.Raycaster();
     this.settled = false;
   }
 
@@ -118,22 +117,13 @@ export class Cameras {
     const head = subject.group.position.clone();
     head.z += 0.75 * subject.what.height - subject.what.parts[0].half[2];
     const way = new THREE.Vector3(-Math.cos(heading), -Math.sin(heading), 0.5).normalize();
-    const wanted = head.clone().addScaledVector(way, this.free(head, way, this.back));
+    const wanted = head.clone().addScaledVector(way, this.back);
     const aim = head.clone().addScaledVector(way, -1.4).setZ(head.z - 0.75);
     const share = this.settled ? 0.16 : 1;
     camera.position.lerp(wanted, share);
     this.aim = this.settled ? this.aim.lerp(aim, 0.22) : aim;
     camera.lookAt(this.aim);
     this.settled = true;
-  }
-
-  // How far the camera can stand back before a wall is in between.
-  free(from, way, far) {
-    this.ray.set(from, way);
-    this.ray.far = far + 0.2;
-    const walls = [...this.things.walls()].map((thing) => thing.meshes[0]);
-    const [hit] = this.ray.intersectObjects(walls, false);
-    return hit ? Math.max(0.5, hit.distance - 0.2) : far;
   }
 
   first(subject) {
@@ -147,23 +137,42 @@ export class Cameras {
     this.hidden = subject;
   }
 
-  // From outside, thin walls with floor behind them are lowered; returns whether any moves.
+  // Walls in the way are lowered: from outside, thin ones with floor behind them, and else those
+  // between the camera and whom it follows. Returns whether any moves.
   cutWalls(mode) {
     if (this.hidden && (mode !== "first" || this.hidden !== this.things.avatar(this.subject))) {
       for (const mesh of this.hidden.meshes) mesh.visible = true;
       this.hidden = null;
     }
-    const [x0, y0, x1, y1] = this.scene.bounds;
-    const [c, s] = [Math.cos(this.yaw) * 0.7, Math.sin(this.yaw) * 0.7];
+    const hides = { orbit: (wall) => this.hides(wall), follow: (wall) => this.stands(wall), first: () => false }[mode];
     let moves = false;
     for (const wall of this.things.walls()) {
       const half = wall.what.parts[0].half;
-      const [x, y] = [wall.to.at.x + c, wall.to.at.y + s];
-      const hides = x > x0 + 0.3 && x < x1 - 0.3 && y > y0 + 0.3 && y < y1 - 0.3;
       const thin = Math.min(half[0], half[1]) < 0.2 && wall.to.at.z + half[2] > 2 * CUT;
-      moves = wall.cut(mode === "orbit" && hides && thin ? CUT : null) || moves;
+      moves = wall.cut(thin && hides(wall) ? CUT : null) || moves;
     }
     return moves;
+  }
+
+  hides(wall) {
+    const [x0, y0, x1, y1] = this.scene.bounds;
+    const x = wall.to.at.x + 0.7 * Math.cos(this.yaw), y = wall.to.at.y + 0.7 * Math.sin(this.yaw);
+    return x > x0 + 0.3 && x < x1 - 0.3 && y > y0 + 0.3 && y < y1 - 0.3;
+  }
+
+  // Whether a wall stands between the camera and whom it follows, seen from above.
+  stands(wall) {
+    const subject = this.things.avatar(this.subject);
+    if (!subject) return false;
+    const back = wall.to.turn.clone().invert();
+    const [from, to] = [this.scene.camera.position, subject.group.position].map((at) => at.clone().sub(wall.to.at).applyQuaternion(back));
+    let [enter, leave] = [0, 1];
+    wall.what.parts[0].half.slice(0, 2).forEach((half, axis) => {
+      const [a, b] = [from.getComponent(axis), to.getComponent(axis)];
+      const ends = [(-half - a) / (b - a || 1e-9), (half - a) / (b - a || 1e-9)].sort((p, q) => p - q);
+      [enter, leave] = [Math.max(enter, ends[0]), Math.min(leave, ends[1])];
+    });
+    return enter < leave;
   }
 }
 

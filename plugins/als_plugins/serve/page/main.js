@@ -10,7 +10,7 @@ import { Panel } from "./panel.js";
 import { Labels, Palette } from "./speech.js";
 
 const MODES = ["orbit", "follow", "first"];
-const KEYS = "W A S D walk, turn · Q E sideways · F take, put down · Space use · Enter say · C camera · P pause";
+const KEYS = "W A S D walk, turn · Q E sideways · F take · Space use · Enter say · C camera · P pause";
 
 const scene = new Scene(byId("view"));
 const things = new Things(scene.scene);
@@ -142,7 +142,7 @@ function tell(focus) {
   tell.last = said;
 }
 
-let last = performance.now();
+const last = { picture: performance.now(), panel: 0 };
 function picture(now) {
   requestAnimationFrame(picture);
   const focus = mine ?? chosen ?? 0;
@@ -150,17 +150,20 @@ function picture(now) {
   controls.poll();
   const moved = things.update(now);
   const cut = cameras.update();
-  if (changed) {
+  const due = changed && last.panel < now - 200;
+  // Nobody reads numbers that change more often, and every change is painted anew.
+  if (due) {
+    last.panel = now;
     panel.update(focus, mine, cameras.mode);
     tell(focus);
   }
-  if (scene.draw(moved || cut || changed)) {
+  if (scene.draw(moved || cut || due)) {
     labels.update(mine, cameras.mode);
-    scene.adapt(now - last);
+    scene.adapt(now - last.picture);
     watch.pictures += 1;
   }
-  changed = false;
-  last = now;
+  if (due) changed = false;
+  last.picture = now;
 }
 requestAnimationFrame(picture);
 

@@ -9,6 +9,7 @@ THREE.Object3D.DEFAULT_UP.set(0, 0, 1);
 const SUN = new THREE.Vector3(-0.5, -0.22, 0.84); // Towards the sun, als_engine/render/scene.py.
 const FLOOR = [218, 208, 190], CONTRAST = 0.065;
 const MARGIN = 0.6;
+const COARSEST = 0.45;
 const SLOW = 42, QUICK = 24; // Milliseconds a picture: beyond them the resolution changes.
 
 export class Scene {
@@ -93,11 +94,11 @@ export class Scene {
   // Draws fewer pixels where pictures come slowly, and more where there is time.
   adapt(milliseconds) {
     this.times.push(milliseconds);
-    if (this.times.length < 24) return;
-    const typical = this.times.sort((a, b) => a - b)[12];
+    if (this.times.length < (milliseconds > 2 * SLOW ? 5 : 24)) return;
+    const typical = this.times.sort((a, b) => a - b)[this.times.length >> 1];
     this.times = [];
-    const wanted = typical > SLOW ? this.fineness * 0.8 : typical < QUICK ? this.fineness * 1.15 : this.fineness;
-    const fineness = Math.min(this.most, Math.max(0.5, wanted));
+    const wanted = typical > SLOW ? this.fineness * 0.75 : typical < QUICK ? this.fineness * 1.15 : this.fineness;
+    const fineness = Math.min(this.most, Math.max(COARSEST, wanted));
     if (Math.abs(fineness - this.fineness) < 0.02) return;
     this.fineness = fineness;
     this.size = [0, 0];
@@ -111,7 +112,7 @@ export class Scene {
     if (!moved && seen === this.seen) return false;
     this.seen = seen;
     this.drawn += 1;
-    if (moved && !(this.soft && this.drawn % 2)) this.renderer.shadowMap.needsUpdate = true;
+    if (moved && !(this.soft && this.drawn % 3)) this.renderer.shadowMap.needsUpdate = true;
     this.renderer.render(this.scene, this.camera);
     return true;
   }

@@ -50,7 +50,7 @@ export class Labels {
     const [wide, high] = this.scene.size;
     const left = ((this.point.x + 1) / 2) * wide, top = ((1 - this.point.y) / 2) * high;
     label.item.style.transform = `translate(${left.toFixed(1)}px, ${top.toFixed(1)}px) translate(-50%, -100%)`;
-    label.item.style.zIndex = String(Math.round((1 - this.point.z) * 1e5));
+    label.item.style.zIndex = String(Math.round((1 - this.point.z) * 1e5) + (said ? 1e6 : 0));
   }
 
   make(key) {
