@@ -27,6 +27,8 @@ __all__ = ["CLIENTS", "make_app", "page_files"]
 
 CLIENTS: Final = 100
 """Connections at the same time."""
+GRACE: Final = 5.0
+"""Seconds that a step may take when the server ends."""
 _BUSY: Final = 1013
 _TYPES: Final = {
     "html": "text/html; charset=utf-8",
@@ -76,8 +78,9 @@ def make_app(show: Show, access: Access, address: Callable[[str], str]) -> FastA
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         running = asyncio.create_task(show.run())
         yield
+        show.stop()
         running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.wait({running}, timeout=GRACE)
         await show.close()
 
     # Its own documentation pages would load scripts from elsewhere.

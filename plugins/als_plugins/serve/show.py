@@ -66,7 +66,7 @@ class Show:
         self._wake = asyncio.Event()
         self._listeners: set[asyncio.Event] = set()
         self._thread = ThreadPoolExecutor(1, "als-serve-world")
-        self._noted = ""
+        self._noted, self._stopped = "", False
         self._last_published = 0.0
 
     # -- what clients do -------------------------------------------------------------------------
@@ -124,8 +124,10 @@ class Show:
         try:
             await self._do(self._stage.begin)
             await self._tell()
-            while True:
+            while not self._stopped:
                 await self._episode()
+                if self._stopped:
+                    return
                 await self._do(self._stage.begin)
                 await self._tell()
         except asyncio.CancelledError:
@@ -137,6 +139,11 @@ class Show:
             self.board.write("note", f"The show has ended: {self.failed}")
             self._publish()
 
+    def stop(self) -> None:
+        """Lets `run` return after the step that is being made."""
+        self._stopped = True
+        self._wake.set()
+
     async def close(self) -> None:
         """Frees the world, in its own thread."""
         await self._do(self._stage.close)
@@ -146,7 +153,7 @@ class Show:
         """Plays until the episode is over and has been looked at, or somebody wants the next."""
         due, ended_at = time.perf_counter(), 0.0
         self._next = False
-        while not self._next:
+        while not self._next and not self._stopped:
             if self._seek is not None:
                 step, self._seek, ended_at = self._seek, None, 0.0
                 await self._do(self._stage.seek, step)

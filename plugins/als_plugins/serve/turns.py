@@ -56,12 +56,13 @@ def _of_largest(m: Floats, trace: Floats, case: int) -> Floats:
 
 def inverse(q: Floats) -> Floats:
     """The turn back."""
-    return q * np.array([-1.0, -1.0, -1.0, 1.0])
+    back: Floats = q * np.array([-1.0, -1.0, -1.0, 1.0])
+    return back
 
 
 def product(a: Floats, b: Floats) -> Floats:
     """First `b`, then `a`; w is not negative."""
-    found = np.empty(np.broadcast_shapes(a.shape, b.shape))
+    found: Floats = np.empty(np.broadcast_shapes(a.shape, b.shape))
     across = np.cross(a[..., :3], b[..., :3])
     found[..., :3] = a[..., 3:] * b[..., :3] + b[..., 3:] * a[..., :3] + across
     found[..., 3] = a[..., 3] * b[..., 3] - (a[..., :3] * b[..., :3]).sum(-1)
