@@ -122,14 +122,10 @@ class Show:
     async def run(self) -> None:
         """Plays until it is cancelled, or the world has broken too often."""
         try:
-            await self._do(self._stage.begin)
-            await self._tell()
             while not self._stopped:
-                await self._episode()
-                if self._stopped:
-                    return
                 await self._do(self._stage.begin)
                 await self._tell()
+                await self._episode()
         except asyncio.CancelledError:
             raise
         except Exception as error:

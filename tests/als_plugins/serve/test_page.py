@@ -57,6 +57,7 @@ class Tab:
 
     def join(self, avatar: int, name: str) -> None:
         self.value(f"document.getElementById('name').value = {name!r}")
+        self.wait(f"document.querySelectorAll('#seats button').length > {avatar}")
         self.view.evaluate(f"document.querySelectorAll('#seats button')[{avatar}].click()")
         self.wait(f"als.link.get('seat.{avatar}').person === {name!r}")
 
