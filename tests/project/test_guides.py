@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import gymnasium
 import pytest
 from places import ROOT
+
+from als_engine.plugins.registry import registry
 
 GUIDES = {path.stem: path for path in sorted((ROOT / "docs" / "guides").glob("*.md"))}
 LONGEST = 150
 """Lines; what needs more is two guides."""
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Takes back what a guide adds: nobody else's tests may see it."""
+    plugins, ids = set(map(id, registry.plugins())), set(gymnasium.registry)
+    yield
+    for plugin in registry.plugins():
+        if id(plugin) not in plugins:
+            registry.remove(plugin)
+    for name in set(gymnasium.registry) - ids:
+        del gymnasium.registry[name]
 
 
 def blocks(path: Path) -> list[str]:
