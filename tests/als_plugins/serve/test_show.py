@@ -85,6 +85,8 @@ def test_the_example_drives_an_avatar_in_thirty_lines() -> None:
         words = [sys.executable, str(example), address, "1.5"]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as running:
             program.until(lambda: program.board.get("seat.0", {}).get("person") == "drive.py")
+            # Who does not read for long is no longer heard either: its connection is given up.
+            program.until(lambda: running.poll() is not None, 60.0)
             said, _ = running.communicate(timeout=30)
         assert running.returncode == 0
         assert said.startswith("return ")
