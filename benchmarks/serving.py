@@ -75,7 +75,7 @@ SERVE = "from als_engine.cli import main; main()"
 def served(*words: str) -> Iterator[tuple[str, psutil.Process]]:
     """Runs `als serve`; yields the address and the process."""
     command = [sys.executable, "-c", SERVE, "serve", *words, "--no-open", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
         assert server.stdout is not None
         address = next(m[0] for line in server.stdout if (m := re.search(r"http://\S+", line)))
         yield address, psutil.Process(server.pid)
@@ -169,7 +169,7 @@ def spectators() -> None:
         with served("ALS/Tag-v0", "--arg", "num_avatars=8") as (address, process):
             command = [sys.executable, "-c", SPECTATE, address, str(count)]
             with subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
             ) as watching:
                 watching.stdout.readline()
                 time.sleep(3)

@@ -35,7 +35,7 @@ def served(*words: str) -> Iterator[str]:
     """Runs `als serve`; yields the address."""
     command = [sys.executable, "-c", "from als_engine.cli import main; main()", "serve", *words]
     command += ["--no-open", "--port", "0", "--paused"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
         assert server.stdout is not None
         yield next(m[0] for line in server.stdout if (m := re.search(r"http://\S+", line)))
         server.terminate()

@@ -79,8 +79,8 @@ COMMANDS = {
 }  # fmt: skip
 """What is tried of every command with the option `--seed` that lets worlds run."""
 
-WITHOUT_WORLDS = {"pretrain"}
-"""It reads a dataset."""
+WITHOUT_WORLDS = {"pretrain", "serve"}
+"""The one reads a dataset; the other shows worlds to people until they leave, and measures nothing."""
 
 
 @pytest.fixture(scope="module")

@@ -70,7 +70,7 @@ class Episode(Model):
     observers: int = Field(ge=1, le=OBSERVERS)
     driver: str = Field(max_length=300)
     seed: int = Field(ge=0, le=MAX_SEED)
-    level: int = Field(ge=0)
+    level: int = Field(ge=0, le=MAX_SEED)
     actions: list[list[JsonValue]] = Field(max_length=_STEPS)
     orders: dict[int, dict[int, OrderRecord]] = Field(default_factory=dict)
     digest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
