@@ -80,7 +80,7 @@ COMMANDS = {
 """What is tried of every command with the option `--seed` that lets worlds run."""
 
 WITHOUT_WORLDS = {"pretrain", "serve"}
-"""The one reads a dataset; the other shows worlds to people until they leave, and measures nothing."""
+"""The one reads a dataset; the other shows worlds to people, and measures nothing."""
 
 
 @pytest.fixture(scope="module")

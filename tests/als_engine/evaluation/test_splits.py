@@ -103,7 +103,7 @@ REPORTS = {
     "als_engine/evaluation/splits.py": "its definition, and the refusal to choose by it",
     "als_engine/plugins/specs.py": "the default of a suite's entry: a board reports",
     "als_engine/task.py": "its levels",
-    "als_engine/conformance/content.py": "the checks that the expert solves its levels, too",
+    "als_engine/conformance/content.py": "the checks of its levels",
     "als_engine/conformance/splits.py": "the checks that it shares nothing with the others",
     "als_engine/conformance/kinds/suites.py": "the check that a board reports on it",
     "benchmarks/arms.py": "what an encoder's codes tell of levels that it never saw",
