@@ -53,8 +53,9 @@ from als_scenarios.town.world.ways import away
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands
 
-EXPERT, NEAREST, PLACE_ONLY = range(3)
-"""Who knows the plan of the day; who goes to the nearest request; who does not choose posts."""
+EXPERT, NEAREST, PLACE_ONLY, SHARES = range(4)
+"""Who knows the plan of the day; who goes to the nearest request; who does not choose posts; who
+goes to the nearest of its own share, and leaves the other helper's to it."""
 
 _THERE: Final = 0.28
 _FACES: Final = 0.5
@@ -76,7 +77,7 @@ def help_people(
         who: (worlds, avatars); whoever is no helper is left alone.
         commands: written.
         navigator: finds the way.
-        rule: EXPERT, NEAREST or PLACE_ONLY.
+        rule: EXPERT, NEAREST, PLACE_ONLY or SHARES.
     """
     shape, helpers = who.shape, state["hand"].shape[1]
     helps = who.copy()
@@ -163,6 +164,8 @@ def _choose(h, rule, step, stops, now):  # type: ignore[no-untyped-def]
         if status != OPEN and not (status == PENDING and rule == EXPERT):
             continue
         others = 1.0 if e % helpers != h else 0.0
+        if rule == SHARES and others > 0.0:
+            continue
         if rule == EXPERT:
             left = 1.0 * time_left(e, step, now)
             # The near first, but not so that another is too late; what is too late last.

@@ -157,7 +157,8 @@ Tour |
     ## Arguments
 
     - `num_avatars` (8): 8 to 10, helpers and seven to nine inhabitants.
-    - `num_helpers` (1): 1 or 2; two need `num_avatars` of at least 9.
+    - `num_helpers` (1): 1 or 2; two need `num_avatars` of at least 9. A second helper that the
+      caller does not drive does its share, two of the five errands, and leaves the others.
     - `tasks` (all seven): a list of those that may be asked for.
 
     ## Metrics
@@ -370,7 +371,7 @@ Tour |
             name: Behaviour(partial(self._live_on, manner=manner), people, manner.splits)
             for name, manner in MANNERS.items()
         }
-        helps = partial(self._help, rule=guidance.NEAREST)
+        helps = partial(self._help, rule=guidance.SHARES)
         return {**manners, "helps": Behaviour(helps, ("helper",))}
 
     def _live_on(

@@ -354,3 +354,13 @@ def test_two_helpers_need_one_avatar_more() -> None:
     sim.reset([0])
     assert sim.state["folk"].shape == (1, 8, 5)
     assert NURSE < 8
+
+
+def test_a_second_helper_of_the_background_leaves_the_others_share_to_it() -> None:
+    sim = simulate(SCENARIO, 4, num_helpers=2, num_avatars=9, observers=1, sensors=["errand"])
+    sim.reset(range(4))
+    for _ in range(500):
+        sim.advance(np.zeros((4, 1), np.int64))
+    status = sim.state["book"][..., STATUS]
+    assert (status[:, ::2] != DONE).all()
+    assert (status[:, 1::2] == DONE).any()
