@@ -194,7 +194,7 @@ def print_table() -> None:
         entry = suite_entry(run.scenario)
         low, high = entry["random"], entry["expert"]
         scores = [(one["return"] - low) / (high - low) for one in found]
-        rule, best = _best_rule(name)
+        rule = _best_rule(name, low, high)
         minutes = sum(one["seconds"] for one in found) / len(found) / 60
         named = (
             run.scenario
@@ -207,7 +207,7 @@ def print_table() -> None:
             f"| {named} | {found[0]['steps']:,} | {found[0]['demonstrated']:,} "
             f"| {minutes:.1f} | {len(found)} | {over_seeds(scores)} "
             f"| {over_seeds([one['success'] for one in found])} "
-            f"| {rule} {(best - low) / (high - low):.2f} |"
+            f"| {rule} |"
         )
 
 
@@ -225,12 +225,14 @@ def _arguments(run: Run) -> dict[str, Any]:
     return {**suite_entry(run.scenario)["arguments"], **run.arguments}
 
 
-def _best_rule(name: str) -> tuple[str, float]:
-    """The simple rule that earns most, and its return."""
-    text = (RESULTS / f"{name}-rules.json").read_text(encoding="utf-8")
-    rules = json.loads(text)["rules"]
+def _best_rule(name: str, low: float, high: float) -> str:
+    """The simple rule that earns most, and its score; a dash where none has been played yet."""
+    path = RESULTS / f"{name}-rules.json"
+    if not path.exists():
+        return "-"
+    rules = json.loads(path.read_text(encoding="utf-8"))["rules"]
     best = max(rules, key=lambda rule: rules[rule]["return"])
-    return best, rules[best]["return"]
+    return f"{best} {(rules[best]['return'] - low) / (high - low):.2f}"
 
 
 def _file(name: str, seed: int) -> Path:

@@ -247,6 +247,14 @@ def test_scenario_pages_have_spaces_baselines_and_how_to_cite_them() -> None:
     assert "ALS/Tag-v0, a scenario of ALS Engine" in page
 
 
+def test_what_a_page_takes_in_is_named_as_mkdocs_reads_it() -> None:
+    """A formatter that takes the mark for Python makes a sum of it."""
+    for page in (ROOT / "docs").rglob("*.md"):
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if re.match(r"\s*-+\s*8\s*<", line):
+                assert re.fullmatch(r'--8<-- "[\w./:-]+"', line), f"{page}: {line}"
+
+
 @pytest.mark.parametrize("benchmark", ["solving", "ingredients"])
 def test_a_table_of_results_is_what_its_command_prints(
     benchmark: str, capsys: pytest.CaptureFixture[str]

@@ -11,13 +11,13 @@ nobody observes any of it. Time is in hours.
   scenario's.
 - Infection is by the Wells-Riley equation (Riley, Murphy and Riley 1978, doi:10.1093/
   oxfordjournals.aje.a112560): who is for a time t in a room with I ill people catches it with the
-  probability 1 - exp(-I q p t / Q). The quanta q are 67 an hour, of influenza (Rudnick and Milton
-  2003, doi:10.1034/j.1600-0668.2003.00189.x); one breathes p = 0.48 cubic metres an hour, and Q is
-  six changes an hour of the air of a room of 35 cubic metres. A dose I q p t / Q is added up for
-  everybody, who falls ill at a threshold drawn from the exponential distribution of mean 1: the
-  same probabilities. In the yard and the street nobody is infected; the nurse wears a mask, which
-  keeps out 95 %. Incubation, days in reality, is cut down to 45 minutes. Who has caught it is well
-  again after about two hours on the ward; the patient is not without the right medicine.
+  probability 1 - exp(-I q p t / Q). Its figures are this scenario's: the quanta q are 67 an hour,
+  one breathes p = 0.48 cubic metres an hour, and Q is six changes an hour of the air of a room of
+  35 cubic metres. A dose I q p t / Q is added up for everybody, who falls ill at a threshold drawn
+  from the exponential distribution of mean 1: the same probabilities. In the yard and the street
+  nobody is infected; the nurse wears a mask, which keeps out 95 %. Incubation, days in reality, is
+  cut down to 45 minutes. Who has caught it is well again after about two hours on the ward; the
+  patient is not without the right medicine.
 - Knowledge is Bush and Mosteller's linear operator (1951, doi:10.1037/h0054388): in each hour of a
   lesson a quarter of what is not known is learnt.
 - Calm returns to 0 as exp(-t / 2).
