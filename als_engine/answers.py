@@ -125,9 +125,9 @@ class Watch:
     def _places(self) -> list[NDArray[Any]]:
         avatars, props = self._answers.state.avatars, self._answers.state.props
         return [
-            *(avatars.position, avatars.heading, avatars.velocity),
-            *(props.position, props.orientation, props.velocity),
-        ]
+            avatars.position, avatars.heading, avatars.velocity,
+            props.position, props.orientation, props.velocity,
+        ]  # fmt: skip
 
     def begin(self) -> None:
         """Notes where everything is, and how fast."""
@@ -145,9 +145,9 @@ class Watch:
         # By a call, so that the physics takes it over.
         moved, placed = self._answers.state.moved, self._answers.state.avatars.placed
         names = (
-            *("avatars.position", "avatars.heading", "avatars.velocity"),
-            *("props.position", "props.orientation", "props.velocity"),
-        )
+            "avatars.position", "avatars.heading", "avatars.velocity",
+            "props.position", "props.orientation", "props.velocity",
+        )  # fmt: skip
         for name, old, new in zip(names, self._seen, self._places(), strict=True):
             changed = (old != new) & ((old == old) | (new == new))
             changed = changed.any(-1) if changed.ndim > moved.ndim else changed

@@ -42,7 +42,7 @@ class Observing:
 
     Attributes:
         space: of one avatar's observation, by key: of all roles together.
-        sensors: those that are read. own: for each observer, the keys that its role observes.
+        own: for each observer, the keys that its role observes.
         observations: key to (worlds, observers, ...), overwritten by every `read`.
         sensors: what fills them.
     """

@@ -188,6 +188,16 @@ def test_a_spectator_that_stops_reading_is_kept_waiting_and_nobody_else(world: S
     raw.close()
 
 
+@pytest.mark.parametrize("given", ["", "\u00e9\u4f60", "\ud800", "x" * 10_000])
+def test_no_text_is_a_token_or_a_cookie_but_ours(given: str) -> None:
+    access = Access(frozenset({"127.0.0.1"}), 8600)
+    cookie = access.exchange(access.token())
+    access.token()
+    assert access.exchange(given) is None
+    assert not access.knows({access.cookie: given})
+    assert access.knows({access.cookie: cookie or ""})
+
+
 def test_a_token_that_is_old_or_one_of_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     access = Access(frozenset({"localhost"}), 80)
     first = access.token()
