@@ -57,11 +57,6 @@ _USER_ERROR = 2
 
 def build_app() -> typer.Typer:
     """Returns the command line with the commands of all plugins."""
-    return _build()[0]
-
-
-def _build() -> tuple[typer.Typer, dict[str, str]]:
-    """Returns the command line, and whose each command is."""
     app = typer.Typer(
         name="als",
         pretty_exceptions_enable=False,
@@ -74,21 +69,21 @@ def _build() -> tuple[typer.Typer, dict[str, str]]:
     app.callback(invoke_without_command=True)(_options)
     for name, command in _COMMANDS.items():
         app.command(name)(command)
-    owners = registry.add_commands(app)
+    registry.add_commands(app)
     for info in app.registered_commands:
         if info.callback is not None:
             info.callback = by_option(info.callback)
-    return app, owners
+    return app
 
 
 def build_command() -> Any:
     """Returns the command line as click runs it."""
-    app, owners = _build()
-    command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(build_app())
     _harden(command)
-    for name, each in getattr(command, "commands", {}).items():
-        if owners.get(name) != BUNDLED:
-            _let_print(each)
+    for plugin in registry.plugins():
+        if plugin.distribution != BUNDLED:
+            for name in plugin.commands:
+                _let_print(command.commands[name])
     return command
 
 

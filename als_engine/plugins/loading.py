@@ -299,3 +299,4 @@ class Loader:
     def _drop(self, loaded: asking.Loaded) -> None:
         self._hooks.remove(loaded)
         self._manager.unregister(loaded.hooks)
+        loaded.plugin.commands = []

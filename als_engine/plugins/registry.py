@@ -122,7 +122,7 @@ class Registry(Loader):
 
     # The hooks that return no specs
 
-    def add_commands(self, app: typer.Typer, watched: bool = True) -> dict[str, str]:
+    def add_commands(self, app: typer.Typer, watched: bool = True) -> None:
         """Adds every plugin's commands to the typer app; a plugin that fails adds none.
 
         Each plugin is given an app of its own, so that it cannot replace what others have added.
@@ -130,9 +130,6 @@ class Registry(Loader):
         Args:
             app: Where to.
             watched: Whether to remember plugins that end this process.
-
-        Returns:
-            Command to distribution, of all commands that the app then has.
         """
         self.start()
         names = [info.name for info in app.registered_commands]
@@ -144,7 +141,6 @@ class Registry(Loader):
         offered = [Offered("command", *item) for item in taken.items() if item[1] != BUNDLED]
         if watched and any(loaded.plugin.distribution != BUNDLED for loaded in self._hooks):
             self._remember(frozenset({"command"}), offered)
-        return taken
 
     def _add_commands(
         self, app: typer.Typer, loaded: asking.Loaded, taken: dict[str, str], watched: bool
@@ -157,12 +153,12 @@ class Registry(Loader):
                 return
             attempt = self._trials.attempt(plugin, point, "commands")
         own, names = app, list[str]()
+        alike = {name.casefold(): owner for name, owner in taken.items()}
         try:
             with attempt, asking.in_place(plugin, "adding its commands") as done:
                 own, names = asking.commands(self._manager, loaded.hooks)
                 for name in names:
                     held = self._names.held("command", name, plugin.distribution)
-                    alike = {each.casefold(): owner for each, owner in taken.items()}
                     if other := alike.get(name.casefold()) or held:
                         what = f'command "{name}" of {plugin.distribution}'
                         raise PluginError(f"{what} exists already, from {other}")
