@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -81,8 +82,13 @@ def test_numbers_and_other_cells_stay_what_they_are(value: object) -> None:
 # -- nobody goes around it --------------------------------------------------------------------
 
 
-def calls(path: Path) -> Iterator[tuple[ast.Call, str]]:
+@cache
+def calls(path: Path) -> list[tuple[ast.Call, str]]:
     """Every call in a file with the last part of what is called."""
+    return list(_calls(path))
+
+
+def _calls(path: Path) -> Iterator[tuple[ast.Call, str]]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call):
             function = node.func
@@ -112,11 +118,15 @@ def opens_text_without_encoding(call: ast.Call, name: str) -> bool:
     return False
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_files_and_pipes_that_are_text_name_their_encoding(path: Path) -> None:
+def test_files_and_pipes_that_are_text_name_their_encoding() -> None:
     """Whatever the locale: an agent that is saved under another one must load."""
-    found = [call.lineno for call, name in calls(path) if opens_text_without_encoding(call, name)]
-    assert not found, f"{path}: text without an encoding in lines {found}"
+    found = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path in SOURCES
+        for call, name in calls(path)
+        if opens_text_without_encoding(call, name)
+    ]
+    assert not found, f"text without an encoding: {', '.join(found)}"
 
 
 def test_only_one_module_writes_to_the_terminal() -> None:

@@ -333,12 +333,6 @@ def test_the_expert_brings_most_classes_through_the_examination(split: str, give
     assert ends["mastery_gain"].mean() > 0.2
 
 
-def test_rules_lie_between_random_actions_and_the_expert() -> None:
-    names = ("random", "round-robin", "mastery-threshold", "expert")
-    returns = [play(name, 16, split="test")["return"].mean() for name in names]
-    assert returns == sorted(returns)
-
-
 def test_rules_go_by_nothing_hidden() -> None:
     for rule in Tutor().heuristics():
         sim = attend(4)

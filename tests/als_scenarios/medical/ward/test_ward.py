@@ -457,17 +457,6 @@ def test_people_who_are_no_nurses_walk_about_and_read_nothing(behaviour: str) ->
 # -- it can be done --------------------------------------------------------------------------------
 
 
-def test_the_expert_keeps_the_consensus_and_rules_lie_between_it_and_chance() -> None:
-    ends = {
-        policy: play(policy, 8, split="test", observers=1)
-        for policy in ("random", "pid", "basal-bolus", "expert")
-    }
-    assert ends["expert"]["success"].mean() >= 0.8
-    assert not ends["random"]["success"].any()
-    returns = {policy: float(end["return"].mean()) for policy, end in ends.items()}
-    assert sorted(returns, key=lambda policy: returns[policy]) == list(ends)
-
-
 @pytest.mark.parametrize("mode", ["continuous", "factored"])
 def test_the_expert_works_in_every_mode(mode: str) -> None:
     sim = enter(4, action_mode=mode, split="train")

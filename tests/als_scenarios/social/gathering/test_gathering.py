@@ -425,9 +425,3 @@ def test_the_expert_hosts_a_good_party_and_a_rule_a_worse_one() -> None:
     assert expert["mood_recognised"].mean() >= 0.9
     assert rule["equal_error_rate"].mean() < 0.3
     assert 0 < rule["return"].mean() < expert["return"].mean() - 2
-
-
-def test_random_words_host_nobody() -> None:
-    random = play("random", 10)
-    assert random["success"].mean() == 0.0
-    assert random["return"].mean() < -2

@@ -428,11 +428,6 @@ def test_a_party_of_experts_sees_the_museum() -> None:
     assert (sim.state["rated"].any(2)).mean() > 0.7
 
 
-def test_rules_lie_between_random_and_the_expert() -> None:
-    returns = [play(who, 8, split="test")["return"].mean() for who in ("random", "lin-ucb", None)]
-    assert returns == sorted(returns)
-
-
 def test_a_world_is_the_same_alone_and_among_others() -> None:
     many, alone = (simulate(SCENARIO, n, split="test", observers=1) for n in (5, 1))
     many.reset(range(5))
