@@ -2,19 +2,17 @@
 // which swing as one walks and reach out for what one holds.
 
 import * as THREE from "./three/three.module.js";
+import { CAPSULE, SMALL_BALL, matt, soft } from "./surfaces.js";
 
 const SKIN = 0xe0b08e;
-const ARM = new THREE.CapsuleGeometry(1, 1, 4, 12).rotateX(Math.PI / 2);
-const HAND = new THREE.SphereGeometry(1, 16, 12);
 
 // A material of one colour, or of three: the second and third lie where a rule says, in a part's
 // own frame. A rule is a row of `RULES` in als_engine/render/scene.py.
 export function paint(colors, rule) {
-  const material = new THREE.MeshLambertMaterial({ color: colors[0] });
-  if (colors.length === 1 || !rule) return material;
+  if (colors.length === 1 || !rule) return matt({ color: colors[0] });
   const [front, wide, bottom, top, splitX, splitZ, split] = rule.map((value) => value.toFixed(4));
   const [second, third] = colors.slice(1).map((color) => new THREE.Color(color));
-  material.onBeforeCompile = (shader) => {
+  const patch = (shader) => {
     shader.uniforms.second = { value: second };
     shader.uniforms.third = { value: third };
     shader.vertexShader = shader.vertexShader
@@ -29,8 +27,7 @@ export function paint(colors, rule) {
         else if (part.x * ${splitX} + part.z * ${splitZ} > ${split}) diffuseColor.rgb = third;`,
       );
   };
-  material.customProgramCacheKey = () => rule.join(" ");
-  return material;
+  return matt({ color: colors[0] }, patch, rule.join(" "));
 }
 
 export class Limbs {
@@ -42,7 +39,7 @@ export class Limbs {
     this.stride = 0;
     this.reach = 0;
     this.holds = false;
-    this.materials = [paint([parts[0].colors[0]]), new THREE.MeshLambertMaterial({ color: SKIN })];
+    this.materials = [paint([parts[0].colors[0]]), matt({ color: SKIN })];
     this.arms = [1, -1].map((side) => this.arm(side, radius, height));
     this.group.add(...this.arms);
   }
@@ -51,13 +48,13 @@ export class Limbs {
     const [length, thick] = [0.24 * height, 0.21 * radius];
     const pivot = new THREE.Group();
     pivot.position.set(0.02, side * radius * 1.06, 0);
-    const sleeve = new THREE.Mesh(ARM, this.materials[0]);
+    const sleeve = new THREE.Mesh(CAPSULE, this.materials[0]);
     sleeve.scale.set(thick, thick, length / 2.4);
     sleeve.position.z = -length / 2;
-    const hand = new THREE.Mesh(HAND, this.materials[1]);
+    const hand = new THREE.Mesh(SMALL_BALL, this.materials[1]);
     hand.scale.setScalar(thick * 1.15);
     hand.position.z = -length - thick * 0.4;
-    for (const each of [sleeve, hand]) each.castShadow = true;
+    for (const each of [sleeve, hand]) each.castShadow = !soft;
     pivot.add(sleeve, hand);
     pivot.rotation.x = side * 0.12;
     return pivot;

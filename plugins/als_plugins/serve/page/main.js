@@ -160,6 +160,7 @@ function picture(now) {
   if (scene.draw(moved || cut || due)) {
     labels.update(mine, cameras.mode);
     scene.adapt(now - last.picture);
+    watch.first ??= performance.now();
     watch.pictures += 1;
   }
   if (due) changed = false;

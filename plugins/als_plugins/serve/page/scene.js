@@ -1,6 +1,7 @@
 // The stage: light as the raster has it, the floor with its tiles, the sky, and the renderer.
 
 import * as THREE from "./three/three.module.js";
+import { context, matt, soft } from "./surfaces.js";
 
 // Colours are mixed as they are written, not as light adds up: so does the raster.
 THREE.ColorManagement.enabled = false;
@@ -16,9 +17,9 @@ export class Scene {
   constructor(canvas) {
     this.canvas = canvas;
     // Without a graphics card every pixel costs: no smoothed edges, and fewer shadows.
-    this.soft = drawnBySoftware();
+    this.soft = soft;
     document.body.classList.toggle("soft", this.soft);
-    this.renderer = new THREE.WebGLRenderer({ canvas, antialias: !this.soft, powerPreference: "high-performance" });
+    this.renderer = new THREE.WebGLRenderer({ canvas, context: context ?? undefined });
     this.renderer.outputColorSpace = THREE.LinearSRGBColorSpace;
     this.renderer.shadowMap.enabled = true;
     this.renderer.shadowMap.type = this.soft ? THREE.BasicShadowMap : THREE.PCFShadowMap;
@@ -118,14 +119,6 @@ export class Scene {
   }
 }
 
-function drawnBySoftware() {
-  const gl = document.createElement("canvas").getContext("webgl2");
-  const info = gl?.getExtension("WEBGL_debug_renderer_info");
-  const name = info ? gl.getParameter(info.UNMASKED_RENDERER_WEBGL) : "";
-  gl?.getExtension("WEBGL_lose_context")?.loseContext();
-  return /swiftshader|llvmpipe|software/i.test(name);
-}
-
 function floor(wide, deep, middle) {
   const tiles = document.createElement("canvas");
   tiles.width = tiles.height = 128;
@@ -136,12 +129,12 @@ function floor(wide, deep, middle) {
   }
   const texture = new THREE.CanvasTexture(tiles);
   texture.wrapS = texture.wrapT = THREE.RepeatWrapping;
-  texture.anisotropy = 8;
+  texture.anisotropy = soft ? 1 : 8;
   texture.repeat.set(wide / 2, deep / 2);
   texture.offset.set(((middle.x - wide / 2) / 2) % 1, ((middle.y - deep / 2) / 2) % 1);
-  const top = new THREE.Mesh(new THREE.PlaneGeometry(wide, deep), new THREE.MeshLambertMaterial({ map: texture }));
+  const top = new THREE.Mesh(new THREE.PlaneGeometry(wide, deep), matt({ map: texture }));
   top.receiveShadow = true;
-  const slab = new THREE.Mesh(new THREE.BoxGeometry(wide, deep, 0.3), new THREE.MeshLambertMaterial({ color: 0xb5aa96 }));
+  const slab = new THREE.Mesh(new THREE.BoxGeometry(wide, deep, 0.3), matt({ color: 0xb5aa96 }));
   slab.position.z = -0.152;
   const both = new THREE.Group();
   both.add(top, slab);

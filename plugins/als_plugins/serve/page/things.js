@@ -4,10 +4,8 @@
 import * as THREE from "./three/three.module.js";
 import { board, screenFace, write as writeBoard } from "./boards.js";
 import { Limbs, paint } from "./bodies.js";
+import { BALL, BOX, CYLINDER } from "./surfaces.js";
 
-const BOX = new THREE.BoxGeometry(2, 2, 2);
-const BALL = new THREE.SphereGeometry(1, 28, 18).rotateX(Math.PI / 2);
-const CYLINDER = new THREE.CylinderGeometry(1, 1, 2, 32).rotateX(Math.PI / 2);
 const GEOMETRIES = { box: BOX, board: BOX, screen: BOX, ball: BALL, cylinder: CYLINDER };
 const JUMP = 1.2; // Metres in a step: nobody walks that far, so it was put there.
 
