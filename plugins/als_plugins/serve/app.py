@@ -28,7 +28,7 @@ __all__ = ["CLIENTS", "make_app", "page_files"]
 CLIENTS: Final = 100
 """Connections at the same time."""
 GRACE: Final = 5.0
-"""Seconds that a step may take when the server ends."""
+"""Seconds that a step may take when the server ends, and that closing the world may."""
 _BUSY: Final = 1013
 _TYPES: Final = {
     "html": "text/html; charset=utf-8",
@@ -81,7 +81,7 @@ def make_app(show: Show, access: Access, address: Callable[[str], str]) -> FastA
         show.stop()
         running.cancel()
         await asyncio.wait({running}, timeout=GRACE)
-        await show.close()
+        await show.close(GRACE)
 
     # Its own documentation pages would load scripts from elsewhere.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import socket
 import threading
@@ -89,7 +90,7 @@ class Server:
             h11_max_incomplete_event_size=16_384, limit_concurrency=400, timeout_keep_alive=5,
             timeout_graceful_shutdown=1,
         )  # fmt: skip
-        self._uvicorn: uvicorn.Server = uvicorn.Server(config)
+        self._uvicorn = _make(config)
 
     def _address(self, token: str) -> str:
         name = f"[{self._name}]" if ":" in self._name else self._name
@@ -114,6 +115,22 @@ class Server:
     def started(self) -> bool:
         """Whether it answers."""
         return bool(self._uvicorn.started)
+
+
+def _make(config: uvicorn.Config) -> uvicorn.Server:
+    """A server that leaves no connection open when it ends."""
+    import uvicorn
+
+    class Ending(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().shutdown(sockets)
+            # Who does not read never takes in that it is over.
+            for connection in list(self.server_state.connections):
+                if (transport := getattr(connection, "transport", None)) is not None:
+                    transport.abort()
+            await asyncio.sleep(0)
+
+    return Ending(config)
 
 
 def _own_name() -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from als_engine.errors import ALSError
@@ -18,6 +17,7 @@ from als_plugins.serve.board import Board
 from als_plugins.serve.lobby import Lobby
 from als_plugins.serve.protocol import BadMessage, FromClient, Join, Leave, Next, Pace, Seek
 from als_plugins.serve.stage import Stage
+from als_plugins.serve.thread import WorldThread
 
 __all__ = ["Show"]
 
@@ -65,7 +65,7 @@ class Show:
         self._people = 0
         self._wake = asyncio.Event()
         self._listeners: set[asyncio.Event] = set()
-        self._thread = ThreadPoolExecutor(1, "als-serve-world")
+        self._thread = WorldThread("als-serve-world")
         self._noted, self._stopped = "", False
         self._last_published = 0.0
 
@@ -140,10 +140,13 @@ class Show:
         self._stopped = True
         self._wake.set()
 
-    async def close(self) -> None:
-        """Frees the world, in its own thread."""
-        await self._do(self._stage.close)
-        self._thread.shutdown()
+    async def close(self, grace: float) -> None:
+        """Frees the world, in its own thread; one that is still busy after so many seconds stays."""
+        freed = self._thread.do(self._stage.close)
+        self._thread.end()
+        await asyncio.wait({freed}, timeout=grace)
+        if freed.done() and (error := freed.exception()) is not None:
+            self._say(f"The world could not be closed: {one_line(str(error))[:300]}")
 
     async def _episode(self) -> None:
         """Plays until the episode is over and has been looked at, or somebody wants the next."""
@@ -197,7 +200,7 @@ class Show:
         return due if now - due < BEHIND else now
 
     async def _do(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+        return await self._thread.do(work, *arguments)
 
     async def _tell(self) -> None:
         """Writes what there is to see, if anybody looks, but not more often than they can see."""

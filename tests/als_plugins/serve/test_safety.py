@@ -7,6 +7,7 @@ import random
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from serving import Program, Served, served
@@ -178,14 +179,13 @@ def test_a_spectator_that_stops_reading_is_kept_waiting_and_nobody_else(world: S
         "Sec-WebSocket-Version: 13", f"Cookie: {cookie}", "", "",
     ]  # fmt: skip
     raw.sendall("\r\n".join(lines).encode())
-    with world.program() as program:
+    with closing(raw), world.program() as program:
         program.send("pace", speed=8.0)
         program.until(lambda: "step" in program.board)
         began, at = program.board["step"], time.monotonic()
         program.until(lambda: program.board["step"] > began + 40)
         assert time.monotonic() - at < 20.0
         program.send("pace", speed=1.0)
-    raw.close()
 
 
 @pytest.mark.parametrize("given", ["", "\u00e9\u4f60", "\ud800", "x" * 10_000])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from serving import served, until
 
 from als_engine.agents.agent import Agent
 from als_engine.errors import ArgumentError, SavedFileError, UnknownIdError
+from als_plugins.serve import app
 from als_plugins.serve.opening import open_stage
 from als_plugins.serve.recording import episode_files, read_episode
 from als_plugins.serve.server import LOCAL, bind
@@ -142,6 +146,31 @@ def test_a_recording_is_shown_again_with_a_time_line(tmp_path: Path) -> None:
         assert program.board["pose.avatar0"] == end
         program.send("join", avatar=0)
         assert "recording" in program.refusal()
+
+
+def test_a_server_ends_in_time_though_a_step_never_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a world that hangs nor a spectator that does not read keeps it from ending."""
+    monkeypatch.setattr(app, "GRACE", 0.2)
+    stuck, over = threading.Event(), threading.Event()
+
+    def hang(orders: Any) -> None:
+        stuck.set()
+        over.wait(60.0)
+
+    with served("ALS/Tag-v0", paused=True) as world, world.program() as program:
+        cookie = world.cookie()
+        silent = socket.create_connection((LOCAL, world.server.port))
+        silent.sendall(f"GET / HTTP/1.1\r\nHost: {LOCAL}\r\nCookie: {cookie}\r\n".encode())
+        monkeypatch.setattr(world.stage, "advance", hang)
+        program.send("pace", paused=False)
+        assert stuck.wait(20.0)
+        began = time.monotonic()
+        world.close()
+        assert time.monotonic() - began < 10.0
+    over.set()
+    silent.close()
+    # The world is freed as soon as the step has ended.
+    until(lambda: world.stage.simulation.moving.closed)
 
 
 @pytest.mark.parametrize(
