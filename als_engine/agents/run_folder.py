@@ -20,6 +20,7 @@ from als_engine.system.files import make_folder, write_text
 from als_engine.system.leftovers import is_unfinished, remove_leftovers
 from als_engine.system.locking import LOCK, locked
 from als_engine.system.safe_files import check_folder, is_file, recover_folder, replace_folder
+from als_engine.system.watched import WATCH, watchable
 
 __all__ = ["Checkpoints", "RunFolder", "claimed", "tidy"]
 
@@ -82,7 +83,7 @@ class RunFolder:
         self.record = self.path / record
         self.checkpoints = Checkpoints(self.path / "checkpoints")
         self.curve, self.logs = self.path / "progress.csv", self.path / "tensorboard"
-        self._owns = (record, "checkpoints", "progress.csv", "tensorboard", *owns)
+        self._owns = (record, "checkpoints", "progress.csv", "tensorboard", WATCH, *owns)
 
     @property
     def begun(self) -> bool:
@@ -101,7 +102,7 @@ class RunFolder:
         """
         self._check_new()
         make_folder(self.path)
-        with locked(self.path):
+        with locked(self.path), watchable(self.path):
             self._check_new()  # Another process may have been faster.
             remove_leftovers(self.path)
             try:
@@ -192,7 +193,7 @@ def claimed(folder: Path) -> Iterator[None]:
             folder.
     """
     check_folder(folder)
-    with locked(folder):
+    with locked(folder), watchable(folder):
         tidy(folder)
         yield
 
@@ -211,4 +212,4 @@ def tidy(folder: Path) -> None:
 
 def _counts(path: Path) -> bool:
     """Whether a file is anybody's, and not one that only says who writes here."""
-    return path.name != LOCK and not is_unfinished(path.name)
+    return path.name not in (LOCK, WATCH) and not is_unfinished(path.name)

@@ -1,9 +1,9 @@
-"""The whole plugin surface: nine hooks. A plugin implements those it needs, marked `@hookimpl`."""
+"""The whole plugin surface: ten hooks. A plugin implements those it needs, marked `@hookimpl`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import pluggy
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import typer
 
     from als_engine.plugins.findings import Finding
+    from als_engine.simulation import Simulation
 
 PROJECT = "als_engine"  # The pluggy project, and the entry-point group that plugins are found in.
 
@@ -74,3 +75,18 @@ def als_episode_end(record: EpisodeRecord) -> None:
 @hookspec
 def als_doctor(report: Callable[[Finding], None]) -> None:
     """Tells `als doctor` what the plugin needs from this machine, by calls of `report`."""
+
+
+class Onlooker(Protocol):
+    """Looks at the worlds of a simulation, and changes nothing: no array, and no random state."""
+
+    def look(self) -> None:
+        """Called after every step, in the process that makes it."""
+
+    def close(self) -> None:
+        """Called when the simulation is closed."""
+
+
+@hookspec
+def als_watch(simulation: Simulation, add: Callable[[Onlooker], None]) -> None:
+    """Adds onlookers to a simulation of a run that can be watched: see `system/watched.py`."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     import typer
 
     from als_engine.plugins.findings import Finding
+    from als_engine.plugins.hookspecs import Onlooker
+    from als_engine.simulation import Simulation
 
 __all__ = ["Plugin", "Registry", "registry"]
 
@@ -196,6 +198,12 @@ class Registry(Loader):
     def doctor(self, report: Callable[[Finding], None]) -> None:
         """Lets every plugin report what it needs from this machine."""
         self._tell_each("als_doctor", report=report)
+
+    def watch(self, simulation: Simulation) -> list[Onlooker]:
+        """Lets every plugin add onlookers to a simulation of a run that can be watched."""
+        found: list[Onlooker] = []
+        self._tell_each("als_watch", simulation=simulation, add=found.append)
+        return found
 
     # How it works
 

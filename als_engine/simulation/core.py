@@ -18,6 +18,7 @@ from als_engine.bodies import interaction
 from als_engine.bodies.repertoire import with_arrays
 from als_engine.checks import at_least_one, check_seed, chosen_rows, whole_number
 from als_engine.errors import ArgumentError, ResetNeededError, SnapshotError
+from als_engine.plugins.registry import registry
 from als_engine.simulation.acting import Acting
 from als_engine.simulation.arguments import Arguments
 from als_engine.simulation.company import Company
@@ -28,6 +29,7 @@ from als_engine.simulation.scoring import Scoring
 from als_engine.simulation.snapshots import Snapshots
 from als_engine.system.compiling import announce
 from als_engine.system.ownership import DeepCopied, refuse_copy
+from als_engine.system.watched import place_to_look
 from als_engine.task import Act, Task, check_roles, vocabulary_of
 from als_engine.world.body import effectors_of
 from als_engine.world.layout import Layout
@@ -102,6 +104,8 @@ class Simulation(DeepCopied):
             given, task, self.state,
             self.levels, self.company, self.acting, self.moving, self.scoring, self.observing,
         )  # fmt: skip
+        # Worlds that belong to no run cannot be watched, and nobody is asked.
+        self._onlookers = registry.watch(self) if place_to_look() is not None else []
         self._show()
 
     def _show(self) -> None:
@@ -224,6 +228,8 @@ class Simulation(DeepCopied):
         if broken is not None:
             self.ready[np.array(broken.worlds) - state.first_world] = False
             raise broken
+        for onlooker in self._onlookers:
+            onlooker.look()
 
     def give_to_company(self, observers: ArrayLike) -> None:
         """Lets scripted behaviours drive some of the caller's avatars from their next reset on.
@@ -403,6 +409,8 @@ class Simulation(DeepCopied):
 
     def close(self) -> None:
         """Frees the physics; calling it twice is fine."""
+        for onlooker in self._onlookers:
+            onlooker.close()
         self.moving.close()
 
     def check_open(self) -> None:

@@ -13,8 +13,7 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from als_plugins.serve.lobby import Lobby
-from als_plugins.serve.opening import open_stage
+from als_plugins.serve.opening import lobby_of, open_stage
 from als_plugins.serve.server import LOCAL, Server, bind
 from als_plugins.serve.show import Show
 
@@ -37,8 +36,7 @@ class Served:
         timing = {name: options.pop(name) for name in ("paused", "speed") if name in options}
         arguments = options.pop("arguments", {})
         self.stage = open_stage(place, options.pop("agent", None), arguments, **options)
-        lobby = Lobby(self.stage.simulation, open=self.stage.length is None)
-        self.show = Show(self.stage, lobby, say=self.said.append, **timing)
+        self.show = Show(self.stage, lobby_of(self.stage), say=self.said.append, **timing)
         self.server = Server(self.show, bind(LOCAL, 0))
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

@@ -33,6 +33,7 @@ from als_engine.errors import (
 )
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SuiteSpec
+from als_engine.system.watched import watchable
 
 __all__ = ["Finished", "RunProgress", "run_suite"]
 
@@ -115,7 +116,8 @@ def run_suite(
     items = plan(suite, record.key, contestants, suite.seeds if seeds is None else seeds)
     items = [item for item in items if not only or item.entry.name in only]
     tasks = make_executor(executor, workers)
-    with StoreWriter(store) as writer:
+    # Its processes start with their first task, within this block.
+    with watchable(store), StoreWriter(store) as writer:
         writer.add_run(record)
         with Store(store) as stored:
             run = _Run(suite, record, items, stored, writer, tasks)

@@ -19,8 +19,9 @@ def serve(
     what: Annotated[
         str,
         typer.Argument(
-            help="A scenario such as ALS/Tag-v0, the folder of a saved agent, or a recording.",
-            metavar="ID|AGENT|RECORDING",
+            help="A scenario such as ALS/Tag-v0, the folder of a saved agent, a recording, or a "
+            "run: the folder of a training or adaptation that goes on, or a benchmark's results.",
+            metavar="ID|AGENT|RECORDING|RUN",
         ),
     ],
     agent: Annotated[
@@ -66,8 +67,7 @@ def serve(
 
     Example: als serve ALS/Tag-v0
     """
-    from als_plugins.serve.lobby import Lobby
-    from als_plugins.serve.opening import open_stage
+    from als_plugins.serve.opening import lobby_of, open_stage
     from als_plugins.serve.server import LOCAL, Server, bind
     from als_plugins.serve.show import Show
 
@@ -82,11 +82,11 @@ def serve(
             what, agent, {"split": split, **fixed, **given}, drive=drive, seed=seed, record=record
         )
     # Asyncio's objects belong to the loop that uvicorn makes; none of them is waited for before.
-    show = Show(stage, Lobby(stage.simulation, open=stage.length is None), paused=paused, say=_tell)
+    show = Show(stage, lobby_of(stage), paused=paused, say=_tell)
     server = Server(show, listening, host)
     if host not in (LOCAL, "localhost", "::1"):
         say(f"Warning: whoever reaches {host} and has the address below is let in.", error=True)
-    say(f"{stage.simulation.scenario}: {server.address}")
+    say(f"{what}: {server.address}")
     say("Ctrl-C ends it.")
     server.run(open=open, say=_tell)
 

@@ -30,31 +30,31 @@ SAME: Final = 2e-3
 """How far a part may be from where it was in its thing, and be the same part."""
 
 
-def names_of(state: WorldState) -> list[str]:
-    """The thing of each primitive of world 0, in the order in which `scene.fill` has them.
+def names_of(state: WorldState, world: int = 0) -> list[str]:
+    """The thing of each primitive of a world, in the order in which `scene.fill` has them.
 
     They are numbered as in the state, so that a thing keeps its name while others come and go.
     """
     p, signs, avatars = state.props, state.signs, state.avatars
-    names = [f"wall{i}" for i in range(int(state.walls.count[0]))]
-    parts = state.parts.owner[0, : int(state.parts.count[0])].tolist()
-    for i in np.flatnonzero(p.present[0]).tolist():
-        count = parts.count(i) if p.shape[0, i] == SHAPE_COMPOUND else 1
+    names = [f"wall{i}" for i in range(int(state.walls.count[world]))]
+    parts = state.parts.owner[world, : int(state.parts.count[world])].tolist()
+    for i in np.flatnonzero(p.present[world]).tolist():
+        count = parts.count(i) if p.shape[world, i] == SHAPE_COMPOUND else 1
         names += [f"prop{i}"] * count
-    names += [f"sign{i}" for i in np.flatnonzero(signs.present[0]).tolist()]
+    names += [f"sign{i}" for i in np.flatnonzero(signs.present[world]).tolist()]
     names += [f"screen{i}" for i in range(len(state.screens.names))]
     looks = state.bodies.looks[0].tolist()
-    for i in np.flatnonzero(avatars.present[0]).tolist():
+    for i in np.flatnonzero(avatars.present[world]).tolist():
         names += [f"avatar{i}"] * (scene.PARTS + looks.count(i))
     return names
 
 
 class Describer:
-    """What is to be written on the board of one world, which is world 0 of a state."""
+    """What is to be written on the board of one world."""
 
-    def __init__(self, state: WorldState) -> None:
-        """Looks at a state; nothing is described yet."""
-        self._state = state
+    def __init__(self, state: WorldState, world: int = 0) -> None:
+        """Looks at a world of a state; nothing is described yet."""
+        self._state, self._number = state, world
         self._scene: scene.Scene | None = None
         self._world = np.zeros(1, np.intp)
         self._names: list[str] = []
@@ -90,22 +90,22 @@ class Describer:
         room = scene.capacity(state)
         if self._scene is None or self._scene.size.size == 0 or room > self._scene.form.shape[1]:
             self._scene = scene.new_scene(1, room, len(state.signs.names))
-        self._scene = scene.fill(self._scene, state, self._world)
+        self._scene = scene.fill(self._scene, state, self._world, self._number)
         return self._scene
 
     def _sign(self, content: scene.Scene, n: int) -> list[Any]:
         """What decides on names and looks beside where the parts are."""
-        state = self._state
+        state, w = self._state, self._number
         return [
-            state.walls.count[0], state.parts.count[0], state.props.present[0].tobytes(),
-            state.signs.present[0].tobytes(), state.avatars.present[0].tobytes(),
+            state.walls.count[w], state.parts.count[w], state.props.present[w].tobytes(),
+            state.signs.present[w].tobytes(), state.avatars.present[w].tobytes(),
             content.form[0, :n].tobytes(), _colors(content, n).tobytes(),
-            state.signs.version[0], state.level[0],
+            state.signs.version[w], state.level[w],
         ]  # fmt: skip
 
     def _rename(self) -> dict[str, Any]:
         """Names the primitives anew; what has gone is None."""
-        names = names_of(self._state)
+        names = names_of(self._state, self._number)
         starts = [i for i, name in enumerate(names) if i == 0 or names[i - 1] != name]
         self._first = np.array(starts, np.intp)
         self._thing = np.searchsorted(self._first, np.arange(len(names)), side="right") - 1
@@ -165,8 +165,9 @@ class Describer:
         state = self._state
         kind, number = name.rstrip("0123456789"), int(name.lstrip("abcdefghijklmnopqrstuvwxyz"))
         if kind == "sign":
-            ink = state.signs.ink[0, number].tolist()
-            return {"text": state.signs.text[0][number], "ink": "#{:02x}{:02x}{:02x}".format(*ink)}
+            ink = state.signs.ink[self._number, number].tolist()
+            text = state.signs.text[self._number][number]
+            return {"text": text, "ink": "#{:02x}{:02x}{:02x}".format(*ink)}
         if kind == "avatar":
             radius, height = state.bodies.radius[number], state.bodies.height[number]
             eyes = float(height) * EYE_HEIGHT
@@ -187,8 +188,8 @@ class Describer:
         screens, found = self._state.screens, {}
         for i in range(len(screens.names)):
             rows, columns_ = screens.pixels[i].tolist()
-            picture = screens.picture[0, i, :rows, :columns_]
-            content = picture.tobytes() if screens.on[0, i] else b""
+            picture = screens.picture[self._number, i, :rows, :columns_]
+            content = picture.tobytes() if screens.on[self._number, i] else b""
             if self._pictures.get(f"screen{i}") != content:
                 self._pictures[f"screen{i}"] = content
                 found[f"picture.screen{i}"] = _png(picture) if content else ""

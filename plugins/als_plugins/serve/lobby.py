@@ -12,7 +12,7 @@ from als_plugins.serve.protocol import BadMessage, Drive, FromClient, Hand, Say,
 if TYPE_CHECKING:
     from als_engine.simulation import Simulation
 
-__all__ = ["Lobby"]
+__all__ = ["Closed", "Lobby"]
 
 
 @dataclass
@@ -23,7 +23,11 @@ class _Person:
 
 
 class Lobby:
-    """Who sits where. Clients are numbers; a client has one avatar at most, and an avatar one."""
+    """Who sits where. Clients are numbers; a client has one avatar at most, and an avatar one.
+
+    Attributes:
+        open: whether persons may join.
+    """
 
     def __init__(self, simulation: Simulation, *, open: bool = True) -> None:
         """Nobody sits anywhere.
@@ -32,7 +36,7 @@ class Lobby:
             simulation: whose avatars there are.
             open: whether persons may join; nobody can act in a recording.
         """
-        self._open, self._simulation = open, simulation
+        self.open, self._simulation = open, simulation
         self._powers = Powers(simulation)
         self._seats: dict[int, _Person] = {}
 
@@ -42,7 +46,7 @@ class Lobby:
         Raises:
             BadMessage: there is no such avatar, somebody else has it, or nobody may join.
         """
-        if not self._open:
+        if not self.open:
             raise BadMessage("this is a recording: nobody can join it")
         if avatar >= self._simulation.num_avatars:
             raise BadMessage(f"there are {self._simulation.num_avatars} avatars")
@@ -99,16 +103,17 @@ class Lobby:
         """How many persons have an avatar."""
         return len(self._seats)
 
-    def values(self, drivers: Sequence[str]) -> dict[str, Any]:
+    def values(self, drivers: Sequence[str], world: int = 0) -> dict[str, Any]:
         """The lobby as keys of the board.
 
         Args:
             drivers: who drives each avatar when no person does.
+            world: whose colours they have.
         """
         simulation, found = self._simulation, dict[str, Any]()
         for avatar, agent in enumerate(simulation.agents):
             person = self._seats.get(avatar)
-            color = simulation.state.avatars.color[0, avatar].tolist()
+            color = simulation.state.avatars.color[world, avatar].tolist()
             found[f"seat.{avatar}"] = {
                 "agent": agent,
                 "role": simulation.roles[avatar],
@@ -119,3 +124,24 @@ class Lobby:
             }
             found[f"can.{simulation.roles[avatar]}"] = self._powers.offered(avatar)
         return found
+
+
+class Closed(Lobby):
+    """The lobby of worlds that belong to somebody else, who says who drives in them."""
+
+    def __init__(self) -> None:
+        """Nobody sits anywhere, and nobody may."""
+        self.open = False
+        self._seats = {}
+
+    def join(self, client: int, avatar: int, name: str) -> None:
+        """Refuses.
+
+        Raises:
+            BadMessage: always.
+        """
+        raise BadMessage("this world belongs to a run: it can be watched, and nobody can join it")
+
+    def values(self, drivers: Sequence[str], world: int = 0) -> dict[str, Any]:
+        """Nothing: see `spectating.Onlooker`."""
+        return {}

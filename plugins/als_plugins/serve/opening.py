@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from als_engine.errors import ArgumentError, NoExpertError
 from als_engine.plugins.registry import registry
-from als_plugins.serve.recording import Recorder, is_recording, open_recording
+from als_plugins.serve.lobby import Closed, Lobby
+from als_plugins.serve.recording import Recorder, ReplayStage, is_recording, open_recording
+from als_plugins.serve.run_stage import RunStage, is_run
 from als_plugins.serve.stage import LiveStage, Stage
 
 if TYPE_CHECKING:
     from als_engine.agents.saving import OpenedAgent
 
-__all__ = ["is_scenario", "open_live", "open_stage"]
+__all__ = ["is_scenario", "lobby_of", "open_live", "open_stage"]
 
 _CHEAP: Final = ("proprioception",)
 """What is sensed where nobody looks at it: the agent knows everything, or nothing."""
@@ -109,10 +111,10 @@ def open_stage(
     seed: int = 0,
     record: Path | None = None,
 ) -> Stage:
-    """Opens a recording where there is one of that name, and a live world else.
+    """Opens a recording or a run that goes on where there is one, and a live world else.
 
     Args:
-        place: a scenario's id, or the path of a saved agent or a recording.
+        place: a scenario's id, or the path of a saved agent, a recording or a run that goes on.
         agent: as `open_live` takes it, and so with the others.
         arguments: of the scenario.
         drive: how many avatars the agent drives.
@@ -122,9 +124,20 @@ def open_stage(
     Raises:
         ALSError: it can be neither.
     """
+    given = None if agent is None and record is None else "--record" if agent is None else "--agent"
+    if not is_scenario(place) and is_run(Path(place)):
+        if given:
+            raise ArgumentError(f"{place} is a run that goes on: {given} changes nothing in it")
+        return RunStage(Path(place))
     if is_scenario(place) or not is_recording(Path(place)):
         return open_live(place, agent, arguments, drive=drive, seed=seed, record=record)
-    if agent is not None or record is not None:
-        option = "--record" if agent is None else "--agent"
-        raise ArgumentError(f"{place} is a recording, of what was: {option} changes nothing")
+    if given:
+        raise ArgumentError(f"{place} is a recording, of what was: {given} changes nothing")
     return open_recording(Path(place))
+
+
+def lobby_of(stage: Stage) -> Lobby:
+    """The lobby of a stage: only a live world can be joined."""
+    if isinstance(stage, LiveStage | ReplayStage):
+        return Lobby(stage.simulation, open=isinstance(stage, LiveStage))
+    return Closed()

@@ -33,6 +33,7 @@ __all__ = [
     "Ping",
     "Say",
     "Seek",
+    "Watch",
     "Work",
     "pack",
     "read",
@@ -153,6 +154,13 @@ class Seek(_Message):
     step: Annotated[int, Field(ge=0, le=10_000_000)]
 
 
+class Watch(_Message):
+    """Shows another world of a run, by its place in `worlds`."""
+
+    type: Literal["watch"]
+    world: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
 class Ping(_Message):
     """Is answered by a `pong` with the same `n`."""
 
@@ -166,7 +174,7 @@ class Invite(_Message):
 
 
 FromClient = Annotated[
-    Join | Leave | Drive | Hand | Say | Work | Pace | Next | Seek | Ping | Invite,
+    Join | Leave | Drive | Hand | Say | Work | Pace | Next | Seek | Watch | Ping | Invite,
     Field(discriminator="type"),
 ]
 _ADAPTER: TypeAdapter[FromClient] = TypeAdapter(FromClient)

@@ -24,6 +24,7 @@ from als_engine.system.safe_files import read_bytes
 from als_plugins.serve.describing import Describer
 from als_plugins.serve.figures import Figures
 from als_plugins.serve.orders import Guests, Order
+from als_plugins.serve.stage import drivers_of
 
 if TYPE_CHECKING:
     from als_engine.simulation import Simulation
@@ -195,6 +196,7 @@ class ReplayStage:
         self.length: int | None = 0
         self._at, self._guests = 0, Guests()
         self.simulation = _world(paths[0], read_episode(paths[0]))
+        self.time_step = self.simulation.state.time_step
         self._describer = Describer(self.simulation.state)
         self._figures = Figures(self.simulation)
 
@@ -255,10 +257,8 @@ class ReplayStage:
 
     def drivers(self) -> list[str]:
         """Who drove each avatar."""
-        names = list(self.simulation.company.behaviours)
-        behaviour = self.simulation.state.behaviour[0].tolist()
         persons = {avatar for step in self._record.orders.values() for avatar in step}
-        found = [names[which] if which >= 0 else self._record.driver for which in behaviour]
+        found = drivers_of(self.simulation, self._record.driver)
         return [f"{name} or a person" if i in persons else name for i, name in enumerate(found)]
 
     def changes(self) -> dict[str, Any]:

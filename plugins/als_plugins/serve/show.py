@@ -15,7 +15,8 @@ from als_engine.errors import ALSError
 from als_engine.texts import one_line
 from als_plugins.serve.board import Board
 from als_plugins.serve.lobby import Lobby
-from als_plugins.serve.protocol import BadMessage, FromClient, Join, Leave, Next, Pace, Seek
+from als_plugins.serve.protocol import BadMessage, FromClient, Join, Leave, Next, Pace, Seek, Watch
+from als_plugins.serve.run_stage import RunStage
 from als_plugins.serve.stage import Stage
 from als_plugins.serve.thread import WorldThread
 
@@ -62,6 +63,7 @@ class Show:
         self._paused, self._speed = paused, speed
         self._single, self._next = 0, False
         self._seek: int | None = None
+        self._world: int | None = None
         self._people = 0
         self._wake = asyncio.Event()
         self._listeners: set[asyncio.Event] = set()
@@ -100,6 +102,10 @@ class Show:
             if self._stage.length is None:
                 raise BadMessage("only a recording has a time line")
             self._seek = min(message.step, self._stage.length)
+        elif isinstance(message, Watch):
+            if not isinstance(self._stage, RunStage):
+                raise BadMessage("only a run has worlds to choose from")
+            self._world = message.world
         else:
             self.lobby.tell(client, message)
             return
@@ -141,7 +147,7 @@ class Show:
         self._wake.set()
 
     async def close(self, grace: float) -> None:
-        """Frees the world, in its own thread; one that is still busy after so many seconds stays."""
+        """Frees the world in its own thread; one that is still busy after so many seconds stays."""
         freed = self._thread.do(self._stage.close)
         self._thread.end()
         await asyncio.wait({freed}, timeout=grace)
@@ -157,6 +163,9 @@ class Show:
                 step, self._seek, ended_at = self._seek, None, 0.0
                 await self._do(self._stage.seek, step)
                 await self._tell()
+            if self._world is not None and isinstance(self._stage, RunStage):
+                world, self._world = self._world, None
+                await self._do(self._stage.watch, world)
             over = self._stage.over
             if over and not ended_at:
                 ended_at = time.perf_counter()
@@ -191,7 +200,7 @@ class Show:
         if not self._speed:
             await asyncio.sleep(0)
             return time.perf_counter()
-        due += self._stage.simulation.state.time_step / self._speed
+        due += self._stage.time_step / self._speed
         now = time.perf_counter()
         if now < due:
             await asyncio.sleep(due - now)
@@ -235,6 +244,7 @@ class Show:
             {
                 "paused": self._paused, "speed": self._speed, "over": stage.over,
                 "length": stage.length, "episode": getattr(stage, "episode", 0) + 1,
+                "open": self.lobby.open,
             },
         )  # fmt: skip
 

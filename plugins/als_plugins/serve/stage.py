@@ -24,7 +24,7 @@ from als_plugins.serve.orders import Guests, Order, Powers
 if TYPE_CHECKING:
     from als_engine.simulation import Simulation
 
-__all__ = ["LiveStage", "Stage", "Watch"]
+__all__ = ["LiveStage", "Stage", "Watch", "drivers_of"]
 
 _TROUBLES: Final = 3
 """Episodes in a row that break before the stage gives up."""
@@ -47,12 +47,12 @@ class Stage(Protocol):
     """What a show is made of, live or recorded.
 
     Attributes:
-        simulation: one world.
+        time_step: seconds.
         length: steps of the episode, where that is known beforehand; None for a live one.
         note: what people should know, in one line; empty for nothing.
     """
 
-    simulation: Simulation
+    time_step: float
     length: int | None
     note: str
 
@@ -79,6 +79,13 @@ class Stage(Protocol):
         """Frees the world."""
 
 
+def drivers_of(simulation: Simulation, label: str, world: int = 0) -> list[str]:
+    """Who drives each avatar of a world: a scripted behaviour, or whoever has the label."""
+    names = list(simulation.company.behaviours)
+    behaviour = simulation.state.behaviour[world].tolist()
+    return [names[which] if which >= 0 else label for which in behaviour]
+
+
 class LiveStage:
     """A world in which an agent acts, and persons do."""
 
@@ -101,6 +108,7 @@ class LiveStage:
         """
         self.simulation, self._agent, self._label, self._seed = simulation, agent, label, seed
         self.length: int | None = None
+        self.time_step = simulation.state.time_step
         self.note, self.episode = "", -1
         self.powers = Powers(simulation)
         self._watch, self._guests = watch, Guests()
@@ -193,10 +201,7 @@ class LiveStage:
 
     def drivers(self) -> list[str]:
         """Who drives each avatar when no person does."""
-        simulation = self.simulation
-        names = list(simulation.company.behaviours)
-        behaviour = simulation.state.behaviour[0].tolist()
-        return [names[which] if which >= 0 else self._label for which in behaviour]
+        return drivers_of(self.simulation, self._label)
 
     def changes(self) -> dict[str, Any]:
         """What differs from the last call, by key of the board; None for what is gone."""

@@ -516,6 +516,16 @@ def test_als_episode_end(fresh: Registry) -> None:
     assert [plugin.distribution for plugin in fresh.failures()] == ["broken"]
 
 
+def test_als_watch(fresh: Registry) -> None:
+    class Acme:
+        @hookimpl
+        def als_watch(self, simulation: Any, add: Callable[[Any], None]) -> None:
+            add(("acme", simulation))
+
+    fresh.add(Acme(), "acme")
+    assert ("acme", "worlds") in fresh.watch("worlds")  # type: ignore[arg-type]
+
+
 def test_als_doctor(fresh: Registry) -> None:
     coil = Finding("coil", "missing", "no heating coil", "screw one in")
 
