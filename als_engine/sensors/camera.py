@@ -122,6 +122,29 @@ class Camera(WorldwiseSensor):
         return array
 
 
+def first_person(
+    state: WorldState, world: int, avatar: int, height: int, width: int
+) -> NDArray[np.uint8]:
+    """What one avatar sees, as its `rgb` sensor has it: uint8 (height, width, 3)."""
+    content = scene.new_scene(1, scene.capacity(state), len(state.signs.names))
+    content = scene.fill(content, state, np.zeros(1, np.intp), world)
+    # The only view is number 0, and leaves out what belongs to its avatar.
+    owner = content.owner[0]
+    content.owner[0] = np.where(owner == avatar, 0, np.where(owner == 0, avatar, owner))
+    one = (slice(world, world + 1), slice(avatar, avatar + 1))
+    position, heading = (
+        np.ascontiguousarray(each[one]) for each in (state.avatars.position, state.avatars.heading)
+    )
+    picture = np.empty((1, 1, height, 3 * width), np.uint8)
+    render.render(
+        np.zeros(1, np.intp), tuple(content), tuple(raster.new_buffers(height, width)),
+        (position, heading, state.bodies.height[one[1]] * EYE_HEIGHT), 1, True,
+        (PITCH, TAN_X, HAZE), NO_FLOOR, (height, width), 1,
+        (picture, np.zeros((1, 1, 1, 1), np.float32), np.zeros((1, 1, 1, 1), np.uint8)),
+    )  # fmt: skip
+    return picture.reshape(height, width, 3)
+
+
 def third_person(
     state: WorldState, world: int, width: int = 640, height: int = 480
 ) -> NDArray[np.uint8]:

@@ -33,7 +33,9 @@ class Served:
 
     def __init__(self, place: str, **options: Any) -> None:
         self.said: list[str] = []
-        timing = {name: options.pop(name) for name in ("paused", "speed") if name in options}
+        timing = {
+            name: options.pop(name) for name in ("paused", "speed", "limited") if name in options
+        }
         arguments = options.pop("arguments", {})
         self.stage = open_stage(place, options.pop("agent", None), arguments, **options)
         self.show = Show(self.stage, lobby_of(self.stage), say=self.said.append, **timing)

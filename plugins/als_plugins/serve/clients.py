@@ -68,7 +68,7 @@ class Client:
                 "limits": {"messages_per_second": RATE},
             }
         )  # fmt: skip
-        self._show.enter(self._wake)
+        self._board = self._show.enter(self.number, self._wake)
         sending = asyncio.create_task(self._send())
         hearing = asyncio.create_task(self._hear())
         try:
@@ -87,7 +87,7 @@ class Client:
 
     async def _send(self) -> None:
         """Sends what is new whenever the last message has gone out."""
-        board = self._show.board
+        board = self._board
         while True:
             await self._wake.wait()
             self._wake.clear()

@@ -10,6 +10,7 @@ import typer
 from als_engine.checks import check_undecided
 from als_engine.cli.console import say, spinner
 from als_engine.cli.shared import MAX_AVATARS, MAX_LEVEL, MAX_SEED, Physics
+from als_engine.errors import ArgumentError
 from als_engine.options import scenario_arguments
 
 __all__ = ["serve"]
@@ -53,6 +54,12 @@ def serve(
         int | None,
         typer.Option(help="How many avatars the agent drives.", min=1, max=MAX_AVATARS),
     ] = None,
+    limited: Annotated[
+        bool,
+        typer.Option(
+            "--limited", help="Persons are sent what their avatar sees and hears, and no more."
+        ),
+    ] = False,
     record: Annotated[
         Path | None,
         typer.Option(help="Folder, new or empty, for episodes that `als serve` shows again."),
@@ -70,6 +77,7 @@ def serve(
     from als_plugins.serve.opening import lobby_of, open_stage
     from als_plugins.serve.server import LOCAL, Server, bind
     from als_plugins.serve.show import Show
+    from als_plugins.serve.stage import LiveStage
 
     given = scenario_arguments(arg, physics=physics)
     check_undecided(
@@ -82,7 +90,10 @@ def serve(
             what, agent, {"split": split, **fixed, **given}, drive=drive, seed=seed, record=record
         )
     # Asyncio's objects belong to the loop that uvicorn makes; none of them is waited for before.
-    show = Show(stage, lobby_of(stage), paused=paused, say=_tell)
+    if limited and not isinstance(stage, LiveStage):
+        stage.close()
+        raise ArgumentError(f"{what} is only watched: --limited goes with a world to be in")
+    show = Show(stage, lobby_of(stage), paused=paused, limited=limited, say=_tell)
     server = Server(show, listening, host)
     if host not in (LOCAL, "localhost", "::1"):
         say(f"Warning: whoever reaches {host} and has the address below is let in.", error=True)

@@ -18,7 +18,7 @@ from als_engine.world.arrays import NOTHING, SHAPE_COMPOUND
 from als_engine.world.state import WorldState
 from als_plugins.serve.turns import apply, columns, inverse, product, quaternions
 
-__all__ = ["Describer", "names_of"]
+__all__ = ["Describer", "as_png", "names_of"]
 
 KINDS: Final = ("nothing", "ground", "wall", "fixed", "movable", "portable", "sign", "avatar")
 FORMS: Final = ("box", "ball", "cylinder", "board", "screen")
@@ -192,7 +192,7 @@ class Describer:
             content = picture.tobytes() if screens.on[self._number, i] else b""
             if self._pictures.get(f"screen{i}") != content:
                 self._pictures[f"screen{i}"] = content
-                found[f"picture.screen{i}"] = _png(picture) if content else ""
+                found[f"picture.screen{i}"] = as_png(picture) if content else ""
         return found
 
 
@@ -240,8 +240,8 @@ def _rounded(values: NDArray[np.float64], places: int) -> list[float]:
     return found
 
 
-def _png(picture: NDArray[np.uint8]) -> str:
-    """A picture as an address that holds it."""
+def as_png(picture: NDArray[np.uint8]) -> str:
+    """A picture as a `data:` address that holds it."""
     import base64
     import io
 

@@ -28,6 +28,7 @@ __all__ = [
     "Invite",
     "Join",
     "Leave",
+    "Look",
     "Next",
     "Pace",
     "Ping",
@@ -161,6 +162,13 @@ class Watch(_Message):
     world: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
+class Look(_Message):
+    """Asks for what an avatar sees and attends to, as `eyes.I`, from now on; null for nothing."""
+
+    type: Literal["look"]
+    avatar: Index | None
+
+
 class Ping(_Message):
     """Is answered by a `pong` with the same `n`."""
 
@@ -174,7 +182,7 @@ class Invite(_Message):
 
 
 FromClient = Annotated[
-    Join | Leave | Drive | Hand | Say | Work | Pace | Next | Seek | Watch | Ping | Invite,
+    Join | Leave | Drive | Hand | Say | Work | Pace | Next | Seek | Watch | Look | Ping | Invite,
     Field(discriminator="type"),
 ]
 _ADAPTER: TypeAdapter[FromClient] = TypeAdapter(FromClient)

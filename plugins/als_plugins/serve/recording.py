@@ -22,6 +22,7 @@ from als_engine.limits import MAX_SEED, OBSERVERS
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import read_bytes
 from als_plugins.serve.describing import Describer
+from als_plugins.serve.eyes import eyes
 from als_plugins.serve.figures import Figures
 from als_plugins.serve.orders import Guests, Order
 from als_plugins.serve.stage import drivers_of
@@ -264,6 +265,13 @@ class ReplayStage:
     def changes(self) -> dict[str, Any]:
         """What differs from the last call, by key of the board; None for what is gone."""
         return {**self._describer.changes(), **self._figures.changes()}
+
+    def eyes(self, avatar: int, size: int | None = None) -> dict[str, Any] | None:
+        """What an avatar saw; where its attention went was not recorded."""
+        if avatar >= self.simulation.num_avatars:
+            return None
+        picture = eyes(self.simulation, avatar, size)
+        return {"picture": picture, "why_not": "a recording holds no agent that could be asked"}
 
     def close(self) -> None:
         """Frees the world."""

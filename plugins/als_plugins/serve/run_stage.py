@@ -130,6 +130,10 @@ class RunStage:
             ]
         return {**found, "worlds": {"names": names[:_SOURCES], "now": now}}
 
+    def eyes(self, avatar: int, size: int | None = None) -> dict[str, Any] | None:
+        """Nothing: a run is not kept from its work by being asked for pictures."""
+        return None
+
     def close(self) -> None:
         """Hangs up, and takes the file away where it is still ours."""
         with suppress(OSError, SavedFileError):

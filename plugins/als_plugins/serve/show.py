@@ -14,8 +14,19 @@ from typing import Any, Final
 from als_engine.errors import ALSError
 from als_engine.texts import one_line
 from als_plugins.serve.board import Board
+from als_plugins.serve.limits import Windows
 from als_plugins.serve.lobby import Lobby
-from als_plugins.serve.protocol import BadMessage, FromClient, Join, Leave, Next, Pace, Seek, Watch
+from als_plugins.serve.protocol import (
+    BadMessage,
+    FromClient,
+    Join,
+    Leave,
+    Look,
+    Next,
+    Pace,
+    Seek,
+    Watch,
+)
 from als_plugins.serve.run_stage import RunStage
 from als_plugins.serve.stage import Stage
 from als_plugins.serve.thread import WorldThread
@@ -47,6 +58,7 @@ class Show:
         *,
         paused: bool = False,
         speed: float = 1.0,
+        limited: bool = False,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         """Prepares; `run` begins.
@@ -56,6 +68,7 @@ class Show:
             lobby: of the same simulation.
             paused: whether it waits for somebody to start it.
             speed: times real time; 0 for as fast as it can.
+            limited: whether each client is sent only what its avatar perceives: see `limits.py`.
             say: is told what people at the terminal should know.
         """
         self.board, self.lobby, self.steps, self.failed = Board(), lobby, 0, ""
@@ -65,6 +78,8 @@ class Show:
         self._seek: int | None = None
         self._world: int | None = None
         self._people = 0
+        self._windows: Windows | None = Windows(stage, lobby) if limited else None
+        self._looks: dict[int, int] = {}
         self._wake = asyncio.Event()
         self._listeners: set[asyncio.Event] = set()
         self._thread = WorldThread("als-serve-world")
@@ -73,14 +88,22 @@ class Show:
 
     # -- what clients do -------------------------------------------------------------------------
 
-    def enter(self, wake: asyncio.Event) -> None:
-        """Somebody watches from now on; `wake` is set whenever the board has changed."""
+    def enter(self, client: int, wake: asyncio.Event) -> Board:
+        """Somebody watches from now on; `wake` is set whenever the board has changed.
+
+        Returns:
+            What this client is to be sent.
+        """
         self._listeners.add(wake)
         self._note_people()
+        return self.board if self._windows is None else self._windows.open(client)
 
     def exit(self, client: int, wake: asyncio.Event) -> None:
         """Somebody has gone: what drove the avatar before drives it again."""
         self._listeners.discard(wake)
+        self._looks.pop(client, None)
+        if self._windows is not None:
+            self._windows.shut(client)
         self.lobby.leave(client)
         self._note_people()
 
@@ -98,6 +121,10 @@ class Show:
             self._set_pace(message)
         elif isinstance(message, Next):
             self._next = True
+        elif isinstance(message, Look):
+            self._looks.pop(client, None)
+            if message.avatar is not None and self._windows is None:
+                self._looks[client] = message.avatar
         elif isinstance(message, Seek):
             if self._stage.length is None:
                 raise BadMessage("only a recording has a time line")
@@ -230,8 +257,23 @@ class Show:
                 self.board.wipe(key)
             else:
                 self.board.write(key, value)
+        await self._look()
         self._write_lobby()
+        if self._windows is not None:
+            values = dict(self.board.values)
+            self._windows.write(await self._do(self._windows.seen, values))
         self._publish()
+
+    async def _look(self) -> None:
+        """Writes what the avatars that somebody has asked for see, and wipes all other."""
+        wanted = {f"eyes.{avatar}": avatar for avatar in self._looks.values()}
+        for key in [key for key in self.board.values if key.startswith("eyes.")]:
+            if key not in wanted:
+                self.board.wipe(key)
+        for key, avatar in wanted.items():
+            seen = await self._do(self._stage.eyes, avatar)
+            if seen is not None:
+                self.board.write(key, seen)
 
     def _write_lobby(self) -> None:
         board, stage = self.board, self._stage
@@ -249,6 +291,9 @@ class Show:
         )  # fmt: skip
 
     def _publish(self) -> None:
-        if self.board.publish():
+        changed = self.board.publish()
+        if self._windows is not None:
+            changed = self._windows.publish() or changed
+        if changed:
             for wake in self._listeners:
                 wake.set()

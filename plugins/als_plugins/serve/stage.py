@@ -18,6 +18,7 @@ from als_engine.errors import ALSError
 from als_engine.seeding import row_seeds, spread
 from als_engine.texts import one_line
 from als_plugins.serve.describing import Describer
+from als_plugins.serve.eyes import Attention, eyes
 from als_plugins.serve.figures import Figures
 from als_plugins.serve.orders import Guests, Order, Powers
 
@@ -75,6 +76,9 @@ class Stage(Protocol):
     def changes(self) -> dict[str, Any]:
         """What differs from the last call, by key of the board; None for what is gone."""
 
+    def eyes(self, avatar: int, size: int | None = None) -> dict[str, Any] | None:
+        """What an avatar sees and attends to; None where that is not known: see `eyes.py`."""
+
     def close(self) -> None:
         """Frees the world."""
 
@@ -117,6 +121,7 @@ class LiveStage:
         self._troubles, self._broken, self._crashed = 0, False, False
         self._describer = Describer(simulation.state)
         self._figures = Figures(simulation)
+        self._attention = Attention(simulation, agent)
         agent.attach(self)
 
     def expert_actions(self, rule: str | None = None) -> NDArray[Any]:
@@ -206,6 +211,17 @@ class LiveStage:
     def changes(self) -> dict[str, Any]:
         """What differs from the last call, by key of the board; None for what is gone."""
         return {**self._describer.changes(), **self._figures.changes()}
+
+    def eyes(self, avatar: int, size: int | None = None) -> dict[str, Any] | None:
+        """What an avatar sees and attends to; None for one that there is not."""
+        if avatar >= self.simulation.num_avatars:
+            return None
+        picture = eyes(self.simulation, avatar, size)
+        if size is not None:
+            return {"picture": picture}
+        if avatar in self._seated:
+            return {"picture": picture, "why_not": "a person drives it"}
+        return {"picture": picture, **self._attention.of(avatar)}
 
     def close(self) -> None:
         """Frees the world, and ends what is being recorded."""

@@ -8,6 +8,9 @@ import { Cameras } from "./cameras.js";
 import { Controls } from "./controls.js";
 import { Panel } from "./panel.js";
 import { Labels, Palette } from "./speech.js";
+import { Eyes } from "./eyes.js";
+import { Run } from "./run.js";
+import { Sounds } from "./sounds.js";
 
 const MODES = ["orbit", "follow", "first"];
 const KEYS = "W A S D walk, turn · Q E sideways · F take · Space use · Enter say · C camera · P pause";
@@ -32,6 +35,7 @@ const link = new Link({
   },
   hello: ({ speeds }) => {
     panel.speeds(speeds);
+    eyes.forget();
     if (wish !== null) act.join(wish);
   },
   refused: (why) => note(why),
@@ -61,6 +65,9 @@ const act = {
   speak: () => mine !== null && palette.begin(),
   camera: (mode) => camera(mode ?? MODES[(MODES.indexOf(cameras.mode) + 1) % MODES.length]),
   zoom: (steps) => cameras.zoom(steps),
+  refresh: () => (changed = true),
+  look: (avatar) => link.send("look", { avatar }),
+  watch: (world) => link.send("watch", { world }),
   choose: (avatar) => {
     chosen = avatar;
     if (cameras.mode === "orbit") camera("follow");
@@ -70,6 +77,10 @@ const act = {
 const panel = new Panel(link, act);
 const palette = new Palette(act);
 const labels = new Labels(link, things, scene);
+const eyes = new Eyes(link, act);
+const run = new Run(link, act);
+const sounds = new Sounds(link, things, scene.camera);
+byId("sound").onclick = () => byId("sound").classList.toggle("on", sounds.toggle());
 const controls = new Controls(byId("view"), cameras, act);
 write(byId("keys"), KEYS);
 
@@ -83,14 +94,14 @@ function take(key, value) {
     const thing = things.avatar(name);
     if (thing?.limbs) thing.limbs.holds = value !== null;
   } else if (key === "step") things.beat(performance.now());
-  else if (key === "world" && value) things.rules = value.rules;
+  else if (key === "world" && value) things.rules = value.rules ?? [];
 }
 
 // Lays a new level out once all of it is known.
 function frame() {
   const world = link.get("world");
   const now = world ? `${world.level} ${world.bounds}` : "";
-  if (now === level || !world) return;
+  if (now === level || !world?.bounds) return;
   level = now;
   scene.lay(world.bounds);
   cameras.frame(world.bounds);
@@ -155,6 +166,8 @@ function picture(now) {
   if (due) {
     last.panel = now;
     panel.update(focus, mine, cameras.mode);
+    eyes.update(focus);
+    run.update();
     tell(focus);
   }
   if (scene.draw(moved || cut || due)) {
@@ -163,11 +176,12 @@ function picture(now) {
     watch.first ??= performance.now();
     watch.pictures += 1;
   }
+  sounds.update();
   if (due) changed = false;
   last.picture = now;
 }
 requestAnimationFrame(picture);
 
 // What tests and measurements look at.
-const watch = { pictures: 0, link, things, cameras, scene };
+const watch = { pictures: 0, link, things, cameras, scene, sounds };
 window.als = watch;

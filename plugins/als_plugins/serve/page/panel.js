@@ -43,7 +43,8 @@ export class Panel {
     write(byId("scenario"), world.scenario.replace(/^ALS\//, "").replace(/-v\d+$/, ""));
     byId("scenario").title = world.scenario;
     const seconds = (steps) => `${Math.floor((steps * world.time_step) / 60)}:${String(Math.floor((steps * world.time_step) % 60)).padStart(2, "0")}`;
-    write(byId("where"), `episode ${clock.episode} · level ${world.level} · ${seconds(step)} of ${seconds(limit)}`);
+    const at = world.level === undefined ? "" : `level ${world.level} · `;
+    write(byId("where"), `${this.link.get("worlds") ? "" : `episode ${clock.episode} · `}${at}${seconds(step)} of ${seconds(limit)}`);
     byId("progress").style.transform = `scaleX(${Math.min(1, step / Math.max(1, limit))})`;
     write(byId("pause"), clock.paused ? "Go on" : "Pause");
     byId("pause").classList.toggle("main", clock.paused);
@@ -87,7 +88,7 @@ export class Panel {
     write(button, mine === i ? "Leave" : "Join");
     button.classList.toggle("main", mine === i);
     button.disabled = seat.person !== null && mine !== i;
-    button.hidden = this.link.get("clock")?.length !== null;
+    button.hidden = !this.link.get("clock")?.open;
   }
 
   score(focus) {

@@ -20,12 +20,9 @@ export class Labels {
   update(mine, mode) {
     const seen = new Set();
     for (const [i, seat] of this.link.every("seat")) {
-      const thing = this.things.avatar(i);
-      if (!thing) continue;
-      const own = mine === i && mode === "first";
-      const said = this.link.get(`said.${i}`);
+      const said = this.link.get(`said.${i}`), thing = this.things.avatar(i);
       this.note(i, seat, said);
-      if (own) continue;
+      if (!thing || (mine === i && mode === "first")) continue;
       const { x, y, z } = thing.group.position;
       const top = z - thing.what.parts[0].half[2] + thing.what.height + 0.16;
       this.place(`avatar ${i}`, seen, x, y, top, seat.person ?? plain(seat.agent), said?.text, seat.person !== null);

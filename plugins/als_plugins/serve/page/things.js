@@ -157,6 +157,19 @@ class Thing {
     return this.group.scale.z !== target;
   }
 
+  // Whether it stands between two places, {x, y, z} and [x, y, z].
+  between(from, to) {
+    const back = this.to.turn.clone().invert(), half = this.what.parts[0].half;
+    const ends = [from, { x: to[0], y: to[1], z: to[2] }].map((at) => new THREE.Vector3().copy(at).sub(this.to.at).applyQuaternion(back));
+    let [enter, leave] = [0, 1];
+    half.forEach((reach, axis) => {
+      const [a, b] = ends.map((end) => end.getComponent(axis));
+      const cuts = [(-reach - a) / (b - a || 1e-9), (reach - a) / (b - a || 1e-9)].sort((p, q) => p - q);
+      [enter, leave] = [Math.max(enter, cuts[0]), Math.min(leave, cuts[1])];
+    });
+    return enter < leave;
+  }
+
   get heading() {
     const { x, y, z, w } = this.group.quaternion;
     return Math.atan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z));
