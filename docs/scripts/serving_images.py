@@ -1,6 +1,6 @@
 """Draws the pictures of `docs/serving.md`: pages of `als serve` in a Chromium.
 
-    python docs/scripts/serving_images.py
+    python docs/scripts/serving_images.py [serving-run ...]
 
 Needs Chromium, which playwright finds by itself: `playwright install chromium`.
 """
@@ -11,6 +11,7 @@ import io
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,11 +31,15 @@ OPTIONS = [
 SIZE = {"width": 1_180, "height": 700}
 
 
+def als(*words: str) -> list[str]:
+    """`als` as a command of its own process."""
+    return [sys.executable, "-c", "from als_engine.cli import main; main()", *words]
+
+
 @contextmanager
 def served(*words: str) -> Iterator[str]:
     """Runs `als serve`; yields the address."""
-    command = [sys.executable, "-c", "from als_engine.cli import main; main()", "serve", *words]
-    command += ["--no-open", "--port", "0", "--paused"]
+    command = als("serve", *words, "--no-open", "--port", "0")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
         assert server.stdout is not None
         yield next(m[0] for line in server.stdout if (m := re.search(r"http://\S+", line)))
@@ -83,17 +88,54 @@ def teach(page: Any) -> None:
     until_step(page, 150)
 
 
+def see_as_avatar(page: Any) -> None:
+    join(page)
+    page.evaluate("als.link.send('pace', {paused: false})")
+    wait(page, "als.link.get('view') && als.link.get('step') >= 20")
+    page.evaluate("als.link.send('pace', {paused: true})")
+    time.sleep(1.0)
+
+
+def watch_run(page: Any) -> None:
+    wait(page, "(als.link.get('curve')?.steps.length ?? 0) >= 60 && als.link.get('step') > 20")
+    page.evaluate("als.scene.adapt = () => 0")
+    page.evaluate("als.scene.fineness = 1; als.scene.size = [0, 0]")
+    time.sleep(1.5)
+
+
+@contextmanager
+def training(folder: Path) -> Iterator[None]:
+    """A training that goes on."""
+    words = ["--agent", "q-learning", "--sensors", "proprioception,entities", "--worlds", "4"]
+    command = als("train", "ALS/Tag-v0", *words, "--steps", "9999999", "--out", str(folder))
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        while not (folder / "progress.csv").exists():
+            assert run.poll() is None
+            time.sleep(0.2)
+        yield
+        run.terminate()
+
+
 def main() -> None:
+    with tempfile.TemporaryDirectory() as folder, training(Path(folder) / "tag"):
+        draw(Path(folder) / "tag", sys.argv[1:])
+
+
+def draw(run: Path, wanted: list[str]) -> None:
     jobs: list[tuple[str, list[str], Callable[[Any], None]]] = [
         ("serving-meeting", ["ALS/Meeting-v0", "--level", "5210"], watch_meeting),
         ("serving-tag", ["ALS/Tag-v0", "--arg", "num_avatars=6", "--level", "5388"], play_tag),
         ("serving-tutor", ["ALS/Tutor-v0", "--level", "5210"], teach),
+        ("serving-limited", ["ALS/Tag-v0", "--limited", "--level", "5388"], see_as_avatar),
+        ("serving-run", [str(run)], watch_run),
     ]
+    jobs = [job for job in jobs if not wanted or job[0] in wanted]
     with sync_playwright() as playwright:
         path = str(find_chromium())
         browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
         for name, words, act in jobs:
-            with served(*words) as address:
+            paused = [] if words == [str(run)] else ["--paused"]
+            with served(*words, *paused) as address:
                 page = browser.new_page(viewport=SIZE)
                 page.goto(address)
                 wait(page, "window.als && als.pictures > 0 && als.link.get('clock')")

@@ -59,7 +59,8 @@ HEARD = """async ([at, facing]) => {
   place(context.listener, camera);
   start(context, samples([0, 0, 0, 0, 0, 1, 1, 0], 0, 24000, 0.5), at, true);
   const sounded = await context.startRendering();
-  return [0, 1].map((ear) => sounded.getChannelData(ear).slice(4000).reduce((sum, x) => sum + x * x, 0));
+  const loud = (ear) => sounded.getChannelData(ear).slice(4000).reduce((sum, x) => sum + x * x, 0);
+  return [loud(0), loud(1)];
 }"""
 
 
@@ -219,7 +220,10 @@ def test_the_page_draws_what_the_raster_draws_and_hears_what_is_left_and_right(
 
 def _hears(page: Any) -> None:
     """Bands are those of the sensor, walls dampen them, and ears tell left from right."""
-    code = "async ([bands, walls]) => [...(await import('/sounds.js')).samples(bands, walls, 24000, 1)]"
+    code = (
+        "async ([bands, walls]) => "
+        "[...(await import('/sounds.js')).samples(bands, walls, 24000, 1)]"
+    )
     for band, walls in ((1, 0), (4, 0), (4, 1), (4, 2)):
         sound = np.array(page.view.evaluate(code, [[2.0 * (i == band) for i in range(8)], walls]))
         middle = BAND_CENTERS[band]

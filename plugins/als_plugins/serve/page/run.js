@@ -40,14 +40,14 @@ export class Run {
     const [low, high] = [Math.min(...returns), Math.max(...returns)];
     const span = high - low || 1, last = steps.at(-1) || 1;
     const x = (step) => LEFT + ((WIDE - LEFT - 4) * step) / last;
-    const y = (value) => HIGH - LOW - ((HIGH - LOW - 8) * (value - low)) / span;
+    const y = (value) => HIGH - LOW - (HIGH - LOW - 8) * (high > low ? (value - low) / span : 0.5);
     const part = (tag, properties, text = "") => {
       const made = document.createElementNS(SVG, tag);
       for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
       made.textContent = text;
       byId("curve").append(made);
     };
-    for (const value of [low, high]) {
+    for (const value of new Set([low, high])) {
       part("line", { x1: LEFT, x2: WIDE, y1: y(value), y2: y(value), class: "rule" });
       part("text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, fixed(value, span < 1 ? 2 : 1));
     }
