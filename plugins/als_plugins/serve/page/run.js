@@ -2,7 +2,6 @@
 
 import { byId, element, fixed, write } from "./dom.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const [WIDE, HIGH, LEFT, LOW] = [244, 120, 34, 16]; // The drawing, and its margins.
 
 export class Run {
@@ -42,7 +41,7 @@ export class Run {
     const x = (step) => LEFT + ((WIDE - LEFT - 4) * step) / last;
     const y = (value) => HIGH - LOW - (HIGH - LOW - 8) * (high > low ? (value - low) / span : 0.5);
     const part = (tag, properties, text = "") => {
-      const made = document.createElementNS(SVG, tag);
+      const made = document.createElementNS(byId("curve").namespaceURI, tag);
       for (const [name, value] of Object.entries(properties)) made.setAttribute(name, value);
       made.textContent = text;
       byId("curve").append(made);
