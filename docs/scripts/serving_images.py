@@ -1,6 +1,7 @@
-"""Draws the pictures of `docs/serving.md`: pages of `als serve` in a Chromium.
+"""Draws the pictures of `docs/serving.md` and `docs/studies.md`: pages in a Chromium.
 
-    python docs/scripts/serving_images.py [serving-run ...]
+    python docs/scripts/serving_images.py              all of them
+    python docs/scripts/serving_images.py serving-tag  one
 
 Needs Chromium, which playwright finds by itself: `playwright install chromium`.
 """
@@ -24,6 +25,7 @@ from playwright.sync_api import sync_playwright
 from als_engine.system.browser import find_chromium
 
 IMAGES = Path(__file__).parents[1] / "images"
+STUDY = Path(__file__).parents[1] / "examples" / "study.toml"
 OPTIONS = [
     "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--no-sandbox",
     "--disable-background-networking",
@@ -38,8 +40,8 @@ def als(*words: str) -> list[str]:
 
 @contextmanager
 def served(*words: str) -> Iterator[str]:
-    """Runs `als serve`; yields the address."""
-    command = als("serve", *words, "--no-open", "--port", "0")
+    """Runs `als serve`, or `als study`; yields the address."""
+    command = als(*words, "--no-open", "--port", "0")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
         assert server.stdout is not None
         yield next(m[0] for line in server.stdout if (m := re.search(r"http://\S+", line)))
@@ -116,29 +118,69 @@ def training(folder: Path) -> Iterator[None]:
         run.terminate()
 
 
+def correct(page: Any) -> None:
+    page.click("#teach-agree")
+    wait(page, "als.teach.name")
+    until_step(page, 60)
+    page.keyboard.press("g")
+    page.keyboard.press("x")
+    wait(page, "document.body.classList.contains('playing')")
+    page.keyboard.down("w")
+    until_step(page, 110)
+    wait(page, "als.link.get('teaching').praised > 0")
+    page.keyboard.up("w")
+
+
+def wait_for_consent(page: Any) -> None:
+    wait(page, "als.link.get('study').client === als.link.client")
+    time.sleep(1.0)
+
+
+def wait_for_questions(page: Any) -> None:
+    """Stands still through the trials: the pictures are of what comes after."""
+    wait_for_consent(page)
+    while page.evaluate("als.link.get('study').phase") != "questions":
+        at = page.evaluate("als.link.get('study').at")
+        page.click("#study-go")
+        wait(page, f"als.link.get('study').at > {at}")
+    page.check("#study input[value='5']")
+    time.sleep(1.0)
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, training(Path(folder) / "tag"):
-        draw(Path(folder) / "tag", sys.argv[1:])
+        draw(Path(folder), sys.argv[1:])
 
 
-def draw(run: Path, wanted: list[str]) -> None:
+def draw(folder: Path, wanted: list[str]) -> None:
+    """Draws what was asked for, with results in a folder that is thrown away."""
+    tag, tutor = ["serve", "ALS/Tag-v0", "--level", "5388"], ["serve", "ALS/Tutor-v0"]
     jobs: list[tuple[str, list[str], Callable[[Any], None]]] = [
-        ("serving-meeting", ["ALS/Meeting-v0", "--level", "5210"], watch_meeting),
-        ("serving-tag", ["ALS/Tag-v0", "--arg", "num_avatars=6", "--level", "5388"], play_tag),
-        ("serving-tutor", ["ALS/Tutor-v0", "--level", "5210"], teach),
-        ("serving-limited", ["ALS/Tag-v0", "--limited", "--level", "5388"], see_as_avatar),
-        ("serving-run", [str(run)], watch_run),
+        ("serving-meeting", ["serve", "ALS/Meeting-v0", "--level", "5210"], watch_meeting),
+        ("serving-tag", [*tag, "--arg", "num_avatars=6"], play_tag),
+        ("serving-tutor", [*tutor, "--level", "5210"], teach),
+        ("serving-limited", [*tag, "--limited"], see_as_avatar),
+        ("serving-run", ["serve", str(folder / "tag")], watch_run),
+        ("serving-teach", [*tag, "--teach", str(folder / "lessons")], correct),
+        ("study-consent", ["study", str(STUDY), "--out", str(folder / "study")], wait_for_consent),
+        (
+            "study-questions",
+            ["study", str(STUDY), "--out", str(folder / "asked")],
+            wait_for_questions,
+        ),
     ]
     jobs = [job for job in jobs if not wanted or job[0] in wanted]
     with sync_playwright() as playwright:
         path = str(find_chromium())
         browser = playwright.chromium.launch(executable_path=path, args=OPTIONS)
         for name, words, act in jobs:
-            paused = [] if words == [str(run)] else ["--paused"]
+            paused = ["--paused"] if words[0] == "serve" and name != "serving-run" else []
             with served(*words, *paused) as address:
                 page = browser.new_page(viewport=SIZE)
                 page.goto(address)
                 wait(page, "window.als && als.pictures > 0 && als.link.get('clock')")
+                page.evaluate("als.scene.adapt = () => 0")
+                page.evaluate("als.scene.fineness = 1; als.scene.size = [0, 0]")
                 act(page)
                 picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
                 page.close()

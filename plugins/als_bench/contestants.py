@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from als_bench.identity import (
+    HUMAN,
     PERCEPTION,
     alike,
     content_digest,
@@ -122,6 +123,8 @@ def _find(word: str) -> Contestant:
     if named:
         return dataclasses.replace(_find(word[named.end() :]), label=named[1])
     name = word.partition(":")[0]
+    if name == HUMAN:
+        raise ArgumentError("persons play by `als study SUITE`, and `als bench people` adds them")
     is_id = "/" not in name or any(spec.id == name for spec in registry.agents())
     found = registry.agent_or_path(name if is_id else word)
     if isinstance(found, Path):

@@ -18,6 +18,7 @@ from als_engine.options import agent_options
 from als_engine.plugins.registry import registry
 
 __all__ = [
+    "HUMAN",
     "PERCEPTION",
     "YARDSTICKS",
     "alike",
@@ -28,10 +29,13 @@ __all__ = [
     "why_no_label",
 ]
 
-YARDSTICKS: Final = ("random", "expert", "heuristic")
-"""Ids of 0 and 1 on the normalized scale, and of the scenarios' own simple rules: measured against,
-not competing. They alone act outside the sandbox, the last two with everything that the worlds
-hold; so nothing else may pass for them, and they for nothing else."""
+HUMAN: Final = "human"
+"""What persons are called, all of them; none of them has another name."""
+
+YARDSTICKS: Final = ("random", "expert", "heuristic", HUMAN)
+"""Ids of 0 and 1 on the normalized scale, of the scenarios' own simple rules, and of persons:
+measured against, not competing. They alone act outside the sandbox, experts and rules with
+everything that the worlds hold; so nothing else may pass for them, and they for nothing else."""
 
 PERCEPTION: Final = ("action_mode", "sensors", "frame_size")
 """Arguments of a scenario that an agent chooses."""

@@ -10,6 +10,8 @@ The rules, all of them pure functions of the rows:
   nobody knew before (tier "executed"); a run of ones own and a replayed bundle are listed below.
 - What was run decides who ranks, not what it is called: a yardstick never does, and neither does
   a label of which it is not known what played under it.
+- Persons are a yardstick: each of them counts as a training seed would, with the episodes that he
+  or she has played, and the interval is over persons.
 - Few training seeds are provisional: such a rank is in brackets and moves nobody else's.
 """
 
@@ -19,7 +21,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from als_bench.identity import YARDSTICKS
+from als_bench.identity import HUMAN, YARDSTICKS
 from als_bench.records import TIERS, RunRecord
 from als_bench.running.cells import (
     Cell,
@@ -279,11 +281,14 @@ def _line(
         for entry in suite.entries
     }
     counted = [entry.name for entry in suite.entries if is_counted(entry)]
-    missing = _missing(means, failures, counted, seeds, suite.episodes)
+    players = sorted(results.players.get(agent, ()))
+    if HUMAN in (agent, *players):
+        missing = _unplayed(means, counted)
+    else:
+        missing = _missing(means, failures, counted, seeds, suite.episodes)
     groups = [list(cells[name].scores.values()) for name in counted]
     complete = bool(counted) and not missing
     tier, bundle = _tier(results, agent)
-    players = sorted(results.players.get(agent, ()))
     steps, demonstrated = map(round, results.efforts.get(agent, (0.0, 0.0)))
     return Standing(
         label=printable(agent),
@@ -321,6 +326,13 @@ def _missing(
     unfinished = [mean for mean in played if (mean.entry, mean.seed) not in failures]
     short = sum(max(0, episodes - mean.episodes) for mean in unfinished)
     return f"{short} of {wanted * episodes} episodes" if short else ""
+
+
+def _unplayed(means: Mapping[tuple[str, int], SeedMean], entries: Sequence[str]) -> str:
+    """What persons lack: entries that nobody has played. Each plays as much as he or she likes."""
+    played = {name for name, _ in means}
+    absent = sum(name not in played for name in entries)
+    return f"{absent} of {len(entries)} entries" if absent else ""
 
 
 def _tier(results: Results, agent: str) -> tuple[str, str]:

@@ -13,7 +13,8 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from als_plugins.serve.opening import lobby_of, open_stage
+from als_plugins.serve.lobby import Lobby
+from als_plugins.serve.opening import lobby_of, open_stage, open_teaching
 from als_plugins.serve.server import LOCAL, Server, bind
 from als_plugins.serve.show import Show
 
@@ -36,9 +37,25 @@ class Served:
         timing = {
             name: options.pop(name) for name in ("paused", "speed", "limited") if name in options
         }
-        arguments = options.pop("arguments", {})
-        self.stage = open_stage(place, options.pop("agent", None), arguments, **options)
-        self.show = Show(self.stage, lobby_of(self.stage), say=self.said.append, **timing)
+        arguments, teach = options.pop("arguments", {}), options.pop("teach", None)
+        agent, taught = options.pop("agent", None), teach is not None
+        self.stage = open_stage(place, agent, arguments, as_agents=taught, **options)
+        self.teaching = open_teaching(self.stage, teach, agent or place) if taught else None
+        lobby = lobby_of(self.stage, patient=taught)
+        self.show = Show(self.stage, lobby, say=self.said.append, guide=self.teaching, **timing)
+        self._listen()
+
+    @classmethod
+    def study(cls, session: Any) -> Served:
+        """A study, as fast as it goes."""
+        found = cls.__new__(cls)
+        found.said, found.stage = [], session.stage
+        lobby = Lobby(session.stage.simulation)
+        found.show = Show(session.stage, lobby, say=found.said.append, guide=session, speed=0.0)
+        found._listen()
+        return found
+
+    def _listen(self) -> None:
         self.server = Server(self.show, bind(LOCAL, 0))
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from als_bench.board.parts import Filmed, number
 from als_bench.contestants import Contestant
+from als_bench.identity import HUMAN
 from als_bench.records import EVALUATION_SEED, Unit
 from als_bench.running.cells import printable
 from als_bench.running.playing import world_seeds
@@ -47,6 +48,8 @@ def film_agent(
     Returns:
         The film, or why there is none.
     """
+    if row.player == HUMAN:
+        return "persons are not filmed"
     reason = "the store has no folder of it"
     for entry in found.suite.entries:
         seed = _middle_seed(row, entry.name)

@@ -25,6 +25,7 @@ from als_bench.checking.manifest import (
     score,
 )
 from als_bench.claims import digest_of
+from als_bench.identity import HUMAN
 from als_bench.records import Chunk, RunRecord, TrainedAgent, Unit
 from als_bench.results.store import Store
 from als_engine.errors import ArgumentError, SavedFileError, StoreError, unknown
@@ -78,8 +79,10 @@ def write_bundle(
     _check_replaceable(out)
     with store.snapshot():
         record = _run(store, run)
-        units = [unit for unit in store.units(record.key) if not agents or unit.agent in agents]
-        labels = {unit.agent for unit in store.units(record.key)}
+        # What persons did stays with whoever has asked them.
+        every = [unit for unit in store.units(record.key) if unit.agent != HUMAN]
+        units = [unit for unit in every if not agents or unit.agent in agents]
+        labels = {unit.agent for unit in every}
     for agent in agents:
         if agent not in labels:
             raise StoreError(f"run {record.key}: {unknown('agent', agent, sorted(labels))}")

@@ -9,6 +9,7 @@ import typer
 
 from als_bench.commands import bundle as bench_bundle
 from als_bench.commands import export as bench_export
+from als_bench.commands import people as bench_people
 from als_engine.cli.console import Column, Table, say, show, spinner
 from als_engine.cli.shared import INTERRUPTED, MAX_EPISODES, MAX_WORKERS
 from als_engine.errors import MachineError
@@ -18,6 +19,7 @@ __all__ = ["app", "cores"]
 app = typer.Typer(help="Run benchmarks that can be interrupted, checked and ranked.")
 app.command("export")(bench_export.export)
 app.command("bundle")(bench_bundle.bundle)
+app.command("people")(bench_people.people)
 
 Suite = Annotated[
     str, typer.Argument(metavar="SUITE", help="An installed suite, or the path of a TOML file.")

@@ -16,6 +16,7 @@ from als_engine.agents.agent import Agent, acting
 from als_engine.bodies.bounds import action_bounds
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError
+from als_engine.evaluation.persons import episode_seed
 from als_engine.evaluation.protocol import Runner
 from als_engine.evaluation.recording import Recorder
 from als_engine.plugins.specs import SuiteEntry
@@ -34,7 +35,7 @@ OWN: Final = ("success", "level")
 
 def world_seeds(seed: int) -> Callable[[int], int]:
     """The seed of an episode's world, by the episode's number."""
-    return partial(spread, "benchmark", seed)
+    return partial(episode_seed, seed)
 
 
 @dataclass(frozen=True)

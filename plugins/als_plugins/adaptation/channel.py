@@ -7,9 +7,9 @@ says: people take a while to react, and to find out is what `als_plugins.adaptat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from numpy.typing import NDArray
 from pydantic import Field
@@ -17,7 +17,10 @@ from pydantic import Field
 from als_engine.agents.saving import Model
 from als_engine.limits import STEPS
 
-__all__ = ["DELAY", "Channel", "Delay", "Event", "Moment"]
+if TYPE_CHECKING:
+    from als_engine.envs.rows import Rows
+
+__all__ = ["DELAY", "Channel", "Delay", "Event", "Moment", "ShowingChannel"]
 
 Delay = tuple[float, float]
 
@@ -92,3 +95,16 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """Frees what it holds."""
+
+
+@runtime_checkable
+class ShowingChannel(Protocol):
+    """A channel that shows people the worlds that they judge."""
+
+    def show(self, rows: Rows, trust: Callable[[], float]) -> None:
+        """Called when the worlds have been made, and when they are made anew.
+
+        Args:
+            rows: the worlds, in this process.
+            trust: returns how far the feedback is trusted, 0 to 1.
+        """

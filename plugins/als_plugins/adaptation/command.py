@@ -33,7 +33,7 @@ Feedback = Annotated[
     typer.Option(
         metavar="SOURCE",
         help="simulated:NOISE[,rate=SHARE][,delay=LEAST-MOST], a FILE of events, "
-        "live[:PATH][,pace=FPS], none or frozen; by default simulated:0.1.",
+        "live[:PATH][,pace=FPS], page[:PORT][,pace=FPS], none or frozen; by default simulated:0.1.",
     ),
 ]
 Steps = Annotated[

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -20,6 +19,7 @@ from als_engine.errors import SavedFileError
 from als_engine.system import host
 from als_engine.system.safe_files import read_bytes
 from als_plugins.adaptation.channel import DELAY, Event, Moment
+from als_plugins.adaptation.pace import Pace
 
 __all__ = ["LiveChannel", "RecordedChannel"]
 
@@ -122,7 +122,7 @@ class LiveChannel:
         self.ignored = 0
         self._rest = b""
         self._skipping = False
-        self._pause, self._due = (1.0 / pace if pace else 0.0), 0.0
+        self._pace = Pace(pace)
         if not make and not path.exists():
             raise SavedFileError(f"there is no {path}, where feedback came from: make it first")
         try:
@@ -147,10 +147,7 @@ class LiveChannel:
 
     def watch(self, moment: Moment) -> None:
         """Keeps the pace."""
-        if self._pause:
-            now = time.monotonic()
-            self._due = max(self._due + self._pause, now)
-            time.sleep(self._due - now)
+        self._pace.keep()
 
     def poll(self, step: int) -> Sequence[Event]:
         """Returns what has been written since."""

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from als_engine.envs.batch import Arrays
 from als_engine.envs.rows import Rows, RowsWrapper
-from als_plugins.adaptation.channel import Channel, Moment
+from als_plugins.adaptation.channel import Channel, Moment, ShowingChannel
 from als_plugins.adaptation.credit import Credit
 
 __all__ = ["FeedbackRewards"]
@@ -54,6 +54,8 @@ class FeedbackRewards(RowsWrapper):
         self._round_seed = 0
         self._moments: NDArray[np.float64] = np.zeros(3)  # of rewards: count, mean, square
         self._events, self._sum = 0, 0.0
+        if isinstance(channel, ShowingChannel):
+            channel.show(rows, lambda: credit.agreement.trust)
 
     def begin(self, weight: float, seed: int) -> None:
         """Sets the weight of feedback, and what the next reset seeds the actions with."""

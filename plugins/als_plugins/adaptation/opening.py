@@ -24,7 +24,7 @@ def open_channel(
 
     Args:
         text: `simulated:NOISE[,rate=SHARE][,delay=LEAST-MOST]`, `live[:PATH][,pace=FPS]`, or the
-            path of a file of events.
+            path of a file of events, or `page[:PORT][,pace=FPS]`.
         seed: of a simulated teacher.
         folder: where `live` without a path looks for `feedback.jsonl`.
         make: whether a live file elsewhere is made when it is missing; not where its path comes
@@ -46,18 +46,42 @@ def open_channel(
             raise ArgumentError('feedback "live" needs a file or a folder: use live:PATH')
         where = Path(path) if path else Path(folder or ".") / "feedback.jsonl"
         return LiveChannel(where, pace=live.pace, make=make or not path)
+    if kind.partition(",")[0] == "page":
+        return _page(text)
     if not Path(text).exists():
-        hint = did_you_mean(kind, ("simulated", "live"))
+        hint = did_you_mean(kind, ("simulated", "live", "page"))
         raise ArgumentError(
-            f'feedback "{text}" is no file{hint or ";"} use simulated:NOISE, live or a file'
+            f'feedback "{text}" is no file{hint or ";"} use simulated:NOISE, live, page or a file'
         )
     return RecordedChannel(Path(text))
+
+
+def _page(text: str) -> Channel:
+    """The page on which people say good and bad.
+
+    Raises:
+        ArgumentError: the port is none, or taken.
+        PluginError: the extra `serve` is not installed.
+    """
+    from als_engine.cli.console import say
+    from als_plugins.serve.teaching.judging import PageChannel
+
+    head, *options = text.split(",")
+    port = head.partition(":")[2]
+    page = _checked(text, _Page, {**_options(text, options), **({"port": port} if port else {})})
+    return PageChannel(
+        page.pace, page.port, browser=page.browser, say=lambda line: say(line, error=True)
+    )
 
 
 def absolute(text: str) -> str:
     """The same channel with a path that means the same from everywhere."""
     kind, colon, rest = text.partition(":")
-    if kind == "simulated" or text in ("none", "frozen", "channel"):
+    if (
+        kind == "simulated"
+        or kind.partition(",")[0] == "page"
+        or text in ("none", "frozen", "channel")
+    ):
         return text
     if kind.partition(",")[0] == "live":
         path, comma, options = rest.partition(",")
@@ -71,6 +95,16 @@ class _Live(Model):
     model_config = ConfigDict(strict=False)
 
     pace: float = Field(default=0.0, ge=0.0, le=1_000.0)
+
+
+class _Page(Model):
+    """Options of the page: steps a second, as fast as real by default, and where it listens."""
+
+    model_config = ConfigDict(strict=False)
+
+    pace: float = Field(default=15.0, ge=0.0, le=1_000.0)
+    port: int | None = Field(default=None, ge=0, le=65_535)
+    browser: bool = True
 
 
 def _options(text: str, words: Sequence[str]) -> dict[str, Any]:

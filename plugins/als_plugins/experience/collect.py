@@ -42,7 +42,7 @@ from als_plugins.experience.records import (
 from als_plugins.experience.shards import Shards
 from als_plugins.experience.together import put_together
 
-__all__ = ["Collected", "Progress", "collect"]
+__all__ = ["UNFINISHED", "Collected", "Progress", "begin_dataset", "collect"]
 
 UNFINISHED: Final = ".collecting"
 
@@ -152,7 +152,7 @@ def _add(
     on_progress: OnProgress,
 ) -> Collected:
     """Adds the episodes of a source that are missing to the dataset in a folder."""
-    dataset = _begin(folder)
+    dataset = begin_dataset(folder)
     known = next((s for s in dataset.sources if s.id == record.id), record)
     shards = Shards(folder / UNFINISHED / record.id.removeprefix("als/"), record)
     try:
@@ -209,7 +209,7 @@ def _describe(
         raise ArgumentError(f"the arguments of {scenario} must be JSON: {error}") from None
 
 
-def _begin(folder: Path) -> DatasetRecord:
+def begin_dataset(folder: Path) -> DatasetRecord:
     """The dataset in a folder, or a new one there.
 
     Raises:

@@ -32,6 +32,8 @@ __all__ = [
     "ActionRecord",
     "DatasetRecord",
     "PartsRecord",
+    "PeopleRecord",
+    "Pseudonym",
     "SensorRecord",
     "SourceRecord",
     "data_file",
@@ -51,6 +53,7 @@ _MAX_VALUES: Final = 1 << 24
 _BOUNDS_APART: Final = 4_096
 """Bounds are kept value by value up to this many values."""
 
+Pseudonym = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
 Bound = Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)] | float | None
 Type = Literal["bool", "int8", "uint8", "int16", "uint16", "int32", "int64", "float32", "float64"]
 
@@ -133,13 +136,26 @@ class PartsRecord(Model):
         return MultiDiscrete(np.array(self.nvec))
 
 
+class PeopleRecord(Model):
+    """The persons who acted, none of them by name; each has agreed before anything was kept.
+
+    Attributes:
+        purpose: what they were told that their episodes are for.
+        persons: a random pseudonym for each, which the attribute `person` of their episodes has.
+    """
+
+    purpose: Annotated[str, Field(min_length=1, max_length=300)]
+    persons: Annotated[list[Pseudonym], Field(max_length=10_000)] = Field(default_factory=list)
+
+
 class SourceRecord(Model):
     """The record of one source of episodes.
 
     Attributes:
         id: of the Minari dataset.
         scenario: registered id. arguments: of the scenario, sensors and action mode included.
-        policy: "random", "expert", "mix", "turns", or the agent that acted, as it was named.
+        policy: "random", "expert", "mix", "turns", or the agent that acted, as it was named;
+            "person" for what persons did, "praised" for what they found good.
         agent: a digest of the agent's files; None for a policy without files.
         observers: avatars of each world that acted; each makes an episode of its own.
         split: where the levels come from.
@@ -149,6 +165,7 @@ class SourceRecord(Model):
         left_out: why to how many episodes of worlds were left out.
         observations: sensor to its space. actions: the action space.
         versions: of the packages, for people to read.
+        people: who acted, where persons did; None where they did not.
     """
 
     id: Annotated[str, Field(pattern=r"^als/[a-z0-9][a-z0-9_-]{0,99}-v0$")]
@@ -170,6 +187,7 @@ class SourceRecord(Model):
     versions: dict[Name, Annotated[str, Field(max_length=100)]] = Field(
         default_factory=dict, max_length=50
     )
+    people: PeopleRecord | None = None
 
     @field_validator("observations")
     @classmethod

@@ -11,6 +11,7 @@ from als_engine.cli.bars import training_bar
 from als_engine.cli.shared import MAX_STEPS, MAX_WORLDS, Physics
 from als_engine.cli.train import (
     Arg,
+    Begin,
     Device,
     Every,
     Id,
@@ -53,7 +54,10 @@ Method = Annotated[
 ]
 Agent = Annotated[
     str | None,
-    typer.Option(metavar="ID[:KEY=VALUE,...]", help="The learner, mappo (by default) or ppo."),
+    typer.Option(
+        metavar="ID[:KEY=VALUE,...]",
+        help="The learner, mappo (by default) or ppo; with --begin the saved agent's.",
+    ),
 ]
 Steps = Annotated[
     int | None,
@@ -88,10 +92,11 @@ def imitate(
     physics: Physics = None,
     checkpoint_every: Every = None,
     device: Device = None,
+    begin: Begin = None,
     track: Track = None,
     resume: Resume = False,
 ) -> None:
-    """Train an agent from demonstrations; Ctrl-C saves a checkpoint.
+    """Train an agent, new or saved, from demonstrations; Ctrl-C saves a checkpoint.
 
     Example: als imitate ALS/Tag-v0 --from expert --steps 100000 --out runs/tag
 
@@ -106,6 +111,7 @@ def imitate(
         "observers": observers,
         "seed": seed,
         "checkpoint_every": checkpoint_every,
+        "begin": begin,
     }
     variable = {"steps": steps, "workers": workers, "device": device, "track": track}
     shown = scenario_arguments(arguments, sensors=sensors, physics=physics)
@@ -145,6 +151,7 @@ def _begin(
 def _resume(
     out: Path | None, asked: dict[str, Any], config: dict[str, Any], variable: dict[str, Any]
 ) -> tuple[Trained, Path]:
+    from als_engine.agents.saving import agent_folder
     from als_engine.agents.training import absolute
     from als_engine.physics.engines import preload
     from als_plugins.imitation.imitate import ImitationFolder, resume_imitation, where
@@ -156,6 +163,8 @@ def _resume(
     preload(job["arguments"])
     own, others = divided(config)
     asked = {**asked, "imitation": own, "config": absolute(job["agent"], others)}
+    if "begin" in asked:
+        asked["begin"] = str(agent_folder(asked["begin"]).resolve())
     if "source" in asked:
         asked["source"] = where(asked["source"])
     check_same(out, job, asked)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from als_engine.agents.agent import Learner, Observation, Progress, Training
+from als_engine.agents.beginning import begin_from
 from als_engine.agents.learners import make_learner
 from als_engine.agents.saving import TRAINING, checked_fields, find_agent
 from als_engine.agents.tracking import check_tracker
@@ -85,7 +86,7 @@ def imitate(
     scenario: str,
     source: str = "expert",
     method: Method | None = None,
-    agent: str = "mappo",
+    agent: str | None = None,
     *,
     steps: int | None = None,
     folder: Path | str | None = None,
@@ -97,10 +98,11 @@ def imitate(
     config: Mapping[str, Any] | None = None,
     checkpoint_every: int = 50_000,
     device: str = "auto",
+    begin: Path | str | None = None,
     track: str = "none",
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
-    """Trains a new agent from demonstrations.
+    """Trains an agent from demonstrations: a new one, or a saved one further.
 
     Args:
         scenario: its id.
@@ -108,7 +110,7 @@ def imitate(
             the folder of one, the folder of a dataset, or the id or folder of a Minari dataset.
         method: "bc" (behaviour cloning) or "dagger" (Ross et al. 2011); by default dagger, and bc
             from a dataset.
-        agent: the learner's id.
+        agent: the learner's id; by default mappo, or that of the agent to begin from.
         steps: demonstrated steps, over all rows; by default 100,000, or all of a dataset's.
         folder: a new or empty folder for everything that is written; None writes nothing.
         worlds: how many are stepped at once.
@@ -119,6 +121,8 @@ def imitate(
         config: hyperparameters of the learner, and those of `ImitationParameters`.
         checkpoint_every: steps between checkpoints.
         device: "auto", "cpu" or "cuda".
+        begin: the folder of a saved agent of this learner and scenario, whose weights to begin
+            with. Arguments of the scenario, and what network it is, are by default that agent's.
         track: "wandb" or "none", as for a training.
         on_progress: called a few times a second.
 
@@ -130,8 +134,14 @@ def imitate(
             damaged.
     """
     check_tracker(track)
-    given = arguments_for(agent, scenario, arguments or {})
     own, others = divided(config or {})
+    begun = None
+    if begin is not None:
+        found = begin_from(begin, agent, scenario, arguments or {}, others)
+        agent, arguments, others = found.agent, found.arguments, found.config
+        begin, begun = str(found.folder), found.training
+    agent = agent or "mappo"
+    given = arguments_for(agent, scenario, arguments or {})
     recorded = is_dataset(source)
     if recorded and method == "dagger":
         raise ArgumentError(f"{source} is a dataset, which cannot be asked: use the method bc")
@@ -149,6 +159,8 @@ def imitate(
             config=others,
             checkpoint_every=checkpoint_every,
             device=device,
+            begin=begin,
+            begun=begun,
             track=track,
             source=where(source),
             method=chosen,

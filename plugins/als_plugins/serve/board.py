@@ -7,7 +7,7 @@ what the board holds: there is no queue that could grow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from als_plugins.serve.protocol import pack
@@ -50,6 +50,11 @@ class Board:
             del self.values[key], self._when[key]
             self._wiped[key] = self.changes + 1
             self._dirty = True
+
+    def wipe_all(self, kinds: Sequence[str]) -> None:
+        """Takes all keys off that are one of some kinds: the part of a key before its first dot."""
+        for key in [key for key in self.values if key.partition(".")[0] in kinds]:
+            self.wipe(key)
 
     def replace(self, values: Mapping[str, Any]) -> None:
         """Lets the board hold these values and no others."""

@@ -143,7 +143,9 @@ class Client:
         elif isinstance(message, Invite):
             self._answer({"type": "invitation", "address": self._invite()})
         else:
-            self._show.take(self.number, message)
+            answer = self._show.take(self.number, message)
+            if answer is not None:
+                self._answer(answer)
 
 
 def form_of(offered: list[str]) -> str | None:

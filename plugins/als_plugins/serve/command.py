@@ -64,6 +64,17 @@ def serve(
         Path | None,
         typer.Option(help="Folder, new or empty, for episodes that `als serve` shows again."),
     ] = None,
+    teach: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for what persons show and praise; the agent learns from it.",
+            metavar="FOLDER",
+        ),
+    ] = None,
+    purpose: Annotated[
+        str | None,
+        typer.Option(help="What persons are told that --teach is for, before they agree."),
+    ] = None,
     arg: Annotated[
         list[str] | None,
         typer.Option(help="key=value for the scenario, such as num_avatars=4; can be repeated."),
@@ -74,11 +85,13 @@ def serve(
 
     Example: als serve ALS/Tag-v0
     """
-    from als_plugins.serve.opening import lobby_of, open_stage
+    from als_plugins.serve.opening import is_scenario, lobby_of, open_stage, open_teaching
     from als_plugins.serve.server import LOCAL, Server, bind
     from als_plugins.serve.show import Show
     from als_plugins.serve.stage import LiveStage
 
+    if purpose is not None and (teach is None or not 0 < len(purpose) <= 300):
+        raise ArgumentError("--purpose is a sentence of at most 300 characters, with --teach")
     given = scenario_arguments(arg, physics=physics)
     check_undecided(
         "serve", given, split="--split", seed="--seed", observers="--drive", level="--level"
@@ -87,13 +100,19 @@ def serve(
     listening = bind(host, port)
     with spinner("Opening the world"):
         stage = open_stage(
-            what, agent, {"split": split, **fixed, **given}, drive=drive, seed=seed, record=record
-        )
+            what, agent, {"split": split, **fixed, **given}, drive=drive, seed=seed, record=record,
+            as_agents=teach is not None,
+        )  # fmt: skip
+        teaching = None
+        if teach is not None:
+            acts = (agent or "expert") if is_scenario(what) else what
+            teaching = open_teaching(stage, teach, acts, purpose)
     # Asyncio's objects belong to the loop that uvicorn makes; none of them is waited for before.
     if limited and not isinstance(stage, LiveStage):
         stage.close()
         raise ArgumentError(f"{what} is only watched: --limited goes with a world to be in")
-    show = Show(stage, lobby_of(stage), paused=paused, limited=limited, say=_tell)
+    lobby = lobby_of(stage, patient=teach is not None)
+    show = Show(stage, lobby, paused=paused, limited=limited, say=_tell, guide=teaching)
     server = Server(show, listening, host)
     if host not in (LOCAL, "localhost", "::1"):
         say(f"Warning: whoever reaches {host} and has the address below is let in.", error=True)

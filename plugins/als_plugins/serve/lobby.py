@@ -20,6 +20,7 @@ class _Person:
     client: int
     name: str
     order: Order
+    told: bool = False
 
 
 class Lobby:
@@ -27,18 +28,26 @@ class Lobby:
 
     Attributes:
         open: whether persons may join.
+        simulation: whose avatars there are.
     """
 
-    def __init__(self, simulation: Simulation, *, open: bool = True) -> None:
+    def __init__(self, simulation: Simulation, *, open: bool = True, patient: bool = False) -> None:
         """Nobody sits anywhere.
 
         Args:
             simulation: whose avatars there are.
             open: whether persons may join; nobody can act in a recording.
+            patient: whether who has joined drives only from the first thing on that it tells its
+                avatar, so that to take over is no step that it stood still.
         """
-        self.open, self._simulation = open, simulation
+        self._patient = patient
+        self.open, self.simulation = open, simulation
         self._powers = Powers(simulation)
         self._seats: dict[int, _Person] = {}
+
+    def of(self, simulation: Simulation) -> Lobby:
+        """Such a lobby, still empty, of another simulation."""
+        return Lobby(simulation, open=self.open, patient=self._patient)
 
     def join(self, client: int, avatar: int, name: str) -> None:
         """Gives an avatar to a client, who leaves the one that it had.
@@ -47,9 +56,9 @@ class Lobby:
             BadMessage: there is no such avatar, somebody else has it, or nobody may join.
         """
         if not self.open:
-            raise BadMessage("this is a recording: nobody can join it")
-        if avatar >= self._simulation.num_avatars:
-            raise BadMessage(f"there are {self._simulation.num_avatars} avatars")
+            raise BadMessage("nobody can join a recording, or a training")
+        if avatar >= self.simulation.num_avatars:
+            raise BadMessage(f"there are {self.simulation.num_avatars} avatars")
         there = self._seats.get(avatar)
         if there is not None and there.client != client:
             raise BadMessage(f"{there.name} has this avatar: take another, or wait")
@@ -89,14 +98,22 @@ class Lobby:
             say = powers.sentence(avatar, message.sentence)
         elif isinstance(message, Work):
             work = {**work, **powers.work(avatar, message.effector, message.does)}
-        person.order = Order(*moves, hand, say, work)
+        person.order, person.told = Order(*moves, hand, say, work), True
 
     def take_orders(self) -> dict[int, Order]:
         """What persons want in the step that is about to be made."""
-        orders = {avatar: person.order for avatar, person in self._seats.items()}
+        orders = {
+            avatar: person.order
+            for avatar, person in self._seats.items()
+            if person.told or not self._patient
+        }
         for person in self._seats.values():
             person.order = person.order.after()
         return orders
+
+    def drivers(self) -> dict[int, int]:
+        """Avatar to the client that drives it."""
+        return {avatar: person.client for avatar, person in self._seats.items()}
 
     @property
     def players(self) -> int:
@@ -110,7 +127,7 @@ class Lobby:
             drivers: who drives each avatar when no person does.
             world: whose colours they have.
         """
-        simulation, found = self._simulation, dict[str, Any]()
+        simulation, found = self.simulation, dict[str, Any]()
         for avatar, agent in enumerate(simulation.agents):
             person = self._seats.get(avatar)
             color = simulation.state.avatars.color[world, avatar].tolist()

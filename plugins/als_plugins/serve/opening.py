@@ -15,8 +15,9 @@ from als_plugins.serve.stage import LiveStage, Stage
 
 if TYPE_CHECKING:
     from als_engine.agents.saving import OpenedAgent
+    from als_plugins.serve.teaching.session import Teaching
 
-__all__ = ["is_scenario", "lobby_of", "open_live", "open_stage"]
+__all__ = ["is_scenario", "lobby_of", "open_live", "open_stage", "open_teaching"]
 
 _CHEAP: Final = ("proprioception",)
 """What is sensed where nobody looks at it: the agent knows everything, or nothing."""
@@ -37,6 +38,7 @@ def open_live(
     drive: int | None = None,
     seed: int = 0,
     record: Path | None = None,
+    as_agents: bool = False,
 ) -> LiveStage:
     """Opens a world with an agent in it.
 
@@ -47,6 +49,7 @@ def open_live(
         drive: how many avatars it drives.
         seed: of the episodes.
         record: folder for the episodes; None to keep none.
+        as_agents: whether persons who drive the agent's avatars act by its actions.
 
     Raises:
         ALSError: something of that is not as it should be; says what.
@@ -61,13 +64,16 @@ def open_live(
         raise ArgumentError(f"{place} is a saved agent: give --agent with a scenario's id alone")
     opened, label = _agent(scenario, agent or (None if scenario else place), for_agent, drive)
     every = {**opened.arguments, **arguments}
-    if opened.record is None and "sensors" not in every and label in ("random", "expert"):
+    nobody_looks = opened.record is None and label in ("random", "expert") and not as_agents
+    if nobody_looks and "sensors" not in every:
         every["sensors"] = list(_CHEAP)
     preload(every)
     simulation = simulate(opened.scenario, 1, opened.observers, **every)
     try:
         watch = None if record is None else Recorder(record, simulation, label, every)
-        return LiveStage(simulation, opened.agent, label, seed, watch)
+        stage = LiveStage(simulation, opened.agent, label, seed, watch, as_agents=as_agents)
+        stage.arguments = every
+        return stage
     except BaseException:
         simulation.close()
         raise
@@ -110,6 +116,7 @@ def open_stage(
     drive: int | None = None,
     seed: int = 0,
     record: Path | None = None,
+    as_agents: bool = False,
 ) -> Stage:
     """Opens a recording or a run that goes on where there is one, and a live world else.
 
@@ -120,6 +127,7 @@ def open_stage(
         drive: how many avatars the agent drives.
         seed: of the episodes.
         record: folder for the episodes.
+        as_agents: as `open_live` takes it.
 
     Raises:
         ALSError: it can be neither.
@@ -130,14 +138,38 @@ def open_stage(
             raise ArgumentError(f"{place} is a run that goes on: {given} changes nothing in it")
         return RunStage(Path(place))
     if is_scenario(place) or not is_recording(Path(place)):
-        return open_live(place, agent, arguments, drive=drive, seed=seed, record=record)
+        return open_live(
+            place, agent, arguments, drive=drive, seed=seed, record=record, as_agents=as_agents
+        )
+    if as_agents:
+        raise ArgumentError(f"{place} is a recording: nobody can be taught in it")
     if given:
         raise ArgumentError(f"{place} is a recording, of what was: {given} changes nothing")
     return open_recording(Path(place))
 
 
-def lobby_of(stage: Stage) -> Lobby:
-    """The lobby of a stage: only a live world can be joined."""
+def lobby_of(stage: Stage, *, patient: bool = False) -> Lobby:
+    """The lobby of a stage: only a live world can be joined. `patient` as `Lobby` takes it."""
     if isinstance(stage, LiveStage | ReplayStage):
-        return Lobby(stage.simulation, open=isinstance(stage, LiveStage))
+        return Lobby(stage.simulation, open=isinstance(stage, LiveStage), patient=patient)
     return Closed()
+
+
+def open_teaching(stage: Stage, folder: Path, agent: str, purpose: str | None = None) -> Teaching:
+    """Lets persons teach on a stage that `open_stage` has opened, with `as_agents`.
+
+    Args:
+        stage: live.
+        folder: new, empty, or what was taught before.
+        agent: what acts there: a saved agent's folder, which can learn, or an id.
+        purpose: what persons are told that it is for; None for the usual.
+
+    Raises:
+        ALSError: the folder, or the levels, are not as they should be.
+    """
+    from als_engine.agents.saving import find_agent
+    from als_plugins.serve.teaching.session import PURPOSE, Teaching
+
+    assert isinstance(stage, LiveStage)
+    saved = Path(agent) if isinstance(find_agent(agent)[0], Path) else None
+    return Teaching(folder, stage, agent=saved, purpose=purpose or PURPOSE)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from als_engine.bodies.avatar import HAND_REST
 from als_engine.bodies.repertoire import Repertoire, repertoire_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from als_engine.world.arrays import BoolArray
     from als_engine.world.state import WorldState
 
-__all__ = ["Order", "Powers", "order_of"]
+__all__ = ["AsAgents", "Order", "Powers", "order_of"]
 
 _SETTLED: Final = 0.04
 """Radians from the direction to face within which nobody turns any more."""
@@ -96,6 +97,32 @@ class Guests:
         """Writes the commands of the avatars in `who`."""
         for avatar in np.flatnonzero(who[0]).tolist():
             self.orders.get(avatar, Order()).write(state, avatar, commands)
+
+
+class AsAgents:
+    """Writes what persons want as the actions with which an agent would do the same.
+
+    So persons act as the agent can, and what they have done can be learnt, or played again, from
+    its actions. What the action mode has no words for becomes what comes nearest.
+    """
+
+    def __init__(self, simulation: Simulation) -> None:
+        """Looks at a simulation of one world."""
+        self._simulation = simulation
+        self._commands = simulation.acting.new_commands()
+
+    def write(self, orders: Mapping[int, Order], actions: NDArray[Any]) -> NDArray[Any]:
+        """The agent's actions, (1, observers, ...), with those of persons in their place."""
+        if not orders:
+            return actions
+        simulation = self._simulation
+        self._commands.clear()
+        for avatar, order in orders.items():
+            order.write(simulation.state, avatar, self._commands)
+        theirs = simulation.acting.codec.encode(self._commands, simulation.observers)
+        written = actions.copy()
+        written[0, [*orders]] = theirs[0, [*orders]]
+        return written
 
 
 class Powers:

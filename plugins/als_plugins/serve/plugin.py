@@ -1,4 +1,4 @@
-"""Adds `als serve` to the command line, and lets the worlds of runs be watched by it."""
+"""Adds `als serve` and `als study`, and lets the worlds of runs be watched in the browser."""
 
 from __future__ import annotations
 
@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 
 @hookimpl
 def als_commands(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Adds the commands."""
     from als_plugins.serve import command
+    from als_plugins.serve.study import command as study
 
     app.command("serve")(command.serve)
+    app.command("study")(study.study)
 
 
 @hookimpl

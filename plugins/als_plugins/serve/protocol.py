@@ -22,18 +22,26 @@ __all__ = [
     "SPEEDS",
     "VERSION",
     "BadMessage",
+    "ClipOf",
+    "Consent",
     "Drive",
     "FromClient",
+    "GoOn",
     "Hand",
     "Invite",
     "Join",
+    "Judge",
+    "Learn",
     "Leave",
     "Look",
     "Next",
     "Pace",
     "Ping",
+    "Prefer",
     "Say",
     "Seek",
+    "TakePart",
+    "Told",
     "Watch",
     "Work",
     "pack",
@@ -169,6 +177,52 @@ class Look(_Message):
     avatar: Index | None
 
 
+class Consent(_Message):
+    """Agrees to be recorded while teaching, or no longer does.
+
+    Attributes:
+        agree: whether.
+        pseudonym: that this person was given before, such as before the page was loaded again.
+    """
+
+    type: Literal["consent"]
+    agree: bool
+    pseudonym: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")] | None = None
+
+
+class Judge(_Message):
+    """Says how an avatar that the agent drives is doing: from -1, bad, to 1, good."""
+
+    type: Literal["judge"]
+    avatar: Index
+    value: Share
+
+
+class ClipOf(BaseModel):
+    """Steps of an episode: from `first` to `last`, both included."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    episode: Annotated[int, Field(ge=1, le=1_000_000_000)]
+    first: Annotated[int, Field(ge=0, le=10_000_000)]
+    last: Annotated[int, Field(ge=0, le=10_000_000)]
+
+
+class Prefer(_Message):
+    """Says in which of two clips an avatar did better."""
+
+    type: Literal["prefer"]
+    avatar: Index
+    better: ClipOf
+    worse: ClipOf
+
+
+class Learn(_Message):
+    """Lets the agent learn from what it was taught, and go on with that."""
+
+    type: Literal["learn"]
+
+
 class Ping(_Message):
     """Is answered by a `pong` with the same `n`."""
 
@@ -181,8 +235,40 @@ class Invite(_Message):
     type: Literal["invite"]
 
 
+class TakePart(_Message):
+    """Takes part in a study, or goes on with it under the pseudonym of before."""
+
+    type: Literal["take part"]
+    pseudonym: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")] | None = None
+
+
+class GoOn(_Message):
+    """Goes on with a study: agrees, begins a trial, or answers what was asked."""
+
+    type: Literal["go on"]
+    answers: dict[Word, int | Annotated[str, Field(max_length=400)] | None] = Field(
+        default_factory=dict, max_length=60
+    )
+
+
+Told = Consent | Judge | Prefer | Learn | TakePart | GoOn
+"""What is said to the guide of a show: while teaching, or in a study."""
+
 FromClient = Annotated[
-    Join | Leave | Drive | Hand | Say | Work | Pace | Next | Seek | Watch | Look | Ping | Invite,
+    Join
+    | Leave
+    | Drive
+    | Hand
+    | Say
+    | Work
+    | Pace
+    | Next
+    | Seek
+    | Watch
+    | Look
+    | Ping
+    | Invite
+    | Told,
     Field(discriminator="type"),
 ]
 _ADAPTER: TypeAdapter[FromClient] = TypeAdapter(FromClient)

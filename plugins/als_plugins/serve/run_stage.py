@@ -55,6 +55,7 @@ class RunStage:
 
     Attributes:
         time_step: seconds between two looks. length, over, episode: as a live stage has them.
+        simulation: none, the run has it.
         note: what people should know.
     """
 
@@ -66,6 +67,7 @@ class RunStage:
         """
         self.time_step, self.episode, self.over = 1 / 15, 0, False
         self.length: int | None = None
+        self.simulation = None
         self.note, self._secret = _NOBODY, secrets.token_urlsafe(32)
         self._values: dict[str, Any] = {}
         self._shown: set[str] = set()

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
 
 from als_engine.errors import ALSError
 from als_engine.texts import one_line
 from als_plugins.serve.board import Board
 from als_plugins.serve.limits import Windows
 from als_plugins.serve.lobby import Lobby
+from als_plugins.serve.orders import Order
 from als_plugins.serve.protocol import (
     BadMessage,
     FromClient,
@@ -25,20 +27,67 @@ from als_plugins.serve.protocol import (
     Next,
     Pace,
     Seek,
+    Told,
     Watch,
 )
 from als_plugins.serve.run_stage import RunStage
 from als_plugins.serve.stage import Stage
 from als_plugins.serve.thread import WorldThread
 
-__all__ = ["Show"]
+__all__ = ["Guide", "Show"]
 
 PICTURES: Final = 30.0
 """How often a second the board is published at most."""
 BEHIND: Final = 0.25
 """Seconds that the world may lag before it stops trying to make up for them."""
+_OF_A_WORLD: Final = (
+    "look", "pose", "picture", "seat", "can", "said", "told", "holds", "score", "sound", "metrics"
+)  # fmt: skip
+"""Kinds of keys that are of one world, and of no other."""
+_LED: Final = (Join, Leave, Pace, Next, Seek)
+"""What a guide that leads lets nobody do."""
 CURTAIN: Final = 2.5
 """Seconds between the end of an episode and the next one."""
+
+
+class Guide(Protocol):
+    """What persons do beside driving avatars: they teach, judge, or take part in a study.
+
+    Attributes:
+        key: of the board, under which `values` stand.
+        leads: whether it decides when the world goes on, and who drives, in place of the clients.
+        holds: whether the world waits now.
+    """
+
+    key: str
+    leads: bool
+
+    @property
+    def holds(self) -> bool:
+        """See above."""
+
+    def take(
+        self, client: int, message: Told, between_steps: Callable[[Callable[[], Any]], Any]
+    ) -> dict[str, Any] | None:
+        """Does what a message asks for; returns the answer to it, if there is one."""
+
+    def leave(self, client: int) -> None:
+        """A client has gone."""
+
+    def seat(self, lobby: Lobby) -> None:
+        """Gives avatars to clients, if it leads."""
+
+    def before_step(self, orders: Mapping[int, Order], drivers: Mapping[int, int]) -> None:
+        """Called before each step with what persons want, and which client drives whom."""
+
+    def after_step(self) -> None:
+        """Called after each step."""
+
+    def values(self) -> dict[str, Any]:
+        """What stands on the board."""
+
+    def close(self) -> None:
+        """Called in the world's thread when it makes no more steps."""
 
 
 class Show:
@@ -60,6 +109,7 @@ class Show:
         speed: float = 1.0,
         limited: bool = False,
         say: Callable[[str], None] = lambda line: None,
+        guide: Guide | None = None,
     ) -> None:
         """Prepares; `run` begins.
 
@@ -70,6 +120,7 @@ class Show:
             speed: times real time; 0 for as fast as it can.
             limited: whether each client is sent only what its avatar perceives: see `limits.py`.
             say: is told what people at the terminal should know.
+            guide: of the same stage; None where persons only watch and drive.
         """
         self.board, self.lobby, self.steps, self.failed = Board(), lobby, 0, ""
         self._stage, self._say = stage, say
@@ -77,6 +128,8 @@ class Show:
         self._single, self._next = 0, False
         self._seek: int | None = None
         self._world: int | None = None
+        self._guide = guide
+        self._errands: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
         self._people = 0
         self._windows: Windows | None = Windows(stage, lobby) if limited else None
         self._looks: dict[int, int] = {}
@@ -85,6 +138,11 @@ class Show:
         self._thread = WorldThread("als-serve-world")
         self._noted, self._stopped = "", False
         self._last_published = 0.0
+
+    @property
+    def watched(self) -> bool:
+        """Whether anybody looks."""
+        return bool(self._listeners)
 
     # -- what clients do -------------------------------------------------------------------------
 
@@ -105,14 +163,18 @@ class Show:
         if self._windows is not None:
             self._windows.shut(client)
         self.lobby.leave(client)
+        if self._guide is not None:
+            self._guide.leave(client)
         self._note_people()
 
-    def take(self, client: int, message: FromClient) -> None:
-        """Does what a client's message asks for.
+    def take(self, client: int, message: FromClient) -> dict[str, Any] | None:
+        """Does what a client's message asks for; returns what is answered, if anything is.
 
         Raises:
             BadMessage: that cannot be done now.
         """
+        if self._guide is not None and self._guide.leads and isinstance(message, _LED):
+            raise BadMessage("here this is decided by the study")
         if isinstance(message, Join):
             self.lobby.join(client, message.avatar, message.name)
         elif isinstance(message, Leave):
@@ -133,10 +195,22 @@ class Show:
             if not isinstance(self._stage, RunStage):
                 raise BadMessage("only a run has worlds to choose from")
             self._world = message.world
+        elif isinstance(message, Told):
+            if self._guide is None:
+                raise BadMessage("nothing is taught here: als serve AGENT --teach FOLDER")
+            return self._guide.take(client, message, self._between_steps)
         else:
             self.lobby.tell(client, message)
-            return
+            return None
         self._wake.set()
+        return None
+
+    def _between_steps(self, work: Callable[[], Any]) -> asyncio.Future[Any]:
+        """Lets something be done in the world's thread before the next step."""
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._errands.append((work, done))
+        self._wake.set()
+        return done
 
     def _set_pace(self, pace: Pace) -> None:
         if pace.paused is not None:
@@ -175,17 +249,25 @@ class Show:
 
     async def close(self, grace: float) -> None:
         """Frees the world in its own thread; one that is still busy after so many seconds stays."""
-        freed = self._thread.do(self._stage.close)
+        freed = self._thread.do(self._free)
         self._thread.end()
         await asyncio.wait({freed}, timeout=grace)
         if freed.done() and (error := freed.exception()) is not None:
             self._say(f"The world could not be closed: {one_line(str(error))[:300]}")
+
+    def _free(self) -> None:
+        try:
+            if self._guide is not None:
+                self._guide.close()
+        finally:
+            self._stage.close()
 
     async def _episode(self) -> None:
         """Plays until the episode is over and has been looked at, or somebody wants the next."""
         due, ended_at = time.perf_counter(), 0.0
         self._next = False
         while not self._next and not self._stopped:
+            await self._run_errands()
             if self._seek is not None:
                 step, self._seek, ended_at = self._seek, None, 0.0
                 await self._do(self._stage.seek, step)
@@ -198,18 +280,54 @@ class Show:
                 ended_at = time.perf_counter()
                 await self._tell()
             # A recording stays where it ended.
-            goes_on = over and self._stage.length is None and not self._paused
+            led = self._guide is not None and self._guide.leads
+            goes_on = over and self._stage.length is None and not (self._paused or led)
             if goes_on and time.perf_counter() >= ended_at + CURTAIN / max(self._speed, 1.0):
                 return
-            if (self._paused and not self._single) or over:
+            held = self._guide is not None and self._guide.holds
+            if (self._paused and not self._single) or over or held:
                 await self._idle()
                 due = time.perf_counter()
                 continue
             self._single = max(0, self._single - 1)
-            await self._do(self._stage.advance, self.lobby.take_orders())
+            await self._advance()
             self.steps += 1
             await self._tell()
             due = await self._keep_time(due)
+
+    async def _advance(self) -> None:
+        self._meet()
+        orders = self.lobby.take_orders()
+        if self._guide is not None:
+            self._guide.before_step(orders, self.lobby.drivers())
+        await self._do(self._stage.advance, orders)
+        if self._guide is not None:
+            self._guide.after_step()
+
+    def _meet(self) -> None:
+        """Makes a new lobby where the stage has another world by now, and seats who is led."""
+        simulation = self._stage.simulation
+        if simulation is not None and self.lobby.simulation is not simulation:
+            self.lobby = self.lobby.of(simulation)
+            self.board.wipe_all(_OF_A_WORLD)
+        if self._guide is not None:
+            self._guide.seat(self.lobby)
+
+    async def _run_errands(self) -> None:
+        while self._errands:
+            work, done = self._errands.popleft()
+            try:
+                found = await self._do(work)
+            except Exception as error:
+                if not isinstance(error, ALSError):
+                    raise
+                self._say(str(error))
+                if not done.cancelled():
+                    done.set_exception(error)
+                    done.exception()  # It has been told; who waits hears of it all the same.
+            else:
+                if not done.cancelled():
+                    done.set_result(found)
 
     async def _idle(self) -> None:
         """Waits until something happens, or a moment, and shows who has come or gone."""
@@ -252,6 +370,7 @@ class Show:
         if soon and not 0.0 < self._speed <= 1.0:
             return
         self._last_published = now
+        self._meet()
         for key, value in (await self._do(self._stage.changes)).items():
             if value is None:
                 self.board.wipe(key)
@@ -281,6 +400,8 @@ class Show:
             board.write(key, value)
         board.write("people", {"watching": self._people, "playing": self.lobby.players})
         board.write("note", stage.note)
+        if self._guide is not None:
+            board.write(self._guide.key, self._guide.values())
         board.write(
             "clock",
             {

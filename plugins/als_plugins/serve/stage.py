@@ -20,10 +20,11 @@ from als_engine.texts import one_line
 from als_plugins.serve.describing import Describer
 from als_plugins.serve.eyes import Attention, eyes
 from als_plugins.serve.figures import Figures
-from als_plugins.serve.orders import Guests, Order, Powers
+from als_plugins.serve.orders import AsAgents, Guests, Order, Powers
 
 if TYPE_CHECKING:
     from als_engine.simulation import Simulation
+    from als_plugins.serve.teaching.lessons import Lessons
 
 __all__ = ["LiveStage", "Stage", "Watch", "drivers_of"]
 
@@ -48,14 +49,22 @@ class Stage(Protocol):
     """What a show is made of, live or recorded.
 
     Attributes:
-        time_step: seconds.
         length: steps of the episode, where that is known beforehand; None for a live one.
-        note: what people should know, in one line; empty for nothing.
     """
 
-    time_step: float
     length: int | None
-    note: str
+
+    @property
+    def time_step(self) -> float:
+        """Seconds."""
+
+    @property
+    def simulation(self) -> Simulation | None:
+        """The worlds; None where another process has them."""
+
+    @property
+    def note(self) -> str:
+        """What people should know, in one line; empty for nothing."""
 
     @property
     def over(self) -> bool:
@@ -91,7 +100,13 @@ def drivers_of(simulation: Simulation, label: str, world: int = 0) -> list[str]:
 
 
 class LiveStage:
-    """A world in which an agent acts, and persons do."""
+    """A world in which an agent acts, and persons do.
+
+    Attributes:
+        arguments: that the simulation was made with, for whoever has to make it again.
+        lessons: what keeps what persons teach; None where nobody does.
+        teachers: avatar to who drives it and teaches, by pseudonym.
+    """
 
     def __init__(
         self,
@@ -100,6 +115,8 @@ class LiveStage:
         label: str,
         seed: int = 0,
         watch: Watch | None = None,
+        *,
+        as_agents: bool = False,
     ) -> None:
         """Prepares; `begin` lays out the first level.
 
@@ -109,13 +126,18 @@ class LiveStage:
             label: what people call the agent.
             seed: of the episodes.
             watch: is told what happens.
+            as_agents: whether persons who drive the agent's avatars act by its actions.
         """
         self.simulation, self._agent, self._label, self._seed = simulation, agent, label, seed
         self.length: int | None = None
         self.time_step = simulation.state.time_step
         self.note, self.episode = "", -1
         self.powers = Powers(simulation)
-        self._watch, self._guests = watch, Guests()
+        self.arguments: Mapping[str, Any] = {}
+        self.lessons: Lessons | None = None
+        self.teachers: Mapping[int, str] = {}
+        self.watch, self._guests = watch, Guests()
+        self._own = AsAgents(simulation) if as_agents else None
         self._seated: frozenset[int] = frozenset()
         self._memory: Any = None
         self._troubles, self._broken, self._crashed = 0, False, False
@@ -135,23 +157,51 @@ class LiveStage:
         simulation = self.simulation
         return bool(self._broken or simulation.terminated[0] or simulation.truncated[0])
 
-    def begin(self) -> None:
-        """Begins the next episode, on a new level."""
-        if self._watch is not None and self.episode >= 0:
-            self._watch.end()
+    def begin(self, seed: int | None = None) -> None:
+        """Begins the next episode, on a new level.
+
+        Args:
+            seed: that the world is reset with; None for the next of the stage's own.
+        """
+        self._end()
         self.episode += 1
         self.note, self._broken = "", False
-        seed = spread("serving", self._seed, self.episode)
-        simulation, agent = self.simulation, self._agent
-        simulation.reset([seed])
-        simulation.observe()
-        agent.seed(spread("agent while serving", seed))
-        rows = np.ones(simulation.observers, np.bool_)
-        self._memory = agent.restart(None, rows, row_seeds(seed, simulation.observers))
-        self._crashed = False
+        if seed is None:
+            seed = spread("serving", self._seed, self.episode)
+        self.simulation.reset([seed])
+        self.simulation.observe()
+        self._world_seed = seed
+        self._awake(self._agent)
         self._figures.begin()
-        if self._watch is not None:
-            self._watch.begin(self.episode, seed)
+        if self.lessons is not None:
+            self.lessons.begin(self.episode, seed)
+        if self.watch is not None:
+            self.watch.begin(self.episode, seed)
+
+    def _end(self) -> None:
+        """The episode is over, if there was one."""
+        if self.episode >= 0 and self.lessons is not None:
+            self.lessons.end()
+        if self.episode >= 0 and self.watch is not None:
+            self.watch.end()
+
+    def _awake(self, agent: Agent) -> None:
+        """Lets an agent begin, with nothing to remember."""
+        seed, observers = self._world_seed, self.simulation.observers
+        agent.seed(spread("agent while serving", seed))
+        rows = np.ones(observers, np.bool_)
+        self._memory, self._crashed = agent.restart(None, rows, row_seeds(seed, observers)), False
+
+    def take_agent(self, agent: Agent, label: str) -> None:
+        """Lets another agent act from the next step on.
+
+        Args:
+            agent: made for the simulation's spaces.
+            label: what people call it.
+        """
+        agent.attach(self)
+        self._agent, self._label = agent, label
+        self._awake(agent)
 
     def advance(self, orders: Mapping[int, Order]) -> None:
         """Makes a step. An agent that fails rests; a world that breaks ends its episode.
@@ -161,8 +211,15 @@ class LiveStage:
         """
         if self.over:
             return
+        lessons, teachers = self.lessons, self.teachers
+        seen = None if lessons is None else lessons.observe(teachers)
+        proposed = actions = self._actions()
+        own: dict[int, Order] = {}
+        if self._own is not None:
+            own = {i: order for i, order in orders.items() if i < self.simulation.observers}
+            actions = self._own.write(own, proposed)
+            orders = {i: order for i, order in orders.items() if i not in own}
         self._seat(orders)
-        actions = self._actions()
         try:
             self.simulation.step(actions)
             self._troubles = 0
@@ -174,8 +231,10 @@ class LiveStage:
                 raise
             return
         self._figures.note()
-        if self._watch is not None:
-            self._watch.step(actions[0], orders)
+        if lessons is not None and seen is not None:
+            lessons.step(seen, proposed[0], actions[0], teachers, frozenset(own))
+        if self.watch is not None:
+            self.watch.step(actions[0], orders)
 
     def _seat(self, orders: Mapping[int, Order]) -> None:
         self._guests.orders = orders
@@ -225,6 +284,5 @@ class LiveStage:
 
     def close(self) -> None:
         """Frees the world, and ends what is being recorded."""
-        if self._watch is not None and self.episode >= 0:
-            self._watch.end()
+        self._end()
         self.simulation.close()

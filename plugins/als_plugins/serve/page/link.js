@@ -5,7 +5,7 @@ const AGAIN = 1000; // Milliseconds until a lost connection is tried again.
 
 export class Link {
   // `on` has `key(key, value)` for every change, `changed()` after all of a message, `hello`,
-  // `refused(why)`, `invitation(address)` and `state(text)`.
+  // `refused(why)`, `invitation(address)`, `consent(pseudonym)`, `part(pseudonym)` and `state(text)`.
   constructor(on) {
     this.on = on;
     this.board = new Map();
@@ -38,6 +38,8 @@ export class Link {
     else if (type === "pong") this.pong(message.n);
     else if (type === "refused") this.on.refused(message.why);
     else if (type === "invitation") this.on.invitation(message.address);
+    else if (type === "consent") this.on.consent(message.pseudonym);
+    else if (type === "part") this.on.part(message.pseudonym);
   }
 
   greet(message) {

@@ -11,6 +11,8 @@ import { Labels, Palette } from "./speech.js";
 import { Eyes } from "./eyes.js";
 import { Run } from "./run.js";
 import { Sounds } from "./sounds.js";
+import { Study } from "./study.js";
+import { Teach } from "./teach.js";
 
 const MODES = ["orbit", "follow", "first"];
 const KEYS = "W A S D walk, turn · Q E sideways · F take · Space use · Enter say · C camera · P pause";
@@ -28,6 +30,8 @@ const link = new Link({
   key: (key, value) => take(key, value),
   changed: () => {
     changed = true;
+    teach.changed();
+    study.changed();
     seat();
     const own = link.get(`seat.${mine}`);
     if (own) palette.show(own.role, link.get(`can.${own.role}`), link.get(`holds.${mine}`) ?? null);
@@ -43,6 +47,8 @@ const link = new Link({
     byId("invitation").hidden = false;
     write(byId("invitation"), address);
   },
+  part: (pseudonym) => study.part(pseudonym),
+  consent: (pseudonym) => teach.agreed(pseudonym),
   state: (text) => note(text, !text),
 });
 
@@ -81,6 +87,8 @@ const eyes = new Eyes(link, act);
 const run = new Run(link, act);
 const sounds = new Sounds(link, things, scene.camera);
 byId("sound").onclick = () => byId("sound").classList.toggle("on", sounds.toggle());
+const study = new Study(link);
+const teach = new Teach(link, things, act);
 const controls = new Controls(byId("view"), cameras, act);
 write(byId("keys"), KEYS);
 
@@ -89,7 +97,7 @@ function take(key, value) {
   const dot = key.indexOf("."), kind = key.slice(0, dot), name = key.slice(dot + 1);
   if (kind === "look") things.look(name, value);
   else if (kind === "picture") things.picture(name, value ?? "");
-  else if (kind === "pose") things.pose(name, value, performance.now());
+  else if (kind === "pose" && teach.pose(name, value)) things.pose(name, value, performance.now());
   else if (kind === "holds") {
     const thing = things.avatar(name);
     if (thing?.limbs) thing.limbs.holds = value !== null;
@@ -159,6 +167,7 @@ function picture(now) {
   const focus = mine ?? chosen ?? 0;
   cameras.subject = focus;
   controls.poll();
+  teach.picture(now);
   const moved = things.update(now);
   const cut = cameras.update();
   const due = changed && last.panel < now - 200;
@@ -168,6 +177,7 @@ function picture(now) {
     panel.update(focus, mine, cameras.mode);
     eyes.update(focus);
     run.update();
+    teach.update(focus, mine);
     tell(focus);
   }
   if (scene.draw(moved || cut || due)) {
@@ -183,5 +193,5 @@ function picture(now) {
 requestAnimationFrame(picture);
 
 // What tests and measurements look at.
-const watch = { pictures: 0, link, things, cameras, scene, sounds };
+const watch = { pictures: 0, link, things, cameras, scene, sounds, teach };
 window.als = watch;
