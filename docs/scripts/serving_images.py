@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +148,11 @@ def wait_for_questions(page: Any) -> None:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, training(Path(folder) / "tag"):
-        draw(Path(folder), sys.argv[1:])
+    wanted = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        if not wanted or "serving-run" in wanted:
+            stack.enter_context(training(Path(folder) / "tag"))
+        draw(Path(folder), wanted)
 
 
 def draw(folder: Path, wanted: list[str]) -> None:

@@ -187,7 +187,8 @@ def learning_curve(run: Path | None) -> dict[str, Any] | None:
         text = read_bytes(run / "progress.csv", _LARGEST_CURVE).decode()
     except Exception:
         return None
-    rows = list(csv.DictReader(text.splitlines()))
+    # An adaptation calls its returns `mean`.
+    rows = [{"mean_return": row.get("mean"), **row} for row in csv.DictReader(text.splitlines())]
     names = ("steps", "mean_return", "success")
     found: dict[str, list[float | None]] = {name: [] for name in names}
     for i in sorted(

@@ -25,6 +25,8 @@ from als_plugins.serve.stage import LiveStage
 __all__ = ["chromium"]
 
 SIZE = 64
+LEVEL = 5
+"""On which one avatar sees another."""
 AVATAR = 7
 """What the `semantic` sensor calls avatars."""
 EYES = """([avatar, gone, size]) => {
@@ -191,9 +193,9 @@ def seen_from(level: int) -> tuple[int, np.ndarray]:
 def test_the_page_draws_what_the_raster_draws_and_hears_what_is_left_and_right(
     chromium: Any,
 ) -> None:
-    level = next(level for level in range(200) if (seen_from(level)[1] == AVATAR).sum() > 60)
-    avatar, kinds = seen_from(level)
-    arguments = {"num_avatars": 2, "level": level}
+    avatar, kinds = seen_from(LEVEL)
+    assert (kinds == AVATAR).sum() > 60
+    arguments = {"num_avatars": 2, "level": LEVEL}
     with (
         served("ALS/Tag-v0", arguments=arguments, paused=True) as world,
         tab(chromium, world) as page,
@@ -221,10 +223,9 @@ def test_the_page_draws_what_the_raster_draws_and_hears_what_is_left_and_right(
 def _hears(page: Any) -> None:
     """Bands are those of the sensor, walls dampen them, and ears tell left from right."""
     code = (
-        "async ([bands, walls]) => "
-        "[...(await import('/sounds.js')).samples(bands, walls, 24000, 1)]"
+        "async ([bands, walls]) => [...(await import('/sounds.js')).samples(bands, walls, 8000, 1)]"
     )
-    for band, walls in ((1, 0), (4, 0), (4, 1), (4, 2)):
+    for band, walls in ((1, 0), (4, 2)):
         sound = np.array(page.view.evaluate(code, [[2.0 * (i == band) for i in range(8)], walls]))
         middle = BAND_CENTERS[band]
         through = 1.0 / (1.0 + (middle / 250.0) ** 2) ** walls

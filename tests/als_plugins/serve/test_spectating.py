@@ -94,6 +94,18 @@ def test_a_training_that_is_watched_is_the_training_that_is_not(
     assert curve["steps"][-1] == 1_024
 
 
+def test_a_curve_has_few_points_and_its_last_one(tmp_path: Path) -> None:
+    assert learning_curve(tmp_path) is None
+    lines = [f"{step},{-step / 2},0.5" for step in range(1, 1_001)]
+    (tmp_path / "progress.csv").write_text("\n".join(["steps,mean_return,success", *lines]))
+    curve = learning_curve(tmp_path)
+    assert curve is not None
+    assert (len(curve["steps"]), curve["steps"][-1], curve["mean_return"][-1]) == (200, 1_000, -500)
+    # An adaptation's, and lines of something else.
+    (tmp_path / "progress.csv").write_text("round,steps,mean\n0,0,-2.5\n1,x,1\n2,64,inf\n")
+    assert learning_curve(tmp_path) == {"steps": [0], "mean_return": [-2.5], "success": [None]}
+
+
 @pytest.mark.usefixtures("learn")
 def test_worlds_of_all_processes_of_a_run_call_one_spectator(tmp_path: Path) -> None:
     (tmp_path / "results.sqlite").write_bytes(b"")
