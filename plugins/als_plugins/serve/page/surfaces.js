@@ -1,6 +1,6 @@
 // Surfaces: how light falls on things, and how finely round things are cut. Where there is no
 // graphics card (`soft`), light is worked out for corners and not for pixels, and round things have
-// fewer corners: a picture then costs less than a third.
+// fewer corners: a picture then costs a half to a third.
 
 import * as THREE from "./three/three.module.js";
 
