@@ -2,7 +2,7 @@
 # path, chooses the interpreter; otherwise the first one that works is taken.
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test wheel wheels release lint warm docs images clean
+.PHONY: help quickstart test wheel wheels release lint warm docs images examples clean
 
 BIN := .venv/bin
 READY := .venv/.installed
@@ -36,6 +36,9 @@ lint: $(READY)  ## Check style, types and the direction of imports.
 	$(BIN)/lint-imports
 
 warm: $(WARM)  ## Compile the kernels; the others do it where they need it.
+
+examples: $(READY)  ## Run docs/examples, each with the libraries that it names; ARGS=sb3 chooses some.
+	@$(BIN)/python tests/smoke/examples.py $(ARGS)
 
 release:  ## Make a release's wheel and sdist, tried in fresh environments: VERSION=0.2.0.
 	@$(FIND_PYTHON) "$$python" tests/smoke/release.py $(VERSION)

@@ -201,6 +201,9 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
     ]:
         """Advances the world by one step.
 
+        Without actions, once no agent is left, it answers with empty dictionaries, as PettingZoo's
+        own environments do: SuperSuit's `black_death_v3` sees by it that an episode has ended.
+
         Args:
             actions: one for each of `agents`; those of agents that are not there are ignored.
 
@@ -210,6 +213,8 @@ class ParallelWorld(DeepCopied, ParallelEnv[str, Observation, Any]):  # type: ig
         """
         simulation = self.simulation
         simulation.check_open()
+        if not self.agents and not actions and simulation.ready[0]:
+            return {}, {}, {}, {}, {}
         if not self.agents or simulation.terminated[0] or simulation.truncated[0]:
             raise ResetNeededError("the episode has not begun or has ended: call reset()")
         simulation.step(self._stack(actions))

@@ -1,4 +1,8 @@
 """Drives an avatar of a served world after another: `python drive.py ADDRESS [SECONDS]`."""
+# /// script
+# requires-python = ">=3.10"
+# dependencies = ["websockets>=15"]
+# ///
 
 import json
 import math

@@ -13,6 +13,7 @@ import als_engine
 from als_engine.bodies.avatar import HAND_USE
 from als_engine.envs.parallel import parallel_env
 from als_engine.envs.single import SingleEnv
+from als_engine.errors import ActionError, ResetNeededError
 from als_engine.plugins.registration import aec_env
 
 TAG = "ALS/Tag-v0"
@@ -51,6 +52,21 @@ def test_pettingzoo_s_own_tests_pass(pettingzoo_test):
 def test_the_turn_based_conversion_passes_pettingzoo_s_own_test(pettingzoo_test):
     env = aec_env(TAG, **SMALL)
     pettingzoo_test.api_test(env, num_cycles=60)
+    env.close()
+
+
+def test_a_step_of_nobody_after_the_end_is_empty_as_pettingzoo_has_it():
+    env = parallel_env(TAG, sensors=["proprioception"], max_episode_steps=1)
+    with pytest.raises(ResetNeededError):
+        env.step({})
+    env.reset(seed=0)
+    with pytest.raises(ActionError, match="no action for chaser_0, evader_0"):
+        env.step({})
+    env.step(dict.fromkeys(env.agents, 0))
+    assert env.step({}) == ({}, {}, {}, {}, {})
+    with pytest.raises(ResetNeededError):
+        env.step({"chaser_0": 0, "evader_0": 0})
+    assert env.reset(seed=1)[0].keys() == {"chaser_0", "evader_0"}
     env.close()
 
 
