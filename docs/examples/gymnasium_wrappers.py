@@ -20,7 +20,6 @@ from gymnasium.wrappers import (
     GrayscaleObservation,
     NormalizeObservation,
     NormalizeReward,
-    RecordEpisodeStatistics,
     RecordVideo,
     TransformObservation,
 )
@@ -56,14 +55,15 @@ def make(**arguments):
 
 # A film of every episode.
 for name in ("random", "expert"):
+    folder = Path(args.out) / name
     env = make(split="test", render_mode="rgb_array", captions=True)
-    env = RecordVideo(env, args.out, episode_trigger=lambda episode: True, name_prefix=name)
-    env = RecordEpisodeStatistics(env)
+    env = RecordVideo(env, str(folder), episode_trigger=lambda episode: True)
     env.action_space.seed(args.seed)
-    play(env, env.action_space.sample if name == "random" else env.unwrapped.expert_action)
-    films = sorted(path.name for path in Path(args.out).glob(f"{name}-*.mp4"))
-    print(f"{name:>7}: return {np.mean(env.return_queue):5.2f} on the test split: {films}")
+    act = env.action_space.sample if name == "random" else env.unwrapped.expert_action
+    total = play(env, act)[1].sum()
     env.close()
+    films = len(list(folder.glob("*.mp4")))
+    print(f"{name:>7}: return {total / args.episodes:5.2f}, test split; {films} films in {folder}")
 
 # Pictures as most image scripts take them: grey, four in a stack.
 env = make(sensors=["rgb"], frame_size=84)

@@ -1,6 +1,6 @@
 """TorchRL: PPO with a collector, GAE and ClipPPOLoss learns when to teach whom what.
 
-python docs/examples/torchrl_ppo.py --steps 30000
+python docs/examples/torchrl_ppo.py --steps 30720
 """
 # /// script
 # requires-python = ">=3.10"
@@ -22,7 +22,7 @@ from torchrl.objectives import ClipPPOLoss
 from torchrl.objectives.value import GAE
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--steps", type=int, default=30_000)
+parser.add_argument("--steps", type=int, default=30_720)
 parser.add_argument("--envs", type=int, default=16)
 parser.add_argument("--limit", type=int, default=240, help="steps of an episode")
 parser.add_argument("--seed", type=int, default=0)
