@@ -1,6 +1,6 @@
 """Minari: records an expert's games as a dataset, clones it, and gets the environment back.
 
-python docs/examples/minari_dataset.py --episodes 40
+python docs/examples/minari_dataset.py --episodes 80
 """
 # /// script
 # requires-python = ">=3.10"
@@ -20,7 +20,7 @@ from minari.data_collector import EpisodeBuffer
 from torch import nn
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--episodes", type=int, default=40, help="to record, and half as many to play")
+parser.add_argument("--episodes", type=int, default=80, help="to record, and half as many to play")
 parser.add_argument("--epochs", type=int, default=20)
 parser.add_argument("--seed", type=int, default=0)
 args = parser.parse_args()
@@ -71,7 +71,7 @@ for _ in range(args.epochs):
         optimizer.step()
 
 env.action_space.seed(args.seed)
-clone = lambda x: int(net(torch.from_numpy(x)).argmax())  # noqa: E731
+clone = lambda x: int(net(torch.from_numpy(x)).softmax(-1).multinomial(1))  # noqa: E731
 for name, act in (("random", lambda _: env.action_space.sample()), ("clone", clone)):
     played = [sum(play(env, act, 1000 + each).rewards) for each in range(args.episodes // 2)]
     score = minari.get_normalized_score(dataset, sum(played) / len(played))

@@ -1,4 +1,4 @@
-"""TorchRL: PPO with a collector, GAE and ClipPPOLoss learns when to teach whom what.
+"""TorchRL: PPO with a collector, GAE and ClipPPOLoss learns to keep away from a chaser.
 
 python docs/examples/torchrl_ppo.py --steps 30720
 """
@@ -24,7 +24,6 @@ from torchrl.objectives.value import GAE
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--steps", type=int, default=30_720)
 parser.add_argument("--envs", type=int, default=16)
-parser.add_argument("--limit", type=int, default=240, help="steps of an episode")
 parser.add_argument("--seed", type=int, default=0)
 args = parser.parse_args()
 torch.manual_seed(args.seed)
@@ -33,8 +32,8 @@ FRAMES = 64 * args.envs
 
 def make(split):
     envs = gym.make_vec(
-        "als_engine:ALS/Tutor-v0", args.envs, split=split, flatten=True,
-        max_episode_steps=args.limit, autoreset_mode="Disabled",
+        "als_engine:ALS/Tag-v0", args.envs, split=split, role="evader", flatten=True,
+        sensors=["entities", "proprioception"], autoreset_mode="Disabled",
     )  # fmt: skip
     env = GymWrapper(envs, categorical_action_encoding=True)
     env = TransformedEnv(env, Compose(InitTracker(), RewardSum()))
@@ -73,7 +72,7 @@ for batch in Collector(env, policy, frames_per_batch=FRAMES, total_frames=args.s
 
 for name, actor in (("random", None), ("PPO", policy)):
     with torch.no_grad():
-        played = make("test").rollout(args.limit, actor, break_when_any_done=False)
+        played = make("test").rollout(240, actor, break_when_any_done=False)
     done = played["next", "done"]
     mean = played["next", "episode_reward"][done].mean()
     print(f"{name:>7}: return {mean:5.2f} in {int(done.sum())} episodes of the test split")

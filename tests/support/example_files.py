@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ TINY: Final[dict[str, str]] = {
     "sb3_ppo.py": "--steps 256 --worlds 4 --episodes 2",
     "supersuit_ppo.py": "--steps 512 --worlds 2 --episodes 2 --limit 20",
     "tianshou_dqn.py": "--steps 400 --envs 2 --episodes 4",
-    "torchrl_ppo.py": "--steps 512 --envs 4 --limit 20",
+    "torchrl_ppo.py": "--steps 512 --envs 4",
     "tour.ipynb": "WALK, STEPS, EPISODES = 8, 1024, 2",
 }
 """Options of a script, or what a notebook's cell with the tag "parameters" says instead."""
@@ -82,13 +82,11 @@ class Example:
         if sys.version_info < _oldest(self.metadata["requires-python"]):
             missing.append(f"Python {self.metadata['requires-python']}")
         for each in self.requirements:
-            try:
-                found = version(each.name)
-            except PackageNotFoundError:
-                missing.append(f"{each}, which is not installed")
-                continue
-            if not each.specifier.contains(found, prereleases=True):
-                missing.append(f"{each}, not {found}")
+            missing += _missing(each)
+            for extra in each.extras if not missing else ():
+                for brought in map(Requirement, requires(each.name) or ()):
+                    if brought.marker and brought.marker.evaluate({"extra": extra}):
+                        missing += _missing(brought)
         return missing
 
     def script(self, folder: Path) -> list[str]:
@@ -115,6 +113,16 @@ class Example:
         for cell in whole["cells"]:
             if cell["cell_type"] == "code":
                 yield "".join(cell["source"])
+
+
+def _missing(wanted: Requirement) -> list[str]:
+    """Why a requirement is not met here; nothing where it is."""
+    try:
+        found = version(wanted.name)
+    except PackageNotFoundError:
+        return [f"{wanted.name}{wanted.specifier}, which is not installed"]
+    met = wanted.specifier.contains(found, prereleases=True)
+    return [] if met else [f"{wanted.name}{wanted.specifier}, not {found}"]
 
 
 def _oldest(versions: str) -> tuple[int, ...]:
