@@ -20,7 +20,7 @@ import als_engine
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--trials", type=int, default=6)
-parser.add_argument("--steps", type=int, default=16_000, help="of each trial")
+parser.add_argument("--steps", type=int, default=12_000, help="of each trial")
 parser.add_argument("--episodes", type=int, default=32)
 parser.add_argument("--seed", type=int, default=0)
 args = parser.parse_args()

@@ -50,7 +50,8 @@ class Random:
         return np.array([self.space.sample() for _ in episode_start]), state
 
 
-train, validation, test = make("train", args.worlds), make("validation", 8), make("test", 8)
+train = make("train", args.worlds)
+validation, test = (make(split, args.worlds // 2) for split in ("validation", "test"))
 model = PPO(
     "MultiInputPolicy", train, n_steps=64, batch_size=256, learning_rate=1e-3, gamma=0.95,
     seed=args.seed, device="cpu",

@@ -1,4 +1,4 @@
-"""TorchRL: PPO with a collector, GAE and ClipPPOLoss learns to keep away from a chaser.
+"""TorchRL: PPO with a collector, GAE and ClipPPOLoss, on a batch of worlds.
 
 python docs/examples/torchrl_ppo.py --steps 30720
 """
@@ -30,10 +30,10 @@ torch.manual_seed(args.seed)
 FRAMES = 64 * args.envs
 
 
-def make(split):
+def make(split, num_envs):
     envs = gym.make_vec(
-        "als_engine:ALS/Tag-v0", args.envs, split=split, role="evader", flatten=True,
-        sensors=["entities", "proprioception"], autoreset_mode="Disabled",
+        "als_engine:ALS/Vocabulary-v0", num_envs, split=split, autoreset_mode="Disabled",
+        sensors=["entities", "proprioception"], flatten=True,
     )  # fmt: skip
     env = GymWrapper(envs, categorical_action_encoding=True)
     env = TransformedEnv(env, Compose(InitTracker(), RewardSum()))
@@ -41,7 +41,7 @@ def make(split):
     return env
 
 
-env = make("train")
+env = make("train", args.envs)
 net = {"num_cells": [64, 64], "activation_class": torch.nn.Tanh}
 logits = TensorDictModule(
     MLP(out_features=env.action_spec.space.n, **net), ["observation"], ["logits"]
@@ -72,7 +72,8 @@ for batch in Collector(env, policy, frames_per_batch=FRAMES, total_frames=args.s
 
 for name, actor in (("random", None), ("PPO", policy)):
     with torch.no_grad():
-        played = make("test").rollout(240, actor, break_when_any_done=False)
+        played = make("test", 64).rollout(150, actor, break_when_any_done=False)
     done = played["next", "done"]
-    mean = played["next", "episode_reward"][done].mean()
-    print(f"{name:>7}: return {mean:5.2f} in {int(done.sum())} episodes of the test split")
+    first = done & (done.cumsum(1) == 1)  # An episode of each world.
+    mean = played["next", "episode_reward"][first].mean()
+    print(f"{name:>7}: return {mean:5.2f} in {first.sum()} episodes of the test split")
