@@ -1,4 +1,4 @@
-"""BenchMARL: MAPPO, whose critic sees the whole state, on couriers who share the reward.
+"""BenchMARL: MAPPO, whose critic sees the whole state, on foragers in a common yard.
 
 python docs/examples/benchmarl_mappo.py --steps 24000
 """
@@ -30,12 +30,12 @@ parser.add_argument("--seed", type=int, default=0)
 args = parser.parse_args()
 
 
-class Delivery(PettingZooClass):
+class Commons(PettingZooClass):
     """A task of BenchMARL; its configuration is what the scenario is made with."""
 
     def get_env_fun(self, num_envs, continuous_actions, seed, device):
         return lambda: PettingZooWrapper(
-            als_engine.parallel_env("ALS/Delivery-v0", **self.config),
+            als_engine.parallel_env("ALS/Commons-v0", **self.config),
             return_state=True, categorical_actions=True, seed=seed, device=device,
         )  # fmt: skip
 
@@ -53,8 +53,8 @@ class Delivery(PettingZooClass):
 
 
 def task(split):
-    scenario = {"num_avatars": 2, "max_episode_steps": args.limit, "split": split}
-    return Delivery("delivery", {**scenario, "flatten": True, "sensors": ["entities", "text"]})
+    scenario = {"num_avatars": 4, "max_episode_steps": args.limit, "split": split}
+    return Commons("commons", {**scenario, "flatten": True, "sensors": ["orchard"]})
 
 
 config = ExperimentConfig.get_from_yaml()
@@ -74,5 +74,5 @@ env = task("test").get_env_fun(1, False, args.seed, "cpu")()
 for name, policy in (("random", None), ("MAPPO", experiment.policy)):
     with torch.no_grad():
         played = [env.rollout(args.limit, policy) for _ in range(args.episodes)]
-    returns = torch.stack([each["next", "courier", "reward"].sum(0).mean() for each in played])
+    returns = torch.stack([each["next", "forager", "reward"].sum(0).mean() for each in played])
     print(f"{name:>7}: return {returns.mean():5.2f} on {args.episodes} test levels")

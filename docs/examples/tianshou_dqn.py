@@ -10,6 +10,7 @@ python docs/examples/tianshou_dqn.py --steps 20000
 # ///
 
 import argparse
+import copy
 
 import gymnasium as gym
 import tianshou as ts
@@ -56,6 +57,7 @@ algorithm = DQN(
 )  # fmt: skip
 report = {"n_episode": args.episodes, "reset_before_collect": True}
 chance = Collector(policy, test).collect(random=True, **report)
+best = {}
 algorithm.run_training(
     OffPolicyTrainerParams(
         training_collector=Collector(
@@ -68,9 +70,11 @@ algorithm.run_training(
         test_step_num_episodes=max(4, args.episodes // 4),
         batch_size=128,
         update_step_num_gradient_steps_per_sample=1 / 8,
+        save_best_fn=lambda _: best.update(copy.deepcopy(policy.state_dict())),
         show_progress=False,
     )
 )
-learnt = Collector(algorithm, test).collect(**report)
+policy.load_state_dict(best)  # By the validation split.
+learnt = Collector(algorithm, test, exploration_noise=True).collect(**report)
 for name, played in (("random", chance), ("DQN", learnt)):
     print(f"{name:>7}: return {played.returns.mean():5.2f} on the test split")
