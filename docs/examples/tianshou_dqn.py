@@ -56,8 +56,7 @@ algorithm = DQN(
     target_update_freq=200,
 )  # fmt: skip
 report = {"n_episode": args.episodes, "reset_before_collect": True}
-chance = Collector(policy, test).collect(random=True, **report)
-best = {}
+chance, best = Collector(policy, test).collect(random=True, **report), {}
 algorithm.run_training(
     OffPolicyTrainerParams(
         training_collector=Collector(
