@@ -1,6 +1,6 @@
 """RLlib: chasers and evaders of tag learn against each other, a policy for each role.
 
-python docs/examples/rllib_ppo.py --iterations 8
+python docs/examples/rllib_ppo.py --iterations 5
 """
 # /// script
 # requires-python = ">=3.10"
@@ -20,7 +20,7 @@ from ray.tune.registry import register_env
 import als_engine
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-parser.add_argument("--iterations", type=int, default=8)
+parser.add_argument("--iterations", type=int, default=5)
 parser.add_argument("--batch", type=int, default=2_000, help="steps of an iteration")
 parser.add_argument("--episodes", type=int, default=20)
 parser.add_argument("--limit", type=int, default=240, help="steps of an episode")
