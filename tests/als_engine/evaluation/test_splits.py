@@ -120,6 +120,16 @@ REPORTS = {
     "plugins/als_plugins/explaining/recording.py": "what a finished agent attends to",
     "plugins/als_plugins/pretraining/probes.py": "the figures of a finished pretraining",
     "plugins/als_plugins/pretraining/report.py": "the figures of a finished pretraining",
+    "docs/examples/benchmarl_mappo.py": "an example's report, at its end",
+    "docs/examples/cleanrl_ppo.py": "an example's report, at its end",
+    "docs/examples/gymnasium_wrappers.py": "an example's report, at its end",
+    "docs/examples/minari_dataset.py": "an example's report, at its end",
+    "docs/examples/optuna_search.py": "an example's report, at its end",
+    "docs/examples/rllib_ppo.py": "an example's report, at its end",
+    "docs/examples/sb3_ppo.py": "an example's report, at its end",
+    "docs/examples/supersuit_ppo.py": "an example's report, at its end",
+    "docs/examples/tianshou_dqn.py": "an example's report, at its end",
+    "docs/examples/torchrl_ppo.py": "an example's report, at its end",
 }
 """Every file of the library that names the test split, and why that chooses nothing.
 
