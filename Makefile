@@ -2,7 +2,7 @@
 # path, chooses the interpreter; otherwise the first one that works is taken.
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test wheel wheels release lint warm docs images examples clean
+.PHONY: help quickstart test wheel wheels fresh release lint warm docs images examples clean
 
 BIN := .venv/bin
 READY := .venv/.installed
@@ -29,6 +29,9 @@ wheel: $(WARM)  ## Build the wheel, and try it as it is installed.
 wheels:  ## Try the wheel on the other Pythons that are here, each with its own environment.
 	@$(FIND_PYTHON) "$$python" tests/smoke/wheels.py $(BUDGET)
 
+fresh: $(READY)  ## Time the wheel, `als new scenario` and its checks in a fresh environment.
+	@$(BIN)/python tests/smoke/new_scenario.py
+
 lint: $(READY)  ## Check style, types and the direction of imports.
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -46,8 +49,9 @@ release:  ## Make a release's wheel and sdist, tried in fresh environments: VERS
 docs: $(READY)  ## Build the documentation into site/.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-images: $(READY)  ## Draw the README's pictures anew, after `make quickstart`.
+images: $(READY)  ## Draw the pictures and films of README and docs anew, after `make quickstart`.
 	$(BIN)/python docs/scripts/readme_images.py
+	$(BIN)/python docs/scripts/scenario_films.py
 
 clean:  ## Remove the environment and everything that was built.
 	rm -rf .venv build dist site quickstart-report .mypy_cache .pytest_cache .ruff_cache \

@@ -35,19 +35,28 @@ def commands() -> Iterator[tuple[str, Any]]:
 
 def _command(name: str, command: Any) -> str:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
-    words = " ".join(str(p.metavar or p.name) for p in arguments)
+    words = " ".join(_typed(argument) for argument in arguments)
     lines = [f"## als {name}", "", (command.help or "").strip(), ""]
     lines += ["```", f"als {name} {words}".rstrip(), "```", ""]
     rows = [_option(parameter) for parameter in command.params]
     if rows:
-        lines += ["| option | default | |", "| --- | --- | --- |", *rows, ""]
+        lines += ["| option | default | meaning |", "| --- | --- | --- |", *rows, ""]
     return "\n".join(lines)
+
+
+def _typed(argument: Any) -> str:
+    """An argument as a usage line has it: in brackets where it may be left out."""
+    name = str(argument.metavar or argument.name)
+    name = name.strip("[]{}.").upper() + ("..." if argument.nargs == -1 else "")
+    return name if argument.required else f"[{name}]"
 
 
 def _option(parameter: Any) -> str:
     is_argument = parameter.param_type_name == "argument"
-    name = str(parameter.metavar or parameter.name) if is_argument else ", ".join(parameter.opts)
+    name = _typed(parameter) if is_argument else ", ".join(parameter.opts)
     default = parameter.default
     shown = "" if default is None or default is False or is_argument else f"`{default}`"
-    text = (getattr(parameter, "help", None) or "").replace("|", "\\|").replace("[", "\\[")
+    text = getattr(parameter, "help", None) or ""
+    for sign, written in (("|", "\\|"), ("[", "\\["), ("<", "&lt;")):
+        text = text.replace(sign, written)
     return f"| `{name}` | {shown} | {text} |"

@@ -1,18 +1,20 @@
-"""The pages about scenarios: text from each Task's docstring, a picture from the camera."""
+"""The pages about scenarios: a film, text from the Task's docstring, spaces, baselines."""
 
 from __future__ import annotations
 
 import inspect
 import io
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
+from page_tables import table
+from scenario_baselines import baselines
+from scenario_spaces import spaces as spaces_section
+
 import als_engine
-from als_bench.suites import read_suites
-from als_engine.cli.show import arguments_of, spaces_of
+from als_engine.cli.show import arguments_of
 from als_engine.plugins.registry import registry
-from als_engine.plugins.specs import ScenarioSpec, SuiteSpec
+from als_engine.plugins.specs import ScenarioSpec
 from als_engine.simulation import simulate
 
 SECTIONS = (
@@ -26,6 +28,10 @@ SECTIONS = (
     "Version history",
 )
 """What the docstring of every scenario has, in this order."""
+
+
+FILMS = Path(__file__).parents[1] / "images" / "films"
+"""What `make images` films: one for each scenario that comes with the engine."""
 
 
 def name_of(spec: ScenarioSpec) -> str:
@@ -47,20 +53,20 @@ def sections(text: str) -> list[str]:
 def page(spec: ScenarioSpec) -> str:
     """One scenario's page as Markdown."""
     first, _, rest = docstring(spec).partition("\n")
-    spaces, rules = _looked_at(spec)
+    roles, spaces = _looked_at(spec)
     facts = {
-        "Family": spec.family or "-",
-        "Avatars": f"{spec.num_avatars} ({spec.min_avatars} to {spec.max_avatars})",
-        "Steps": f"at most {spec.max_episode_steps}",
+        "family": spec.family or "-",
+        "avatars": f"{spec.num_avatars} ({spec.min_avatars} to {spec.max_avatars})",
+        "roles": roles,
+        "steps": f"at most {spec.max_episode_steps}",
     }
-    name = name_of(spec)
     return "\n".join(
         [
             f"# {spec.id}",
             "",
             first,
             "",
-            f"![A level of {spec.id}]({name}.png)",
+            *_film(spec),
             "",
             "```python",
             "import gymnasium as gym",
@@ -68,24 +74,21 @@ def page(spec: ScenarioSpec) -> str:
             f'env = gym.make("als_engine:{spec.id}")',
             "```",
             "",
-            *_table(("", ""), list(facts.items())),
+            *table(list(facts), [list(facts.values())]),
             "",
             rest.strip(),
             "",
             "## All arguments",
             "",
-            *_table(("argument", "default", "of"), [_code(row) for row in _arguments(spec)]),
+            *table(("argument", "default", "of"), [_code(row) for row in _arguments(spec)]),
             "",
             "## Spaces",
             "",
-            "Of avatar 0; sensors that are not on by default are asked for with `sensors=[...]`.",
-            "",
-            *_table(("name", "on", "space"), [(f"`{row[0]}`", *row[1:]) for row in spaces]),
+            *spaces,
             "",
             "## Baselines",
             "",
-            *_baselines(spec, rules),
-            "",
+            *baselines(spec),
             "## How to cite",
             "",
             *_citation(spec),
@@ -94,45 +97,31 @@ def page(spec: ScenarioSpec) -> str:
     )
 
 
-def _looked_at(spec: ScenarioSpec) -> tuple[list[tuple[str, str, str]], list[str]]:
-    """The spaces of a scenario, and the names of its rules."""
-    simulation = simulate(spec.id)
+def _film(spec: ScenarioSpec) -> list[str]:
+    """The expert at play, or a picture where there is no film, as for scenarios of others."""
+    name = name_of(spec)
+    if not (FILMS / f"{name}.mp4").exists():
+        return [f"![A level of {spec.id}]({name}.png)"]
+    return [
+        "<figure>",
+        f'<video controls loop muted playsinline preload="none" poster="../{name}.png" '
+        f'aria-label="The expert plays {spec.id}">',
+        f'<source src="../../images/films/{name}.mp4" type="video/mp4">',
+        "</video>",
+        "<figcaption>The expert on a test level. Episodes of more than 30 seconds are shown at "
+        f"twice their speed. <code>als play {spec.id} --agent expert</code> films it "
+        "anew.</figcaption>",
+        "</figure>",
+    ]
+
+
+def _looked_at(spec: ScenarioSpec) -> tuple[str, list[str]]:
+    """The names of a scenario's roles, and the lines about its spaces."""
+    simulation = simulate(spec.id, observers=None)
     try:
-        return spaces_of(simulation), list(simulation.task.heuristics())
+        return ", ".join(dict.fromkeys(simulation.roles)), spaces_section(simulation)
     finally:
         simulation.close()
-
-
-@cache
-def _suites() -> list[SuiteSpec]:
-    return read_suites(Path(__file__).parents[2] / "benchmarks" / "suites")
-
-
-def _baselines(spec: ScenarioSpec, rules: Sequence[str]) -> list[str]:
-    """What random actions and the expert earn, as the suites have frozen it, and the rules."""
-    found: dict[tuple[str, ...], list[str]] = {}
-    for suite in _suites():
-        for entry in suite.entries:
-            if entry.scenario == spec.id and entry.random is not None:
-                given = {**entry.arguments, **entry.held_out}
-                said = ", ".join(f"`{name}={value!r}`" for name, value in given.items())
-                row = (entry.name, said, f"{entry.random:.2f}", f"{entry.expert:.2f}")
-                found.setdefault(row, []).append(f"`{suite.id}`")
-    head = ("entry", "arguments", "random", "expert", "suites")
-    lines = ["Mean returns on held-out levels, frozen in the suites for this version:", ""]
-    lines += _table(head, [(*row, ", ".join(suites)) for row, suites in found.items()])
-    if rules:
-        first, *more = rules
-        others = f" (also `heuristic:rule=` {', '.join(f'`{rule}`' for rule in more)})"
-        lines += [
-            "",
-            f"A simple rule of the field: `{first}`{others if more else ''}. What it earns says",
-            "",
-            "```text",
-            f"als evaluate heuristic --on {spec.id}",
-            "```",
-        ]
-    return lines
 
 
 def _citation(spec: ScenarioSpec) -> list[str]:
@@ -141,7 +130,7 @@ def _citation(spec: ScenarioSpec) -> list[str]:
         "Name the id with its version, the version of the engine, and the physics engine. Works",
         "that the scenario builds on are under References, where it has any.",
         "",
-        "```text",
+        "```bibtex",
         f"@software{{als_{name_of(spec).replace('-', '_')},",
         f"  title   = {{{spec.id}, a scenario of ALS Engine}},",
         "  author  = {{The ALS Engine contributors}},",
@@ -152,13 +141,21 @@ def _citation(spec: ScenarioSpec) -> list[str]:
 
 
 def index(specs: Sequence[ScenarioSpec]) -> str:
-    """The page that lists all scenarios."""
+    """The page that lists all scenarios, as cards by family."""
     parts = ["# Scenarios", ""]
-    for spec in specs:
-        name = name_of(spec)
-        link = f"{name}.md"
-        parts += [f"## [{spec.id}]({link})", "", spec.summary, ""]
-        parts += [f"[![{spec.id}]({name}.png){{ width=480 }}]({link})", ""]
+    families = dict.fromkeys(spec.family for spec in specs)
+    for family in families:
+        parts += [
+            f"## {(family or 'Others').capitalize()}",
+            "",
+            '<div class="grid cards" markdown>',
+        ]
+        for spec in specs:
+            if spec.family == family:
+                name = name_of(spec)
+                parts += ["", f"- [![{spec.id}]({name}.png)]({name}.md)", ""]
+                parts += [f"    **[{spec.id}]({name}.md)**", "", f"    {spec.summary}"]
+        parts += ["", "</div>", ""]
     return "\n".join(parts)
 
 
@@ -185,8 +182,3 @@ def _arguments(spec: ScenarioSpec) -> list[tuple[str, str, str]]:
 
 def _code(row: tuple[str, str, str]) -> tuple[str, str, str]:
     return f"`{row[0]}`", f"`{row[1]}`", row[2]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import html
-import importlib.util
 import os
 import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
@@ -31,18 +30,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SPECS = {spec.id: spec for spec in registry.scenarios()}
 
 
-def _script(name: str) -> ModuleType:
-    """A module of `docs/scripts`, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-pages, cli_page = _script("scenario_pages"), _script("cli_page")
-reference_pages = _script("reference_pages")
+# The scripts lie in no package, and import their neighbours.
+sys.path.append(str(ROOT / "docs" / "scripts"))
+pages: Any = import_module("scenario_pages")
+scenario_baselines: Any = import_module("scenario_baselines")
+cli_page: Any = import_module("cli_page")
+reference_pages: Any = import_module("reference_pages")
 
 
 @pytest.mark.parametrize("id", SPECS)
@@ -63,11 +56,27 @@ def test_a_scenarios_page_has_its_sections_its_arguments_and_a_picture(id: str) 
     assert [title for title in pages.sections(page) if title in pages.SECTIONS] == [*pages.SECTIONS]
     for name in ARGUMENTS:
         assert f"| `{name}` |" in page
-    assert f"({pages.name_of(spec)}.png)" in page
+    assert f"../{pages.name_of(spec)}.png" in page
     assert f"]({pages.name_of(spec)}.md)" in pages.index([spec])
     picture = pages.picture(spec, width=64)
     assert picture.startswith(b"\x89PNG")
     assert picture == pages.picture(spec, width=64)
+
+
+def test_every_scenarios_page_has_a_small_film() -> None:
+    films = {
+        pages.name_of(spec): pages.FILMS / f"{pages.name_of(spec)}.mp4" for spec in SPECS.values()
+    }
+    assert {*films.values()} == {*pages.FILMS.iterdir()}
+    for name, film in films.items():
+        assert film.read_bytes()[4:8] == b"ftyp"
+        assert film.stat().st_size < 150_000, f"{name}: `make images` films it anew"
+    assert sum(film.stat().st_size for film in films.values()) < 2_000_000
+
+
+def test_the_page_of_somebody_elses_scenario_has_a_picture_for_a_film() -> None:
+    theirs = replace(SPECS["ALS/Vocabulary-v0"], id="Acme/Words-v0")
+    assert "![A level of Acme/Words-v0](acme-words-v0.png)" in pages.page(theirs)
 
 
 @pytest.mark.parametrize("id", SPECS)
@@ -242,9 +251,26 @@ def test_every_public_name_is_in_the_reference(site: Path) -> None:
 def test_scenario_pages_have_spaces_baselines_and_how_to_cite_them() -> None:
     page = pages.page(SPECS["ALS/Tag-v0"])
     assert re.search(r"\| `entities` \| (yes)? \| float32 \(16, 26\), -1 to 1 \|", page)
-    assert "| ALS/Tag-v0 | `sensors=['entities', 'proprioception']` | -1.89 | 14.12 |" in page
-    assert "A simple rule of the field: `straight`" in page
+    assert "| ALS/Tag-v0 | `sensors=entities,proprioception` | -1.89 | 14.12 |" in page
+    assert re.search(r"\| `heuristic:rule=straight` \| 14\.\d\d \[", page)
+    assert re.search(r"\| `mappo` \| `sensors=rgb` .* \| 4 \|", page)
     assert "ALS/Tag-v0, a scenario of ALS Engine" in page
+
+
+def test_scenario_pages_say_what_each_role_observes_and_does() -> None:
+    page = pages.page(SPECS["ALS/Meeting-v0"])
+    assert "| `notes` | note-taker | float32 (96,), 0 to 1 |" in page
+    assert "| `minutes` | yes |" in page
+    assert "| `discrete` | speaker | `Discrete(7)`: stay, forward, " in page
+    assert "| `continuous` | every role | `Box(" in page
+    assert "| `factored` | note-taker | `MultiDiscrete([7 1 8 6])`: locomotion: stay, " in page
+
+
+@pytest.mark.parametrize("id", SPECS)
+def test_the_yardsticks_of_every_scenario_have_been_played(id: str) -> None:
+    lines = "\n".join(scenario_baselines.baselines(SPECS[id]))
+    for agent in ("random", "expert"):
+        assert re.search(rf"\| `{agent}` \| -?[\d.]+ \[", lines)
 
 
 def test_what_a_page_takes_in_is_named_as_mkdocs_reads_it() -> None:

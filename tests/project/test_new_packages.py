@@ -87,7 +87,7 @@ def said(packages: Path, site: Site) -> dict[str, tuple[int, str]]:
     commands = [
         ["plugins", "--strict"],
         ["list", "--json"],
-        ["check", made, *less],
+        ["check", NAMES["scenario"].distribution, *less],
         ["play", made, "--agent", "expert", "--out", str(packages / "made-scenario" / "film.gif")],
     ]
     result = site.run(ALS.replace("sys.argv[1]", repr(json.dumps(commands))))
@@ -111,6 +111,7 @@ def test_the_scenario_keeps_every_promise_on_the_command_line(
 ) -> None:
     code, out = said["check"]
     assert code == 0, out
+    assert f"{NAMES['scenario'].distribution} keeps every promise (6 of 6 points" in out
     assert f"{NAMES['scenario'].id} keeps every promise" in out
     assert "3, 2 and 2 concepts" in out
     assert "either solves" in out

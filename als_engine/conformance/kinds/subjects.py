@@ -97,7 +97,7 @@ class Job:
 
 
 def find(word: str) -> tuple[str, list[Thing]]:
-    """The package that a word names, or `''`, and the things of that name or of that package.
+    """The package that a word names, or `''`, and the things of that package and of that name.
 
     Raises:
         UnknownIdError: nothing has that name.
@@ -109,11 +109,13 @@ def find(word: str) -> tuple[str, list[Thing]]:
         "encoder": [spec.id for spec in registry.encoders()],
         "suite": [spec.id for spec in registry.suites()],
     }
-    if things := [Thing(kind, word) for kind, ids in named.items() if word in ids]:
-        return "", things
+    things = [Thing(kind, word) for kind, ids in named.items() if word in ids]
     packages = sorted({plugin.distribution for plugin in registry.plugins()})
     if normalized(word) in packages:
-        return normalized(word), of_package(normalized(word))
+        offered = of_package(normalized(word))
+        return normalized(word), [*offered, *(thing for thing in things if thing not in offered)]
+    if things:
+        return "", things
     known = [*(name for ids in named.values() for name in ids), *packages]
     what = "scenario, agent, sensor, encoder, suite or package"
     raise UnknownIdError(unknown(what, word, known))

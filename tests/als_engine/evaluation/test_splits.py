@@ -113,6 +113,7 @@ REPORTS = {
     "benchmarks/measuring/evaluation.py": "how fast episodes are played",
     "benchmarks/planning.py": "a finished training, and a planner that learns nothing",
     "docs/scripts/readme_images.py": "the film of a finished training",
+    "docs/scripts/scenario_films.py": "films of the experts",
     "plugins/als_plugins/crossplay/command.py": "matches of finished agents",
     "plugins/als_plugins/crossplay/exploiting.py": "what a finished best response takes",
     "plugins/als_plugins/experience/records.py": "the part of a dataset that holds its levels",
