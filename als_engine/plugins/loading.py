@@ -117,6 +117,14 @@ class Loader:
     def load_alone(self, plugin: Plugin, point: EntryPoint) -> None:
         """Loads an entry point in a process of its own, where it may do what it likes."""
         self.start(strict=False)
+        if plugin.distribution == BUNDLED:  # Ours are there from the beginning.
+            (known,) = (
+                each
+                for each in self._plugins
+                if (each.distribution, each.name) == (plugin.distribution, plugin.name)
+            )
+            vars(plugin).update(vars(known))
+            return
         self._plugins.append(plugin)
         try:
             asking.check_api(plugin)

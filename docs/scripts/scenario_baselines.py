@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from page_tables import given, table
+from page_tables import given, table, unbroken
 
 from als_bench.suites import read_suites
 from als_engine.plugins.specs import ScenarioSpec, SuiteSpec
@@ -60,19 +60,23 @@ def _learnt(spec: ScenarioSpec) -> list[str]:
             (
                 "`mappo`",
                 arguments,
-                f"{steps:,}" + (f", {shown:,} of them demonstrated" if shown else ""),
+                f"{steps:,}",
+                f"{shown:,}",
                 str(len(runs)),
-                over_seeds([run["return"] for run in runs]),
-                over_seeds([run["success"] for run in runs]),
+                unbroken(over_seeds([run["return"] for run in runs])),
+                unbroken(over_seeds([run["success"] for run in runs])),
             )
         )
     if not rows:
         return []
     return [
-        "Trained agents on 100 test episodes for each training. Brackets are 95% intervals over",
-        "trainings. [Learners](../learners.md#what-mappo-solves) has the commands.",
+        "Trained agents on 100 test episodes for each training. Of the steps, so many were",
+        "demonstrated by the expert. Brackets are 95% intervals over trainings.",
+        "[Learners](../learners.md#what-mappo-solves) has the commands.",
         "",
-        *table(("agent", "arguments", "steps", "trainings", "return", "success"), rows),
+        *table(
+            ("agent", "arguments", "steps", "demonstrated", "trainings", "return", "success"), rows
+        ),
         "",
     ]
 
@@ -109,8 +113,8 @@ def _frozen(spec: ScenarioSpec) -> list[str]:
 
 
 def _interval(figures: list[float]) -> str:
-    return "{:.2f} [{:.2f}, {:.2f}]".format(*figures)
+    return unbroken("{:.2f} [{:.2f}, {:.2f}]".format(*figures))
 
 
 def _percent(figures: list[float]) -> str:
-    return "{:.0%} [{:.0%}, {:.0%}]".format(*figures)
+    return unbroken("{:.0%} [{:.0%}, {:.0%}]".format(*figures))

@@ -117,7 +117,7 @@ def _film(spec: ScenarioSpec) -> list[str]:
 
 def _looked_at(spec: ScenarioSpec) -> tuple[str, list[str]]:
     """The names of a scenario's roles, and the lines about its spaces."""
-    simulation = simulate(spec.id, observers=None)
+    simulation = simulate(spec, observers=None)
     try:
         return ", ".join(dict.fromkeys(simulation.roles)), spaces_section(simulation)
     finally:

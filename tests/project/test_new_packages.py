@@ -74,7 +74,7 @@ for words in json.loads(sys.argv[1]):
         try:
             main()
         except SystemExit as end:
-            said[words[0]] = [end.code, out.getvalue()]
+            said[" ".join(words[:2])] = [end.code, out.getvalue()]
 print(json.dumps(said))
 """
 
@@ -84,10 +84,12 @@ def said(packages: Path, site: Site) -> dict[str, tuple[int, str]]:
     """What commands answer where the packages are installed: exit code and output."""
     made = NAMES["scenario"].id
     less = ["--levels", "4", "--episodes", "2", "--steps", "8", "--workers", "1", "--skip", "sb3"]
+    points = ["--only", "loading", "--only", "offers", "--only", "classes"]
     commands = [
         ["plugins", "--strict"],
         ["list", "--json"],
         ["check", NAMES["scenario"].distribution, *less],
+        *(["check", NAMES[kind].distribution, *points] for kind in KINDS if kind != "scenario"),
         ["play", made, "--agent", "expert", "--out", str(packages / "made-scenario" / "film.gif")],
     ]
     result = site.run(ALS.replace("sys.argv[1]", repr(json.dumps(commands))))
@@ -97,8 +99,8 @@ def said(packages: Path, site: Site) -> dict[str, tuple[int, str]]:
 
 @pytest.mark.timeout(600)
 def test_they_are_loaded_and_listed_with_who_ships_them(said: dict[str, tuple[int, str]]) -> None:
-    assert said["plugins"][0] == 0
-    found = {item["id"]: item for item in json.loads(said["list"][1])}
+    assert said["plugins --strict"][0] == 0
+    found = {item["id"]: item for item in json.loads(said["list --json"][1])}
     for kind, names in NAMES.items():
         item = found[names.id]
         assert item["kind"] == ("learner" if kind == "agent" else kind)
@@ -109,7 +111,7 @@ def test_they_are_loaded_and_listed_with_who_ships_them(said: dict[str, tuple[in
 def test_the_scenario_keeps_every_promise_on_the_command_line(
     said: dict[str, tuple[int, str]],
 ) -> None:
-    code, out = said["check"]
+    code, out = said[f"check {NAMES['scenario'].distribution}"]
     assert code == 0, out
     assert f"{NAMES['scenario'].distribution} keeps every promise (6 of 6 points" in out
     assert f"{NAMES['scenario'].id} keeps every promise" in out
@@ -118,11 +120,20 @@ def test_the_scenario_keeps_every_promise_on_the_command_line(
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "scenario"])
+def test_the_others_can_be_checked_as_packages(kind: str, said: dict[str, tuple[int, str]]) -> None:
+    name = NAMES[kind].distribution
+    code, out = said[f"check {name}"]
+    assert code == 0, out
+    assert f"{name} keeps every promise (3 of 3 points" in out
+
+
+@pytest.mark.timeout(600)
 def test_the_film_that_its_readme_shows_is_made(
     packages: Path, said: dict[str, tuple[int, str]]
 ) -> None:
     folder = packages / "made-scenario"
-    assert said["play"][0] == 0
+    assert said[f"play {NAMES['scenario'].id}"][0] == 0
     assert "![The expert plays](film.gif)" in (folder / "README.md").read_text(encoding="utf-8")
     assert (folder / "film.gif").read_bytes().startswith(b"GIF8")
 

@@ -30,6 +30,7 @@ from als_engine.errors import ALSError, ArgumentError
 from als_engine.plugins.discovery import find_installed
 from als_engine.plugins.hookspecs import PROJECT
 from als_engine.plugins.registry import registry
+from als_engine.plugins.specs import SuiteSpec
 from als_engine.system import host
 
 __all__ = ["PATIENCE", "Ending", "check_alone", "load_alone"]
@@ -159,7 +160,7 @@ def load_alone(
         folder: an empty one.
         distribution: which.
         own: its code.
-        patience: seconds that it may take.
+        patience: seconds that each import may take.
 
     Returns:
         What was found, and how the process ended.
@@ -193,7 +194,7 @@ def start(folder: Path, job: dict[str, Any], **environment: str) -> subprocess.P
 def _lines(
     process: subprocess.Popen[bytes], folder: Path, limit: float
 ) -> Iterator[dict[str, Any]]:
-    """What the process writes down, as soon as it does; ends it when it takes too long."""
+    """What the process writes down, as soon as it does; ends it `limit` s after the last news."""
     file, read, until = folder / "found", 0, time.monotonic() + limit
     ended = False
     try:
@@ -206,6 +207,8 @@ def _lines(
             text = file.read_text(encoding="utf-8") if file.exists() else ""
             whole = text[read : text.rfind("\n") + 1]
             read += len(whole)
+            if whole:
+                until = time.monotonic() + limit
             yield from map(json.loads, whole.splitlines())
     finally:  # Ctrl-C, for instance, is this process's alone.
         host.end_group(process)
@@ -265,8 +268,11 @@ def main(folder: str) -> None:
             tell(begins=name)
 
         if "load" in job:
-            faulthandler.dump_traceback_later(job["patience"], exit=True, file=trace)
-            _load(job["load"], tell)
+
+            def wait() -> None:
+                faulthandler.dump_traceback_later(job["patience"], exit=True, file=trace)
+
+            _load(job["load"], tell, wait)
         else:
             _main(job, tell, begin)
     (where / "done").touch()
@@ -276,11 +282,15 @@ def main(folder: str) -> None:
     os._exit(0)  # Not waiting for threads: all that was asked is written down.
 
 
-def _load(distribution: str, tell: Callable[..., None]) -> None:
-    """Imports the entry points of a distribution and the classes of its specs."""
+def _load(distribution: str, tell: Callable[..., None], wait: Callable[[], None]) -> None:
+    """Imports the entry points of a distribution and the classes of its specs.
+
+    `wait` is called before each of them: the patience is for one import, and not for all.
+    """
     for plugin, point in find_installed(PROJECT).plugins:
         if plugin.distribution != distribution:
             continue
+        wait()
         before, began = set(sys.modules), time.perf_counter()
         registry.load_alone(plugin, point)
         seconds, new = time.perf_counter() - began, set(sys.modules) - before
@@ -289,7 +299,10 @@ def _load(distribution: str, tell: Callable[..., None]) -> None:
         tell(loaded={**about, "seconds": seconds, "error": plugin.error,
                      "traceback": plugin.traceback})  # fmt: skip
         for spec in plugin.specs:
+            if isinstance(spec, SuiteSpec):
+                continue  # It names no class.
             error, trace = "", ""
+            wait()
             try:
                 registry.load(spec)
             except ALSError as raised:

@@ -9,7 +9,8 @@ import pytest
 from faulty_packages import IMPORTS, STEPS, package
 from installed import Site
 
-from als_engine.conformance import Options
+from als_engine.conformance import Options, check_everything
+from als_engine.conformance.kinds import packages
 from als_engine.conformance.kinds.alone import check_alone, load_alone
 from als_engine.conformance.kinds.subjects import Job, Thing
 from als_engine.conformance.places import Own
@@ -119,3 +120,10 @@ def test_als_check_of_a_package_goes_on_after_an_abort_and_its_json_stays_json(s
     assert fault["text"] == "it ends the process (SIGABRT)"
     assert "world.py:13, in after_step: os.abort()" in fault["place"]
     assert (terms["outcome"], terms["told_by"]) == ("broken off", "answers")
+
+
+@pytest.mark.timeout(400)
+def test_the_engines_own_distribution_can_be_checked_as_a_package():
+    (report,) = check_everything("als-engine", only=[*packages.CHECKS])
+    assert [result.check for result in report.results] == [*packages.CHECKS]
+    assert report.score == 1.0
