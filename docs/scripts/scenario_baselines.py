@@ -58,25 +58,23 @@ def _learnt(spec: ScenarioSpec) -> list[str]:
         steps, shown = runs[0]["steps"], runs[0]["demonstrated"]
         rows.append(
             (
-                "`mappo`",
                 arguments,
+                unbroken(over_seeds([run["return"] for run in runs])),
+                unbroken(over_seeds([run["success"] for run in runs])),
                 f"{steps:,}",
                 f"{shown:,}",
                 str(len(runs)),
-                unbroken(over_seeds([run["return"] for run in runs])),
-                unbroken(over_seeds([run["success"] for run in runs])),
             )
         )
     if not rows:
         return []
+    head = ("arguments", "return", "success", "steps", "demonstrated", "trainings")
     return [
-        "Trained agents on 100 test episodes for each training. Of the steps, so many were",
-        "demonstrated by the expert. Brackets are 95% intervals over trainings.",
+        "Agents that `mappo` has trained, on 100 test episodes for each training. So many of the",
+        "steps were demonstrated by the expert. Brackets are 95% intervals over trainings.",
         "[Learners](../learners.md#what-mappo-solves) has the commands.",
         "",
-        *table(
-            ("agent", "arguments", "steps", "demonstrated", "trainings", "return", "success"), rows
-        ),
+        *table(head, rows),
         "",
     ]
 

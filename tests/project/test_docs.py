@@ -254,7 +254,7 @@ def test_scenario_pages_have_spaces_baselines_and_how_to_cite_them() -> None:
     assert re.search(r"\| `entities` \| (yes)? \| float32 \(16, 26\), -1 to 1 \|", page)
     assert "| ALS/Tag-v0 | `sensors=entities,proprioception` | -1.89 | 14.12 |" in page
     assert re.search(r"\| `heuristic:rule=straight` \| 14\.\d\d \[", page.replace("\u00a0", " "))
-    assert re.search(r"\| `mappo` \| `sensors=rgb` .* \| 4 \|", page)
+    assert re.search(r"\| `sensors=rgb` .* \| 4 \|", page)
     assert "ALS/Tag-v0, a scenario of ALS Engine" in page
 
 
