@@ -61,10 +61,16 @@ def until_step(page: Any, step: int) -> None:
     page.evaluate("als.link.send('pace', {paused: false, speed: 2.0})")
     wait(page, f"als.link.get('step') >= {step}")
     page.evaluate("als.link.send('pace', {paused: true})")
+    wait(page, "als.link.get('clock').paused")
+    sharpen(page)
+
+
+def sharpen(page: Any) -> None:
+    """Draws once more, as finely as it goes."""
     pictures = page.evaluate("als.pictures")
     page.evaluate("als.scene.adapt = () => 0")
     page.evaluate("als.scene.fineness = 1; als.scene.size = [0, 0]")
-    wait(page, f"als.pictures > {pictures} && als.link.get('clock').paused")
+    wait(page, f"als.pictures > {pictures}")
     time.sleep(1.0)
 
 
@@ -182,8 +188,6 @@ def draw(folder: Path, wanted: list[str]) -> None:
                 page = browser.new_page(viewport=SIZE)
                 page.goto(address)
                 wait(page, "window.als && als.pictures > 0 && als.link.get('clock')")
-                page.evaluate("als.scene.adapt = () => 0")
-                page.evaluate("als.scene.fineness = 1; als.scene.size = [0, 0]")
                 act(page)
                 picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
                 page.close()

@@ -194,7 +194,7 @@ def test_good_and_bad_on_the_page_reach_an_adaptation(beginner: Path, tmp_path: 
 
     thread = threading.Thread(target=learn)
     thread.start()
-    until(lambda: channel.address, 120.0)
+    until(lambda: channel.address, 300.0)
     with judge(channel) as ann:
         ann.until(lambda: ann.board.get("teaching"))
         for value in (1.0, 0.5, -1.0):
@@ -202,7 +202,7 @@ def test_good_and_bad_on_the_page_reach_an_adaptation(beginner: Path, tmp_path: 
         ann.until(lambda: ann.board["teaching"]["line"].startswith("3 judgements, 2 of them good"))
         ann.send("learn")
         assert "--teach" in ann.refusal()
-    thread.join(120)
+    thread.join(400)
     last = found[0].rounds[-1]
     assert (last.events, last.praise) == (3, pytest.approx(0.5 / 3))
 
