@@ -44,8 +44,10 @@ def served(*words: str) -> Iterator[str]:
     command = als(*words, "--no-open", "--port", "0")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
         assert server.stdout is not None
-        yield next(m[0] for line in server.stdout if (m := re.search(r"http://\S+", line)))
-        server.terminate()
+        try:
+            yield next(m[0] for line in server.stdout if (m := re.search(r"http://\S+", line)))
+        finally:
+            server.terminate()
 
 
 def wait(page: Any, code: str) -> None:
@@ -186,6 +188,7 @@ def draw(folder: Path, wanted: list[str]) -> None:
             paused = ["--paused"] if words[0] == "serve" and name != "serving-run" else []
             with served(*words, *paused) as address:
                 page = browser.new_page(viewport=SIZE)
+                page.set_default_timeout(120_000)
                 page.goto(address)
                 wait(page, "window.als && als.pictures > 0 && als.link.get('clock')")
                 act(page)

@@ -235,7 +235,7 @@ class StudySession:
         found: dict[str, Any] = {
             "title": study.title, "phase": phase, "client": self._client,
             "at": self._now.step if self._now else 0, "of": len(self._steps) - 1,
-            "text": self._note or self._text(step), "questions": [],
+            "text": self._note or _paragraphs(self._text(step)), "questions": [],
         }  # fmt: skip
         if step.kind == "questions":
             found["questions"] = [each.model_dump(exclude={"after"}) for each in self._asked(step)]
@@ -266,6 +266,11 @@ class StudySession:
         """Writes the tables, and lets others write to the folder."""
         self.write()
         self._stack.close()
+
+
+def _paragraphs(text: str) -> str:
+    """A text whose lines end where the page is full, and not where the file's do."""
+    return "\n\n".join(" ".join(part.split()) for part in text.strip().split("\n\n"))
 
 
 def world_of(study: Study, step: Step) -> World:
