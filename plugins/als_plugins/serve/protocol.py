@@ -242,11 +242,14 @@ class TakePart(_Message):
     pseudonym: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")] | None = None
 
 
+Number = Annotated[int, Field(ge=-1_000, le=1_000)]
+
+
 class GoOn(_Message):
     """Goes on with a study: agrees, begins a trial, or answers what was asked."""
 
     type: Literal["go on"]
-    answers: dict[Word, int | Annotated[str, Field(max_length=400)] | None] = Field(
+    answers: dict[Word, Number | Annotated[str, Field(max_length=400)] | None] = Field(
         default_factory=dict, max_length=60
     )
 

@@ -15,7 +15,7 @@ from pydantic import Field
 from als_engine.agents.saving import Model, Name, read_model
 from als_engine.errors import SavedFileError
 from als_engine.evaluation.persons import Pseudonym
-from als_engine.limits import STEPS
+from als_engine.limits import MAX_SEED, STEPS
 from als_engine.system.files import write_text
 
 __all__ = ["Answer", "Participant", "People", "TrialResult"]
@@ -40,7 +40,7 @@ class TrialResult(Model):
     condition: Name
     trial: int = Field(ge=0, le=10_000)
     place: int = Field(ge=0, le=100)
-    level: int = Field(ge=0)
+    level: int = Field(ge=0, le=MAX_SEED)
     steps: int = Field(ge=0, le=STEPS)
     seconds: float = Field(ge=0.0)
     total: float
