@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from als_engine.errors import ALSError, ArgumentError
+from als_engine.evaluation.suite_files import find_suite, read_suite, read_suites
 from als_engine.plugins.specs import SuiteSpec
-from als_engine.plugins.suite_files import find_suite, read_suite, read_suites
 
 if TYPE_CHECKING:
     from als_bench.contestants import Contestant

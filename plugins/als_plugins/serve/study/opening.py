@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from als_engine.errors import ArgumentError
+from als_engine.evaluation.suite_files import find_suite
 from als_engine.plugins.registry import registry
-from als_engine.plugins.suite_files import find_suite
 from als_engine.system.toml_files import read_toml
 from als_plugins.serve.study.design import read_study
 from als_plugins.serve.study.planning import FilePlan, SuitePlan
