@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.bodies.bounds import action_bounds
+from als_engine.physics.memory import read_bytes
 from als_engine.simulation import Simulation
 from als_engine.system.compiling import inner, kernel
-from als_engine.system.memory import read_bytes
 from als_engine.world.state import WorldState
 
 __all__ = ["Log", "Recorder", "action_log_type"]

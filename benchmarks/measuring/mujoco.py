@@ -11,10 +11,10 @@ import gymnasium
 import mujoco
 import numpy as np
 
+from als_engine.physics.memory import write_bytes
 from als_engine.physics.mujoco import api
 from als_engine.simulation import Simulation, simulate
 from als_engine.system.compiling import kernel
-from als_engine.system.memory import write_bytes
 from measuring.envs import step_costs
 from measuring.timing import Measure, in_turns, median_ratio, micro, seconds
 from measuring.worlds import PROCEDURAL, RING, STATE, random_actions, reset_batch, stepping

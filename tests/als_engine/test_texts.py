@@ -108,6 +108,8 @@ def opens_text_without_encoding(call: ast.Call, name: str) -> bool:
     if name == "write_text":
         # Ours takes a path and a text, and is always UTF-8.
         return len(call.args) == 1
+    if name == "open" and "format" in given:
+        return False  # A film's, of PyAV.
     if name in ("open", "fdopen", "NamedTemporaryFile", "TemporaryFile"):
         mode = given.get("mode")
         words += [mode.value] if isinstance(mode, ast.Constant) else []

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from als_engine.physics.bullet import api
+from als_engine.physics.memory import read_bytes
 from als_engine.system.compiling import inner, kernel
-from als_engine.system.memory import read_bytes
 from als_engine.system.quiet import import_physics
 from als_engine.world.shapes import SHAPE_BOX, SHAPE_SPHERE
 

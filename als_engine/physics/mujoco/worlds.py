@@ -18,10 +18,10 @@ from als_engine.physics.kernels import (
     standing,
     take_pose,
 )
+from als_engine.physics.memory import read_bytes, write_bytes
 from als_engine.physics.mujoco import api
 from als_engine.physics.rows import AvatarRows, PropRows
 from als_engine.system.compiling import inner, kernel
-from als_engine.system.memory import read_bytes, write_bytes
 from als_engine.world.arrays import NOTHING, IntArray
 
 FLOOR: Final = -(1 << 30)

@@ -84,9 +84,9 @@ def lessons(beginner: Path) -> SimpleNamespace:
         before = ann.board["teaching"]["agreement"]
         ann.send("leave")
         ann.until(lambda: ann.board["seat.0"]["person"] is None)
+        gone = ann.board["clock"]["episode"]
         ann.send("next")
-        ann.until(lambda: ann.board["step"] == 0)
-        ann.until(lambda: ann.board["step"] > 20)
+        ann.until(lambda: ann.board["clock"]["episode"] > gone and ann.board["step"] > 20)
         ann.send("judge", avatar=0, value=1.0)
         ann.until(lambda: taught(ann, "praised"))
         episode = ann.board["clock"]["episode"]
