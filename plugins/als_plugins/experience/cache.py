@@ -272,10 +272,7 @@ def _groups(file: h5py.File, record: SourceRecord) -> Iterator[tuple[h5py.Group,
     """The episodes of a file in order, with their lengths, as many as the record says."""
     total = 0
     for i in range(record.episodes):
-        link = file.get(f"episode_{i}", getlink=True) if f"episode_{i}" in file else None
-        group = file[f"episode_{i}"] if isinstance(link, h5py.HardLink) else None
-        if not isinstance(group, h5py.Group):
-            raise SavedFileError(f"{file.filename} has no episode_{i}; it should have more")
+        group = files.episode_group(file, i)
         steps = files.read_attribute(group, "total_steps")
         total += steps
         if not 1 <= steps <= files.MAX_STEPS or total > record.steps:

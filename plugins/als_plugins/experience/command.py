@@ -1,4 +1,4 @@
-"""`als collect` writes a dataset of experience, `als data show` prints what is in one."""
+"""`als collect` writes a dataset of experience; `als data` shows one, or takes a person out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from als_plugins.experience.collect import Collected, Progress
 
-__all__ = ["collect", "show"]
+__all__ = ["collect", "purge", "show"]
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The scenario; `als list` shows them.")]
 Out = Annotated[Path, typer.Option(metavar="DATASET", help="Folder: new, empty, or a dataset.")]
@@ -50,6 +50,7 @@ Observers = Annotated[
     int, typer.Option("--drive", help="Avatars that the policy drives.", min=1, max=MAX_AVATARS)
 ]
 Split = Annotated[str, typer.Option(help="Where levels come from: train, validation or test.")]
+Person = Annotated[str, typer.Argument(metavar="PERSON", help="The pseudonym of the person.")]
 Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The folder of a dataset.")]
 
 
@@ -109,6 +110,24 @@ def show(dataset: Dataset) -> None:
     record = read_dataset(dataset)
     with spinner(f"Reading {dataset}"):
         print_dataset(dataset, record)
+
+
+def purge(person: Person, dataset: Dataset) -> None:
+    """Take a person's episodes out of a dataset, which then holds no byte of them.
+
+    Example: als data purge 5f0c91ab lessons
+    """
+    from als_plugins.experience.purging import purge as run
+
+    with spinner(f"Writing {dataset} anew"):
+        found = run(dataset, person)
+    say(f"{dataset}: {found.episodes} episodes of {person} are gone, {found.steps:,} steps.")
+    if found.agents:
+        named = ", ".join(path.name for path in found.agents)
+        say(
+            f"The agents in {dataset / 'agents'} ({named}) may have learnt from them: delete those,"
+        )
+        say("and let others learn from what is left.")
 
 
 def _summary(found: Collected) -> str:

@@ -26,9 +26,11 @@ __all__ = [
     "INFOS",
     "Episode",
     "episode_file",
+    "episode_group",
     "layout",
     "read_array",
     "read_attribute",
+    "read_word",
     "stored",
     "write",
 ]
@@ -200,6 +202,28 @@ def read_array(group: h5py.Group, name: str, dtype: str, shape: tuple[int, ...])
     if here.id.get_storage_size() < here.size * here.dtype.itemsize:
         raise SavedFileError(f"{where} is not whole")
     return here
+
+
+def episode_group(file: h5py.File, number: int) -> h5py.Group:
+    """An episode of a file.
+
+    Raises:
+        SavedFileError: there is none, or what is there does not lie in the file.
+    """
+    name = f"episode_{number}"
+    link = file.get(name, getlink=True) if name in file else None
+    group = file[name] if isinstance(link, h5py.HardLink) else None
+    if not isinstance(group, h5py.Group):
+        raise SavedFileError(f"{file.filename} has no {name}; it should have more")
+    return group
+
+
+def read_word(group: h5py.Group, name: str) -> str:
+    """A word that an episode says of itself; empty where it says none."""
+    if name not in group.attrs or group.attrs.get_id(name).shape != ():
+        return ""
+    value = group.attrs[name]
+    return value if isinstance(value, str) else ""
 
 
 def read_attribute(group: h5py.Group, name: str) -> int:

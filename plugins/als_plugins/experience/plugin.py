@@ -18,6 +18,8 @@ def als_commands(app: typer.Typer) -> None:
     from als_plugins.experience import command
 
     app.command("collect")(command.collect)
-    data = library.Typer(help="Look at datasets of experience.", no_args_is_help=True)
+    about = "Look at datasets of experience, and take persons out of them."
+    data = library.Typer(help=about, no_args_is_help=True)
     data.command("show")(command.show)
+    data.command("purge")(command.purge)
     app.add_typer(data, name="data")

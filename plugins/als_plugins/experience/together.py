@@ -1,4 +1,4 @@
-"""Merges collected shards into one Minari dataset for each source.
+"""Merges collected shards into one Minari dataset for each source, and takes episodes out of one.
 
 Minari's own calls describe the dataset; the episodes are written in its layout by `episodes`, which
 takes a fraction of the time.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ import h5py
 
 from als_engine.system.safe_files import replace_folder
 from als_plugins.experience import episodes as files
+from als_plugins.experience.episodes import Episode
 from als_plugins.experience.records import SourceRecord, data_file
 from als_plugins.experience.shards import Shards
 
-__all__ = ["put_together"]
+__all__ = ["put_together", "take_out"]
 
 
 def put_together(
@@ -51,27 +52,86 @@ def put_together(
             "left_out": dict(sorted(left_out.items())),
         }
     )
-    target = data_file(folder, record.id)
+    new = map(shards.episode, places)
+    _replace(folder, record, whole, spaces, range(record.episodes), new)
+    return whole
 
-    def fill(new: Path) -> None:
-        storage = _new_storage(new / "data", whole, spaces)
-        with _PatientFile(new / "data" / target.name, "w+b") as file:
+
+def take_out(
+    folder: Path,
+    record: SourceRecord,
+    spaces: tuple[Any, Any],
+    goes: Callable[[h5py.Group], bool],
+) -> SourceRecord:
+    """Writes a source's dataset anew without some of its episodes, which leave no byte behind.
+
+    Args:
+        folder: of the dataset.
+        record: the source.
+        spaces: observation and action space of an avatar.
+        goes: whether an episode is left out.
+
+    Returns:
+        The record with what there is now.
+
+    Raises:
+        SavedFileError: it is damaged, or cannot be written; what was there before still is.
+    """
+    with _old_episodes(data_file(folder, record.id), record) as old:
+        groups = [files.episode_group(old, i) for i in range(record.episodes)]
+        kept = [i for i, group in enumerate(groups) if not goes(group)]
+        steps = sum(files.read_attribute(groups[i], "total_steps") for i in kept)
+    less = record.model_copy(update={"episodes": len(kept), "steps": steps})
+    if len(kept) < record.episodes:
+        _replace(folder, record, less, spaces, kept, [])
+    return less
+
+
+def _replace(
+    folder: Path,
+    before: SourceRecord,
+    after: SourceRecord,
+    spaces: tuple[Any, Any],
+    kept: Iterable[int],
+    new: Iterable[Episode],
+) -> None:
+    """Puts a new dataset of a source in the place of the old one, whole or not at all.
+
+    Args:
+        folder: of the dataset.
+        before: the source as it is.
+        after: the source as it will be.
+        spaces: observation and action space of an avatar.
+        kept: the numbers of the old episodes that stay.
+        new: episodes that follow them.
+    """
+    target = data_file(folder, before.id)
+
+    def fill(place: Path) -> None:
+        storage = _new_storage(place / "data", after, spaces)
+        with _PatientFile(place / "data" / target.name, "w+b") as file:
             with h5py.File(file, "w", libver="latest", track_order=True) as out:
-                with _old_episodes(target, record) as old:
-                    for i in range(record.episodes):
-                        old.copy(f"episode_{i}", out)
+                number = 0
+                with _old_episodes(target, before) as old:
+                    for number, was in enumerate(kept, start=1):
+                        _copy(old, was, out, number - 1)
                         if file.error is not None:
                             break
-                for i, place in enumerate(places, start=record.episodes):
+                for i, episode in enumerate(new, start=number):
                     if file.error is not None:
                         break
-                    files.write(out, i, shards.episode(place))
+                    files.write(out, i, episode)
             if file.error is not None:
                 raise file.error
         storage.update_metadata({"dataset_size": storage.get_size()})
 
     replace_folder(target.parent.parent, fill)
-    return whole
+
+
+def _copy(old: h5py.File, was: int, out: h5py.File, number: int) -> None:
+    old.copy(f"episode_{was}", out, name=f"episode_{number}")
+    if was != number:
+        out[f"episode_{number}"].attrs.modify("id", number)
 
 
 class _PatientFile(io.FileIO):

@@ -43,7 +43,7 @@ class Hello(_Line):
     scenario: Annotated[str, Field(max_length=200)]
     first: Small
     worlds: Annotated[int, Field(ge=1, le=1_000_000)]
-    process: Annotated[int, Field(ge=0)]
+    process: Annotated[int, Field(ge=0, lt=1 << 32)]
     time_step: Annotated[float, Field(gt=0.0, le=100.0)]
 
 

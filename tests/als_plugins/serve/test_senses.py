@@ -190,6 +190,7 @@ def seen_from(level: int) -> tuple[int, np.ndarray]:
     return most, shown[most]
 
 
+@pytest.mark.timeout(400)  # Beside other work a browser without a graphics card is slow.
 def test_the_page_draws_what_the_raster_draws_and_hears_what_is_left_and_right(
     chromium: Any,
 ) -> None:
