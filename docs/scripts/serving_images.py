@@ -172,7 +172,7 @@ def draw(folder: Path, wanted: list[str]) -> None:
         ("serving-tutor", [*tutor, "--level", "5210"], teach),
         ("serving-limited", [*tag, "--limited"], see_as_avatar),
         ("serving-run", ["serve", str(folder / "tag")], watch_run),
-        ("serving-teach", [*tag, "--teach", str(folder / "lessons")], correct),
+        ("serving-teach", [*tag, "--agent", "random", "--teach", str(folder / "lessons")], correct),
         ("study-consent", ["study", str(STUDY), "--out", str(folder / "study")], wait_for_consent),
         (
             "study-questions",
