@@ -77,9 +77,11 @@ def served(*words: str) -> Iterator[tuple[str, psutil.Process]]:
     command = [sys.executable, "-c", SERVE, "serve", *words, "--no-open", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, encoding="utf-8") as server:
         assert server.stdout is not None
-        address = next(m[0] for line in server.stdout if (m := re.search(r"http://\S+", line)))
-        yield address, psutil.Process(server.pid)
-        server.terminate()
+        try:
+            address = next(m[0] for line in server.stdout if (m := re.search(r"http://\S+", line)))
+            yield address, psutil.Process(server.pid)
+        finally:  # Else what has gone wrong is never told: the server goes on.
+            server.terminate()
 
 
 @contextmanager

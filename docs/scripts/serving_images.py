@@ -122,8 +122,10 @@ def training(folder: Path) -> Iterator[None]:
         while not (folder / "progress.csv").exists():
             assert run.poll() is None
             time.sleep(0.2)
-        yield
-        run.terminate()
+        try:
+            yield
+        finally:
+            run.terminate()
 
 
 def correct(page: Any) -> None:

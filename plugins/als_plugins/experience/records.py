@@ -23,6 +23,7 @@ from pydantic import Field, JsonValue, field_validator
 
 from als_engine.agents.saving import Model, Name, read_model
 from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.evaluation.persons import Pseudonym
 from als_engine.limits import EPISODES, MAX_NUMBER, OBSERVERS, STEPS
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import inside
@@ -33,7 +34,6 @@ __all__ = [
     "DatasetRecord",
     "PartsRecord",
     "PeopleRecord",
-    "Pseudonym",
     "SensorRecord",
     "SourceRecord",
     "data_file",
@@ -53,7 +53,6 @@ _MAX_VALUES: Final = 1 << 24
 _BOUNDS_APART: Final = 4_096
 """Bounds are kept value by value up to this many values."""
 
-Pseudonym = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
 Bound = Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)] | float | None
 Type = Literal["bool", "int8", "uint8", "int16", "uint16", "int32", "int64", "float32", "float64"]
 

@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from als_engine.checks import check_undecided
-from als_engine.cli.console import say, spinner
+from als_engine.cli.console import spinner
 from als_engine.cli.shared import MAX_AVATARS, MAX_LEVEL, MAX_SEED, Physics
 from als_engine.errors import ArgumentError
 from als_engine.options import scenario_arguments
+from als_plugins.serve.listening import Host, Open, Port, listen, tell
 
 __all__ = ["serve"]
 
@@ -31,13 +32,9 @@ def serve(
             help="Who acts where no person does: `expert`, `random`, or an agent's folder."
         ),
     ] = None,
-    port: Annotated[
-        int | None, typer.Option(help="By default 8600, or any that is free.", min=0, max=65_535)
-    ] = None,
-    host: Annotated[
-        str, typer.Option(help="Where to listen; by default only this machine is let in.")
-    ] = "127.0.0.1",
-    open: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+    port: Port = None,
+    host: Host = "127.0.0.1",
+    open: Open = True,
     paused: Annotated[
         bool, typer.Option("--paused", help="Wait for somebody to start it.")
     ] = False,
@@ -86,7 +83,7 @@ def serve(
     Example: als serve ALS/Tag-v0
     """
     from als_plugins.serve.opening import is_scenario, lobby_of, open_stage, open_teaching
-    from als_plugins.serve.server import LOCAL, Server, bind
+    from als_plugins.serve.server import bind
     from als_plugins.serve.show import Show
     from als_plugins.serve.stage import LiveStage
 
@@ -107,19 +104,9 @@ def serve(
         if teach is not None:
             acts = (agent or "expert") if is_scenario(what) else what
             teaching = open_teaching(stage, teach, acts, purpose)
-    # Asyncio's objects belong to the loop that uvicorn makes; none of them is waited for before.
     if limited and not isinstance(stage, LiveStage):
         stage.close()
         raise ArgumentError(f"{what} is only watched: --limited goes with a world to be in")
     lobby = lobby_of(stage, patient=teach is not None)
-    show = Show(stage, lobby, paused=paused, limited=limited, say=_tell, guide=teaching)
-    server = Server(show, listening, host)
-    if host not in (LOCAL, "localhost", "::1"):
-        say(f"Warning: whoever reaches {host} and has the address below is let in.", error=True)
-    say(f"{what}: {server.address}")
-    say("Ctrl-C ends it.")
-    server.run(open=open, say=_tell)
-
-
-def _tell(line: str) -> None:
-    say(line, error=True)
+    show = Show(stage, lobby, paused=paused, limited=limited, say=tell, guide=teaching)
+    listen(show, listening, host, open, what, "Ctrl-C ends it.")

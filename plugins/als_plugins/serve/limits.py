@@ -98,7 +98,7 @@ class Windows:
 
     def _near(self, avatar: int) -> list[int]:
         """The avatars whose voices reach it."""
-        simulation = getattr(self._stage, "simulation", None)
+        simulation = self._stage.simulation
         if simulation is None:
             return []
         places = simulation.state.avatars.position[0, :, :2]

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
+from als_engine.evaluation.persons import Pseudonym
 from als_engine.texts import one_line
 
 __all__ = [
@@ -187,7 +188,7 @@ class Consent(_Message):
 
     type: Literal["consent"]
     agree: bool
-    pseudonym: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")] | None = None
+    pseudonym: Pseudonym | None = None
 
 
 class Judge(_Message):
@@ -239,7 +240,7 @@ class TakePart(_Message):
     """Takes part in a study, or goes on with it under the pseudonym of before."""
 
     type: Literal["take part"]
-    pseudonym: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")] | None = None
+    pseudonym: Pseudonym | None = None
 
 
 Number = Annotated[int, Field(ge=-1_000, le=1_000)]

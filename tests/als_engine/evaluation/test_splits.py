@@ -111,6 +111,7 @@ REPORTS = {
     "benchmarks/grounding.py": "the figures of a finished pretraining",
     "benchmarks/learning.py": "what evaluate() has played, in the file of figures",
     "benchmarks/measuring/evaluation.py": "how fast episodes are played",
+    "benchmarks/teaching.py": "the figures of what was taught and learnt",
     "benchmarks/planning.py": "a finished training, and a planner that learns nothing",
     "docs/scripts/readme_images.py": "the film of a finished training",
     "docs/scripts/scenario_films.py": "films of the experts",

@@ -80,10 +80,12 @@ def studied(what: Path, folder: Path, episodes: int = 1) -> Iterator[Served]:
 
 def take_part(program: Program, pseudonym: str | None = None) -> dict[str, Any]:
     """Joins the study; returns where it stands."""
-    program.until(lambda: "study" in program.board)
+    program.until(lambda: program.board.get("study", {"client": 0})["client"] is None)
     program.send("take part", **({"pseudonym": pseudonym} if pseudonym else {}))
-    program.until(lambda: program.board["study"]["client"] is not None)
     program.until(lambda: any(each["type"] == "part" for each in program.answers))
+    own = next(each["client"] for each in program.answers if each["type"] == "hello")
+    # What stood there of whoever took part before is not where this person is.
+    program.until(lambda: program.board["study"]["client"] == own)
     return dict(program.board["study"])
 
 

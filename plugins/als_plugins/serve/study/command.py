@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from als_engine.cli.console import say, spinner
+from als_engine.cli.console import spinner
+from als_plugins.serve.listening import Host, Open, Port, listen, tell
 
 __all__ = ["study"]
 
@@ -31,20 +32,16 @@ def study(
     episodes: Annotated[
         int, typer.Option(help="Of a suite, for each person and entry.", min=1, max=100)
     ] = 3,
-    port: Annotated[
-        int | None, typer.Option(help="By default 8600, or any that is free.", min=0, max=65_535)
-    ] = None,
-    host: Annotated[
-        str, typer.Option(help="Where to listen; by default only this machine is let in.")
-    ] = "127.0.0.1",
-    open: Annotated[bool, typer.Option(help="Open a browser.")] = True,
+    port: Port = None,
+    host: Host = "127.0.0.1",
+    open: Open = True,
 ) -> None:
     """Let persons take part in a study in the browser; results are tables without names.
 
     Example: als study docs/examples/study.toml --out runs/study
     """
     from als_plugins.serve.lobby import Lobby
-    from als_plugins.serve.server import LOCAL, Server, bind
+    from als_plugins.serve.server import bind
     from als_plugins.serve.show import Show
     from als_plugins.serve.study.opening import open_plan
     from als_plugins.serve.study.session import StudySession
@@ -54,14 +51,6 @@ def study(
     listening = bind(host, port)
     with spinner("Opening the first world"):
         session = StudySession(plan, folder)
-    show = Show(session.stage, Lobby(session.stage.simulation), say=_tell, guide=session)
-    server = Server(show, listening, host)
-    if host not in (LOCAL, "localhost", "::1"):
-        say(f"Warning: whoever reaches {host} and has the address below is let in.", error=True)
-    say(f"{plan.study.title}: {server.address}")
-    say(f"Ctrl-C ends it; results are in {folder}, and the same command goes on.")
-    server.run(open=open, say=_tell)
-
-
-def _tell(line: str) -> None:
-    say(line, error=True)
+    show = Show(session.stage, Lobby(session.stage.simulation), say=tell, guide=session)
+    ends = f"Ctrl-C ends it; results are in {folder}, and the same command goes on."
+    listen(show, listening, host, open, plan.study.title, ends)
