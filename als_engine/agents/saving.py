@@ -392,6 +392,10 @@ def _open_registered(
         raise ArgumentError(
             f'"{id}" has to be trained first: use `als train`, and name the folder that it writes'
         )
+    if spec.made_by:
+        raise ArgumentError(
+            f'"{id}" is made by `{spec.made_by}`: name the folder that the command writes'
+        )
     if scenario is None:
         raise ArgumentError(f'name the scenario for "{id}" to act in')
     arguments.setdefault("action_mode", spec.action_modes[0])

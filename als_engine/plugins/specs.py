@@ -133,12 +133,15 @@ class AgentSpec(Spec):
         needs: The extras of the plugin's distribution that have to be installed, such as `learn`.
         trainable: Whether the class is a Learner, which `als train` can train.
         action_modes: The action modes it can act in, the preferred one first.
+        made_by: The command that makes such an agent, such as `als shrink`, where none can be made
+            of the id alone; it is then named by its folder.
     """
 
     agent: str
     needs: tuple[str, ...] = ()
     trainable: bool = False
     action_modes: tuple[str, ...] = ACTION_MODES
+    made_by: str = ""
 
     def __post_init__(self) -> None:
         """Checks every field.
@@ -152,6 +155,8 @@ class AgentSpec(Spec):
         _freeze_names(self, "action_modes")
         known = bool(self.action_modes) and set(self.action_modes) <= set(ACTION_MODES)
         _check(known, self, "action_modes", f"some of {', '.join(ACTION_MODES)}")
+        made = isinstance(self.made_by, str) and not (self.made_by and self.trainable)
+        _check(made, self, "made_by", "a command, and empty for what is trained")
 
 
 @dataclass(frozen=True)

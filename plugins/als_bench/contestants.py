@@ -130,6 +130,8 @@ def _find(word: str) -> Contestant:
     if isinstance(found, Path):
         return _saved(found)
     spec = registry.agent(name)
+    if spec.made_by:
+        raise ArgumentError(f'"{name}" is made by `{spec.made_by}`: name the folder that it writes')
     _, config = agent_options(word)
     arguments: dict[str, Any] = {key: config.pop(key) for key in PERCEPTION if key in config}
     if config and not spec.trainable:

@@ -104,7 +104,7 @@ def find(word: str) -> tuple[str, list[Thing]]:
     """
     named: dict[str, list[str]] = {
         "scenario": [spec.id for spec in registry.scenarios()],
-        "agent": [spec.id for spec in registry.agents()],
+        "agent": [spec.id for spec in registry.agents() if not spec.made_by],
         "sensor": [*SENSORS, *(spec.id for spec in registry.sensors())],
         "encoder": [spec.id for spec in registry.encoders()],
         "suite": [spec.id for spec in registry.suites()],
@@ -128,7 +128,7 @@ def of_package(distribution: str) -> list[Thing]:
         for plugin in registry.plugins()
         if plugin.distribution == distribution
         for spec in plugin.specs
-        if type(spec) in _KINDS
+        if type(spec) in _KINDS and not getattr(spec, "made_by", "")
     ]
     return [*found, *(Thing("sensor", key) for key in SENSORS if distribution == BUNDLED)]
 

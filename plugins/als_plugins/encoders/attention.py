@@ -45,6 +45,7 @@ class AttentionEncoder(Encoder):
         features: int = 128,
         dropout: float = 0.0,
         modality_dropout: float = 0.0,
+        top: int = 0,
     ) -> None:
         """Makes the network.
 
@@ -58,6 +59,9 @@ class AttentionEncoder(Encoder):
             dropout: share of what a block adds that is left out while training, 0 to 0.9.
             modality_dropout: share of sensors that are left out of each row while training, 0 to
                 0.9; one always stays.
+            top: how many tokens and queries each head of a query looks at, those with the largest
+                weights; 0 for all, up to 2,048. Martins and Astudillo (2016) argue for attention
+                that is 0 almost everywhere; to keep the largest is its plainest form.
 
         Raises:
             ArgumentError: an argument is not allowed, or the tokens would be too many.
@@ -71,6 +75,7 @@ class AttentionEncoder(Encoder):
             features=whole("features", features, 1, 2_048),
             dropout=share("dropout", dropout),
             modality_dropout=share("modality_dropout", modality_dropout),
+            top=whole("top", top, 0, MOST_TOKENS),
         )
         if width % 4 or width % heads:
             raise ArgumentError(f"width must be a multiple of 4 and of heads={heads}, got {width}")
@@ -93,7 +98,7 @@ class AttentionEncoder(Encoder):
         self.short = nn.ModuleDict({name: nn.Linear(width, SHORT * width) for name in names})
         self.ask = nn.Linear(SHORT * width, QUERIES * width)
         self.reading = Reading(width, heads)
-        self.blocks = nn.ModuleList([Block(width, heads, dropout) for _ in range(depth)])
+        self.blocks = nn.ModuleList([Block(width, heads, dropout, top) for _ in range(depth)])
         self.head = nn.Sequential(
             nn.LayerNorm((QUERIES + SHORT) * width),
             nn.Linear((QUERIES + SHORT) * width, features),
@@ -172,7 +177,7 @@ class AttentionEncoder(Encoder):
         for block in self.blocks:
             if weights is not None:
                 query, key, _ = cast("Block", block).looking(queries, read)
-                weights.append(weigh(query, key, present))
+                weights.append(weigh(query, key, present, cast("Block", block).top))
             queries = block(queries, read, present)
         return queries
 

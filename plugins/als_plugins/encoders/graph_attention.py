@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
+from als_engine.sensors.columns import ENTITIES
 from als_plugins.encoders.arguments import whole
 from als_plugins.encoders.base import Encoder, Observation, Statistic, Tokens
 from als_plugins.encoders.initialising import initialise
@@ -32,6 +33,8 @@ with _quiet():
 __all__ = ["GraphAttentionEncoder"]
 
 KEY: Final = "entities"
+PLACE: Final = [ENTITIES.index("forward"), ENTITIES.index("left")]
+"""The columns that say where a thing stands."""
 
 
 class GraphAttentionEncoder(Encoder):
@@ -47,6 +50,7 @@ class GraphAttentionEncoder(Encoder):
         depth: int = 2,
         heads: int = 4,
         features: int = 128,
+        nearest: int = 0,
     ) -> None:
         """Makes the network.
 
@@ -56,6 +60,8 @@ class GraphAttentionEncoder(Encoder):
             depth: layers of the graph, 1 to 8.
             heads: of attention, 1 to 16.
             features: of all things, 1 to 2,048; the other sensors' stand beside them.
+            nearest: how many things each looks at, itself and those that are closest to it; 0 for
+                all, up to 64.
 
         Raises:
             ArgumentError: an argument is not allowed, or `entities` is no set of things.
@@ -66,7 +72,9 @@ class GraphAttentionEncoder(Encoder):
             depth=whole("depth", depth, 1, 8),
             heads=whole("heads", heads, 1, 16),
             features=whole("features", features, 1, 2_048),
+            nearest=whole("nearest", nearest, 0, 64),
         )
+        self.nearest = nearest
         if width % heads:
             raise ArgumentError(f"width must be a multiple of heads={heads}, got {width}")
         spaces = observation_space.spaces
@@ -135,6 +143,12 @@ class GraphAttentionEncoder(Encoder):
         absent = ~present & present.any(1, keepdim=True)
         return scores.masked_fill(absent[..., None], -torch.inf).softmax(1)
 
+    def _near(self, place: Tensor, present: Tensor) -> Tensor:
+        """Whom each thing is close enough to, (rows, things, things) bool."""
+        apart = torch.cdist(place, place).masked_fill(~present[:, None], torch.inf)
+        chosen = apart.argsort(dim=-1, stable=True)[..., : self.nearest]
+        return torch.zeros_like(apart, dtype=torch.bool).scatter(-1, chosen, True)
+
     def _look(self, x: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Things, (rows, things, width), which are there, and who looked at whom in each layer.
 
@@ -142,7 +156,10 @@ class GraphAttentionEncoder(Encoder):
         """
         present = x[..., 0] > 0.5
         rows, count = present.shape
-        row, target, source = (present[:, :, None] & present[:, None]).nonzero().unbind(1)
+        looks = present[:, :, None] & present[:, None]
+        if 0 < self.nearest < count:
+            looks = looks & self._near(x[..., PLACE].float(), present)
+        row, target, source = looks.nonzero().unbind(1)
         edges = torch.stack([row * count + source, row * count + target])
         things = self.inwards(x.float()).flatten(0, 1)
         coefficients = []

@@ -39,9 +39,9 @@ class Block(nn.Module):
     "On layer normalization in the transformer architecture".
     """
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, dropout: float, top: int = 0) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.top = heads, top
         self.before = nn.LayerNorm(width)
         self.inwards = nn.Linear(width, 3 * width)
         self.outwards = nn.Linear(width, width)
@@ -50,7 +50,7 @@ class Block(nn.Module):
 
     def forward(self, queries: Tensor, read: tuple[Tensor, Tensor], present: Tensor) -> Tensor:
         """(rows, queries, width) to the same; `present` is (rows, tokens + queries) bool."""
-        mixed = attend(*self.looking(queries, read), present)
+        mixed = attend(*self.looking(queries, read), present, self.top)
         queries = queries + self.dropout(self.outwards(mixed))
         return cast("Tensor", queries + self.dropout(self.net(queries)))
 
@@ -84,17 +84,22 @@ class Answer(nn.Module):
         return cast("Tensor", self.after(x + self.net(x)))
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, present: Tensor | None) -> Tensor:
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, present: Tensor | None, top: int = 0
+) -> Tensor:
     """(rows, queries, width) of what is looked at; `present` is (rows, keys) bool."""
     # Queries are few; torch's own function is made for many.
-    return (weigh(query, key, present) @ value).transpose(1, 2).flatten(2)
+    return (weigh(query, key, present, top) @ value).transpose(1, 2).flatten(2)
 
 
-def weigh(query: Tensor, key: Tensor, present: Tensor | None) -> Tensor:
-    """The weights of `attend`, (rows, heads, queries, keys)."""
+def weigh(query: Tensor, key: Tensor, present: Tensor | None, top: int = 0) -> Tensor:
+    """The weights of `attend`, (rows, heads, queries, keys); with `top` only the largest."""
     scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-2, -1)
     if present is not None:
         scores = scores.masked_fill(~present[:, None, None], -torch.inf)
+    if 0 < top < scores.shape[-1]:
+        least = scores.topk(top, -1).values[..., -1:]
+        scores = scores.masked_fill(scores < least, -torch.inf)
     return scores.softmax(-1)
 
 

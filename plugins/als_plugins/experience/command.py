@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from als_engine.cli.console import BAR, LEFT, live, say, spinner
+from als_engine.cli.console import BAR, LEFT, live, say, say_json, spinner
 from als_engine.cli.shared import AGENT, MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
 from als_engine.options import scenario_arguments
 from als_engine.texts import command
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["collect", "purge", "show"]
 
+Json = Annotated[bool, typer.Option("--json", help="Print its record as JSON, for programs.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The scenario; `als list` shows them.")]
 Out = Annotated[Path, typer.Option(metavar="DATASET", help="Folder: new, empty, or a dataset.")]
 Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1, max=MAX_EPISODES)]
@@ -102,12 +103,15 @@ def _every_sensor(scenario: str, arguments: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys([*spaces(scenario, arguments)[0].spaces, *SENSORS]))
 
 
-def show(dataset: Dataset) -> None:
+def show(dataset: Dataset, as_json: Json = False) -> None:
     """Show what is in a dataset: where it comes from, parts, sensors, statistics and sizes."""
     from als_plugins.experience.records import read_dataset
     from als_plugins.experience.show import print_dataset
 
     record = read_dataset(dataset)
+    if as_json:
+        say_json(record.model_dump(mode="json"))
+        return
     with spinner(f"Reading {dataset}"):
         print_dataset(dataset, record)
 

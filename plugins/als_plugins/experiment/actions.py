@@ -19,7 +19,7 @@ from als_engine.evaluation.protocol import Evaluation, evaluate, normalise, refe
 from als_engine.evaluation.statistics import Interval
 from als_engine.system.interrupts import interruptible
 from als_engine.system.safe_files import is_file
-from als_plugins.experiment.config import Experiment
+from als_plugins.experiment.config import OUTPUTS, Experiment
 
 __all__ = ["ACTIONS", "Context"]
 
@@ -41,6 +41,16 @@ class Context:
     experiment: Experiment
     folders: Mapping[str, Path]
     folder: Path
+
+    @property
+    def outputs(self) -> dict[str, Path]:
+        """What each stage has left behind for those after it, whole paths."""
+        named = {**OUTPUTS, **{stage.label: stage.out for stage in self.experiment.then}}
+        return {
+            name: (folder / named[name]).resolve()
+            for name, folder in self.folders.items()
+            if name in named
+        }
 
 
 def collect(context: Context, reporter: Reporter) -> Summary:

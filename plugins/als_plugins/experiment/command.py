@@ -25,19 +25,21 @@ Check = Annotated[bool, typer.Option("--check", help="Only check the file and sh
 
 
 def run(experiment: File, out: Out, check: Check = False) -> None:
-    """Collect, pretrain, train, adapt and evaluate, as a file says; what is done is not done again.
+    """Collect, pretrain, train, adapt, evaluate and more, as a file says; nothing is done twice.
 
     Example: als run benchmarks/experiments/tag.toml --out runs/tag
     """
     from als_engine.system.files import make_folder
     from als_engine.system.leftovers import remove_leftovers
     from als_engine.system.locking import locked
+    from als_plugins.experiment import further
     from als_plugins.experiment.checks import check_ids
     from als_plugins.experiment.config import read_experiment
     from als_plugins.experiment.stages import plan
 
     asked = read_experiment(experiment)
     check_ids(asked, experiment)
+    further.check(asked, experiment)
     if check:
         for stage in plan(asked, out):
             say(f"{stage.name:9} {'done' if stage.done() else 'to do'}  {stage.folder}")
@@ -46,33 +48,38 @@ def run(experiment: File, out: Out, check: Check = False) -> None:
     with locked(out):
         remove_leftovers(out)
         done = _run_stages(plan(asked, out), experiment, out)
-    if done is not None and done.stage == "evaluate":
-        _print_table(done.summary)
+    if evaluated := [each for each in done if each.stage == "evaluate"]:
+        _print_table(evaluated[0].summary)
 
 
-def _run_stages(stages: Iterable[Stage], experiment: Path, out: Path) -> Done | None:
-    """Runs what has not been done; returns the last stage.
+def _run_stages(stages: Iterable[Stage], experiment: Path, out: Path) -> list[Done]:
+    """Runs what has not been done; returns all stages.
 
     Raises:
         typer.Exit: it was interrupted.
     """
-    done: Done | None = None
+    all_done = []
     for stage in stages:
         done = stage.done()
         if done is not None:
+            all_done.append(done)
             say(f"{stage.name:9} was done  {_line(done.summary)}")
             continue
         from als_plugins.experiment.bars import stage_bar
 
         try:
-            with stage_bar(stage.name) as show_progress:
-                done = stage.run(show_progress)
+            if stage.shows:
+                done = stage.run(lambda ready, total: None)
+            else:
+                with stage_bar(stage.name) as show_progress:
+                    done = stage.run(show_progress)
         except KeyboardInterrupt:
             again = command("als", "run", experiment, "--out", out)
             say(f"Stopped in {stage.name}. Go on with: {again}", error=True)
             raise typer.Exit(INTERRUPTED) from None
+        all_done.append(done)
         say(f"{stage.name:9} done      {_line(done.summary)}")
-    return done
+    return all_done
 
 
 def _line(summary: dict[str, Any]) -> str:

@@ -1,9 +1,12 @@
-"""An experiment as a TOML file: what is collected, pretrained, trained, adapted and evaluated."""
+"""An experiment as a TOML file: what is collected, pretrained, trained, adapted and evaluated.
+
+After that may come any other command of `als`.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     BaseModel,
@@ -22,11 +25,14 @@ from als_engine.system.toml_files import read_toml
 from als_engine.task import Split
 
 __all__ = [
+    "OUTPUTS",
     "AdaptStage",
     "CollectStage",
     "EvaluateStage",
     "Experiment",
     "PretrainStage",
+    "Table",
+    "ThenStage",
     "TrainStage",
     "read_experiment",
 ]
@@ -35,15 +41,25 @@ Id = Annotated[str, Field(min_length=1, max_length=100)]
 Count = Annotated[int, Field(ge=1, le=STEPS)]
 Episodes = Annotated[int, Field(ge=1, le=EPISODES)]
 Values = Annotated[dict[str, JsonValue], Field(max_length=100)]
+Word = Annotated[str, Field(min_length=1, max_length=1_000)]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
+
+OUTPUTS: Final = {
+    "collect": "experience",
+    "pretrain": "pretraining",
+    "train": "training",
+    "adapt": "adaptation",
+}
+"""What each of the loop's own stages leaves behind, in its folder."""
 
 
-class _Table(BaseModel):
-    """Unknown keys, wrong types and numbers that are not finite are errors."""
+class Table(BaseModel):
+    """A table of the file: unknown keys, wrong types and numbers that are not finite are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class CollectStage(_Table):
+class CollectStage(Table):
     """Unlabelled experience.
 
     Attributes:
@@ -57,7 +73,7 @@ class CollectStage(_Table):
     scenarios: Annotated[list[Id], Field(max_length=100)] = []
 
 
-class PretrainStage(_Table):
+class PretrainStage(Table):
     """The encoder, without labels and without rewards.
 
     Attributes:
@@ -77,7 +93,7 @@ class PretrainStage(_Table):
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-3
 
 
-class TrainStage(_Table):
+class TrainStage(Table):
     """Reinforcement learning, from the pretrained encoder where there is one.
 
     Attributes:
@@ -96,7 +112,7 @@ class TrainStage(_Table):
     config: Values = {}
 
 
-class AdaptStage(_Table):
+class AdaptStage(Table):
     """Online learning from people's feedback.
 
     Attributes:
@@ -110,7 +126,7 @@ class AdaptStage(_Table):
     drift: Values = {}
 
 
-class EvaluateStage(_Table):
+class EvaluateStage(Table):
     """The evaluation, beside random and the expert.
 
     Attributes:
@@ -122,7 +138,32 @@ class EvaluateStage(_Table):
     split: Split = REPORTING
 
 
-class Experiment(_Table):
+class ThenStage(Table):
+    """Any command of `als` that prints JSON, after the stages of the loop.
+
+    Attributes:
+        run: its name, such as "robustness" or "data show".
+        name: of the stage; by default the command's own, its words joined.
+        inputs: its arguments; "{train}" stands for what that stage has left behind.
+        options: by name, without the dashes; a list gives an option several times.
+        out: the file or folder that it writes, in the folder of the stage, if it takes `--out`.
+    """
+
+    run: Annotated[str, Field(pattern=r"^[a-z][a-z-]*( [a-z][a-z-]*){0,2}$", max_length=100)]
+    name: FileName | None = None
+    inputs: Annotated[list[Word], Field(max_length=20)] = []
+    options: Annotated[
+        dict[Word, bool | int | float | Word | list[int | float | Word]], Field(max_length=50)
+    ] = {}
+    out: FileName = "output"
+
+    @property
+    def label(self) -> str:
+        """The name of the stage."""
+        return self.name or self.run.replace(" ", "-")
+
+
+class Experiment(Table):
     """One experiment: where it takes place, and its stages in order; each may be left out.
 
     Attributes:
@@ -130,7 +171,8 @@ class Experiment(_Table):
         sensors: observation keys; the scenario's default when empty.
         arguments: other arguments of the scenario.
         seed: of everything.
-        collect, pretrain, train, adapt, evaluate: the stages.
+        collect, pretrain, train, adapt, evaluate: the stages of the loop.
+        then: other commands, one after the other.
     """
 
     scenario: Id
@@ -142,14 +184,20 @@ class Experiment(_Table):
     train: TrainStage | None = None
     adapt: AdaptStage | None = None
     evaluate: EvaluateStage | None = None
+    then: Annotated[list[ThenStage], Field(max_length=50)] = []
 
     @model_validator(mode="after")
     def _in_order(self) -> Experiment:
         for stage, needs in (("pretrain", "collect"), ("adapt", "train"), ("evaluate", "train")):
             if getattr(self, stage) is not None and getattr(self, needs) is None:
                 raise ValueError(f"[{stage}] needs a table [{needs}]")
-        if self.collect is None and self.train is None:
-            raise ValueError("there is nothing to do: add [collect] or [train]")
+        if self.collect is None and self.train is None and not self.then:
+            raise ValueError("there is nothing to do: add [collect], [train] or [[then]]")
+        taken = {*OUTPUTS, "evaluate"}
+        for further in self.then:
+            if further.label in taken:
+                raise ValueError(f'two stages are called "{further.label}": give one a name')
+            taken.add(further.label)
         return self
 
     _folder: Path = PrivateAttr(default_factory=Path)

@@ -25,7 +25,7 @@ from als_engine.errors import ALSError
 from als_engine.system.files import write_text
 from als_engine.system.leftovers import unfinished
 from als_engine.system.safe_files import inside, is_file
-from als_plugins.experiment.config import Experiment
+from als_plugins.experiment.config import Experiment, Table
 
 __all__ = ["DONE", "Done", "Reporter", "Stage", "plan"]
 
@@ -56,11 +56,12 @@ class Stage:
     """One stage, ready to be run.
 
     Attributes:
-        name: "collect", "pretrain", "train", "adapt" or "evaluate".
+        name: "collect", "pretrain", "train", "adapt", "evaluate", or that of a further one.
         folder: where its output goes.
         settings: everything that it depends on.
         act: does it, or goes on with it, and returns a summary.
         valid: whether the output of a finished stage can still be read.
+        shows: whether it shows its progress itself.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Stage:
     settings: Summary
     act: Callable[[Reporter], Summary]
     valid: Callable[[], bool]
+    shows: bool = False
 
     def done(self) -> Done | None:
         """The result, if the stage has been finished and its output is still there."""
@@ -98,7 +100,7 @@ class Stage:
 
 def plan(experiment: Experiment, folder: Path) -> Iterator[Stage]:
     """The stages of an experiment, in order."""
-    from als_plugins.experiment import actions
+    from als_plugins.experiment import actions, further
 
     settings: Summary = {
         "scenario": experiment.scenario,
@@ -106,18 +108,30 @@ def plan(experiment: Experiment, folder: Path) -> Iterator[Stage]:
         "seed": experiment.seed,
     }
     before: dict[str, Path] = {}
-    for name in ("collect", "pretrain", "train", "adapt", "evaluate"):
-        table = getattr(experiment, name)
-        if table is None:
-            continue
-        settings = {**settings, name: table.model_dump()}
+
+    def next_stage(name: str, table: Table) -> actions.Context:
+        settings[name] = table.model_dump()
         text = json.dumps(settings, sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         before[name] = folder / f"{name}-{digest}"
-        context = actions.Context(experiment, dict(before), before[name])
-        action, check = actions.ACTIONS[name]
-        yield Stage(name, before[name], settings, _bound(action, context), _bound(check, context))
+        return actions.Context(experiment, dict(before), before[name])
+
+    for name, (act, valid) in actions.ACTIONS.items():
+        table = getattr(experiment, name)
+        if table is not None:
+            here = next_stage(name, table)
+            yield Stage(name, here.folder, dict(settings), _bound(act, here), _bound(valid, here))
+    for stage in experiment.then:
+        here = next_stage(stage.label, stage)
+        yield Stage(
+            stage.label,
+            here.folder,
+            dict(settings),
+            _bound(further.act, here, stage),
+            _bound(further.is_there, here, stage),
+            shows=True,
+        )
 
 
-def _bound(function: Callable[..., Any], context: Any) -> Callable[..., Any]:
-    return lambda *arguments: function(context, *arguments)
+def _bound(function: Callable[..., Any], *first: Any) -> Callable[..., Any]:
+    return lambda *arguments: function(*first, *arguments)

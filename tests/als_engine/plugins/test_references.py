@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from als_engine.plugins.registry import registry
 from als_plugins.experience.policies import Policies
 
 TAG = "ALS/Tag-v0"
-IDS = [spec.id for spec in registry.agents()]
+IDS = [spec.id for spec in registry.agents() if not spec.made_by]
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,13 @@ def test_a_contestant_of_a_registered_id_is_never_a_folder(id: str) -> None:
     assert not find_contestant(id).files
     with pytest.raises(ArgumentError, match=r'"random" is a yardstick: it takes .* no files'):
         find_contestant(f"./{id}")
+
+
+@pytest.mark.parametrize("id", [spec.id for spec in registry.agents() if spec.made_by])
+def test_an_agent_that_a_command_makes_is_named_by_its_folder(id: str) -> None:
+    for find in (find_contestant, partial(open_agent, scenario=TAG)):
+        with pytest.raises(ArgumentError, match=f'"{id}" is made by `als .*`: name the folder'):
+            find(id)
 
 
 def test_an_agent_of_a_registered_id_is_never_a_folder() -> None:

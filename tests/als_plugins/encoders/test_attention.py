@@ -9,6 +9,7 @@ import torch
 from gymnasium.spaces import Box
 
 from als_engine.errors import ArgumentError
+from als_engine.sensors.columns import ENTITIES
 from als_plugins.encoders.base import Statistic
 from als_plugins.encoders.saving import make_encoder
 from als_plugins.encoders.transformer import attend, rollout, weigh
@@ -30,6 +31,33 @@ def test_what_is_said_to_be_looked_at_is_what_torch_looks_at():
     mixed = (weights @ value).transpose(1, 2).flatten(2)
     assert torch.allclose(mixed, attend(query, key, value, present), atol=1e-6)
     assert (weights.transpose(1, 3)[~present] == 0).all()
+
+
+@pytest.mark.parametrize("top", [1, 3, 7, 20])
+def test_only_the_largest_weights_of_sparse_attention_are_not_zero(top):
+    query, key, _ = torch.randn(3, 2, 4, 7, 8, generator=torch.Generator().manual_seed(0)).unbind()
+    dense, sparse = weigh(query, key, None), weigh(query, key, None, top)
+    assert ((sparse > 0).sum(-1) == min(top, 7)).all()
+    assert torch.allclose(sparse.sum(-1), torch.ones(2, 4, 7))
+    assert torch.equal(sparse.argmax(-1), dense.argmax(-1))
+
+
+def test_a_thing_looks_at_those_that_are_closest_to_it():
+    low = np.full((16, 26), -1.0, np.float32)
+    low[:, 0] = 0.0
+    here = Box(low, np.ones_like(low))
+    encoder = make_encoder("graph-attention", spaces(entities=here), {"nearest": 2, "depth": 1})
+    things = torch.zeros(1, 16, 26)
+    things[0, :4, 0] = 1.0
+    things[0, :4, ENTITIES.index("forward")] = torch.tensor([0.0, 0.1, 0.3, 0.9])
+    look = encoder._look(things)[2][0][0]
+    assert (look > 0)[:4, :4].tolist() == [
+        [True, True, False, False],
+        [True, True, False, False],
+        [False, True, True, False],
+        [False, False, True, True],
+    ]
+    assert not look[:, 4:].any(), "nobody looks at what is not there"
 
 
 def test_rollout_follows_what_queries_have_of_one_another():
