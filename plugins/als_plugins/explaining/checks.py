@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from als_plugins.explaining.decisions import Decider
 
-__all__ = ["Deletion", "combined", "delete", "randomised"]
+__all__ = ["Deletion", "combined", "delete", "randomised", "rank_correlation"]
 
 SHUFFLES: Final = 5
 DRAWS: Final = 40
@@ -88,9 +88,9 @@ def _resemblance(question: Question, one: NDArray[np.float64], other: NDArray[np
     for sensor in dict.fromkeys(sensors.tolist()):
         mine = sensors == sensor
         if mine.sum() >= FEWEST:
-            found.append((_rank_correlation(one[mine], other[mine]), int(mine.sum())))
+            found.append((_of_sizes(one[mine], other[mine]), int(mine.sum())))
     if not found:
-        return _rank_correlation(one, other)
+        return _of_sizes(one, other)
     correlations, counts = zip(*found, strict=True)
     return float(np.average(correlations, weights=counts))
 
@@ -112,14 +112,18 @@ def _shuffled(network: Any, seed: int) -> Iterator[None]:
                 weight.copy_(before)
 
 
-def _rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    """Spearman's, of the sizes; 0 where one of them is the same everywhere."""
+def rank_correlation(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Spearman's; 0 where one of them is the same everywhere."""
     from scipy.stats import rankdata
 
-    a, b = (rankdata(np.abs(x)) for x in (one, other))
+    a, b = rankdata(one), rankdata(other)
     if a.std() == 0 or b.std() == 0:
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])
+
+
+def _of_sizes(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return rank_correlation(np.abs(one), np.abs(other))
 
 
 def combined(deletions: Sequence[Deletion]) -> Deletion:

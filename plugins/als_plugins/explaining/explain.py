@@ -18,6 +18,7 @@ from als_plugins.explaining.checks import delete, randomised
 from als_plugins.explaining.page import Decision, render
 from als_plugins.explaining.panels import frames
 from als_plugins.explaining.recording import Moment, Recording, record
+from als_plugins.explaining.whatif import what_if
 
 __all__ = ["Explained", "explain"]
 
@@ -114,4 +115,5 @@ def _asked(recording: Recording, moment: Moment) -> Decision:
         attribution,
         delete(question, attribution),
         randomised(recording.decider, question, attribution),
+        what_if(recording.decider, moment, attribution),
     )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from als_plugins.explaining.attributions import Attribution
     from als_plugins.explaining.checks import Deletion
     from als_plugins.explaining.recording import Moment, Recording
+    from als_plugins.explaining.whatif import WhatIf
 
 __all__ = ["Decision", "render", "signed"]
 
@@ -46,12 +47,14 @@ class Decision:
     Attributes:
         moment: when. attribution: what it hangs on.
         deletion, resemblance: see `als_plugins.explaining.checks`.
+        edits: what it would do if the world were another.
     """
 
     moment: Moment
     attribution: Attribution
     deletion: Deletion
     resemblance: NDArray[np.float64]
+    edits: WhatIf
 
 
 def render(
@@ -83,6 +86,7 @@ def render(
         deletion=deletion_chart(deletion),
         beaten=beaten,
         shuffles=SHUFFLES,
+        reasons=_reasons(decisions),
         command=command,
         facts=[("agent", name), *_played(recording)],
         versions=versions().items(),
@@ -112,6 +116,20 @@ def _verdict(beaten: float, resemblance: float, flat: int, asked: int) -> str:
     return with_minus(removed + shuffled + judgement)
 
 
+def _reasons(decisions: Sequence[Decision]) -> str:
+    """Whether what is named first is what changes most when it is really taken away."""
+    asked = [each.edits for each in decisions if each.edits.first_is_first is not None]
+    if not asked:
+        return "There is too little in these observations that could be taken away."
+    first = sum(bool(each.first_is_first) for each in asked)
+    agreement = float(np.mean([each.agreement or 0.0 for each in asked]))
+    return with_minus(
+        f"In {first} of {len(asked)} decisions the reason that is named first is also what "
+        "changes the number most when it is really taken away; the rank correlation of reasons "
+        f"and effects is {agreement:.2f}."
+    )
+
+
 def _decision(recording: Recording, decision: Decision) -> dict[str, Any]:
     """What the template calls by name."""
     moment, found = decision.moment, decision.attribution
@@ -130,7 +148,20 @@ def _decision(recording: Recording, decision: Decision) -> dict[str, Any]:
         "missed": abs(found.delta) / max(abs(found.value - found.baseline), 1e-12),
         "resemblance": decision.resemblance,
         "beaten": decision.deletion.beaten,
+        "edits": list(_edits(recording, decision)),
+        "agreement": decision.edits.agreement,
     }
+
+
+def _edits(
+    recording: Recording, decision: Decision
+) -> Iterator[tuple[str, str, float, float, str]]:
+    """What changes most: the edit, its sensor, the change, the reason given, the action."""
+    found, moment = decision.edits, decision.moment
+    for index, edit in enumerate(found.edits[:STRONGEST]):
+        action = recording.actions[int(found.actions[index])]
+        then = "the same" if found.actions[index] == moment.target else action
+        yield edit.name, edit.sensor, float(found.changes[index]), float(found.given[index]), then
 
 
 def _pictures(recording: Recording, decision: Decision) -> Iterator[tuple[NDArray[np.uint8], str]]:
@@ -218,6 +249,7 @@ _STYLE: Final = """
 .seen figure { margin: 0; } .seen img { width: 100%; display: block; border-radius: 6px; }
 .seen figcaption { margin-top: 6px; }
 .card table + .note, .seen + table { margin-top: 16px; }
+.whatif { margin-top: 20px; }
 h2 b { margin-left: 8px; color: var(--trained); font-weight: 600; }
 h3 { margin: 0 0 8px; font-size: 16px; }
 td.meter { width: 34%; } .meter i, .sides i { display: block; height: 10px; border-radius: 5px; }
