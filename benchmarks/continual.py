@@ -1,7 +1,7 @@
 """What is left of the first scenario when an agent has learnt others after it?
 
     python benchmarks/continual.py            learns what is missing, evaluates on held-out levels
-    python benchmarks/continual.py --tune     plays `ewc` with several strengths on validation levels
+    python benchmarks/continual.py --tune     tries strengths of `ewc` on validation levels
     python benchmarks/continual.py --table    prints the table of docs/continual.md
     python benchmarks/continual.py --figure docs/images/continual.png
 

@@ -1,4 +1,4 @@
-"""What of an encoder learns: all of it, nothing, or low-rank additions; and moved pictures."""
+"""What of an encoder learns: all of it, nothing, or small additions; and moved pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from als_plugins.encoders.base import Encoder
 from als_plugins.encoders.saving import load_encoder, make_encoder
 from als_plugins.encoders.stems import Form, form_of
 
-__all__ = ["SHIFT", "begun_encoder", "moved_pictures", "shifted", "tuned"]
+__all__ = ["SHIFT", "Adapted", "begun_encoder", "moved_pictures", "shifted", "tuned"]
 
 SHIFT: Final = 4
 """How far pictures are moved by augmentation, pixels."""
@@ -44,13 +44,20 @@ def begun_encoder(
 
 
 def tuned(encoder: Encoder, tuning: str, lora_rank: int) -> Encoder:
-    """The encoder with that part learning that is to learn: "full", "frozen" or "lora".
+    """The encoder with that part learning that is to learn.
+
+    Args:
+        encoder: as it was pretrained, or not.
+        tuning: "full", "frozen", "lora" (Hu et al. 2022), or "adapter" (Houlsby et al. 2019).
+        lora_rank: of the additions of "lora", or the width of each "adapter".
 
     Raises:
-        ArgumentError: the encoder has no linear layer for "lora".
+        ArgumentError: the encoder has no linear layer to add something to.
     """
     if tuning == "lora":
         return _with_lora(encoder, lora_rank)
+    if tuning == "adapter":
+        return _with_adapters(encoder, lora_rank)
     if tuning == "frozen":
         encoder.requires_grad_(False)
     return encoder
@@ -89,8 +96,62 @@ def _with_lora(encoder: Encoder, rank: int) -> Encoder:
     """
     from peft import LoraConfig, inject_adapter_in_model
 
-    linear = [name for name, part in encoder.named_modules() if type(part) is nn.Linear]
-    if not linear:
-        raise ArgumentError('the encoder has no linear layers for tuning="lora"')
+    linear = _linear_layers(encoder, "lora")
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=linear)
     return cast("Encoder", inject_adapter_in_model(config, encoder))
+
+
+class Adapted(nn.Module):
+    """A linear layer that stays as it is, and a small network behind it that learns.
+
+    The small network is narrow in the middle and adds 0 at first: Houlsby et al. (2019),
+    "Parameter-efficient transfer learning for NLP". There it stands behind each part of a
+    transformer; here behind each linear layer, whatever the encoder.
+    """
+
+    def __init__(self, layer: nn.Linear, width: int) -> None:
+        """Takes over the layer.
+
+        Args:
+            layer: what stays as it is.
+            width: of the narrow middle.
+        """
+        super().__init__()
+        self.in_features, self.out_features = layer.in_features, layer.out_features
+        self.layer = layer
+        self.down = nn.Linear(layer.out_features, width)
+        self.up = nn.Linear(width, layer.out_features)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) to (..., outputs)."""
+        found: Tensor = self.layer(x)
+        return found + cast("Tensor", self.up(nn.functional.gelu(self.down(found))))
+
+
+def _with_adapters(encoder: Encoder, width: int) -> Encoder:
+    """Puts a small network behind each linear layer; only they learn.
+
+    Raises:
+        ArgumentError: the encoder has no linear layer.
+    """
+    names = _linear_layers(encoder, "adapter")
+    encoder.requires_grad_(False)
+    for name in names:
+        holder, _, own = name.rpartition(".")
+        module = encoder.get_submodule(holder)
+        setattr(module, own, Adapted(cast("nn.Linear", getattr(module, own)), width))
+    return encoder
+
+
+def _linear_layers(encoder: Encoder, tuning: str) -> list[str]:
+    """The names of an encoder's linear layers.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    linear = [name for name, part in encoder.named_modules() if type(part) is nn.Linear]
+    if not linear:
+        raise ArgumentError(f'the encoder has no linear layers for tuning="{tuning}"')
+    return linear

@@ -100,7 +100,7 @@ class TrainStage(Table):
         agent: registered id of a learner.
         steps: environment steps over all rows.
         worlds, workers: stepped at once, and by how many processes.
-        tuning: what learns of a pretrained encoder: "full", "frozen" or "lora".
+        tuning: what learns of a pretrained encoder: "full", "frozen", "lora" or "adapter".
         config: hyperparameters.
     """
 
@@ -108,7 +108,7 @@ class TrainStage(Table):
     steps: Count
     worlds: Annotated[int, Field(ge=1, le=WORLDS)] = 16
     workers: Annotated[int, Field(ge=1, le=WORKERS)] = 1
-    tuning: Literal["full", "frozen", "lora"] = "full"
+    tuning: Literal["full", "frozen", "lora", "adapter"] = "full"
     config: Values = {}
 
 

@@ -41,8 +41,8 @@ class EncoderExtractor(BaseFeaturesExtractor):
             encoder: registered id.
             config: its arguments.
             pretrained: folder whose weights to start from; None for random ones.
-            tuning: "full", "frozen" or "lora".
-            lora_rank: of the additions with "lora".
+            tuning: "full", "frozen", "lora" or "adapter".
+            lora_rank: of the additions with "lora", the width of those with "adapter".
             augment: "none" or "shift".
             by_step: leaves remembering to the learner if the encoder has an LSTM that reads
                 forwards, and takes its part for single steps.

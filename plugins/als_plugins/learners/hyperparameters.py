@@ -47,8 +47,9 @@ class Hyperparameters(BaseModel):
         encoder_config: its arguments.
         pretrained: folder of a saved encoder to start from, instead of these two.
         tuning: what learns of the encoder: "full" all of it, "frozen" nothing, "lora" low-rank
-            additions to its linear layers (Hu et al. 2021).
-        lora_rank: of these additions.
+            additions to its linear layers (Hu et al. 2022), "adapter" a small network behind each
+            (Houlsby et al. 2019).
+        lora_rank: of these additions, or the width of each small network.
         weight_decay: of AdamW, for all that learns.
         augment: "shift" moves pictures by up to four pixels while learning (Yarats et al. 2021).
     """
@@ -64,7 +65,7 @@ class Hyperparameters(BaseModel):
     encoder: Annotated[str, Field(min_length=1, max_length=100)] = "mlp"
     encoder_config: Annotated[dict[str, JsonValue], Field(max_length=100)] = {}
     pretrained: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
-    tuning: Literal["full", "frozen", "lora"] = "full"
+    tuning: Literal["full", "frozen", "lora", "adapter"] = "full"
     lora_rank: Annotated[int, Field(ge=1, le=256)] = 8
     weight_decay: Share = 0.0
     augment: Literal["none", "shift"] = "none"

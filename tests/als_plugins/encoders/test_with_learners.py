@@ -110,20 +110,21 @@ def test_what_is_tuned_of_a_pretrained_encoder_is_what_was_asked_for(tmp_path):
     made = pretrained("attention", tmp_path / "encoder")
     before = made.state_dict()
     used = [name for name, _ in made.named_parameters() if not name.startswith("answer.")]
-    for tuning in ("frozen", "full", "lora"):
+    for tuning in ("frozen", "full", "lora", "adapter"):
         done = trained("ppo", "attention", pretrained=str(tmp_path / "encoder"), tuning=tuning)
         after = done.agent.policy.features_extractor.encoder.state_dict()
-        plain = {name.replace(".base_layer", ""): tensor for name, tensor in after.items()}
+        plain = {re.sub(r"\.base_layer|\.layer(?=\.)", "", n): t for n, t in after.items()}
         kept = {name for name in before if torch.equal(before[name], plain[name])}
-        added = {name: tensor for name, tensor in after.items() if "lora_" in name}
+        added = {n: t for n, t in after.items() if re.search(r"lora_|\.(down|up)\.", n)}
         if tuning == "full":
             assert not [name for name in used if name in kept]
         else:
             assert kept == set(before)
-        assert bool(added) == (tuning == "lora")
-        moved = [name for name, tensor in added.items() if "lora_B" in name and tensor.any()]
+        assert bool(added) == (tuning in ("lora", "adapter"))
+        zeros_at_first = re.compile(r"lora_B|\.up\.weight")
+        moved = [n for n, tensor in added.items() if zeros_at_first.search(n) and tensor.any()]
         parts = ("reading.inwards", "blocks.0.inwards", "blocks.0.outwards", "head.1")
-        if tuning == "lora":
+        if added:
             assert all(any(part in name for name in moved) for part in parts)
 
 
@@ -256,7 +257,7 @@ def test_one_pair_of_each_encoder_learns(encoder, learner, changes):
     assert reaches(learner, arguments(encoder)["sensors"], **config)
 
 
-@pytest.mark.parametrize("tuning", ["scratch", "frozen", "full", "lora"])
+@pytest.mark.parametrize("tuning", ["scratch", "frozen", "full", "lora", "adapter"])
 def test_every_way_to_tune_an_encoder_learns(tuning, tmp_path):
     sensors = ["proprioception", "touch"]
     if tuning == "scratch":
