@@ -50,6 +50,21 @@ def split_of(level: int) -> Split:
     raise ArgumentError(f"level {level} is in no split")
 
 
+def block_of(level: int, size: int) -> int:
+    """The number of the block that a level belongs to: `size` levels of a split in a row.
+
+    For tasks in which something hidden stays the same over several levels. Blocks are numbered
+    through all splits, and none lies in two of them; the last one of a split may be smaller.
+
+    Args:
+        level: of any split.
+        size: levels of a block, at least 1.
+    """
+    levels = LEVELS[split_of(level)]
+    each = -(-len(levels) // size)
+    return levels.start // len(levels) * each + (level - levels.start) // size
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
     """A part that avatars play; it names PettingZoo's agents (`chaser_0`) and sets their body.

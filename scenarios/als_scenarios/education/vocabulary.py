@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final
 
 import numpy as np
@@ -11,17 +12,28 @@ from numpy.typing import NDArray
 from als_engine import Box, Cylinder, Layout, Prop, Quantity, Room, Spawn, Sphere, Task, WorldState
 from als_engine.bodies.avatar import Commands
 from als_engine.checks import whole_number
+from als_engine.errors import ArgumentError
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, steer
-from als_engine.task import Act, Split, add_terms, split_of
+from als_engine.task import Act, Split, add_terms, block_of, split_of
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
 
 __all__ = ["COLORS", "SHAPES", "Vocabulary", "named_in"]
 
 SIDE: Final = 9.0
+LEAST_SIDE: Final = 6.0
+"""The smallest room for two things, metres; every further one takes a metre more."""
 COLORS: Final = ("red", "green", "blue", "yellow", "purple", "orange")
 SHAPES: Final = {"box": Box(0.5, 0.5, 0.7), "ball": Sphere(0.3), "post": Cylinder(0.25, 1.1)}
 MOST: Final = 5
+
+LEAST_ALIKE, MOST_ALIKE = 10, 1_000
+"""Fewest and most levels whose words are exchanged alike: no exchange comes twice in all splits."""
+
+EXCHANGES: Final = math.factorial(len(COLORS)) * math.factorial(len(SHAPES))
+"""Ways to exchange the words, with the one that changes nothing: 4,320."""
+
+_STEP: Final = 1_511
 
 REACH: Final = 0.8
 """Whose middle is no farther from a thing's has reached it, metres."""
@@ -42,6 +54,28 @@ def named_in(color: int, shape: int) -> Split:
     if (color + shape) % 3 == 0:
         return "test"
     return "validation" if (color + shape) % 6 == 1 else "train"
+
+
+def said(color: int, shape: int, exchange: int) -> tuple[str, str]:
+    """The words for a colour and a shape.
+
+    Args:
+        color: index into `COLORS`.
+        shape: index into `SHAPES`.
+        exchange: below `EXCHANGES`; with 0 they mean what they say.
+    """
+    of_colors, of_shapes = divmod(exchange, math.factorial(len(SHAPES)))
+    colors, shapes = _permuted(COLORS, of_colors), _permuted(tuple(SHAPES), of_shapes)
+    return colors[color], shapes[shape]
+
+
+def _permuted(words: Sequence[str], number: int) -> list[str]:
+    """One of the orders of some words; 0 is their own (Lehmer's code)."""
+    left, order = list(words), []
+    while left:
+        which, number = divmod(number, math.factorial(len(left) - 1))
+        order.append(left.pop(which))
+    return order
 
 
 class Vocabulary(Task):
@@ -88,6 +122,12 @@ class Vocabulary(Task):
     ## Arguments
 
     - `num_things` (3): 2 to 5 things in the room.
+    - `side` (9): edge of the room, 6 to 9 metres. Two things fit into the smallest, and ways are so
+      short that an episode takes about 15 steps.
+    - `meanings` (0): 0, where words mean what they say. From 10 to 1,000, the words for colours are
+      exchanged among themselves and those for shapes as well, in the same way in as many levels
+      that follow one another: what a word means has to be found out in them. No two splits share
+      such an exchange. The expert knows it.
     - `num_avatars` (1): one pupil.
 
     ## Metrics
@@ -104,14 +144,33 @@ class Vocabulary(Task):
     utterances: ClassVar[tuple[str, ...]] = ("yes", "no")
     reward_names: ClassVar[tuple[str, ...]] = ("choice", "progress")
 
-    def __init__(self, num_avatars: int = 1, num_things: int = 3) -> None:
+    def __init__(
+        self,
+        num_avatars: int = 1,
+        num_things: int = 3,
+        meanings: int = 0,
+        side: float = SIDE,
+    ) -> None:
         """Makes the lesson.
 
         Raises:
-            ArgumentError: `num_things` is not from 2 to 5.
+            ArgumentError: `num_things` is not from 2 to 5, `meanings` not 0 or from 10 to 1,000, or
+                `side` not from 6 to 9, or so small that the things do not fit.
         """
         super().__init__(num_avatars)
         self.num_things = whole_number("num_things", num_things, 2, MOST)
+        self.meanings = whole_number("meanings", meanings, 0, MOST_ALIKE)
+        if 0 < self.meanings < LEAST_ALIKE:
+            raise ArgumentError(
+                f"meanings must be 0, or from {LEAST_ALIKE} to {MOST_ALIKE}, got {meanings}"
+            )
+        least = LEAST_SIDE + self.num_things - 2
+        whole = isinstance(side, (int, float)) and not isinstance(side, bool)
+        if not whole or not min(least, SIDE) <= side <= SIDE:
+            raise ArgumentError(
+                f"side must be {least:g} to {SIDE:g} metres for {num_things} things, got {side!r}"
+            )
+        self.side = float(side)
         # A cache of the way through each world's room; it never changes a result.
         self._navigator: Navigator | None = None
 
@@ -139,7 +198,7 @@ class Vocabulary(Task):
         chosen = [beside[i] for i in rng.permutation(len(beside))[: self.num_things - 1]]
         place = int(rng.integers(self.num_things))
         shown = [*chosen[:place], target, *chosen[place:]]
-        room = Room(width=SIDE, depth=SIDE)
+        room = Room(width=self.side, depth=self.side)
         start = room.free_spot(rng, radius=1.0)
         shapes = list(SHAPES.values())
         props = {
@@ -153,9 +212,16 @@ class Vocabulary(Task):
             walls=room.walls(),
             props=props,
             spawns=[Spawn(start, float(rng.uniform(-np.pi, np.pi)))],
-            instruction=phrase.format(f"{COLORS[target[0]]} {list(SHAPES)[target[1]]}"),
+            instruction=phrase.format(" ".join(said(*target, self._exchange(level)))),
             quantities={"named": place, "pair": pairs.index(target)},
         )
+
+    def _exchange(self, level: int) -> int:
+        """Which exchange of words a level has; 0 for none."""
+        if not self.meanings:
+            return 0
+        # A step that shares no factor with their number meets every exchange once, scattered.
+        return (1 + block_of(level, self.meanings)) * _STEP % EXCHANGES
 
     def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
         """Measures the way."""

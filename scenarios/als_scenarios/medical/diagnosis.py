@@ -16,7 +16,7 @@ from als_engine.bodies.interaction import REACH, REACH_ANGLE
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, face
 from als_engine.sensors.base import Sensor
-from als_engine.task import Act, Behaviour, Role, Task, add_terms, split_of
+from als_engine.task import Act, Behaviour, Role, Split, Task, add_terms, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray, IntArray
 from als_engine.world.layout import Layout
 from als_engine.world.state import Quantity, WorldState
@@ -26,6 +26,7 @@ from als_scenarios.medical.clinic import BENIGN, DOCTOR, MALIGNANT
 from als_scenarios.medical.patients import (
     NUM_PANELS,
     ORDER,
+    PANEL_OF_FEATURE,
     PANELS,
     malignancy,
     panel_text,
@@ -303,6 +304,20 @@ from the mean of all but the test patients; 0 where not measured | ±5 |
             "panels_measured": panels,
             "cost": -(WEIGHTS.panel * panels + WEIGHTS.step * state.step),
         }
+
+    # -- for whoever learns without walking about -----------------------------------------------
+
+    @staticmethod
+    def measurements(split: Split) -> tuple[NDArray[np.float32], NDArray[np.intp], BoolArray]:
+        """A split's patients as a table.
+
+        Returns:
+            Measurements, (patients, 30), in standard deviations; the panel of each, (30,); and who
+            is ill, (patients,).
+        """
+        every = patients()
+        who = every.of(split)
+        return every.standard[who], PANEL_OF_FEATURE, every.malignant[who]
 
     # -- who walks about ------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("learn")
 LEARNERS = [spec.id for spec in registry.agents() if spec.trainable and "tabular" not in spec.agent]
 SENSED = {"sensors": ["proprioception"]}
 SMALL = {"net_arch": [16], "batch_size": 32}
-ON_POLICY = ("mappo", "ppo", "maskable-ppo", "recurrent-ppo", "multi-objective")
+ON_POLICY = ("mappo", "rl2", "ppo", "maskable-ppo", "recurrent-ppo", "multi-objective")
 TINY = {"width": 8, "depth": 1, "heads": 2, "features": 8}
 QUICK = {
     name: {**SMALL, "rollout": 128, "n_epochs": 2}

@@ -8,7 +8,17 @@ import pytest
 from als_engine.errors import ArgumentError
 from als_engine.simulation import simulate
 from als_engine.task import LEVELS
-from als_scenarios.education.vocabulary import COLORS, RIGHT, SHAPES, WRONG, named_in
+from als_scenarios.education.vocabulary import (
+    COLORS,
+    EXCHANGES,
+    LEAST_ALIKE,
+    RIGHT,
+    SHAPES,
+    WRONG,
+    Vocabulary,
+    named_in,
+    said,
+)
 
 ID = "ALS/Vocabulary-v0"
 PAIRS = [(color, shape) for color in range(len(COLORS)) for shape in range(len(SHAPES))]
@@ -95,3 +105,50 @@ def test_progress_adds_up_to_the_way(lesson):
 def test_a_wrong_number_of_things_is_said(things):
     with pytest.raises(ArgumentError, match="num_things must be a whole number from 2 to 5"):
         simulate(ID, 1, num_things=things)
+
+
+def test_every_exchange_of_words_is_another_one_and_the_first_changes_nothing():
+    every = [(color, shape) for color in range(len(COLORS)) for shape in range(len(SHAPES))]
+    found = {tuple(said(*pair, number) for pair in every) for number in range(EXCHANGES)}
+    assert len(found) == EXCHANGES
+    assert [said(*pair, 0) for pair in every] == [
+        (COLORS[color], list(SHAPES)[shape]) for color, shape in every
+    ]
+
+
+def test_words_mean_the_same_in_a_block_and_never_the_same_in_two():
+    task = Vocabulary(meanings=LEAST_ALIKE)
+    found = [task._exchange(level) for levels in LEVELS.values() for level in levels]
+    assert len(set(found)) == len(found) / LEAST_ALIKE
+    assert 0 not in found
+    assert len(set(found[:LEAST_ALIKE])) == 1
+
+
+def test_exchanged_words_change_what_is_said_and_nothing_else():
+    plain, exchanged = (
+        simulate(ID, 1, sensors=["proprioception"], meanings=each).lay_out(5) for each in (0, 20)
+    )
+    assert plain.props == exchanged.props
+    assert plain.spawns == exchanged.spawns
+    assert pair(plain) == pair(exchanged)
+    assert plain.instruction != exchanged.instruction
+
+
+@pytest.mark.parametrize("meanings", [1, 9, 1_001, True])
+def test_a_wrong_number_of_levels_is_said(meanings):
+    with pytest.raises(ArgumentError, match="meanings must be"):
+        simulate(ID, 1, meanings=meanings)
+
+
+@pytest.mark.parametrize(("things", "side"), [(2, 5.9), (5, 8.0), (3, 9.5), (2, "6")])
+def test_a_room_that_is_too_small_or_too_large_is_refused(things, side):
+    with pytest.raises(ArgumentError, match="side must be"):
+        simulate(ID, 1, num_things=things, side=side)
+
+
+@pytest.mark.parametrize(("things", "side"), [(2, 6), (3, 7), (4, 8)])
+def test_things_fit_into_the_smallest_room_that_is_allowed(things, side):
+    simulation = simulate(ID, 1, sensors=["proprioception"], num_things=things, side=side)
+    for level in range(100):
+        simulation.lay_out(level)
+    simulation.close()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from als_engine.checks import one_of, whole_number
 from als_engine.navigation import Navigator
 from als_engine.sensors.base import Sensor
-from als_engine.task import Act, Behaviour, Role, Task, add_terms, split_of
+from als_engine.task import Act, Behaviour, Role, Split, Task, add_terms, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.world.layout import Layout
 from als_engine.world.state import Quantity, WorldState
@@ -359,6 +359,24 @@ class Imaging(Task):
             "opinions": opinions,
             "cost": -(WEIGHTS.opinion * opinions + WEIGHTS.step * state.step),
         }
+
+    @staticmethod
+    def pictures(split: Split, views: int, pixels: int) -> NDArray[np.uint8]:
+        """Scans of a split's patients, for whoever learns to see without walking about.
+
+        Args:
+            split: whose patients and scanners.
+            views: of each patient by each scanner; no two are alike.
+            pixels: rows and columns.
+
+        Returns:
+            uint8 (patients, scanners, views, pixels, pixels, 3).
+        """
+        who, scanners = patients().of(split), [NAMES.index(each) for each in OF_SPLIT[split]]
+        shape = (len(who), len(scanners), views)
+        patient, scanner, view = np.indices(shape).reshape(3, -1)
+        drawn = scans(who[patient], scanner * views + view, np.array(scanners)[scanner], pixels)
+        return drawn.reshape(*shape, *drawn.shape[1:])
 
     # -- people -----------------------------------------------------------------------------------
 

@@ -31,6 +31,9 @@ MEALS: Final = 5
 NEVER: Final = -10_000
 """The time of a meal that a plan has not, minutes."""
 
+_STAYS: Final = 0x57A75
+"""Keeps the draws of stays apart from all others."""
+
 _TEST_RANKS, _VALIDATION_RANKS = (2, 5, 8), (0, 6)
 _GROUP: Final = 10
 
@@ -103,11 +106,21 @@ class Admission(NamedTuple):
     meal_grams: NDArray[np.float64]
 
 
-def admit(rng: np.random.Generator, split: Split, beds: int) -> Admission:
-    """Draws who lies in each bed, how they are at the start, and what they will eat."""
+def admit(rng: np.random.Generator, split: Split, beds: int, stay: int | None = None) -> Admission:
+    """Draws who lies in each bed, how they are at the start, and what they will eat.
+
+    Args:
+        rng: of the level.
+        split: whose patients and plans there are.
+        beds: how many.
+        stay: the number of a stay, in which the same patients lie in them; None where the level
+            alone decides.
+    """
     pool = patients_of(split)
     # Nobody twice where there are enough people.
     who = rng.choice(pool, beds, replace=beds > len(pool))
+    if stay is not None:
+        who = np.random.default_rng([_STAYS, stay]).choice(pool, beds, replace=beds > len(pool))
     plan = rng.choice(np.array(plans_of(split)), beds)
     glucose, pump = rng.uniform(80.0, 200.0, beds), rng.uniform(0.9, 1.3, beds)
     shift, size = rng.integers(-15, 16, (beds, MEALS)), rng.uniform(0.85, 1.15, (beds, MEALS))

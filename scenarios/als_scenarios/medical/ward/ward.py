@@ -13,7 +13,7 @@ from als_engine.bodies.avatar import HAND_USE
 from als_engine.checks import whole_number
 from als_engine.navigation import Navigator
 from als_engine.sensors.base import Sensor
-from als_engine.task import Act, Behaviour, Role, Task, add_terms, split_of
+from als_engine.task import Act, Behaviour, Role, Task, add_terms, block_of, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.world.body import COMMANDS
 from als_engine.world.layout import Layout, rgb
@@ -50,6 +50,9 @@ RISK: Final = -0.004
 
 HYPOGLYCAEMIA: Final = -0.1
 """Reward for each step with a bed below 54 mg/dl, over the number of beds."""
+
+MOST_DAYS: Final = 100
+"""The longest stay of the same patients, in levels that follow one another."""
 
 DOSE: Final = -0.02
 """Reward for each dose that is given."""
@@ -146,6 +149,9 @@ mean over beds |
     - `num_beds` (4): 4 to 8. One nurse alone with eight is too few: the expert then succeeds on
       three levels of four.
 
+    - `days` (1): 1 to 100 levels that follow one another have the same patients in the same beds,
+      and are the days of their stay. Meals, chance and the ward are each day's own.
+
     ## Metrics
 
     Shares of time are means over beds and over the steps so far, of glucose in plasma.
@@ -177,7 +183,7 @@ mean over beds |
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"charts": Charts, "round": Charts}
     reward_names: ClassVar[tuple[str, ...]] = ("risk", "hypoglycaemia", "doses", "shaping")
 
-    def __init__(self, num_avatars: int = 2, num_beds: int = 4) -> None:
+    def __init__(self, num_avatars: int = 2, num_beds: int = 4, days: int = 1) -> None:
         """Makes the ward.
 
         Raises:
@@ -185,6 +191,7 @@ mean over beds |
         """
         super().__init__(num_avatars)
         self.num_beds = whole_number("num_beds", num_beds, MIN_BEDS, MAX_BEDS)
+        self.days = whole_number("days", days, 1, MOST_DAYS)
         # A cache of the ways through each world's ward; it never changes a result.
         self._navigator: Navigator | None = None
 
@@ -249,7 +256,8 @@ mean over beds |
 
     def layout(self, rng: np.random.Generator, level: int) -> Layout:
         """Patients and meal plans of the level's split, in a ward of their own."""
-        admitted = admit(rng, split_of(level), self.num_beds)
+        stay = block_of(level, self.days) if self.days > 1 else None
+        admitted = admit(rng, split_of(level), self.num_beds, stay)
         error, noise = first_noise(rng, self.num_beds)
         place = room.ward(rng, admitted.patient.tolist(), self.num_avatars)
         volume = patients().parameters[admitted.patient, V_G]

@@ -423,6 +423,24 @@ def test_a_ward_has_four_to_eight_beds(beds: Any) -> None:
         Ward(num_beds=beds)
 
 
+def test_the_days_of_a_stay_have_the_same_patients_and_other_meals() -> None:
+    sim = simulate("ALS/Ward-v0", 1, sensors=["proprioception"], days=5)
+    days = [sim.lay_out(level).quantities for level in range(10)]
+    who = [tuple(np.asarray(day["patient"]).tolist()) for day in days]
+    assert len(set(who[:5])) == len(set(who[5:])) == 1
+    assert who[0] != who[5]
+    assert len({np.asarray(day["meal_grams"]).tobytes() for day in days}) == 10
+    sim.close()
+    alone = simulate("ALS/Ward-v0", 1, sensors=["proprioception"]).lay_out(0).quantities
+    assert np.array_equal(alone["plan"], days[0]["plan"])
+
+
+@pytest.mark.parametrize("days", [0, 101, 1.5])
+def test_a_stay_has_a_day_at_least(days: Any) -> None:
+    with pytest.raises(ArgumentError, match="days must be a whole number from 1 to 100"):
+        Ward(days=days)
+
+
 @pytest.mark.parametrize("beds", [4, 5, 8])
 def test_every_bed_and_tray_can_be_used_from_where_one_stands(beds: int) -> None:
     sim = enter(num_beds=beds, num_avatars=1)

@@ -1,0 +1,307 @@
+"""Trials: several episodes of one task in a row, which a learner with a memory takes for one.
+
+`TrialRows` stands between a learner and its worlds, so that no learner knows of it (RL²: Duan et
+al. 2016; Wang et al. 2016). An episode that ends inside a trial is no end to whoever learns: memory
+and returns go on. What is seen has one more key, `TRIAL`: what was done last, what came of it, and
+whether an episode begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
+from numpy.typing import ArrayLike, NDArray
+
+from als_engine.envs.batch import Arrays
+from als_engine.envs.rows import Rows, RowsWrapper
+from als_engine.errors import ArgumentError, unknown
+from als_engine.seeding import spread
+from als_engine.simulation.levels import ITS_OWN
+
+__all__ = ["TRIAL", "TaskRows", "TrialRows", "trial_space", "trial_values", "with_trial"]
+
+TRIAL: Final = "trial"
+
+BEGINS, FIRST, REWARD, ACTION = range(4)
+"""Columns of `TRIAL`: an episode begins, a trial begins, the last reward, and then the action."""
+
+SCALE: Final = 5.0
+"""A told reward r is shown as tanh(r / SCALE)."""
+
+Levels = Callable[[int], Iterator[int]]
+
+
+class Tasks(Protocol):
+    """Draws the tasks of trials, as `TaskLevels` does."""
+
+    def draw(self, rng: np.random.Generator) -> tuple[Hashable, Iterator[int]]:
+        """A task and its levels, without end or as many as a trial has episodes."""
+
+
+def trial_space(action_space: gymnasium.Space[Any]) -> Box:
+    """The space of `TRIAL`: float32 (3 + n,), -1 to 1, where n numbers say what was done."""
+    return Box(-1.0, 1.0, (ACTION + _width(action_space),), np.float32)
+
+
+def with_trial(
+    observations: gymnasium.spaces.Dict, action_space: gymnasium.Space[Any]
+) -> gymnasium.spaces.Dict:
+    """An observation space with `TRIAL` beside what it has.
+
+    Raises:
+        ArgumentError: it has such a key already.
+    """
+    if TRIAL in observations.spaces:
+        raise ArgumentError(f'the scenario has a sensor "{TRIAL}" of its own: leave it out')
+    return gymnasium.spaces.Dict({**observations.spaces, TRIAL: trial_space(action_space)})
+
+
+def _width(space: gymnasium.Space[Any]) -> int:
+    if isinstance(space, Discrete):
+        return int(space.n)
+    if isinstance(space, MultiDiscrete):
+        return int(space.nvec.sum())
+    return int(np.prod(space.shape or (1,)))
+
+
+def trial_values(
+    space: gymnasium.Space[Any],
+    actions: NDArray[Any] | None,
+    rewards: NDArray[np.float64],
+    begins: NDArray[np.bool_],
+    first: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """What `TRIAL` shows, float32 (rows, 3 + n).
+
+    Args:
+        space: of an action.
+        actions: (rows, ...), the last ones; None before any.
+        rewards: (rows,), what came of them, as far as it is told.
+        begins: (rows,), where an episode begins.
+        first: (rows,), where a trial begins: nothing was done before.
+    """
+    found = np.zeros((len(begins), ACTION + _width(space)), np.float32)
+    if actions is not None:
+        found[:, ACTION:] = _shown(space, actions)
+        found[:, REWARD] = np.tanh(rewards / SCALE)
+    found[first] = 0.0
+    found[:, BEGINS], found[:, FIRST] = begins, first
+    return found
+
+
+def _shown(space: gymnasium.Space[Any], actions: NDArray[Any]) -> NDArray[np.float32]:
+    if isinstance(space, Discrete):
+        one: NDArray[np.float32] = np.eye(int(space.n), dtype=np.float32)[actions]
+        return one
+    if isinstance(space, MultiDiscrete):
+        parts = [np.eye(int(n), dtype=np.float32)[actions[:, i]] for i, n in enumerate(space.nvec)]
+        return np.concatenate(parts, axis=1)
+    clipped: NDArray[np.float32] = np.clip(actions, -1.0, 1.0).astype(np.float32)
+    return clipped.reshape(len(actions), -1)
+
+
+class TaskRows(RowsWrapper):
+    """Rows in which others say which level a world lays out next.
+
+    A world begins its next episode within the step that ends the last one, so that its level is
+    asked for an episode ahead.
+    """
+
+    inner: Rows
+
+    def __init__(self, rows: Rows, levels: Levels) -> None:
+        """Wraps rows.
+
+        Args:
+            rows: which belong to it from now on.
+            levels: the levels of a world, without end; called with its number at a reset.
+        """
+        super().__init__(rows)
+        self._levels = levels
+        self._coming: list[Iterator[int]] = []
+
+    def reset(self, levels: Sequence[int | None] | None = None) -> Arrays:
+        """Starts an episode in every world, of levels that are asked for now."""
+        worlds = range(self.inner.num_worlds)
+        self._coming = [self._levels(world) for world in worlds]
+        for world in worlds:
+            self._ask(world)
+        found = self.inner.reset(levels)
+        for world in worlds:
+            self._ask(world)
+        return found
+
+    def step(self, actions: ArrayLike) -> Arrays:
+        """Steps the worlds; asks for what comes after the episodes that begin."""
+        found = self.inner.step(actions)
+        for world in np.flatnonzero(self.inner.ended_worlds).tolist():
+            self._ask(world)
+        return found
+
+    def close(self) -> None:
+        """Lets the worlds draw their levels again, and closes them."""
+        self.inner.worlds.coming_levels[:] = ITS_OWN
+        self.inner.close()
+
+    def _ask(self, world: int) -> None:
+        self.inner.worlds.coming_levels[world] = next(self._coming[world])
+
+
+class TrialRows(TaskRows):
+    """Rows whose episodes are those of trials.
+
+    Attributes:
+        episodes: of a trial.
+        tasks: the task of each world's trial.
+        number: (worlds,), which episode of its trial a world is in, from 0.
+        just_ended: (worlds,), where the last step ended an episode.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        tasks: Tasks,
+        episodes: int,
+        told: Sequence[str] | None,
+        seed: int,
+        hold: int = 1,
+        lasts: bool = True,
+    ) -> None:
+        """Wraps rows.
+
+        Args:
+            rows: which belong to it from now on.
+            tasks: of which each trial has one.
+            episodes: of a trial.
+            told: terms of the reward that are shown; None for all.
+            seed: of the draws, as long as `seed` is not called.
+            hold: steps of the worlds in which an action goes on, which are one step here. An
+                avatar whose episode ends among them rests until the next.
+            lasts: whether an episode is shown as the next one of its trial; otherwise each is shown
+                as the first.
+
+        Raises:
+            ArgumentError: there is no such term of the reward.
+        """
+        super().__init__(rows, self._trials)
+        self._drawing, self.episodes, self._hold = tasks, episodes, hold
+        self._lasts = lasts
+        simulation = rows.worlds.simulation
+        self._rest = simulation.codec.encode(simulation.acting.new_commands(1), 1)[0, 0]
+        self._rewards = np.zeros(rows.num_rows)
+        names = list(rows.reward_names)
+        for name in told or ():
+            if name not in names:
+                raise ArgumentError(unknown("term of the reward", name, names))
+        self._told = [names.index(name) for name in (names if told is None else told)]
+        self.observation_space = with_trial(rows.observation_space, rows.action_space)
+        worlds = rows.num_worlds
+        self._roots = [spread("trials", seed, world) for world in range(worlds)]
+        self._begun = np.zeros(worlds, np.int64)
+        # Of the trials that levels were drawn for so far: a world's own may be one behind.
+        self._drawn: list[list[Hashable]] = [[] for _ in range(worlds)]
+        self.tasks: list[Hashable] = [None] * worlds
+        self.number = np.zeros(worlds, np.int64)
+        self._over: NDArray[np.bool_] = np.zeros(worlds, np.bool_)
+        self.just_ended = self._over
+        width = ACTION + _width(rows.action_space)
+        self._shown: NDArray[np.float32] = np.zeros((rows.num_rows, width), np.float32)
+        self._last = self._shown.copy()
+
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Seeds the worlds and the draws of their tasks."""
+        seeds = self.inner.seed(seed)
+        self._roots = [
+            root if each is None else spread("trials", each)
+            for root, each in zip(self._roots, seeds, strict=True)
+        ]
+        return seeds
+
+    def _trials(self, world: int) -> Iterator[int]:
+        """A world's levels: trial after trial, each with a generator made of its number."""
+        number = 0
+        while True:
+            rng = np.random.default_rng([self._roots[world], number])
+            task, levels = self._drawing.draw(rng)
+            self._drawn[world].append(task)
+            for _ in range(self.episodes):
+                yield next(levels)
+            number += 1
+
+    def reset(self, levels: Sequence[int | None] | None = None) -> Arrays:
+        """Starts a trial in every world."""
+        for drawn in self._drawn:
+            drawn.clear()
+        super().reset(levels)
+        self.number[:] = 0
+        self.tasks = [drawn[0] for drawn in self._drawn]
+        self._over[:] = False
+        every = np.ones(self.inner.num_rows, np.bool_)
+        self._shown = trial_values(
+            self.inner.action_space, None, np.zeros(len(every)), every, every
+        )
+        return self.observations
+
+    def step(self, actions: ArrayLike) -> Arrays:
+        """Steps the worlds, and begins trials where others have ended."""
+        rows, given = self.inner, np.asarray(actions)
+        ended, told = np.zeros(rows.num_worlds, np.bool_), np.zeros(rows.num_rows)
+        self._rewards = np.zeros(rows.num_rows)
+        now = given
+        for _ in range(self._hold):
+            super().step(now)
+            self._rewards += rows.rewards
+            told += rows.terms[:, self._told].sum(axis=1)
+            if (just := rows.ended_worlds).any():
+                ended |= just
+                which = np.repeat(ended, rows.observers).reshape(-1, *(1,) * (given.ndim - 1))
+                now = np.where(which, self._rest, given)
+        self.number[ended] += 1
+        self._over = ended & (self.number >= self.episodes)
+        self.number[self._over] = 0
+        for world in np.flatnonzero(self._over).tolist():
+            self._drawn[world].pop(0)
+            self.tasks[world] = self._drawn[world][0]
+        anew = self._over if self._lasts else ended
+        begins, first = (np.repeat(each, rows.observers) for each in (ended, anew))
+        never = np.zeros_like(begins)
+        self.just_ended = ended
+        self._last = trial_values(rows.action_space, given, told, never, never)
+        self._shown = trial_values(rows.action_space, given, told, begins, first)
+        return self.observations
+
+    # -- what a learner sees of it ----------------------------------------------------------------
+
+    @property
+    def rewards(self) -> NDArray[np.float64]:
+        """(rows,): of the steps in which the last action went on."""
+        return self._rewards
+
+    @property
+    def observations(self) -> Arrays:
+        """Key to (rows, ...)."""
+        return {**self.inner.observations, TRIAL: self._shown}
+
+    @property
+    def final_observations(self) -> Arrays:
+        """Key to (rows, ...): the last ones of the trials that the last step has ended."""
+        return {**self.inner.final_observations, TRIAL: self._last}
+
+    @property
+    def ended_worlds(self) -> NDArray[np.bool_]:
+        """(worlds,): whether the last step ended the trial."""
+        return self._over
+
+    @property
+    def ended(self) -> NDArray[np.bool_]:
+        """(rows,): whether the last step ended the trial."""
+        return np.repeat(self._over, self.inner.observers)
+
+    @property
+    def terminated(self) -> NDArray[np.bool_]:
+        """(rows,): a trial that has ended is followed by nothing."""
+        return self.ended
