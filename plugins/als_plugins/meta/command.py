@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from als_engine.agents.saving import checked_fields
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import Column, Table, say, say_json, show
 from als_engine.cli.shared import INTERRUPTED
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
 from als_engine.limits import MAX_SEED
-from als_engine.task import LEVELS
+from als_engine.plugins.specs import SPLITS
 
 if TYPE_CHECKING:
     from als_plugins.meta.scoring import Scored, Settings
@@ -62,7 +61,7 @@ def tasks(
             }
         )
         return
-    splits = [Column(split, right=True) for split in LEVELS]
+    splits = [Column(split, right=True) for split in SPLITS]
     columns: list[Column | str] = ["tasks", "scenario", "a task is", *splits]
     table = Table(columns, f"Tasks among the first {LOOKED_AT} levels of each split")
     for each, one in chosen.items():
@@ -108,6 +107,7 @@ def few_labels(
 
     Example: als meta few-labels diagnosis --labels 1,5,20 --out runs/few
     """
+    from als_engine.agents.saving import checked_fields
     from als_engine.system.interrupts import interruptible
     from als_plugins.meta.few_labels import Settings, run_few_labels
     from als_plugins.meta.methods import METHODS
@@ -186,7 +186,7 @@ def score(
 
     Example: als meta score runs/rl2 runs/multi --cautious --out runs/scores
     """
-    from als_engine.agents.saving import open_agent
+    from als_engine.agents.saving import checked_fields, open_agent
     from als_engine.physics.engines import preload
     from als_engine.system.interrupts import interruptible
     from als_plugins.meta.rl2 import RL2
@@ -271,5 +271,5 @@ def _counts(one: TaskDistribution) -> dict[str, int]:
     assert one.scenario is not None
     return {
         split: len(TaskLevels(one, one.scenario, split, one.arguments).among(LOOKED_AT))
-        for split in LEVELS
+        for split in SPLITS
     }

@@ -23,7 +23,7 @@ from als_engine.system.files import write_text
 from als_engine.system.safe_files import is_file
 from als_plugins.meta.labelled import Source, source_of
 from als_plugins.meta.methods import METHODS, Method
-from als_plugins.meta.networks import TaskTensors
+from als_plugins.meta.networks import Inner, TaskTensors
 
 __all__ = ["FewLabels", "Found", "Settings", "kept", "measure", "run_few_labels", "table_of"]
 
@@ -208,18 +208,18 @@ def measure(
 
 
 def _judged(made: Method, method: MethodName, settings: Settings, seed: int) -> Found:
-    right, chosen = [], []
-    for labels in settings.labels:
-        given = ORACLE_LABELS if method == "oracle" else labels
+    found: dict[int, tuple[float, Inner]] = {}
+    given = [ORACLE_LABELS if method == "oracle" else labels for labels in settings.labels]
+    for labels in dict.fromkeys(given):
         best = made.grid[0]
         if len(made.grid) > 1:
-            tasks = _tasks(made.source, CHOOSING, seed, min(given, _room(made, CHOOSING)), CHOICES)
+            tasks = _tasks(made.source, CHOOSING, seed, min(labels, _room(made, CHOOSING)), CHOICES)
             best = max(made.grid, key=lambda inner: float(made.answer(tasks, inner).mean()))
-        tasks = _tasks(
-            made.source, REPORTING, seed, min(given, _room(made, REPORTING)), settings.tasks
-        )
-        right.append(round(float(made.answer(tasks, best).mean()), 5))
-        chosen.append((best.steps, best.rate, best.head_only))
+        most = min(labels, _room(made, REPORTING))
+        tasks = _tasks(made.source, REPORTING, seed, most, settings.tasks)
+        found[labels] = round(float(made.answer(tasks, best).mean()), 5), best
+    right = [found[labels][0] for labels in given]
+    chosen = [(x.steps, x.rate, x.head_only) for _, x in (found[labels] for labels in given)]
     return Found(method=method, seed=seed, right=right, chosen=chosen)
 
 

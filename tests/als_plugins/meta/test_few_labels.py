@@ -10,7 +10,7 @@ from torch import nn
 from als_engine.errors import ArgumentError, SavedFileError
 from als_plugins.meta.few_labels import Settings, kept, measure, run_few_labels, table_of
 from als_plugins.meta.labelled import Diagnosis, Imaging, Tasks
-from als_plugins.meta.methods import METHODS
+from als_plugins.meta.methods import LABELS, METHODS, QUERIES, TASKS
 from als_plugins.meta.networks import Inner, Net, Patches, TaskTensors, adapted, cross_entropy
 from als_scenarios.medical.patients import patients
 
@@ -126,20 +126,35 @@ class Sides(Diagnosis):
         )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "steps"), [("prototypes", 60), ("maml", 60), ("fomaml", 60), ("reptile", 80)]
-)
-def test_a_meta_learner_learns_what_to_look_at(name, steps):
+@pytest.mark.parametrize("name", ["prototypes", "maml", "fomaml"])
+def test_a_meta_learner_learns_what_to_look_at(name):
     torch.manual_seed(0)
     source = Sides()
     made = METHODS[name](source)
     tasks = TaskTensors.of(source.tasks(np.random.default_rng(9), "test", 40, 1, 10))
     inner = made.grid[0]
     before = float(made.answer(tasks, inner).mean())
-    made.learn(np.random.default_rng(0), 60, lambda done: False)
+    made.learn(np.random.default_rng(0), 50, lambda done: False)
     after = float(made.answer(tasks, inner).mean())
     assert before < 0.75
     assert after > before + 0.1
+
+
+def test_reptile_moves_to_where_the_steps_of_its_tasks_lead():
+    torch.manual_seed(0)
+    made = METHODS["reptile"](Sides())
+    before = made.net.weights()
+    drawn = made.source.tasks(np.random.default_rng(3), "train", TASKS, LABELS, QUERIES)
+    tasks = TaskTensors.of(drawn)
+    classes = torch.cat([tasks.support_class, tasks.query_class])
+    ends = [
+        adapted(made.net, before, torch.cat([support, query]), classes, made.inner)
+        for support, query in zip(tasks.support, tasks.query, strict=True)
+    ]
+    made.learn(np.random.default_rng(3), 1, lambda done: False)
+    for name, value in made.weights.items():
+        mean = torch.stack([end[name] for end in ends]).mean(0)
+        assert torch.allclose(value, mean, atol=1e-5)
 
 
 def test_a_measurement_goes_on_where_it_stopped_and_is_the_same_again(tmp_path):
