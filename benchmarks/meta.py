@@ -131,9 +131,9 @@ def print_tables() -> None:
     from als_plugins.meta.scoring import Scored, scores_table
 
     print(table_of(kept_labels()))
-    paths = sorted((RESULTS / "trials").glob("*/results/*.json"))
-    if paths:
-        print(scores_table([read_model(path, Scored) for path in paths], [0, 1, 3, 10]))
+    for where, after in (("trials/*/results", [0, 1, 3, 10]), ("cautious", [0, 1, 10])):
+        if paths := sorted(RESULTS.glob(f"{where}/*.json")):
+            print(scores_table([read_model(path, Scored) for path in paths], after))
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def _draw(axes: Axes, result: FewLabels) -> None:
     labels = result.settings.labels
     places = list(range(len(labels)))
     for number, method in enumerate(METHODS):
-        if method not in result.settings.methods:
+        if method not in result.methods:
             continue
         found = [result.of(method, each) for each in labels]
         error = [
@@ -75,9 +75,10 @@ def _draw(axes: Axes, result: FewLabels) -> None:
     chance = 1.0 / SOURCES[result.settings.data].ways
     axes.axhline(chance, color=_SOFT, linewidth=1, linestyle=":")
     axes.annotate(
-        "chance", (places[-1], chance), textcoords="offset points", xytext=(0, 4),
-        ha="right", fontsize=8, color=_SOFT,
+        "chance", (places[0], chance), textcoords="offset points", xytext=(-18, -11),
+        ha="left", fontsize=8, color=_SOFT,
     )  # fmt: skip
+    axes.margins(y=0.09)
     axes.set_title(TITLES[result.settings.data], loc="left", fontsize=10)
     axes.set_xticks(places, [str(each) for each in labels])
     axes.set_xlabel("labels of each class")

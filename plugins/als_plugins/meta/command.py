@@ -136,7 +136,7 @@ def few_labels(
     title = f"{data}, test split, {number} tasks: right answers, mean of {seeds} seeds"
     heads = [Column(f"{each} labels", right=True, whole=True) for each in settings.labels]
     table = Table(["method", *heads], title)
-    for method in dict.fromkeys(settings.methods):
+    for method in found.methods:
         cells = (found.of(method, each) for each in settings.labels)
         shown = (f"{one.value:.1%} [{one.low:.1%}, {one.high:.1%}]" for one in cells)
         table.row(METHODS[method].says, *shown)
@@ -231,17 +231,16 @@ def score(
 
 
 def _show_scores(settings: Settings, scenario: str, found: list[Scored]) -> None:
-    from als_plugins.meta.scoring import SAYS
-
     title = f"{scenario}, tasks of the {settings.split} split, {settings.trials} trials: return"
-    heads = [Column(f"after {each}", right=True, whole=True) for each in settings.after]
-    table = Table(["agent", "way", *heads, Column("hurt", right=True)], title)
+    heads = [Column(f"after {each}", right=True) for each in settings.after]
+    names = [Column(name, whole=True) for name in ("agent", "way")]
+    table = Table([*names, *heads, Column("hurt", right=True, whole=True)], title)
     for each in found:
         means = (each.after(place) for place in range(len(settings.after)))
         shown = (f"{one.value:.2f} [{one.low:.2f}, {one.high:.2f}]" for one in means)
         tuned = each.way in ("fine-tuning", "cautious")
         last = f"{each.hurt(len(settings.after) - 1):.0%}" if tuned else "-"
-        table.row(each.agent, SAYS[each.way], *shown, last)
+        table.row(Path(each.agent).name, each.way, *shown, last)
     show(table)
     say("Brackets: 95% confidence intervals, by bootstrap over trials.", style="dim")
     say("Hurt: trials whose return was lower in the end than without adapting.", style="dim")

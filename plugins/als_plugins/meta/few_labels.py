@@ -92,6 +92,12 @@ class FewLabels:
     settings: Settings
     found: tuple[Found, ...]
 
+    @property
+    def methods(self) -> list[MethodName]:
+        """The methods of which there is something, in the order in which they were named."""
+        there = {each.method for each in self.found}
+        return [each for each in dict.fromkeys(self.settings.methods) if each in there]
+
     def of(self, method: str, labels: int) -> Interval:
         """The part of right answers of a method, its mean over seeds with a 95% interval."""
         place = self.settings.labels.index(labels)
@@ -240,14 +246,15 @@ def table_of(results: Sequence[FewLabels]) -> str:
     for result in results:
         names = " | ".join(f"{n} label{'s' * (n > 1)}" for n in result.settings.labels)
         lines += [
-            f"| {result.settings.data} | {names} |",
-            "| --- |" + " ---: |" * len(result.settings.labels),
+            f"| {result.settings.data} | {names} | trainings |",
+            "| --- |" + " ---: |" * (len(result.settings.labels) + 1),
         ]
-        for method in result.settings.methods:
+        for method in result.methods:
             cells = []
             for labels in result.settings.labels:
                 one = result.of(method, labels)
                 cells.append(f"{one.value:.1%} [{one.low:.1%}, {one.high:.1%}]")
-            lines.append(f"| {METHODS[method].says} | {' | '.join(cells)} |")
+            seeds = sum(each.method == method for each in result.found)
+            lines.append(f"| {METHODS[method].says} | {' | '.join(cells)} | {seeds} |")
         lines.append("")
     return "\n".join(lines)
