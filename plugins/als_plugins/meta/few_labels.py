@@ -251,10 +251,11 @@ def table_of(results: Sequence[FewLabels]) -> str:
         ]
         for method in result.methods:
             cells = []
+            seeds = sum(each.method == method for each in result.found)
             for labels in result.settings.labels:
                 one = result.of(method, labels)
-                cells.append(f"{one.value:.1%} [{one.low:.1%}, {one.high:.1%}]")
-            seeds = sum(each.method == method for each in result.found)
+                interval = f" [{one.low:.1%}, {one.high:.1%}]" if seeds > 1 else ""
+                cells.append(f"{one.value:.1%}{interval}")
             lines.append(f"| {METHODS[method].says} | {' | '.join(cells)} | {seeds} |")
         lines.append("")
     return "\n".join(lines)

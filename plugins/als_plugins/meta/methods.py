@@ -107,14 +107,12 @@ class Prototypes(Method):
         """Learns features in which classes lie around their means."""
 
         def loss(weights: Weights, tasks: TaskTensors) -> Tensor:
-            return vmap(
-                lambda support, query: cross_entropy(
-                    _nearness(
-                        self._features(weights, support), self._features(weights, query), tasks
-                    ),
-                    tasks.query_class,
-                )
-            )(tasks.support, tasks.query).mean()
+            def one(support: Tensor, query: Tensor) -> Tensor:
+                features = self._features(weights, support), self._features(weights, query)
+                return cross_entropy(_nearness(*features, tasks), tasks.query_class)
+
+            found: Tensor = vmap(one)(tasks.support, tasks.query).mean()
+            return found
 
         self._descend(rng, steps, stop, loss)
 
