@@ -34,7 +34,8 @@ DATA: dict[str, tuple[str, int, dict[str, Any]]] = {
 }
 """Name to scenario, episodes and arguments."""
 
-SMALL: dict[str, Any] = {"hidden": 32, "batch": 64, "evaluate_every": 100}
+SMALL: dict[str, Any] = {"hidden": 32, "batch": 128, "evaluate_every": 100}
+QUICK: dict[str, Any] = {"learning_rate": 6e-3, "steps": 300}
 RUNS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "paths": [
         ("tag", {"model": "gru", "steps": 400}),
@@ -44,9 +45,9 @@ RUNS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     "gaps": [("tag", {"task": "gap", "model": "gru", "steps": 300})],
     "next": [
-        ("delivery", {"task": "hand", "model": "social", "horizon": 2.0, "steps": 300}),
-        ("gathering", {"task": "utterance", "model": "social", "horizon": 2.0, "steps": 300}),
-        ("delivery", {"task": "goal", "model": "social", "horizon": 3.0, "steps": 300}),
+        ("delivery", {"task": "hand", "model": "gru", "horizon": 2.0, **QUICK}),
+        ("gathering", {"task": "utterance", "model": "social", "horizon": 2.0, **QUICK}),
+        ("delivery", {"task": "goal", "model": "gru", "horizon": 3.0, **QUICK}),
     ],
 }
 """What is trained, with each seed."""
@@ -72,7 +73,7 @@ def main() -> int:
                     make(options.data, kind, data, settings, seed)
         if "speed" in kinds:
             measure_speed(options.data)
-    print_tables()
+    print_table()
     return 0
 
 
@@ -192,24 +193,28 @@ def _rounded(value: Any) -> Any:
 # -- tables ---------------------------------------------------------------------------------------
 
 
-def print_tables() -> None:
+def print_table() -> None:
     """What there is, in Markdown: means over seeds, with the deviation over them for networks."""
+    print("Where people will be: errors in metres, negative log-likelihood in nats.\n")
     _paths()
+    print("\nWhere players of Tag were in gaps: mean error in metres, negative log-likelihood.\n")
     _gaps()
+    print("\nWhat comes next, within 2 seconds (goals: 3).\n")
     _next()
     if (path := RESULTS / "speed.json").exists():
         found = json.loads(path.read_text(encoding="utf-8"))
-        print("\n| a thousand people, one second ahead | milliseconds |")
-        print("| --- | ---: |")
+        print("\nForecasts of a thousand people in one place, one second ahead, in one thread.\n")
+        print("| forecaster | milliseconds | of processor time |")
+        print("| --- | ---: | ---: |")
         for model, times in found.items():
             if isinstance(times, dict):
-                print(f"| {model} | {times['milliseconds']:g} |")
-    shares = [json.loads(p.read_text(encoding="utf-8")) for p in RESULTS.glob("*-*.json")]
-    if shares:
-        busy = [each["trained"]["busy"] for each in shares]
-        cpu = sum(each["cpu_seconds"] for each in shares) / 60
-        print(f"\nTraining in forward and backward: {min(busy):.0%} to {max(busy):.0%}; "
-              f"{len(shares)} trainings, {cpu:.1f} CPU minutes.")  # fmt: skip
+                cells = f"{times['milliseconds']:g} | {times['cpu_milliseconds']:g}"
+                print(f"| {model} | {cells} |")
+    every = [json.loads(p.read_text(encoding="utf-8")) for p in RESULTS.glob("*-*.json")]
+    busy = [each["trained"]["busy"] for each in every]
+    cpu = sum(each["cpu_seconds"] for each in every) / 60
+    print(f"\n{len(every)} trainings took {cpu:.1f} minutes of processor time; they spent "
+          f"{min(busy):.0%} to {max(busy):.0%} of it in forward and backward passes.")  # fmt: skip
 
 
 def _runs(kind: str) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
@@ -249,7 +254,7 @@ def _paths() -> None:
 
 
 def _gaps() -> None:
-    print("\n| filled by | gap 1 s | 3 s | 5 s | nll 1 s | 3 s | 5 s |")
+    print("| filled by | gap 1 s | 3 s | 5 s | nll 1 s | 3 s | 5 s |")
     print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for (_, _, model), seeds in _runs("gaps").items():
         scores = [{score["seconds"]: score for score in each["scores"]} for each in seeds]
@@ -262,12 +267,12 @@ def _gaps() -> None:
 
 
 def _next() -> None:
-    print("\n| scenario | what is next | forecaster | accuracy | balanced accuracy | log loss |")
-    print("| --- | --- | --- | ---: | ---: | ---: |")
+    print("| scenario | what is next | forecaster | log loss | whether: AUC | which | accuracy |")
+    print("| --- | --- | --- | ---: | ---: | ---: | ---: |")
     for (data, task, model), seeds in _runs("next").items():
-        cells = [_mean([each[n] for each in seeds], ".3f") for n in ("accuracy", "balanced")]
         known = [each["log_loss"] for each in seeds if each["log_loss"] is not None]
-        cells.append(_mean(known, ".3f") if known else "-")
+        cells = [_mean(known, ".3f") if known else "-"]
+        cells += [_mean([each[n] for each in seeds]) for n in ("whether", "which", "accuracy")]
         print(f"| {data} | {task} | {model} | {' | '.join(cells)} |")
 
 

@@ -314,7 +314,7 @@ def recent(
     ]
     if not stretches:
         raise SavedFileError(f"{source}: nobody is there in the {steps} steps before {at:g} s")
-    scene = [(0, steps, PARTS.index("test"))]
+    scene = [(0, steps, 0)]
     return _tracks(stretches, scene, begin, rows.names, source, time_step)
 
 

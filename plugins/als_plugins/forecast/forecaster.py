@@ -68,7 +68,7 @@ class Trained(Model):
     steps: int = Field(default=0, ge=0, le=STEPS)
     best: int = Field(default=0, ge=0, le=STEPS)
     loss: float | None = None
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=1 << 31)
     seconds: float = Field(default=0.0, ge=0)
     busy: float = Field(default=0.0, ge=0, le=1)
 
@@ -98,7 +98,7 @@ class ForecasterRecord(Model):
     history: Steps
     horizon: Steps
     others: int = Field(default=8, ge=0, le=64)
-    hidden: int = Field(default=64, ge=4, le=2_048, multiple_of=2)
+    hidden: int = Field(default=64, ge=4, le=2_048, multiple_of=4)
     modes: int = Field(default=5, ge=1, le=50)
     scale: list[Annotated[float, Field(gt=0, le=100)]] = Field(
         default_factory=list, max_length=1_000
@@ -169,15 +169,15 @@ def _network_mixture(network: torch.nn.Module, past: Past) -> Mixture:
             torch.from_numpy(np.ascontiguousarray(each)) for each in (own, others, past.there)
         )
         weight, mean, spread, rho = (each.numpy() for each in network(*inputs))
-    along = frame.rotated(
-        np.broadcast_to(np.eye(2, dtype=np.float32), (len(past), 2, 2)), back=True
-    )
-    # Rows of `along` are the frame's axes in the place: its transpose turns vectors.
-    turn = along.transpose(0, 2, 1).astype(np.float64)
+    cos, sin = (each[:, None, None] for each in frame.turn.astype(np.float64).T)
     a, b = spread[..., 0].astype(np.float64), spread[..., 1].astype(np.float64)
-    both = rho * a * b
-    inner = np.stack([np.stack([a * a, both], -1), np.stack([both, b * b], -1)], -2)
-    covariance = turn[:, None, None] @ inner @ turn.transpose(0, 2, 1)[:, None, None]
+    a, both, b = a * a, rho * a * b, b * b
+    # The turned covariance, entry by entry: products of a hundred thousand small matrices are slow.
+    covariance = np.empty((*a.shape, 2, 2))
+    covariance[..., 0, 0] = cos * cos * a - 2 * cos * sin * both + sin * sin * b
+    covariance[..., 1, 1] = sin * sin * a + 2 * cos * sin * both + cos * cos * b
+    mixed = cos * sin * (a - b) + (cos * cos - sin * sin) * both
+    covariance[..., 0, 1] = covariance[..., 1, 0] = mixed
     share = np.exp(weight.astype(np.float64))
     share /= share.sum(axis=1, keepdims=True)
     return Mixture(share, frame.out_of(mean).astype(np.float64), covariance)

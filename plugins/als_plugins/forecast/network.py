@@ -35,39 +35,36 @@ class SocialAttention(nn.Module):
     stands for nobody, so that a person may be on their own.
     """
 
-    def __init__(self, own: int, other: int, hidden: int) -> None:
+    def __init__(self, own: int, other: int, width: int) -> None:
         super().__init__()
-        self.hidden = hidden
-        self.query = nn.Linear(own, hidden)
-        self.embed = nn.Sequential(nn.Linear(other, hidden), nn.ReLU())
-        self.key_value = nn.Linear(hidden, 2 * hidden)
-        self.nobody = nn.Parameter(torch.zeros(2, hidden))
+        self.width = width
+        self.query = nn.Linear(own, width)
+        self.embed = nn.Sequential(nn.Linear(other, width), nn.ReLU())
+        self.key_value = nn.Linear(width, 2 * width)
+        self.nobody = nn.Parameter(torch.zeros(2, width))
 
     def forward(self, own: Tensor, others: Tensor, there: Tensor) -> Tensor:
         """What the others mean to each person.
 
         Args:
             own: (windows, steps, own).
-            others: (windows, steps, others, other).
-            there: (windows, steps, others) bool.
+            others: (windows, others, steps, other).
+            there: (windows, others, steps) bool.
 
         Returns:
-            (windows, steps, hidden).
+            (windows, steps, width).
         """
-        windows, steps, count, _ = others.shape
-        size = self.hidden // HEADS
-        query = self.query(own).view(windows, steps, HEADS, size)
+        windows, count, steps, _ = others.shape
+        shape = (windows, count, steps, HEADS, self.width // HEADS)
+        query = self.query(own).view(windows, 1, steps, *shape[3:]) / math.sqrt(shape[-1])
         key, value = self.key_value(self.embed(others)).chunk(2, dim=-1)
-        nobody = self.nobody.view(2, 1, 1, 1, -1).expand(2, windows, steps, 1, -1)
-        key, value = (
-            torch.cat([all_of, none], dim=2).view(windows, steps, count + 1, HEADS, size)
-            for all_of, none in zip((key, value), nobody, strict=True)
-        )
-        score = torch.einsum("bthd,btnhd->bthn", query, key) / math.sqrt(size)
-        there = torch.cat([there, there.new_ones(windows, steps, 1)], dim=2)
-        score = score.masked_fill(~there[:, :, None], -math.inf)
-        read = torch.einsum("bthn,btnhd->bthd", score.softmax(dim=-1), value)
-        return read.reshape(windows, steps, self.hidden)
+        no_key, no_value = self.nobody.view(2, 1, 1, 1, *shape[3:])
+        # Products that are summed: einsum would multiply a hundred thousand tiny matrices.
+        score = (query * key.reshape(shape)).sum(dim=-1)
+        score = score.masked_fill(~there[..., None], -math.inf)
+        share = torch.cat([score, (query * no_key).sum(dim=-1)], dim=1).softmax(dim=1)[..., None]
+        read = (share[:, :-1] * value.reshape(shape)).sum(dim=1) + share[:, -1] * no_value[:, 0]
+        return read.reshape(windows, steps, self.width)
 
 
 class Encoder(nn.Module):
@@ -84,7 +81,7 @@ class Encoder(nn.Module):
 
         Args:
             cell: "rnn", "lstm" or "gru".
-            hidden: width of the state.
+            hidden: width of the state, a multiple of 4.
             own: numbers of a person at a step.
             other: numbers of another person at a step.
             social: whether it looks at others.
@@ -92,10 +89,9 @@ class Encoder(nn.Module):
         """
         super().__init__()
         self.embed = nn.Sequential(nn.Linear(own, hidden), nn.ReLU())
-        self.attention = SocialAttention(hidden, other, hidden) if social else None
-        self.cell = CELLS[cell](
-            hidden * (2 if social else 1), hidden, batch_first=True, bidirectional=both
-        )
+        around = hidden // 2 if social else 0
+        self.attention = SocialAttention(hidden, other, around) if social else None
+        self.cell = CELLS[cell](hidden + around, hidden, batch_first=True, bidirectional=both)
         self.width = hidden * (2 if both else 1)
 
     def forward(self, own: Tensor, others: Tensor, there: Tensor) -> Tensor:
@@ -111,8 +107,7 @@ class Encoder(nn.Module):
         """
         read = self.embed(own)
         if self.attention is not None:
-            social = self.attention(read, others.transpose(1, 2), there.transpose(1, 2))
-            read = torch.cat([read, social], dim=-1)
+            read = torch.cat([read, self.attention(read, others, there)], dim=-1)
         states: Tensor = self.cell(read)[0]
         return states
 

@@ -41,9 +41,10 @@ class NextMeasured:
 
     Attributes:
         model, part, windows: as in `measures.Measured`.
-        accuracy: how often the answer was right.
-        balanced: the mean over what happened of how often it was foreseen; chance is one by the
-            number of kinds.
+        accuracy: how often the likeliest answer was right.
+        whether: how well it tells beforehand whether anything happens: the area under the ROC
+            curve, 0.5 by chance.
+        which: where something happened, how often it knew what.
         log_loss: nats; None for who gives no probabilities.
     """
 
@@ -51,7 +52,8 @@ class NextMeasured:
     part: str
     windows: int
     accuracy: float
-    balanced: float
+    whether: float
+    which: float
     log_loss: float | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -219,6 +221,7 @@ def measure_next(forecaster: Forecaster, tracks: Tracks, part: str) -> list[Next
         ArgumentError: nobody in that part is there for long enough.
     """
     import torch
+    from sklearn.metrics import roc_auc_score
 
     record = forecaster.record
     arrays = next_windows(record, tracks, part)
@@ -234,23 +237,29 @@ def measure_next(forecaster: Forecaster, tracks: Tracks, part: str) -> list[Next
     often = np.bincount(learned, minlength=chance.shape[1]) + 0.5
     usual = np.broadcast_to(often / often.sum(), chance.shape)
 
-    def measured(model: str, guess: Ints, sure: NDArray[np.floating] | None) -> NextMeasured:
-        right = guess == answer
-        kinds = [float(right[answer == kind].mean()) for kind in np.unique(answer)]
-        loss = None
-        if sure is not None:
-            picked = np.maximum(sure[np.arange(len(answer)), answer], 1e-12)
-            loss = float(-np.log(picked).mean())
+    def measured(model: str, sure: NDArray[np.floating], certain: bool = False) -> NextMeasured:
+        happened = answer > 0
+        whether = roc_auc_score(happened, 1 - sure[:, 0]) if 0 < happened.mean() < 1 else np.nan
+        right = sure[:, 1:].argmax(axis=1) + 1 == answer
+        right &= sure[:, 1:].any(axis=1)
+        picked = np.maximum(sure[np.arange(len(answer)), answer], 1e-12)
         return NextMeasured(
-            model, part, len(answer), float(right.mean()), float(np.mean(kinds)), loss
+            model=model,
+            part=part,
+            windows=len(answer),
+            accuracy=float((sure.argmax(axis=1) == answer).mean()),
+            whether=float(whether),
+            which=float(right[happened].mean()) if happened.any() else np.nan,
+            log_loss=None if certain else float(-np.log(picked).mean()),
         )
 
     chosen, windows = _windows(record, tracks, part)
+    again = _AGAIN[record.task](record, chosen, windows)
     name = "straight-on" if record.task == "goal" else "last-again"
     return [
-        measured("most-frequent", usual.argmax(axis=1), usual),
-        measured(name, _AGAIN[record.task](record, chosen, windows), None),
-        measured(record.model, chance.argmax(axis=1), chance),
+        measured("most-frequent", usual),
+        measured(name, np.eye(chance.shape[1])[again], certain=True),
+        measured(record.model, chance),
     ]
 
 

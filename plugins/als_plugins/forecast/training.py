@@ -73,7 +73,7 @@ class Job(Model):
     history: float = Field(default=2.0, gt=0, le=600)
     horizon: float = Field(default=5.0, gt=0, le=600)
     others: int = Field(default=8, ge=0, le=64)
-    hidden: int = Field(default=64, ge=4, le=2_048, multiple_of=2)
+    hidden: int = Field(default=64, ge=4, le=2_048, multiple_of=4)
     modes: int = Field(default=5, ge=1, le=50)
     steps: int = Field(default=1_000, ge=1, le=STEPS)
     batch: int = Field(default=128, ge=2, le=1 << 16)

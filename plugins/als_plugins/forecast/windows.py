@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -24,6 +25,9 @@ _RECENT: Final = 3
 """So many last steps tell which way somebody walks."""
 
 _TOGETHER: Final = 4_096
+_FEW: Final = 50
+"""Among more people a tree finds the nearest ones faster."""
+
 
 Floats = NDArray[np.float32]
 
@@ -108,11 +112,8 @@ def gather(
         if kept:
             near = nearest(tracks, scene, begin + history - 1, person, kept)
             at = (scene[:, None, None], steps[:, None, :history], near[:, :, None])
-            there[rows] = tracks.present[at]
+            there[rows] = tracks.present[at] & (near != person[:, None])[:, :, None]
             around[rows] = tracks.position[at] * there[rows][..., None]
-            # Whoever is far down the list only because nobody else is there is nobody.
-            gone = ~tracks.present[scene[:, None], (begin + history - 1)[:, None], near]
-            there[rows][gone | (near == person[:, None])] = False
     past = Past(own[:, :history], around, there, tracks.time_step)
     return past, own[:, history:]
 
@@ -124,18 +125,34 @@ def nearest(
     person: NDArray[np.intp],
     count: int,
 ) -> NDArray[np.intp]:
-    """(windows, count): the nearest others at a step, the nearest first."""
-    place = tracks.position[scene, step]
-    away = place - place[np.arange(len(scene)), person][:, None]
-    square = np.einsum("wpk,wpk->wp", away, away)
-    square[~tracks.present[scene, step]] = np.inf
-    square[np.arange(len(scene)), person] = np.inf
-    if count < square.shape[1]:
-        some = np.argpartition(square, count - 1, axis=1)[:, :count]
-    else:
-        some = np.broadcast_to(np.arange(count), (len(scene), count))
-    order = np.argsort(np.take_along_axis(square, some, 1), axis=1, kind="stable")
-    return np.take_along_axis(some, order, 1)
+    """(windows, count): the nearest others at a step, the nearest first.
+
+    Where there are fewer, the person themselves stands for nobody.
+    """
+    from scipy.spatial import KDTree
+
+    near = np.repeat(person[:, None], count, axis=1)
+    moments = scene * tracks.present.shape[1] + step
+    order = np.argsort(moments, kind="stable")
+    borders = np.flatnonzero(np.diff(moments[order], prepend=-1, append=-1))
+    for rows in (order[low:high] for low, high in pairwise(borders.tolist())):
+        first = rows[0]
+        there = np.flatnonzero(tracks.present[scene[first], step[first]])
+        place = tracks.position[scene[first], step[first], there]
+        own = tracks.position[scene[first], step[first], person[rows]]
+        if len(there) > _FEW:
+            some = KDTree(place).query(own, min(count + 1, len(there)))[1]
+        else:
+            away = own[:, None] - place
+            square = np.einsum("wpk,wpk->wp", away, away)
+            some = np.argsort(square, axis=1, kind="stable")[:, : count + 1]
+        found = there[some]
+        # The person themselves, wherever in the row, goes to its end.
+        found = np.take_along_axis(
+            found, np.argsort(found == person[rows, None], axis=1, kind="stable"), axis=1
+        )[:, :count]
+        near[rows, : found.shape[1]] = found
+    return near
 
 
 @dataclass(frozen=True)

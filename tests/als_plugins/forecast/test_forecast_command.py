@@ -174,8 +174,10 @@ def test_a_network_knows_what_comes_next_where_it_can_be_known(tmp_path):
         learning_rate=2e-2, evaluate_every=20,
     )  # fmt: skip
     usual, again, network = compare(train_forecaster(tracks, tmp_path, job), tracks, "test")
-    assert network.balanced > 0.9
+    assert network.whether > 0.95
+    assert network.which == 1.0
     assert network.accuracy > max(usual.accuracy, again.accuracy)
-    assert usual.balanced == pytest.approx(1 / 3)
+    assert usual.whether == 0.5
+    assert again.which == 0.0  # Who has just laid something down does not do so again.
     with pytest.raises(ArgumentError, match="do not tell what people did"):
         train_forecaster(made_tracks(), tmp_path / "none", job)
