@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, JsonValue
+from pydantic import Field
 
-from als_engine.agents.saving import Model, Name, read_model
+from als_engine.agents.saving import Model, read_model
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS
 from als_engine.system.safe_files import read_tensors, replace_folder, write_tensors
@@ -87,7 +87,6 @@ class ForecasterRecord(Model):
         hidden, modes: width of a network, and ways to go on that it tells apart.
         scale: by which the spread of each step is multiplied, so that likelihoods are calibrated.
         classes: what can be next.
-        scenario, arguments: of the worlds that it was trained on.
         trained: how it was made.
     """
 
@@ -104,8 +103,6 @@ class ForecasterRecord(Model):
         default_factory=list, max_length=1_000
     )
     classes: list[Label] = Field(default_factory=list, max_length=10_000)
-    scenario: Name | None = None
-    arguments: dict[Name, JsonValue] = Field(default_factory=dict, max_length=50)
     trained: Trained
 
     @property

@@ -64,7 +64,8 @@ class SocialAttention(nn.Module):
         score = score.masked_fill(~there[..., None], -math.inf)
         share = torch.cat([score, (query * no_key).sum(dim=-1)], dim=1).softmax(dim=1)[..., None]
         read = (share[:, :-1] * value.reshape(shape)).sum(dim=1) + share[:, -1] * no_value[:, 0]
-        return read.reshape(windows, steps, self.width)
+        found: Tensor = read.reshape(windows, steps, self.width)
+        return found
 
 
 class Encoder(nn.Module):

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, field_validator
 
-from als_engine.agents.saving import Model, Name, read_model
+from als_engine.agents.saving import NOT_SAVED, Model, Name, read_model
 from als_engine.errors import ArgumentError, SavedFileError, unknown
 from als_engine.system.safe_files import read_tensors, replace_folder, write_tensors
 
@@ -48,6 +48,13 @@ class TracksRecord(Model):
     time_step: float = Field(gt=0, le=3_600)
     names: list[Label] = Field(max_length=MAX_NAMES)
     verbs: list[Label] = Field(default_factory=list, max_length=10_000)
+
+    @field_validator("arguments")
+    @classmethod
+    def _only_the_worlds_own(cls, arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        if odd := sorted(NOT_SAVED & set(arguments)):
+            raise ValueError(f'"{odd[0]}" does not belong to tracks')
+        return arguments
 
 
 @dataclass(frozen=True)

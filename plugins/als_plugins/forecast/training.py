@@ -199,8 +199,6 @@ def _record(tracks: Tracks, job: Job) -> ForecasterRecord:
         others=job.others,
         hidden=job.hidden,
         modes=job.modes,
-        scenario=tracks.record.scenario,
-        arguments=tracks.record.arguments,
         trained=Trained(source=tracks.record.source, windows=0, seed=job.seed),
     )
 
@@ -221,7 +219,7 @@ class _Run:
         )
         self.counters = Counters()
         self.best: dict[str, torch.Tensor] = {}
-        self.busy = 0.0
+        self.busy, self.spent = 0.0, 1e-9
 
     def train(self, told: OnProgress, should_stop: Callable[[], bool]) -> bool:
         """Takes the steps that are left; whether that was all of them."""
@@ -230,8 +228,9 @@ class _Run:
         while (step := self.counters.step) < job.steps:
             loss = self._step(step)
             step += 1
-            seconds = before + time.perf_counter() - begun
-            self.counters = self.counters.model_copy(update={"step": step, "seconds": seconds})
+            self.spent = time.perf_counter() - begun
+            changes = {"step": step, "seconds": before + self.spent}
+            self.counters = self.counters.model_copy(update=changes)
             if step % job.evaluate_every == 0 or step == job.steps:
                 held = self._evaluate()
             stop = should_stop()
@@ -313,7 +312,6 @@ class _Run:
         """The forecaster with the best weights, calibrated."""
         self.network.load_state_dict(self.best or self.network.state_dict())
         counters, record = self.counters, self.problem.record
-        seconds = max(counters.seconds, 1e-9)
         trained = record.trained.model_copy(
             update={
                 "windows": len(self.problem.train[0]),
@@ -321,7 +319,7 @@ class _Run:
                 "best": counters.best_step,
                 "loss": counters.best,
                 "seconds": round(counters.seconds, 3),
-                "busy": round(min(1.0, self.busy / seconds), 3),
+                "busy": round(min(1.0, self.busy / self.spent), 3),
             }
         )
         record = record.model_copy(update={"trained": trained})

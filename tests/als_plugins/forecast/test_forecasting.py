@@ -185,6 +185,8 @@ def test_who_is_not_there_makes_no_difference(tracks, trained):
     one = Past(past.own, past.others + 9, nobody, past.time_step)
     assert np.array_equal(trained[2].forecast(gone).mean, trained[2].forecast(one).mean)
     assert not np.allclose(trained[2].forecast(gone).mean, trained[2].forecast(past).mean)
+    on_their_own = trained[2].forecast(alone(past.own))
+    assert on_their_own.mean == pytest.approx(trained[2].forecast(gone).mean, abs=1e-5)
 
 
 def test_a_saved_forecaster_says_the_same(tracks, trained):
