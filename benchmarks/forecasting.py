@@ -232,6 +232,11 @@ def _runs(kind: str) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
     return {key: found[key] for key in keys}
 
 
+def _trainings(model: str, seeds: list[Any]) -> str:
+    """How many of a network; what is fitted at once comes out the same every time."""
+    return str(len(seeds)) if model in ("gru", "social") else "-"
+
+
 def _mean(values: list[float], form: str = ".2f") -> str:
     """The mean, and the deviation where seeds differ."""
     mean = format(statistics.mean(values), form)
@@ -241,21 +246,22 @@ def _mean(values: list[float], form: str = ".2f") -> str:
 
 
 def _paths() -> None:
-    print("| scenario | forecaster | mean error 1 s | 3 s | 5 s | final error 5 s "
+    print("| scenario | forecaster | trainings | mean error 1 s | 3 s | 5 s | final error 5 s "
           "| best of 20, final 5 s | nll 5 s | in 50% and 90%, 5 s |")  # fmt: skip
-    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for (data, _, model), seeds in _runs("paths").items():
         scores = [{score["seconds"]: score for score in each["scores"]} for each in seeds]
         cells = [_mean([each[s]["mean_error"] for each in scores]) for s in (1.0, 3.0, 5.0)]
         last = [each[5.0] for each in scores]
         cells += [_mean([each[n] for each in last]) for n in ("final_error", "best_final", "nll")]
         inside = [statistics.mean(each[n] for each in last) for n in ("within_50", "within_90")]
-        print(f"| {data} | {model} | {' | '.join(cells)} | {inside[0]:.0%}, {inside[1]:.0%} |")
+        cells = [_trainings(model, seeds), *cells, f"{inside[0]:.0%}, {inside[1]:.0%}"]
+        print(f"| {data} | {model} | {' | '.join(cells)} |")
 
 
 def _gaps() -> None:
-    print("| filled by | gap 1 s | 3 s | 5 s | nll 1 s | 3 s | 5 s |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    print("| filled by | trainings | gap 1 s | 3 s | 5 s | nll 1 s | 3 s | 5 s |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for (_, _, model), seeds in _runs("gaps").items():
         scores = [{score["seconds"]: score for score in each["scores"]} for each in seeds]
         cells = [
@@ -263,17 +269,20 @@ def _gaps() -> None:
             for name in ("mean_error", "nll")
             for s in (1.0, 3.0, 5.0)
         ]
-        print(f"| {model} | {' | '.join(cells)} |")
+        print(f"| {model} | {_trainings(model, seeds)} | {' | '.join(cells)} |")
 
 
 def _next() -> None:
-    print("| scenario | what is next | forecaster | log loss | whether: AUC | which | accuracy |")
-    print("| --- | --- | --- | ---: | ---: | ---: | ---: |")
+    print(
+        "| scenario | what is next | forecaster | trainings | log loss | whether: AUC | which "
+        "| accuracy |"
+    )
+    print("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |")
     for (data, task, model), seeds in _runs("next").items():
         known = [each["log_loss"] for each in seeds if each["log_loss"] is not None]
         cells = [_mean(known, ".3f") if known else "-"]
         cells += [_mean([each[n] for each in seeds]) for n in ("whether", "which", "accuracy")]
-        print(f"| {data} | {task} | {model} | {' | '.join(cells)} |")
+        print(f"| {data} | {task} | {model} | {_trainings(model, seeds)} | {' | '.join(cells)} |")
 
 
 if __name__ == "__main__":
