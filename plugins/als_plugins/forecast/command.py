@@ -303,6 +303,7 @@ def draw(
     scene: Scene = None,
     max_gap: Gap = 1.0,
     seed: Draws = 0,
+    as_json: Json = False,
 ) -> None:
     """Draw everybody's futures over the floor plan.
 
@@ -318,7 +319,11 @@ def draw(
     made = read_forecaster(forecaster)
     chosen = choose_moment(data, made.record, at, scene, max_gap)
     draw_futures(made, chosen.moment, chosen.tracks.record, out, seed)
-    say(f"{out}: {len(chosen.moment.names)} people at {chosen.moment.time:.10g} s.")
+    people, moment = len(chosen.moment.names), chosen.moment.time
+    if as_json:
+        say_json({"file": str(out), "people": people, "time": moment})
+        return
+    say(f"{out}: {people} people at {moment:.10g} s.")
 
 
 def fill(forecaster: Which, data: Csv, out: Out, max_gap: Gap = 1.0, as_json: Json = False) -> None:
