@@ -92,11 +92,11 @@ def _person(
     now = own[-1]
     for future in futures:
         way = np.concatenate([now[None], future])
-        axes.plot(*way.T, color=color, lw=1.2, alpha=0.28, zorder=8, solid_capstyle="round")
-        axes.plot(*future[-1], "o", color=color, ms=2.6, alpha=0.5, zorder=8)
+        axes.plot(*way.T, color=color, lw=0.9, alpha=0.3, zorder=8, solid_capstyle="round")
+        axes.plot(*future[-1], "o", color=color, ms=3.0, alpha=0.6, zorder=8)
     axes.plot(*own.T, color=color, lw=3.4, zorder=10, solid_capstyle="round")
     axes.plot(
-        *np.concatenate([now[None], middle]).T, color=color, lw=1.8, ls=(0, (1, 1)), zorder=11
+        *np.concatenate([now[None], middle]).T, color=color, lw=2.6, ls=(0, (1, 0.8)), zorder=11
     )
     truth = np.concatenate([now[None], moment.future[i]])
     axes.plot(*truth.T, color=_INK, lw=1.8, ls=(0, (5, 2)), zorder=12)
@@ -115,7 +115,7 @@ def _legend(figure: Any, forecaster: Forecaster) -> None:
     rows = [
         Line2D([], [], color=_SOFT, lw=3.4, label=f"{seen:g} seconds that were seen"),
         Line2D([], [], color=_SOFT, lw=1.2, alpha=0.4, label=f"{FUTURES} futures"),
-        Line2D([], [], color=_SOFT, lw=1.8, ls=(0, (1, 1)), label="mean forecast"),
+        Line2D([], [], color=_SOFT, lw=2.6, ls=(0, (1, 0.8)), label="mean forecast"),
         Line2D([], [], color=_INK, lw=1.8, ls=(0, (5, 2)), label="what came"),
     ]
     figure.legend(handles=rows, loc="outside lower left", frameon=False, ncols=4, fontsize=9.5)
