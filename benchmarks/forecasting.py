@@ -168,7 +168,7 @@ def measure_speed(folder: Path) -> None:
         network = make_network(record).eval() if record.is_network else None
         forecaster = Forecaster(record, network, fitted.get(model))
         times, cpu = [], []
-        for _ in range(30):
+        for _ in range(11):
             begun, used = time.perf_counter(), time.process_time()
             past, _ = gather(tracks, find_windows(tracks, 10), 10, 0, 8)
             forecaster.forecast(past)
