@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["write_plan"]
+__all__ = ["draw_floor", "write_plan"]
 
 _INK, _SOFT, _GRID = "#1d2530", "#5d6673", "#e4e1d8"
 _PAPER, _WALL, _REACHED, _WAY = "#f6f5f1", "#4a5260", "#dcefe9", "#0b7d6f"
@@ -83,8 +83,16 @@ def _figure(plan: Plan, picture: NDArray[np.uint8], title: str, told: str) -> Fi
 # -- the plan -------------------------------------------------------------------------------------
 
 
-def _draw_plan(figure: Figure, plan: Plan) -> None:
-    axes = figure.add_axes((0.035, 0.085, 0.58, 0.81))
+def draw_floor(axes: Axes, plan: Plan) -> Labels:
+    """Draws a level without its avatars: ground, walls and things, to scale.
+
+    Args:
+        axes: to draw on; they get the level's limits, metres.
+        plan: of the level.
+
+    Returns:
+        The names of the things, which are not drawn yet.
+    """
     (x0, y0), (x1, y1) = _area(plan)
     axes.set_xlim(x0 - 0.6, x1 + 0.6)
     axes.set_ylim(y0 - 0.6, y1 + 0.6)
@@ -96,9 +104,16 @@ def _draw_plan(figure: Figure, plan: Plan) -> None:
     labels = Labels(axes)
     for thing in sorted(plan.things, key=lambda each: each.position[2]):
         _draw_thing(axes, plan, thing, labels)
+    _finish(axes)
+    return labels
+
+
+def _draw_plan(figure: Figure, plan: Plan) -> None:
+    axes = figure.add_axes((0.035, 0.085, 0.58, 0.81))
+    labels = draw_floor(axes, plan)
+    _draw_ways(axes, plan)
     _draw_avatars(axes, plan, labels)
     labels.draw()
-    _finish(axes)
     _draw_legend(figure, plan)
 
 
@@ -119,7 +134,7 @@ def _area(plan: Plan) -> tuple[Any, Any]:
 
 
 def _draw_ground(axes: Axes, plan: Plan) -> None:
-    """Tints what avatars can walk on, hatches what they cannot get to, draws the ways to props."""
+    """Tints what avatars can walk on, and what they cannot get to."""
     ground = plan.ground
     rows, columns = ground.area.shape
     x, y = ground.origin
@@ -130,6 +145,11 @@ def _draw_ground(axes: Axes, plan: Plan) -> None:
         tint = np.zeros((rows, columns, 4))
         tint[cells] = to_rgba(color, alpha)
         axes.imshow(tint, origin="lower", extent=extent, interpolation="nearest", zorder=1)
+
+
+def _draw_ways(axes: Axes, plan: Plan) -> None:
+    """Draws the ways to props."""
+    ground = plan.ground
     goals = [
         thing.position[:2] for thing in plan.things if thing.kind == "prop" and thing.reachable
     ]

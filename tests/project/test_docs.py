@@ -287,12 +287,15 @@ def test_what_a_page_takes_in_is_named_as_mkdocs_reads_it() -> None:
                 assert re.fullmatch(r'--8<-- "[\w./:-]+"', line), f"{page}: {line}"
 
 
-@pytest.mark.parametrize("benchmark", ["solving", "ingredients"])
+@pytest.mark.parametrize(
+    ("benchmark", "page"),
+    [("solving", "learners"), ("ingredients", "learners"), ("forecasting", "forecast")],
+)
 def test_a_table_of_results_is_what_its_command_prints(
-    benchmark: str, capsys: pytest.CaptureFixture[str]
+    benchmark: str, page: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # It says how many threads torch has; everything else here is only read.
     import_module(benchmark).print_table()
     printed = capsys.readouterr().out
     assert printed.count("\n") > 2
-    assert printed in (ROOT / "docs" / "learners.md").read_text(encoding="utf-8")
+    assert printed in (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
