@@ -21,6 +21,7 @@ from als_engine.bodies.bounds import action_bounds
 from als_engine.seeding import RowGenerators
 
 if TYPE_CHECKING:
+    from als_engine.agents.saving import PrivacyRecord
     from als_engine.envs.recent import Recent
     from als_engine.envs.rows import Rows
 
@@ -169,6 +170,7 @@ class Progress:
         success: the part of the same episodes that succeeded, and NaN as long.
         demonstrated: steps whose action somebody else has shown, those of datasets among them.
         recorded: those that a dataset holds, which are not among `steps`.
+        privacy: what it has told of a dataset, where it learns with privacy; else None.
     """
 
     steps: int
@@ -178,6 +180,7 @@ class Progress:
     success: float = math.nan
     demonstrated: int = 0
     recorded: int = 0
+    privacy: PrivacyRecord | None = None
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ __all__ = [
     "AgentRecord",
     "Model",
     "OpenedAgent",
+    "PrivacyRecord",
     "TrainingRecord",
     "agent_folder",
     "checked_fields",
@@ -88,6 +89,29 @@ def checked_fields() -> Iterator[None]:
         raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
 
 
+class PrivacyRecord(Model):
+    """What a private imitation has told of its dataset, by differential privacy's accountant.
+
+    Attributes:
+        epsilon, delta: so much, at most, of each unit.
+        unit: what could be added or left out: one "episode", or all episodes of a "person".
+        units: how many there were.
+        clip: the length that each unit's gradient was cut to.
+        noise: the deviation of the noise, in lengths of `clip`.
+        updates: gradient steps.
+        repeatable: whether the noise was drawn from the seed; whoever knows it can take it out.
+    """
+
+    epsilon: float = Field(ge=0)
+    delta: float = Field(gt=0, lt=1)
+    unit: Literal["episode", "person"]
+    units: int = Field(ge=1, le=STEPS)
+    clip: float = Field(gt=0)
+    noise: float = Field(ge=0)
+    updates: int = Field(ge=0, le=STEPS)
+    repeatable: bool = False
+
+
 class TrainingRecord(Model):
     """The provenance of a trained agent.
 
@@ -100,6 +124,7 @@ class TrainingRecord(Model):
         seed: of the learner and the worlds.
         seconds: of wall-clock time, resumed parts included.
         mean_return, success: over the last hundred episodes; None when none had ended.
+        privacy: one for each private imitation that it has learnt by.
     """
 
     steps: int = Field(ge=0, le=STEPS)
@@ -108,6 +133,7 @@ class TrainingRecord(Model):
     seconds: float = Field(ge=0)
     mean_return: float | None = None
     success: float | None = None
+    privacy: list[PrivacyRecord] = Field(default_factory=list, max_length=100)
 
 
 class AgentRecord(Model):
