@@ -2,11 +2,12 @@
 
     python benchmarks/privacy.py persons   who is told by episodes, before and after anonymising
     python benchmarks/privacy.py private   what imitation loses by privacy, and who is told
+    python benchmarks/privacy.py sites     one agent of three sites, beside central data and alone
     python benchmarks/privacy.py --table   prints what is in results/privacy
 
 Five sets of eight simulated persons (`persons.py`) each play tag. An attacker knows four fifths of
-the episodes with their names and says whose the others are. For `private` one person's episodes are
-collected once, and an agent learns from them for each epsilon and seed.
+the episodes with their names and says whose the others are. For `private` a simple rule plays, and
+for each epsilon and seed an agent learns from its episodes.
 """
 
 from __future__ import annotations
@@ -103,27 +104,24 @@ def over(values: list[float], percent: bool = False, digits: int = 2) -> str:
     return f"{mean} ({low} to {high})"
 
 
-EPISODES = 400
+EPISODES = 150
 EPSILONS = (None, 8.0, 3.0, 1.0)
 DELTA = 1e-3
-LEARNING = {"net_arch": [32], "imitation_batch": 256, "passes": 8.0, "imitation_rate": 3e-3}
+LEARNING = {"net_arch": [64], "imitation_batch": 128, "passes": 4.0, "imitation_rate": 1e-2}
 
 
 def learnt_privately(seed: int, show: Any) -> dict[str, Any]:
     """Agents that have learnt from the same episodes with more and more privacy."""
-    from als_engine.agents.saving import open_agent
-    from als_engine.evaluation.protocol import evaluate
     from als_plugins.experience.collect import collect
     from als_plugins.imitation.imitate import imitate
     from als_plugins.privacy.anonymise import anonymise
     from als_plugins.privacy.membership import membership
 
-    persons.introduce()
     found = []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         collect(
-            persons.SCENARIO, folder / "walks", policy=f"{persons.ID}:number=0", seed=seed,
+            persons.SCENARIO, folder / "walks", policy="heuristic:rule=straight", seed=seed,
             episodes=EPISODES, worlds=32, arguments=persons.ARGUMENTS,
         )  # fmt: skip
         anonymise(folder / "walks", folder / "anonymous")
@@ -136,16 +134,10 @@ def learnt_privately(seed: int, show: Any) -> dict[str, Any]:
                 on_progress=show,
             )  # fmt: skip
             told = membership(out, folder / data, seed=seed)
-            agent = open_agent(str(out), None, {})
-            played = evaluate(
-                agent.agent, agent.scenario, 40, seed=seed, arguments=agent.arguments,
-                deterministic=True,
-            )  # fmt: skip
-            spent = trained.record.training
             found.append(
                 {
                     "data": data, "epsilon": epsilon, **told.as_dict(),
-                    "return": played.mean_return.value, "seconds": spent.seconds if spent else 0,
+                    "seconds": spent.seconds if spent else 0,
                 }
             )  # fmt: skip
     return {"seed": seed, "episodes": EPISODES, "delta": DELTA, "found": found}
@@ -153,8 +145,8 @@ def learnt_privately(seed: int, show: Any) -> dict[str, Any]:
 
 def print_private(found: list[dict[str, Any]]) -> None:
     """The table of the docs: over the seeds."""
-    print("| epsilon | agreement | return on test levels | attack's AUC | intervals with 0.5 |")
-    print("| --- | --- | --- | --- | --- |")
+    print("| epsilon | agreement | attack's AUC | intervals with 0.5 |")
+    print("| --- | --- | --- | --- |")
     for data, epsilon in [*(("walks", e) for e in EPSILONS), ("anonymous", None)]:
         rows = [
             row for each in found for row in each["found"]
@@ -164,14 +156,71 @@ def print_private(found: list[dict[str, Any]]) -> None:
         chance = sum(row["auc"]["low"] <= 0.5 <= row["auc"]["high"] for row in rows)
         columns = [
             over([row["agreement"] for row in rows], percent=True),
-            over([row["return"] for row in rows]),
             over([row["auc"]["value"] for row in rows], digits=3),
             f"{chance} of {len(rows)}",
         ]
         print(f"| {name} | {' | '.join(columns)} |")
 
 
+SITES = {"north": (50, 2), "south": (15, 4), "east": (8, 6)}
+"""Episodes of each site, and how many play: unequal amounts of unequal kinds."""
+ROUNDS = 8
+
+
+def federated(seed: int, show: Any) -> dict[str, Any]:
+    """One agent of all sites' weights, of all sites' data, and of each site's alone."""
+    from als_engine.agents.saving import load_agent
+    from als_plugins.experience.collect import collect
+    from als_plugins.imitation.imitate import imitate
+    from als_plugins.imitation.recorded import open_recorded
+    from als_plugins.privacy.federated import federate
+    from als_plugins.privacy.membership import agreement
+
+    found = {}
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for name, (episodes, players) in SITES.items():
+            for out in (name, "together"):
+                collect(
+                    persons.SCENARIO, folder / out, policy="heuristic:rule=straight", seed=seed, worlds=16,
+                    episodes=episodes, arguments={**persons.ARGUMENTS, "num_avatars": players},
+                )  # fmt: skip
+        config = {"net_arch": [64], "imitation_rate": 1e-2, "imitation_batch": 128}
+        sites = [folder / name for name in SITES]
+        federate(
+            persons.SCENARIO, sites, folder / "runs-federated", rounds=ROUNDS, seed=seed,
+            arguments=persons.ARGUMENTS, config=config,
+        )  # fmt: skip
+        for name in ("together", *SITES):
+            imitate(
+                persons.SCENARIO, str(folder / name), folder=folder / f"runs-{name}", seed=seed,
+                arguments=persons.ARGUMENTS, device="cpu", on_progress=show,
+                config={**config, "passes": float(ROUNDS)},
+            )  # fmt: skip
+        for name in ("federated", "together", *SITES):
+            learner, record = load_agent(folder / f"runs-{name}")
+            found[name] = {
+                site.name: agreement(
+                    learner, open_recorded(str(site), record.scenario, learner, "test")
+                )
+                for site in sites
+            }
+    return {"seed": seed, "rounds": ROUNDS, "sites": SITES, "agreement": found}
+
+
+def print_federated(found: list[dict[str, Any]]) -> None:
+    """The table of the docs: agreement with the rule on each site's held-out episodes."""
+    print(f"| learnt from | {' | '.join(SITES)} | mean | worst |")
+    print(f"| --- |{' --- |' * (len(SITES) + 2)}")
+    for name in ("federated", "together", *SITES):
+        rows = [list(each["agreement"][name].values()) for each in found]
+        columns = [over(list(column), percent=True) for column in zip(*rows, strict=True)]
+        columns += [over([float(f(row)) for row in rows], percent=True) for f in (np.mean, min)]
+        print(f"| {name} | {' | '.join(columns)} |")
+
+
 PARTS = {
+    "sites": (federated, print_federated),
     "persons": (identified, print_identified),
     "private": (learnt_privately, print_private),
 }

@@ -23,7 +23,7 @@ from als_plugins.learners.student import Batch
 if TYPE_CHECKING:
     from als_plugins.learners.network_learner import NetworkLearner
 
-__all__ = ["Recorded", "is_dataset", "open_recorded", "study"]
+__all__ = ["Recorded", "is_dataset", "open_recorded", "sources_for", "study", "unit_numbers"]
 
 
 def is_dataset(name: str) -> bool:
@@ -123,14 +123,7 @@ class _Collected(Recorded):
                 persons who have not agreed to it.
             SavedFileError: it is damaged.
         """
-        dataset = read_dataset(Path(folder))
-        sources = [each for each in dataset.sources if each.scenario == scenario and each.episodes]
-        if not sources:
-            held = ", ".join(dict.fromkeys(each.scenario for each in dataset.sources)) or "nothing"
-            raise ArgumentError(f"{folder} has no episodes of {scenario}, but of {held}")
-        check_consent(folder, sources, "imitation")
-        for source in sources:
-            _check_fits(folder, source, learner)
+        sources = sources_for(folder, scenario, learner)
         keys = list(learner.observation_space.spaces)
         opened = [open_source(Path(folder), source, lambda done, total: None) for source in sources]
         part = Experience(Path(folder), opened, keys).part(name)
@@ -185,6 +178,24 @@ class _Collected(Recorded):
         found = self._windows.take(chosen)
         observation = {key: array[:, 0] for key, array in found.observation.items()}
         return Batch(observation, found.actions[:, 0], self._returns[chosen], begins, counted)
+
+
+def sources_for(folder: str, scenario: str, learner: NetworkLearner) -> list[SourceRecord]:
+    """The sources of a dataset that a learner can imitate; no episode is read.
+
+    Raises:
+        ArgumentError: there is none, one has other actions or sensors, or persons have not agreed.
+        SavedFileError: it is no dataset.
+    """
+    dataset = read_dataset(Path(folder))
+    sources = [each for each in dataset.sources if each.scenario == scenario and each.episodes]
+    if not sources:
+        held = ", ".join(dict.fromkeys(each.scenario for each in dataset.sources)) or "nothing"
+        raise ArgumentError(f"{folder} has no episodes of {scenario}, but of {held}")
+    check_consent(folder, sources, "imitation")
+    for source in sources:
+        _check_fits(folder, source, learner)
+    return sources
 
 
 def unit_numbers(lengths: NDArray[np.int64], names: list[str] | None) -> list[NDArray[np.int64]]:
