@@ -3,6 +3,7 @@
     python benchmarks/privacy.py persons   who is told by episodes, before and after anonymising
     python benchmarks/privacy.py private   what imitation loses by privacy, and who is told
     python benchmarks/privacy.py sites     one agent of three sites, beside central data and alone
+    python benchmarks/privacy.py groups    what becomes of groups of people with rules and experts
     python benchmarks/privacy.py --table   prints what is in results/privacy
 
 Five sets of eight simulated persons (`persons.py`) each play tag. An attacker knows four fifths of
@@ -41,15 +42,18 @@ def main() -> int:
     parser.add_argument("what", nargs="*", choices=[*PARTS, []], help="by default all")
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--table", action="store_true", help="print what is there")
+    parser.add_argument("--picture", type=Path, help="draw what is there, .png or .svg")
     options = parser.parse_args()
+    if options.picture is not None:
+        draw(options.picture)
+        return 0
     for what in options.what or PARTS:
         run, table = PARTS[what]
         if not options.table:
             for seed in range(options.seeds):
                 place = RESULTS / what / f"{seed}.json"
                 make_missing(place, f"{what}, seed {seed}", partial(run, seed))
-        found = [json.loads(p.read_text()) for p in sorted((RESULTS / what).glob("*.json"))]
-        if found:
+        if found := read(what):
             table(found)
     return 0
 
@@ -95,6 +99,64 @@ def print_identified(found: list[dict[str, Any]]) -> None:
             print(f"| {pieces} | {attacker} | {' | '.join(values)} | {chance:.0%} |")
 
 
+def read(what: str) -> list[dict[str, Any]]:
+    """The results of a part that are there."""
+    return [json.loads(p.read_text()) for p in sorted((RESULTS / what).glob("*.json"))]
+
+
+def draw(path: Path) -> None:
+    """The picture of the docs: who is told by episodes, and what imitation loses by privacy."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    from als_engine.reports.curves import plot_style
+    from als_engine.reports.series_chart import COLOURS
+
+    rows = [row for each in read("persons") for row in each["found"]]
+    with matplotlib.rc_context(plot_style()):
+        figure = Figure(figsize=(9.6, 3.8), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        places = np.arange(len(CUTS))
+        for i, (stage, name) in enumerate((("before", "as recorded"), ("after", "anonymised"))):
+            values = [
+                [r["right"]["value"] for r in rows
+                 if (r["cut"], r["attacker"], r["stage"]) == (cut, "logistic", stage)]
+                for cut in CUTS
+            ]  # fmt: skip
+            means = np.array([np.mean(v) for v in values])
+            spread = [means - [min(v) for v in values], [max(v) for v in values] - means]
+            left.errorbar(places + 0.12 * (i - 0.5), means, spread, fmt="o", capsize=4,
+                          color=COLOURS[i], label=name)  # fmt: skip
+        chance = [np.mean([r["chance"] for r in rows if r["cut"] == cut]) for cut in CUTS]
+        left.plot(places, chance, "_", markersize=60, color="grey", label="chance")
+        names = ["whole episodes", *(f"{cut} steps" for cut in CUTS[1:])]
+        left.set_xticks(places, names)
+        left.set_xlim(-0.6, len(CUTS) - 0.4)
+        left.set_ylim(0, 0.7)
+        left.set_ylabel("persons named rightly")
+        left.set_title("Who acted, by how they move")
+        left.legend(frameon=False)
+        found = [row for each in read("private") for row in each["found"] if row["data"] == "walks"]
+        order = [*reversed(EPSILONS[1:]), None]
+        places = np.arange(len(order))
+        for i, (name, value) in enumerate(
+            (("agreement", lambda r: r["agreement"]), ("attack's AUC", lambda r: r["auc"]["value"]))
+        ):
+            values = [[value(r) for r in found if r["epsilon"] == e] for e in order]
+            means = np.array([np.mean(v) for v in values])
+            spread = [means - [min(v) for v in values], [max(v) for v in values] - means]
+            right.errorbar(
+                places, means, spread, marker="o", capsize=4, color=COLOURS[i + 2], label=name
+            )
+        right.axhline(0.5, color="grey", linestyle=":", linewidth=1)
+        right.set_xticks(places, ["1", "3", "8", "any"])
+        right.set_xlabel("epsilon")
+        right.set_ylim(0.3, 0.9)
+        right.set_title("Imitation with privacy")
+        right.legend(frameon=False, loc="upper left")
+        figure.savefig(path, dpi=110)
+
+
 def over(values: list[float], percent: bool = False, digits: int = 2) -> str:
     """The mean over seeds, and the lowest and the highest."""
     form = "{:.0%}" if percent else f"{{:.{digits}f}}"
@@ -128,18 +190,13 @@ def learnt_privately(seed: int, show: Any) -> dict[str, Any]:
         for data, epsilon in [*(("walks", e) for e in EPSILONS), ("anonymous", None)]:
             out = folder / f"{data}-{epsilon}"
             private = {} if epsilon is None else {"epsilon": epsilon, "delta": DELTA}
-            trained = imitate(
+            imitate(
                 persons.SCENARIO, str(folder / data), folder=out, seed=seed, device="cpu",
                 arguments=persons.ARGUMENTS, config={**LEARNING, **private, "repeatable": True},
                 on_progress=show,
             )  # fmt: skip
             told = membership(out, folder / data, seed=seed)
-            found.append(
-                {
-                    "data": data, "epsilon": epsilon, **told.as_dict(),
-                    "seconds": spent.seconds if spent else 0,
-                }
-            )  # fmt: skip
+            found.append({"data": data, "epsilon": epsilon, **told.as_dict()})
     return {"seed": seed, "episodes": EPISODES, "delta": DELTA, "found": found}
 
 
@@ -180,10 +237,14 @@ def federated(seed: int, show: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         for name, (episodes, players) in SITES.items():
-            for out in (name, "together"):
+            given = {**persons.ARGUMENTS, "num_avatars": players}
+            for out, count, split in (
+                (name, episodes, "train"), ("together", episodes, "train"),
+                (f"held-{name}", 16, "test"),
+            ):  # fmt: skip
                 collect(
-                    persons.SCENARIO, folder / out, policy="heuristic:rule=straight", seed=seed, worlds=16,
-                    episodes=episodes, arguments={**persons.ARGUMENTS, "num_avatars": players},
+                    persons.SCENARIO, folder / out, policy="heuristic:rule=straight", seed=seed,
+                    worlds=16, episodes=count, split=split, arguments=given,
                 )  # fmt: skip
         config = {"net_arch": [64], "imitation_rate": 1e-2, "imitation_batch": 128}
         sites = [folder / name for name in SITES]
@@ -200,10 +261,11 @@ def federated(seed: int, show: Any) -> dict[str, Any]:
         for name in ("federated", "together", *SITES):
             learner, record = load_agent(folder / f"runs-{name}")
             found[name] = {
-                site.name: agreement(
-                    learner, open_recorded(str(site), record.scenario, learner, "test")
+                site: agreement(
+                    learner,
+                    open_recorded(str(folder / f"held-{site}"), record.scenario, learner, "test"),
                 )
-                for site in sites
+                for site in SITES
             }
     return {"seed": seed, "rounds": ROUNDS, "sites": SITES, "agreement": found}
 
@@ -219,7 +281,50 @@ def print_federated(found: list[dict[str, Any]]) -> None:
         print(f"| {name} | {' | '.join(columns)} |")
 
 
+SERVED = {
+    "ALS/Tutor-v0": (
+        "random",
+        "heuristic:rule=round-robin",
+        "heuristic:rule=mastery-threshold",
+        "expert",
+    ),
+    "ALS/Ward-v0": ("random", "heuristic:rule=basal-bolus", "heuristic:rule=pid", "expert"),
+}
+LESSONS = 32
+
+
+def served(seed: int, show: Any) -> dict[str, Any]:
+    """Outcomes by group on test levels; every agent meets the same people."""
+    from als_engine.agents.saving import open_agent
+    from als_plugins.fairness.groups import measure
+
+    found = []
+    for scenario, agents in SERVED.items():
+        for agent in agents:
+            opened = open_agent(agent, scenario, {"sensors": ["proprioception"]})
+            print(agent, file=sys.stderr)
+            found.append(
+                measure(agent, opened, episodes=LESSONS, split="test", seed=seed).as_dict()
+            )
+    return {"seed": seed, "found": found}
+
+
+def print_served(found: list[dict[str, Any]]) -> None:
+    """The table of the docs, of the first seed."""
+    for scenario in SERVED:
+        rows = [row for row in found[0]["found"] if row["scenario"] == scenario]
+        groups = list(rows[0]["groups"])
+        print(f"| {scenario} | {' | '.join(groups)} | gap | ratio |")
+        print(f"| --- |{' --- |' * (len(groups) + 2)}")
+        for row in rows:
+            each = [row["groups"][name] for name in groups] + [row["difference"], row["ratio"]]
+            shown = [f"{i['value']:.2f} [{i['low']:.2f}, {i['high']:.2f}]" for i in each]
+            print(f"| {row['agent'].rpartition('=')[2]} | {' | '.join(shown)} |")
+        print()
+
+
 PARTS = {
+    "groups": (served, print_served),
     "sites": (federated, print_federated),
     "persons": (identified, print_identified),
     "private": (learnt_privately, print_private),

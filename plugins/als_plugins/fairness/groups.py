@@ -189,7 +189,8 @@ class _Runner(Runner):
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
         self._met: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]] = {}
-        self._what, self._names = "", ()
+        self._what = ""
+        self._names: tuple[str, ...] = ()
 
     def _close(self, ended: NDArray[np.bool_]) -> None:
         simulation = self.batch.simulation
@@ -258,7 +259,8 @@ def gaps(people: People, seed: int = 0) -> dict[str, Any]:
 def _ratio(means: NDArray[np.float64]) -> NDArray[np.float64]:
     """The lowest over the highest; 1 where all are 0."""
     high = means.max(axis=1)
-    return np.divide(means.min(axis=1), high, out=np.ones(len(means)), where=high != 0)
+    found: NDArray[np.float64] = np.ones(len(means))
+    return np.divide(means.min(axis=1), high, out=found, where=high != 0)
 
 
 def _interval(value: float, drawn: NDArray[np.float64]) -> Interval:
