@@ -128,7 +128,7 @@ def draw(path: Path) -> None:
             left.errorbar(places + 0.12 * (i - 0.5), means, spread, fmt="o", capsize=4,
                           color=COLOURS[i], label=name)  # fmt: skip
         chance = [np.mean([r["chance"] for r in rows if r["cut"] == cut]) for cut in CUTS]
-        left.plot(places, chance, "_", markersize=60, color="grey", label="chance")
+        left.hlines(chance, places - 0.3, places + 0.3, color="grey", label="chance")
         names = ["whole episodes", *(f"{cut} steps" for cut in CUTS[1:])]
         left.set_xticks(places, names)
         left.set_xlim(-0.6, len(CUTS) - 0.4)
@@ -149,6 +149,7 @@ def draw(path: Path) -> None:
                 places, means, spread, marker="o", capsize=4, color=COLOURS[i + 2], label=name
             )
         right.axhline(0.5, color="grey", linestyle=":", linewidth=1)
+        right.text(0.0, 0.51, "an attack by chance", color="grey", fontsize="small")
         right.set_xticks(places, ["1", "3", "8", "any"])
         right.set_xlabel("epsilon")
         right.set_ylim(0.3, 0.9)
