@@ -257,7 +257,7 @@ def test_the_commands_say_what_stays_and_how_far_it_tells(lessons: Path, tmp_pat
     )
     assert done.code == 0, done.err
     text = " ".join(done.out.split())
-    assert "Kept: entities, proprioception, mood; gone: rgb, text." in text
+    assert "Kept: entities, mood, proprioception; gone: rgb, text." in text
     (record,) = read_dataset(tmp_path / "out").sources
     assert record.episodes == 2 * sum(len(pieces(6 + n, 4)) for n in range(5))
     shown = als("data", "identify", lessons)
