@@ -260,7 +260,8 @@ def _ratio(means: NDArray[np.float64]) -> NDArray[np.float64]:
     """The lowest over the highest; 1 where all are 0."""
     high = means.max(axis=1)
     found: NDArray[np.float64] = np.ones(len(means))
-    return np.divide(means.min(axis=1), high, out=found, where=high != 0)
+    np.divide(means.min(axis=1), high, out=found, where=high != 0)
+    return found
 
 
 def _interval(value: float, drawn: NDArray[np.float64]) -> Interval:
