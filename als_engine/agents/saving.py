@@ -21,11 +21,10 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import gymnasium
 from pydantic import BaseModel, Field, JsonValue, ValidationError, field_validator
 
-from als_engine.agents.agent import Agent
-from als_engine.agents.training_record import Model, PrivacyRecord, TrainingRecord
+from als_engine.agents.agent import Agent, Model, PrivacyRecord
 from als_engine.checks import check_undecided
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
-from als_engine.limits import OBSERVERS
+from als_engine.limits import MAX_SEED, OBSERVERS, STEPS
 from als_engine.options import agent_options
 from als_engine.plugins.registry import registry
 from als_engine.system.safe_files import is_file, read_bytes, replace_folder, standing
@@ -82,6 +81,30 @@ def checked_fields() -> Iterator[None]:
         first = error.errors(include_url=False)[0]
         name = ".".join(map(str, first["loc"]))
         raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
+
+
+class TrainingRecord(Model):
+    """The provenance of a trained agent.
+
+    Where a training began from a saved agent, that agent's steps and seconds are counted in.
+
+    Attributes:
+        steps: environment steps that it has learnt from, over all rows.
+        demonstrated: those of them whose action somebody else has shown: an expert, another agent,
+            a person.
+        seed: of the learner and the worlds.
+        seconds: of wall-clock time, resumed parts included.
+        mean_return, success: over the last hundred episodes; None when none had ended.
+        privacy: one for each private imitation that it has learnt by.
+    """
+
+    steps: int = Field(ge=0, le=STEPS)
+    demonstrated: int = Field(default=0, ge=0, le=STEPS)
+    seed: int = Field(ge=0, le=MAX_SEED)
+    seconds: float = Field(ge=0)
+    mean_return: float | None = None
+    success: float | None = None
+    privacy: list[PrivacyRecord] = Field(default_factory=list, max_length=100)
 
 
 class AgentRecord(Model):
