@@ -66,6 +66,23 @@ def block_of(level: int, size: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What has become of the people in worlds, for `als fairness`; never an observation.
+
+    Attributes:
+        what: the outcome, such as "examination"; more is better.
+        names: of the groups that people can be in.
+        group: (worlds, people), whole numbers: an index into `names`, -1 where nobody is.
+        value: (worlds, people).
+    """
+
+    what: str
+    names: Sequence[str]
+    group: NDArray[Any]
+    value: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
 class Role:
     """A part that avatars play; it names PettingZoo's agents (`chaser_0`) and sets their body.
 
@@ -212,6 +229,13 @@ class Task(ABC):
     def metrics(self, state: WorldState) -> Mapping[str, NDArray[Any]]:
         """Metrics in `info` beside `success` and `level`: (worlds,) arrays by name."""
         return {}
+
+    def outcomes(self, state: WorldState) -> Outcomes | None:
+        """What has become of whom at the end of an episode, by group; changes nothing.
+
+        Groups come from the true state and are for measuring alone. None where there are none.
+        """
+        return None
 
     def action_mask(self, state: WorldState, possible: Possible) -> None:
         """Sets to False in `possible` what avatars cannot do now; everything else is True.

@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from als_engine.bodies.bounds import action_bounds
+from als_engine.limits import STEPS
 from als_engine.seeding import RowGenerators
 
 if TYPE_CHECKING:
@@ -155,6 +157,35 @@ def acting(agent: Agent, deterministic: bool = False) -> Acting:
     return "sampled" if agent.samples and not deterministic else "best"
 
 
+class Model(BaseModel):
+    """Unknown fields, wrong types and numbers that are not finite are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class PrivacyRecord(Model):
+    """What a private imitation has told of its dataset, by differential privacy's accountant.
+
+    Attributes:
+        epsilon, delta: so much, at most, of each unit.
+        unit: what could be added or left out: one "episode", or all episodes of a "person".
+        units: how many there were.
+        clip: the length that each unit's gradient was cut to.
+        noise: the deviation of the noise, in lengths of `clip`.
+        updates: gradient steps.
+        repeatable: whether the noise was drawn from the seed; whoever knows it can take it out.
+    """
+
+    epsilon: float = Field(ge=0)
+    delta: float = Field(gt=0, lt=1)
+    unit: Literal["episode", "person"]
+    units: int = Field(ge=1, le=STEPS)
+    clip: float = Field(gt=0)
+    noise: float = Field(ge=0)
+    updates: int = Field(ge=0, le=STEPS)
+    repeatable: bool = False
+
+
 @dataclass(frozen=True)
 class Progress:
     """The progress of a training.
@@ -169,6 +200,7 @@ class Progress:
         success: the part of the same episodes that succeeded, and NaN as long.
         demonstrated: steps whose action somebody else has shown, those of datasets among them.
         recorded: those that a dataset holds, which are not among `steps`.
+        privacy: what it has told of a dataset, where it learns with privacy; else None.
     """
 
     steps: int
@@ -178,6 +210,7 @@ class Progress:
     success: float = math.nan
     demonstrated: int = 0
     recorded: int = 0
+    privacy: PrivacyRecord | None = None
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import gymnasium
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+from pydantic import BaseModel, Field, JsonValue, ValidationError, field_validator
 
-from als_engine.agents.agent import Agent
+from als_engine.agents.agent import Agent, Model, PrivacyRecord
 from als_engine.checks import check_undecided
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.limits import MAX_SEED, OBSERVERS, STEPS
@@ -33,6 +33,7 @@ __all__ = [
     "AgentRecord",
     "Model",
     "OpenedAgent",
+    "PrivacyRecord",
     "TrainingRecord",
     "agent_folder",
     "checked_fields",
@@ -67,12 +68,6 @@ _ModelT = TypeVar("_ModelT", bound=BaseModel)
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class Model(BaseModel):
-    """Unknown fields, wrong types and numbers that are not finite are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
 @contextmanager
 def checked_fields() -> Iterator[None]:
     """Makes a model of what a user has given.
@@ -100,6 +95,7 @@ class TrainingRecord(Model):
         seed: of the learner and the worlds.
         seconds: of wall-clock time, resumed parts included.
         mean_return, success: over the last hundred episodes; None when none had ended.
+        privacy: one for each private imitation that it has learnt by.
     """
 
     steps: int = Field(ge=0, le=STEPS)
@@ -108,6 +104,7 @@ class TrainingRecord(Model):
     seconds: float = Field(ge=0)
     mean_return: float | None = None
     success: float | None = None
+    privacy: list[PrivacyRecord] = Field(default_factory=list, max_length=100)
 
 
 class AgentRecord(Model):

@@ -276,6 +276,10 @@ class Books:
                 seconds=round(self._earlier + self.seconds, 1),
                 mean_return=finite(progress.mean_return),
                 success=finite(progress.success),
+                privacy=[
+                    *(before.privacy if before else []),
+                    *([progress.privacy] if progress.privacy else []),
+                ],
             ),
         )
 

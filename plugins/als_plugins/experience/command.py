@@ -117,12 +117,19 @@ def show(dataset: Dataset, as_json: Json = False) -> None:
 
 
 def purge(person: Person, dataset: Dataset) -> None:
-    """Take a person's episodes out of a dataset, which then holds no byte of them.
+    """Take a person out of a dataset, or of a study's folder, which then holds no byte of them.
 
     Example: als data purge 5f0c91ab lessons
     """
     from als_plugins.experience.purging import purge as run
+    from als_plugins.privacy.studies import is_study, purge_study
 
+    if is_study(dataset):
+        gone = purge_study(dataset, person)
+        say(f"{dataset}: {person} is gone, {gone.rows} rows and {gone.episodes} played episodes.")
+        if gone.episodes:
+            say("A store that `als bench people` has added them to still holds them.")
+        return
     with spinner(f"Writing {dataset} anew"):
         found = run(dataset, person)
     say(f"{dataset}: {found.episodes} episodes of {person} are gone, {found.steps:,} steps.")

@@ -18,6 +18,7 @@ from gymnasium.spaces import Box, Discrete
 from numpy.typing import NDArray
 
 from als_engine.errors import ArgumentError, SavedFileError, unknown
+from als_plugins.experience import episodes as files
 from als_plugins.experience.cache import OnStep, SourceArrays, open_source
 from als_plugins.experience.records import (
     PARTS,
@@ -25,6 +26,7 @@ from als_plugins.experience.records import (
     PartsRecord,
     SensorRecord,
     SourceRecord,
+    data_file,
     part_of,
     read_dataset,
 )
@@ -32,7 +34,7 @@ from als_plugins.experience.records import (
 if TYPE_CHECKING:
     from als_plugins.encoders.base import Statistic
 
-__all__ = ["LABELS", "Experience", "Part", "Window", "Windows", "open_experience"]
+__all__ = ["LABELS", "Experience", "Part", "Window", "Windows", "open_experience", "persons_in"]
 
 LABELS: Final = ("nearest_prop", "speaker", "sign_number")
 
@@ -223,6 +225,29 @@ class Experience:
         if name not in PARTS:
             raise ArgumentError(unknown("part", name, PARTS))
         return Part(name, self._sources, self._keys)
+
+
+def persons_in(folder: Path, part: Part) -> list[str]:
+    """The pseudonym of who acted in each episode of a part, in its order.
+
+    Raises:
+        ArgumentError: an episode does not say.
+        SavedFileError: the episodes are damaged.
+    """
+    found: list[str] = []
+    for chosen in part.sources:
+        arrays = chosen.arrays
+        with files.episode_file(data_file(folder, arrays.record.id)) as file:
+            for number, level in enumerate(arrays.levels.tolist()):
+                if part_of(level) != part.name:
+                    continue
+                found.append(files.read_word(files.episode_group(file, number), "person"))
+        if not all(found):
+            raise ArgumentError(
+                f"{folder} does not say who acted in the episodes of {arrays.record.id}: use "
+                "unit=episode"
+            )
+    return found
 
 
 def open_experience(

@@ -30,6 +30,7 @@ __all__ = [
     "layout",
     "read_array",
     "read_attribute",
+    "read_episode",
     "read_word",
     "stored",
     "write",
@@ -216,6 +217,36 @@ def episode_group(file: h5py.File, number: int) -> h5py.Group:
     if not isinstance(group, h5py.Group):
         raise SavedFileError(f"{file.filename} has no {name}; it should have more")
     return group
+
+
+def read_episode(group: h5py.Group, record: SourceRecord) -> Episode:
+    """An episode of a file, checked and read whole, without what it says of itself.
+
+    Raises:
+        SavedFileError: an array is missing or is not as the record says.
+    """
+    steps = read_attribute(group, "total_steps")
+    if not 1 <= steps <= min(MAX_STEPS, record.steps):
+        raise SavedFileError(f"{group.file.filename}: {group.name} has {steps} steps")
+    arrays = {}
+    for name, (dtype, shape) in layout(record).items():
+        folder, _, key = name.partition("/")
+        place = f"{folder}/{stored(key)}" if key else folder
+        arrays[name] = read_array(group, place, dtype, (steps + bool(key), *shape))[:]
+    ends = read_array(group, "terminations", "bool", (steps,))[:]
+    parts: dict[str, dict[str, NDArray[Any]]] = {"observations": {}, "infos": {}}
+    for name, array in arrays.items():
+        folder, _, key = name.partition("/")
+        if key:
+            parts[folder][key] = array
+    return Episode(
+        observations=parts["observations"],
+        actions=arrays["actions"],
+        rewards=arrays["rewards"],
+        infos=parts["infos"],
+        terminated=bool(ends[-1]),
+        attributes={},
+    )
 
 
 def read_word(group: h5py.Group, name: str) -> str:

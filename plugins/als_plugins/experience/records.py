@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import gymnasium
 import numpy as np
@@ -30,6 +30,7 @@ from als_engine.system.safe_files import inside
 from als_engine.task import Split, split_of
 
 __all__ = [
+    "USES",
     "ActionRecord",
     "DatasetRecord",
     "PartsRecord",
@@ -52,6 +53,10 @@ _MAX_VALUES: Final = 1 << 24
 
 _BOUNDS_APART: Final = 4_096
 """Bounds are kept value by value up to this many values."""
+
+Use = Literal["imitation", "pretraining", "forecasting", "generation"]
+USES: Final[tuple[Use, ...]] = get_args(Use)
+"""What persons can agree to that is learnt from their episodes."""
 
 Bound = Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)] | float | None
 Type = Literal["bool", "int8", "uint8", "int16", "uint16", "int32", "int64", "float32", "float64"]
@@ -140,11 +145,13 @@ class PeopleRecord(Model):
 
     Attributes:
         purpose: what they were told that their episodes are for.
+        uses: what of `USES` they agreed to; all else is refused.
         persons: a random pseudonym for each, which the attribute `person` of their episodes has.
     """
 
     purpose: Annotated[str, Field(min_length=1, max_length=300)]
-    persons: Annotated[list[Pseudonym], Field(max_length=10_000)] = Field(default_factory=list)
+    uses: Annotated[tuple[Use, ...], Field(min_length=1, max_length=len(USES))] = ("imitation",)
+    persons: Annotated[list[Pseudonym], Field(max_length=100_000)] = Field(default_factory=list)
 
 
 class SourceRecord(Model):

@@ -39,6 +39,12 @@ from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.imitation.imitation import Imitation
 from als_plugins.imitation.minari_folder import minari_folder
 from als_plugins.imitation.parameters import ImitationParameters, divided
+from als_plugins.imitation.private import (
+    PrivateImitation,
+    check_private,
+    learns_from_actions,
+    study_privately,
+)
 from als_plugins.imitation.recorded import Recorded, is_dataset, open_recorded, study
 from als_plugins.imitation.sources import Demonstrator
 from als_plugins.imitation.worlds import Lessons
@@ -55,6 +61,8 @@ if TYPE_CHECKING:
 __all__ = ["ImitationFolder", "ImitationJob", "imitate", "resume_imitation", "where"]
 
 LIVE_STEPS: Final = 100_000
+PLANNED: Final = "privacy/planned"
+"""In a checkpoint: the gradient steps that the noise was worked out for."""
 
 OnProgress = Callable[[Progress], None]
 Method = Literal["bc", "dagger"]
@@ -261,6 +269,13 @@ class Imitator(Learner):
         self.learner, self._student = learner, learner.student()
         self._parameters = parse("imitation", ImitationParameters, job.imitation)
         self._job = job
+        if self._parameters.epsilon is not None:
+            check_private(self._student, learner.action_space)
+            if not is_dataset(job.source):
+                raise ArgumentError(
+                    f"{job.source} can be asked as often as one likes: epsilon goes with a dataset"
+                )
+        self._private: PrivateImitation | None = None
         self.recorded: Recorded | None = None
         self._source: Demonstrator | None = None
         self.arguments: Mapping[str, Any] = job.arguments
@@ -271,6 +286,7 @@ class Imitator(Learner):
             self.arguments = self._source.arguments
         self._imitation: Imitation | None = None
         self._optimizer: Any = None
+        self._planned: int | None = None
 
     def act(
         self, observation: Observation, state: Any = None, deterministic: bool = True
@@ -290,24 +306,25 @@ class Imitator(Learner):
             steps = int(training.resume.name)
         generators = Generators(spread("imitation", training.seed, steps))
         with generators, few_threads(self.observation_space):
-            return self._learn(rows, training, steps)
+            self._student.begin()
+            if self._parameters.epsilon is None:
+                return self._learn(rows, training, steps)
+            with learns_from_actions(self._student):
+                return self._learn(rows, training, steps)
 
     def _learn(self, rows: Rows, training: Training, steps: int) -> Progress:
         student = self._student
-        student.begin()
         student.policy.to(torch_device(training.device))
         student.train(False)
         rate, decay = self._parameters.imitation_rate, student.parameters.weight_decay
         self._optimizer = adam(student.policy, rate, decay)
         if training.resume is not None:
             self._load_training(training.resume)
+        log = UpdateLog(training, rows.recent)
+        if self._parameters.epsilon is not None:
+            return self._learn_privately(rows, training, steps, log)
         imitation = Imitation(
-            student,
-            self._optimizer,
-            self._parameters,
-            UpdateLog(training, rows.recent),
-            training.steps,
-            steps,
+            student, self._optimizer, self._parameters, log, training.steps, steps
         )
 
         def progress(steps: int) -> Progress:
@@ -332,15 +349,56 @@ class Imitator(Learner):
         training.on_progress(progress(imitation.steps))
         return progress(imitation.steps)
 
+    def _learn_privately(
+        self, rows: Rows, training: Training, steps: int, log: UpdateLog
+    ) -> Progress:
+        """As `_learn`, so that what is learnt tells little of any unit.
+
+        Raises:
+            ArgumentError: there are too few units, or it is to go on for other steps than planned.
+        """
+        assert self.recorded is not None
+        private = self._private = PrivateImitation(
+            self._student, self._optimizer, self._parameters, self.recorded, log,
+            total=training.steps, steps=steps, seed=training.seed,
+        )  # fmt: skip
+        if self._planned not in (None, private.planned):
+            raise ArgumentError(
+                "a private imitation goes on for the steps that it was planned for: its noise "
+                "depends on them"
+            )
+
+        def progress(steps: int) -> Progress:
+            done = training.progress(steps, rows.recent, demonstrated=steps)
+            return replace(done, privacy=private.record())
+
+        clock = Clock(training, progress, steps)
+
+        def after_step(steps: int) -> None:
+            clock.report(steps)
+            clock.check(steps)
+
+        study_privately(private, training.should_stop, after_step)
+        training.on_progress(progress(private.steps))
+        return progress(private.steps)
+
     def save_training(self, folder: Path) -> None:
         """Writes the state of the optimizer."""
         arrays = optimizer_arrays(self._optimizer)
-        write_tensors(folder / TRAINING, {f"optimizer/{name}": a for name, a in arrays.items()})
+        kept = {f"optimizer/{name}": array for name, array in arrays.items()}
+        if self._private is not None:
+            kept[PLANNED] = np.array(self._private.planned, np.int64)
+        write_tensors(folder / TRAINING, kept)
 
     def _load_training(self, folder: Path) -> None:
         expected = expected_arrays(self._optimizer)
         like = {f"optimizer/{name}": array for name, array in expected.items()}
-        found = read_tensors(folder / TRAINING, like, optional=list(like))
+        if self._parameters.epsilon is not None:
+            like[PLANNED] = np.zeros((), np.int64)
+        optional = [name for name in like if name != PLANNED]
+        found = dict(read_tensors(folder / TRAINING, like, optional=optional))
+        if PLANNED in found:
+            self._planned = int(found.pop(PLANNED))
         try:
             mine = {name.partition("/")[2]: array for name, array in found.items()}
             restore_optimizer(self._optimizer, mine)

@@ -7,7 +7,6 @@ from typing import Protocol
 import torch
 
 from als_plugins.imitation.parameters import ImitationParameters
-from als_plugins.learners.clock import UpdateLog
 from als_plugins.learners.student import Batch, Student
 
 __all__ = ["Imitation", "Steps"]
@@ -36,6 +35,13 @@ class Steps(Protocol):
         """Some of them, drawn at random."""
 
 
+class Log(Protocol):
+    """Takes what is measured of updates, such as an `UpdateLog`."""
+
+    def add(self, values: dict[str, float], steps: int) -> None:
+        """Tells the numbers of some updates, and the demonstrated steps so far."""
+
+
 class Imitation:
     """Learns what was shown: likely actions, and for the critic what followed them.
 
@@ -49,9 +55,11 @@ class Imitation:
         student: Student,
         optimizer: torch.optim.Optimizer,
         parameters: ImitationParameters,
-        log: UpdateLog,
+        log: Log,
         total: int,
         steps: int = 0,
+        due: float = 0.0,
+        at_once: int = _AT_ONCE,
     ) -> None:
         """Takes who learns, and how far it is.
 
@@ -62,13 +70,15 @@ class Imitation:
             log: where losses go.
             total: demonstrated steps in all.
             steps: demonstrated before.
+            due: the part of a gradient step that they have left over.
+            at_once: gradient steps that are taken together, at least.
         """
         self.student, self.parameters = student, parameters
         self.steps, self.total = steps, total
         self._optimizer, self._log = optimizer, log
         self.passes = parameters.passes_for(total)
         self._starts = parameters.learning_starts(total)
-        self._due, self._logged = 0.0, steps
+        self._due, self._at_once, self._logged = due, at_once, steps
         self._sums, self._updates = {"policy": 0.0, "value": 0.0}, 0
 
     def learn(self, new: int, data: Steps) -> None:
@@ -77,7 +87,7 @@ class Imitation:
         if len(data) < min(self._starts, data.room):
             return
         self._due += new * self.passes / self.parameters.imitation_batch
-        if self._due < _AT_ONCE and self.steps < self.total:
+        if self._due < self._at_once and self.steps < self.total:
             return
         self.student.train(True)
         left = max(0.0, 1.0 - self.steps / self.total)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -45,6 +45,13 @@ class ImitationParameters(BaseModel):
             nothing else is learnt from.
         kept: demonstrated steps that are kept; None for as many as fit into 1 GiB. When there is
             no more room, new ones replace others at random.
+        epsilon: how much the agent may tell of any unit of its dataset (differential privacy, by
+            DP-SGD); None for any amount. See `als_plugins.imitation.private`.
+        delta: the probability with which it may tell more; below one over the number of units.
+        clip: the length that each unit's gradient is cut to.
+        unit: what is protected: one "episode", or all episodes of a "person".
+        repeatable: whether noise and batches are drawn from the seed, for experiments. Whoever
+            knows the seed can take the noise out, so there is no protection then.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -55,6 +62,11 @@ class ImitationParameters(BaseModel):
     handover: Share = 0.3
     noise: Annotated[float, Field(ge=0.0, le=0.9)] = 0.2
     kept: Annotated[int, Field(ge=100, le=100_000_000)] | None = None
+    epsilon: Annotated[float, Field(gt=0.0, le=1_000.0)] | None = None
+    delta: Annotated[float, Field(gt=0.0, lt=1.0)] = 1e-5
+    clip: Annotated[float, Field(gt=0.0, le=1e6)] = 1.0
+    unit: Literal["episode", "person"] = "episode"
+    repeatable: bool = False
 
     def passes_for(self, steps: int) -> float:
         """Gradient passes, for so many demonstrated steps in all."""

@@ -1,4 +1,4 @@
-"""Adds `als imitate` to the command line."""
+"""Adds `als imitate` and `als federate` to the command line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 @hookimpl
 def als_commands(app: typer.Typer) -> None:
-    """Adds the command."""
+    """Adds the commands."""
     from als_plugins.imitation.command import imitate
+    from als_plugins.privacy.federate_command import federate
 
     app.command("imitate")(imitate)
+    app.command("federate")(federate)

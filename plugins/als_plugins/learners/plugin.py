@@ -93,8 +93,9 @@ def als_agents() -> list[AgentSpec]:
 
 @hookimpl
 def als_commands(app: typer.Typer) -> None:
-    """Adds `als crossplay`, `als curves`, `als exploit`, `als pareto` and `als robustness`."""
+    """Adds `als crossplay`, `als curves`, `als exploit`, `als fairness`, `als pareto`, ..."""
     from als_plugins.crossplay.command import crossplay, exploit
+    from als_plugins.fairness.command import fairness
     from als_plugins.learners.command import pareto
     from als_plugins.learners.curves_command import curves
     from als_plugins.robustness.command import robustness
@@ -102,5 +103,6 @@ def als_commands(app: typer.Typer) -> None:
     app.command("crossplay")(crossplay)
     app.command("curves")(curves)
     app.command("exploit")(exploit)
+    app.command("fairness")(fairness)
     app.command("pareto")(pareto)
     app.command("robustness")(robustness)

@@ -85,6 +85,8 @@ class MappoParameters(PPOParameters):
     def _ends_begin(self) -> MappoParameters:
         if self.target_kl_end is not None and self.target_kl is None:
             raise ValueError("target_kl_end needs target_kl, where the bound begins")
+        if self.imitate_config.epsilon is not None:
+            raise ValueError("imitate_config: epsilon goes with `als imitate --from DATASET`")
         return self
 
     @property

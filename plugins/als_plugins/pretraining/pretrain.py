@@ -13,7 +13,9 @@ from als_engine.agents.saving import checked_fields
 from als_engine.errors import ArgumentError
 from als_engine.seeding import Generators, spread
 from als_plugins.encoders.saving import PretrainingRecord, read_encoder_record, save_encoder
+from als_plugins.experience.consent import check_consent
 from als_plugins.experience.dataset import open_experience
+from als_plugins.experience.records import read_dataset
 from als_plugins.pretraining.group import joined
 from als_plugins.pretraining.job import Job, PretrainingFolder, digest_of
 from als_plugins.pretraining.objectives import check_weights
@@ -187,6 +189,7 @@ def _run(
         with generators.outside():
             on_progress(progress)
 
+    check_consent(job.dataset, read_dataset(Path(job.dataset)).sources, "pretraining")
     with joined() as group, generators, ExitStack() as held:
         trainer = Trainer(job, open_experience(job.dataset, job.sensors), group)
         if group.leads:

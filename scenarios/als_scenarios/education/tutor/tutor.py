@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator
 from als_engine.sensors.base import Sensor
-from als_engine.task import Act, Behaviour, Role, Split, Task, add_terms, split_of
+from als_engine.task import Act, Behaviour, Outcomes, Role, Split, Task, add_terms, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.world.body import LOCOMOTION
 from als_engine.world.layout import Layout, rgb
@@ -339,6 +339,11 @@ is forgotten |
             "exercises": answered,
             "explanations": state["explained"].sum((1, 2), np.int64),
         }
+
+    def outcomes(self, state: WorldState) -> Outcomes:
+        """The part of the examination that each pupil had right, by kind of pupil."""
+        names = [each.name for each in kinds.KINDS]
+        return Outcomes("examination", names, state["kind"], state["answers"].mean(2))
 
     def action_mask(self, state: WorldState, possible: Possible) -> None:
         """The teacher speaks to whom it faces, and sets nothing to who is busy."""

@@ -13,7 +13,7 @@ from als_engine.bodies.avatar import HAND_USE
 from als_engine.checks import whole_number
 from als_engine.navigation import Navigator
 from als_engine.sensors.base import Sensor
-from als_engine.task import Act, Behaviour, Role, Task, add_terms, block_of, split_of
+from als_engine.task import Act, Behaviour, Outcomes, Role, Task, add_terms, block_of, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.world.body import COMMANDS
 from als_engine.world.layout import Layout, rgb
@@ -39,12 +39,14 @@ from als_scenarios.medical.ward.plans import (
     MINUTES,
     NEVER,
     admit,
+    group_of,
 )
 from als_scenarios.medical.ward.shaping import potential
 
 if TYPE_CHECKING:
     from als_engine.bodies.avatar import Commands, Possible
 
+GROUPS: Final = ("adolescent", "adult", "child")
 RISK: Final = -0.004
 """Reward for each step and unit of the beds' mean risk."""
 
@@ -359,6 +361,12 @@ mean over beds |
             "insulin": given[:, 1],
             "sugar": given[:, 2],
         }
+
+    def outcomes(self, state: WorldState) -> Outcomes:
+        """The part of the day that each patient was in range, by age group."""
+        groups = np.array([GROUPS.index(group_of(i)) for i in range(len(patients().names))])
+        within = state["within"] / np.maximum(state.step, 1)[:, None]
+        return Outcomes("time in range", GROUPS, groups[state["patient"]], within)
 
     def action_mask(self, state: WorldState, possible: Possible) -> None:
         """A hand is of use at a tray, and at a bed when there is a dose in it."""

@@ -1,0 +1,1 @@
+"""Whether an agent serves all groups of people alike, measured and trained for."""

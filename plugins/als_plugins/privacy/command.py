@@ -1,0 +1,159 @@
+"""`als data anonymise`, `als data identify` and `als data consent`: persons in a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from als_engine.cli.bars import counting_bar
+from als_engine.cli.console import Column, Table, say, say_json, show, spinner
+from als_engine.cli.shared import MAX_SEED
+from als_engine.texts import command
+
+if TYPE_CHECKING:
+    from als_plugins.privacy.identify import Identified
+
+__all__ = ["anonymise", "consent", "identify", "membership"]
+
+Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The folder of a dataset.")]
+Keep = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keep",
+        metavar="SENSOR",
+        help="A further sensor to keep as it is, because it tells nobody; can be repeated.",
+    ),
+]
+Cut = Annotated[
+    int | None,
+    typer.Option(
+        "--cut", metavar="STEPS", help="Cut longer episodes into pieces.", min=2, max=1_000_000
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
+
+
+def anonymise(
+    dataset: Dataset,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder, new or empty.")],
+    keep: Keep = None,
+    cut: Cut = None,
+    as_json: Json = False,
+) -> None:
+    """Write a dataset anew without identities, voices and free text.
+
+    Example: als data anonymise lessons --out lessons-anonymous
+    """
+    from als_plugins.privacy.anonymise import anonymise as run
+
+    with counting_bar("episodes") as count:
+        found = run(dataset, out, also=keep or (), cut=cut, on_episode=count)
+    if as_json:
+        say_json(
+            {
+                "folder": str(found.folder), "episodes": found.episodes, "steps": found.steps,
+                "kept": found.kept, "gone": found.gone,
+            }
+        )  # fmt: skip
+        return
+    say(f"{out}: {found.episodes} episodes, {found.steps:,} steps, a new pseudonym for each.")
+    say(f"Kept: {', '.join(found.kept)}; gone: {', '.join(found.gone) or 'no sensor'}.")
+    say("How people move and act is still in it; what that tells is measured by")
+    say(command("als", "data", "identify", dataset))
+
+
+def identify(
+    dataset: Dataset,
+    keep: Keep = None,
+    cut: Cut = None,
+    seed: Annotated[int, typer.Option(help="Of the attack's folds.", min=0, max=MAX_SEED)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure how well an attacker tells persons apart, before and after anonymising.
+
+    Example: als data identify lessons --cut 50
+    """
+    from als_plugins.privacy.identify import identify as run
+
+    with counting_bar("episodes") as count:
+        found = run(dataset, also=keep or (), cut=cut, seed=seed, on_episode=count)
+    if as_json:
+        say_json([each.as_dict() for each in found])
+    else:
+        _print(dataset, found)
+
+
+def _print(dataset: Path, found: list[Identified]) -> None:
+    first = found[0]
+    title = f"{dataset}: {first.persons} persons, {first.episodes} episodes"
+    names = ("anonymised", "attacker", "right", "chance")
+    table = Table([Column(names[0]), Column(names[1]), *(Column(n, right=True) for n in names[2:])],
+                  title)  # fmt: skip
+    for each in found:
+        right = each.right
+        table.row(
+            "no" if each.stage == "before" else "yes",
+            each.attacker,
+            f"{right.value:.0%} [{right.low:.0%}, {right.high:.0%}]",
+            f"{each.chance:.0%}",
+        )
+    show(table)
+    say("Right: episodes whose person the attacker named, of those it had not known.", style="dim")
+    say("Brackets: 95% confidence intervals, by bootstrap over episodes.", style="dim")
+
+
+def membership(
+    agent: Annotated[Path, typer.Argument(metavar="AGENT", help="The folder of a saved agent.")],
+    dataset: Annotated[
+        Path, typer.Argument(metavar="DATASET", help="The dataset that it has learnt from.")
+    ],
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0, max=MAX_SEED)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure whether an agent tells which episodes of a dataset it has learnt from.
+
+    Example: als data membership runs/shown data/tag
+    """
+    from als_plugins.privacy.membership import membership as run
+
+    with spinner(f"Attacking {agent}"):
+        found = run(agent, dataset, seed=seed)
+    if as_json:
+        say_json(found.as_dict())
+        return
+    auc = found.auc
+    say(
+        f"AUC {auc.value:.3f} [{auc.low:.3f}, {auc.high:.3f}]: how often one of {found.members} "
+        f"episodes that it has learnt from is told from one of {found.others} others; chance is 0.5"
+    )
+    say(f"Loss {found.loss_members:.3f} on the former, {found.loss_others:.3f} on the others.")
+    for each in found.privacy:
+        drawn = ", but its noise can be taken out: it is drawn from the seed"
+        say(
+            f"It has learnt with privacy: epsilon {each.epsilon:.2f}, delta {each.delta:g}, for "
+            f"one {each.unit} of {each.units}{drawn if each.repeatable else ''}."
+        )
+
+
+def consent(
+    dataset: Dataset,
+    purpose: Annotated[str, typer.Option(help="What its persons were told that it is for.")],
+    use: Annotated[
+        list[str],
+        typer.Option(help="What they agreed to: imitation, pretraining, forecasting, generation."),
+    ],
+    as_json: Json = False,
+) -> None:
+    """Write down what the persons in a dataset have agreed to, where it does not say so.
+
+    Example: als data consent walks --purpose "to foresee where people go" --use forecasting
+    """
+    from als_plugins.experience.consent import record_consent
+
+    count = record_consent(dataset, purpose, use)
+    if as_json:
+        say_json({"folder": str(dataset), "sources": count, "purpose": purpose, "uses": use})
+    else:
+        say(f"{dataset}: the persons in {count} sources agreed to {' and '.join(use)}.")
