@@ -17,7 +17,7 @@ from als_engine.checks import at_least_one, chosen_rows, flag
 from als_engine.envs.batch import Arrays
 from als_engine.envs.recent import Recent
 from als_engine.envs.vector import make_worlds, spread_seeds
-from als_engine.errors import ActionError, ResetNeededError, SnapshotError
+from als_engine.errors import ActionError, ArgumentError, ResetNeededError, SnapshotError
 from als_engine.plugins.specs import ScenarioSpec
 from als_engine.seeding import spread
 from als_engine.simulation import check_arguments
@@ -94,18 +94,30 @@ class Rows(DeepCopied):
         self._counting: BoolArray | None = None
         self._seeds: list[int | None] = [None] * self.num_worlds
         self._spread: tuple[Callable[..., int], tuple[int, ...]] | None = None
+        self._alike = self.num_worlds
         # Whether an exception has come between the worlds' step and the sums that are kept here.
         self._broken = False
 
     # -- seeds and resets -------------------------------------------------------------------------
 
-    def spread_for(self, use: str, *at: int) -> None:
+    def spread_for(self, use: str, *at: int, parts: int = 1) -> None:
         """From now on `seed(s)` gives world `i` the seed `spread(use, s, *at, i)`.
 
         For runs: a learner seeds its environment with its own seed, and Stable-Baselines3 does so
         by itself, so that the seeds of two trainings would overlap.
+
+        Args:
+            use: what the seeds are for.
+            *at: which part of the run.
+            parts: into how many equal parts the worlds are divided, each with the same seeds, so
+                that policies are compared on the same levels.
+
+        Raises:
+            ArgumentError: the worlds cannot be divided so.
         """
-        self._spread = partial(spread, use), at
+        if self.num_worlds % parts:
+            raise ArgumentError(f"{self.num_worlds} worlds cannot be divided into {parts} parts")
+        self._spread, self._alike = (partial(spread, use), at), self.num_worlds // parts
 
     def seed(self, seed: int | None = None) -> Sequence[int | None]:
         """Seeds the worlds for the next reset: world `i` with `seed + i`; see `spread_for`."""
@@ -113,7 +125,7 @@ class Rows(DeepCopied):
             self._seeds = list(spread_seeds(seed, self.num_worlds))
         else:
             of, at = self._spread
-            self._seeds = [of(seed, *at, world) for world in range(self.num_worlds)]
+            self._seeds = [of(seed, *at, world % self._alike) for world in range(self.num_worlds)]
         return self._seeds
 
     def reset(self, levels: Sequence[int | None] | None = None) -> Arrays:

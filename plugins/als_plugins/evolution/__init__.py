@@ -1,0 +1,1 @@
+"""Evolution: whole populations of policies, each playing a world of its own."""
