@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -14,15 +14,31 @@ from numpy.typing import NDArray
 
 from als_engine.errors import ArgumentError
 
-__all__ = ["Networks", "Weights"]
+__all__ = ["Networks", "Table", "Weights"]
 
 Floats = NDArray[np.float32]
 Weights = list[tuple[Floats, Floats]]
 """Of each layer: factors (members, inputs, outputs) and offsets (members, 1, outputs)."""
 
 
+class Table(NamedTuple):
+    """A set of things among the numbers of a row, such as `entities`.
+
+    Attributes:
+        where: its place among the numbers.
+        things, columns: its shape; the first column is 1 where there is a thing.
+    """
+
+    where: slice
+    things: int
+    columns: int
+
+
 class Networks:
     """Layers with tanh between numbers and an action; a member is a vector of all its weights.
+
+    Things of a table go through a layer one by one, of which the largest numbers are read on: so it
+    makes no difference in which order they stand.
 
     Vectors are in one scale: what stands in a layer is the vector divided by the root of the
     layer's inputs, so that the same deviation means as much in every layer. All members are
@@ -32,8 +48,22 @@ class Networks:
         size: of a vector.
     """
 
-    def __init__(self, inputs: int, widths: Sequence[int], actions: gymnasium.Space[Any]) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        tables: Sequence[Table],
+        widths: Sequence[int],
+        things: int,
+        actions: gymnasium.Space[Any],
+    ) -> None:
         """Lays the vector out.
+
+        Args:
+            inputs: how many numbers a row has.
+            tables: those of them that are tables, in their order.
+            widths: of the layers between what is read and the action.
+            things: width of the layer that reads each thing.
+            actions: of a row.
 
         Raises:
             ArgumentError: there is no policy over such actions.
@@ -48,8 +78,14 @@ class Networks:
         else:
             self._choices = []
         outputs = sum(self._choices) or math.prod(actions.shape or ())
-        sizes = [inputs, *widths, outputs]
-        self._shapes = list(itertools.pairwise(sizes))
+        self._tables, self._things = tuple(tables), things
+        ends = [0, *(end for one in tables for end in (one.where.start, one.where.stop)), inputs]
+        pairs = zip(ends[::2], ends[1::2], strict=True)
+        self._plain = [slice(*pair) for pair in pairs if pair[0] < pair[1]]
+        plain = sum(part.stop - part.start for part in self._plain)
+        sizes = [plain + things * len(tables), *widths, outputs]
+        self._shapes = [(one.columns, things) for one in tables]
+        self._shapes += itertools.pairwise(sizes)
         self.size = sum((before + 1) * after for before, after in self._shapes)
 
     def begin(self, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -88,13 +124,20 @@ class Networks:
             weights: of the members.
             numbers: (members * rows, inputs): the rows of the first member come first.
         """
-        rows = numbers.reshape(len(weights[0][0]), -1, numbers.shape[1])
-        last = len(weights) - 1
-        for number, (factors, offsets) in enumerate(weights):
-            rows = np.matmul(rows, factors)
-            rows += offsets
-            if number < last:
-                np.tanh(rows, out=rows)
+        members, tables = len(weights[0][0]), len(self._tables)
+        each = numbers.reshape(members, -1, numbers.shape[1])
+        parts = [each[..., part] for part in self._plain]
+        for one, layer in zip(self._tables, weights[:tables], strict=True):
+            things = each[..., one.where].reshape(members, -1, one.columns)
+            found = _layer(things, layer)
+            found[things[..., 0] < 0.5] = -1.0  # As small as tanh gets.
+            apart = found.reshape(members, -1, one.things, self._things)
+            parts.append(apart.max(axis=2))
+        rows = np.concatenate(parts, axis=2)
+        for layer in weights[tables:-1]:
+            rows = _layer(rows, layer)
+        factors, offsets = weights[-1]
+        rows = np.matmul(rows, factors) + offsets
         return self._action(rows.reshape(len(numbers), -1))
 
     def _action(self, found: Floats) -> NDArray[Any]:
@@ -117,3 +160,9 @@ class Networks:
         start = np.ravel(space.start)
         action = (np.stack(chosen, axis=1) + start).reshape(-1, *space.shape)
         return action
+
+
+def _layer(rows: Floats, layer: tuple[Floats, Floats]) -> Floats:
+    found: Floats = np.matmul(rows, layer[0])
+    found += layer[1]
+    return np.tanh(found, out=found)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from als_plugins.learners.hyperparameters import Rate, Share, Widths
+from als_plugins.learners.hyperparameters import Rate, Share, Width, Widths
 
 __all__ = ["EvolutionParameters"]
 
@@ -21,6 +21,7 @@ class EvolutionParameters(BaseModel):
         weight_decay: what pulls the mean of "openai" to 0, beside the slope.
         episodes: that each member plays in a generation.
         net_arch: widths of the layers between the numbers and the action.
+        things: width of the layer that reads each thing of a table, such as `entities`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -30,4 +31,5 @@ class EvolutionParameters(BaseModel):
     learning_rate: Rate = 0.1
     weight_decay: Share = 0.0
     episodes: Annotated[int, Field(ge=1, le=1_000)] = 1
-    net_arch: Widths = [32]
+    net_arch: Widths = [16]
+    things: Width = 16

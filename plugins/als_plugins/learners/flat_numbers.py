@@ -15,6 +15,9 @@ from als_engine.sensors.flat import FlatObservations
 __all__ = ["FlatNumbers"]
 
 _BOUNDED: Final = 1e6
+_FARTHEST: Final = 30.0
+"""Pressed numbers beyond this are nobody's; float32 ends at 88."""
+
 Floats = NDArray[np.float32]
 
 
@@ -71,3 +74,12 @@ class FlatNumbers:
             pressed = np.sign(found) * np.log1p(np.abs(found))
             found = np.where(self._bounded, found, pressed)
         return found
+
+    def back(self, scaled: Floats) -> Floats:
+        """Flat observations, (..., size), of what `scaled` has made of them."""
+        found = scaled
+        if not self._bounded.all():
+            far = np.sign(found) * np.expm1(np.minimum(np.abs(found), _FARTHEST))
+            found = np.where(self._bounded, found, far)
+        flat: Floats = (found * self.scale).astype(np.float32)
+        return flat

@@ -13,7 +13,7 @@ from als_engine.envs.rows import Rows
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
 from als_engine.system.safe_files import read_tensors, write_tensors
-from als_plugins.evolution.network import Networks
+from als_plugins.evolution.network import Networks, Table
 from als_plugins.evolution.parameters import EvolutionParameters
 from als_plugins.evolution.search import make_search, ranked
 from als_plugins.learners.flat_numbers import FlatNumbers
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("learn")
 
 SENSED = {"sensors": ["proprioception"], "shaped": True}
 SMALL = {"net_arch": [8]}
+TABLE = Table(slice(2, 11), things=3, columns=3)
 
 
 def trained(folder=None, steps=1_000, config=SMALL, **changes):
@@ -84,10 +85,10 @@ def test_numpys_global_generator_is_left_alone():
     "actions", [Discrete(5), MultiDiscrete([3, 4]), Box(-2.0, 1.0, (2,), np.float32)]
 )
 def test_a_population_acts_as_each_member_does_alone(actions):
-    networks = Networks(6, [8], actions)
+    networks = Networks(14, [TABLE], [8], 5, actions)
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((5, networks.size))
-    seen = rng.standard_normal((10, 6)).astype(np.float32)  # Two rows for each member.
+    seen = rng.standard_normal((10, 14)).astype(np.float32)  # Two rows for each member.
     together = networks.act(networks.weights(vectors), seen)
     for member in range(5):
         rows = slice(2 * member, 2 * member + 2)
@@ -96,8 +97,23 @@ def test_a_population_acts_as_each_member_does_alone(actions):
     assert all(action in actions for action in together)
 
 
+def test_the_order_of_things_and_what_stands_in_empty_places_make_no_difference():
+    networks = Networks(14, [TABLE], [8], 5, Box(-1.0, 1.0, (3,), np.float32))
+    rng = np.random.default_rng(0)
+    weights = networks.weights(rng.standard_normal((1, networks.size)))
+    seen = rng.standard_normal((1, 14)).astype(np.float32)
+    things = seen[0, TABLE.where].reshape(3, 3)
+    things[:, 0] = 1, 0, 1
+    first = networks.act(weights, seen)
+    things[[0, 2]] = things[[2, 0]]
+    things[1, 1:] = 7.0
+    assert np.array_equal(networks.act(weights, seen), first)
+    things[0, 1:] = 7.0
+    assert not np.array_equal(networks.act(weights, seen), first)
+
+
 def test_a_vector_comes_back_from_its_layers():
-    networks = Networks(6, [8, 3], Discrete(2))
+    networks = Networks(14, [TABLE], [8, 3], 5, Discrete(2))
     vector = np.random.default_rng(0).standard_normal(networks.size)
     assert np.allclose(networks.vector(networks.weights(vector[None])), vector, atol=1e-6)
 

@@ -28,8 +28,11 @@ __all__ = ["learn"]
 
 pytestmark = pytest.mark.usefixtures("learn")
 
-# Tables have tests of their own.
-LEARNERS = [spec.id for spec in registry.agents() if spec.trainable and "tabular" not in spec.agent]
+# Tables and evolution have tests of their own.
+OTHERS = ("als_plugins.learners.tabular:", "als_plugins.evolution.")
+LEARNERS = [
+    spec.id for spec in registry.agents() if spec.trainable and not spec.agent.startswith(OTHERS)
+]
 SENSED = {"sensors": ["proprioception"]}
 SMALL = {"net_arch": [16], "batch_size": 32}
 ON_POLICY = ("mappo", "ppo", "maskable-ppo", "recurrent-ppo", "multi-objective")
