@@ -63,7 +63,7 @@ class Ensemble(WorldModel):
         found = torch.cat([observation, action], dim=2)
         last = len(self.weights) - 1
         for number, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            found = torch.baddbmm(bias, found, weight)
+            found = torch.baddbmm(bias[: len(found)], found, weight[: len(found)])
             if number < last:
                 found = silu(found)
         mean, spread, end = torch.split(found, [self._numbers + 1, self._numbers + 1, 1], dim=2)
@@ -101,7 +101,7 @@ class Ensemble(WorldModel):
         return after, Guess(after, middle[:, -1], end.sigmoid().mean(0))
 
     def each_step(self, state: Tensor, action: Tensor) -> Guess:
-        """What every member says of states of its own, (members, rows, numbers)."""
+        """What the first members say of states of their own, (some members, rows, numbers)."""
         mean, _, end = self(state, action)
         return Guess(state + mean[..., :-1], mean[..., -1], end.sigmoid())
 

@@ -76,9 +76,9 @@ class Latent(WorldModel):
 
     def begin(self, observation: Tensor, action: Tensor) -> Tensor:
         """See `WorldModel.begin`: looks at every step; nothing is drawn."""
-        seen = self.seen(observation)
+        seen: Tensor = self.seen(observation)
         memory = seen.new_zeros(len(seen), self._width)
-        state = memory
+        state: Tensor = memory
         for step in range(observation.shape[1]):
             if step:
                 memory = self._remember(state, action[:, step - 1])
