@@ -57,7 +57,7 @@ def model(
     batch: Batch = 256,
     width: Width = 128,
     members: Members = 5,
-    rate: Rate = 1e-3,
+    rate: Rate = 2e-3,
     seed: Seed = 0,
     checkpoint_every: Every = 1_000,
     figure: Figure = None,

@@ -30,8 +30,8 @@ class Fitting:
 
     Attributes:
         step: gradient steps taken.
-        best: the weights at the lowest held-out loss; empty before the first evaluation.
-        lowest: that loss.
+        best: the weights that were nearest to held-out steps; empty before the first evaluation.
+        lowest: the mean square that they were apart.
         spent: seconds in forward and backward passes, and in all.
     """
 
@@ -80,7 +80,7 @@ class Fitting:
 
     @torch.no_grad()
     def evaluate(self) -> float:
-        """The loss on held-out steps, always the same ones; keeps the best weights."""
+        """How far guesses are from held-out steps, always the same ones; keeps the best weights."""
         began = time.perf_counter()
         model, steps = self.learnt.model, self._held_out
         assert steps is not None
@@ -88,7 +88,7 @@ class Fitting:
         rng = np.random.default_rng(spread("held-out batches of a model", self._seed))
         first = rng.integers(len(steps), size=count * model.windows)
         torch.manual_seed(spread("held-out noise of a model", self._seed))
-        loss = float(model.loss(steps.batch(first, model.length))[0])
+        loss = model.loss(steps.batch(first, model.length))[1]["apart"]
         if loss < self.lowest:
             self.lowest = loss
             self.best = {n: t.detach().clone() for n, t in model.state_dict().items()}

@@ -48,7 +48,7 @@ class Job(Model):
     size: Size = Size()
     steps: int = Field(default=2_000, ge=1, le=STEPS)
     batch: int = Field(default=256, ge=2, le=1 << 16)
-    learning_rate: float = Field(default=1e-3, gt=0.0, le=1.0)
+    learning_rate: float = Field(default=2e-3, gt=0.0, le=1.0)
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     evaluate_every: int = Field(default=200, ge=1, le=STEPS)
     checkpoint_every: int = Field(default=1_000, ge=1, le=STEPS)
@@ -74,7 +74,7 @@ class Report(Model):
 
     Attributes:
         kind: of the model. steps: gradient steps. seconds: of this training.
-        held_out: the lowest loss on the validation part; None where that is empty.
+        held_out: the lowest mean square error on the validation part; None where that is empty.
         numbers: of an observation that change.
         passes: the part of the training's time in forward and backward passes.
         part: where errors were measured. horizon: they; None without long enough episodes there.

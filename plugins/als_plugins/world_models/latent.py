@@ -71,7 +71,7 @@ class Latent(WorldModel):
         surprise = mean_over(torch.stack(surprises, dim=1), batch.there)
         numbers = batch.observation.shape[2]
         loss: Tensor = shown + earned + ended + surprise / numbers
-        parts = {"shown": shown, "reward": earned, "end": ended, "surprise": surprise}
+        parts = {"apart": shown + earned, "end": ended, "surprise": surprise}
         return loss, {name: part.item() for name, part in parts.items()}
 
     def begin(self, observation: Tensor, action: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class MbpoParameters(MappoParameters):
     model_members: Annotated[int, Field(ge=1, le=32)] = 4
     model_fits: Count = 100
     model_batch: Annotated[int, Field(ge=2, le=65_536)] = 128
-    model_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 1e-3
+    model_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3
     imagined_rows: Count = 128
     imagined_horizon: Annotated[int, Field(ge=1, le=1_000)] = 8
     imagined_updates: Annotated[int, Field(ge=0, le=1_000)] = 2

@@ -40,7 +40,10 @@ class WorldModel(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-        """What is to become small, and its parts by name."""
+        """What is to become small, and its parts by name.
+
+        The part "apart" is the mean square that guesses are apart from the truth.
+        """
 
     @abstractmethod
     def begin(self, observation: Tensor, action: Tensor) -> Tensor:
