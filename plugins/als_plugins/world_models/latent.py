@@ -51,24 +51,26 @@ class Latent(WorldModel):
         rows, length = batch.there.shape
         memory = seen.new_zeros(rows, self._width)
         states: list[Tensor] = []
-        surprises: list[Tensor] = []
+        expected_all: list[Tensor] = []
+        found_all: list[Tensor] = []
         for step in range(length):
             if step:
                 memory = self._remember(states[-1], batch.action[:, step - 1])
-            expected = _normal(self.expected(memory))
-            found = _normal(self.found(torch.cat([memory, seen[:, step]], dim=1)))
-            states.append(torch.cat([memory, found.rsample()], dim=1))
-            # What is expected learns more from it than what is found.
-            learns = kl_divergence(_still(found), expected).sum(1)
-            keeps = kl_divergence(found, _still(expected)).sum(1)
-            surprises.append(0.8 * learns.clamp(min=_FREE) + 0.2 * keeps.clamp(min=_FREE))
+            expected_all.append(self.expected(memory))
+            found_all.append(self.found(torch.cat([memory, seen[:, step]], dim=1)))
+            drawn = _normal(found_all[-1]).rsample()
+            states.append(torch.cat([memory, drawn], dim=1))
         state = torch.stack(states, dim=1)
+        expected, found = (_normal(torch.stack(each, 1)) for each in (expected_all, found_all))
+        # What is expected learns more from it than what is found.
+        learns = kl_divergence(_still(found), expected).sum(2).clamp(min=_FREE)
+        keeps = kl_divergence(found, _still(expected)).sum(2).clamp(min=_FREE)
         outcome = self.outcome(torch.cat([state, batch.action], dim=2))
         apart = (self.shown(state) - batch.observation).square().mean(2)
         shown = mean_over(apart, batch.there)
         earned = mean_over((outcome[..., 0] - batch.reward).square(), batch.there)
         ended = ends_loss(outcome[..., 1], batch)
-        surprise = mean_over(torch.stack(surprises, dim=1), batch.there)
+        surprise = mean_over(0.8 * learns + 0.2 * keeps, batch.there)
         numbers = batch.observation.shape[2]
         loss: Tensor = shown + earned + ended + surprise / numbers
         parts = {"apart": shown + earned, "end": ended, "surprise": surprise}
