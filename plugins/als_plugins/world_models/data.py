@@ -78,9 +78,15 @@ class Steps:
         begin = torch.from_numpy(first)[:, None]
         wanted, last = begin + torch.arange(length), self._last[begin]
         rows = torch.minimum(wanted, last)
+        flat = rows.reshape(-1)
+
+        def taken(values: Tensor) -> Tensor:
+            # Faster than by a matrix of indices.
+            return values.index_select(0, flat).reshape(*rows.shape, *values.shape[1:])
+
         return Batch(
-            self._observations[rows], self._actions[rows], self._rewards[rows], self._ends[rows],
-            wanted <= last, wanted < last,
+            taken(self._observations), taken(self._actions), taken(self._rewards),
+            taken(self._ends), wanted <= last, wanted < last,
         )  # fmt: skip
 
     def whole(self, length: int) -> NDArray[np.int64]:

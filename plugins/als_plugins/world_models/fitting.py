@@ -88,7 +88,10 @@ class Fitting:
         rng = np.random.default_rng(spread("held-out batches of a model", self._seed))
         first = rng.integers(len(steps), size=count * model.windows)
         torch.manual_seed(spread("held-out noise of a model", self._seed))
-        loss = model.loss(steps.batch(first, model.length))[1]["apart"]
+        batch = steps.batch(first, model.length)
+        passes = time.perf_counter()
+        loss = model.loss(batch)[1]["apart"]
+        self.spent["passes"] += time.perf_counter() - passes
         if loss < self.lowest:
             self.lowest = loss
             self.best = {n: t.detach().clone() for n, t in model.state_dict().items()}

@@ -16,7 +16,7 @@ from pydantic import Field
 from als_engine.agents.run_folder import RunFolder
 from als_engine.agents.saving import Model, read_model
 from als_engine.errors import SavedFileError
-from als_engine.limits import STEPS
+from als_engine.limits import MAX_NUMBER, STEPS
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import is_file
 from als_plugins.world_models.saving import Size
@@ -66,7 +66,7 @@ class Horizon(Model):
     persistence: list[float]
     reward: list[float]
     mean_reward: list[float]
-    windows: int
+    windows: int = Field(ge=0, le=MAX_NUMBER)
 
 
 class Report(Model):
@@ -81,10 +81,10 @@ class Report(Model):
     """
 
     kind: str
-    steps: int
+    steps: int = Field(ge=0, le=STEPS)
     seconds: float
     held_out: float | None
-    numbers: int
+    numbers: int = Field(ge=0, le=MAX_NUMBER)
     passes: float
     part: str
     horizon: Horizon | None
