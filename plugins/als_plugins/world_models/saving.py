@@ -152,6 +152,9 @@ def load_learnt(
     every = code.numbers.size
     if numbers > every:
         raise SavedFileError(f"{path}: {numbers} of {every} numbers cannot change")
+    # Before anything of that size is made.
+    if not is_file(path) or path.stat().st_size < _least(size, numbers, coded.size):
+        raise SavedFileError(f"{path} is missing, or smaller than the record says")
     kept = np.arange(every) < numbers
     code.put(kept, np.zeros(every, np.float32), np.ones(every, np.float32))
     learnt = make_learnt(size, code, coded, np.zeros(2, np.float32))
@@ -164,6 +167,13 @@ def load_learnt(
     learnt.model.load_state_dict({name: torch.tensor(array) for name, array in mine.items()})
     learnt.model.eval().requires_grad_(False)
     return learnt
+
+
+def _least(size: Size, numbers: int, actions: int) -> int:
+    """Bytes that the largest layers of a model have at least."""
+    if size.kind == "latent":
+        return 4 * size.width * (2 * numbers + 3 * size.width)
+    return 4 * size.members * size.width * (3 * numbers + actions + size.width)
 
 
 def save_learnt(

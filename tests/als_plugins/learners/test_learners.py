@@ -28,8 +28,8 @@ __all__ = ["learn"]
 
 pytestmark = pytest.mark.usefixtures("learn")
 
-# Tables and evolution have tests of their own.
-OTHERS = ("als_plugins.learners.tabular:", "als_plugins.evolution.")
+# Tables, evolution and world models have tests of their own.
+OTHERS = ("als_plugins.learners.tabular:", "als_plugins.evolution.", "als_plugins.world_models.")
 LEARNERS = [
     spec.id for spec in registry.agents() if spec.trainable and not spec.agent.startswith(OTHERS)
 ]

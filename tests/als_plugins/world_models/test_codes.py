@@ -183,6 +183,7 @@ def test_a_model_comes_back_from_its_folder(saved):
     [
         ("model.json", ('"numbers": 1', '"numbers": 7'), "7 of 1 numbers cannot change"),
         ("model.json", ('"width": 32', '"width": 1000000'), "width"),
+        ("model.json", ('"width": 32', '"width": 2000'), "smaller than the record says"),
         ("model.json", ('"ensemble"', '"pickle"'), "kind"),
         ("model.json", ('"format": 1', '"format": 1, "run": "rm"'), "run"),
         ("weights.safetensors", {"deviation": np.zeros(1, np.float32)}, "does not fit"),
