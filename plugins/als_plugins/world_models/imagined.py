@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,17 +33,18 @@ class RecordedRows(RowsWrapper):
         steps: kept so far, over all rows.
     """
 
-    def __init__(self, inner: Rows, numbers: FlatNumbers, actions: ActionCode) -> None:
+    def __init__(self, inner: Rows, numbers: FlatNumbers, actions: ActionCode, most: int) -> None:
         """Wraps rows.
 
         Args:
             inner: the rows.
             numbers: reads observations.
             actions: reads actions.
+            most: steps that are kept, over all rows; older ones are forgotten.
         """
         super().__init__(inner)
         self._numbers, self._actions = numbers, actions
-        self._kept: list[tuple[NDArray[Any], ...]] = []
+        self._kept: deque[tuple[NDArray[Any], ...]] = deque(maxlen=max(1, most // inner.num_rows))
 
     def step(self, actions: NDArray[Any]) -> Arrays:
         """Steps the rows."""

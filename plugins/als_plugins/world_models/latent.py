@@ -21,7 +21,8 @@ _FREE: Final = 1.0
 class Latent(WorldModel):
     """A GRU and a part that is drawn: what is expected of it without looking, and with.
 
-    A state is (rows, width + drawn): the GRU's, then the part that is drawn.
+    A state is (rows, width + drawn + numbers): the GRU's, the part that is drawn, and what is seen
+    or thought to be. It shows what changes, so that whoever knows nothing says that all stays.
     """
 
     length = 20
@@ -36,7 +37,7 @@ class Latent(WorldModel):
             drawn: numbers that are drawn.
         """
         super().__init__()
-        self._width, self._drawn = width, drawn
+        self._width, self._drawn, self._numbers = width, drawn, numbers
         self.seen = nn.Sequential(nn.Linear(numbers, width), nn.SiLU())
         self.moved = nn.Sequential(nn.Linear(drawn + actions, width), nn.SiLU())
         self.memory = nn.GRUCell(width, width)
@@ -44,6 +45,9 @@ class Latent(WorldModel):
         self.found = _layers(2 * width, width, 2 * drawn)
         self.shown = _layers(width + drawn, width, numbers)
         self.outcome = _layers(width + drawn + actions, width, 2)
+        for layers in (self.shown, self.outcome):
+            for weights in layers[-1].parameters():
+                nn.init.normal_(weights, std=0.01)
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, float]]:
         """See `WorldModel.loss`: what is shown, earned and ended, and how much a look surprises."""
@@ -66,8 +70,9 @@ class Latent(WorldModel):
         learns = kl_divergence(_still(found), expected).sum(2).clamp(min=_FREE)
         keeps = kl_divergence(found, _still(expected)).sum(2).clamp(min=_FREE)
         outcome = self.outcome(torch.cat([state, batch.action], dim=2))
-        apart = (self.shown(state) - batch.observation).square().mean(2)
-        shown = mean_over(apart, batch.there)
+        changes = batch.observation[:, 1:] - batch.observation[:, :-1]
+        apart = (self.shown(state[:, 1:]) - changes).square().mean(2)
+        shown = mean_over(apart, batch.follows[:, :-1])
         earned = mean_over((outcome[..., 0] - batch.reward).square(), batch.there)
         ended = ends_loss(outcome[..., 1], batch)
         surprise = mean_over(0.8 * learns + 0.2 * keeps, batch.there)
@@ -86,14 +91,20 @@ class Latent(WorldModel):
                 memory = self._remember(state, action[:, step - 1])
             found = _normal(self.found(torch.cat([memory, seen[:, step]], dim=1)))
             state = torch.cat([memory, found.mean], dim=1)
-        return state
+        return torch.cat([state, observation[:, -1]], dim=1)
 
     def step(self, state: Tensor, action: Tensor) -> tuple[Tensor, Guess]:
         """See `WorldModel.step`: without looking, and nothing is drawn."""
-        outcome = self.outcome(torch.cat([state, action], dim=1))
-        memory = self._remember(state, action)
+        known = self._width + self._drawn
+        kept, seen = torch.split(state, [known, self._numbers], dim=1)
+        outcome = self.outcome(torch.cat([kept, action], dim=1))
+        memory = self._remember(kept, action)
         after = torch.cat([memory, _normal(self.expected(memory)).mean], dim=1)
-        return after, Guess(self.shown(after), outcome[:, 0], outcome[:, 1].sigmoid())
+        shown = seen + self.shown(after)
+        return (
+            torch.cat([after, shown], dim=1),
+            Guess(shown, outcome[:, 0], outcome[:, 1].sigmoid()),
+        )
 
     def _remember(self, state: Tensor, action: Tensor) -> Tensor:
         memory, drawn = torch.split(state, [self._width, self._drawn], dim=1)

@@ -15,6 +15,7 @@ from pydantic import Field
 
 from als_engine.agents.agent import Progress, Training
 from als_engine.errors import ArgumentError
+from als_engine.limits import check_memory
 from als_engine.seeding import spread
 from als_plugins.mappo.collecting import Collector
 from als_plugins.mappo.learner import Mappo
@@ -39,6 +40,7 @@ class MbpoParameters(MappoParameters):
 
     Attributes:
         model_width, model_members: units of a layer, and networks.
+        model_memory: real steps that it learns from, the latest ones.
         model_fits: gradient steps of the model for each update on real steps.
         model_batch: transitions in one of them, for each member.
         model_rate: of its Adam.
@@ -51,6 +53,7 @@ class MbpoParameters(MappoParameters):
 
     model_width: Annotated[int, Field(ge=1, le=2_048)] = 128
     model_members: Annotated[int, Field(ge=1, le=32)] = 4
+    model_memory: Annotated[int, Field(ge=100, le=10_000_000)] = 100_000
     model_fits: Count = 100
     model_batch: Annotated[int, Field(ge=2, le=65_536)] = 128
     model_rate: Annotated[float, Field(gt=0.0, le=1.0)] = 2e-3
@@ -82,8 +85,9 @@ class Mbpo(Mappo):
             ArgumentError: as `Mappo`; or what it sees or does cannot be modelled.
         """
         super().__init__(observation_space, action_space, **hyperparameters)
-        if self.parameters.overlap or self.parameters.memory != "none":
-            raise ArgumentError("mbpo takes neither overlap nor a memory: leave them out")
+        given = self.parameters
+        if given.overlap or given.memory != "none" or given.demonstrations is not None:
+            raise ArgumentError("mbpo takes no overlap, memory or demonstrations: leave them out")
         self._code, self._coded = ObservationCode(observation_space), ActionCode(action_space)
         self._recorded: RecordedRows | None = None
         self._fitting: Fitting | None = None
@@ -91,7 +95,9 @@ class Mbpo(Mappo):
 
     def learn(self, rows: Rows, training: Training) -> Progress:
         """Trains, and records the rows."""
-        recorded = RecordedRows(rows, self._code.numbers, self._coded)
+        most = self.parameters.model_memory
+        check_memory(f"model_memory={most:,}", 12 * most * self._code.numbers.size)
+        recorded = RecordedRows(rows, self._code.numbers, self._coded, most)
         self._recorded, self._fitting, self._fitted = recorded, None, 0
         try:
             return super().learn(cast("Rows", recorded), training)

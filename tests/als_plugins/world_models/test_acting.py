@@ -146,7 +146,7 @@ def test_imagined_rollouts_change_what_is_learnt_and_count_no_steps(tmp_path):
 
 
 def test_what_cannot_be_imagined_is_refused():
-    with pytest.raises(ArgumentError, match="neither overlap nor a memory"):
+    with pytest.raises(ArgumentError, match="takes no overlap, memory or demonstrations"):
         make_agent("mbpo", ID, SENSED, {"memory": "gru"})
 
 
