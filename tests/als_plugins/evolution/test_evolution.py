@@ -231,7 +231,7 @@ def test_an_unknown_hyperparameter_is_named_with_the_nearest_one():
 
 
 def test_it_learns_to_reach_the_flag():
-    done = trained(steps=12_000, worlds=16)
+    done = trained(steps=16_000, worlds=16)
     found = evaluate(done.agent, ID, 40, arguments=SENSED)
     random = evaluate(make_agent("random", ID, SENSED), ID, 40, arguments=SENSED)
     assert found.mean_return.low > random.mean_return.high
