@@ -99,9 +99,8 @@ def print_table() -> None:
     found = results()
     if "alone" not in found:
         return
-    print(
-        "| method | seeds | mean score in the end | backward transfer | forward transfer | weights |"
-    )
+    heads = ("method", "seeds", "mean score in the end", "backward transfer", "forward transfer")
+    print(f"| {' | '.join(heads)} | weights |")
     print("| --- | ---: | --- | --- | --- | ---: |")
     for method, seeds in found.items():
         forward = [

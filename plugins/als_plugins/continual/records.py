@@ -80,5 +80,5 @@ class Scores(Model):
     returns: list[float] = Field(max_length=MOST_SCENARIOS)
     random: list[float] = Field(max_length=MOST_SCENARIOS)
     expert: list[float] = Field(max_length=MOST_SCENARIOS)
-    weights: int = Field(ge=0)
+    weights: int = Field(ge=0, le=STEPS)
     seconds: float = Field(ge=0.0)

@@ -41,6 +41,7 @@ Id = Annotated[str, Field(min_length=1, max_length=100)]
 Count = Annotated[int, Field(ge=1, le=STEPS)]
 Episodes = Annotated[int, Field(ge=1, le=EPISODES)]
 Values = Annotated[dict[str, JsonValue], Field(max_length=100)]
+Number = Annotated[int, Field(ge=-STEPS, le=STEPS)]
 Word = Annotated[str, Field(min_length=1, max_length=1_000)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$")]
 
@@ -153,7 +154,7 @@ class ThenStage(Table):
     name: FileName | None = None
     inputs: Annotated[list[Word], Field(max_length=20)] = []
     options: Annotated[
-        dict[Word, bool | int | float | Word | list[int | float | Word]], Field(max_length=50)
+        dict[Word, bool | Number | float | Word | list[Number | float | Word]], Field(max_length=50)
     ] = {}
     out: FileName = "output"
 

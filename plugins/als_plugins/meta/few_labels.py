@@ -17,7 +17,7 @@ from als_engine.agents.saving import Model, read_model
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.splits import CHOOSING, REPORTING
 from als_engine.evaluation.statistics import Interval, mean_interval
-from als_engine.limits import MAX_SEED
+from als_engine.limits import MAX_SEED, STEPS
 from als_engine.seeding import Generators, spread
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import is_file
@@ -77,7 +77,9 @@ class Found(Model):
     method: MethodName
     seed: int = Field(ge=0, le=MAX_SEED)
     right: Annotated[list[Annotated[float, Field(ge=0.0, le=1.0)]], Field(max_length=10)]
-    chosen: Annotated[list[tuple[int, float, bool]], Field(max_length=10)]
+    chosen: Annotated[
+        list[tuple[Annotated[int, Field(ge=0, le=STEPS)], float, bool]], Field(max_length=10)
+    ]
 
 
 @dataclass(frozen=True)

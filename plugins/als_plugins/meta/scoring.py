@@ -15,7 +15,7 @@ from als_engine.agents.run_folder import RunFolder
 from als_engine.agents.saving import Model, OpenedAgent, make_agent, read_model
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.statistics import Interval, mean_interval
-from als_engine.limits import MAX_SEED
+from als_engine.limits import EPISODES, MAX_SEED
 from als_engine.seeding import Generators, spread
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import is_file
@@ -100,7 +100,7 @@ class Scored(Model):
     way: Way
     returns: Annotated[list[Each], Field(max_length=1_000)]
     success: Annotated[list[Each], Field(max_length=1_000)]
-    rolled_back: Annotated[list[int], Field(max_length=20)]
+    rolled_back: Annotated[list[Annotated[int, Field(ge=0, le=EPISODES)]], Field(max_length=20)]
 
     def after(self, place: int, what: Literal["returns", "success"] = "returns") -> Interval:
         """The mean over trials after a number of episodes, with its 95% interval."""
