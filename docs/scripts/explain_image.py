@@ -1,9 +1,9 @@
-"""Draws the picture of `docs/explain.md`: an agent that imitates the expert, looked into.
+"""Draws the pictures of `docs/explain.md`: an agent that imitates the expert, looked into.
 
     python docs/scripts/explain_image.py
 
 Imitation takes two minutes where reinforcement learning would take an hour; what the page explains
-is the same.
+is the same. The card of the page needs Chromium: `playwright install chromium`.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ from __future__ import annotations
 import sys
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from playwright.sync_api import sync_playwright
 
 from als_engine.agents.saving import AgentRecord, make_agent, save_agent
 from als_engine.render.video import write_video
 from als_engine.simulation import simulate
+from als_engine.system.browser import find_chromium
+from als_plugins.explaining.explain import explain
 from als_plugins.explaining.panels import frames
 from als_plugins.explaining.recording import record
 
 IMAGE = Path(__file__).parents[1] / "images" / "explain.gif"
+CARD = IMAGE.with_name("whatif.png")
 SCENARIO = "ALS/Vocabulary-v0"
 ARGUMENTS = {
     "sensors": ["rgb", "entities", "proprioception", "text"],
@@ -83,6 +88,19 @@ def imitator(folder: Path) -> None:
     save_agent(agent, folder, record)
 
 
+def draw_card(folder: Path) -> None:
+    """Takes a picture of what the page says of things, words and sounds that are taken away."""
+    with TemporaryDirectory() as explained, sync_playwright() as playwright:
+        found = explain(str(folder), folder=explained, seed=1, steps=48)
+        path = str(find_chromium())
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1_000, "height": 900})
+        page.goto(found.page.as_uri())
+        page.locator(".whatif").first.screenshot(path=CARD)
+        browser.close()
+    print(CARD, f"{CARD.stat().st_size / 1e3:.0f} kB")
+
+
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "runs/imitator")
     if not folder.is_dir():
@@ -90,6 +108,7 @@ def main() -> None:
     recording = record(str(folder), seed=1, steps=48)
     write_video(IMAGE, islice(frames(recording), 0, None, 2), 4)
     print(IMAGE, f"{IMAGE.stat().st_size / 1e3:.0f} kB")
+    draw_card(folder)
 
 
 if __name__ == "__main__":
