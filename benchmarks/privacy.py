@@ -101,7 +101,8 @@ def print_identified(found: list[dict[str, Any]]) -> None:
 
 def read(what: str) -> list[dict[str, Any]]:
     """The results of a part that are there."""
-    return [json.loads(p.read_text()) for p in sorted((RESULTS / what).glob("*.json"))]
+    files = sorted((RESULTS / what).glob("*.json"))
+    return [json.loads(path.read_text(encoding="utf-8")) for path in files]
 
 
 def draw(path: Path) -> None:

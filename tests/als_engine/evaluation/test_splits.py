@@ -112,6 +112,7 @@ REPORTS = {
     "benchmarks/forecasting.py": "the figures of finished forecasters",
     "benchmarks/grounding.py": "the figures of a finished pretraining",
     "benchmarks/learning.py": "what evaluate() has played, in the file of figures",
+    "benchmarks/making.py": "the figures of finished classifiers",
     "benchmarks/measuring/evaluation.py": "how fast episodes are played",
     "benchmarks/privacy.py": "the figures of finished trainings",
     "benchmarks/small.py": "the figures of finished agents",

@@ -1,0 +1,107 @@
+"""Whether made pictures help, how far they are from real ones, and whether they are copies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from als_engine.seeding import Generators, spread
+from als_plugins.making.makers import turned
+from als_plugins.making.networks import Classifier
+from als_plugins.making.scans import Scans, scans_of
+
+__all__ = ["area_under", "classified", "copied", "frechet"]
+
+FEATURES: Final = 32
+
+
+def classified(
+    training: Sequence[Scans], test: Scans, seed: int, steps: int = 300, augment: bool = True
+) -> NDArray[np.float64]:
+    """How likely a classifier finds each of some scans to be malignant.
+
+    Args:
+        training: what it learns from; each part gives as many scans to every batch.
+        test: what it is asked about.
+        seed: of weights and order.
+        steps: gradient steps, the same whatever it learns from.
+        augment: whether scans are turned and mirrored.
+
+    Returns:
+        (scans,), from 0 to 1.
+    """
+    rng = np.random.default_rng(spread("classifier batches", seed))
+    each = 32 // len(training)
+    with Generators(spread("classifier", seed)):
+        network = Classifier()
+        adam = torch.optim.AdamW(network.parameters(), 3e-3, weight_decay=1e-2)
+        for step in range(steps):
+            places = [rng.integers(len(part.labels), size=each) for part in training]
+            both = list(zip(training, places, strict=True))
+            pictures = torch.from_numpy(np.concatenate([part.pictures[p] for part, p in both]))
+            labels = torch.from_numpy(np.concatenate([part.labels[p] for part, p in both]))
+            if augment:
+                pictures = turned(pictures, rng)
+            for group in adam.param_groups:
+                group["lr"] = 3e-3 * (1.0 - step / steps)
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(
+                network(pictures), labels.float()
+            )
+            adam.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            adam.step()
+        with torch.no_grad():
+            likely = network(torch.from_numpy(test.pictures)).sigmoid()
+    found: NDArray[np.float64] = likely.double().numpy()
+    return found
+
+
+def area_under(likely: NDArray[np.float64], labels: NDArray[np.integer]) -> float:
+    """The probability that a malignant scan is found likelier than another (AUROC)."""
+    from sklearn.metrics import roc_auc_score
+
+    return float(roc_auc_score(labels, likely))
+
+
+def frechet(made: Scans, real: Scans) -> float:
+    """The Fréchet distance of made pictures to real ones (Heusel et al. 2017), 0 if they are alike.
+
+    In place of a network's features the leading principal components of the training split's scans
+    are compared, in units of the real ones' mean variance: no network has seen such scans before.
+    """
+    from scipy.linalg import sqrtm
+    from sklearn.decomposition import PCA
+
+    every = scans_of("train").pictures
+    found = PCA(FEATURES, random_state=0).fit(every.reshape(len(every), -1))
+    one, other = (
+        found.transform(each.pictures.reshape(len(each.labels), -1)) for each in (made, real)
+    )
+    means = np.square(one.mean(0) - other.mean(0)).sum()
+    a, b = np.cov(one.T), np.cov(other.T)
+    root = np.real(sqrtm(a @ b))
+    distance = means + np.trace(a + b - 2.0 * root)
+    return float(distance / np.trace(b))
+
+
+def copied(made: Scans, learnt: Scans, others: Scans) -> float:
+    """How much closer made pictures are to what was learnt from than other real ones are.
+
+    The median distance of a made picture to the nearest scan that was learnt from, turned or
+    mirrored in any way, over that of real scans that were not. 1 is as far as anybody else's;
+    towards 0 they are copies.
+    """
+    ways = [np.rot90(learnt.pictures, turn, (2, 3)) for turn in range(4)]
+    ways += [np.flip(each, 3) for each in ways]
+    known = np.concatenate(ways).reshape(8 * len(learnt.labels), -1)
+
+    def nearest(pictures: NDArray[np.float32]) -> float:
+        flat = pictures.reshape(len(pictures), -1)
+        squares = (flat**2).sum(1)[:, None] + (known**2).sum(1) - 2.0 * flat @ known.T
+        return float(np.median(np.sqrt(np.maximum(squares, 0.0).min(1))))
+
+    return nearest(made.pictures) / nearest(others.pictures)
