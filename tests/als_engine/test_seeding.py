@@ -73,14 +73,23 @@ COMMANDS = {
         "exploit", "random", "--on", ID, "--steps", 128, "--worlds", 4, "--episodes", 4, *SHORT,
         "--arg", "num_avatars=2", *TINY, "--out", "{out}",
     ),
+    "continual": (
+        "continual", "ALS/Tag-v0", "--steps", 64, "--updates", 1, "--encoder", "mlp", "--sensors",
+        "proprioception", "--episodes", 4, "--split", "train", "--out", "{out}",
+    ),
+    "shrink": ("shrink", "{agent}", "--episodes", 8, "--out", "{out}"),
+    "fairness": (
+        "fairness", "random", "--on", "ALS/Tutor-v0", "--episodes", 4, "--worlds", 4, "--arg",
+        "max_episode_steps=4",
+    ),
     "quickstart": (
         "quickstart", "--steps", 64, "--worlds", 4, "--episodes", 2, "--out", "{out}"
     ),
 }  # fmt: skip
 """What is tried of every command with the option `--seed` that lets worlds run."""
 
-WITHOUT_WORLDS = {"pretrain", "serve"}
-"""The one reads a dataset; the other shows worlds to people, and measures nothing."""
+WITHOUT_WORLDS = {"federate", "model", "pretrain", "serve"}
+"""Three of them read datasets; the last shows worlds to people, and measures nothing."""
 
 
 @pytest.fixture(scope="module")

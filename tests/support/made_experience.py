@@ -8,6 +8,7 @@ labels say where it is.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -92,6 +93,7 @@ class MadePart:
 
 class MadeExperience:
     scenarios = ("Made/Square-v0",)
+    folder, sources = Path("-"), ()
 
     def __init__(self, keys=tuple(SPACES), train=400, validation=100, test=200):
         self.observation_space = gymnasium.spaces.Dict({key: SPACES[key] for key in keys})

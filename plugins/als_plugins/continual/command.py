@@ -37,8 +37,10 @@ Updates = Annotated[
 WithEncoder = Annotated[str, typer.Option("--encoder", metavar="ID", help="That all share.")]
 Sensors = Annotated[str, typer.Option(help="That all scenarios have.")]
 Mode = Annotated[str, typer.Option("--mode", help="discrete, continuous or factored actions.")]
-Kept = Annotated[int, typer.Option(help="Steps of each scenario that replay keeps.", min=1)]
-Strength = Annotated[float, typer.Option(help="Of what ewc holds back.", min=0.0)]
+Kept = Annotated[
+    int, typer.Option(help="Steps of each scenario that replay keeps.", min=1, max=MAX_STEPS)
+]
+Strength = Annotated[float, typer.Option(help="Of what ewc holds back.", min=0.0, max=1e9)]
 Rank = Annotated[int, typer.Option(help="Of the additions of lora.", min=1, max=256)]
 Episodes = Annotated[int, typer.Option(help="Of each evaluation.", min=1, max=MAX_EPISODES)]
 Splits = Annotated[

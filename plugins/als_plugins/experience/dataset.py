@@ -192,6 +192,7 @@ class Experience:
         observation_space: the chosen sensors, of one avatar.
         action_space: of one avatar.
         scenarios: ids of the scenarios that it comes from.
+        sources: what its record says of each source.
     """
 
     def __init__(self, folder: Path, sources: Sequence[SourceArrays], keys: Sequence[str]) -> None:
@@ -200,6 +201,7 @@ class Experience:
         self.observation_space = gymnasium.spaces.Dict({key: _merged(records, key) for key in keys})
         self.action_space = _action_space(records)
         self.scenarios = tuple(dict.fromkeys(record.scenario for record in records))
+        self.sources = tuple(records)
 
     @cached_property
     def statistics(self) -> dict[str, Statistic]:

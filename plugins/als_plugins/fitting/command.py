@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 __all__ = ["shrink"]
 
-Agent = Annotated[str, typer.Argument(metavar="AGENT", help="The folder of a trained agent.")]
+Agent = Annotated[str, typer.Argument(metavar="FOLDER", help="Of a trained agent.")]
 Out = Annotated[Path, typer.Option(metavar="DIR", help="Where the small agent goes.")]
-WithBits = Annotated[int, typer.Option("--bits", help="Of each weight: 8, or 32 as trained.")]
+WithBits = Annotated[
+    int, typer.Option("--bits", help="Of each weight: 8, or 32 as trained.", min=8, max=32)
+]
 Keep = Annotated[
     float,
-    typer.Option(help="The part of each layer's weights that is kept, the largest ones.", max=1.0),
+    typer.Option(
+        help="The part of each layer's weights that is kept, the largest ones.", min=0.0, max=1.0
+    ),
 ]
 Episodes = Annotated[
     int,

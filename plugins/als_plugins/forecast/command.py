@@ -40,7 +40,8 @@ Every = Annotated[
     int, typer.Option(help="Steps of the worlds for one of the tracks.", min=1, max=1_000)
 ]
 Scenario = Annotated[
-    str | None, typer.Option(metavar="ID", help="Whose episodes, if the dataset has several.")
+    str | None,
+    typer.Option("--on", metavar="ID", help="Whose episodes, if the dataset has several."),
 ]
 TaskOption = Annotated[str, typer.Option("--task", metavar="TASK", help=f"{_TASKS}.")]
 ModelOption = Annotated[
@@ -81,7 +82,8 @@ At = Annotated[
     ),
 ]
 Scene = Annotated[
-    int | None, typer.Option(help="Of a folder; by default the first of its test part.", min=0)
+    int | None,
+    typer.Option(help="Of a folder; by default the first of its test part.", min=0, max=MAX_STEPS),
 ]
 Futures = Annotated[
     int, typer.Option(help="Write so many futures instead of the mean.", min=0, max=1_000)

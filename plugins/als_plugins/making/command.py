@@ -22,7 +22,9 @@ Out = Annotated[
     Path, typer.Option(metavar="DIR", help="New, empty, or one that this command has written.")
 ]
 OfKind = Annotated[str, typer.Option("--kind", metavar="gan|diffusion", help="What makes them.")]
-Labels = Annotated[int, typer.Option(help="Real scans of each class to learn from.", min=1)]
+Labels = Annotated[
+    int, typer.Option(help="Real scans of each class to learn from.", min=1, max=10_000)
+]
 Count = Annotated[int, typer.Option(help="Scans of each class to make.", min=1, max=10_000)]
 Steps = Annotated[int, typer.Option(help="Gradient steps.", min=1, max=MAX_STEPS)]
 Seed = Annotated[int, typer.Option(help="Of everything.", min=0, max=MAX_SEED)]

@@ -148,7 +148,7 @@ def score(
     agents: Annotated[
         list[str],
         typer.Argument(
-            metavar="AGENT...", help="Folders of agents that `als train --agent rl2` has trained."
+            metavar="FOLDER...", help="Of agents that `als train --agent rl2` has trained."
         ),
     ],
     told: Annotated[

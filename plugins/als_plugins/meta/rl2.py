@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, cast
 
 import gymnasium
 import numpy as np
@@ -13,15 +13,17 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from als_engine.agents.agent import Learner, Observation, Progress, Training
-from als_engine.agents.curriculum.replay import ReplayRows
-from als_engine.envs.rows import Rows
 from als_engine.errors import ArgumentError
 from als_plugins.learners.row_wise import RowStates
 from als_plugins.mappo.learner import Mappo
 from als_plugins.mappo.network import Network
 from als_plugins.mappo.parameters import MappoParameters
 from als_plugins.meta.tasks import BUNDLED, TaskDistribution, TaskLevels, parse_tasks
-from als_plugins.meta.trials import TRIAL, Tasks, TrialRows, trial_values, with_trial
+from als_plugins.meta.trial_sensor import TRIAL, trial_values, with_trial
+
+if TYPE_CHECKING:
+    from als_engine.envs.rows import Rows
+    from als_plugins.meta.trials import Tasks
 
 __all__ = ["RL2", "RL2Parameters"]
 
@@ -164,6 +166,9 @@ class RL2(Learner):
 
     def learn(self, rows: Rows, training: Training) -> Progress:
         """Trains on trials; see `Learner.learn`."""
+        # Whoever only acts needs no worlds, and in a sandbox may have none.
+        from als_engine.agents.curriculum.replay import ReplayRows
+
         if isinstance(rows, ReplayRows):
             raise ArgumentError("rl2 chooses its levels by their task: leave the curriculum out")
         split = rows.arguments.get("split", "train")
@@ -173,6 +178,8 @@ class RL2(Learner):
     def learn_on(self, rows: Rows, tasks: Tasks, training: Training) -> Progress:
         """Trains on trials of such tasks, maybe of one alone."""
         given = self.parameters
+        from als_plugins.meta.trials import TrialRows
+
         trials = TrialRows(rows, tasks, given.episodes, self.tasks.told, training.seed, given.hold)
         return self._inner.learn(cast("Rows", trials), training)
 

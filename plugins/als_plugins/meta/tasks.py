@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
@@ -19,10 +19,12 @@ from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 from als_engine.agents.saving import Model
 from als_engine.checks import one_of
 from als_engine.errors import ArgumentError, unknown
-from als_engine.simulation import Simulation, simulate
 from als_engine.system.safe_files import is_file
 from als_engine.system.toml_files import read_toml
 from als_engine.task import LEVELS, block_of
+
+if TYPE_CHECKING:
+    from als_engine.simulation import Simulation
 
 __all__ = [
     "BUNDLED",
@@ -227,6 +229,8 @@ class TaskLevels:
             self._block = size
         given.update(split=split, sensors=["proprioception"])
         # It lays levels out, and never plays one.
+        from als_engine.simulation import simulate  # Whoever only acts needs no worlds.
+
         self._worlds = simulate(scenario, 1, observers, **given)
         self._worlds.close()
         self._known: dict[int, Hashable] = {}

@@ -8,12 +8,11 @@ whether an episode begins.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from typing import Protocol
 
-import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.envs.batch import Arrays
@@ -21,16 +20,9 @@ from als_engine.envs.rows import Rows, RowsWrapper
 from als_engine.errors import ArgumentError, unknown
 from als_engine.seeding import spread
 from als_engine.simulation.levels import ITS_OWN
+from als_plugins.meta.trial_sensor import TRIAL, trial_space, trial_values, with_trial
 
-__all__ = ["TRIAL", "TaskRows", "TrialRows", "trial_space", "trial_values", "with_trial"]
-
-TRIAL: Final = "trial"
-
-BEGINS, FIRST, REWARD, ACTION = range(4)
-"""Columns of `TRIAL`: an episode begins, a trial begins, the last reward, and then the action."""
-
-SCALE: Final = 5.0
-"""A told reward r is shown as tanh(r / SCALE)."""
+__all__ = ["TaskRows", "Tasks", "TrialRows"]
 
 Levels = Callable[[int], Iterator[int]]
 
@@ -40,68 +32,6 @@ class Tasks(Protocol):
 
     def draw(self, rng: np.random.Generator) -> tuple[Hashable, Iterator[int]]:
         """A task and its levels, without end or as many as a trial has episodes."""
-
-
-def trial_space(action_space: gymnasium.Space[Any]) -> Box:
-    """The space of `TRIAL`: float32 (3 + n,), -1 to 1, where n numbers say what was done."""
-    return Box(-1.0, 1.0, (ACTION + _width(action_space),), np.float32)
-
-
-def with_trial(
-    observations: gymnasium.spaces.Dict, action_space: gymnasium.Space[Any]
-) -> gymnasium.spaces.Dict:
-    """An observation space with `TRIAL` beside what it has.
-
-    Raises:
-        ArgumentError: it has such a key already.
-    """
-    if TRIAL in observations.spaces:
-        raise ArgumentError(f'the scenario has a sensor "{TRIAL}" of its own: leave it out')
-    return gymnasium.spaces.Dict({**observations.spaces, TRIAL: trial_space(action_space)})
-
-
-def _width(space: gymnasium.Space[Any]) -> int:
-    if isinstance(space, Discrete):
-        return int(space.n)
-    if isinstance(space, MultiDiscrete):
-        return int(space.nvec.sum())
-    return int(np.prod(space.shape or (1,)))
-
-
-def trial_values(
-    space: gymnasium.Space[Any],
-    actions: NDArray[Any] | None,
-    rewards: NDArray[np.float64],
-    begins: NDArray[np.bool_],
-    first: NDArray[np.bool_],
-) -> NDArray[np.float32]:
-    """What `TRIAL` shows, float32 (rows, 3 + n).
-
-    Args:
-        space: of an action.
-        actions: (rows, ...), the last ones; None before any.
-        rewards: (rows,), what came of them, as far as it is told.
-        begins: (rows,), where an episode begins.
-        first: (rows,), where a trial begins: nothing was done before.
-    """
-    found = np.zeros((len(begins), ACTION + _width(space)), np.float32)
-    if actions is not None:
-        found[:, ACTION:] = _shown(space, actions)
-        found[:, REWARD] = np.tanh(rewards / SCALE)
-    found[first] = 0.0
-    found[:, BEGINS], found[:, FIRST] = begins, first
-    return found
-
-
-def _shown(space: gymnasium.Space[Any], actions: NDArray[Any]) -> NDArray[np.float32]:
-    if isinstance(space, Discrete):
-        one: NDArray[np.float32] = np.eye(int(space.n), dtype=np.float32)[actions]
-        return one
-    if isinstance(space, MultiDiscrete):
-        parts = [np.eye(int(n), dtype=np.float32)[actions[:, i]] for i, n in enumerate(space.nvec)]
-        return np.concatenate(parts, axis=1)
-    clipped: NDArray[np.float32] = np.clip(actions, -1.0, 1.0).astype(np.float32)
-    return clipped.reshape(len(actions), -1)
 
 
 class TaskRows(RowsWrapper):
@@ -208,7 +138,7 @@ class TrialRows(TaskRows):
         self.number = np.zeros(worlds, np.int64)
         self._over: NDArray[np.bool_] = np.zeros(worlds, np.bool_)
         self.just_ended = self._over
-        width = ACTION + _width(rows.action_space)
+        width = math.prod(trial_space(rows.action_space).shape)
         self._shown: NDArray[np.float32] = np.zeros((rows.num_rows, width), np.float32)
         self._last = self._shown.copy()
 

@@ -15,7 +15,6 @@ from als_engine.seeding import Generators, spread
 from als_plugins.encoders.saving import PretrainingRecord, read_encoder_record, save_encoder
 from als_plugins.experience.consent import check_consent
 from als_plugins.experience.dataset import open_experience
-from als_plugins.experience.records import read_dataset
 from als_plugins.pretraining.group import joined
 from als_plugins.pretraining.job import Job, PretrainingFolder, digest_of
 from als_plugins.pretraining.objectives import check_weights
@@ -189,9 +188,10 @@ def _run(
         with generators.outside():
             on_progress(progress)
 
-    check_consent(job.dataset, read_dataset(Path(job.dataset)).sources, "pretraining")
     with joined() as group, generators, ExitStack() as held:
-        trainer = Trainer(job, open_experience(job.dataset, job.sensors), group)
+        experience = open_experience(job.dataset, job.sensors)
+        check_consent(experience.folder, experience.sources, "pretraining")
+        trainer = Trainer(job, experience, group)
         if group.leads:
             text = job.model_dump_json(indent=2) + "\n"
             held.enter_context(place.going_on() if resume else place.new(text))

@@ -105,7 +105,7 @@ def _print(dataset: Path, found: list[Identified]) -> None:
 
 
 def membership(
-    agent: Annotated[Path, typer.Argument(metavar="AGENT", help="The folder of a saved agent.")],
+    agent: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of a saved agent.")],
     dataset: Annotated[
         Path, typer.Argument(metavar="DATASET", help="The dataset that it has learnt from.")
     ],

@@ -24,11 +24,11 @@ from als_plugins.mappo.rollout import Rollout
 from als_plugins.world_models.codes import ActionCode, ObservationCode
 from als_plugins.world_models.data import Steps
 from als_plugins.world_models.fitting import Fitting, reward_scale
-from als_plugins.world_models.imagined import ImaginedRows, RecordedRows
 from als_plugins.world_models.saving import Size, make_learnt
 
 if TYPE_CHECKING:
     from als_engine.envs.rows import Rows
+    from als_plugins.world_models.imagined import RecordedRows
 
 __all__ = ["Mbpo", "MbpoParameters"]
 
@@ -97,6 +97,9 @@ class Mbpo(Mappo):
         """Trains, and records the rows."""
         most = self.parameters.model_memory
         check_memory(f"model_memory={most:,}", 12 * most * self._code.numbers.size)
+        # Whoever only acts needs no worlds, and in a sandbox may have none.
+        from als_plugins.world_models.imagined import RecordedRows
+
         recorded = RecordedRows(rows, self._code.numbers, self._coded, most)
         self._recorded, self._fitting, self._fitted = recorded, None, 0
         try:
@@ -108,6 +111,8 @@ class Mbpo(Mappo):
         self, rollout: Rollout, optimizer: torch.optim.Optimizer, training: Training
     ) -> dict[str, float]:
         """Updates on the real rollout, then on imagined ones."""
+        from als_plugins.world_models.imagined import ImaginedRows
+
         found = super()._update(rollout, optimizer, training)
         parameters, recorded = self.parameters, self._recorded
         enough = recorded is not None and recorded.steps >= parameters.imagined_from

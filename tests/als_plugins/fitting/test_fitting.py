@@ -140,7 +140,7 @@ def test_the_command_makes_one_and_says_what_that_saves(trained: Path, tmp_path:
     ("words", "says"),
     [
         (["random"], "random is not a saved agent"),
-        (["TRAINED", "--bits", "4"], "bits must be 8 or 32, got 4"),
+        (["TRAINED", "--bits", "16"], "bits must be 8 or 32, got 16"),
         (["TRAINED", "--keep", "0"], "keep must be above 0"),
         (["nowhere/at/all"], "nowhere/at/all"),
     ],

@@ -16,7 +16,8 @@ from als_plugins.meta.fine_tuning import Adapting, adapt
 from als_plugins.meta.playing import Played, plan_trials, play
 from als_plugins.meta.scoring import Contestant, Settings, run_scores, ways_of
 from als_plugins.meta.tasks import TaskLevels, parse_tasks
-from als_plugins.meta.trials import ACTION, BEGINS, FIRST, REWARD, TRIAL, TrialRows
+from als_plugins.meta.trial_sensor import ACTION, BEGINS, FIRST, REWARD, TRIAL
+from als_plugins.meta.trials import TrialRows
 
 pytestmark = pytest.mark.usefixtures("sides")
 
