@@ -128,8 +128,12 @@ def test_the_same_seed_gives_the_same_bits_only_where_that_was_asked_for(data: P
 
 
 def test_what_is_interrupted_goes_on_to_the_same_epsilon_and_no_further(
-    data: Path, tmp_path: Path
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(
+        "als_plugins.learners.clock.REPORT_EVERY", 0.0
+    )  # However fast the machine is.
+
     def stop(progress: object) -> None:
         raise KeyboardInterrupt
 
