@@ -289,7 +289,12 @@ def test_what_a_page_takes_in_is_named_as_mkdocs_reads_it() -> None:
 
 @pytest.mark.parametrize(
     ("benchmark", "page"),
-    [("solving", "learners"), ("ingredients", "learners"), ("forecasting", "forecast")],
+    [
+        ("solving", "learners"),
+        ("ingredients", "learners"),
+        ("forecasting", "forecast"),
+        ("making", "making"),
+    ],
 )
 def test_a_table_of_results_is_what_its_command_prints(
     benchmark: str, page: str, capsys: pytest.CaptureFixture[str]
