@@ -56,17 +56,18 @@ def main() -> int:
 def run(labels: int, seed: int, show: Any) -> dict[str, Any]:
     """One row of the table, by one seed."""
     import numpy as np
+    from sklearn.metrics import roc_auc_score
 
     from als_plugins.making.makers import make_maker
     from als_plugins.making.scans import Scans, few_scans, scans_of
-    from als_plugins.making.scoring import area_under, classified, copied, frechet
+    from als_plugins.making.scoring import classified, copied, frechet
 
     few, test = few_scans(labels, seed), scans_of("test")
     classes = np.repeat(np.arange(2), COUNT)
 
     def asked(*training: Scans, augment: bool = True) -> float:
         likely = classified(training, test, seed, augment=augment)
-        return round(area_under(likely, test.labels), 4)
+        return round(float(roc_auc_score(test.labels, likely)), 4)
 
     auroc = {"as they are": asked(few, augment=False), "turned and mirrored": asked(few)}
     distance, copies = {"real": round(frechet(few, test), 4)}, {}

@@ -126,7 +126,7 @@ def measure_trials(seed: int) -> None:
 
 def print_tables() -> None:
     """What is there, in Markdown."""
-    from als_engine.agents.saving import read_model
+    from als_engine.models import read_model
     from als_plugins.meta.few_labels import table_of
     from als_plugins.meta.scoring import Scored, scores_table
 

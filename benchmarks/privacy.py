@@ -107,14 +107,13 @@ def read(what: str) -> list[dict[str, Any]]:
 
 def draw(path: Path) -> None:
     """The picture of the docs: who is told by episodes, and what imitation loses by privacy."""
-    import matplotlib
     from matplotlib.figure import Figure
 
-    from als_engine.reports.curves import plot_style
+    from als_engine.reports.figures import figure_file
     from als_engine.reports.series_chart import COLOURS
 
     rows = [row for each in read("persons") for row in each["found"]]
-    with matplotlib.rc_context(plot_style()):
+    with figure_file(path, dpi=110) as write:
         figure = Figure(figsize=(9.6, 3.8), layout="constrained")
         left, right = figure.subplots(1, 2)
         places = np.arange(len(CUTS))
@@ -156,7 +155,7 @@ def draw(path: Path) -> None:
         right.set_ylim(0.3, 0.9)
         right.set_title("Imitation with privacy")
         right.legend(frameon=False, loc="upper left")
-        figure.savefig(path, dpi=110)
+        write(figure)
 
 
 def over(values: list[float], percent: bool = False, digits: int = 2) -> str:

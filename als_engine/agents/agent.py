@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from als_engine.bodies.bounds import action_bounds
-from als_engine.limits import STEPS
 from als_engine.seeding import RowGenerators
 
 if TYPE_CHECKING:
+    from als_engine.agents.saving import PrivacyRecord
     from als_engine.envs.recent import Recent
     from als_engine.envs.rows import Rows
 
@@ -155,35 +154,6 @@ def acting(agent: Agent, deterministic: bool = False) -> Acting:
         deterministic: whether somebody asks for the best action of a distribution as well.
     """
     return "sampled" if agent.samples and not deterministic else "best"
-
-
-class Model(BaseModel):
-    """Unknown fields, wrong types and numbers that are not finite are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class PrivacyRecord(Model):
-    """What a private imitation has told of its dataset, by differential privacy's accountant.
-
-    Attributes:
-        epsilon, delta: so much, at most, of each unit.
-        unit: what could be added or left out: one "episode", or all episodes of a "person".
-        units: how many there were.
-        clip: the length that each unit's gradient was cut to.
-        noise: the deviation of the noise, in lengths of `clip`.
-        updates: gradient steps.
-        repeatable: whether the noise was drawn from the seed; whoever knows it can take it out.
-    """
-
-    epsilon: float = Field(ge=0)
-    delta: float = Field(gt=0, lt=1)
-    unit: Literal["episode", "person"]
-    units: int = Field(ge=1, le=STEPS)
-    clip: float = Field(gt=0)
-    noise: float = Field(ge=0)
-    updates: int = Field(ge=0, le=STEPS)
-    repeatable: bool = False
 
 
 @dataclass(frozen=True)

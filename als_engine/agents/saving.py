@@ -11,32 +11,32 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal
 
 import gymnasium
-from pydantic import BaseModel, Field, JsonValue, ValidationError, field_validator
+from pydantic import Field, JsonValue, field_validator
 
-from als_engine.agents.agent import Agent, Model, PrivacyRecord
+from als_engine.agents.agent import Agent
 from als_engine.checks import check_undecided
 from als_engine.errors import ALSError, ArgumentError, SavedFileError
 from als_engine.limits import MAX_SEED, OBSERVERS, STEPS
+from als_engine.models import Model, Name, read_model
 from als_engine.options import agent_options
 from als_engine.plugins.registry import registry
-from als_engine.system.safe_files import is_file, read_bytes, replace_folder, standing
+from als_engine.plugins.specs import AgentSpec
+from als_engine.system.safe_files import is_file, replace_folder, standing
 
 __all__ = [
     "AgentRecord",
-    "Model",
     "OpenedAgent",
     "PrivacyRecord",
     "TrainingRecord",
     "agent_folder",
-    "checked_fields",
+    "check_made_of_id",
     "find_agent",
     "load_agent",
     "make_agent",
@@ -51,9 +51,6 @@ WEIGHTS: Final = "weights.safetensors"
 TRAINING: Final = "training.safetensors"
 """What going on with a training needs beside the weights."""
 
-MAX_RECORD: Final = 1 << 20
-"""The largest `agent.json` that is read, bytes."""
-
 MAX_REASON: Final = 1_000
 """The longest reason that is passed on, characters: a stranger's value may be in it."""
 
@@ -64,23 +61,28 @@ NOT_SAVED: Final = frozenset(
 )
 """Arguments of a scenario that are not the agent's own and that no file may set."""
 
-_ModelT = TypeVar("_ModelT", bound=BaseModel)
-Name = Annotated[str, Field(min_length=1, max_length=100)]
 
+class PrivacyRecord(Model):
+    """What a private imitation has told of its dataset, by differential privacy's accountant.
 
-@contextmanager
-def checked_fields() -> Iterator[None]:
-    """Makes a model of what a user has given.
-
-    Raises:
-        ArgumentError: the model refuses a field; names it.
+    Attributes:
+        epsilon, delta: so much, at most, of each unit.
+        unit: what could be added or left out: one "episode", or all episodes of a "person".
+        units: how many there were.
+        clip: the length that each unit's gradient was cut to.
+        noise: the deviation of the noise, in lengths of `clip`.
+        updates: gradient steps.
+        repeatable: whether the noise was drawn from the seed; whoever knows it can take it out.
     """
-    try:
-        yield
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = ".".join(map(str, first["loc"]))
-        raise ArgumentError(f"{name}: {first['msg']}, got {first['input']!r}") from None
+
+    epsilon: float = Field(ge=0)
+    delta: float = Field(gt=0, lt=1)
+    unit: Literal["episode", "person"]
+    units: int = Field(ge=1, le=STEPS)
+    clip: float = Field(gt=0)
+    noise: float = Field(ge=0)
+    updates: int = Field(ge=0, le=STEPS)
+    repeatable: bool = False
 
 
 class TrainingRecord(Model):
@@ -287,25 +289,6 @@ def read_record(folder: Path) -> AgentRecord:
     return read_model(folder / RECORD, AgentRecord)
 
 
-def read_model(path: Path, model: type[_ModelT]) -> _ModelT:
-    """Reads a JSON file as a pydantic model.
-
-    Raises:
-        SavedFileError: it is missing, or not what it should be; names the first wrong field.
-    """
-    try:
-        return model.model_validate_json(read_bytes(path, MAX_RECORD))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        # The number that is too large, but no stranger's text.
-        number = isinstance(first["input"], (int, float)) and "limit" not in first["type"]
-        got = f", got {first['input']!r:.40}" if number else ""
-        raise SavedFileError(
-            f"{path}: {where + ': ' if where else ''}{first['msg']}{got}"
-        ) from None
-
-
 def open_agent(
     reference: str | os.PathLike[str],
     scenario: str | None = None,
@@ -377,6 +360,18 @@ def find_agent(reference: str | os.PathLike[str]) -> tuple[str | Path, dict[str,
     return registry.agent_or_path(reference), {}
 
 
+def check_made_of_id(spec: AgentSpec) -> None:
+    """Refuses an agent that cannot be made of its id alone.
+
+    Raises:
+        ArgumentError: a command makes it; says which.
+    """
+    if spec.made_by:
+        raise ArgumentError(
+            f'"{spec.id}" is made by `{spec.made_by}`: name the folder that the command writes'
+        )
+
+
 def _open_registered(
     id: str,
     scenario: str | None,
@@ -389,10 +384,7 @@ def _open_registered(
         raise ArgumentError(
             f'"{id}" has to be trained first: use `als train`, and name the folder that it writes'
         )
-    if spec.made_by:
-        raise ArgumentError(
-            f'"{id}" is made by `{spec.made_by}`: name the folder that the command writes'
-        )
+    check_made_of_id(spec)
     if scenario is None:
         raise ArgumentError(f'name the scenario for "{id}" to act in')
     arguments.setdefault("action_mode", spec.action_modes[0])

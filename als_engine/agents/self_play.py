@@ -19,19 +19,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from als_engine.agents.agent import Agent, Learner, RandomAgent
-from als_engine.agents.saving import (
-    AgentRecord,
-    Model,
-    Name,
-    load_agent,
-    open_agent,
-    read_model,
-    read_record,
-    write_agent,
-)
+from als_engine.agents.saving import AgentRecord, load_agent, open_agent, read_record, write_agent
 from als_engine.agents.sides import Player, SideRows, take_seats
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS
+from als_engine.models import Model, Name, read_model
 from als_engine.seeding import spread
 
 if TYPE_CHECKING:

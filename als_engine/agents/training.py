@@ -24,13 +24,7 @@ from als_engine.agents.beginning import begin_from
 from als_engine.agents.curriculum.making import make_curriculum
 from als_engine.agents.curriculum.settings import Given, parse
 from als_engine.agents.learners import make_learner
-from als_engine.agents.saving import (
-    AgentRecord,
-    checked_fields,
-    read_record,
-    save_agent,
-    spaces,
-)
+from als_engine.agents.saving import AgentRecord, read_record, save_agent, spaces
 from als_engine.agents.tracking import check_tracker, tracked
 from als_engine.agents.training_folder import (
     JOB,
@@ -44,6 +38,7 @@ from als_engine.agents.training_folder import (
 )
 from als_engine.checks import check_undecided
 from als_engine.errors import ArgumentError
+from als_engine.models import checked_fields
 from als_engine.plugins.registry import registry
 from als_engine.seeding import Generators, spread
 from als_engine.system.interrupts import interruptible, uninterrupted

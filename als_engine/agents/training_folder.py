@@ -17,17 +17,10 @@ from als_engine.agents.curriculum.base import LEVELS_FILE, LOG, Curriculum
 from als_engine.agents.curriculum.settings import CurriculumSettings
 from als_engine.agents.run_folder import RunFolder
 from als_engine.agents.run_logs import Curve, cut_curve
-from als_engine.agents.saving import (
-    AgentRecord,
-    Model,
-    TrainingRecord,
-    finite,
-    read_model,
-    read_record,
-    write_agent,
-)
+from als_engine.agents.saving import AgentRecord, TrainingRecord, finite, read_record, write_agent
 from als_engine.agents.tracking import Tracker
 from als_engine.limits import OBSERVERS, STEPS, WORKERS, WORLDS
+from als_engine.models import Model, read_model
 
 if TYPE_CHECKING:
     from als_engine.agents.event_log import EventLog

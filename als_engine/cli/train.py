@@ -219,8 +219,8 @@ def _begin(
     config: dict[str, Any],
     others: dict[str, Any],
 ) -> tuple[Trained, Path]:
-    from als_engine.agents.saving import checked_fields
     from als_engine.agents.training import Disturb, SelfPlay, train_agent
+    from als_engine.models import checked_fields
     from als_engine.physics.engines import preload
 
     preload(arguments)

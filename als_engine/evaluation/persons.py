@@ -12,8 +12,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, JsonValue, ValidationError
 
-from als_engine.agents.saving import Model, Name
 from als_engine.errors import SavedFileError
+from als_engine.models import Model, Name
 from als_engine.seeding import spread
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import read_bytes

@@ -10,14 +10,13 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from als_engine.agents.curriculum.settings import label
 from als_engine.agents.run_logs import read_curve
 from als_engine.agents.training_folder import Job, TrainingFolder
-from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.errors import SavedFileError
 from als_engine.evaluation.statistics import curve_band
 from als_engine.reports.curriculum_panels import (
     LEVELS,
@@ -28,16 +27,15 @@ from als_engine.reports.curriculum_panels import (
     number,
     read_curriculum,
 )
+from als_engine.reports.figures import figure_file
 from als_engine.reports.series_chart import COLOURS
-from als_engine.system.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["SUFFIXES", "Group", "check_figure", "grouped", "plot_style", "write_curves"]
+__all__ = ["Group", "grouped", "write_curves"]
 
-SUFFIXES: Final = (".svg", ".png")
 PANELS: Final = {"mean_return": "Mean return", "success": "Success"}
 """Column of `progress.csv` to the title of its panel."""
 
@@ -68,20 +66,6 @@ class Group:
     def seeds(self) -> int:
         """The number of trainings."""
         return len(self.curves["mean_return"])
-
-
-def check_figure(path: Path) -> None:
-    """Checks that a figure can be written there, before anything is read.
-
-    Raises:
-        ArgumentError: it has another ending, or matplotlib is not installed.
-    """
-    if path.suffix not in SUFFIXES:
-        raise ArgumentError(f'a figure ends in {" or ".join(SUFFIXES)}, got "{path.name}"')
-    if find_spec("matplotlib") is None:
-        raise ArgumentError(
-            'figures need matplotlib; install it with: pip install "als-engine[plots]"'
-        )
 
 
 def grouped(folders: Sequence[Path]) -> list[Group]:
@@ -151,21 +135,6 @@ def _read(folder: Path) -> dict[str, Points]:
 # -- the figure -----------------------------------------------------------------------------------
 
 
-def plot_style() -> Any:
-    """What all figures of matplotlib's have in common, as its `rc_context` takes it."""
-    return {
-        "font.family": "sans-serif",
-        "font.size": 10.5,
-        "text.color": _INK,
-        "axes.edgecolor": _GRID,
-        "axes.labelcolor": _SOFT,
-        "xtick.color": _SOFT,
-        "ytick.color": _SOFT,
-        "text.parse_math": False,  # A name is a name, whatever is in it.
-        "svg.hashsalt": "als-engine",  # The same file for the same curves.
-    }
-
-
 def write_curves(groups: Sequence[Group], path: Path) -> None:
     """Draws groups of trainings into a file, an SVG or a PNG by its ending.
 
@@ -173,12 +142,8 @@ def write_curves(groups: Sequence[Group], path: Path) -> None:
         ArgumentError: it has another ending, or matplotlib is not installed.
         SavedFileError: it cannot be written.
     """
-    check_figure(path)
-    import matplotlib
-
-    with matplotlib.rc_context(plot_style()), replacing(path) as temporary:
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        _figure(groups).savefig(temporary, dpi=160, facecolor="white", metadata=metadata)
+    with figure_file(path) as write:
+        write(_figure(groups))
 
 
 def _figure(groups: Sequence[Group]) -> Figure:

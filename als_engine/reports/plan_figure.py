@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.parts import placed
-from als_engine.reports.curves import check_figure, plot_style
+from als_engine.reports.figures import figure_file
 from als_engine.reports.plan import Plan, Thing, together
 from als_engine.reports.plan_labels import Labels
-from als_engine.system.files import replacing
 from als_engine.texts import one_line
 from als_engine.world.arrays import SHAPE_BOX, SHAPE_COMPOUND, BoolArray
 
@@ -52,13 +51,9 @@ def write_plan(plan: Plan, picture: NDArray[np.uint8], title: str, told: str, pa
         ArgumentError: it has another ending, or matplotlib is not installed.
         SavedFileError: it cannot be written.
     """
-    check_figure(path)
-    import matplotlib
-
-    with matplotlib.rc_context(plot_style()), replacing(path) as temporary:
+    with figure_file(path, dpi=_DPI) as write:
         figure = _figure(plan, picture, title, told)
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(temporary, dpi=_DPI, facecolor="white", metadata=metadata)
+        write(figure)
 
 
 def _figure(plan: Plan, picture: NDArray[np.uint8], title: str, told: str) -> Figure:

@@ -24,8 +24,9 @@ from als_bench.identity import (
     content_digest,
     why_mislabelled,
 )
-from als_engine.agents.saving import MAX_RECORD, RECORD, WEIGHTS, AgentRecord, load_agent
+from als_engine.agents.saving import RECORD, WEIGHTS, AgentRecord, check_made_of_id, load_agent
 from als_engine.errors import ArgumentError
+from als_engine.models import MAX_RECORD
 from als_engine.options import agent_options
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SuiteEntry
@@ -130,8 +131,7 @@ def _find(word: str) -> Contestant:
     if isinstance(found, Path):
         return _saved(found)
     spec = registry.agent(name)
-    if spec.made_by:
-        raise ArgumentError(f'"{name}" is made by `{spec.made_by}`: name the folder that it writes')
+    check_made_of_id(spec)
     _, config = agent_options(word)
     arguments: dict[str, Any] = {key: config.pop(key) for key in PERCEPTION if key in config}
     if config and not spec.trainable:

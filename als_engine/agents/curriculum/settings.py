@@ -10,9 +10,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
-from als_engine.agents.saving import Model
 from als_engine.errors import ArgumentError
 from als_engine.limits import EPISODES, STEPS
+from als_engine.models import Model
 from als_engine.system.safe_files import is_file
 from als_engine.system.toml_files import read_toml
 from als_engine.task import LEVELS

@@ -19,12 +19,12 @@ from als_engine.agents.agent import Learner, acting
 from als_engine.agents.curriculum.base import Curriculum
 from als_engine.agents.curriculum.settings import RulesSettings
 from als_engine.agents.masks import with_masks
-from als_engine.agents.saving import Model, read_model
 from als_engine.checks import check_undecided
 from als_engine.envs.batch import Arrays, check_alike
 from als_engine.envs.rows import Rows, RowsWrapper
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS
+from als_engine.models import Model, read_model
 from als_engine.seeding import Generators, row_seeds, spread
 from als_engine.simulation import ARGUMENTS, simulate
 from als_engine.system.files import write_text

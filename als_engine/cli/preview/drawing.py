@@ -40,7 +40,7 @@ def preview(
     ] = None,
 ) -> None:
     """Draw a level's plan, with sizes, walkways and what is out of reach, and its picture."""
-    from als_engine.reports.curves import check_figure
+    from als_engine.reports.figures import check_figure
 
     spec = _spec(id)
     path = out or Path(f"{id.partition('/')[2]}-plan.png")

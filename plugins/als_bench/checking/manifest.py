@@ -13,9 +13,9 @@ from pydantic import (
 )
 
 from als_bench.claims import canonical_json, digest_of, origin_of
-from als_engine.agents.saving import Model, Name
 from als_engine.errors import SavedFileError
 from als_engine.limits import EPISODES, MAX_NUMBER, MAX_SEED, OBSERVERS, STEPS
+from als_engine.models import Model, Name
 from als_engine.plugins.specs import SuiteEntry
 from als_engine.task import Split
 

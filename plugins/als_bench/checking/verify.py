@@ -33,8 +33,9 @@ from als_bench.identity import (
 from als_bench.provenance import machine, run_record
 from als_bench.records import EVALUATION_SEED
 from als_bench.running.playing import Setting, Stage, replay, world_seeds
-from als_engine.agents.saving import MAX_RECORD, RECORD, WEIGHTS, AgentRecord
+from als_engine.agents.saving import RECORD, WEIGHTS, AgentRecord
 from als_engine.errors import ALSError, SavedFileError
+from als_engine.models import MAX_RECORD
 from als_engine.plugins.registry import registry
 from als_engine.plugins.specs import SuiteEntry, SuiteSpec
 from als_engine.system.safe_files import MAX_HEADER

@@ -12,7 +12,6 @@ from als_engine.agents.saving import (
     RECORD,
     AgentRecord,
     OpenedAgent,
-    checked_fields,
     load_agent,
     make_agent,
     open_agent,
@@ -21,6 +20,7 @@ from als_engine.agents.saving import (
 from als_engine.checks import check_undecided
 from als_engine.envs.rows import Rows
 from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.models import checked_fields
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import is_file
 from als_plugins.adaptation.channel import Channel

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 from numpy.typing import NDArray
 from pydantic import Field
 
-from als_engine.agents.saving import Model
 from als_engine.limits import STEPS
+from als_engine.models import Model
 
 if TYPE_CHECKING:
     from als_engine.envs.rows import Rows

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 from als_engine.agents.run_folder import RunFolder
-from als_engine.agents.saving import TRAINING, AgentRecord, read_model, write_agent
+from als_engine.agents.saving import TRAINING, AgentRecord, write_agent
+from als_engine.models import read_model
 from als_engine.system.files import replacing, write_text
 from als_engine.system.safe_files import is_file, read_tensors, replace_folder, write_tensors
 from als_engine.texts import cell

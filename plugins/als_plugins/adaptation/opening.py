@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from als_engine.agents.saving import Model
 from als_engine.errors import ArgumentError, did_you_mean
+from als_engine.models import Model
 from als_plugins.adaptation.channel import Channel
 from als_plugins.adaptation.lines import LiveChannel, RecordedChannel
 from als_plugins.adaptation.teacher import SimulatedTeacher, Teaching

@@ -6,9 +6,9 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
-from als_engine.agents.saving import Model
 from als_engine.evaluation.splits import CHOOSING, for_choosing
 from als_engine.limits import OBSERVERS, STEPS, WORLDS
+from als_engine.models import Model
 from als_engine.task import Split
 
 __all__ = ["FIRST", "MAX_ROUNDS", "Job", "Outcome", "Round", "State"]

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, model_validator
 
-from als_engine.agents.saving import Model
 from als_engine.errors import ArgumentError
+from als_engine.models import Model
 from als_engine.seeding import spread
 from als_plugins.adaptation.channel import DELAY, STEP, Delay, Event, Moment
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from als_engine.reports.curves import check_figure, plot_style
-from als_engine.system.files import replacing
+from als_engine.reports.figures import figure_file
 
 __all__ = ["write_matrices"]
 
@@ -29,12 +28,10 @@ def write_matrices(
         ArgumentError: it has another ending, or matplotlib is not installed.
         SavedFileError: it cannot be written.
     """
-    check_figure(path)
-    import matplotlib
-    from matplotlib.figure import Figure
-
     count, names = len(scenarios), [name.partition("/")[2].partition("-v")[0] for name in scenarios]
-    with matplotlib.rc_context(plot_style()), replacing(path) as temporary:
+    with figure_file(path) as write:
+        from matplotlib.figure import Figure
+
         size = (1.2 + 2.3 * len(matrices), 1.3 + 0.55 * count)
         figure = Figure(figsize=size, layout="constrained")
         row = figure.subplots(1, len(matrices), squeeze=False)[0]
@@ -56,5 +53,4 @@ def write_matrices(
             for side in axes.spines.values():
                 side.set_visible(False)
         figure.colorbar(shown, ax=row.tolist(), label="score: 0 random, 1 expert")
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(temporary, dpi=160, facecolor="white", metadata=metadata)
+        write(figure)

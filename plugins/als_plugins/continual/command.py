@@ -75,8 +75,8 @@ def continual(
 
     Example: als continual ALS/Tag-v0 ALS/Vocabulary-v0 --method replay --out runs/replay
     """
-    from als_engine.agents.saving import checked_fields
-    from als_engine.reports.curves import check_figure
+    from als_engine.models import checked_fields
+    from als_engine.reports.figures import check_figure
     from als_plugins.continual.chart import write_matrices
     from als_plugins.continual.records import SequenceJob
     from als_plugins.continual.sequence import learn_sequence

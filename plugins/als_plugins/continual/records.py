@@ -6,8 +6,8 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from als_engine.agents.saving import Model, Name
 from als_engine.limits import EPISODES, MAX_SEED, STEPS
+from als_engine.models import Model, Name
 from als_engine.task import Split
 
 __all__ = ["METHODS", "MOST_SCENARIOS", "Method", "Scores", "SequenceJob"]

@@ -15,16 +15,10 @@ import numpy as np
 import torch
 
 from als_engine.agents.run_folder import claimed
-from als_engine.agents.saving import (
-    AgentRecord,
-    TrainingRecord,
-    load_agent,
-    read_model,
-    spaces,
-    write_agent,
-)
+from als_engine.agents.saving import AgentRecord, TrainingRecord, load_agent, spaces, write_agent
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate, reference
+from als_engine.models import read_model
 from als_engine.seeding import Generators, spread
 from als_engine.system.files import make_folder, write_text
 from als_engine.system.interrupts import interruptible

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from als_engine.reports.curves import check_figure, plot_style
-from als_engine.system.files import replacing
+from als_engine.reports.figures import figure_file
 
 if TYPE_CHECKING:
     from als_plugins.crossplay.matches import Matrix
@@ -25,14 +24,12 @@ def write_matrix(matrix: Matrix, path: Path) -> None:
         ArgumentError: it has another ending, or matplotlib is not installed.
         SavedFileError: it cannot be written.
     """
-    check_figure(path)
-    import matplotlib
-    from matplotlib.figure import Figure
-
     cells = [[matrix.cells[row, column] for column in matrix.columns] for row in matrix.rows]
     values = np.array([[cell.returns.mean() for cell in line] for line in cells])
     low, high = float(values.min()), float(values.max())
-    with matplotlib.rc_context(plot_style()), replacing(path) as temporary:
+    with figure_file(path) as write:
+        from matplotlib.figure import Figure
+
         size = (2.6 + 1.15 * len(matrix.columns), 2.1 + 0.75 * len(matrix.rows))
         figure = Figure(figsize=size, layout="constrained")
         axes = figure.subplots()
@@ -58,8 +55,7 @@ def write_matrix(matrix: Matrix, path: Path) -> None:
         for side in axes.spines.values():
             side.set_visible(False)
         figure.colorbar(shown, label=f"mean return of the {matrix.ground.role}; below: success")
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(temporary, dpi=160, facecolor="white", metadata=metadata)
+        write(figure)
 
 
 def _wrapped(name: str) -> str:

@@ -62,7 +62,7 @@ def crossplay(
     Example: als crossplay runs/one runs/two random --out crossplay.png
     """
     from als_engine.physics.engines import preload
-    from als_engine.reports.curves import check_figure
+    from als_engine.reports.figures import check_figure
     from als_engine.system.files import write_text
     from als_plugins.crossplay.chart import write_matrix
     from als_plugins.crossplay.matches import cross_play, open_side

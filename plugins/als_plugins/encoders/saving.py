@@ -18,9 +18,10 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
-from als_engine.agents.saving import Model, Name, read_model, versions
+from als_engine.agents.saving import versions
 from als_engine.errors import ArgumentError, SavedFileError, unknown
 from als_engine.limits import MAX_SEED, STEPS
+from als_engine.models import Model, Name, read_model
 from als_engine.plugins.registry import registry
 from als_engine.seeding import Generators
 from als_engine.system.safe_files import (

@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from als_engine.agents.saving import Model, read_model
 from als_engine.bodies.bounds import action_bounds
 from als_engine.errors import SavedFileError
 from als_engine.limits import MAX_NUMBER
+from als_engine.models import Model, read_model
 from als_engine.system.safe_files import (
     inside,
     is_file,

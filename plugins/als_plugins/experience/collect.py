@@ -19,10 +19,11 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from als_engine.agents.run_folder import claimed
-from als_engine.agents.saving import checked_fields, versions
+from als_engine.agents.saving import versions
 from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
 from als_engine.envs.batch import Batch
 from als_engine.errors import ALSError, ArgumentError, PhysicsError, SavedFileError, TaskError
+from als_engine.models import checked_fields
 from als_engine.seeding import row_seeds, spread
 from als_engine.simulation import Simulation, simulate
 from als_engine.system.files import make_folder

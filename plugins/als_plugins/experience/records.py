@@ -21,10 +21,10 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue, field_validator
 
-from als_engine.agents.saving import Model, Name, read_model
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.persons import Pseudonym
 from als_engine.limits import EPISODES, MAX_NUMBER, OBSERVERS, STEPS
+from als_engine.models import Model, Name, read_model
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import inside
 from als_engine.task import Split, split_of

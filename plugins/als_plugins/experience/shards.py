@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from als_engine.agents.saving import Model, read_model
 from als_engine.errors import SavedFileError
 from als_engine.limits import ARRAY, EPISODES, MAX_NUMBER, OBSERVERS
+from als_engine.models import Model, read_model
 from als_engine.system.files import write_text
 from als_plugins.experience.episodes import MAX_STEPS, Episode, layout
 from als_plugins.experience.records import SourceRecord

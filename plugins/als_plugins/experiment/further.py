@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -42,13 +43,10 @@ def check(experiment: Experiment, path: Path) -> None:
     """
     if not experiment.then:
         return
-    from als_engine.cli.app import build_command
-
-    als = build_command()
     known = {name: Path(name) for name in OUTPUTS if getattr(experiment, name) is not None}
     for stage in experiment.then:
         try:
-            command = _find(als, stage.run.split())
+            command = _find(stage.run.split())
             words = _words(stage, command, experiment, known, Path())
             command.make_context(stage.run, words)
         except Exception as error:
@@ -71,10 +69,9 @@ def act(context: Context, stage: ThenStage, reporter: Reporter) -> Summary:
         ArgumentError: it failed; it has said why.
         KeyboardInterrupt: it was interrupted.
     """
-    from als_engine.cli.app import build_command
     from als_engine.cli.shared import INTERRUPTED
 
-    command = _find(build_command(), stage.run.split())
+    command = _find(stage.run.split())
     make_folder(context.folder)
     words = _words(stage, command, context.experiment, context.outputs, context.folder)
     # Its progress and its errors are for people: they go where ours go.
@@ -105,21 +102,27 @@ def act(context: Context, stage: ThenStage, reporter: Reporter) -> Summary:
 
 def is_there(context: Context, stage: ThenStage) -> bool:
     """Whether what it has printed, and what it has written, can still be found."""
-    from als_engine.cli.app import build_command
-
-    command = _find(build_command(), stage.run.split())
+    command = _find(stage.run.split())
     writes = any(parameter.name == "out" for parameter in command.params)
     files = [PRINTED, *([stage.out] if writes else [])]
     return all((context.folder / name).exists() for name in files)
 
 
-def _find(als: Any, words: Iterable[str]) -> Any:
+@cache
+def _als() -> Any:
+    """The command line with all plugins; making it takes a while."""
+    from als_engine.cli.app import build_command
+
+    return build_command()
+
+
+def _find(words: Iterable[str]) -> Any:
     """The command that is named so.
 
     Raises:
         ArgumentError: there is none, it needs another word, or it prints no JSON.
     """
-    found = als
+    found = _als()
     for word in words:
         commands: Mapping[str, Any] = getattr(found, "commands", {})
         if word not in commands:

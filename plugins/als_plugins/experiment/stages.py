@@ -20,8 +20,8 @@ from typing import Any, Final
 from pydantic import JsonValue
 
 from als_engine.agents.run_folder import tidy
-from als_engine.agents.saving import Model, read_model
 from als_engine.errors import ALSError
+from als_engine.models import Model, read_model
 from als_engine.system.files import write_text
 from als_engine.system.leftovers import unfinished
 from als_engine.system.safe_files import inside, is_file

@@ -23,7 +23,7 @@ from als_engine.agents.saving import (
     save_agent,
 )
 from als_engine.evaluation.protocol import evaluate
-from als_engine.evaluation.splits import CHOOSING, for_choosing
+from als_engine.evaluation.splits import CHOOSING
 from als_engine.evaluation.statistics import Interval
 from als_engine.seeding import row_seeds, spread
 from als_engine.simulation import simulate
@@ -88,7 +88,6 @@ def measure(
     folder: Path | str,
     episodes: int = 0,
     seed: int = 0,
-    split: str = CHOOSING,
     on_episode: Callable[[int], None] = lambda ended: None,
 ) -> Measured:
     """Measures a saved agent.
@@ -96,8 +95,7 @@ def measure(
     Args:
         folder: where it is.
         episodes: that it plays; 0 for none.
-        seed: of the episodes.
-        split: where their levels come from.
+        seed: of the episodes, which are of the validation split.
         on_episode: hears how many have ended.
     """
     opened = open_agent(folder)
@@ -107,7 +105,7 @@ def measure(
             opened.agent,
             opened.scenario,
             episodes,
-            split=for_choosing(split),
+            split=CHOOSING,
             seed=seed,
             observers=opened.observers,
             arguments=opened.arguments,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 from pydantic import Field, JsonValue
 
 from als_engine.agents.agent import Agent, ExpertSource, Observation, acting
-from als_engine.agents.saving import WEIGHTS, Model, Name, checked_fields
+from als_engine.agents.saving import WEIGHTS
 from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.models import Model, Name, checked_fields
 from als_engine.plugins.registry import registry
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.fitting.linear import Bits, SmallLinear, replace_layers
@@ -71,7 +73,7 @@ class SmallAgent(Agent):
         inner: NetworkLearner = made_by(observation_space, action_space, **asked.of_config)
         super().__init__(observation_space, action_space, **asked.model_dump())
         self.reads_masks = inner.reads_masks
-        self._asked, self._inner = asked, inner
+        self._inner = inner
         replace_layers(inner.policy, asked.bits, asked.kept)
         inner.policy.requires_grad_(False)
 
@@ -96,11 +98,10 @@ class SmallAgent(Agent):
             agent.observation_space, agent.action_space,
             of=agent.id, of_config=config, bits=bits, kept=kept,
         )  # fmt: skip
-        inner = type(agent)(agent.observation_space, agent.action_space, **config)
-        inner.policy.load_state_dict(agent.policy.state_dict())
-        if not replace_layers(inner.policy, bits, kept):
+        network = deepcopy(agent.policy)
+        if not replace_layers(network, bits, kept):
             raise ArgumentError("the agent's network has no linear layer to make small")
-        made._inner.policy.load_state_dict(inner.policy.state_dict())
+        made.policy.load_state_dict(network.state_dict())
         return made
 
     @property

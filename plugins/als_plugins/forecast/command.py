@@ -145,7 +145,7 @@ def train(
     """
     # One thread is as fast for networks of this size, and its sums are the same everywhere.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from als_engine.agents.saving import checked_fields
+    from als_engine.models import checked_fields
     from als_engine.system.interrupts import interruptible
     from als_plugins.forecast.predicting import open_tracks
     from als_plugins.forecast.training import Job, train_forecaster
@@ -312,7 +312,7 @@ def draw(
     Example: als forecast draw runs/foresight tracks/tag --out futures.png
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from als_engine.reports.curves import check_figure
+    from als_engine.reports.figures import check_figure
     from als_plugins.forecast.forecaster import read_forecaster
     from als_plugins.forecast.picture import draw_futures
     from als_plugins.forecast.predicting import choose_moment

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from als_engine.agents.saving import Model, read_model
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS
+from als_engine.models import Model, read_model
 from als_engine.system.safe_files import read_tensors, replace_folder, write_tensors
 from als_plugins.forecast.baselines import fit_kalman, fit_spread, kalman, pointwise
 from als_plugins.forecast.mixture import Mixture

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from als_engine.reports.curves import check_figure, plot_style
+from als_engine.reports.figures import figure_file
 from als_engine.reports.plan import Plan
 from als_engine.reports.plan_figure import draw_floor
 from als_engine.reports.series_chart import COLOURS
 from als_engine.simulation import simulate
-from als_engine.system.files import replacing
 from als_engine.texts import one_line
 from als_plugins.forecast.forecaster import Forecaster
 from als_plugins.forecast.measures import FUTURES
@@ -45,13 +44,11 @@ def draw_futures(
         ArgumentError: the ending is another one, or matplotlib is not installed.
         SavedFileError: it cannot be written.
     """
-    check_figure(path)
-    import matplotlib
-    from matplotlib.figure import Figure
-
     found = forecaster.forecast(moment.past)
     futures = found.sample(FUTURES, np.random.default_rng(seed))
-    with matplotlib.rc_context(plot_style()), replacing(path) as temporary:
+    with figure_file(path, dpi=120) as write:
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=(9.0, 8.4), layout="constrained")
         axes = figure.add_subplot()
         if record.scenario is not None:
@@ -69,8 +66,7 @@ def draw_futures(
         where = f"{record.scenario}, level {moment.level}" if record.scenario else record.source
         title = f"{where}: {seconds:g} seconds ahead of {moment.time:.1f} s"
         axes.set_title(one_line(title), loc="left", fontsize=12, pad=10)
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(temporary, dpi=120, facecolor="white", metadata=metadata)
+        write(figure)
 
 
 def _floor(axes: Axes, record: TracksRecord, level: int) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue, field_validator
 
-from als_engine.agents.saving import NOT_SAVED, Model, Name, read_model
+from als_engine.agents.saving import NOT_SAVED
 from als_engine.errors import ArgumentError, SavedFileError, unknown
+from als_engine.models import Model, Name, read_model
 from als_engine.system.safe_files import read_tensors, replace_folder, write_tensors
 
 __all__ = ["PARTS", "Doing", "Tracks", "TracksRecord", "read_tracks", "write_tracks"]

@@ -22,9 +22,9 @@ import numpy as np
 from pydantic import Field
 
 from als_engine.agents.run_folder import RunFolder
-from als_engine.agents.saving import Model, read_model
 from als_engine.errors import ArgumentError, SavedFileError, unknown
 from als_engine.limits import STEPS
+from als_engine.models import Model, read_model
 from als_engine.seeding import Generators, spread
 from als_plugins.forecast.forecaster import (
     BASELINES,

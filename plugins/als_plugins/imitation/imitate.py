@@ -20,7 +20,7 @@ from pydantic import Field, JsonValue
 from als_engine.agents.agent import Learner, Observation, Progress, Training
 from als_engine.agents.beginning import begin_from
 from als_engine.agents.learners import make_learner
-from als_engine.agents.saving import TRAINING, checked_fields, find_agent
+from als_engine.agents.saving import TRAINING, find_agent
 from als_engine.agents.tracking import check_tracker
 from als_engine.agents.training import (
     Job,
@@ -34,6 +34,7 @@ from als_engine.agents.training import (
 )
 from als_engine.agents.training_folder import RunOfLearner
 from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.models import checked_fields
 from als_engine.seeding import Generators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.imitation.imitation import Imitation

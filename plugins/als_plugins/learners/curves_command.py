@@ -24,7 +24,8 @@ def curves(
 
     Example: als curves runs/tag-* --out tag.png
     """
-    from als_engine.reports.curves import PANELS, check_figure, grouped, write_curves
+    from als_engine.reports.curves import PANELS, grouped, write_curves
+    from als_engine.reports.figures import check_figure
 
     check_figure(out)
     groups = grouped(folders)

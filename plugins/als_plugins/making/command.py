@@ -50,7 +50,7 @@ def scans(
     """
     import numpy as np
 
-    from als_engine.agents.saving import checked_fields
+    from als_engine.models import checked_fields
     from als_engine.system.interrupts import interruptible
     from als_engine.system.safe_files import write_tensors
     from als_plugins.making.makers import MakerRecord, make_maker, save_maker

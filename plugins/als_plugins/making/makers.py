@@ -15,9 +15,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from als_engine.agents.saving import Model, read_model
 from als_engine.errors import ArgumentError, SavedFileError, unknown
 from als_engine.limits import MAX_SEED, STEPS
+from als_engine.models import Model, read_model
 from als_engine.seeding import Generators, spread
 from als_engine.system.safe_files import read_tensors, replace_folder, write_tensors
 from als_plugins.making.networks import NOISE, Denoiser, Generator, Judge

@@ -14,7 +14,7 @@ from als_plugins.making.makers import turned
 from als_plugins.making.networks import Classifier
 from als_plugins.making.scans import Scans, scans_of
 
-__all__ = ["area_under", "classified", "copied", "frechet"]
+__all__ = ["classified", "copied", "frechet"]
 
 FEATURES: Final = 32
 
@@ -58,13 +58,6 @@ def classified(
             likely = network(torch.from_numpy(test.pictures)).sigmoid()
     found: NDArray[np.float64] = likely.double().numpy()
     return found
-
-
-def area_under(likely: NDArray[np.float64], labels: NDArray[np.integer]) -> float:
-    """The probability that a malignant scan is found likelier than another (AUROC)."""
-    from sklearn.metrics import roc_auc_score
-
-    return float(roc_auc_score(labels, likely))
 
 
 def frechet(made: Scans, real: Scans) -> float:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from als_engine.reports.curves import check_figure, plot_style
+from als_engine.reports.figures import figure_file
 from als_engine.reports.series_chart import COLOURS
-from als_engine.system.files import replacing
 from als_plugins.meta.labelled import SOURCES
 from als_plugins.meta.methods import METHODS
 
@@ -38,11 +37,9 @@ def write_chart(results: Sequence[FewLabels], path: Path) -> None:
         ArgumentError: it has another ending, or matplotlib is not installed.
         SavedFileError: it cannot be written.
     """
-    check_figure(path)
-    import matplotlib
-    from matplotlib.figure import Figure
+    with figure_file(path) as write:
+        from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(plot_style()), replacing(path) as temporary:
         figure = Figure(figsize=(1.0 + 4.2 * len(results), 4.6), layout="constrained")
         panels = figure.subplots(1, len(results), squeeze=False)[0]
         for axes, result in zip(panels, results, strict=True):
@@ -52,7 +49,7 @@ def write_chart(results: Sequence[FewLabels], path: Path) -> None:
         figure.legend(
             named.values(), named.keys(), loc="outside lower left", frameon=False, ncols=3
         )
-        figure.savefig(temporary, format=path.suffix[1:], dpi=160)
+        write(figure)
 
 
 def _draw(axes: Axes, result: FewLabels) -> None:

@@ -107,7 +107,7 @@ def few_labels(
 
     Example: als meta few-labels diagnosis --labels 1,5,20 --out runs/few
     """
-    from als_engine.agents.saving import checked_fields
+    from als_engine.models import checked_fields
     from als_engine.system.interrupts import interruptible
     from als_plugins.meta.few_labels import Settings, run_few_labels
     from als_plugins.meta.methods import METHODS
@@ -186,7 +186,8 @@ def score(
 
     Example: als meta score runs/rl2 runs/multi --cautious --out runs/scores
     """
-    from als_engine.agents.saving import checked_fields, open_agent
+    from als_engine.agents.saving import open_agent
+    from als_engine.models import checked_fields
     from als_engine.physics.engines import preload
     from als_engine.system.interrupts import interruptible
     from als_plugins.meta.rl2 import RL2

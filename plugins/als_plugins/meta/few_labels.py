@@ -13,11 +13,11 @@ import torch
 from pydantic import Field
 
 from als_engine.agents.run_folder import RunFolder
-from als_engine.agents.saving import Model, read_model
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.splits import CHOOSING, REPORTING
 from als_engine.evaluation.statistics import Interval, mean_interval
 from als_engine.limits import MAX_SEED, STEPS
+from als_engine.models import Model, read_model
 from als_engine.seeding import Generators, spread
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import is_file

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from als_engine.agents.run_folder import RunFolder
-from als_engine.agents.saving import Model, OpenedAgent, make_agent, read_model
+from als_engine.agents.saving import OpenedAgent, make_agent
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.statistics import Interval, mean_interval
 from als_engine.limits import EPISODES, MAX_SEED
+from als_engine.models import Model, read_model
 from als_engine.seeding import Generators, spread
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import is_file

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import numpy as np
 from pydantic import Field, JsonValue, TypeAdapter, ValidationError
 
-from als_engine.agents.saving import Model
 from als_engine.checks import one_of
 from als_engine.errors import ArgumentError, unknown
+from als_engine.models import Model
 from als_engine.system.safe_files import is_file
 from als_engine.system.toml_files import read_toml
 from als_engine.task import LEVELS, block_of

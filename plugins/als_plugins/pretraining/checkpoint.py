@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from als_engine.agents.saving import Model, read_model
 from als_engine.errors import SavedFileError
 from als_engine.limits import STEPS
+from als_engine.models import Model, read_model
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.optimizer_state import expected_arrays, optimizer_arrays, restore_optimizer
 

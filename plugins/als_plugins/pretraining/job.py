@@ -17,9 +17,9 @@ from typing import Any, Final
 from pydantic import Field, JsonValue
 
 from als_engine.agents.run_folder import RunFolder
-from als_engine.agents.saving import MAX_RECORD, Model, read_model
 from als_engine.errors import SavedFileError
 from als_engine.limits import STEPS
+from als_engine.models import MAX_RECORD, Model, read_model
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import is_file, read_bytes
 from als_plugins.experience.records import RECORD as DATASET

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from als_engine.agents.saving import checked_fields
 from als_engine.errors import ArgumentError
+from als_engine.models import checked_fields
 from als_engine.seeding import Generators, spread
 from als_plugins.encoders.saving import PretrainingRecord, read_encoder_record, save_encoder
 from als_plugins.experience.consent import check_consent

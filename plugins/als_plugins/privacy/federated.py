@@ -27,18 +27,16 @@ from pydantic import Field, JsonValue
 from als_engine.agents.run_folder import RunFolder
 from als_engine.agents.saving import (
     AgentRecord,
-    Model,
     TrainingRecord,
-    checked_fields,
     load_agent,
     make_agent,
-    read_model,
     save_agent,
     write_agent,
 )
 from als_engine.agents.training import absolute, arguments_for
 from als_engine.envs.processes import Failure, Process
 from als_engine.errors import ALSError, ArgumentError, SavedFileError, WorkerError
+from als_engine.models import Model, checked_fields, read_model
 from als_engine.seeding import Generators, spread
 from als_engine.system.interrupts import interruptible
 from als_engine.system.safe_files import pack_tensors, unpack_tensors

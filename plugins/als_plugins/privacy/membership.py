@@ -133,10 +133,10 @@ def agreement(learner: NetworkLearner, data: Recorded) -> float:
 
 def area_under(members: NDArray[np.float64], others: NDArray[np.float64]) -> float:
     """The probability that a member's score is above another's; equal ones count half."""
-    order = np.sort(others)
-    below = np.searchsorted(order, members, "left")
-    upto = np.searchsorted(order, members, "right")
-    return float((below + upto).mean() / (2 * len(others)))
+    from sklearn.metrics import roc_auc_score
+
+    who = np.repeat([1, 0], [len(members), len(others)])
+    return float(roc_auc_score(who, np.concatenate([members, others])))
 
 
 def _interval(

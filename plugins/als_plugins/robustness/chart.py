@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from als_engine.reports.curves import check_figure, plot_style
+from als_engine.reports.figures import figure_file
 from als_engine.reports.series_chart import COLOURS
-from als_engine.system.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,13 +35,11 @@ def write_figure(tried: Sequence[Robustness], path: Path) -> None:
         ArgumentError: it has another ending, or matplotlib is not installed.
         SavedFileError: it cannot be written.
     """
-    check_figure(path)
-    import matplotlib
-    from matplotlib.figure import Figure
-
     there = {each.trial.kind for agent in tried for each in agent.results}
     kinds = [kind for kind in TITLES if kind in there]
-    with matplotlib.rc_context(plot_style()), replacing(path) as temporary:
+    with figure_file(path) as write:
+        from matplotlib.figure import Figure
+
         figure = Figure(figsize=(1.0 + 3.1 * max(len(kinds), 1), 3.9), layout="constrained")
         panels = figure.subplots(1, max(len(kinds), 1), squeeze=False, sharey=True)[0]
         for axes, kind in zip(panels, kinds, strict=False):
@@ -59,8 +56,7 @@ def write_figure(tried: Sequence[Robustness], path: Path) -> None:
         names = ", ".join(dict.fromkeys(agent.scenario for agent in tried))
         title = f"{names}, {first.split} split, {first.episodes} episodes each, 95% intervals"
         figure.suptitle(title, x=0.01, ha="left", fontsize=11)
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(temporary, dpi=160, facecolor="white", metadata=metadata)
+        write(figure)
 
 
 def _draw(axes: Axes, agent: Robustness, kind: str, place: int) -> None:

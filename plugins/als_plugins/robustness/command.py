@@ -70,7 +70,7 @@ def robustness(
     """
     from als_engine.agents.saving import open_agent
     from als_engine.physics.engines import preload
-    from als_engine.reports.curves import check_figure
+    from als_engine.reports.figures import check_figure
     from als_plugins.robustness.chart import write_figure
     from als_plugins.robustness.trials import parse_trials, trials_of, try_agent
 

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, JsonValue, ValidationError
 
-from als_engine.agents.saving import NOT_SAVED, Model, Name
+from als_engine.agents.saving import NOT_SAVED
 from als_engine.errors import ALSError, SavedFileError
 from als_engine.limits import MAX_SEED, OBSERVERS
+from als_engine.models import Model, Name
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import read_bytes
 from als_plugins.serve.describing import Describer

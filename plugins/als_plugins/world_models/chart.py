@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from als_engine.reports.curves import check_figure, plot_style
+from als_engine.reports.figures import figure_file
 from als_engine.reports.series_chart import COLOURS
-from als_engine.system.files import replacing
 from als_plugins.world_models.measuring import CONTEXT
 
 if TYPE_CHECKING:
@@ -26,11 +25,9 @@ def write_figure(learnt: Learnt, errors: Errors, rollout: Rollout, path: Path, t
         ArgumentError: it has another ending, or matplotlib is not installed.
         SavedFileError: it cannot be written.
     """
-    check_figure(path)
-    import matplotlib
-    from matplotlib.figure import Figure
+    with figure_file(path) as write:
+        from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(plot_style()), replacing(path) as temporary:
         figure = Figure(figsize=(10.5, 5.2), layout="constrained")
         grid = figure.add_gridspec(len(rollout.columns), 2, width_ratios=(1, 1.35))
         left = figure.add_subplot(grid[:, 0])
@@ -56,8 +53,7 @@ def write_figure(learnt: Learnt, errors: Errors, rollout: Rollout, path: Path, t
                 axes.set_xlabel(f"step; the model sees the first {CONTEXT} alone")
             if row == 0:
                 axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 1.0))
-        metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(temporary, dpi=160, facecolor="white", metadata=metadata)
+        write(figure)
 
 
 def names_of(learnt: Learnt) -> list[str]:

@@ -67,8 +67,8 @@ def model(
 
     Example: als model data/tag --out runs/tag-model --figure model.svg
     """
-    from als_engine.agents.saving import checked_fields
-    from als_engine.reports.curves import check_figure
+    from als_engine.models import checked_fields
+    from als_engine.reports.figures import check_figure
     from als_engine.system.interrupts import interruptible
     from als_plugins.world_models.modelling import model_dataset, write_drawing
     from als_plugins.world_models.saving import Size

@@ -14,9 +14,9 @@ from typing import Final
 from pydantic import Field
 
 from als_engine.agents.run_folder import RunFolder
-from als_engine.agents.saving import Model, read_model
 from als_engine.errors import SavedFileError
 from als_engine.limits import MAX_NUMBER, STEPS
+from als_engine.models import Model, read_model
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import is_file
 from als_plugins.world_models.saving import Size

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from als_engine.agents.saving import checked_fields
 from als_engine.errors import ArgumentError
+from als_engine.models import checked_fields
 from als_engine.seeding import Generators, spread
 from als_plugins.experience.dataset import Experience, open_experience
 from als_plugins.learners.setup import few_threads
@@ -259,7 +259,7 @@ def write_drawing(folder: Path | str, path: Path) -> None:
         ArgumentError: no held-out episode is long enough, or the figure cannot be made.
         SavedFileError: the model or its dataset is not there any more.
     """
-    from als_engine.agents.saving import read_model
+    from als_engine.models import read_model
     from als_plugins.world_models.chart import write_figure
 
     job = read_model(ModelFolder(folder).record, Job)

@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from als_engine.agents.saving import WEIGHTS, Model, Name, read_model, versions
+from als_engine.agents.saving import WEIGHTS, versions
 from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.models import Model, Name, read_model
 from als_engine.system.safe_files import is_file, read_tensors, replace_folder, write_tensors
 from als_plugins.experience.records import (
     ActionRecord,

@@ -18,9 +18,10 @@ from als_engine.agents.training_folder import COLUMNS, Job
 from als_engine.cli.app import build_app
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.statistics import curve_band
-from als_engine.reports import curves
+from als_engine.reports import curves, figures
 from als_engine.reports.curriculum_panels import TITLES
 from als_engine.reports.curves import PANELS, grouped, write_curves
+from als_engine.reports.figures import SUFFIXES
 
 STEPS = range(0, 10_001, 500)
 
@@ -127,7 +128,7 @@ def test_what_a_curriculum_has_done_is_drawn_beside_the_curves(tmp_path):
     assert len(curves._figure(grouped([plain])).axes) == 2
 
 
-@pytest.mark.parametrize("suffix", curves.SUFFIXES)
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_the_same_curves_are_the_same_file(seeds, tmp_path, suffix):
     one, two = (tmp_path / f"{name}{suffix}" for name in ("one", "two"))
     for path in (one, two):
@@ -171,6 +172,6 @@ def test_what_cannot_be_drawn_is_one_line(seeds, tmp_path, monkeypatch):
     (damaged / "progress.csv").write_text("steps,mean_return\nabc,1\n5,much\n")
     with pytest.raises(SavedFileError, match="no learning curve yet"):
         grouped([damaged])
-    monkeypatch.setattr(curves, "find_spec", lambda name: None)
+    monkeypatch.setattr(figures, "find_spec", lambda name: None)
     with pytest.raises(ArgumentError, match=r'pip install "als-engine\[plots\]"'):
         write_curves(grouped(seeds), tmp_path / "curves.svg")

@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, JsonValue, ValidationError, model_validator
 
-from als_engine.agents.saving import NOT_SAVED, Model, Name
+from als_engine.agents.saving import NOT_SAVED
 from als_engine.cli.shared import MAX_LEVEL
 from als_engine.errors import ArgumentError
 from als_engine.limits import MAX_SEED
+from als_engine.models import Model, Name
 from als_engine.system.toml_files import read_toml
 from als_engine.task import Split
 

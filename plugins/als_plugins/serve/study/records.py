@@ -12,10 +12,10 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field
 
-from als_engine.agents.saving import Model, Name, read_model
 from als_engine.errors import SavedFileError
 from als_engine.evaluation.persons import Pseudonym
 from als_engine.limits import MAX_SEED, STEPS
+from als_engine.models import Model, Name, read_model
 from als_engine.system.files import write_text
 
 __all__ = ["Answer", "Participant", "People", "TrialResult"]
