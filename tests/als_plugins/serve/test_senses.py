@@ -60,6 +60,8 @@ HEARD = """async ([at, facing]) => {
   camera.updateMatrixWorld();
   place(context.listener, camera);
   start(context, samples([0, 0, 0, 0, 0, 1, 1, 0], 0, 24000, 0.5), at, true);
+  // Chromium 156 may wait for ever where it renders while it still loads its model of ears.
+  await new Promise((loaded) => setTimeout(loaded, 500));
   const sounded = await context.startRendering();
   const loud = (ear) => sounded.getChannelData(ear).slice(4000).reduce((sum, x) => sum + x * x, 0);
   return [loud(0), loud(1)];
