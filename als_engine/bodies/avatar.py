@@ -35,6 +35,11 @@ class Commands:
         hand: (worlds, avatars) int8: HAND_REST, HAND_PICK_UP, HAND_PUT_DOWN or HAND_USE.
         say: (worlds, avatars) int32 index of an utterance or NOTHING.
         work: (worlds, avatars, effectors) int32 what each effector does, 0 to rest.
+        goal: (worlds, avatars) int32 the thing to walk to, or NOTHING; see `Guide`. Its steps are
+            written to `move` and `turn`.
+        towards: (worlds, avatars, 2) metres, where somebody scripted walks to or looks at, NaN for
+            nowhere in particular. `Navigator.walk` and `face` note it; a guided action names the
+            thing there.
         effectors: each effector's (worlds, avatars) of `work`, by name.
     """
 
@@ -45,6 +50,8 @@ class Commands:
         self.hand: NDArray[np.int8] = np.zeros(shape, np.int8)
         self.say: IntArray = np.full(shape, NOTHING, np.int32)
         self.work: IntArray = np.zeros((*shape, len(effectors)), np.int32)
+        self.goal: IntArray = np.full(shape, NOTHING, np.int32)
+        self.towards: FloatArray = np.full((*shape, 2), np.nan)
         self.effectors = {name: self.work[..., i] for i, name in enumerate(effectors)}
 
     def clear(self) -> None:
@@ -54,6 +61,8 @@ class Commands:
         self.hand.fill(HAND_REST)
         self.say.fill(NOTHING)
         self.work.fill(0)
+        self.goal.fill(NOTHING)
+        self.towards.fill(np.nan)
 
     def rest(self, who: BoolArray) -> None:
         """Some of them, (worlds, avatars), stand still."""
@@ -62,6 +71,8 @@ class Commands:
         self.hand[who] = HAND_REST
         self.say[who] = NOTHING
         self.work[who] = 0
+        self.goal[who] = NOTHING
+        self.towards[who] = np.nan
 
 
 class Possible:
@@ -72,10 +83,16 @@ class Possible:
         hand: (worlds, avatars, 4) bool: HAND_REST, HAND_PICK_UP, HAND_PUT_DOWN and HAND_USE.
         say: (worlds, avatars, sentences) bool.
         effectors: by name, (worlds, avatars, commands) bool, the first of them to rest.
+        goals: (worlds, avatars, things) bool, where one can walk to; no things where nobody asks.
     """
 
     def __init__(
-        self, num_worlds: int, num_avatars: int, sentences: int, effectors: Mapping[str, int]
+        self,
+        num_worlds: int,
+        num_avatars: int,
+        sentences: int,
+        effectors: Mapping[str, int],
+        things: int = 0,
     ) -> None:
         """Allocates the arrays; `effectors` has how many commands each takes."""
         shape = (num_worlds, num_avatars)
@@ -85,6 +102,7 @@ class Possible:
         self.effectors = {
             name: np.ones((*shape, count), np.bool_) for name, count in effectors.items()
         }
+        self.goals: BoolArray = np.ones((*shape, things), np.bool_)
 
     def begin(self, state: WorldState) -> None:
         """All that the hand's load allows: a full hand takes nothing, an empty one puts nothing."""
@@ -94,15 +112,31 @@ class Possible:
             each.fill(True)
         full = state.avatars.held != NOTHING
         self.hand[..., HAND_PICK_UP], self.hand[..., HAND_PUT_DOWN] = ~full, full
+        if self.goals.size:
+            self.goals[:] = there(state)
 
     def end(self, state: WorldState) -> None:
         """Whatever a task says, an avatar can rest; one that is absent can do nothing else."""
         if state.avatars.come_and_go:
             absent = ~state.avatars.present
-            for each in (self.locomotion, self.hand, self.say, *self.effectors.values()):
+            every = (self.locomotion, self.hand, self.say, self.goals, *self.effectors.values())
+            for each in every:
                 each[absent] = False
         for each in (self.locomotion, self.hand, *self.effectors.values()):
             each[..., 0] = True
+
+
+def there(state: WorldState) -> BoolArray:
+    """To which props, and then avatars, each avatar can walk, (worlds, avatars, things).
+
+    They are present, in nobody's hand, and not the avatar itself.
+    """
+    props = state.props.present & (state.props.holder == NOTHING)
+    things = np.concatenate([props, state.avatars.present], axis=1)
+    found = np.repeat(things[:, None], state.num_avatars, axis=1)
+    each = np.arange(state.num_avatars)
+    found[:, each, props.shape[1] + each] = False
+    return found
 
 
 def drive(state: WorldState, commands: Commands, force: FloatArray) -> None:

@@ -44,7 +44,7 @@ class Codec:
     """Actions of one mode, to commands and back.
 
     Attributes:
-        mode: "discrete", "continuous" or "factored".
+        mode: "discrete", "continuous", "factored" or "guided".
         space: one avatar's action space.
         shape: of one avatar's action: (), (6,), or (3,) and with slots (4,).
         names: what each discrete action, or each axis or part, does.
@@ -119,14 +119,15 @@ class Codec:
         Returns:
             (worlds, observers, *self.shape), int64 or float32. A discrete action does one thing at
             a time: say, use the hand, turn if that is a large part of the command, else move. A
-            factored one turns or moves in the same way, and says and uses the hand as well.
+            factored one turns or moves in the same way, and says and uses the hand as well; so
+            does a guided one, which also goes where a goal is commanded.
         """
         return self._acts.encode(_of(commands, observers))
 
     def masks(self, possible: Possible, observers: int, first: int = 0) -> BoolArray:
         """Which actions the avatars from `first` to `observers` can take, (worlds, avatars, n).
 
-        n counts the discrete actions, or the choices of all parts of a factored one in their order.
+        n counts the discrete actions, or the choices of all parts of another in their order.
 
         Raises:
             NoMasksError: continuous actions have none.
@@ -146,7 +147,7 @@ def _of(commands: Commands, avatars: int) -> Commanded:
     """The commands of the first avatars."""
     return Commanded(
         commands.move[:, :avatars], commands.turn[:, :avatars], commands.hand[:, :avatars],
-        commands.say[:, :avatars], commands.work[:, :avatars],
+        commands.say[:, :avatars], commands.work[:, :avatars], commands.goal[:, :avatars],
     )  # fmt: skip
 
 

@@ -30,6 +30,9 @@ behind them, cut likewise.
 FACTORED_ACTIONS: Final = ("locomotion", "hand", "say")
 """The parts of a factored action: three choices, all carried out in the same step.
 
+A guided action is the same, but its feet can also go to a thing: `go to NAME`, for every prop and
+then every avatar of the world.
+
 Where the scenario has verbs with slots, `say` chooses a phrase or a verb, and a fourth part,
 `slot`, what follows the verb; a phrase is said whatever the slot. A verb that has no such slot is
 not said. Each effector has a part behind them.
@@ -38,6 +41,7 @@ not said. Each effector has a part behind them.
 _MOVES = {"forward": (1.0, 0.0), "backward": (-1.0, 0.0), "left": (0.0, 1.0), "right": (0.0, -1.0)}
 _TURNS = {"turn left": 1.0, "turn right": -1.0}
 _THRESHOLD = 1 / 3
+_FORWARD: Final = LOCOMOTION.index("forward")
 
 
 class Commanded(NamedTuple):
@@ -48,6 +52,7 @@ class Commanded(NamedTuple):
     hand: NDArray[np.int8]
     say: IntArray
     work: IntArray
+    goal: IntArray
 
 
 class Mode(Protocol):
@@ -121,6 +126,7 @@ class _Discrete(_Own):
             np.zeros(n, np.int8),
             np.full(n, NOTHING, np.int32),
             np.zeros((n, len((can.world or can).effectors)), np.int32),
+            np.full(n, NOTHING, np.int32),
         )
         move, turn = _ways()
         self._tables.move[: len(ways)], self._tables.turn[: len(ways)] = move[ways], turn[ways]
@@ -135,7 +141,7 @@ class _Discrete(_Own):
                 last += 1
 
     def decode(self, actions: NDArray[Any], commands: Commanded) -> int:
-        bad: int = _decode_discrete(actions, tuple(self._tables), tuple(commands))
+        bad: int = _decode_discrete(actions, self._tables[:-1], commands[:-1])
         return bad
 
     def encode(self, commands: Commanded) -> NDArray[np.int64]:
@@ -174,7 +180,7 @@ class _Continuous(_Own):
 
     def decode(self, actions: NDArray[Any], commands: Commanded) -> int:
         tables = self._sentences, self._sizes, self._columns
-        bad: int = _decode_continuous(actions, tables, tuple(commands))
+        bad: int = _decode_continuous(actions, tables, commands[:-1])
         return bad
 
     def encode(self, commands: Commanded) -> NDArray[np.float32]:
@@ -192,7 +198,7 @@ class _Continuous(_Own):
 
     def masks(self, possible: Possible, avatars: slice) -> BoolArray:
         raise NoMasksError(
-            'continuous actions have no masks: use action_mode="discrete" or "factored"'
+            'continuous actions have no masks: use action_mode="discrete", "factored" or "guided"'
         )
 
 
@@ -209,8 +215,10 @@ class _Factored(_Own):
     def __init__(self, can: Repertoire) -> None:
         super().__init__(can)
         speech = can.speech
+        things = self._things(can)
+        self._places = len(things)
         named = (
-            tuple(LOCOMOTION[i] for i in can.ways),
+            (*(LOCOMOTION[i] for i in can.ways), *(f"go to {name}" for name in things)),
             tuple(HANDS[i] for i in can.hands),
             ("nothing", *map(repr, speech.verbs)),
         )
@@ -228,6 +236,10 @@ class _Factored(_Own):
         move, turn = _ways()
         self._move, self._turn = move[self._ways], turn[self._ways]
 
+    def _things(self, can: Repertoire) -> tuple[str, ...]:
+        """The names of what the feet can be sent to."""
+        return ()
+
     def decode(self, actions: NDArray[Any], commands: Commanded) -> int:
         tables = self._move, self._turn, self._hands, self._sentences, self._columns
         bad: int = _decode_factored(actions, self._sizes, self._base, tables, tuple(commands))
@@ -235,6 +247,7 @@ class _Factored(_Own):
 
     def encode(self, commands: Commanded) -> NDArray[np.int64]:
         way = self._way[_way_of(commands.move, commands.turn)]
+        way = np.where(commands.goal != NOTHING, commands.goal + len(self._ways), way)
         parts: list[NDArray[Any]] = [way, self._hand[commands.hand]]
         speech, say = self._can.speech, self._sentence[commands.say]
         parts.append(speech.verb[say] + 1)
@@ -249,6 +262,7 @@ class _Factored(_Own):
         can = np.concatenate([say, np.zeros_like(say[..., :1])], axis=-1)[..., self._sentences[1:]]
         parts = [
             locomotion[..., self._ways],
+            possible.goals[:, avatars, : self._places],
             possible.hand[:, avatars][..., self._hands],
             np.ones_like(locomotion[..., :1]),
             can.any(axis=-1),
@@ -259,10 +273,18 @@ class _Factored(_Own):
         return np.concatenate([*parts, *self._masks_of_effectors(possible, avatars)], axis=-1)
 
 
+class _Guided(_Factored):
+    """A factored action whose feet can be sent to a thing."""
+
+    def _things(self, can: Repertoire) -> tuple[str, ...]:
+        return (can.world or can).things if _FORWARD in can.ways else ()
+
+
 MODES: Final[Mapping[str, type[_Discrete | _Continuous | _Factored]]] = {
     "discrete": _Discrete,
     "continuous": _Continuous,
     "factored": _Factored,
+    "guided": _Guided,
 }
 
 
@@ -333,7 +355,7 @@ def _decode_continuous(actions, tables, commands):  # type: ignore[no-untyped-de
 @kernel
 def _decode_factored(actions, sizes, base, tables, commands):  # type: ignore[no-untyped-def]
     moves, turns, hands, sentence, columns = tables
-    move, turn, hand, say, work = commands
+    move, turn, hand, say, work, goal = commands
     worlds, observers = actions.shape[:2]
     for w in range(worlds):
         for a in range(observers):
@@ -341,6 +363,9 @@ def _decode_factored(actions, sizes, base, tables, commands):  # type: ignore[no
                 if actions[w, a, k] < 0 or actions[w, a, k] >= sizes[k]:
                     return w * observers + a
             way = actions[w, a, 0]
+            goal[w, a] = NOTHING
+            if way >= turns.size:  # To a thing: the guide writes how.
+                goal[w, a], way = way - turns.size, 0
             move[w, a, 0], move[w, a, 1], turn[w, a] = moves[way, 0], moves[way, 1], turns[way]
             slot = actions[w, a, 3] if base > 3 else 0
             hand[w, a], say[w, a] = hands[actions[w, a, 1]], sentence[actions[w, a, 2], slot]

@@ -30,6 +30,7 @@ class Repertoire:
         speech: what they can say.
         ways: which of `LOCOMOTION`, hands: which of `HANDS`; the first is always there.
         effectors: what each of their effectors does, by name; to rest comes first.
+        things: names of the things in the world, props and then avatars, that one can walk to.
         world: what all avatars of the world can do together; None where this is it.
     """
 
@@ -37,6 +38,7 @@ class Repertoire:
     ways: tuple[int, ...] = field(default_factory=lambda: _all(LOCOMOTION))
     hands: tuple[int, ...] = field(default_factory=lambda: _all(HANDS))
     effectors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    things: tuple[str, ...] = ()
     world: Repertoire | None = None
 
     @cached_property
@@ -65,14 +67,16 @@ def repertoire_of(
     bodies: Sequence[Body],
     vocabularies: Sequence[Vocabulary],
     world: Repertoire | None = None,
+    things: tuple[str, ...] = (),
 ) -> Repertoire:
-    """What some bodies with their vocabularies can do together."""
+    """What some bodies with their vocabularies can do together, among some things."""
     told = {command for body in bodies for command in body.commands}
     return Repertoire(
         Speech(joined(vocabularies)),
         (0, *(i for i, name in enumerate(LOCOMOTION) if name in told)),
         (0, *(i for i, name in enumerate(HANDS) if name in told)),
         {e.name: (REST, *e.commands) for body in bodies for e in body.effectors},
+        things,
         world,
     )
 
@@ -102,6 +106,7 @@ class Limits:
         self._least = -np.stack([back, right, turn_right], axis=-1)
         self._most = np.stack([forth, left, turn_left], axis=-1)
         self._who = np.arange(count)
+        self._walks = self._ways[:, LOCOMOTION.index("forward")]
 
     def undo(self, commands: Commands) -> None:
         """Lets nobody do what they cannot."""
@@ -117,6 +122,7 @@ class Limits:
         possible.locomotion &= self._ways
         possible.hand &= self._hands
         possible.say &= self._said[:, :-1]
+        possible.goals &= self._walks[:, None]
         for can, each in zip(possible.effectors.values(), self._works.T, strict=True):
             can &= each[:, None]
 

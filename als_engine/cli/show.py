@@ -133,7 +133,7 @@ def spaces_of(simulation: Simulation) -> list[tuple[str, str, str]]:
 
 def _actions(simulation: Simulation) -> str:
     """What an avatar can do: the actions, the axes, or the parts with their choices."""
-    if simulation.action_mode != "factored":
+    if simulation.action_mode not in ("factored", "guided"):
         return ", ".join(simulation.action_names)
     parts = simulation.action_choices.items()
     return "; ".join(f"{name} ({', '.join(choices)})" for name, choices in parts)

@@ -1,5 +1,5 @@
 """Ways around obstacles, for experts and for scripted company."""
 
-from als_engine.navigation.navigator import Navigator, approach, face, reached, steer
+from als_engine.navigation.navigator import Navigator, approach, face, note, reached, steer
 
-__all__ = ["Navigator", "approach", "face", "reached", "steer"]
+__all__ = ["Navigator", "approach", "face", "note", "reached", "steer"]

@@ -244,6 +244,7 @@ class Navigator:
     ) -> FloatArray:
         """Lets avatars walk to their goals: `direction`, then `steer`; returns the directions."""
         directions = self.direction(goals, who)
+        note(self.state, goals, commands, who)
         steer(self.state, directions, commands, who, speed, avoid)
         return directions
 
@@ -310,9 +311,22 @@ def face(state: WorldState, points: ArrayLike, commands: Commands, who: BoolArra
     """
     away = _as_goals(state, points) - state.avatars.position[..., :2]
     length = np.maximum(pmath.hypot(away[..., 0], away[..., 1]), 1e-9)[..., None]
+    note(state, points, commands, who)
     steer(state, away / length, commands, who, 0.0, 0.0)
     angle = pmath.atan2(away[..., 1], away[..., 0]) - state.avatars.heading
     return np.abs((angle + np.pi) % (2 * np.pi) - np.pi)
+
+
+def note(state: WorldState, points: ArrayLike, commands: Commands, who: BoolArray) -> None:
+    """Notes where avatars walk to or look at: for who steers them otherwise than `walk`, `face`.
+
+    Args:
+        state: the worlds.
+        points: (worlds, avatars, 2) or (worlds, 2), metres; NaN for nowhere.
+        commands: `towards` is written.
+        who: (worlds, avatars), whose.
+    """
+    np.copyto(commands.towards, _as_goals(state, points), where=who[..., None])
 
 
 def approach(
@@ -337,6 +351,7 @@ def approach(
     """
     away = _as_goals(state, goals) - state.avatars.position[..., :2]
     length = np.maximum(pmath.hypot(away[..., 0], away[..., 1]), 1.0)[..., None]
+    note(state, goals, commands, who)
     steer(state, away / length, commands, who, speed, avoid)
 
 

@@ -40,7 +40,7 @@ __all__ = [
     "namespace_of",
 ]
 
-ACTION_MODES = ("discrete", "continuous", "factored")
+ACTION_MODES = ("discrete", "continuous", "factored", "guided")
 ACTION_MASK = "action_mask"
 SPLITS = ("train", "validation", "test")
 QUESTIONS = ("company", "concepts", "memory")

@@ -14,6 +14,7 @@ from als_engine.bodies.repertoire import Limits, repertoire_of
 from als_engine.checks import flag
 from als_engine.errors import NoExpertError, unknown
 from als_engine.simulation.arguments import Arguments
+from als_engine.simulation.guide import Guide
 from als_engine.task import Act, Task, vocabulary_of
 from als_engine.world.arrays import BoolArray, FloatArray
 from als_engine.world.state import WorldState
@@ -32,8 +33,15 @@ class Acting:
         has_masks: whether the task says which actions are possible, and they can be masked.
     """
 
-    def __init__(self, task: Task, given: Arguments, state: WorldState, observers: int) -> None:
-        """Allocates the commands.
+    def __init__(
+        self,
+        task: Task,
+        given: Arguments,
+        state: WorldState,
+        agents: Sequence[str],
+        observers: int,
+    ) -> None:
+        """Allocates the commands; `agents` are the names of the avatars.
 
         Raises:
             ArgumentError: there is no such action mode.
@@ -43,7 +51,9 @@ class Acting:
         clip = flag("clip_actions", given.clip_actions)
         bodies = [role.body for role in task.roles()]
         said = [vocabulary_of(task, role) for role in task.roles()]
-        world = repertoire_of(bodies, said)
+        guided = given.action_mode == "guided"
+        things = (*state.props.names, *agents) if guided else ()
+        world = repertoire_of(bodies, said, things=things)
         each = [repertoire_of(bodies[i : i + 1], said[i : i + 1], world) for i in range(len(said))]
         together = repertoire_of(bodies[:observers], said[:observers], world)
         self.codec = Codec(given.action_mode, together, clip)
@@ -55,14 +65,20 @@ class Acting:
         self.commands, self._expert_commands = self.new_commands(), self.new_commands()
         self._possible = Possible(
             state.num_worlds, state.num_avatars, len(state.utterances),
-            {name: len(choices) for name, choices in world.effectors.items()},
+            {name: len(choices) for name, choices in world.effectors.items()}, len(things),
         )  # fmt: skip
         limits = Limits(each, world)
         self._limits = None if limits.everything else limits
         ruled = type(task).action_mask is not Task.action_mask
         ruled |= any(own is not self.codec for own in self.own)
         self.has_masks = ruled and bool(self.codec.choices)
+        self._guide = Guide(state) if guided else None
         self._force: FloatArray = np.zeros((state.num_worlds, state.num_avatars, 3))
+
+    def begin(self, worlds: NDArray[np.intp]) -> None:
+        """Called once some worlds have begun an episode."""
+        if self._guide is not None:
+            self._guide.begin(worlds)
 
     def new_commands(self, num_worlds: int | None = None) -> Commands:
         """Commands that let everybody rest, of these worlds or of so many."""
@@ -100,6 +116,8 @@ class Acting:
         self.codec.decode(actions, self.commands, self.observers, self._state.first_world)
         if taken is not None:
             self.commands.rest(taken)
+        if self._guide is not None:
+            self._guide.steer(self.commands)
 
     def ask(self, drivers: Sequence[tuple[Act, BoolArray]]) -> None:
         """Lets the company, and a guest, decide what they do."""
@@ -163,6 +181,8 @@ class Acting:
         except NotImplementedError as error:
             reason = str(error) or f"{type(self._task).__name__} has no expert"
             raise NoExpertError(f"{self._scenario}: {reason}") from None
+        if self._guide is not None:
+            self._guide.name(self._expert_commands)
         return self.codec.encode(self._expert_commands, self.observers)
 
     def _heuristic(self, rule: str) -> Act:

@@ -24,7 +24,7 @@ class Arguments:
         sensors: observation keys; None for the task's default.
         frame_size: height and width of pictures, pixels; one number for square.
         flatten: one float32 vector in place of the named arrays; see `Simulation.flat_layout`.
-        action_mode: "discrete", "continuous" or "factored".
+        action_mode: "discrete", "continuous", "factored" or "guided".
         clip_actions: continuous values beyond -1 and 1 count as -1 and 1, and are no error.
         split: "train", "validation" or "test": where levels are drawn from.
         level: always this level instead.

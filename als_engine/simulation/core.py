@@ -96,7 +96,7 @@ class Simulation(DeepCopied):
             max_episode_steps=at_least_one("max_episode_steps", given.max_episode_steps),
             first_world=given.first_world,
         )
-        self.acting = Acting(task, given, self.state, self.observers)
+        self.acting = Acting(task, given, self.state, self.agents, self.observers)
         self.moving = Moving(given.physics, self.state)
         self.scoring = Scoring(task, self.scenario, self.state)
         self.observing = Observing(task, given, self.state, self.observers)
@@ -151,6 +151,7 @@ class Simulation(DeepCopied):
         self.scoring.watch.begin()
         self.task.after_reset(self.state, which)
         self.scoring.watch.check("after_reset")
+        self.acting.begin(which)
         self.company.find_drivers(self.state)
         self.ready[which] = True
 

@@ -50,7 +50,7 @@ class SequenceJob(Model):
     sensors: list[Name] = Field(
         default=["entities", "proprioception", "text"], min_length=1, max_length=50
     )
-    action_mode: Literal["discrete", "continuous", "factored"] = "continuous"
+    action_mode: Literal["discrete", "continuous", "factored", "guided"] = "continuous"
     kept: Count = 500
     strength: Annotated[float, Field(ge=0.0, le=1e9)] = 1.0
     rank: Annotated[int, Field(ge=1, le=256)] = 8

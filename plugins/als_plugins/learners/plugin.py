@@ -22,7 +22,7 @@ _LEARNERS = [
     (
         "maskable-ppo",
         "learners.on_policy:MaskablePPO",
-        ("discrete", "factored"),
+        ("discrete", "factored", "guided"),
         "PPO that draws only actions that are possible (SB3-contrib).",
     ),
     (

@@ -22,16 +22,31 @@ CHUNK: Final = 16
 
 
 @dataclass(frozen=True)
+class Held:
+    """Decisions that last several steps.
+
+    Attributes:
+        actions: (rows, parts), what goes on in each row.
+        left: (rows,), for how many steps.
+    """
+
+    actions: NDArray[Any]
+    left: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class RowStates:
     """The states of an agent's rows.
 
     Attributes:
         memory: of an LSTM, its parts (layers, rows, size); None where there is nothing yet.
         generators: one for each row, to sample with; None where nothing has been sampled yet.
+        held: of an agent that holds its decisions, see `Held`.
     """
 
     memory: tuple[NDArray[Any], ...] | None = None
     generators: Sequence[np.random.Generator] | None = None
+    held: Held | None = None
 
 
 class RowWise(TorchFunctionMode):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from als_plugins.mappo.guidance import Guidance
     from als_plugins.mappo.parameters import MappoParameters
 
-__all__ = ["Collector", "Rollouts", "inside", "tensors"]
+__all__ = ["Collector", "Rollouts", "feet_only", "inside", "tensors"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -100,17 +100,9 @@ class Collector:
             rollout.actions[step] = actions
             rollout.log_probs[step] = policy.log_prob(actions)
             rollout.values[step] = network.scale.back(values)
-            rows.step(inside(rows.action_space, actions))
-            rollout.rewards[step].copy_(torch.from_numpy(rows.rewards))
-            ended = rows.ended
-            rollout.ended[step].copy_(torch.from_numpy(ended))
-            if (going_on := ended & ~rows.terminated).any():
-                last = {key: array[going_on] for key, array in rows.final_observations.items()}
-                chosen = torch.from_numpy(going_on).to(rollout.device)
-                known = None if self._memory is None else self._memory[:, chosen]
-                cut.append(Cut(step, chosen, last, known))
+            cut += self._carry_out(inside(rows.action_space, actions), rollout, step)
             self._begins.copy_(rollout.ended[step])
-            on_step((step + 1) * rollout.rows)
+            on_step((step + 1) * rollout.rows * parameters.hold)
         rollout.rewards.mul_(parameters.reward_scale)
         _bootstrap(network, rollout, cut, parameters.gamma)
         past = None if self._memory is None else Past(self._memory, self._begins[None])
@@ -118,6 +110,28 @@ class Collector:
         rollout.reckon(follows, parameters.gamma, parameters.gae_lambda)
         rows.note_advantages(rollout.advantages.cpu().numpy())
         return True
+
+    def _carry_out(self, actions: NDArray[Any], rollout: Rollout, step: int) -> list[Cut]:
+        """Does what was decided, for `hold` steps; whose episode ends stands still for the rest."""
+        rows, cut = self._rows, []
+        rewards = np.zeros(rows.num_rows)
+        over = np.zeros(rows.num_rows, np.bool_)
+        for k in range(self._parameters.hold):
+            if k > 0:
+                actions = feet_only(actions)
+                actions[over] = 0
+            rows.step(actions)
+            rewards[~over] += rows.rewards[~over]
+            ended = rows.ended & ~over
+            if (going_on := ended & ~rows.terminated).any():
+                last = {key: array[going_on] for key, array in rows.final_observations.items()}
+                chosen = torch.from_numpy(going_on).to(rollout.device)
+                known = None if self._memory is None else self._memory[:, chosen]
+                cut.append(Cut(step, chosen, last, known))
+            over |= ended
+        rollout.rewards[step].copy_(torch.from_numpy(rewards))
+        rollout.ended[step].copy_(torch.from_numpy(over))
+        return cut
 
     def _past(self, network: Network, rollout: Rollout, step: int) -> Past | None:
         """What is remembered before a step; it is kept in the rollout."""
@@ -173,6 +187,13 @@ def inside(space: gymnasium.Space[Any], actions: Tensor) -> NDArray[Any]:
     """Actions as the worlds take them: numbers are clipped to the bounds of the space."""
     found: NDArray[Any] = actions.cpu().numpy()
     return np.clip(found, space.low, space.high) if isinstance(space, Box) else found
+
+
+def feet_only(actions: NDArray[Any]) -> NDArray[Any]:
+    """Actions in parts, (rows, parts), of which the first goes on and the others rest; a copy."""
+    going_on = np.zeros_like(actions)
+    going_on[:, 0] = actions[:, 0]
+    return going_on
 
 
 @dataclass

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium
 import numpy as np
 import torch
+from gymnasium.spaces import MultiDiscrete
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -29,10 +31,10 @@ from als_plugins.encoders.tuning import SHIFT, moved_pictures, shifted
 from als_plugins.learners.clock import Clock, UpdateLog
 from als_plugins.learners.network_learner import NetworkLearner, masks_apart
 from als_plugins.learners.reader import Reader
-from als_plugins.learners.row_wise import choose
+from als_plugins.learners.row_wise import Held, RowStates, choose
 from als_plugins.learners.setup import adam, device, few_threads
 from als_plugins.mappo.building import build, check_networks
-from als_plugins.mappo.collecting import Collector, Rollouts, inside, tensors
+from als_plugins.mappo.collecting import Collector, Rollouts, feet_only, inside, tensors
 from als_plugins.mappo.heads import Choices, Distribution, Normal
 from als_plugins.mappo.memory import Past
 from als_plugins.mappo.network import Judgement, Network
@@ -77,10 +79,14 @@ class Mappo(NetworkLearner):
 
         Raises:
             ArgumentError: as `NetworkLearner`; there is no picture to move, no such sensor for the
-                critic, none left for the actor, or no such network.
+                critic, none left for the actor, no such network, or actions that cannot be held.
         """
         super().__init__(observation_space, action_space, **hyperparameters)
         self.reads_masks = self.parameters.use_masks
+        if self.parameters.hold > 1 and not isinstance(action_space, MultiDiscrete):
+            raise ArgumentError(
+                f'{self.id}: hold needs actions in parts: use action_mode="factored" or "guided"'
+            )
         self._pictures = moved_pictures(observation_space, self.parameters.augment)
         self._actor_space = _without(observation_space, self.parameters.critic)
         check_networks(self.parameters, self._actor_space)
@@ -138,6 +144,43 @@ class Mappo(NetworkLearner):
         )
 
     # -- acting -----------------------------------------------------------------------------------
+
+    def act(
+        self, observation: Observation, state: Any = None, deterministic: bool = True
+    ) -> tuple[NDArray[Any], Any]:
+        """See `NetworkLearner.act`; with `hold` rows decide anew only where a decision is over."""
+        if self.parameters.hold == 1:
+            return super().act(observation, state, deterministic)
+        before = RowStates() if state is None else state
+        rows = len(next(iter(observation.values())))
+        held = before.held
+        if held is None:
+            nothing = np.zeros((rows, *(self.action_space.shape or ())), np.int64)
+            held = Held(nothing, np.zeros(rows, np.int64))
+        due = np.flatnonzero(held.left == 0)
+        actions, left = feet_only(held.actions), held.left.copy()
+        memory, generators = before.memory, before.generators
+        if due.size:
+            some = RowStates(
+                memory and tuple(each[:, due] for each in memory),
+                generators and [generators[row] for row in due.tolist()],
+            )
+            seen = {key: array[due] for key, array in observation.items()}
+            actions[due], after = super().act(seen, some, deterministic)
+            left[due] = self.parameters.hold
+            memory = _put(memory, after.memory, due)
+            generators = after.generators if generators is None else generators
+        return actions, RowStates(memory, generators, Held(actions, left - 1))
+
+    def restart(
+        self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
+    ) -> Any:
+        """See `NetworkLearner.restart`; rows that begin decide at once."""
+        begun = super().restart(state, rows, seeds)
+        held = None if state is None else state.held
+        if held is not None:
+            held = Held(held.actions, np.where(rows, 0, held.left))
+        return replace(begun, held=held)
 
     def _choose(
         self,
@@ -270,7 +313,7 @@ class Mappo(NetworkLearner):
 
         rollout = rollouts.next(network, on_step)
         while rollout is not None:
-            self._steps += rollout.size
+            self._steps += rollout.size * self.parameters.hold
             if more := self._steps < training.steps:
                 rollouts.begin(network)
             network.train()
@@ -341,7 +384,7 @@ class Mappo(NetworkLearner):
         """Passes over the rollout; returns what is logged of it."""
         parameters, network = self.parameters, self.policy
         # Of the training when the rollout began: after the last one nothing is left.
-        left = max(0.0, 1.0 - (self._steps - rollout.size) / training.steps)
+        left = max(0.0, 1.0 - (self._steps - rollout.size * parameters.hold) / training.steps)
         for group in optimizer.param_groups:
             group["lr"] = parameters.learning_rate * (left if parameters.anneal else 1.0)
         if parameters.normalise_value:
@@ -412,6 +455,20 @@ class Mappo(NetworkLearner):
 def moved(begin: float, end: float | None, left: float) -> float:
     """A value on the straight line from `begin` to `end`, with a part of the way `left`."""
     return begin if end is None else end + left * (begin - end)
+
+
+def _put(
+    memory: tuple[NDArray[Any], ...] | None,
+    some: tuple[NDArray[Any], ...] | None,
+    rows: NDArray[np.intp],
+) -> tuple[NDArray[Any], ...] | None:
+    """What all rows remember, (layers, rows, size) each, once some of them have gone on."""
+    if memory is None or some is None:
+        return some
+    found = tuple(each.copy() for each in memory)
+    for whole, part in zip(found, some, strict=True):
+        whole[:, rows] = part
+    return found
 
 
 def _without(space: gymnasium.spaces.Dict, critic: Sequence[str]) -> gymnasium.spaces.Dict:

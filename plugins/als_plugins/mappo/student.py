@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from als_engine.agents.agent import Observation
+from als_engine.errors import ArgumentError
 from als_plugins.encoders.base import rows_together
 from als_plugins.learners.student import Batch, Drawn, Student
 from als_plugins.mappo.heads import Distribution, Normal, NormalHead
@@ -31,6 +32,8 @@ class MappoStudent(Student):
 
     def __init__(self, learner: Mappo) -> None:
         super().__init__()
+        if learner.parameters.hold > 1:
+            raise ArgumentError("mappo: hold=1 learns from demonstrations, which show every step")
         self.learner, self.parameters = learner, learner.parameters
         # Of the returns, where the critic itself has none.
         self._scale = Scale()

@@ -118,6 +118,10 @@ def test_each_of_pettingzoo_s_agents_has_its_role_s_action_space(mode):
         assert own[1].names == ("locomotion", "hand", "say", "slot")
         assert own[1].choices["locomotion"] == ("stay", "turn left", "turn right")
         assert (porter.nvec.tolist(), caller.nvec.tolist()) == ([7, 4, 3, 3], [3, 1, 3, 2])
+    elif mode == "guided":
+        things = (*env.simulation.state.props.names, *env.possible_agents)
+        assert own[0].choices["locomotion"][7:] == tuple(f"go to {name}" for name in things)
+        assert own[1].choices["locomotion"] == ("stay", "turn left", "turn right")  # It stands.
     else:
         assert (own[0].names[-1], own[1].names[-1]) == ("gripper", "say")
         assert (porter.shape, caller.shape) == ((7,), (6,))

@@ -95,7 +95,7 @@ def test_continuous_actions_have_none():
     rows = sb3_vec_env(ONWARD, action_mode="continuous")
     rows.reset()
     assert not rows.has_attr("action_masks")
-    with pytest.raises(NoMasksError, match='use action_mode="discrete" or "factored"'):
+    with pytest.raises(NoMasksError, match='use action_mode="discrete", "factored" or "guided"'):
         rows.action_masks()
     rows.close()
     env = SingleEnv(ONWARD, action_mode="continuous")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from als_engine.navigation import Navigator, steer
+from als_engine.navigation import Navigator, note, steer
 from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray, IntArray
 from als_engine.world.state import WorldState
@@ -77,6 +77,7 @@ def guide(
         (goals, facing, speed, walks, waves), commands.say,
     )  # fmt: skip
     facing += navigator.direction(goals, walks)
+    note(state, goals, commands, walks)
     steer(state, facing, commands, leads, speed, 0.2)
     commands.effectors["flag"][waves, 0] = 1
 

@@ -13,7 +13,7 @@ import numpy as np
 from als_engine.bodies.avatar import HAND_USE
 from als_engine.geometry import portable_math as pmath
 from als_engine.geometry.planar import wrap
-from als_engine.navigation import Navigator, steer
+from als_engine.navigation import Navigator, note, steer
 from als_engine.system.compiling import inner, kernel
 from als_engine.world.arrays import NOTHING, BoolArray, FloatArray
 from als_engine.world.state import WorldState
@@ -90,6 +90,7 @@ def help_people(
         (goals, facing, walks), (commands.hand, commands.say), state.speech.sentence,
     )  # fmt: skip
     facing += navigator.direction(goals, walks)
+    note(state, goals, commands, walks)
     steer(state, facing, commands, helps, np.where(walks, 1.0, 0.0), 0.1)
 
 
