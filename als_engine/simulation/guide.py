@@ -85,7 +85,7 @@ class Guide:
 
 @kernel
 def _name(towards: Any, there: Any, avatars: Any, props: Any, goal: Any) -> None:
-    """Writes the thing that is nearest to where somebody is headed, unless they are almost there."""
+    """Writes the thing nearest to where somebody is headed, unless they are almost there."""
     position, radius = avatars
     middle, orientation, half = props
     things = middle.shape[1]
