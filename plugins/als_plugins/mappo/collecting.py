@@ -18,6 +18,7 @@ from torch import Tensor
 
 from als_plugins.encoders.base import rows_together
 from als_plugins.learners.setup import few_threads
+from als_plugins.mappo.holding import feet_only
 from als_plugins.mappo.memory import Past
 from als_plugins.mappo.network import Network
 from als_plugins.mappo.rollout import Rollout
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from als_plugins.mappo.guidance import Guidance
     from als_plugins.mappo.parameters import MappoParameters
 
-__all__ = ["Collector", "Rollouts", "feet_only", "inside", "tensors"]
+__all__ = ["Collector", "Rollouts", "inside", "tensors"]
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -187,13 +188,6 @@ def inside(space: gymnasium.Space[Any], actions: Tensor) -> NDArray[Any]:
     """Actions as the worlds take them: numbers are clipped to the bounds of the space."""
     found: NDArray[Any] = actions.cpu().numpy()
     return np.clip(found, space.low, space.high) if isinstance(space, Box) else found
-
-
-def feet_only(actions: NDArray[Any]) -> NDArray[Any]:
-    """Actions in parts, (rows, parts), of which the first goes on and the others rest; a copy."""
-    going_on = np.zeros_like(actions)
-    going_on[:, 0] = actions[:, 0]
-    return going_on
 
 
 @dataclass

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -31,11 +31,12 @@ from als_plugins.encoders.tuning import SHIFT, moved_pictures, shifted
 from als_plugins.learners.clock import Clock, UpdateLog
 from als_plugins.learners.network_learner import NetworkLearner, masks_apart
 from als_plugins.learners.reader import Reader
-from als_plugins.learners.row_wise import Held, RowStates, choose
+from als_plugins.learners.row_wise import choose
 from als_plugins.learners.setup import adam, device, few_threads
 from als_plugins.mappo.building import build, check_networks
-from als_plugins.mappo.collecting import Collector, Rollouts, feet_only, inside, tensors
+from als_plugins.mappo.collecting import Collector, Rollouts, inside, tensors
 from als_plugins.mappo.heads import Choices, Distribution, Normal
+from als_plugins.mappo.holding import act_and_hold, decide_anew
 from als_plugins.mappo.memory import Past
 from als_plugins.mappo.network import Judgement, Network
 from als_plugins.mappo.parameters import MappoParameters
@@ -151,36 +152,16 @@ class Mappo(NetworkLearner):
         """See `NetworkLearner.act`; with `hold` rows decide anew only where a decision is over."""
         if self.parameters.hold == 1:
             return super().act(observation, state, deterministic)
-        before = RowStates() if state is None else state
-        rows = len(next(iter(observation.values())))
-        held = before.held
-        if held is None:
-            nothing = np.zeros((rows, *(self.action_space.shape or ())), np.int64)
-            held = Held(nothing, np.zeros(rows, np.int64))
-        due = np.flatnonzero(held.left == 0)
-        actions, left = feet_only(held.actions), held.left.copy()
-        memory, generators = before.memory, before.generators
-        if due.size:
-            some = RowStates(
-                memory and tuple(each[:, due] for each in memory),
-                generators and [generators[row] for row in due.tolist()],
-            )
-            seen = {key: array[due] for key, array in observation.items()}
-            actions[due], after = super().act(seen, some, deterministic)
-            left[due] = self.parameters.hold
-            memory = _put(memory, after.memory, due)
-            generators = after.generators if generators is None else generators
-        return actions, RowStates(memory, generators, Held(actions, left - 1))
+        decide = partial(super().act, deterministic=deterministic)
+        parts = (self.action_space.shape or ())[0]
+        return act_and_hold(decide, self.parameters.hold, parts, observation, state)
 
     def restart(
         self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None
     ) -> Any:
         """See `NetworkLearner.restart`; rows that begin decide at once."""
         begun = super().restart(state, rows, seeds)
-        held = None if state is None else state.held
-        if held is not None:
-            held = Held(held.actions, np.where(rows, 0, held.left))
-        return replace(begun, held=held)
+        return decide_anew(begun, None if state is None else state.held, rows)
 
     def _choose(
         self,
@@ -455,20 +436,6 @@ class Mappo(NetworkLearner):
 def moved(begin: float, end: float | None, left: float) -> float:
     """A value on the straight line from `begin` to `end`, with a part of the way `left`."""
     return begin if end is None else end + left * (begin - end)
-
-
-def _put(
-    memory: tuple[NDArray[Any], ...] | None,
-    some: tuple[NDArray[Any], ...] | None,
-    rows: NDArray[np.intp],
-) -> tuple[NDArray[Any], ...] | None:
-    """What all rows remember, (layers, rows, size) each, once some of them have gone on."""
-    if memory is None or some is None:
-        return some
-    found = tuple(each.copy() for each in memory)
-    for whole, part in zip(found, some, strict=True):
-        whole[:, rows] = part
-    return found
 
 
 def _without(space: gymnasium.spaces.Dict, critic: Sequence[str]) -> gymnasium.spaces.Dict:
