@@ -169,6 +169,8 @@ class Task(ABC):
             be an instruction's.
         extra_sensors: sensors of the scenario's own, by observation key.
         reward_names: the terms of the reward, in the order in which they are added up.
+        stages: arguments of the scenario from the easiest to the hardest, for a difficulty that
+            follows the player; a stage keeps what it does not name of the one before.
     """
 
     default_sensors: ClassVar[tuple[str, ...]] = ("rgb", "audio", "text", "touch", "proprioception")
@@ -176,6 +178,7 @@ class Task(ABC):
     text_tokens: ClassVar[int] = 128
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {}
     reward_names: ClassVar[tuple[str, ...]] = ("reward",)
+    stages: ClassVar[Sequence[Mapping[str, Any]]] = ()
 
     def __init__(self, num_avatars: int = 1) -> None:
         self.num_avatars = num_avatars

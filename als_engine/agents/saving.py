@@ -326,7 +326,9 @@ def open_agent(
     merged = {**shared, **given}
     place = scenario or record.scenario
     senses, acts = spaces(place, merged)
-    other = _other(agent.observation_space, senses, fewer_sensors and agent.bears_missing_sensors)
+    other = difference(
+        agent.observation_space, senses, fewer_sensors and agent.bears_missing_sensors
+    )
     if other:
         raise ArgumentError(f"{reference} has other observations than {place}: {other}")
     if agent.action_space != acts:
@@ -336,8 +338,14 @@ def open_agent(
     return OpenedAgent(agent, place, merged, observers or record.observers, record)
 
 
-def _other(has: gymnasium.spaces.Dict, there: gymnasium.spaces.Dict, fewer: bool) -> str:
-    """In what an agent's observations differ from those that are there; empty for in nothing."""
+def difference(has: gymnasium.spaces.Dict, there: gymnasium.spaces.Dict, fewer: bool) -> str:
+    """In what an agent's observations differ from those that are there; empty for in nothing.
+
+    Args:
+        has: the agent's.
+        there: those of the place.
+        fewer: whether some of its sensors may be missing there.
+    """
     if new := [key for key in there.spaces if key not in has.spaces]:
         return f'it has never seen "{new[0]}", but {", ".join(has.spaces)}'
     missing = [key for key in has.spaces if key not in there.spaces]

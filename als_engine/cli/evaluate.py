@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from als_engine.cli.console import Column, Table, say, say_json, show, spinner
-from als_engine.cli.shared import AGENT, MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
+from als_engine.cli.shared import (
+    AGENT,
+    MAX_AVATARS,
+    MAX_EPISODES,
+    MAX_SEED,
+    MAX_WORLDS,
+    Company,
+    Physics,
+)
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import scenario_arguments
 
@@ -62,6 +70,7 @@ def evaluate(
     worlds: Worlds = 16,
     observers: Observers = None,
     sensors: Sensors = None,
+    company: Company = None,
     arguments: Arg = None,
     physics: Physics = None,
     as_json: Json = False,
@@ -88,6 +97,7 @@ def evaluate(
             num_worlds=worlds,
             observers=opened.observers,
             arguments=opened.arguments,
+            company=company,
         )
         normalized = normalise(found)
     if as_json:
@@ -146,6 +156,7 @@ def _as_dict(agent: str, found: Evaluation, normalized: Normalized | None) -> di
         "seed": found.seed,
         "episodes": found.episodes,
         "acting": found.acting,
+        "company": found.company,
         "return": asdict(found.mean_return),
         "normalized": None if normalized is None else asdict(normalized),
         "success": asdict(found.success),

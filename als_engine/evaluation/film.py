@@ -135,6 +135,10 @@ class Film:
             metrics=metrics,
         )
 
+    def close(self) -> None:
+        """Frees the world."""
+        self._simulation.close()
+
     def picture(self) -> Picture:
         """The current picture of the chosen view, with all that is shown on it."""
         return self._shown.beside(self._framed())

@@ -18,6 +18,7 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from als_engine.agents.agent import Acting, Agent, acting
+from als_engine.agents.company import keep_company
 from als_engine.agents.masks import with_masks
 from als_engine.agents.saving import make_agent
 from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
@@ -54,6 +55,7 @@ class Evaluation:
         metrics: the scenario's, at the end of each episode, (episodes,); `success` among them.
         terms: name to (episodes,), the return of each term of the reward.
         acting: how the agent chose its actions.
+        company: the agent that drove the other avatars; None for behaviours.
     """
 
     scenario: str
@@ -67,6 +69,7 @@ class Evaluation:
     terms: Mapping[str, Floats] = field(default_factory=dict)
     use: str = "evaluation"
     acting: Acting = "best"
+    company: str | None = None
 
     @property
     def episodes(self) -> int:
@@ -124,6 +127,7 @@ def evaluate(
     deterministic: bool = False,
     scored: int | None = None,
     use: str = "evaluation",
+    company: str | None = None,
     on_episode: Callable[[int], None] = lambda ended: None,
 ) -> Evaluation:
     """Runs an agent through `episodes` episodes.
@@ -141,6 +145,8 @@ def evaluate(
         deterministic: the best action where the rule of `acting` would sample one.
         scored: how many of the avatars that it drives count, the first ones; None for all.
         use: what the episodes are for; the same seed gives other ones for another use.
+        company: the agent that drives the avatars which `agent` does not, as `keep_company` takes
+            it; None for the scenario's behaviours.
         on_episode: called with the number of episodes that have ended.
 
     Raises:
@@ -164,6 +170,8 @@ def evaluate(
             on_episode(ended)
 
     try:
+        if company is not None:
+            keep_company(simulation, company)
         with generators:
             agent.seed(spread(f"agent in {use}", seed))
             batch = Batch(simulation, AutoresetMode.DISABLED)
@@ -182,6 +190,7 @@ def evaluate(
         observers=observers,
         use=use,
         acting=acting(agent, deterministic),
+        company=company,
         terms=dict(zip(simulation.reward_names, runner.terms.T, strict=True)),
     )
 
@@ -316,8 +325,9 @@ def reference(evaluation: Evaluation) -> Reference:
     arguments = {**evaluation.arguments, "sensors": ["proprioception"]}
     episodes, observers = evaluation.episodes, evaluation.observers
     scenario, split = evaluation.scenario, evaluation.split
-    seed, use = evaluation.seed, evaluation.use
-    key = json.dumps([scenario, split, seed, use, episodes, observers, arguments], sort_keys=True)
+    seed, use, company = evaluation.seed, evaluation.use, evaluation.company
+    which = [scenario, split, seed, use, company, episodes, observers, arguments]
+    key = json.dumps(which, sort_keys=True)
     if key not in _references:
 
         def run(id: str) -> Evaluation:
@@ -330,6 +340,7 @@ def reference(evaluation: Evaluation) -> Reference:
                 observers=observers,
                 arguments=arguments,
                 use=use,
+                company=company,
             )
 
         expert: Evaluation | None

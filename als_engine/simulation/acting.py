@@ -172,7 +172,7 @@ class Acting:
         Raises:
             NoExpertError: the task has none.
         """
-        act = self._task.expert if rule is None else self._heuristic(rule)
+        act = self._task.expert if rule is None else self.heuristic(rule)
         who = np.zeros((self._state.num_worlds, self._state.num_avatars), np.bool_)
         who[:, : self.observers] = True
         self._expert_commands.clear()
@@ -185,7 +185,12 @@ class Acting:
             self._guide.name(self._expert_commands)
         return self.codec.encode(self._expert_commands, self.observers)
 
-    def _heuristic(self, rule: str) -> Act:
+    def heuristic(self, rule: str) -> Act:
+        """A heuristic of the task, by name; empty for the first.
+
+        Raises:
+            NoExpertError: the task has none, or none of the name.
+        """
         rules = self._task.heuristics()
         if not rules:
             raise NoExpertError(f"{self._scenario} has no heuristics")

@@ -29,6 +29,7 @@ class Company:
         drivers: the behaviours that drive somebody now, with whom, (worlds, avatars).
         avatars: (worlds, avatars), whom a behaviour drives from a world's next reset on.
         taken: (worlds, avatars), whom one drives now, where observers are among them; else None.
+        hired: the names of behaviours that are not the task's, such as agents.
         guest: who drives some avatars in everybody's place, such as a person; belongs to no state.
     """
 
@@ -54,8 +55,28 @@ class Company:
         beyond = np.arange(len(self._roles)) >= observers
         self.avatars: BoolArray = np.repeat(beyond[None], given.num_worlds, axis=0)
         self.taken: BoolArray | None = None
+        self.hired: list[str] = []
         self.guest: Act | None = None
         self._seated: BoolArray = np.zeros_like(self.avatars)
+
+    def hire(self, name: str, behaviour: Behaviour) -> None:
+        """Lets a behaviour that is not the task's, such as an agent, drive all whom it can.
+
+        It drives avatars from a world's next reset on. What it remembers is no part of a world's
+        state.
+
+        Args:
+            name: what it is called.
+            behaviour: of the roles that it takes over, or of all.
+
+        Raises:
+            ArgumentError: there is a behaviour of that name.
+        """
+        if name in self.behaviours:
+            raise ArgumentError(f'there is a behaviour "{name}" already')
+        self.behaviours[name] = behaviour
+        self.hired.append(name)
+        self._chosen.update({role: name for role in self._roles if _can(behaviour, role)})
 
     def seat(self, guest: Act | None, avatars: ArrayLike) -> None:
         """Lets a guest drive avatars from the next step on, whoever drives them else: a person.

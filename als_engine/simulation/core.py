@@ -429,6 +429,8 @@ class Simulation(DeepCopied):
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self.moving.physics is not None:
             refuse_copy("an environment that has been reset")
+        if self.company.hired:
+            refuse_copy("an environment in which an agent keeps company")
         return _remake, (type(self), self.task, self._given(), self.level_key, self.moving.closed)
 
 

@@ -79,7 +79,12 @@ class Snapshots:
         Raises:
             ResetNeededError: a world is not reset, or its last step broke off in the middle.
             PhysicsError: the physics cannot keep a moment of a world.
+            SnapshotError: an agent keeps company there.
         """
+        if self.company.hired:
+            raise SnapshotError(
+                f"{self.company.hired[0]} keeps company here: no snapshot holds what it remembers"
+            )
         return Snapshot(self.identity(), *self._copy(worlds))
 
     def _copy(self, worlds: Worlds) -> tuple[dict[str, NDArray[Any]], tuple[Moment, ...]]:

@@ -64,6 +64,8 @@ class RulesSettings(Model):
         success: the part of the validation episodes that have to succeed for the next stage.
         episodes: validation episodes of each look.
         every: environment steps between two looks.
+        follow: whether the difficulty follows the learner, so that about this part of the episodes
+            succeeds: stages go back as well, by the staircase of `staircase.py`.
     """
 
     kind: Literal["rules"] = "rules"
@@ -71,6 +73,7 @@ class RulesSettings(Model):
     success: float = Field(default=0.7, gt=0.0, le=1.0)
     episodes: int = Field(default=32, ge=1, le=EPISODES)
     every: int = Field(default=20_000, ge=1, le=STEPS)
+    follow: bool = False
 
 
 CurriculumSettings = Annotated[ReplaySettings | RulesSettings, Field(discriminator="kind")]

@@ -2,7 +2,8 @@
 
 A training goes through stages. In each the scenario has arguments of its own; after the last come
 those of the training. Every so many steps the learner plays validation levels with the arguments of
-its stage, and the next stage begins where enough of these episodes succeed.
+its stage, and the next stage begins where enough of these episodes succeed. Where the difficulty
+follows the learner, a staircase chooses the stage instead, and may go back.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from pydantic import Field
 
 from als_engine.agents.agent import Learner, acting
 from als_engine.agents.curriculum.base import Curriculum
+from als_engine.agents.curriculum.difficulty import stages_of
 from als_engine.agents.curriculum.settings import RulesSettings
+from als_engine.agents.curriculum.staircase import Staircase, StaircaseState
 from als_engine.agents.masks import with_masks
-from als_engine.checks import check_undecided
-from als_engine.envs.batch import Arrays, check_alike
+from als_engine.envs.batch import Arrays
 from als_engine.envs.rows import Rows, RowsWrapper
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS
 from als_engine.models import Model, read_model
 from als_engine.seeding import Generators, row_seeds, spread
-from als_engine.simulation import ARGUMENTS, simulate
 from als_engine.system.files import write_text
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["StagedRows", "Widening"]
 
 STATE: Final = "curriculum.json"
-
-MAY_CHANGE: Final = frozenset(("num_avatars", "background", "max_episode_steps"))
-"""Arguments that every scenario takes and that a stage may have, beside the task's own."""
 
 _AT_ONCE: Final = 16
 """Validation episodes that are played at once."""
@@ -51,10 +49,12 @@ class _State(Model):
     Attributes:
         stage: counted from 0; the last one is the training's own.
         looks: at validation levels, so far.
+        staircase: where the difficulty follows the learner.
     """
 
     stage: int = Field(ge=0, le=50)
     looks: int = Field(ge=0, le=STEPS)
+    staircase: StaircaseState | None = None
 
 
 class Widening(Curriculum):
@@ -78,6 +78,10 @@ class Widening(Curriculum):
         self._settings, self._job = settings, job
         self.stages = _stages(settings, job)
         self.stage, self._looks = 0, 0
+        self._staircase: Staircase | None = None
+        if settings.follow:
+            easiest = StaircaseState(position=0.0)
+            self._staircase = Staircase(len(self.stages), settings.success, easiest)
         self._rows: StagedRows | None = None
 
     @property
@@ -97,13 +101,21 @@ class Widening(Curriculum):
         if success is None:
             return None
         self._looks += 1
-        if success >= self._settings.success and stage < len(self.stages) - 1:
-            self.stage += 1
-            if self._rows is not None:
-                use, seed, count = "stage of a curriculum", self._job.seed, self._job.worlds
-                seeds = [spread(use, seed, self._looks, world) for world in range(count)]
-                self._rows.widen(self.arguments, seeds)
+        self.stage = self._next(success)
+        if self.stage != stage and self._rows is not None:
+            use, seed, count = "stage of a curriculum", self._job.seed, self._job.worlds
+            seeds = [spread(use, seed, self._looks, world) for world in range(count)]
+            self._rows.widen(self.arguments, seeds)
         return [stage + 1, round(success, 6), self.stage + 1]
+
+    def _next(self, success: float) -> int:
+        """The stage that comes after a look."""
+        if self._staircase is None:
+            enough = success >= self._settings.success
+            return min(self.stage + enough, len(self.stages) - 1)
+        self._staircase.note(success)
+        root = spread("staircase of a curriculum", self._job.seed, self._looks)
+        return self._staircase.draw(np.random.default_rng(root))
 
     def _success(self, learner: Learner, should_stop: Callable[[], bool]) -> float | None:
         """The part of the validation episodes that succeed with the arguments of the stage."""
@@ -126,7 +138,8 @@ class Widening(Curriculum):
 
     def save(self, checkpoint: Path) -> None:
         """See `Curriculum.save`."""
-        state = _State(stage=self.stage, looks=self._looks)
+        staircase = None if self._staircase is None else self._staircase.state
+        state = _State(stage=self.stage, looks=self._looks, staircase=staircase)
         write_text(checkpoint / STATE, state.model_dump_json() + "\n")
 
     def load(self, checkpoint: Path) -> None:
@@ -137,28 +150,19 @@ class Widening(Curriculum):
             raise SavedFileError(
                 f"{path} does not fit this training: it has {len(self.stages)} stages"
             )
+        if (state.staircase is None) != (self._staircase is None):
+            raise SavedFileError(f"{path} does not fit this training: one of them has a staircase")
         self.stage, self._looks = state.stage, state.looks
+        if self._staircase is not None and state.staircase is not None:
+            self._staircase.state = state.staircase
 
 
 def _stages(settings: RulesSettings, job: Job) -> list[dict[str, Any]]:
     final: dict[str, Any] = dict(job.arguments)
-    goal = simulate(job.scenario, 1, job.observers, **final)
-    stages, now = [], final
-    for number, stage in enumerate(settings.stages, 1):
-        now = {**now, **stage}
-        try:
-            check_undecided("training", stage)
-            for name in stage:
-                if name in ARGUMENTS and name not in MAY_CHANGE:
-                    raise ArgumentError(f'"{name}" has to stay what it is')
-            made = simulate(job.scenario, 1, job.observers, **now)
-            made.close()
-            check_alike(goal, made)
-        except ArgumentError as error:
-            raise ArgumentError(f"curriculum, stage {number}: {error}") from None
-        stages.append(now)
-    goal.close()
-    return [*stages, final]
+    try:
+        return [*stages_of(settings.stages, job.scenario, job.observers, final), final]
+    except ArgumentError as error:
+        raise ArgumentError(f"curriculum, {error}") from None
 
 
 def _episodes(

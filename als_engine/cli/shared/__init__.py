@@ -20,6 +20,8 @@ __all__ = [
     "MAX_TRAINING_SEED",
     "MAX_WORKERS",
     "MAX_WORLDS",
+    "Company",
+    "Difficulty",
     "Physics",
 ]
 
@@ -45,5 +47,21 @@ Physics = Annotated[
     str | None,
     typer.Option(
         help="What moves the bodies: bullet|mujoco; by default as saved, or the engine's default."
+    ),
+]
+
+Difficulty = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RATE|FILE",
+        help="Let the difficulty follow whoever plays, so that this part of the episodes succeeds, "
+        "such as 0.6; or a TOML file with stages, as for `als train --curriculum`.",
+    ),
+]
+
+Company = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AGENT", help="Who drives the avatars that the agent does not, such as a folder."
     ),
 ]

@@ -9,7 +9,7 @@ import typer
 
 from als_engine.checks import check_undecided
 from als_engine.cli.console import spinner
-from als_engine.cli.shared import MAX_AVATARS, MAX_LEVEL, MAX_SEED, Physics
+from als_engine.cli.shared import MAX_AVATARS, MAX_LEVEL, MAX_SEED, Company, Difficulty, Physics
 from als_engine.errors import ArgumentError
 from als_engine.options import scenario_arguments
 from als_plugins.serve.listening import Host, Open, Port, listen, tell
@@ -72,6 +72,8 @@ def serve(
         str | None,
         typer.Option(help="What persons are told that --teach is for, before they agree."),
     ] = None,
+    difficulty: Difficulty = None,
+    company: Company = None,
     arg: Annotated[
         list[str] | None,
         typer.Option(help="key=value for the scenario, such as num_avatars=4; can be repeated."),
@@ -85,8 +87,9 @@ def serve(
     from als_plugins.serve.opening import is_scenario, lobby_of, open_stage, open_teaching
     from als_plugins.serve.server import bind
     from als_plugins.serve.show import Show
-    from als_plugins.serve.stage import LiveStage
 
+    if teach is not None and difficulty is not None:
+        raise ArgumentError("--difficulty changes the world: nobody is taught there meanwhile")
     if purpose is not None and (teach is None or not 0 < len(purpose) <= 300):
         raise ArgumentError("--purpose is a sentence of at most 300 characters, with --teach")
     given = scenario_arguments(arg, physics=physics)
@@ -98,15 +101,15 @@ def serve(
     with spinner("Opening the world"):
         stage = open_stage(
             what, agent, {"split": split, **fixed, **given}, drive=drive, seed=seed, record=record,
-            as_agents=teach is not None,
+            as_agents=teach is not None, difficulty=difficulty, company=company,
         )  # fmt: skip
         teaching = None
         if teach is not None:
             acts = (agent or "expert") if is_scenario(what) else what
             teaching = open_teaching(stage, teach, acts, purpose)
-    if limited and not isinstance(stage, LiveStage):
+    lobby = lobby_of(stage, patient=teach is not None)
+    if limited and not lobby.open:
         stage.close()
         raise ArgumentError(f"{what} is only watched: --limited goes with a world to be in")
-    lobby = lobby_of(stage, patient=teach is not None)
     show = Show(stage, lobby, paused=paused, limited=limited, say=tell, guide=teaching)
     listen(show, listening, host, open, what, "Ctrl-C ends it.")

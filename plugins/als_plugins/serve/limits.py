@@ -36,7 +36,11 @@ _OF_SEAT: Final = ("agent", "role", "color", "person", "client")
 
 
 class Windows:
-    """The boards of all clients, each with what its avatar perceives."""
+    """The boards of all clients, each with what its avatar perceives.
+
+    Attributes:
+        lobby: says who has which avatar.
+    """
 
     def __init__(self, stage: Stage, lobby: Lobby) -> None:
         """Nobody looks.
@@ -45,7 +49,7 @@ class Windows:
             stage: live.
             lobby: says who has which avatar.
         """
-        self._stage, self._lobby = stage, lobby
+        self._stage, self.lobby = stage, lobby
         self._boards: dict[int, Board] = {}
 
     def open(self, client: int) -> Board:
@@ -59,7 +63,7 @@ class Windows:
 
     def seen(self, everything: dict[str, Any]) -> dict[int, dict[str, Any]]:
         """What each client may know of everything, by client; pictures are drawn for it."""
-        clients = {client: self._lobby.avatar_of(client) for client in list(self._boards)}
+        clients = {client: self.lobby.avatar_of(client) for client in list(self._boards)}
         return {client: self._seen(everything, avatar) for client, avatar in clients.items()}
 
     def write(self, found: dict[int, dict[str, Any]]) -> None:

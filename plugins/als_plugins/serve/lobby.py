@@ -45,9 +45,21 @@ class Lobby:
         self._powers = Powers(simulation)
         self._seats: dict[int, _Person] = {}
 
-    def of(self, simulation: Simulation) -> Lobby:
-        """Such a lobby, still empty, of another simulation."""
-        return Lobby(simulation, open=self.open, patient=self._patient)
+    def of(self, simulation: Simulation, *, seated: bool = False) -> Lobby:
+        """Such a lobby of another simulation.
+
+        Args:
+            simulation: whose avatars there are.
+            seated: whether persons keep the avatars that there are still; else it is empty.
+        """
+        made = Lobby(simulation, open=self.open, patient=self._patient)
+        for avatar, person in self._seats.items() if seated else ():
+            if (
+                simulation.agents[avatar : avatar + 1]
+                == self.simulation.agents[avatar : avatar + 1]
+            ):
+                made._seats[avatar] = _Person(person.client, person.name, Order())
+        return made
 
     def join(self, client: int, avatar: int, name: str) -> None:
         """Gives an avatar to a client, who leaves the one that it had.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from als_engine.errors import ArgumentError, NoExpertError
 from als_engine.plugins.registry import registry
+from als_plugins.serve.following import FollowingStage
 from als_plugins.serve.lobby import Closed, Lobby
 from als_plugins.serve.recording import Recorder, ReplayStage, is_recording, open_recording
 from als_plugins.serve.run_stage import RunStage, is_run
@@ -15,6 +16,7 @@ from als_plugins.serve.stage import LiveStage, Stage
 
 if TYPE_CHECKING:
     from als_engine.agents.saving import OpenedAgent
+    from als_engine.simulation import Simulation
     from als_plugins.serve.teaching.session import Teaching
 
 __all__ = ["is_scenario", "lobby_of", "open_live", "open_stage", "open_teaching"]
@@ -30,6 +32,78 @@ def is_scenario(word: str) -> bool:
     )
 
 
+class _Opening:
+    """An agent, and what is asked for of the worlds that it is to be in.
+
+    Attributes:
+        scenario, observers, arguments: what worlds are made with.
+        label: what people call the agent.
+        seed: of the episodes.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        agent: str | None,
+        arguments: Mapping[str, Any],
+        drive: int | None,
+        seed: int,
+        record: Path | None,
+        as_agents: bool,
+        company: str | None,
+    ) -> None:
+        """Finds the agent; the arguments are those of `open_live`."""
+        from als_engine.agents.saving import NOT_SAVED
+        from als_engine.physics.engines import preload
+
+        for_agent = {name: value for name, value in arguments.items() if name not in NOT_SAVED}
+        scenario = registry.scenario(place).id if is_scenario(place) else None
+        if scenario is None and agent is not None:
+            raise ArgumentError(
+                f"{place} is a saved agent: give --agent with a scenario's id alone"
+            )
+        if record is not None and company is not None:
+            raise ArgumentError("--record keeps what one agent does: leave --company out")
+        named = agent or (None if scenario else place)
+        opened, self.label = _agent(scenario, named, for_agent, drive)
+        self.scenario, self.observers, self._acts = opened.scenario, opened.observers, opened.agent
+        self.arguments: dict[str, Any] = {**opened.arguments, **arguments}
+        knows = opened.record is None and self.label in ("random", "expert") and not as_agents
+        if knows and "sensors" not in self.arguments:
+            self.arguments["sensors"] = list(_CHEAP)
+        self.seed, self._record, self._company = seed, record, company
+        self._as_agents = as_agents
+        self._recorder: Recorder | None = None
+        preload(self.arguments)
+
+    def stage(self, arguments: Mapping[str, Any]) -> LiveStage:
+        """Opens a world with such arguments."""
+        from als_engine.simulation import simulate
+
+        simulation = simulate(self.scenario, 1, self.observers, **arguments)
+        try:
+            if self._company is not None:
+                from als_engine.agents.company import keep_company
+
+                keep_company(simulation, self._company)
+            stage = LiveStage(
+                simulation, self._acts, self.label, self.seed, self._watch(simulation, arguments),
+                as_agents=self._as_agents,
+            )  # fmt: skip
+            stage.arguments = arguments
+            return stage
+        except BaseException:
+            simulation.close()
+            raise
+
+    def _watch(self, simulation: Simulation, arguments: Mapping[str, Any]) -> Recorder | None:
+        if self._recorder is not None:
+            self._recorder.use(simulation, arguments)
+        elif self._record is not None:
+            self._recorder = Recorder(self._record, simulation, self.label, arguments)
+        return self._recorder
+
+
 def open_live(
     place: str,
     agent: str | None,
@@ -39,6 +113,7 @@ def open_live(
     seed: int = 0,
     record: Path | None = None,
     as_agents: bool = False,
+    company: str | None = None,
 ) -> LiveStage:
     """Opens a world with an agent in it.
 
@@ -50,33 +125,13 @@ def open_live(
         seed: of the episodes.
         record: folder for the episodes; None to keep none.
         as_agents: whether persons who drive the agent's avatars act by its actions.
+        company: the agent that drives the avatars which `agent` does not; None for behaviours.
 
     Raises:
         ALSError: something of that is not as it should be; says what.
     """
-    from als_engine.agents.saving import NOT_SAVED
-    from als_engine.physics.engines import preload
-    from als_engine.simulation import simulate
-
-    for_agent = {name: value for name, value in arguments.items() if name not in NOT_SAVED}
-    scenario = registry.scenario(place).id if is_scenario(place) else None
-    if scenario is None and agent is not None:
-        raise ArgumentError(f"{place} is a saved agent: give --agent with a scenario's id alone")
-    opened, label = _agent(scenario, agent or (None if scenario else place), for_agent, drive)
-    every = {**opened.arguments, **arguments}
-    nobody_looks = opened.record is None and label in ("random", "expert") and not as_agents
-    if nobody_looks and "sensors" not in every:
-        every["sensors"] = list(_CHEAP)
-    preload(every)
-    simulation = simulate(opened.scenario, 1, opened.observers, **every)
-    try:
-        watch = None if record is None else Recorder(record, simulation, label, every)
-        stage = LiveStage(simulation, opened.agent, label, seed, watch, as_agents=as_agents)
-        stage.arguments = every
-        return stage
-    except BaseException:
-        simulation.close()
-        raise
+    opening = _Opening(place, agent, arguments, drive, seed, record, as_agents, company)
+    return opening.stage(opening.arguments)
 
 
 def _agent(
@@ -117,6 +172,8 @@ def open_stage(
     seed: int = 0,
     record: Path | None = None,
     as_agents: bool = False,
+    difficulty: str | None = None,
+    company: str | None = None,
 ) -> Stage:
     """Opens a recording or a run that goes on where there is one, and a live world else.
 
@@ -127,20 +184,31 @@ def open_stage(
         drive: how many avatars the agent drives.
         seed: of the episodes.
         record: folder for the episodes.
-        as_agents: as `open_live` takes it.
+        as_agents: as `open_live` takes it, and so with `company`.
+        difficulty: follows whoever plays, as `difficulty_of` takes it; None for none.
+        company: the agent that drives the avatars which `agent` does not.
 
     Raises:
         ALSError: it can be neither.
     """
-    given = None if agent is None and record is None else "--record" if agent is None else "--agent"
+    named = {
+        "--agent": agent, "--record": record, "--difficulty": difficulty, "--company": company
+    }  # fmt: skip
+    given = next((option for option, value in named.items() if value is not None), None)
     if not is_scenario(place) and is_run(Path(place)):
         if given:
             raise ArgumentError(f"{place} is a run that goes on: {given} changes nothing in it")
         return RunStage(Path(place))
     if is_scenario(place) or not is_recording(Path(place)):
-        return open_live(
-            place, agent, arguments, drive=drive, seed=seed, record=record, as_agents=as_agents
+        opening = _Opening(place, agent, arguments, drive, seed, record, as_agents, company)
+        if difficulty is None:
+            return opening.stage(opening.arguments)
+        from als_engine.agents.curriculum.difficulty import difficulty_of
+
+        follows = difficulty_of(
+            difficulty, opening.scenario, opening.observers, opening.arguments, seed
         )
+        return FollowingStage(follows, opening.stage, opening.label, seed)
     if as_agents:
         raise ArgumentError(f"{place} is a recording: nobody can be taught in it")
     if given:
@@ -150,8 +218,8 @@ def open_stage(
 
 def lobby_of(stage: Stage, *, patient: bool = False) -> Lobby:
     """The lobby of a stage: only a live world can be joined. `patient` as `Lobby` takes it."""
-    if isinstance(stage, LiveStage | ReplayStage):
-        return Lobby(stage.simulation, open=isinstance(stage, LiveStage), patient=patient)
+    if isinstance(stage, LiveStage | FollowingStage | ReplayStage):
+        return Lobby(stage.simulation, open=not isinstance(stage, ReplayStage), patient=patient)
     return Closed()
 
 

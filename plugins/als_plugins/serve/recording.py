@@ -99,9 +99,18 @@ class Recorder:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise SavedFileError(f"{folder} holds other files: name a new or empty folder")
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder, self._simulation, self._driver = folder, simulation, driver
+        self._folder, self._driver, self._written = folder, driver, 0
+        self.use(simulation, arguments)
+
+    def use(self, simulation: Simulation, arguments: Mapping[str, Any]) -> None:
+        """Records another world from the next episode on.
+
+        Args:
+            simulation: of the same scenario.
+            arguments: that it was made with.
+        """
+        self._simulation = simulation
         self._arguments = {**arguments, "physics": simulation.physics}
-        self._written = 0
 
     def begin(self, episode: int, seed: int) -> None:
         """An episode has begun."""

@@ -308,8 +308,11 @@ class Show:
         """Makes a new lobby where the stage has another world by now, and seats who is led."""
         simulation = self._stage.simulation
         if simulation is not None and self.lobby.simulation is not simulation:
-            self.lobby = self.lobby.of(simulation)
+            led = self._guide is not None and self._guide.leads
+            self.lobby = self.lobby.of(simulation, seated=not led)
             self.board.wipe_all(_OF_A_WORLD)
+            if self._windows is not None:
+                self._windows.lobby = self.lobby
         if self._guide is not None:
             self._guide.seat(self.lobby)
 

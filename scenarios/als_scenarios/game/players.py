@@ -65,8 +65,17 @@ class Players:
     What it keeps is the navigator's cache, which never changes a result.
     """
 
-    def __init__(self, chasers: BoolArray, blockers: Sequence[str]) -> None:
+    def __init__(self, chasers: BoolArray, blockers: Sequence[str], pace: float = 1.0) -> None:
+        """Knows no world yet.
+
+        Args:
+            chasers: (avatars,), who they are.
+            blockers: the names of props that can be pushed.
+            pace: how fast the scripted players run, times the usual; the expert and the
+                heuristic run as ever.
+        """
         self.chasers = chasers
+        self._times = pace
         self._blockers = tuple(blockers)
         self._navigator: Navigator | None = None
 
@@ -100,7 +109,7 @@ class Players:
             commands: `move` and `turn` are written.
             tactic: one of `TACTICS`.
         """
-        self._chase(state, who, commands, tactic, CHASER_PACE)
+        self._chase(state, who, commands, tactic, _part(CHASER_PACE, self._times))
 
     def _chase(
         self, state: WorldState, who: BoolArray, commands: Commands, tactic: str, pace: float
@@ -119,8 +128,12 @@ class Players:
 
     def wander(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         """Walks about and minds nobody."""
+        self._wander(state, who, commands, self._times)
+
+    def _wander(self, state: WorldState, who: BoolArray, commands: Commands, times: float) -> None:
         assert self._navigator is not None
-        self._navigator.walk(state["goal"], commands, who & state["free"], EVADER_PACE)
+        pace = _part(EVADER_PACE, times)
+        self._navigator.walk(state["goal"], commands, who & state["free"], pace)
 
     def flee(self, state: WorldState, who: BoolArray, commands: Commands, style: str) -> None:
         """Walks about until a chaser is near, then flees in a style of its own.
@@ -131,10 +144,15 @@ class Players:
             commands: `move` and `turn` are written.
             style: one of `STYLES`; "hide" goes behind obstacles as long as there is time.
         """
+        self._flee(state, who, commands, style, self._times)
+
+    def _flee(
+        self, state: WorldState, who: BoolArray, commands: Commands, style: str, times: float
+    ) -> None:
         assert self._navigator is not None
         near = alarm(state, who, self.chasers, ALARM[style])
         if near.some_calm:
-            self.wander(state, near.calm, commands)
+            self._wander(state, near.calm, commands, times)
         if not near.some_alarmed:
             return
         alarmed = near.alarmed
@@ -142,10 +160,10 @@ class Players:
         if style == "hide":
             goals = shelter(state, alarmed & (near.gaps > PANIC), self.chasers, things)
             hiding = ~np.isnan(goals[..., 0])
-            self._navigator.walk(goals, commands, hiding, HIDE_PACE)
+            self._navigator.walk(goals, commands, hiding, _part(HIDE_PACE, times))
             alarmed = alarmed & ~hiding
         directions = escape(state, alarmed, self.chasers, STYLES[style], things)
-        steer(state, directions, commands, alarmed, EVADER_PACE, 0.3)
+        steer(state, directions, commands, alarmed, _part(EVADER_PACE, times), 0.3)
 
     # -- all --------------------------------------------------------------------------------------
 
@@ -173,12 +191,17 @@ class Players:
     def straight(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         """Chasers run straight at the nearest evader, evaders away from a chaser that is near."""
         self._chase(state, who, commands, "direct", 1.0)
-        self.flee(state, who & state["free"], commands, "flee")
+        self._flee(state, who & state["free"], commands, "flee", 1.0)
 
     def expert(self, state: WorldState, who: BoolArray, commands: Commands) -> None:
         """Chasers intercept at full speed, evaders look ahead."""
         self._chase(state, who, commands, "intercept", 1.0)
         fleeing = who & state["free"]
         if fleeing.any():
-            pace = CHASER_PACE + CAUTION
+            pace = _part(CHASER_PACE, self._times) + CAUTION
             lookahead.flee(state, fleeing, self.chasers, pace, gather(state, fleeing), commands)
+
+
+def _part(pace: float, times: float) -> float:
+    """A pace times so much, as a part of the top speed."""
+    return min(1.0, pace * times)

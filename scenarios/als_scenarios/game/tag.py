@@ -37,6 +37,9 @@ MAX_SIDE: Final = 20.0
 HEAD_START: Final = 3.5
 """How far apart, at least, chasers and evaders start, metres."""
 
+PACES: Final = (0.1, 2.5)
+"""How slow and how fast scripted players may run, times the usual."""
+
 PILLARS: Final = ("pillar 1", "pillar 2", "pillar 3")
 BOXES: Final = ("box 1", "box 2")
 CRATES: Final = ("crate 1", "crate 2")
@@ -124,6 +127,8 @@ and swerves |
     - `role`: "chaser" (default) or "evader", the part of the caller's avatar, which is the first;
       avatars of that role come first.
     - `num_chasers`: how many chase; by default half of the avatars, rounded up.
+    - `pace`: how fast the scripted players run, times the usual, 0.1 to 2.5, and never faster than
+      they can; by default 1. The stages of a difficulty that follows the player are 0.2 to 2.
     - `side`: edge of the arena, metres, from the usual one to 20; by default the usual one. The
       same obstacles are farther apart in a larger arena.
 
@@ -141,6 +146,9 @@ and swerves |
     default_sensors: ClassVar[tuple[str, ...]] = ("rgb", "touch", "proprioception")
     utterances: ClassVar[tuple[str, ...]] = ("here", "help")
     reward_names: ClassVar[tuple[str, ...]] = ("tag", "time", "closing")
+    stages: ClassVar[Sequence[Mapping[str, Any]]] = tuple(
+        {"pace": pace} for pace in (0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
+    )
 
     def __init__(
         self,
@@ -148,6 +156,7 @@ and swerves |
         role: str = "chaser",
         num_chasers: int | None = None,
         side: float | None = None,
+        pace: float = 1.0,
     ) -> None:
         super().__init__(num_avatars)
         role = one_of("role", role, ROLES)
@@ -161,10 +170,11 @@ and swerves |
         self.num_chasers, self.num_evaders = chasers, num_avatars - chasers
         usual = SIDE + SIDE_EACH * (num_avatars - 2)
         self.side = usual if side is None else side
-        whole = isinstance(self.side, (int, float)) and not isinstance(self.side, bool)
-        if not whole or not usual <= self.side <= MAX_SIDE:
+        if not _is_number(self.side) or not usual <= self.side <= MAX_SIDE:
             raise ArgumentError(f"side must be {usual:g} to {MAX_SIDE:g} metres, got {side!r}")
-        self._players = Players(self.chasers, CRATES)
+        if not _is_number(pace) or not PACES[0] <= pace <= PACES[1]:
+            raise ArgumentError(f"pace must be {PACES[0]:g} to {PACES[1]:g}, got {pace!r}")
+        self._players = Players(self.chasers, CRATES, pace)
 
     def roles(self) -> Sequence[Role]:
         """The caller's role first."""
@@ -305,3 +315,7 @@ and swerves |
     def heuristics(self) -> Mapping[str, Act]:
         """Running straight, without cutting anybody off or looking ahead."""
         return {"straight": self._players.straight}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

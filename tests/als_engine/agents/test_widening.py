@@ -75,6 +75,28 @@ def test_after_the_last_stage_comes_the_scenario_as_the_training_names_it(tmp_pa
     assert done.record.arguments.keys() == {"sensors", "action_mode"}
 
 
+def test_a_difficulty_that_follows_the_learner_goes_back_as_well_and_on_exactly(tmp_path):
+    places = [EASY, HOPELESS, HOPELESS, HOPELESS]
+    settings = parse(rules(*places, success=0.5, follow=True, episodes=1))
+    arguments = {**SENSED, "max_episode_steps": 5}
+    job = Job(scenario=ID, agent="random", steps=100, arguments=arguments, curriculum=settings)
+    agent, curriculum = make_agent("random", ID, arguments), Widening(settings, job)
+    found = [curriculum.look(agent, lambda: False) for _ in range(5)]
+    curriculum.save(tmp_path)
+    again = Widening(settings, job)
+    again.load(tmp_path)
+    rest = [curriculum.look(agent, lambda: False) for _ in range(5)]
+    assert [again.look(agent, lambda: False) for _ in range(5)] == rest
+    found += rest
+    assert all(success == (stage == 1) for stage, success, _ in found)
+    ways = [after - stage for stage, _, after in found]
+    assert min(ways) < 0 < max(ways)
+    assert [after for *_, after in found][:-1] == [stage for stage, *_ in found][1:]
+    plain = Widening(parse(rules(*places)), job)
+    with pytest.raises(SavedFileError, match="one of them has a staircase"):
+        plain.load(tmp_path)
+
+
 def test_only_training_levels_are_trained_on_and_test_levels_are_never_met(tmp_path):
     class Listener:
         @hookimpl

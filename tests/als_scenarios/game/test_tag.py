@@ -199,6 +199,9 @@ def test_the_number_of_chasers_can_be_chosen():
         {"side": 21},
         {"side": "wide"},
         {"side": True},
+        {"pace": 0.0},
+        {"pace": float("nan")},
+        {"pace": "fast"},
     ],
 )
 def test_an_argument_that_makes_no_sense_is_named(arguments):
@@ -269,6 +272,21 @@ def test_scripted_players_leave_the_expert_some_speed_to_win_by():
             sim.advance(everybody(sim))
             fastest = max(fastest, np.hypot(*sim.state.avatars.velocity[:, 1, :2].T).max())
         assert 0.3 * body.speed < fastest < 0.7 * body.speed
+
+
+def test_the_pace_of_scripted_players_can_be_chosen_and_no_body_runs_faster_than_it_can():
+    for role, body in (("chaser", EVADER), ("evader", CHASER)):
+        fastest = {}
+        for pace in (0.2, 2.5):
+            sim = game(4, observers=1, role=role, pace=pace)
+            fastest[pace] = 0.0
+            for _ in range(30):
+                sim.advance(everybody(sim))
+                now = np.hypot(*sim.state.avatars.velocity[:, 1, :2].T).max()
+                fastest[pace] = max(fastest[pace], now)
+            sim.close()
+        assert fastest[0.2] < 0.2 * body.speed
+        assert 0.8 * body.speed < fastest[2.5] < 1.05 * body.speed
 
 
 def near_moments(evader: str, num_worlds: int = 12) -> np.ndarray:
