@@ -148,7 +148,8 @@ def score(
     agents: Annotated[
         list[str],
         typer.Argument(
-            metavar="FOLDER...", help="Of agents that `als train --agent rl2` has trained."
+            metavar="FOLDER...",
+            help="Of agents that `als train --agent rl2` or `--agent maml` has trained.",
         ),
     ],
     told: Annotated[
@@ -168,10 +169,16 @@ def score(
         bool, typer.Option(help="Also fine-tune within --kl, and roll back what does worse.")
     ] = False,
     scratch: Annotated[bool, typer.Option(help="Also learn each task from scratch.")] = False,
-    rate: Annotated[float, typer.Option(help="Of fine-tuning.", min=1e-6, max=1.0)] = 1e-3,
+    rate: Annotated[
+        float | None,
+        typer.Option(help="Of fine-tuning; by default the agent's own.", min=1e-6, max=100.0),
+    ] = None,
     passes: Annotated[
-        int, typer.Option(help="Of fine-tuning, over its episodes.", min=1, max=1_000)
-    ] = 8,
+        int | None,
+        typer.Option(
+            help="Of fine-tuning, over its episodes; by default the agent's own.", min=1, max=1_000
+        ),
+    ] = None,
     kl: Annotated[float, typer.Option(help="The bound of --cautious.", min=1e-6, max=100.0)] = 0.01,
     check: Annotated[
         int, typer.Option(help="Episodes by which --cautious rolls back.", min=1, max=100)
@@ -182,7 +189,8 @@ def score(
 ) -> None:
     """Score agents after some episodes of held-out tasks: by memory, or by fine-tuning.
 
-    An agent that was trained with episodes=1 has learnt all tasks together; it is fine-tuned here.
+    An rl2 that was trained with episodes=1 has learnt all tasks together, and is fine-tuned here; a
+    maml takes its own steps.
 
     Example: als meta score runs/rl2 runs/multi --cautious --out runs/scores
     """
@@ -190,6 +198,7 @@ def score(
     from als_engine.models import checked_fields
     from als_engine.physics.engines import preload
     from als_engine.system.interrupts import interruptible
+    from als_plugins.meta.maml import MAML
     from als_plugins.meta.rl2 import RL2
     from als_plugins.meta.scoring import Contestant, Settings, run_scores, ways_of
 
@@ -199,7 +208,7 @@ def score(
         for name, each in opened.items()
     ]
     first = next(iter(opened.values()))
-    assert isinstance(first.agent, RL2)
+    assert isinstance(first.agent, (RL2, MAML))  # `ways_of` has seen to it.
     preload(dict(first.arguments))
     everybody += [Contestant(name, open_agent(name), ("told",)) for name in told or ()]
     everybody.append(Contestant("expert", None, ("expert",)))

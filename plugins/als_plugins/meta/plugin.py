@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def als_agents() -> list[AgentSpec]:
-    """Offers `rl2`."""
+    """Offers `rl2` and `maml`."""
     return [
         AgentSpec(
             id="rl2",
@@ -20,7 +20,14 @@ def als_agents() -> list[AgentSpec]:
             summary="PPO whose memory lasts over the episodes of one task (RL²).",
             needs=("learn",),
             trainable=True,
-        )
+        ),
+        AgentSpec(
+            id="maml",
+            agent="als_plugins.meta.maml:MAML",
+            summary="A policy from which a few gradient steps go far: MAML, first order, Reptile.",
+            needs=("learn",),
+            trainable=True,
+        ),
     ]
 
 

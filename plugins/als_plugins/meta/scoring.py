@@ -21,6 +21,7 @@ from als_engine.seeding import Generators, spread
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import is_file
 from als_plugins.meta.fine_tuning import Adapting, adapt
+from als_plugins.meta.maml import MAML
 from als_plugins.meta.playing import TrialPlan, one_task, plan_trials, play
 from als_plugins.meta.rl2 import RL2
 from als_plugins.meta.tasks import TaskDistribution, TaskLevels
@@ -42,9 +43,9 @@ Way = Literal["memory", "fine-tuning", "cautious", "scratch", "told", "expert"]
 
 SAYS: Final[Mapping[Way, str]] = {
     "memory": "remembers (RL²)",
-    "fine-tuning": "fine-tuned by PPO",
+    "fine-tuning": "fine-tuned",
     "cautious": "fine-tuned cautiously",
-    "scratch": "from scratch by PPO",
+    "scratch": "from scratch",
     "told": "told the task",
     "expert": "the scenario's expert",
 }
@@ -64,7 +65,7 @@ class Settings(Model):
         episodes: by which an agent that was fine-tuned is scored, in each trial.
         split: whose tasks.
         seed: of all that is drawn.
-        rate, passes: of the fine-tuning.
+        rate, passes: of the fine-tuning; None for the agents' own.
         kl, check: of the cautious one; see `Adapting`.
     """
 
@@ -75,8 +76,8 @@ class Settings(Model):
     episodes: int = Field(default=4, ge=1, le=100)
     split: Literal["train", "validation", "test"] = "test"
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
-    rate: float = Field(default=1e-3, gt=0.0, le=1.0)
-    passes: int = Field(default=8, ge=1, le=1_000)
+    rate: float | None = Field(default=None, gt=0.0, le=100.0)
+    passes: int | None = Field(default=None, ge=1, le=1_000)
     kl: float = Field(default=0.01, gt=0.0, le=100.0)
     check: int = Field(default=4, ge=1, le=100)
 
@@ -141,12 +142,12 @@ def ways_of(name: str, opened: OpenedAgent, *, cautious: bool, scratch: bool) ->
         ArgumentError: it is none of `rl2`.
     """
     agent = opened.agent
-    if not isinstance(agent, RL2):
+    if not isinstance(agent, (RL2, MAML)):
         raise ArgumentError(
-            f"{name} is no rl2: `als meta score` takes agents of `als train --agent rl2`; with "
-            "--set episodes=1 one learns all tasks together, and is fine-tuned here"
+            f"{name} is neither rl2 nor maml: `als meta score` takes agents of `als train --agent "
+            "rl2`, which with --set episodes=1 learns all tasks together, and of `--agent maml`"
         )
-    if agent.parameters.episodes > 1:
+    if isinstance(agent, RL2) and agent.parameters.episodes > 1:
         return ("memory",)
     more: list[Way] = ["fine-tuning"]
     if cautious:
@@ -264,7 +265,7 @@ class _Scorer:
     def _tuned(self, each: Contestant, way: Way) -> Scored | None:
         settings, plan = self._settings, self._plan
         assert each.opened is not None
-        assert isinstance(each.opened.agent, RL2)
+        assert isinstance(each.opened.agent, (RL2, MAML))
         fresh, agent = way == "scratch", each.opened.agent
         shape = (plan.trials, len(settings.after))
         returns, success = np.zeros(shape), np.zeros(shape)
@@ -306,23 +307,26 @@ def scores_table(found: list[Scored], after: list[int]) -> str:
     """Results of several trainings as a table in Markdown: means over trainings and trials.
 
     Args:
-        found: each with the same numbers of episodes.
+        found: each with the same numbers of episodes. Those of one agent and way are one line.
         after: those numbers.
     """
     heads = " | ".join(f"after {each}" for each in after)
-    lines = [f"| way | {heads} | hurt |", "| --- |" + " ---: |" * (len(after) + 1)]
-    for way, says in SAYS.items():
-        these = [each for each in found if each.way == way]
-        if not these:
-            continue
-        returns = np.concatenate([np.array(each.returns) for each in these])
-        means = [mean_interval(column) for column in returns.T]
-        cells = [f"{one.value:.2f} [{one.low:.2f}, {one.high:.2f}]" for one in means]
-        hurt = "-"
-        if way in ("fine-tuning", "cautious"):
-            hurt = ", ".join(
-                f"{np.mean([each.hurt(place) for each in these]):.0%}"
-                for place in range(1, len(after))
-            )
-        lines.append(f"| {says} | {' | '.join(cells)} | {hurt} |")
+    lines = [f"| agent | way | {heads} | hurt |", "| --- | --- |" + " ---: |" * (len(after) + 1)]
+    for name in dict.fromkeys(each.agent for each in found):
+        for way, says in SAYS.items():
+            these = [each for each in found if (each.agent, each.way) == (name, way)]
+            if these:
+                shown = Path(name).name
+                lines.append(f"| {shown} | {says} | {' | '.join(_cells(these, after))} |")
     return "\n".join(lines) + "\n"
+
+
+def _cells(these: list[Scored], after: list[int]) -> list[str]:
+    returns = np.concatenate([np.array(each.returns) for each in these])
+    means = [mean_interval(column) for column in returns.T]
+    cells = [f"{one.value:.2f} [{one.low:.2f}, {one.high:.2f}]" for one in means]
+    if these[0].way not in ("fine-tuning", "cautious"):
+        return [*cells, "-"]
+    places = range(1, len(after))
+    hurt = (f"{np.mean([each.hurt(place) for each in these]):.0%}" for place in places)
+    return [*cells, ", ".join(hurt)]

@@ -202,7 +202,7 @@ def test_a_cautious_adaptation_goes_less_far_and_is_rolled_back_where_it_does_wo
 
 def test_an_agent_of_another_kind_is_refused_with_the_remedy():
     opened = open_agent("random", ID)
-    with pytest.raises(ArgumentError, match=r"is no rl2: .*als train --agent rl2"):
+    with pytest.raises(ArgumentError, match=r"is neither rl2 nor maml: .*als train --agent rl2"):
         ways_of("random", opened, cautious=False, scratch=False)
 
 
