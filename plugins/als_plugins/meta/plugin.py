@@ -27,6 +27,7 @@ def als_agents() -> list[AgentSpec]:
             summary="A policy from which a few gradient steps go far: MAML, first order, Reptile.",
             needs=("learn",),
             trainable=True,
+            action_modes=("discrete",),
         ),
     ]
 

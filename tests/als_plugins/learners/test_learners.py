@@ -28,8 +28,13 @@ __all__ = ["learn"]
 
 pytestmark = pytest.mark.usefixtures("learn")
 
-# Tables, evolution and world models have tests of their own.
-OTHERS = ("als_plugins.learners.tabular:", "als_plugins.evolution.", "als_plugins.world_models.")
+# Tables, evolution, world models and policies that adapt have tests of their own.
+OTHERS = (
+    "als_plugins.learners.tabular:",
+    "als_plugins.evolution.",
+    "als_plugins.world_models.",
+    "als_plugins.meta.maml:",
+)
 LEARNERS = [
     spec.id for spec in registry.agents() if spec.trainable and not spec.agent.startswith(OTHERS)
 ]

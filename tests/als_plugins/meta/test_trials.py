@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from side_worlds import ID, sides  # noqa: F401
 
-from als_engine.agents.saving import load_agent, make_agent, open_agent
+from als_engine.agents.company import keep_company
+from als_engine.agents.saving import AgentRecord, load_agent, make_agent, open_agent, save_agent
 from als_engine.agents.training import train_agent
 from als_engine.envs.rows import Rows
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
+from als_engine.simulation import simulate
 from als_plugins.meta import fine_tuning
 from als_plugins.meta.fine_tuning import Adapting, adapt
 from als_plugins.meta.playing import Played, plan_trials, play
@@ -126,6 +128,27 @@ def test_a_saved_agent_acts_wherever_agents_act(trained):
     found = evaluate(opened.agent, ID, 8, arguments=opened.arguments, num_worlds=4)
     again = evaluate(open_agent(trained).agent, ID, 8, arguments=opened.arguments, num_worlds=8)
     assert np.array_equal(found.returns, again.returns)
+
+
+def test_it_keeps_company_and_what_it_knows_of_its_partner_lasts_for_an_episode(tmp_path):
+    place = {"sensors": ["entities", "proprioception"], "action_mode": "discrete"}
+    as_evader = {**place, "role": "evader"}
+    config = {"episodes": 1, "net_arch": [8], "memory_size": 8}
+    evader = make_agent("rl2", "ALS/Tag-v0", as_evader, config)
+    record = AgentRecord(agent="rl2", scenario="ALS/Tag-v0", arguments=as_evader)
+    save_agent(evader, tmp_path / "evader", record)
+    world = simulate("ALS/Tag-v0", 1, 1, **place)
+    keep_company(world, tmp_path / "evader")
+    (name,) = world.company.hired
+    act, known = world.company.behaviours[name].act, []
+    for _ in range(2):
+        world.reset([3])
+        for _ in range(4):
+            world.step(np.zeros((1, 1), np.int64))
+            known.append(act._memory.inner.memory[0].copy())
+    world.close()
+    assert all(np.array_equal(known[i], known[i + 4]) for i in range(4))
+    assert not np.array_equal(known[0], known[3])
 
 
 def test_scores_say_what_episodes_bring_and_go_on_where_they_stopped(trained, tmp_path):
