@@ -27,6 +27,7 @@ class FollowingStage:
 
     Attributes:
         difficulty: what it asks for the arguments, and tells how episodes end.
+        standing: the stage of this episode, and how its player has done before, for the page.
     """
 
     length: int | None = None
@@ -48,7 +49,8 @@ class FollowingStage:
         """
         self.difficulty, self._opened, self._label, self._seed = difficulty, opened, label, seed
         self.episode = -1
-        self._player, self._steps, self._driven, self._says = label, 0, 0, ""
+        self._player, self._steps, self._driven = label, 0, 0
+        self.standing: dict[str, Any] = {}
         self._arguments = difficulty.choose(label)
         self._inner = opened(self._arguments)
 
@@ -62,8 +64,15 @@ class FollowingStage:
                 self._arguments, self._inner = arguments, self._opened(arguments)
         self.episode += 1
         self._steps = self._driven = 0
-        self._says = self.difficulty.says(self._player)
+        self.standing = self._standing()
         self._inner.begin(spread("serving", self._seed, self.episode))
+
+    def _standing(self) -> dict[str, Any]:
+        done = self.difficulty.successes.get(self._player, [])
+        return {
+            "stage": self.difficulty.stage + 1, "stages": len(self.difficulty.stages),
+            "player": self._player, "played": len(done), "succeeded": sum(done),
+        }  # fmt: skip
 
     def _note(self) -> None:
         simulation = self._inner.simulation
@@ -95,8 +104,8 @@ class FollowingStage:
 
     @property
     def note(self) -> str:
-        """What people should know: the difficulty, where nothing has gone wrong."""
-        return self._inner.note or self._says
+        """What people should know, in one line; empty for nothing."""
+        return self._inner.note
 
     @property
     def over(self) -> bool:

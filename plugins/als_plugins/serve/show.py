@@ -410,7 +410,7 @@ class Show:
             {
                 "paused": self._paused, "speed": self._speed, "over": stage.over,
                 "length": stage.length, "episode": getattr(stage, "episode", 0) + 1,
-                "open": self.lobby.open,
+                "open": self.lobby.open, "difficulty": getattr(stage, "standing", None),
             },
         )  # fmt: skip
 

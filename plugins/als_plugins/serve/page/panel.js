@@ -43,7 +43,8 @@ export class Panel {
     write(byId("scenario"), world.scenario.replace(/^ALS\//, "").replace(/-v\d+$/, ""));
     byId("scenario").title = world.scenario;
     const seconds = (steps) => `${Math.floor((steps * world.time_step) / 60)}:${String(Math.floor((steps * world.time_step) % 60)).padStart(2, "0")}`;
-    const at = world.level === undefined ? "" : `level ${world.level} · `;
+    const hard = clock.difficulty;
+    const at = hard ? `difficulty ${hard.stage} of ${hard.stages} · ` : world.level === undefined ? "" : `level ${world.level} · `;
     write(byId("where"), `${this.link.get("worlds") ? "" : `episode ${clock.episode} · `}${at}${seconds(step)} of ${seconds(limit)}`);
     byId("progress").style.transform = `scaleX(${Math.min(1, step / Math.max(1, limit))})`;
     write(byId("pause"), clock.paused ? "Go on" : "Pause");
