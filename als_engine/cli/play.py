@@ -136,7 +136,7 @@ class _Player:
 
     def _filming(self, arguments: Mapping[str, Any]) -> Film:
         """Opens a world, and leaves the camera running."""
-        from als_engine.agents.company import keep_company
+        from als_engine.evaluation.company import keep_company
         from als_engine.evaluation.film import Film
         from als_engine.simulation import simulate
 

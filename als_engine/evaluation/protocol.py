@@ -18,11 +18,11 @@ from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from als_engine.agents.agent import Acting, Agent, acting
-from als_engine.agents.company import keep_company
 from als_engine.agents.masks import with_masks
 from als_engine.agents.saving import make_agent
 from als_engine.checks import MAX_SEED, at_least_one, check_undecided, whole_number
 from als_engine.envs.batch import Batch
+from als_engine.evaluation.company import keep_company
 from als_engine.evaluation.splits import REPORTING
 from als_engine.evaluation.statistics import Interval, mean_interval
 from als_engine.seeding import Generators, row_seeds, spread

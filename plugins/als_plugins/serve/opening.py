@@ -83,7 +83,7 @@ class _Opening:
         simulation = simulate(self.scenario, 1, self.observers, **arguments)
         try:
             if self._company is not None:
-                from als_engine.agents.company import keep_company
+                from als_engine.evaluation.company import keep_company
 
                 keep_company(simulation, self._company)
             stage = LiveStage(

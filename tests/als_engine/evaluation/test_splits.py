@@ -110,6 +110,7 @@ REPORTS = {
     "benchmarks/continual.py": "the figures of finished sequences; --tune takes validation",
     "benchmarks/disturbed.py": "the figures of finished trainings",
     "benchmarks/forecasting.py": "the figures of finished forecasters",
+    "benchmarks/meta.py": "the figures of scripted players whose difficulty follows them",
     "benchmarks/grounding.py": "the figures of a finished pretraining",
     "benchmarks/learning.py": "what evaluate() has played, in the file of figures",
     "benchmarks/making.py": "the figures of finished classifiers",

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from side_worlds import ID, sides  # noqa: F401
 
-from als_engine.agents.company import keep_company
 from als_engine.agents.saving import AgentRecord, load_agent, make_agent, open_agent, save_agent
 from als_engine.agents.training import train_agent
 from als_engine.envs.rows import Rows
 from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.evaluation.company import keep_company
 from als_engine.evaluation.protocol import evaluate
 from als_engine.simulation import simulate
 from als_plugins.meta import fine_tuning

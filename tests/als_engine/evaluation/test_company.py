@@ -7,9 +7,9 @@ import copy
 import numpy as np
 import pytest
 
-from als_engine.agents.company import keep_company
 from als_engine.agents.saving import AgentRecord, load_agent, make_agent, save_agent
 from als_engine.errors import ArgumentError, CopyError, SnapshotError
+from als_engine.evaluation.company import keep_company
 from als_engine.simulation import simulate
 
 TAG = "ALS/Tag-v0"
