@@ -129,7 +129,7 @@ class AgentAct:
             flatten=False,
         )
         self._observing = Observing(task, given, state, count)
-        self._acting = Acting(task, given, state, count)
+        self._acting = Acting(task, given, state, simulation.agents, count)
         if other := difference(agent.observation_space, self._observing.space, False):
             raise ArgumentError(f"{name} has other observations than these avatars: {other}")
         for avatar in avatars:
@@ -156,8 +156,9 @@ class AgentAct:
             own, told = self._acting.own[avatar], self._commands
             own.decode(each[:, place : place + 1], told, 1, state.first_world, avatar)
             mine = who[:, avatar]
-            for name in ("move", "turn", "hand", "say", "work"):
+            for name in ("move", "turn", "hand", "say", "work", "goal"):
                 getattr(commands, name)[mine, avatar] = getattr(told, name)[mine, 0]
+        self._acting.steer(commands, who)
 
     def _begin(self, state: WorldState) -> None:
         """Forgets what was, in worlds whose episode begins."""
@@ -168,6 +169,7 @@ class AgentAct:
         for world in np.flatnonzero(begins).tolist():
             of_world = row_seeds(spread("company", int(state.key[world])), state.num_avatars)
             seeds += [of_world[avatar] for avatar in self._avatars]
+        self._acting.begin(np.flatnonzero(begins))
         rows = np.repeat(begins, len(self._avatars))
         self._memory = self._agent.restart(self._memory, rows, seeds)
 

@@ -116,8 +116,12 @@ class Acting:
         self.codec.decode(actions, self.commands, self.observers, self._state.first_world)
         if taken is not None:
             self.commands.rest(taken)
+        self.steer(self.commands)
+
+    def steer(self, commands: Commands, who: BoolArray | None = None) -> None:
+        """Lets those, (worlds, avatars), who are sent to a thing walk there; None for all."""
         if self._guide is not None:
-            self._guide.steer(self.commands)
+            self._guide.steer(commands, who)
 
     def ask(self, drivers: Sequence[tuple[Act, BoolArray]]) -> None:
         """Lets the company, and a guest, decide what they do."""

@@ -53,9 +53,11 @@ class Guide:
         """Looks at worlds that begin an episode."""
         self._navigator.refresh(worlds)
 
-    def steer(self, commands: Commands) -> None:
-        """Writes `move` and `turn` of those who have a goal."""
+    def steer(self, commands: Commands, who: BoolArray | None = None) -> None:
+        """Writes `move` and `turn` of those, (worlds, avatars), who have a goal; None for all."""
         going = commands.goal != NOTHING
+        if who is not None:
+            going &= who
         if not going.any():
             return
         state, props = self._state, self._state.props

@@ -10,6 +10,7 @@ import pytest
 from als_engine.agents.saving import AgentRecord, load_agent, make_agent, save_agent
 from als_engine.errors import ArgumentError, CopyError, SnapshotError
 from als_engine.evaluation.company import keep_company
+from als_engine.seeding import row_seeds, spread
 from als_engine.simulation import simulate
 
 TAG = "ALS/Tag-v0"
@@ -43,8 +44,6 @@ def played(reference, seeds, steps=25):
 
 
 def test_an_agent_as_company_does_what_it_would_do_in_its_own_place(evader):
-    from als_engine.seeding import row_seeds, spread
-
     agent, _ = load_agent(evader)
     world = simulate(TAG, 1, None, **SENSED)
     world.reset([7])
@@ -59,6 +58,31 @@ def test_an_agent_as_company_does_what_it_would_do_in_its_own_place(evader):
     expected = world.state.avatars.position.copy()
     world.close()
     assert np.array_equal(played(evader, [7]), expected)
+
+
+def test_a_guided_agent_as_company_is_walked_to_where_it_is_sent(tmp_path):
+    """It acts in another mode than the caller; the same steps as where it is the caller's own."""
+    guided = {**SENSED, "action_mode": "guided", "role": "evader"}
+    config = {"net_arch": [8], "hold": 5, "use_masks": True}
+    agent = make_agent("mappo", TAG, guided, config)
+    save_agent(
+        agent, tmp_path / "agent", AgentRecord(agent="mappo", scenario=TAG, arguments=guided)
+    )
+    with_it = played(tmp_path / "agent", [7])
+    agent, _ = load_agent(tmp_path / "agent")
+    world = simulate(TAG, 1, None, **{**guided, "role": "chaser"})
+    world.reset([7])
+    world.observe()
+    agent.seed(spread("company", 0))
+    seeds = row_seeds(spread("company", int(world.state.key[0])), 2)[1:]
+    memory = agent.restart(None, np.ones(1, np.bool_), seeds)
+    for step in range(25):
+        seen = {key: array[0, 1:] for key, array in world.observations.items()}
+        seen["action_mask"] = world.acting.own_masks()[1]
+        theirs, memory = agent.act(seen, memory, False)
+        world.step(np.array([[[1 + step % 2, 0, 0], theirs[0]]]))
+    assert np.array_equal(world.state.avatars.position, with_it)
+    world.close()
 
 
 def test_how_many_worlds_there_are_makes_no_difference(evader):
