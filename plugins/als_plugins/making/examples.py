@@ -14,7 +14,7 @@ class Examples(NamedTuple):
     """Examples with their labels.
 
     Attributes:
-        values: (examples, channels, ...) float32 from -1 to 1: pictures or sequences.
+        values: (examples, channels, ...) float32: pictures or sequences; for `makers` from -1 to 1.
         labels: (examples,), the class of each.
     """
 

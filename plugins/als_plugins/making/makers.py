@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -53,13 +53,11 @@ class What(NamedTuple):
     Attributes:
         shape: of an example. classes: how many there are.
         varied: makes other examples of some that are as real, such as mirrored ones.
-        rate: at which a diffusion learns it.
     """
 
     shape: Shape
     classes: int
     varied: Callable[[Tensor, np.random.Generator], Tensor]
-    rate: float = 1e-3
 
 
 class MakerRecord(Model):
@@ -69,14 +67,14 @@ class MakerRecord(Model):
         format: the version of this format.
         kind: "gan" or "diffusion".
         what: it makes.
-        labels: of each class, in what it was trained on; scenes of tracks, levels of sounds.
+        labels: of each class, in what it was trained on; scenes of tracks.
         steps: gradient steps.
         seed: of the labelled scans, the weights and the order.
     """
 
     format: Literal[1] = 1
     kind: Kind
-    what: Literal["scans", "sounds", "tracks"] = "scans"
+    what: Literal["scans", "tracks"] = "scans"
     labels: Annotated[int, Field(ge=1, le=10_000)]
     steps: Annotated[int, Field(ge=1, le=STEPS)]
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
@@ -89,6 +87,8 @@ class Maker(ABC):
         what: it makes.
         network: what is saved.
     """
+
+    rate: ClassVar[float] = 1e-3
 
     def __init__(self, what: What) -> None:
         """Makes the network, with weights that know nothing."""
@@ -195,7 +195,7 @@ class Diffusion(Maker):
         return Denoiser(self.what.shape, self.what.classes)
 
     def _begin(self) -> None:
-        self._adam = torch.optim.Adam(self.network.parameters(), self.what.rate)
+        self._adam = torch.optim.Adam(self.network.parameters(), self.rate)
 
     def _step(self, values: Tensor, labels: Tensor, left: float) -> None:
         moments = torch.randint(1, MOMENTS + 1, (len(labels),))
@@ -204,7 +204,7 @@ class Diffusion(Maker):
         noisy = kept.sqrt() * values + (1.0 - kept).sqrt() * noise
         found = self.network(noisy, labels, moments / MOMENTS)
         for group in self._adam.param_groups:
-            group["lr"] = self.what.rate * left
+            group["lr"] = self.rate * left
         loss = (found - noise).square().mean()
         self._adam.zero_grad()
         loss.backward()

@@ -74,7 +74,8 @@ def frechet(made: Examples, real: Examples, every: Examples) -> float:
     from scipy.linalg import sqrtm
     from sklearn.decomposition import PCA
 
-    found = PCA(FEATURES, random_state=0).fit(every.values.reshape(len(every.labels), -1))
+    flat = every.values.reshape(len(every.labels), -1)
+    found = PCA(min(FEATURES, len(flat)), random_state=0).fit(flat)
     one, other = (
         found.transform(each.values.reshape(len(each.labels), -1)) for each in (made, real)
     )

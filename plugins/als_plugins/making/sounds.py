@@ -1,7 +1,10 @@
 """What places sound like: the energy in eight octave bands over time, as an idle listener hears it.
 
 A recording is what the sensor `audio` gives, the mean of both ears: 0 for silence, 1 for what is as
-loud as can be, on the sensor's own scale.
+loud as can be, on the sensor's own scale. Sources are on or off, so that a spectrum stays for a
+while and then jumps to another. A maker therefore knows some spectra by number, and learns which
+comes next as it would learn words: van den Oord et al. (2017), "Neural discrete representation
+learning", with k-means in place of the encoder.
 """
 
 from __future__ import annotations
@@ -9,28 +12,31 @@ from __future__ import annotations
 import io
 import wave
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from pydantic import Field
 
 from als_engine.envs.rows import Rows
+from als_engine.limits import EPISODES, MAX_SEED
+from als_engine.limits import STEPS as MAX_STEPS
+from als_engine.models import Model, Name
 from als_engine.seeding import spread
 from als_engine.sensors.audio import BAND_CENTERS, LOUD, QUIET
 from als_engine.task import LEVELS, Split
 from als_engine.world.layout import SOUND_BANDS
 from als_plugins.making.examples import Examples
-from als_plugins.making.makers import What
+from als_plugins.making.words import MODELS, ModelName
 
-__all__ = ["PLACES", "SOUNDS", "STEPS", "bands_of", "like", "recordings", "wav"]
+__all__ = ["PLACES", "STEPS", "SoundMaker", "SoundsRecord", "like", "recordings", "wav"]
 
 STEPS: Final = 64
 """Of a recording; one is 1/15 second."""
 _EACH: Final = 3
 """Recordings of each level, one after the other."""
-_HALF: Final = 0.3
-"""What is 0 for a maker, on the sensor's scale; 1 is twice that, a source of power 1 at 1 metre."""
+SPECTRA: Final = 32
+"""That are told apart in each place."""
 _RATE: Final = 24_000
 """Samples of a WAV file in a second: its highest octave ends at 11.3 kHz."""
 _STEP_TIME: Final = 1.0 / 15.0
@@ -53,12 +59,83 @@ PLACES: Final = (
 )
 
 
-def _as_heard(values: Tensor, rng: np.random.Generator) -> Tensor:
-    """Nothing is varied: a sound played backwards, or at another pitch, is another sound."""
-    return values
+class SoundMaker:
+    """Makes sounds of places.
+
+    Attributes:
+        spectra: (SPECTRA or fewer, 8) of each place.
+        model: of which spectrum comes next.
+    """
+
+    spectra: list[Floats]
+
+    def __init__(self, kind: ModelName = "gru") -> None:
+        """Makes one that has learnt nothing.
+
+        Args:
+            kind: of `words.MODELS`, "gru" or "bigram".
+        """
+        self.model = MODELS[kind](len(PLACES) * (SPECTRA + 1))
+
+    def learn(self, recorded: Examples, seed: int, **how: Any) -> None:
+        """Learns spectra, and which comes next.
+
+        Args:
+            recorded: as `recordings` has them, of every place.
+            seed: of both.
+            **how: of `words.Gru.learn`: steps, should_stop, on_step.
+
+        Raises:
+            KeyboardInterrupt: it was told to stop.
+        """
+        from sklearn.cluster import KMeans
+
+        self.spectra, talks = [], []
+        for place in range(len(PLACES)):
+            some = recorded.values[recorded.labels == place].transpose(0, 2, 1)
+            moments = some.reshape(-1, SOUND_BANDS)
+            count = min(SPECTRA, len(np.unique(moments, axis=0)))
+            found = KMeans(count, n_init=1, random_state=spread("spectra", seed) % (1 << 32))
+            numbers = found.fit_predict(moments).reshape(len(some), -1) + place * SPECTRA
+            self.spectra.append(np.clip(found.cluster_centers_, 0.0, 1.0).astype(np.float32))
+            begun = np.full((len(some), 1), _begin(place))
+            talks += [*np.concatenate([begun, numbers], 1)]
+        self.model.learn(talks, seed=seed, **how)
+
+    def make(self, labels: NDArray[np.integer], seed: int) -> Examples:
+        """Sounds of some places, each with the place's number as its label."""
+        values = np.empty((len(labels), SOUND_BANDS, STEPS), np.float32)
+        for number, place in enumerate(labels.tolist()):
+            rng = np.random.default_rng(spread("made sounds", seed, number))
+            spectra, first = self.spectra[place], place * SPECTRA
+            word, state = _begin(place), None
+            for step in range(STEPS):
+                likely, state = self.model.step(state, word)
+                chances = np.exp(likely[first : first + len(spectra)])
+                chosen = int(rng.choice(len(spectra), p=chances / chances.sum()))
+                values[number, :, step], word = spectra[chosen], first + chosen
+        return Examples(values, np.asarray(labels, np.int64))
 
 
-SOUNDS: Final = What((SOUND_BANDS, STEPS), len(PLACES), _as_heard, rate=4e-3)
+def _begin(place: int) -> int:
+    return len(PLACES) * SPECTRA + place
+
+
+class SoundsRecord(Model):
+    """Schema of `sounds.json`.
+
+    Attributes:
+        format: the version of this format.
+        places: the names that `places` in `sounds.safetensors` counts.
+        levels: of each place, that it has learnt from.
+        steps: gradient steps. seed: of everything.
+    """
+
+    format: Literal[1] = 1
+    places: list[Name] = Field(default_factory=lambda: [place.name for place in PLACES])
+    levels: Annotated[int, Field(ge=1, le=EPISODES)]
+    steps: Annotated[int, Field(ge=1, le=MAX_STEPS)]
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
 
 
 @cache
@@ -71,7 +148,7 @@ def recordings(split: Split, levels: int, physics: str | None = None) -> Example
         physics: the engine; by default the scenarios' own.
 
     Returns:
-        (places * levels * 3, 8, STEPS) from -1, which is silence, to 1; the label is the place.
+        (places * levels * 3, 8, STEPS) from 0, which is silence, to 1; the label is the place.
     """
     found, labels = [], []
     for number, place in enumerate(PLACES):
@@ -86,14 +163,9 @@ def recordings(split: Split, levels: int, physics: str | None = None) -> Example
             rows.step(still)
         rows.close()
         cut = heard.reshape(_EACH, STEPS, levels, SOUND_BANDS).transpose(2, 0, 3, 1)
-        found.append((cut.reshape(-1, SOUND_BANDS, STEPS) / _HALF - 1.0).clip(-1.0, 1.0))
+        found.append(cut.reshape(-1, SOUND_BANDS, STEPS))
         labels.append(np.full(levels * _EACH, number))
     return Examples(np.concatenate(found), np.concatenate(labels))
-
-
-def bands_of(examples: Examples) -> Floats:
-    """(recordings, STEPS, 8) from 0 to 1, as the sensor has them."""
-    return ((examples.values + 1.0) * _HALF).transpose(0, 2, 1)
 
 
 def like(learnt: Examples, labels: NDArray[np.integer], seed: int) -> Examples:
@@ -118,7 +190,7 @@ def like(learnt: Examples, labels: NDArray[np.integer], seed: int) -> Examples:
             fresh = np.sqrt(1.0 - memory**2) * noise[..., step]
             drawn[..., step] = memory * drawn[..., step - 1] + fresh
         values[here] = mean[:, None] + deviation[:, None] * drawn
-    return Examples(values.clip(-1.0, 1.0), np.asarray(labels, np.int64))
+    return Examples(values.clip(0.0, 1.0), np.asarray(labels, np.int64))
 
 
 def wav(bands: Floats, seed: int) -> bytes:

@@ -10,7 +10,7 @@ import typer
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import say, say_json
 from als_engine.cli.shared import Physics
-from als_plugins.making.command import Json, OfKind, Out, Seed, Steps
+from als_plugins.making.command import Json, Out, Seed, Steps
 
 __all__ = ["sounds"]
 
@@ -24,10 +24,9 @@ HEARD = 2
 
 def sounds(
     out: Out,
-    kind: OfKind = "diffusion",
     levels: Levels = 16,
     count: Count = 16,
-    steps: Steps = 400,
+    steps: Steps = 200,
     seed: Seed = 0,
     physics: Physics = None,
     as_json: Json = False,
@@ -41,22 +40,19 @@ def sounds(
     from als_engine.models import checked_fields
     from als_engine.system.interrupts import interruptible
     from als_engine.system.safe_files import write_tensors
-    from als_plugins.making.examples import Examples
-    from als_plugins.making.makers import MakerRecord, make_maker, save_maker
+    from als_plugins.making.folders import write_made
     from als_plugins.making.scoring import copied, frechet
-    from als_plugins.making.sounds import PLACES, SOUNDS, bands_of, like, recordings, wav
+    from als_plugins.making.sounds import PLACES, SoundMaker, SoundsRecord, like, recordings, wav
 
-    maker = make_maker(kind, SOUNDS)
     with checked_fields():
-        record = MakerRecord.model_validate(
-            {"kind": kind, "what": "sounds", "labels": levels, "steps": steps, "seed": seed}
-        )
+        record = SoundsRecord(levels=levels, steps=steps, seed=seed)
     learnt, others = (recordings(split, levels, physics) for split in ("train", "validation"))
+    maker = SoundMaker()
     with interruptible() as stop, counting_bar("gradient steps") as told:
-        maker.train(learnt, steps, seed, should_stop=stop, on_step=told)
+        maker.learn(learnt, seed, steps=steps, should_stop=stop, on_step=told)
     labels = np.repeat(np.arange(len(PLACES)), count)
-    made = Examples(maker.make(labels, seed), labels)
-    bands = bands_of(made)
+    made = maker.make(labels, seed)
+    bands = np.ascontiguousarray(made.values.transpose(0, 2, 1))
 
     def write(new: Path) -> None:
         write_tensors(new / "sounds.safetensors", {"bands": bands, "places": labels})
@@ -64,9 +60,8 @@ def sounds(
             some = bands[labels == number][:HEARD].reshape(-1, bands.shape[-1])
             (new / f"{place.name}.wav").write_bytes(wav(some, seed))
 
-    save_maker(maker, record, out, write)
+    write_made(out, "sounds.json", record, write)
     found = {
-        "kind": kind,
         "made": len(labels),
         "frechet": round(frechet(made, others, learnt), 4),
         "frechet_of_bands_by_themselves": round(

@@ -32,7 +32,7 @@ def tracks(
 
     Example: als make tracks data/tag-tracks --count 200 --out made
 
-    A forecaster learns from both: als forecast train made/tracks --out runs/forecast
+    A forecaster learns from both: als forecast train made/tracks --history 1 --horizon 2 --out DIR
     """
     import numpy as np
 

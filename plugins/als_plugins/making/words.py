@@ -29,6 +29,7 @@ __all__ = [
     "Judged",
     "Language",
     "MadeTalk",
+    "ModelName",
     "Talk",
     "Tongue",
     "WordModel",

@@ -37,7 +37,6 @@ def words(
     """
     from als_engine.models import checked_fields
     from als_engine.system.interrupts import interruptible
-    from als_engine.system.safe_files import write_tensors
     from als_plugins.making import words as made
     from als_plugins.making.folders import write_made
 
@@ -65,8 +64,6 @@ def words(
     def write(new: Path) -> None:
         text = "\n\n".join("\n".join(each.lines) for each in talks)
         (new / "words.txt").write_text(text + "\n", encoding="utf-8")
-        tensors = model.network.state_dict().items()
-        write_tensors(new / "weights.safetensors", {name: each.numpy() for name, each in tensors})
 
     write_made(out, "words.json", record, write)
     held_out = made.transcripts(language, "validation", HELD_OUT, seed)

@@ -119,4 +119,3 @@ def test_the_command_writes_talks(tmp_path: Path) -> None:
     record = WordsRecord.model_validate_json((out / "words.json").read_bytes())
     written = (out / "words.txt").read_text().split("\n\n")
     assert [text.strip().split("\n") for text in written] == [each.lines for each in record.talks]
-    assert (out / "weights.safetensors").is_file()
