@@ -6,7 +6,7 @@
 From a few episodes of Tag with four players, of which experts drive all, a GAN and a diffusion
 model make 128 tracks. A forecaster (a GRU that sees a second and foresees two) learns in as many
 gradient steps each time from the real tracks, from these and their mirror images, or from both and
-made ones. It is asked about test levels. Sizes and steps were chosen beforehand.
+made ones. It is asked about the test part. Sizes and steps were chosen beforehand.
 """
 
 from __future__ import annotations
