@@ -20,7 +20,7 @@ Transcripts = Annotated[
 Count = Annotated[int, typer.Option(help="Talks to make.", min=1, max=10_000)]
 Steps = Annotated[int, typer.Option(help="Gradient steps.", min=1, max=MAX_STEPS)]
 
-HELD_OUT = 20
+HELD_OUT = 10
 
 
 def words(
