@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from als_command import als
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from als_engine import Rows
@@ -34,6 +34,7 @@ DRAWN = st.integers(0, 29_999)
 EDIT = st.integers(1, EDITS - 1)
 
 
+@settings(max_examples=30)
 @given(DRAWN, st.lists(EDIT, max_size=MOST_EDITS))
 def test_a_number_tells_the_drawn_level_and_its_edits(drawn: int, edits: list[int]) -> None:
     line = [drawn]
