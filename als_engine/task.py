@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from als_engine.errors import ArgumentError, TaskError
+from als_engine.errors import ArgumentError, LayoutError, TaskError
 from als_engine.world.arrays import Body, BoolArray, FloatArray
 from als_engine.world.layout import Layout
 from als_engine.world.speech import Verb, Vocabulary
@@ -38,16 +38,58 @@ to take back) is chosen on `validation`. `test` is for reporting: nothing is eve
 """
 
 
+_DRAWN: Final = 15
+"""Bits of a number that say which level was drawn."""
+_EACH, MOST_EDITS = 9, 4
+"""Bits of each edit, and how many edits a number holds: 51 bits, exact in any program's numbers."""
+EDITS: Final = 1 << _EACH
+"""How many different edits there are of a level."""
+LAST_LEVEL: Final = (1 << _DRAWN + _EACH * MOST_EDITS) - 1
+
+
 def split_of(level: int) -> Split:
-    """The split that a level belongs to, by `LEVELS`.
+    """The split that a level belongs to, by `LEVELS`; an edited one to that of what was edited.
 
     Raises:
         ArgumentError: it belongs to none.
     """
+    drawn = drawn_level(level)
     for split, levels in LEVELS.items():
-        if level in levels:
+        if drawn in levels:
             return cast(Split, split)
     raise ArgumentError(f"level {level} is in no split")
+
+
+def drawn_level(level: int) -> int:
+    """The level that was drawn before anything was edited in it; itself where nothing was."""
+    return level & (1 << _DRAWN) - 1 if 0 <= level <= LAST_LEVEL else level
+
+
+def edited_level(level: int, edit: int) -> int:
+    """The number of a level with one more edit: another level of the same split.
+
+    A number says which level was drawn and which edits were made of it, one after the other; see
+    `Task.edit`.
+
+    Args:
+        level: of any split, with fewer than `MOST_EDITS` edits.
+        edit: from 1 to `EDITS` - 1.
+
+    Raises:
+        ArgumentError: there is no such edit, or there are too many.
+    """
+    edits = level >> _DRAWN
+    if not 1 <= edit < EDITS:
+        raise ArgumentError(f"edit must be from 1 to {EDITS - 1}, got {edit}")
+    if edits >> _EACH * (MOST_EDITS - 1):
+        raise ArgumentError(f"level {level} has {MOST_EDITS} edits already")
+    return drawn_level(level) | (edits << _EACH | edit) << _DRAWN
+
+
+def unedited_level(level: int) -> int | None:
+    """The level of which the last edit made this one; None for a level that was drawn."""
+    edits = level >> _DRAWN
+    return drawn_level(level) | edits >> _EACH << _DRAWN if edits else None
 
 
 def block_of(level: int, size: int) -> int:
@@ -60,7 +102,7 @@ def block_of(level: int, size: int) -> int:
         level: of any split.
         size: levels of a block, at least 1.
     """
-    levels = LEVELS[split_of(level)]
+    levels, level = LEVELS[split_of(level)], drawn_level(level)
     each = -(-len(levels) // size)
     return levels.start // len(levels) * each + (level - levels.start) // size
 
@@ -194,6 +236,18 @@ class Task(ABC):
     @abstractmethod
     def layout(self, rng: np.random.Generator, level: int) -> Layout:
         """One level's content; `rng` is seeded by the scenario and the level alone."""
+
+    def edit(self, layout: Layout, rng: np.random.Generator) -> Layout:
+        """A level's content with one thing changed, for `als make levels`.
+
+        Args:
+            layout: of a level of this task, edited or not.
+            rng: seeded by the scenario and the number of the edited level.
+
+        Raises:
+            LayoutError: the task has no such method.
+        """
+        raise LayoutError("levels of this scenario are not edited: its task has no method edit")
 
     def after_reset(self, state: WorldState, worlds: NDArray[np.intp]) -> None:
         """Called once these worlds have been laid out and before the first observation."""

@@ -58,25 +58,26 @@ def run(labels: int, seed: int, show: Any) -> dict[str, Any]:
     import numpy as np
     from sklearn.metrics import roc_auc_score
 
+    from als_plugins.making.examples import Examples
     from als_plugins.making.makers import make_maker
-    from als_plugins.making.scans import Scans, few_scans, scans_of
+    from als_plugins.making.scans import few_scans, scans_of
     from als_plugins.making.scoring import classified, copied, frechet
 
-    few, test = few_scans(labels, seed), scans_of("test")
+    few, test, every = few_scans(labels, seed), scans_of("test"), scans_of("train")
     classes = np.repeat(np.arange(2), COUNT)
 
-    def asked(*training: Scans, augment: bool = True) -> float:
+    def asked(*training: Examples, augment: bool = True) -> float:
         likely = classified(training, test, seed, augment=augment)
         return round(float(roc_auc_score(test.labels, likely)), 4)
 
     auroc = {"as they are": asked(few, augment=False), "turned and mirrored": asked(few)}
-    distance, copies = {"real": round(frechet(few, test), 4)}, {}
+    distance, copies = {"real": round(frechet(few, test, every), 4)}, {}
     for kind, steps in STEPS.items():
         maker = make_maker(kind)
         maker.train(few, steps, seed)
-        made = Scans(maker.make(classes, seed), classes)
+        made = Examples(maker.make(classes, seed), classes)
         auroc[f"and made by the {kind}"] = asked(few, made)
-        distance[kind] = round(frechet(made, test), 4)
+        distance[kind] = round(frechet(made, test, every), 4)
         copies[kind] = round(copied(made, few, test), 4)
     return {
         "command": f"python benchmarks/making.py --labels {labels} --seeds {seed + 1}",
@@ -122,7 +123,7 @@ def draw(path: Path) -> None:
     labels, each, side = 20, 5, 72
     few = few_scans(labels, 0)
     classes = np.repeat(np.arange(2), each)
-    shown = {"real": np.concatenate([few.pictures[few.labels == c][:each] for c in (0, 1)])}
+    shown = {"real": np.concatenate([few.values[few.labels == c][:each] for c in (0, 1)])}
     for kind, steps in STEPS.items():
         maker = make_maker(kind)
         maker.train(few, steps, 0)

@@ -18,7 +18,7 @@ from als_engine.checks import one_of, whole_number
 from als_engine.errors import LayoutError
 from als_engine.plugins.specs import SPLITS
 from als_engine.simulation.arguments import Arguments
-from als_engine.task import LEVELS, Task
+from als_engine.task import LAST_LEVEL, LEVELS, Task, drawn_level, unedited_level
 from als_engine.world.layout import Layout
 
 __all__ = ["ITS_OWN", "Levels", "check_level"]
@@ -73,9 +73,12 @@ class Levels:
         Raises:
             LayoutError: the task cannot lay it out; names scenario and level.
         """
-        rng = self.generator(level)
+        rng, before = self.generator(level), unedited_level(level)
+        layout = None if before is None else self.lay_out(before)
         with self.naming(level):
-            return self._task.layout(rng, level)
+            if layout is None:
+                return self._task.layout(rng, level)
+            return self._task.edit(layout, rng)
 
     def example(self) -> Layout:
         """A level's content that says what every level holds: how many props, signs and sounds."""
@@ -103,4 +106,6 @@ def check_level(level: int | None) -> int | None:
         ArgumentError: no split has it.
     """
     last = max(levels.stop for levels in LEVELS.values()) - 1
+    if isinstance(level, int) and last < level <= LAST_LEVEL and drawn_level(level) <= last:
+        return level
     return None if level is None else whole_number("level", level, 0, last)

@@ -23,7 +23,7 @@ from als_engine.simulation.levels import Levels
 from als_engine.simulation.moving import Moving
 from als_engine.simulation.observing import Observing
 from als_engine.simulation.scoring import Scoring
-from als_engine.task import LEVELS, Task
+from als_engine.task import LEVELS, Task, drawn_level
 from als_engine.world import moments
 from als_engine.world.snapshot import Generator, Moment, Snapshot
 from als_engine.world.state import WorldState
@@ -147,7 +147,7 @@ class Snapshots:
         if driven[:, :observers].any() or not driven[:, observers:].all():
             raise SnapshotError('the snapshot\'s "behaviour" is that of no such world')
         for level in snapshot.arrays["level"].tolist():
-            if not any(level in levels for levels in LEVELS.values()):
+            if not any(drawn_level(level) in levels for levels in LEVELS.values()):
                 raise SnapshotError(f"the snapshot is of level {level}, which is in no split")
 
     def restore(self, snapshot: Snapshot, worlds: Worlds) -> None:

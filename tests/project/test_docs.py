@@ -294,6 +294,10 @@ def test_what_a_page_takes_in_is_named_as_mkdocs_reads_it() -> None:
         ("ingredients", "learners"),
         ("forecasting", "forecast"),
         ("making", "making"),
+        ("making_levels", "making"),
+        ("making_sounds", "making"),
+        ("making_tracks", "making"),
+        ("making_words", "making"),
     ],
 )
 def test_a_table_of_results_is_what_its_command_prints(

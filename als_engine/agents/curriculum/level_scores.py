@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,6 @@ __all__ = ["LevelScores", "rank_weights", "replay_distribution", "stale_weights"
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-FIRST: Final = LEVELS["train"].start
 
 
 def rank_weights(scores: Floats, temperature: float) -> Floats:
@@ -56,9 +54,10 @@ def replay_distribution(by_score: Floats, by_age: Floats, staleness: float) -> F
 
 
 class LevelScores:
-    """What is known of each level of the train split, and the draws of the next ones.
+    """What is known of each level that is trained on, and the draws of the next ones.
 
     Attributes:
+        numbers: (levels,) of the levels, ascending; the other arrays have a value for each.
         score: (levels,), of the last episode. scored: whether there is one.
         drawn: (levels,), how often. last: the number of the draw that was its last.
         played, mean: (levels,), ended episodes and their mean return.
@@ -69,7 +68,9 @@ class LevelScores:
 
     def __init__(self, settings: ReplaySettings, seed: int) -> None:
         """Knows nothing yet."""
-        count = settings.levels
+        numbers = settings.chosen or LEVELS["train"][: settings.levels]
+        self.numbers: Integers = np.sort(np.asarray(numbers, np.int64))
+        count = len(self.numbers)
         self._settings, self._root = settings, spread("levels of a curriculum", seed)
         self.score: Floats = np.zeros(count)
         self.scored: NDArray[np.bool_] = np.zeros(count, np.bool_)
@@ -92,7 +93,7 @@ class LevelScores:
 
     def judge(self, level: int, score: float) -> None:
         """Notes the score of an episode on a level."""
-        at = level - FIRST
+        at = self._at(level)
         self.score[at], self.scored[at] = score, True
         self._ranked = None
 
@@ -101,7 +102,7 @@ class LevelScores:
 
         It stands in for the advantages of learners that do not tell any.
         """
-        at = level - FIRST
+        at = self._at(level)
         played = int(self.played.sum())
         mean = self.mean[at]
         if not self.played[at]:
@@ -110,7 +111,7 @@ class LevelScores:
 
     def note_return(self, level: int, total: float) -> None:
         """Notes the return of an episode that has ended."""
-        at = level - FIRST
+        at = self._at(level)
         self.played[at] += 1
         self.mean[at] += (total - self.mean[at]) / self.played[at]
 
@@ -125,7 +126,7 @@ class LevelScores:
         """
         rng = np.random.default_rng([self._root, self.draws])
         fresh = ~self.scored
-        fresh[busy - FIRST] = False
+        fresh[self._at(busy)] = False
         new = np.flatnonzero(fresh)
         replays = rng.random() < self._chance(len(new))
         if replays:
@@ -137,7 +138,16 @@ class LevelScores:
         self.replays += replays
         self.drawn[at] += 1
         self.last[at] = self.draws
-        return FIRST + at
+        return int(self.numbers[at])
+
+    @overload
+    def _at(self, levels: int) -> int: ...
+
+    @overload
+    def _at(self, levels: Integers) -> NDArray[np.intp]: ...
+
+    def _at(self, levels: int | Integers) -> Any:
+        return np.searchsorted(self.numbers, levels)
 
     def _chance(self, new: int) -> float:
         """The probability of a replay; `new` levels could be drawn instead."""

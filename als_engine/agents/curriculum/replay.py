@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from als_engine.agents.agent import Learner
 from als_engine.agents.curriculum.base import LEVELS_FILE, Curriculum
-from als_engine.agents.curriculum.level_scores import FIRST, LevelScores
+from als_engine.agents.curriculum.level_scores import LevelScores
 from als_engine.agents.curriculum.settings import ReplaySettings
 from als_engine.envs.batch import Arrays
 from als_engine.envs.rows import Rows, RowsWrapper
@@ -66,7 +66,7 @@ class LevelReplay(Curriculum):
         lines = ["level,drawn,last_draw,score"]
         for at in np.flatnonzero(levels.drawn).tolist():
             score = f"{levels.score[at]:.6g}" if levels.scored[at] else ""
-            lines.append(f"{FIRST + at},{levels.drawn[at]},{levels.last[at]},{score}")
+            lines.append(f"{levels.numbers[at]},{levels.drawn[at]},{levels.last[at]},{score}")
         write_text(folder / LEVELS_FILE, "".join(f"{each}\r\n" for each in lines))
 
     def save(self, checkpoint: Path) -> None:
@@ -115,8 +115,8 @@ class ReplayRows(RowsWrapper):
         super().__init__(rows)
         self._levels, self._told = levels, told
         worlds = rows.num_worlds
-        self._playing: NDArray[np.int64] = np.full(worlds, FIRST, np.int64)
-        self._coming: NDArray[np.int64] = np.full(worlds, FIRST, np.int64)
+        self._playing: NDArray[np.int64] = np.full(worlds, levels.numbers[0])
+        self._coming: NDArray[np.int64] = self._playing.copy()
         # Steps so far; ends of episodes since the learner last told its advantages: at which step,
         # in which worlds, on which levels; and the advantages of the episodes that run.
         self._clock, self._heard = 0, 0
@@ -126,7 +126,7 @@ class ReplayRows(RowsWrapper):
     def reset(self, levels: Sequence[int | None] | None = None) -> Arrays:
         """Starts an episode in every world, on levels that are drawn now."""
         drawing = self._levels
-        self._playing[:] = self._coming[:] = FIRST
+        self._playing[:] = self._coming[:] = drawing.numbers[0]
         for world in range(len(self._playing)):
             self._playing[world] = drawing.draw(self._playing[:world])
         self.inner.worlds.coming_levels[:] = self._playing

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, JsonValue, TypeAdapter, ValidationError
 
 from als_engine.errors import ArgumentError
 from als_engine.limits import EPISODES, STEPS
 from als_engine.models import Model
 from als_engine.system.safe_files import is_file
 from als_engine.system.toml_files import read_toml
-from als_engine.task import LEVELS
+from als_engine.task import LAST_LEVEL, LEVELS, split_of
 
 __all__ = [
     "PLR",
@@ -30,6 +30,26 @@ __all__ = [
 PLR: Final = "plr"
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+def _of_train(level: int) -> int:
+    if split_of(level) != "train":
+        raise ValueError(f"level {level} is none of the train split")
+    return level
+
+
+def _each_once(levels: list[int]) -> list[int]:
+    if len(set(levels)) < len(levels):
+        raise ValueError("a level is there twice")
+    return levels
+
+
+Level = Annotated[int, Field(ge=0, le=LAST_LEVEL), AfterValidator(_of_train)]
+Chosen = Annotated[
+    list[Level],
+    Field(min_length=1, max_length=len(LEVELS["train"])),
+    AfterValidator(_each_once),
+]
 Stage = Annotated[dict[Name, JsonValue], Field(min_length=1, max_length=50)]
 
 
@@ -38,6 +58,7 @@ class ReplaySettings(Model):
 
     Attributes:
         levels: how many levels of the train split are trained on, the first ones; all by default.
+        chosen: the numbers of those that are trained on instead, maybe edited (`Task.edit`).
         temperature: beta; a level weighs (1 / rank) ** (1 / beta), the highest score has rank 1.
         staleness: rho, the part of the replay distribution by how long ago a level was drawn.
         replay: the probability of drawing a level that has a score, once `anneal` levels have one;
@@ -48,6 +69,7 @@ class ReplaySettings(Model):
 
     kind: Literal["plr"] = "plr"
     levels: int = Field(default=len(LEVELS["train"]), ge=1, le=len(LEVELS["train"]))
+    chosen: Chosen | None = None
     temperature: float = Field(default=0.1, ge=0.01, le=100.0)
     staleness: float = Field(default=0.1, ge=0.0, le=1.0)
     replay: float = Field(default=0.5, ge=0.0, le=1.0)
@@ -129,7 +151,7 @@ def _checked(name: str, values: Mapping[str, Any]) -> ReplaySettings | RulesSett
 
 def label(settings: ReplaySettings | RulesSettings) -> str:
     """A short name that tells a curriculum from others."""
-    kept = settings.model_dump_json()
+    kept = settings.model_dump_json(exclude_none=True)
     if settings == ReplaySettings():
         return PLR
     return f"{settings.kind} {hashlib.blake2b(kept.encode(), digest_size=2).hexdigest()}"

@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
-from als_engine.agents.agent import Learner, acting
+from als_engine.agents.agent import Learner
 from als_engine.agents.curriculum.base import Curriculum
 from als_engine.agents.curriculum.difficulty import stages_of
 from als_engine.agents.curriculum.settings import RulesSettings
 from als_engine.agents.curriculum.staircase import Staircase, StaircaseState
-from als_engine.agents.masks import with_masks
+from als_engine.agents.playing import play_once
 from als_engine.envs.batch import Arrays
 from als_engine.envs.rows import Rows, RowsWrapper
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS
 from als_engine.models import Model, read_model
-from als_engine.seeding import Generators, row_seeds, spread
+from als_engine.seeding import Generators, spread
 from als_engine.system.files import write_text
 
 if TYPE_CHECKING:
@@ -129,9 +129,10 @@ class Widening(Curriculum):
             with Generators(seed):
                 while len(found) < episodes:
                     use = spread("episodes", seed, len(found))
-                    if (played := _episodes(learner, rows, use, should_stop)) is None:
+                    seeds = "validation of a curriculum"
+                    if (played := play_once(learner, rows, seeds, use, should_stop)) is None:
                         return None
-                    found += played
+                    found += played.success.tolist()
         finally:
             rows.close()
         return float(np.mean(found[:episodes]))
@@ -163,32 +164,6 @@ def _stages(settings: RulesSettings, job: Job) -> list[dict[str, Any]]:
         return [*stages_of(settings.stages, job.scenario, job.observers, final), final]
     except ArgumentError as error:
         raise ArgumentError(f"curriculum, {error}") from None
-
-
-def _episodes(
-    learner: Learner, rows: Rows, seed: int, should_stop: Callable[[], bool]
-) -> list[bool] | None:
-    """Plays one episode in each world; says which of them succeeded, or None if it shall stop."""
-    rows.spread_for("validation of a curriculum")
-    seeds: list[int] = []
-    for world_seed in rows.seed(seed):
-        assert world_seed is not None
-        seeds += row_seeds(world_seed, rows.observers)
-    rows.reset()
-    state = learner.restart(None, np.ones(rows.num_rows, np.bool_), seeds)
-    best = acting(learner) == "best"
-    running, success = np.ones((2, rows.num_worlds), np.bool_)
-    while running.any():
-        if should_stop():
-            return None
-        seen = with_masks(learner, rows.observations, rows.action_masks)
-        actions, state = learner.act(seen, state, best)
-        rows.step(actions)
-        ended = rows.ended_worlds & running
-        success[ended] = rows.worlds.final_metrics["success"][ended]
-        running &= ~ended
-    found: list[bool] = success.tolist()
-    return found
 
 
 class StagedRows(RowsWrapper):

@@ -35,7 +35,8 @@ INTERRUPTED: Final = 130
 
 MAX_AVATARS: Final = 1_000
 MAX_EPISODES: Final = 1_000_000
-MAX_LEVEL: Final = 1_000_000
+MAX_LEVEL: Final = (1 << 51) - 1
+"""`als_engine.task.LAST_LEVEL`, an edited one."""
 MAX_SEED: Final = (1 << 63) - 1
 """Of episodes: `seed + i` fits into 64 bits, whatever `i` is."""
 MAX_TRAINING_SEED: Final = (1 << 31) - 1

@@ -12,7 +12,7 @@ from als_engine.cli.console import say, say_json
 from als_engine.cli.shared import MAX_SEED, MAX_STEPS
 
 if TYPE_CHECKING:
-    from als_plugins.making.scans import Scans
+    from als_plugins.making.examples import Examples
 
 __all__ = ["make", "scans"]
 
@@ -53,8 +53,9 @@ def scans(
     from als_engine.models import checked_fields
     from als_engine.system.interrupts import interruptible
     from als_engine.system.safe_files import write_tensors
+    from als_plugins.making.examples import Examples
     from als_plugins.making.makers import MakerRecord, make_maker, save_maker
-    from als_plugins.making.scans import Scans, few_scans, scans_of
+    from als_plugins.making.scans import few_scans, scans_of
     from als_plugins.making.scoring import copied, frechet
 
     maker, learnt = make_maker(kind), few_scans(labels, seed)
@@ -65,11 +66,11 @@ def scans(
     with interruptible() as stop, counting_bar("gradient steps") as told:
         maker.train(learnt, steps, seed, should_stop=stop, on_step=told)
     classes = np.repeat(np.arange(2), count)
-    made = Scans(maker.make(classes, seed), classes)
-    others = scans_of("validation")
+    made = Examples(maker.make(classes, seed), classes)
+    others, every = scans_of("validation"), scans_of("train")
 
     def write(new: Path) -> None:
-        pictures = np.rint((made.pictures + 1.0) * 127.5).astype(np.uint8)
+        pictures = np.rint((made.values + 1.0) * 127.5).astype(np.uint8)
         write_tensors(new / "scans.safetensors", {"pictures": pictures, "labels": made.labels})
         _draw(new / "sheet.png", learnt, made)
 
@@ -78,8 +79,8 @@ def scans(
         "kind": kind,
         "labels": labels,
         "made": len(classes),
-        "frechet": round(frechet(made, others), 4),
-        "frechet_of_real": round(frechet(learnt, others), 4),
+        "frechet": round(frechet(made, others, every), 4),
+        "frechet_of_real": round(frechet(learnt, others, every), 4),
         "distance_to_copies": round(copied(made, learnt, others), 4),
     }
     if as_json:
@@ -96,7 +97,7 @@ def scans(
     )
 
 
-def _draw(path: Path, real: Scans, made: Scans) -> None:
+def _draw(path: Path, real: Examples, made: Examples) -> None:
     """A sheet of pictures: real ones, made ones; of each the benign ones first."""
     import numpy as np
     from PIL import Image
@@ -104,7 +105,7 @@ def _draw(path: Path, real: Scans, made: Scans) -> None:
     rows = []
     for each in (real, made):
         for label in (0, 1):
-            some = each.pictures[each.labels == label][:SHEET, 0]
+            some = each.values[each.labels == label][:SHEET, 0]
             blank = np.ones((SHEET - len(some), *some.shape[1:]), np.float32)
             rows.append(np.concatenate([*some, *blank], axis=1))
     gap = np.ones((4, rows[0].shape[1]), np.float32)

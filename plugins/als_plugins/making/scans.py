@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from als_engine.errors import ArgumentError
 from als_engine.plugins.registry import registry
 from als_engine.seeding import spread
 from als_engine.task import Split
+from als_plugins.making.examples import Examples
 
-__all__ = ["PIXELS", "Scans", "few_scans", "most_labels", "scans_of"]
+__all__ = ["PIXELS", "few_scans", "most_labels", "scans_of"]
 
 PIXELS: Final = 24
 
-Floats = NDArray[np.float32]
-
-
-class Scans(NamedTuple):
-    """Pictures with their labels.
-
-    Attributes:
-        pictures: (scans, 1, PIXELS, PIXELS) from -1 to 1.
-        labels: (scans,), 1 for malignant.
-    """
-
-    pictures: Floats
-    labels: NDArray[np.int64]
-
 
 @cache
-def scans_of(split: Split) -> Scans:
+def scans_of(split: Split) -> Examples:
     """One scan of each patient of a split by each of the split's scanners, patient after patient.
 
-    Neither patients nor scanners are shared between splits.
+    Pictures are (scans, 1, PIXELS, PIXELS), the label 1 is for malignant. Neither patients nor
+    scanners are shared between splits.
     """
     imaging = registry.load(registry.scenario("ALS/Imaging-v0"))
     diagnosis = registry.load(registry.scenario("ALS/Diagnosis-v0"))
@@ -44,7 +31,7 @@ def scans_of(split: Split) -> Scans:
     _, _, malignant = diagnosis.measurements(split)
     scanners = drawn.shape[1]
     grey = drawn.reshape(-1, PIXELS, PIXELS, 3).astype(np.float32).mean(-1) / 127.5 - 1.0
-    return Scans(grey[:, None], np.repeat(malignant, scanners).astype(np.int64))
+    return Examples(grey[:, None], np.repeat(malignant, scanners).astype(np.int64))
 
 
 def most_labels() -> int:
@@ -53,7 +40,7 @@ def most_labels() -> int:
     return int(min(labels.sum(), (1 - labels).sum()))
 
 
-def few_scans(labels: int, seed: int) -> Scans:
+def few_scans(labels: int, seed: int) -> Examples:
     """Scans of so many training patients of each class, one of each, by scanners drawn at random.
 
     Raises:
@@ -71,7 +58,7 @@ def few_scans(labels: int, seed: int) -> Scans:
         ]
     )
     places = chosen * scanners + rng.integers(scanners, size=len(chosen))
-    return Scans(every.pictures[places], every.labels[places])
+    return Examples(every.values[places], every.labels[places])
 
 
 def _scanners() -> int:

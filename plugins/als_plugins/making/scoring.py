@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from als_engine.seeding import Generators, spread
+from als_plugins.making.examples import Examples
 from als_plugins.making.makers import turned
 from als_plugins.making.networks import Classifier
-from als_plugins.making.scans import Scans, scans_of
 
 __all__ = ["classified", "copied", "frechet"]
 
@@ -20,7 +20,7 @@ FEATURES: Final = 32
 
 
 def classified(
-    training: Sequence[Scans], test: Scans, seed: int, steps: int = 300, augment: bool = True
+    training: Sequence[Examples], test: Examples, seed: int, steps: int = 300, augment: bool = True
 ) -> NDArray[np.float64]:
     """How likely a classifier finds each of some scans to be malignant.
 
@@ -42,7 +42,7 @@ def classified(
         for step in range(steps):
             places = [rng.integers(len(part.labels), size=each) for part in training]
             both = list(zip(training, places, strict=True))
-            pictures = torch.from_numpy(np.concatenate([part.pictures[p] for part, p in both]))
+            pictures = torch.from_numpy(np.concatenate([part.values[p] for part, p in both]))
             labels = torch.from_numpy(np.concatenate([part.labels[p] for part, p in both]))
             if augment:
                 pictures = turned(pictures, rng)
@@ -55,24 +55,29 @@ def classified(
             loss.backward()  # type: ignore[no-untyped-call]
             adam.step()
         with torch.no_grad():
-            likely = network(torch.from_numpy(test.pictures)).sigmoid()
+            likely = network(torch.from_numpy(test.values)).sigmoid()
     found: NDArray[np.float64] = likely.double().numpy()
     return found
 
 
-def frechet(made: Scans, real: Scans) -> float:
-    """The Fréchet distance of made pictures to real ones (Heusel et al. 2017), 0 if they are alike.
+def frechet(made: Examples, real: Examples, every: Examples) -> float:
+    """The Fréchet distance of made examples to real ones (Heusel et al. 2017), 0 if they are alike.
 
-    In place of a network's features the leading principal components of the training split's scans
-    are compared, in units of the real ones' mean variance: no network has seen such scans before.
+    In place of a network's features the leading principal components are compared, in units of the
+    real ones' mean variance: no network has seen such examples before.
+
+    Args:
+        made: what is judged.
+        real: what it is to be like.
+        every: whose principal components are taken, the same for all that is compared.
     """
     from scipy.linalg import sqrtm
     from sklearn.decomposition import PCA
 
-    every = scans_of("train").pictures
-    found = PCA(FEATURES, random_state=0).fit(every.reshape(len(every), -1))
+    flat = every.values.reshape(len(every.labels), -1)
+    found = PCA(min(FEATURES, len(flat)), random_state=0).fit(flat)
     one, other = (
-        found.transform(each.pictures.reshape(len(each.labels), -1)) for each in (made, real)
+        found.transform(each.values.reshape(len(each.labels), -1)) for each in (made, real)
     )
     means = np.square(one.mean(0) - other.mean(0)).sum()
     a, b = np.cov(one.T), np.cov(other.T)
@@ -81,20 +86,22 @@ def frechet(made: Scans, real: Scans) -> float:
     return float(distance / np.trace(b))
 
 
-def copied(made: Scans, learnt: Scans, others: Scans) -> float:
-    """How much closer made pictures are to what was learnt from than other real ones are.
+def copied(made: Examples, learnt: Examples, others: Examples) -> float:
+    """How much closer made examples are to what was learnt from than other real ones are.
 
-    The median distance of a made picture to the nearest scan that was learnt from, turned or
-    mirrored in any way, over that of real scans that were not. 1 is as far as anybody else's;
+    The median distance of a made one to the nearest that was learnt from, over that of real ones
+    that were not; pictures may be turned or mirrored in any way. 1 is as far as anybody else's;
     towards 0 they are copies.
     """
-    ways = [np.rot90(learnt.pictures, turn, (2, 3)) for turn in range(4)]
-    ways += [np.flip(each, 3) for each in ways]
-    known = np.concatenate(ways).reshape(8 * len(learnt.labels), -1)
+    ways = [learnt.values]
+    if learnt.values.ndim == 4:
+        ways = [np.rot90(learnt.values, turn, (2, 3)) for turn in range(4)]
+        ways += [np.flip(each, 3) for each in ways]
+    known = np.concatenate(ways).reshape(len(ways) * len(learnt.labels), -1)
 
-    def nearest(pictures: NDArray[np.float32]) -> float:
-        flat = pictures.reshape(len(pictures), -1)
+    def nearest(values: NDArray[np.float32]) -> float:
+        flat = values.reshape(len(values), -1)
         squares = (flat**2).sum(1)[:, None] + (known**2).sum(1) - 2.0 * flat @ known.T
         return float(np.median(np.sqrt(np.maximum(squares, 0.0).min(1))))
 
-    return nearest(made.pictures) / nearest(others.pictures)
+    return nearest(made.values) / nearest(others.values)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from als_engine.checks import one_of, whole_number
-from als_engine.errors import ArgumentError
+from als_engine.errors import ArgumentError, LayoutError
 from als_engine.task import Act, Behaviour, Role, Task, add_terms
 from als_engine.world import furniture
 from als_engine.world.arrays import Body, BoolArray, FloatArray
@@ -39,6 +39,14 @@ HEAD_START: Final = 3.5
 
 PACES: Final = (0.1, 2.5)
 """How slow and how fast scripted players may run, times the usual."""
+APART: Final = 0.65
+"""What is kept free around pillars and boxes, so that players get through, metres."""
+LEAST_APART: Final = 0.3
+"""And around crates and inner walls."""
+PLAYER: Final = 0.25
+"""The radius of a player, metres."""
+MOST_WALLS: Final = 3
+"""Inner walls: fewer where levels are drawn, so many where they are edited."""
 
 PILLARS: Final = ("pillar 1", "pillar 2", "pillar 3")
 BOXES: Final = ("box 1", "box 2")
@@ -197,20 +205,21 @@ and swerves |
 
     def layout(self, rng: np.random.Generator, level: int) -> Layout:
         """An arena with obstacles, the two sides far apart."""
-        room = Room(self.side, self.side, height=1.2, thickness=0.2, color="teal")
-        walls = [*room.walls(), *self._inner_walls(rng, room)]
+        room = self._room()
+        walls = [*room.walls()]
+        walls += [self._inner_wall(rng, room) for _ in range(int(rng.integers(1, MOST_WALLS)))]
         props = {
-            name: room.place(rng, furniture.pillar(radius=0.3, color="orange"), margin=0.65)
+            name: room.place(rng, furniture.pillar(radius=0.3, color="orange"), margin=APART)
             for name in PILLARS
         }
         for name in BOXES:
             box = Prop(Box(1.1, 0.7, 0.8), (0, 0), rng.uniform(0, math.pi), color="purple")
-            props[name] = room.place(rng, box, margin=0.65)
+            props[name] = room.place(rng, box, margin=APART)
         for name in CRATES:
             crate = furniture.crate(
                 heading=rng.uniform(0, math.pi), color="yellow", mass=8.0, size=0.5
             )
-            props[name] = room.place(rng, crate, margin=0.3)
+            props[name] = room.place(rng, crate, margin=LEAST_APART)
         spawns = self._spawns(rng, room)
         goals = self.side * (rng.random((self.num_avatars, 2)) - 0.5)
         told = {"chaser": "tag everyone in blue", "evader": "keep away from everyone in red"}
@@ -222,26 +231,56 @@ and swerves |
             quantities={"goal": goals},
         )
 
-    def _inner_walls(self, rng: np.random.Generator, room: Room) -> list[Prop]:
-        walls = []
-        for _ in range(int(rng.integers(1, 3))):
-            along_x = rng.random() < 0.5
-            length = rng.uniform(1.4, 2.2)
-            size = (length, 0.2) if along_x else (0.2, length)
-            wall = Prop(Box(*size, 1.9), (0, 0), color="green")
-            walls.append(room.place(rng, wall, margin=0.3))
-        return walls
+    def edit(self, layout: Layout, rng: np.random.Generator) -> Layout:
+        """Moves, adds or removes an inner wall, moves an obstacle or a crate, or all players.
+
+        What does not fit anywhere stays where it is.
+        """
+        room = self._room()
+        outer = room.walls()
+        inner, props = list(layout.walls[len(outer) :]), dict(layout.props)
+        spawns = layout.spawns
+        what = [*props, "wall", "more walls", "fewer walls", "players"]
+        chosen = what[int(rng.integers(len(what)))]
+        if inner and chosen in ("wall", "fewer walls"):
+            inner.pop(int(rng.integers(len(inner))))
+        for each in (*inner, *(prop for name, prop in props.items() if name != chosen)):
+            room.add(each)
+        if chosen != "players":
+            for spawn in spawns:
+                room.occupy(cast("Spawn", spawn).position, PLAYER)
+        try:
+            if chosen in props:
+                margin = LEAST_APART if chosen in CRATES else APART
+                turned = replace(props[chosen], heading=rng.uniform(0, math.pi))
+                props[chosen] = room.place(rng, turned, margin=margin)
+            elif chosen == "wall" or (chosen == "more walls" and len(inner) < MOST_WALLS):
+                inner.append(self._inner_wall(rng, room))
+            elif chosen == "players":
+                spawns = self._spawns(rng, room)
+        except LayoutError:
+            return layout
+        return replace(layout, walls=[*outer, *inner], props=props, spawns=spawns)
+
+    def _room(self) -> Room:
+        return Room(self.side, self.side, height=1.2, thickness=0.2, color="teal")
+
+    def _inner_wall(self, rng: np.random.Generator, room: Room) -> Prop:
+        along_x = rng.random() < 0.5
+        length = rng.uniform(1.4, 2.2)
+        size = (length, 0.2) if along_x else (0.2, length)
+        return room.place(rng, Prop(Box(*size, 1.9), (0, 0), color="green"), margin=LEAST_APART)
 
     def _spawns(self, rng: np.random.Generator, room: Room) -> list[Spawn]:
         chasers: list[tuple[float, float]] = []
         spots: list[tuple[float, float]] = []
-        first = room.free_spot(rng, 0.25, 0.1)
+        first = room.free_spot(rng, PLAYER, 0.1)
         for i in np.argsort(~self.chasers, kind="stable").tolist():
             if self.chasers[i]:
-                spot = room.free_spot(rng, 0.25, near=first, within=2.5) if chasers else first
+                spot = room.free_spot(rng, PLAYER, near=first, within=2.5) if chasers else first
                 chasers.append(spot)
             else:
-                spot = room.free_spot(rng, 0.25, away_from=chasers, beyond=HEAD_START)
+                spot = room.free_spot(rng, PLAYER, away_from=chasers, beyond=HEAD_START)
             spots.append(spot)
         order = np.argsort(np.argsort(~self.chasers, kind="stable"), kind="stable").tolist()
         turns = rng.uniform(-math.pi, math.pi, self.num_avatars).tolist()

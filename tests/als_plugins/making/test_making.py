@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.system.safe_files import read_bytes, unpack_tensors
+from als_plugins.making.examples import Examples
 from als_plugins.making.makers import (
     KINDS,
     MakerRecord,
@@ -21,7 +22,7 @@ from als_plugins.making.makers import (
     save_maker,
     turned,
 )
-from als_plugins.making.scans import PIXELS, Scans, few_scans, most_labels, scans_of
+from als_plugins.making.scans import PIXELS, few_scans, most_labels, scans_of
 from als_plugins.making.scoring import classified, copied, frechet
 
 TWO = np.array([0, 1, 1])
@@ -37,15 +38,15 @@ def trained(request: pytest.FixtureRequest):
 
 def test_few_scans_are_of_different_training_patients_half_of_them_ill() -> None:
     few, every = few_scans(7, 1), scans_of("train")
-    assert few.pictures.shape == (14, 1, PIXELS, PIXELS)
+    assert few.values.shape == (14, 1, PIXELS, PIXELS)
     assert few.labels.tolist() == [0] * 7 + [1] * 7
-    flat = every.pictures.reshape(len(every.labels), -1)
-    places = [int((flat == one.ravel()).all(1).argmax()) for one in few.pictures]
+    flat = every.values.reshape(len(every.labels), -1)
+    places = [int((flat == one.ravel()).all(1).argmax()) for one in few.values]
     scanners = 4
     assert len({place // scanners for place in places}) == 14
     assert (every.labels[places] == few.labels).all()
-    assert np.array_equal(few_scans(7, 1).pictures, few.pictures)
-    assert not np.array_equal(few_scans(7, 2).pictures, few.pictures)
+    assert np.array_equal(few_scans(7, 1).values, few.values)
+    assert not np.array_equal(few_scans(7, 2).values, few.values)
     for wrong in (0, most_labels() + 1):
         with pytest.raises(ArgumentError, match="labels must be from 1 to"):
             few_scans(wrong, 0)
@@ -88,7 +89,7 @@ def test_a_diffusion_learns_what_is_dark_and_what_is_light() -> None:
     level = np.where(labels == 0, -0.6, 0.6)[:, None, None, None]
     pictures = (level + 0.1 * rng.standard_normal((32, 1, PIXELS, PIXELS))).astype(np.float32)
     maker = make_maker("diffusion")
-    maker.train(Scans(pictures, labels), 60, 0, batch=16)
+    maker.train(Examples(pictures, labels), 60, 0, batch=16)
     dark, light = maker.make(np.array([0, 0, 1, 1]), 0).mean((1, 2, 3)).reshape(2, 2).mean(1)
     assert dark < light - 0.3
 
@@ -104,10 +105,10 @@ def test_distances_know_what_is_alike_and_what_is_a_copy() -> None:
     train, other = scans_of("train"), scans_of("validation")
     few = few_scans(10, 0)
     rng = np.random.default_rng(0)
-    noise = Scans(rng.uniform(-1, 1, other.pictures.shape).astype(np.float32), other.labels)
-    assert frechet(other, other) == pytest.approx(0.0, abs=1e-3)
-    assert frechet(train, other) < 0.5 * frechet(noise, other)
-    turned_copies = Scans(np.rot90(few.pictures, 1, (2, 3)).copy(), few.labels)
+    noise = Examples(rng.uniform(-1, 1, other.values.shape).astype(np.float32), other.labels)
+    assert frechet(other, other, train) == pytest.approx(0.0, abs=1e-3)
+    assert frechet(train, other, train) < 0.5 * frechet(noise, other, train)
+    turned_copies = Examples(np.rot90(few.values, 1, (2, 3)).copy(), few.labels)
     assert copied(turned_copies, few, other) < 0.01
     assert copied(other, few, other) == pytest.approx(1.0)
 

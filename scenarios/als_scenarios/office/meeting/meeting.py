@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from als_engine.checks import whole_number
 from als_engine.navigation import Navigator
-from als_engine.task import Act, Behaviour, Role, Task, add_terms, split_of
+from als_engine.task import Act, Behaviour, Role, Split, Task, add_terms, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.world.layout import Layout, rgb
 from als_engine.world.speech import Verb
@@ -20,6 +20,7 @@ from als_engine.world.state import Quantity, WorldState
 from als_scenarios.office.meeting import hearing, manners, minutes, taker, talk
 from als_scenarios.office.meeting.boardroom import CLOTHES, Boardroom, voices
 from als_scenarios.office.meeting.hearing import TAKER
+from als_scenarios.office.meeting.language import Language
 from als_scenarios.office.meeting.senses import Minutes, Notes, Talk
 from als_scenarios.office.meeting.words import DAYS, FORMS, ITEMS, LETTERS, NAMES, TOPICS, sentence
 
@@ -272,6 +273,11 @@ listening |
                 "along": np.concatenate([np.zeros((1, 2)), seats.along]),
             },
         )
+
+    @staticmethod
+    def language(split: Split = "train") -> Language:
+        """All that can be said with the phrasings of a split, for `als make words`."""
+        return Language(split)
 
     def concepts(self, layout: Layout) -> set[str]:
         """The topic and the phrasings of a level: no two splits share one."""

@@ -70,6 +70,8 @@ _DROPPED: Final = {
     "unsettled": ((PROPOSE, AGREE), (OBJECT,)),
     "struck": ((PROPOSE, AGREE), (WITHDRAW,)),
 }
+THREADS: Final = (*_DECIDED.values(), *_DROPPED.values())
+"""All that can be said about an item, in its order."""
 _SHORTER: Final = {
     "reopened": "amended",
     "objected": "amended",
