@@ -1,4 +1,4 @@
-"""`als data anonymise`, `als data identify` and `als data consent`: persons in a dataset."""
+"""`als data anonymise`, `identify`, `membership`, `consent` and `purge`: persons in data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from als_engine.texts import command
 if TYPE_CHECKING:
     from als_plugins.privacy.identify import Identified
 
-__all__ = ["anonymise", "consent", "identify", "membership"]
+__all__ = ["anonymise", "consent", "identify", "membership", "purge"]
 
 Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The folder of a dataset.")]
 Keep = Annotated[
@@ -157,3 +157,40 @@ def consent(
         say_json({"folder": str(dataset), "sources": count, "purpose": purpose, "uses": use})
     else:
         say(f"{dataset}: the persons in {count} sources agreed to {' and '.join(use)}.")
+
+
+def purge(
+    person: Annotated[
+        str, typer.Argument(metavar="PERSON", help="The pseudonym, or the user_id of a CSV file.")
+    ],
+    place: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="All that it holds is purged; or a file.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Take a person out of a folder: of datasets, studies, tracks, CSV files and stores in it.
+
+    Exit code 1 if a file still names them.
+
+    Example: als data purge 5f0c91ab lessons
+    """
+    from als_plugins.privacy.purging import erase
+
+    with counting_bar("files and folders") as count:
+        found = erase(place, person, count)
+    if as_json:
+        say_json(
+            {
+                "gone": {str(path): what for path, what in found.gone.items()},
+                "notes": found.notes, "left": [str(path) for path in found.left],
+            }
+        )  # fmt: skip
+    else:
+        for path, what in found.gone.items():
+            say(f"{path}: {what}.")
+        for note in dict.fromkeys(found.notes):
+            say(note)
+        for path in found.left:
+            say(f"{path} still names {person}: look into it, and remove it.", error=True)
+    if found.left:
+        raise typer.Exit(1)
