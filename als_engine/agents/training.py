@@ -30,6 +30,7 @@ from als_engine.agents.training_folder import (
     JOB,
     Books,
     Disturb,
+    Equalise,
     Job,
     RunOfLearner,
     SelfPlay,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "JOB",
     "Disturb",
+    "Equalise",
     "Job",
     "SelfPlay",
     "Trained",
@@ -112,6 +114,7 @@ def train_agent(
     curriculum: Given | None = None,
     self_play: SelfPlay | None = None,
     disturb: Disturb | None = None,
+    equalise: Equalise | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
     """Trains a new agent, or goes on with a saved one in a new training.
@@ -140,6 +143,7 @@ def train_agent(
         self_play: lets it learn all roles, in as many worlds each, against its own past selves and
             the scenario's behaviours. `observers` are avatars of the role that it plays.
         disturb: how what it sees while it learns is disturbed; worlds and rewards are as they are.
+        equalise: lets it learn for the groups of people that it serves worst; see `equalising`.
         on_progress: called a few times a second.
 
     Raises:
@@ -176,6 +180,7 @@ def train_agent(
             curriculum=None if curriculum is None else parse(curriculum),
             self_play=self_play,
             disturb=disturb,
+            equalise=equalise,
         )
     job = job.model_copy(update={"config": absolute(agent, job.config)})
     learner = make_learner(job)
@@ -349,12 +354,16 @@ def run_training(
     ):
         if job.self_play is not None and job.curriculum is not None:
             raise ArgumentError("self-play and a curriculum do not go together yet: leave one out")
+        if job.self_play is not None and job.equalise is not None:
+            raise ArgumentError("self-play and equalise do not go together: leave one out")
         curriculum = make_curriculum(job, learner, checkpoint)
         books = Books(job, learner, run, checkpoint, tracker, curriculum)
         if job.self_play is not None:
             rows, books.pool = _against_itself(job, learner, checkpoint)
         else:
             rows = (make_rows or partial(_worlds, curriculum=curriculum))(job, checkpoint)
+        if job.equalise is not None:
+            rows = books.equalised = _equalised(rows, job, checkpoint)
         if job.disturb is not None:
             rows = _disturbed(rows, job.disturb, spread("disturbance", job.seed, begun))
 
@@ -406,6 +415,20 @@ def _disturbed(rows: Rows, settings: Disturb, seed: int) -> Rows:
     from als_engine.agents.disturbance import DisturbedRows  # The views take their time to import.
 
     return cast("Rows", DisturbedRows(rows, settings, seed))
+
+
+def _equalised(rows: Rows, job: Job, checkpoint: Path | None) -> Any:
+    from als_engine.agents.equalising import EqualisedRows  # The views take their time to import.
+
+    assert job.equalise is not None
+    try:
+        made = EqualisedRows(rows, job.equalise)
+        if checkpoint is not None:
+            made.load(checkpoint)
+    except BaseException:
+        rows.close()
+        raise
+    return made
 
 
 def _against_itself(job: Job, learner: Learner, checkpoint: Path | None) -> tuple[Rows, Pool]:
