@@ -89,9 +89,7 @@ def test_outcomes_add_up_to_the_scenarios_own_metric(
 
 
 def test_a_scenario_without_groups_says_which_have_some() -> None:
-    with pytest.raises(
-        ArgumentError, match=r"not say .*Gathering-v0, .*Tutor-v0, ALS/Ward-v0"
-    ):
+    with pytest.raises(ArgumentError, match=r"not say .*Gathering-v0, .*Tutor-v0, ALS/Ward-v0"):
         measure("random", open_agent("random", "ALS/Tag-v0", FEW), episodes=1)
 
 
