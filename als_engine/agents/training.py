@@ -143,7 +143,7 @@ def train_agent(
         self_play: lets it learn all roles, in as many worlds each, against its own past selves and
             the scenario's behaviours. `observers` are avatars of the role that it plays.
         disturb: how what it sees while it learns is disturbed; worlds and rewards are as they are.
-        equalise: lets it learn for the groups of people that it serves worst; see `equalising`.
+        equalise: lets it learn for the groups of people that it serves worst; see `equalised`.
         on_progress: called a few times a second.
 
     Raises:
@@ -352,10 +352,9 @@ def run_training(
         tracked(job, None if run is None else run.path, begun, generators) as tracker,
         interruptible() as interrupted,
     ):
-        if job.self_play is not None and job.curriculum is not None:
-            raise ArgumentError("self-play and a curriculum do not go together yet: leave one out")
-        if job.self_play is not None and job.equalise is not None:
-            raise ArgumentError("self-play and equalise do not go together: leave one out")
+        for name, other in (("a curriculum", job.curriculum), ("equalise", job.equalise)):
+            if job.self_play is not None and other is not None:
+                raise ArgumentError(f"self-play and {name} do not go together yet: leave one out")
         curriculum = make_curriculum(job, learner, checkpoint)
         books = Books(job, learner, run, checkpoint, tracker, curriculum)
         if job.self_play is not None:
@@ -363,7 +362,9 @@ def run_training(
         else:
             rows = (make_rows or partial(_worlds, curriculum=curriculum))(job, checkpoint)
         if job.equalise is not None:
-            rows = books.equalised = _equalised(rows, job, checkpoint)
+            from als_engine.envs.equalised import equalised  # The views take their time to import.
+
+            rows = books.equalised = equalised(rows, job.equalise, checkpoint)
         if job.disturb is not None:
             rows = _disturbed(rows, job.disturb, spread("disturbance", job.seed, begun))
 
@@ -415,20 +416,6 @@ def _disturbed(rows: Rows, settings: Disturb, seed: int) -> Rows:
     from als_engine.agents.disturbance import DisturbedRows  # The views take their time to import.
 
     return cast("Rows", DisturbedRows(rows, settings, seed))
-
-
-def _equalised(rows: Rows, job: Job, checkpoint: Path | None) -> Any:
-    from als_engine.agents.equalising import EqualisedRows  # The views take their time to import.
-
-    assert job.equalise is not None
-    try:
-        made = EqualisedRows(rows, job.equalise)
-        if checkpoint is not None:
-            made.load(checkpoint)
-    except BaseException:
-        rows.close()
-        raise
-    return made
 
 
 def _against_itself(job: Job, learner: Learner, checkpoint: Path | None) -> tuple[Rows, Pool]:

@@ -23,9 +23,9 @@ from als_engine.limits import OBSERVERS, STEPS, WORKERS, WORLDS
 from als_engine.models import Model, read_model
 
 if TYPE_CHECKING:
-    from als_engine.agents.equalising import EqualisedRows
     from als_engine.agents.event_log import EventLog
     from als_engine.agents.self_play import Pool
+    from als_engine.envs.equalised import EqualisedRows
     from als_engine.envs.rows import Rows
 
 __all__ = [
@@ -73,7 +73,7 @@ class Disturb(Model):
 
 
 class Equalise(Model):
-    """The settings of a training for the groups that are served worst; see `equalising`.
+    """The settings of a training for the groups that are served worst; see `envs.equalised`.
 
     Attributes:
         weight: of the outcomes of all groups together, in rewards.

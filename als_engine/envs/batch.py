@@ -17,6 +17,7 @@ from als_engine.plugins.specs import ScenarioSpec
 from als_engine.simulation import Captions, Simulation, simulate
 from als_engine.simulation.levels import ITS_OWN
 from als_engine.system.ownership import DeepCopied
+from als_engine.task import Outcomes
 from als_engine.world.arrays import BoolArray, FloatArray
 from als_engine.world.snapshot import Snapshot
 
@@ -197,7 +198,7 @@ class Batch(DeepCopied):
                 final[key][ended] = array[ended]
         for masks in self.final_masks.values():
             masks[ended] = self.simulation.action_masks()[ended]
-        if self.final_outcomes and (found := self.simulation.outcomes()) is not None:
+        if self.final_outcomes and (found := outcomes_of(self.simulation)) is not None:
             for group in range(len(found.names)):
                 theirs = (found.group == group) & np.isfinite(found.value)
                 people, sums = theirs.sum(1), np.where(theirs, found.value, 0.0).sum(1)
@@ -262,6 +263,11 @@ class Batch(DeepCopied):
         return type(self), (self.simulation, self.autoreset, None, bool(self._captions))
 
 
+def outcomes_of(simulation: Simulation) -> Outcomes | None:
+    """What has become of people, by group; None where the task does not say."""
+    return simulation.task.outcomes(simulation.state)
+
+
 def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int, ...], Any]]]:
     """The buffers of a batch: group to name to (shape of one world's entry, dtype)."""
     observations: dict[str, tuple[tuple[int, ...], Any]] = {
@@ -283,7 +289,7 @@ def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int
         choices = sum(map(len, simulation.action_choices.values()))
         masks["action_mask"] = ((simulation.observers, choices), np.bool_)
     outcomes: dict[str, tuple[tuple[int, ...], Any]] = {}
-    if (found := simulation.outcomes()) is not None:
+    if (found := outcomes_of(simulation)) is not None:
         groups = (len(found.names),)
         outcomes = {"people": (groups, np.int64), "sums": (groups, np.float64)}
     return {

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from als_engine.bodies.codec import as_array
 from als_engine.checks import at_least_one, chosen_rows, flag
-from als_engine.envs.batch import Arrays
+from als_engine.envs.batch import Arrays, outcomes_of
 from als_engine.envs.recent import Recent
 from als_engine.envs.vector import make_worlds, spread_seeds
 from als_engine.errors import ActionError, ArgumentError, ResetNeededError, SnapshotError
@@ -85,7 +85,7 @@ class Rows(DeepCopied):
         self.observation_space: gymnasium.spaces.Dict = deepcopy(simulation.observation_space)
         self.action_space: gymnasium.Space[Any] = deepcopy(simulation.action_space)
         self.reward_names = self.worlds.reward_names
-        outcomes = simulation.outcomes()
+        outcomes = outcomes_of(simulation)
         self.groups = () if outcomes is None else tuple(outcomes.names)
         self.recent = Recent(self.num_worlds)
         self.final_returns: FloatArray = np.zeros((self.num_worlds, self.observers))

@@ -30,7 +30,7 @@ from als_engine.simulation.snapshots import Snapshots
 from als_engine.system.compiling import announce
 from als_engine.system.ownership import DeepCopied, refuse_copy
 from als_engine.system.watched import place_to_look
-from als_engine.task import Act, Outcomes, Task, check_roles, vocabulary_of
+from als_engine.task import Act, Task, check_roles, vocabulary_of
 from als_engine.world.body import effectors_of
 from als_engine.world.layout import Layout
 from als_engine.world.snapshot import Snapshot
@@ -290,10 +290,6 @@ class Simulation(DeepCopied):
         gives the same type.
         """
         return self.scoring.metrics()
-
-    def outcomes(self) -> Outcomes | None:
-        """What has become of the people, by group; None where the task does not say."""
-        return self.task.outcomes(self.state)
 
     # -- looking --------------------------------------------------------------------------------
 

@@ -138,11 +138,7 @@ class StoreWriter:
         self._call("add_verdict", run, agent, tier, bundle, detail)
 
     def remove(self, unit: Unit) -> None:
-        """Removes a unit with its episodes and logs, if it is there; `forget` comes after it.
-
-        Raises:
-            StoreError: the file cannot be written.
-        """
+        """Removes a unit with its episodes and logs, if it is there; `forget` comes after it."""
         self._call("remove", unit)
 
     def forget(self) -> None:

@@ -14,7 +14,7 @@ Nobody is to be served worse for it. With a sharpness of 0 all groups count alik
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,11 +32,33 @@ if TYPE_CHECKING:
     from als_engine.envs.batch import Arrays
     from als_engine.envs.rows import Rows
 
-__all__ = ["EqualisedRows"]
+__all__ = ["EqualisedRows", "equalised"]
 
 STATE: Final = "equalising.json"
 LATELY: Final = 50
 """Over how many people of a group its mean outcome is taken, about."""
+
+
+def equalised(rows: Rows, settings: Equalise, checkpoint: Path | None) -> Any:
+    """The rows of a training for the worst served, as it was at a checkpoint.
+
+    Args:
+        rows: belong to the view from now on; they are closed where there is none.
+        settings: how much groups count.
+        checkpoint: where it goes on from; None at the beginning.
+
+    Raises:
+        ArgumentError: the scenario does not say what becomes of groups.
+        SavedFileError: the checkpoint has no such state, or it is damaged.
+    """
+    try:
+        made = EqualisedRows(rows, settings)
+        if checkpoint is not None:
+            made.load(checkpoint)
+    except BaseException:
+        rows.close()
+        raise
+    return made
 
 
 class State(Model):

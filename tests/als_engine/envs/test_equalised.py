@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from als_command import als
 
-from als_engine.agents.equalising import STATE, EqualisedRows
 from als_engine.agents.training import train_agent
 from als_engine.agents.training_folder import Equalise
+from als_engine.envs.equalised import STATE, EqualisedRows
 from als_engine.envs.rows import Rows
 from als_engine.errors import ArgumentError, SavedFileError
 
