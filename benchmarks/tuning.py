@@ -25,7 +25,7 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from trainings import make_missing
+from trainings import make_missing, whole
 from transfer import over_seeds
 
 RESULTS = Path(__file__).parent / "results" / "tuning"
@@ -129,6 +129,7 @@ def learnt(
         config={**LEARNING, **begins, **WAYS[name], "imitation_rate": rate, "passes": passes},
         on_progress=show,
     )  # fmt: skip
+    whole(done, steps)
     encoder = done.agent.policy.encoder
     held = open_recorded(str(folder / "held-out"), SCENARIO, done.agent, split)
     ranks = [w for n, w in encoder.named_parameters() if name == "adalora" and "lora_E" in n]
