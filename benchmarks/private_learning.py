@@ -109,18 +109,17 @@ def print_foreseen(found: list[dict[str, Any]]) -> None:
     """The table of the docs: over the seeds, three seconds ahead."""
     print("| forecaster | epsilon | mean error, metres | nll | attack's AUC |")
     print("| --- | --- | --- | --- | --- |")
-    baselines = [each["model"] for each in found[0]["found"][0]["measured"][1:]]
     rows: dict[tuple[str, str], list[tuple[float, float, float | None]]] = {}
     for each in found:
         for row in each["found"]:
-            last = row["measured"][0]["scores"][-1]
-            key = (FORESIGHT["model"], str(row["epsilon"] or "any"))
-            value = last["mean_error"], last["nll"], row["auc"]["value"]
-            rows.setdefault(key, []).append(value)
-        for model in baselines:
-            measured = next(m for m in each["found"][0]["measured"][1:] if m["model"] == model)
-            last = measured["scores"][-1]
-            rows.setdefault((model, ""), []).append((last["mean_error"], last["nll"], None))
+            for measured in row["measured"]:
+                last, model = measured["scores"][-1], measured["model"]
+                values = last["mean_error"], last["nll"]
+                if model == FORESIGHT["model"]:
+                    key = model, str(row["epsilon"] or "any")
+                    rows.setdefault(key, []).append((*values, row["auc"]["value"]))
+                elif row["epsilon"] is None:
+                    rows.setdefault((model, ""), []).append((*values, None))
     for (model, epsilon), values in rows.items():
         errors, nlls, aucs = (
             [v for v in column if v is not None] for column in zip(*values, strict=True)
