@@ -72,7 +72,6 @@ class Guide:
         directions = np.where((going & stands)[..., None], straight, directions)
         steer(state, directions, commands, going, np.where(stands, 0.0, 1.0))
 
-
     def name(self, commands: Commands) -> None:
         """Writes `goal` of those who are on their way to a thing, or look at one: see `towards`."""
         props = self._state.props
