@@ -4,6 +4,9 @@
     python benchmarks/privacy.py private   what imitation loses by privacy, and who is told
     python benchmarks/privacy.py sites     one agent of three sites, beside central data and alone
     python benchmarks/privacy.py groups    what becomes of groups of people with rules and experts
+    python benchmarks/privacy.py equalise  training for those who are served worst
+    python benchmarks/privacy.py foresight what forecasts lose by privacy, and who is told
+    python benchmarks/privacy.py private-sites   what a federation loses by privacy
     python benchmarks/privacy.py --table   prints what is in results/privacy
 
 Five sets of eight simulated persons (`persons.py`) each play tag. An attacker knows four fifths of
@@ -26,6 +29,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import persons
+from private_learning import (
+    equalised,
+    federated_privately,
+    foreseen,
+    over,
+    print_equalised,
+    print_federated_privately,
+    print_foreseen,
+)  # fmt: skip
 from trainings import make_missing
 
 HERE = Path(__file__).parent
@@ -156,15 +168,6 @@ def draw(path: Path) -> None:
         right.set_title("Imitation with privacy")
         right.legend(frameon=False, loc="upper left")
         write(figure)
-
-
-def over(values: list[float], percent: bool = False, digits: int = 2) -> str:
-    """The mean over seeds, and the lowest and the highest."""
-    form = "{:.0%}" if percent else f"{{:.{digits}f}}"
-    if not values:
-        return "-"
-    mean, low, high = (form.format(f(values)) for f in (np.mean, np.min, np.max))
-    return f"{mean} ({low} to {high})"
 
 
 EPISODES = 150
@@ -326,6 +329,9 @@ def print_served(found: list[dict[str, Any]]) -> None:
 
 PARTS = {
     "groups": (served, print_served),
+    "equalise": (equalised, print_equalised),
+    "foresight": (foreseen, print_foreseen),
+    "private-sites": (federated_privately, print_federated_privately),
     "sites": (federated, print_federated),
     "persons": (identified, print_identified),
     "private": (learnt_privately, print_private),

@@ -63,11 +63,12 @@ NOT_SAVED: Final = frozenset(
 
 
 class PrivacyRecord(Model):
-    """What a private imitation has told of its dataset, by differential privacy's accountant.
+    """What a private training has told of its data, by differential privacy's accountant.
 
     Attributes:
         epsilon, delta: so much, at most, of each unit.
-        unit: what could be added or left out: one "episode", or all episodes of a "person".
+        unit: what could be added or left out: one "episode", one "scene" of tracks, or all of a
+            "person".
         units: how many there were.
         clip: the length that each unit's gradient was cut to.
         noise: the deviation of the noise, in lengths of `clip`.
@@ -77,7 +78,7 @@ class PrivacyRecord(Model):
 
     epsilon: float = Field(ge=0)
     delta: float = Field(gt=0, lt=1)
-    unit: Literal["episode", "person"]
+    unit: Literal["episode", "person", "scene"]
     units: int = Field(ge=1, le=STEPS)
     clip: float = Field(gt=0)
     noise: float = Field(ge=0)

@@ -30,6 +30,7 @@ from als_engine.agents.training_folder import (
     JOB,
     Books,
     Disturb,
+    Equalise,
     Job,
     RunOfLearner,
     SelfPlay,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = [
     "JOB",
     "Disturb",
+    "Equalise",
     "Job",
     "SelfPlay",
     "Trained",
@@ -112,6 +114,7 @@ def train_agent(
     curriculum: Given | None = None,
     self_play: SelfPlay | None = None,
     disturb: Disturb | None = None,
+    equalise: Equalise | None = None,
     on_progress: OnProgress = lambda progress: None,
 ) -> Trained:
     """Trains a new agent, or goes on with a saved one in a new training.
@@ -140,6 +143,7 @@ def train_agent(
         self_play: lets it learn all roles, in as many worlds each, against its own past selves and
             the scenario's behaviours. `observers` are avatars of the role that it plays.
         disturb: how what it sees while it learns is disturbed; worlds and rewards are as they are.
+        equalise: lets it learn for the groups of people that it serves worst; see `equalised`.
         on_progress: called a few times a second.
 
     Raises:
@@ -176,6 +180,7 @@ def train_agent(
             curriculum=None if curriculum is None else parse(curriculum),
             self_play=self_play,
             disturb=disturb,
+            equalise=equalise,
         )
     job = job.model_copy(update={"config": absolute(agent, job.config)})
     learner = make_learner(job)
@@ -347,14 +352,19 @@ def run_training(
         tracked(job, None if run is None else run.path, begun, generators) as tracker,
         interruptible() as interrupted,
     ):
-        if job.self_play is not None and job.curriculum is not None:
-            raise ArgumentError("self-play and a curriculum do not go together yet: leave one out")
+        for name, other in (("a curriculum", job.curriculum), ("equalise", job.equalise)):
+            if job.self_play is not None and other is not None:
+                raise ArgumentError(f"self-play and {name} do not go together yet: leave one out")
         curriculum = make_curriculum(job, learner, checkpoint)
         books = Books(job, learner, run, checkpoint, tracker, curriculum)
         if job.self_play is not None:
             rows, books.pool = _against_itself(job, learner, checkpoint)
         else:
             rows = (make_rows or partial(_worlds, curriculum=curriculum))(job, checkpoint)
+        if job.equalise is not None:
+            from als_engine.envs.equalised import equalised  # The views take their time to import.
+
+            rows = books.equalised = equalised(rows, job.equalise, checkpoint)
         if job.disturb is not None:
             rows = _disturbed(rows, job.disturb, spread("disturbance", job.seed, begun))
 

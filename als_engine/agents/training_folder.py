@@ -25,12 +25,14 @@ from als_engine.models import Model, read_model
 if TYPE_CHECKING:
     from als_engine.agents.event_log import EventLog
     from als_engine.agents.self_play import Pool
+    from als_engine.envs.equalised import EqualisedRows
     from als_engine.envs.rows import Rows
 
 __all__ = [
     "JOB",
     "Books",
     "Disturb",
+    "Equalise",
     "Job",
     "RunOfLearner",
     "SelfPlay",
@@ -70,6 +72,18 @@ class Disturb(Model):
     drop: float = Field(default=0.0, ge=0.0, lt=1.0)
 
 
+class Equalise(Model):
+    """The settings of a training for the groups that are served worst; see `envs.equalised`.
+
+    Attributes:
+        weight: of the outcomes of all groups together, in rewards.
+        sharpness: how much more the worst count, for each unit that an outcome is lower.
+    """
+
+    weight: float = Field(default=5.0, gt=0.0, le=1e6)
+    sharpness: float = Field(default=20.0, ge=0.0, le=1e4)
+
+
 class Job(Model):
     """The settings of a training; kept as `training.json`.
 
@@ -88,6 +102,7 @@ class Job(Model):
         curriculum: which levels or arguments are met when; None for all levels alike.
         self_play: how it plays against itself; None where it does not.
         disturb: how what the learner sees is disturbed; None for not at all.
+        equalise: how it learns for the groups of people that it serves worst; None for not at all.
     """
 
     scenario: str
@@ -107,6 +122,7 @@ class Job(Model):
     curriculum: CurriculumSettings | None = None
     self_play: SelfPlay | None = None
     disturb: Disturb | None = None
+    equalise: Equalise | None = None
 
 
 _JobT = TypeVar("_JobT", bound=Job)
@@ -144,7 +160,7 @@ class RunOfLearner(RunFolder, Generic[_JobT]):
         learner: Learner,
         record: AgentRecord,
         progress: Progress,
-        also: Iterable[Curriculum | Pool | None] = (),
+        also: Iterable[Curriculum | EqualisedRows | Pool | None] = (),
     ) -> None:
         """Writes a checkpoint, with what else belongs to it; removes all but the last two."""
 
@@ -171,9 +187,11 @@ class Books:
     Attributes:
         began: when this run of it began, by the monotonic clock.
         pool: the learner's past selves, where it plays against them.
+        equalised: the worlds, where it learns for those whom it serves worst.
     """
 
     pool: Pool | None = None
+    equalised: EqualisedRows | None = None
 
     def __init__(
         self, job: Job, learner: Learner, run: RunOfLearner[Any] | None, checkpoint: Path | None,
@@ -233,6 +251,8 @@ class Books:
             if self.pool is not None:
                 self.pool.add(progress.steps)
                 self.numbers(self.pool.numbers(), progress.steps)
+            if self.equalised is not None:
+                self.numbers(self.equalised.numbers(), progress.steps)
             if self._run is not None:
                 self.save_checkpoint(self.record(progress), progress)
 
@@ -241,7 +261,7 @@ class Books:
         assert self._run is not None
         if self.pool is not None:
             self.pool.add(progress.steps)
-        also = (self._curriculum, self.pool)
+        also = (self._curriculum, self.pool, self.equalised)
         self._run.save_checkpoint(self._learner, record, progress, also)
 
     def look(self, progress: Progress, should_stop: Callable[[], bool]) -> None:

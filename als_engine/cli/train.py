@@ -127,6 +127,15 @@ DisturbBy = Annotated[
         "range), drop (probability that one is the last one again).",
     ),
 ]
+EqualiseBy = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--equalise",
+        metavar="KEY=VALUE",
+        help="Learn for the groups of people that are served worst, where the scenario has some: "
+        "weight (of their outcomes, in rewards), sharpness (how much more the worst count).",
+    ),
+]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the training in --out from its checkpoint.")
 ]
@@ -153,6 +162,7 @@ def train(
     self_play: Itself = False,
     pool: PoolOf = None,
     disturb: DisturbBy = None,
+    equalise: EqualiseBy = None,
     resume: Resume = False,
 ) -> None:
     """Train an agent on a scenario; Ctrl-C saves a checkpoint.
@@ -170,6 +180,7 @@ def train(
         "curriculum": curriculum,
         "self_play": _self_play(self_play, pool),
         "disturb": parse_pairs(disturb, "--disturb") or None,
+        "equalise": parse_pairs(equalise, "--equalise") or None,
     }
     variable = {"steps": steps, "workers": workers, "device": device, "track": track}
     arguments_given = scenario_arguments(arguments, sensors=sensors, physics=physics)
@@ -219,7 +230,7 @@ def _begin(
     config: dict[str, Any],
     others: dict[str, Any],
 ) -> tuple[Trained, Path]:
-    from als_engine.agents.training import Disturb, SelfPlay, train_agent
+    from als_engine.agents.training import Disturb, Equalise, SelfPlay, train_agent
     from als_engine.models import checked_fields
     from als_engine.physics.engines import preload
 
@@ -237,6 +248,9 @@ def _begin(
     if "disturb" in others:
         with checked_fields():
             others["disturb"] = Disturb(**others["disturb"])
+    if "equalise" in others:
+        with checked_fields():
+            others["equalise"] = Equalise(**others["equalise"])
     with training_bar() as show:
         trained = train_agent(
             id, folder=folder, arguments=arguments, config=config, on_progress=show, **others

@@ -17,6 +17,7 @@ from als_engine.plugins.specs import ScenarioSpec
 from als_engine.simulation import Captions, Simulation, simulate
 from als_engine.simulation.levels import ITS_OWN
 from als_engine.system.ownership import DeepCopied
+from als_engine.task import Outcomes
 from als_engine.world.arrays import BoolArray, FloatArray
 from als_engine.world.snapshot import Snapshot
 
@@ -35,6 +36,8 @@ class Worlds(Protocol):
         final_observations, final_metrics: the same at the end of the episodes that SAME_STEP has
             just replaced; valid where `terminated` or `truncated`.
         final_masks: likewise "action_mask", (worlds, observers, n); empty where infos have none.
+        final_outcomes: likewise what has become of groups of people (`Task.outcomes`): "people" and
+            "sums", (worlds, groups); empty where the task does not say.
         coming_levels: (worlds,) int64, to be written: which level each world lays out whenever it
             is reset, -1 where it draws one.
     """
@@ -49,6 +52,7 @@ class Worlds(Protocol):
     final_observations: Arrays
     final_metrics: Arrays
     final_masks: Arrays
+    final_outcomes: Arrays
     coming_levels: NDArray[np.int64]
 
     def reset(
@@ -115,6 +119,7 @@ class Batch(DeepCopied):
         self.observations, self.metrics = arrays["observations"], arrays["metrics"]
         self.final_observations = arrays["final_observations"]
         self.final_metrics, self.final_masks = arrays["final_metrics"], arrays["final_masks"]
+        self.final_outcomes = arrays["final_outcomes"]
         self.rewards, self.terms = rewards_of(arrays)
         self.reward_names = simulation.reward_names
         self.terminated = arrays["results"]["terminated"]
@@ -193,6 +198,12 @@ class Batch(DeepCopied):
                 final[key][ended] = array[ended]
         for masks in self.final_masks.values():
             masks[ended] = self.simulation.action_masks()[ended]
+        if self.final_outcomes and (found := outcomes_of(self.simulation)) is not None:
+            for group in range(len(found.names)):
+                theirs = (found.group == group) & np.isfinite(found.value)
+                people, sums = theirs.sum(1), np.where(theirs, found.value, 0.0).sum(1)
+                self.final_outcomes["people"][ended, group] = people[ended]
+                self.final_outcomes["sums"][ended, group] = sums[ended]
         self.simulation.reset(worlds=ended)
         self.simulation.observe(ended)
         self._publish_metrics()
@@ -252,6 +263,11 @@ class Batch(DeepCopied):
         return type(self), (self.simulation, self.autoreset, None, bool(self._captions))
 
 
+def outcomes_of(simulation: Simulation) -> Outcomes | None:
+    """What has become of people, by group; None where the task does not say."""
+    return simulation.task.outcomes(simulation.state)
+
+
 def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int, ...], Any]]]:
     """The buffers of a batch: group to name to (shape of one world's entry, dtype)."""
     observations: dict[str, tuple[tuple[int, ...], Any]] = {
@@ -272,12 +288,17 @@ def buffer_shapes(simulation: Simulation) -> dict[str, dict[str, tuple[tuple[int
     if simulation.acting.has_masks:
         choices = sum(map(len, simulation.action_choices.values()))
         masks["action_mask"] = ((simulation.observers, choices), np.bool_)
+    outcomes: dict[str, tuple[tuple[int, ...], Any]] = {}
+    if (found := outcomes_of(simulation)) is not None:
+        groups = (len(found.names),)
+        outcomes = {"people": (groups, np.int64), "sums": (groups, np.float64)}
     return {
         "observations": observations,
         "metrics": metrics,
         "final_observations": observations,
         "final_metrics": metrics,
         "final_masks": masks,
+        "final_outcomes": outcomes,
         "results": results,
         "levels": {"coming": ((), np.int64)},
     }

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from als_engine.bodies.codec import as_array
 from als_engine.checks import at_least_one, chosen_rows, flag
-from als_engine.envs.batch import Arrays
+from als_engine.envs.batch import Arrays, outcomes_of
 from als_engine.envs.recent import Recent
 from als_engine.envs.vector import make_worlds, spread_seeds
 from als_engine.errors import ActionError, ArgumentError, ResetNeededError, SnapshotError
@@ -42,6 +42,7 @@ class Rows(DeepCopied):
         num_worlds, observers: how many worlds, and avatars of each. num_rows: their product.
         observation_space, action_space: of one row; observations are always a `Dict`.
         reward_names: the terms that the reward is the sum of.
+        groups: of people, of whom the task says what has become of them; empty where it does not.
         recent: mean return and success of the episodes that have ended lately.
         final_returns: (worlds, observers), and final_term_returns, (worlds, observers, terms): sums
             over the episodes that the last step has ended. final_lengths: (worlds,), their steps.
@@ -84,6 +85,8 @@ class Rows(DeepCopied):
         self.observation_space: gymnasium.spaces.Dict = deepcopy(simulation.observation_space)
         self.action_space: gymnasium.Space[Any] = deepcopy(simulation.action_space)
         self.reward_names = self.worlds.reward_names
+        outcomes = outcomes_of(simulation)
+        self.groups = () if outcomes is None else tuple(outcomes.names)
         self.recent = Recent(self.num_worlds)
         self.final_returns: FloatArray = np.zeros((self.num_worlds, self.observers))
         self.final_term_returns: FloatArray = np.zeros_like(self.worlds.terms)
@@ -288,6 +291,14 @@ class Rows(DeepCopied):
     def final_observations(self) -> Arrays:
         """Key to (rows, ...): the last ones of the episodes that the last step has ended."""
         return self._by_row(self.worlds.final_observations)
+
+    @property
+    def final_outcomes(self) -> Arrays:
+        """People of each group and sums of their outcomes, (worlds, groups), at the end.
+
+        Those of the episodes that the last step has ended, by "people" and "sums".
+        """
+        return self.worlds.final_outcomes
 
     @property
     def rewards(self) -> FloatArray:

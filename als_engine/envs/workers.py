@@ -85,6 +85,7 @@ class WorkerPool(Owner):
         self.observations, self.metrics = arrays["observations"], arrays["metrics"]
         self.final_observations = arrays["final_observations"]
         self.final_metrics, self.final_masks = arrays["final_metrics"], arrays["final_masks"]
+        self.final_outcomes = arrays["final_outcomes"]
         self.rewards, self.terms = rewards_of(arrays)
         self.reward_names = self.simulation.reward_names
         self.terminated = arrays["results"]["terminated"]

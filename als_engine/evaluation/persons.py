@@ -18,7 +18,14 @@ from als_engine.seeding import spread
 from als_engine.system.files import write_text
 from als_engine.system.safe_files import read_bytes
 
-__all__ = ["PersonEpisode", "Pseudonym", "episode_seed", "read_episodes", "write_episode"]
+__all__ = [
+    "PersonEpisode",
+    "Pseudonym",
+    "episode_seed",
+    "read_episode",
+    "read_episodes",
+    "write_episode",
+]
 
 episode_seed = partial(spread, "benchmark")
 """The seed of an episode's world: called with a seed of the evaluation and the episode's number."""
@@ -78,10 +85,15 @@ def read_episodes(folder: Path) -> list[tuple[Path, PersonEpisode]]:
         raise SavedFileError(f"{folder} holds no episode of a person; `als study SUITE` makes some")
     if len(paths) > FILES:
         raise SavedFileError(f"{folder} holds more than {FILES} episodes: divide it")
-    return [(path, _read(path)) for path in paths]
+    return [(path, read_episode(path)) for path in paths]
 
 
-def _read(path: Path) -> PersonEpisode:
+def read_episode(path: Path) -> PersonEpisode:
+    """Reads and checks a file.
+
+    Raises:
+        SavedFileError: it is damaged; names the first wrong field.
+    """
     try:
         return PersonEpisode.model_validate_json(read_bytes(path, MOST))
     except ValidationError as error:

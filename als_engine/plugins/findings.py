@@ -1,4 +1,4 @@
-"""What hooks are given and give beside specs: episodes that ended, findings of `als doctor`."""
+"""What hooks are given and give beside specs: episodes, findings, what was purged."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["EpisodeRecord", "Finding", "Status"]
+__all__ = ["EpisodeRecord", "Finding", "Purged", "Status"]
 
 Status = Literal["ok", "missing", "broken"]
 
@@ -28,6 +28,21 @@ class Finding:
     text: str
     remedy: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Purged:
+    """What a purger has found in a file or folder of its kind.
+
+    Attributes:
+        gone: what of the person was taken out, in words; empty where there was nothing.
+        known: names of those who are in it, where it knows them.
+        notes: what is left to do by hand, a line each.
+    """
+
+    gone: str = ""
+    known: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The whole plugin surface: ten hooks. A plugin implements those it needs, marked `@hookimpl`."""
+"""The whole plugin surface: eleven hooks; a plugin marks those it implements with `@hookimpl`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ from als_engine.plugins.specs import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import typer
 
-    from als_engine.plugins.findings import Finding
+    from als_engine.plugins.findings import Finding, Purged
     from als_engine.simulation import Simulation
 
 PROJECT = "als_engine"  # The pluggy project, and the entry-point group that plugins are found in.
@@ -75,6 +77,29 @@ def als_episode_end(record: EpisodeRecord) -> None:
 @hookspec
 def als_doctor(report: Callable[[Finding], None]) -> None:
     """Tells `als doctor` what the plugin needs from this machine, by calls of `report`."""
+
+
+class Purger(Protocol):
+    """Takes a person out of files or folders of one kind, so that no byte of them stays."""
+
+    def __call__(self, path: Path, person: str, /) -> Purged | None:
+        """Takes a person out, if the path is of this kind; called again, it goes on.
+
+        Args:
+            path: a file or a folder.
+            person: what they are called there, such as a pseudonym.
+
+        Returns:
+            What was in it; None where it is of another kind, which is then as it was.
+
+        Raises:
+            ALSError: it is of this kind, and cannot be read or written.
+        """
+
+
+@hookspec
+def als_purge(add: Callable[[Purger], None]) -> None:
+    """Adds what takes persons out of the plugin's files and folders, for `als data purge`."""
 
 
 class Onlooker(Protocol):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import typer
 
     from als_engine.plugins.findings import Finding
-    from als_engine.plugins.hookspecs import Onlooker
+    from als_engine.plugins.hookspecs import Onlooker, Purger
     from als_engine.simulation import Simulation
 
 __all__ = ["Plugin", "Registry", "registry"]
@@ -198,6 +198,12 @@ class Registry(Loader):
     def doctor(self, report: Callable[[Finding], None]) -> None:
         """Lets every plugin report what it needs from this machine."""
         self._tell_each("als_doctor", report=report)
+
+    def purgers(self) -> list[Purger]:
+        """What takes persons out of files and folders, of every plugin."""
+        found: list[Purger] = []
+        self._tell_each("als_purge", add=found.append)
+        return found
 
     def watch(self, simulation: Simulation) -> list[Onlooker]:
         """Lets every plugin add onlookers to a simulation of a run that can be watched."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import typer
 
     from als_engine.plugins.findings import Finding
+    from als_engine.plugins.hookspecs import Purger
 
 HERE = Path(__file__).parent
 FOLDERS = (HERE / "files", HERE.parents[1] / "benchmarks" / "suites")  # A wheel has the first.
@@ -44,3 +45,11 @@ def als_doctor(report: Callable[[Finding], None]) -> None:
 
     found = confinement()
     report(Finding("sandbox", "ok" if found.complete else "missing", str(found)))
+
+
+@hookimpl
+def als_purge(add: Callable[[Purger], None]) -> None:
+    """Takes persons out of stores of results."""
+    from als_bench.purging import purge_store
+
+    add(purge_store)

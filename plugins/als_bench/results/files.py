@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -40,6 +41,7 @@ __all__ = [
     "part_of",
     "read_agent",
     "read_log",
+    "remove_logs",
     "write_agent",
     "write_log",
 ]
@@ -56,6 +58,16 @@ def agent_folder(store: Path, unit: Unit) -> Path:
 def log_path(store: Path, unit: Unit, first: int) -> Path:
     """Where the log is kept whose first episode is `first`."""
     return _folder(store, "logs", unit) / f"{first:06d}.safetensors"
+
+
+def remove_logs(store: Path, unit: Unit) -> None:
+    """Removes the unit's logs, if there are any.
+
+    Raises:
+        OSError: they cannot be removed.
+    """
+    if (folder := _folder(store, "logs", unit)).exists():
+        shutil.rmtree(folder)
 
 
 def _folder(store: Path, kind: str, unit: Unit) -> Path:

@@ -21,6 +21,7 @@ from als_bench.records import TIERS, Chunk, RunRecord, TrainedAgent, Unit
 from als_bench.results import files
 from als_bench.results.schema import (
     EPISODE_COLUMNS,
+    UNIT_TABLES,
     canonical,
     check_run,
     check_unit,
@@ -191,6 +192,25 @@ class _Writer:
                 "INSERT OR REPLACE INTO verdicts (run, agent, tier, bundle, detail) "
                 "VALUES (?, ?, ?, ?, ?)",
                 (run, agent, tier, bundle, detail),
+            )
+
+    def remove(self, unit: Unit) -> None:
+        with self._transaction() as connection:
+            number = self._unit(unit)
+            for table in UNIT_TABLES:
+                connection.execute(f"DELETE FROM {table} WHERE unit = ?", (number,))
+            connection.execute("DELETE FROM units WHERE id = ?", (number,))
+            # Before the rows are gone for good: while there are rows, it can be done again.
+            files.remove_logs(self.path, unit)
+
+    def forget(self) -> None:
+        with reported("write", self.path):
+            self._connection.execute("VACUUM")
+            busy = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        if busy:
+            raise StoreError(
+                f'another process has "{self.path}" open, and keeps what was removed: end that one '
+                "and do the same again"
             )
 
     def _unit(self, unit: Unit) -> int:

@@ -14,22 +14,25 @@ import re
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 from als_bench.records import TIERS, EpisodeResult, RunRecord, Unit
 from als_bench.results.rows import RUN_KEY, UNIT_NAME
 from als_engine.errors import StoreError
+from als_engine.system.safe_files import is_file
 
 __all__ = [
     "EPISODE_COLUMNS",
     "SCHEMA_VERSION",
+    "UNIT_TABLES",
     "canonical",
     "check_run",
     "check_unit",
     "describe",
     "episode_of",
+    "is_store",
     "open_reader",
     "open_writer",
     "reported",
@@ -43,11 +46,24 @@ SCHEMA_VERSION: Final = 1
 APPLICATION: Final = 0x414C5342
 """Kept in the file as SQLite's `application_id`: "ALSB" in ASCII tells a store from others."""
 
+_MAGIC: Final = b"SQLite format 3\0"
+
 PATIENCE: Final = 120.0
 """How long a writer waits for the others, seconds."""
 
 EPISODE_COLUMNS: Final = ("seed", "level", "length", "total", "success", "terminated", "chain")
 """Of the table `episodes`, after its key."""
+
+UNIT_TABLES: Final = (
+    "episodes",
+    "metrics",
+    "logs",
+    "trainings",
+    "demonstrations",
+    "claims",
+    "failures",
+)
+"""The tables whose rows belong to a unit."""
 
 _DEMONSTRATIONS: Final = """CREATE TABLE IF NOT EXISTS demonstrations (
     unit INTEGER PRIMARY KEY, demonstrated INTEGER NOT NULL
@@ -107,6 +123,22 @@ _REMEDIES: Final = {
     "not a database": "it is no store of results, or damaged; name another file",
     "malformed": "it is damaged; go back to a copy, or name another file",
 }
+
+
+def is_store(path: Path) -> bool:
+    """Whether a file is a store. Nobody may have it open in this process: see `_check_path`."""
+    if not is_file(path):
+        return False
+    try:
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                return False
+        uri = f"{path.resolve().as_uri()}?{_reading_mode(path)}"
+        with closing(sqlite3.connect(uri, uri=True, timeout=PATIENCE)) as connection:
+            found = connection.execute("PRAGMA application_id").fetchone()[0]
+    except (OSError, sqlite3.Error):
+        return False
+    return bool(found == APPLICATION)
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

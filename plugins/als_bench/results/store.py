@@ -137,6 +137,18 @@ class StoreWriter:
         """
         self._call("add_verdict", run, agent, tier, bundle, detail)
 
+    def remove(self, unit: Unit) -> None:
+        """Removes a unit with its episodes and logs, if it is there; `forget` comes after it."""
+        self._call("remove", unit)
+
+    def forget(self) -> None:
+        """Writes the file anew, so that no byte stays of what was removed.
+
+        Raises:
+            StoreError: another process has it open, or it cannot be written.
+        """
+        self._call("forget")
+
     def close(self) -> None:
         """Ends the process, once it has written what it was given."""
         self._process.close()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from als_engine.errors import ArgumentError
+from als_plugins.encoders.adalora import with_adalora
 from als_plugins.encoders.base import Encoder
 from als_plugins.encoders.saving import load_encoder, make_encoder
 from als_plugins.encoders.stems import Form, form_of
@@ -43,19 +44,24 @@ def begun_encoder(
     return load_encoder(pretrained, space)[0]
 
 
-def tuned(encoder: Encoder, tuning: str, lora_rank: int) -> Encoder:
+def tuned(encoder: Encoder, tuning: str, lora_rank: int, lora_steps: int = 1_000) -> Encoder:
     """The encoder with that part learning that is to learn.
 
     Args:
         encoder: as it was pretrained, or not.
-        tuning: "full", "frozen", "lora" (Hu et al. 2022), or "adapter" (Houlsby et al. 2019).
-        lora_rank: of the additions of "lora", or the width of each "adapter".
+        tuning: "full", "frozen", "lora" (Hu et al. 2022), "adalora" (Zhang et al. 2023), or
+            "adapter" (Houlsby et al. 2019).
+        lora_rank: of the additions of "lora", on average of those of "adalora", or the width of
+            each "adapter".
+        lora_steps: gradient steps in which "adalora" comes down to that rank.
 
     Raises:
         ArgumentError: the encoder has no linear layer to add something to.
     """
     if tuning == "lora":
         return _with_lora(encoder, lora_rank)
+    if tuning == "adalora":
+        return with_adalora(encoder, _linear_layers(encoder, tuning), lora_rank, lora_steps)
     if tuning == "adapter":
         return _with_adapters(encoder, lora_rank)
     if tuning == "frozen":

@@ -1,4 +1,4 @@
-"""`als collect` writes a dataset of experience; `als data` shows one, or takes a person out."""
+"""`als collect` writes a dataset of experience; `als data show` shows one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from als_plugins.experience.collect import Collected, Progress
 
-__all__ = ["collect", "purge", "show"]
+__all__ = ["collect", "show"]
 
 Json = Annotated[bool, typer.Option("--json", help="Print its record as JSON, for programs.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The scenario; `als list` shows them.")]
@@ -51,7 +51,6 @@ Observers = Annotated[
     int, typer.Option("--drive", help="Avatars that the policy drives.", min=1, max=MAX_AVATARS)
 ]
 Split = Annotated[str, typer.Option(help="Where levels come from: train, validation or test.")]
-Person = Annotated[str, typer.Argument(metavar="PERSON", help="The pseudonym of the person.")]
 Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The folder of a dataset.")]
 
 
@@ -114,31 +113,6 @@ def show(dataset: Dataset, as_json: Json = False) -> None:
         return
     with spinner(f"Reading {dataset}"):
         print_dataset(dataset, record)
-
-
-def purge(person: Person, dataset: Dataset) -> None:
-    """Take a person out of a dataset, or of a study's folder, which then holds no byte of them.
-
-    Example: als data purge 5f0c91ab lessons
-    """
-    from als_plugins.experience.purging import purge as run
-    from als_plugins.privacy.studies import is_study, purge_study
-
-    if is_study(dataset):
-        gone = purge_study(dataset, person)
-        say(f"{dataset}: {person} is gone, {gone.rows} rows and {gone.episodes} played episodes.")
-        if gone.episodes:
-            say("A store that `als bench people` has added them to still holds them.")
-        return
-    with spinner(f"Writing {dataset} anew"):
-        found = run(dataset, person)
-    say(f"{dataset}: {found.episodes} episodes of {person} are gone, {found.steps:,} steps.")
-    if found.agents:
-        named = ", ".join(path.name for path in found.agents)
-        say(
-            f"The agents in {dataset / 'agents'} ({named}) may have learnt from them: delete those,"
-        )
-        say("and let others learn from what is left.")
 
 
 def _summary(found: Collected) -> str:

@@ -11,11 +11,12 @@ import gymnasium
 import h5py
 
 from als_engine.agents.run_folder import claimed
-from als_engine.errors import ArgumentError
-from als_engine.system.safe_files import inside
+from als_engine.plugins.findings import Purged
+from als_engine.system.safe_files import inside, is_file
 from als_plugins.experience import episodes as files
 from als_plugins.experience.adding import Adding
 from als_plugins.experience.records import (
+    RECORD,
     DatasetRecord,
     SourceRecord,
     read_dataset,
@@ -23,24 +24,46 @@ from als_plugins.experience.records import (
 )
 from als_plugins.experience.together import take_out
 
-__all__ = ["Purged", "purge"]
+__all__ = ["TakenOut", "purge", "purge_dataset"]
 
 
 @dataclass(frozen=True)
-class Purged:
-    """What was taken out.
+class TakenOut:
+    """What was taken out of a dataset.
 
     Attributes:
         episodes, steps: how many.
+        known: who else has acted in it.
+        named: whether the record named the person.
         agents: folders of agents beside the dataset, which may have learnt from them.
     """
 
     episodes: int
     steps: int
-    agents: list[Path]
+    known: tuple[str, ...]
+    named: bool
+    agents: tuple[Path, ...]
 
 
-def purge(folder: Path, person: str) -> Purged:
+def purge_dataset(path: Path, person: str) -> Purged | None:
+    """Takes a person out of a dataset; see `als_engine.plugins.hookspecs.Purger`."""
+    if not is_file(path / RECORD):
+        return None
+    found = purge(path, person)
+    if not found.named and not found.episodes:
+        return Purged(known=found.known)
+    notes: tuple[str, ...] = ()
+    if found.agents:
+        named = ", ".join(each.name for each in found.agents)
+        notes = (
+            f"The agents in {path / 'agents'} ({named}) may have learnt from them: delete those, "
+            "and let others learn from what is left.",
+        )
+    gone = f"{found.episodes} episodes of {person} are gone, {found.steps:,} steps"
+    return Purged(gone, found.known, notes)
+
+
+def purge(folder: Path, person: str) -> TakenOut:
     """Takes out what a person did, from the dataset, its cache, and what has not joined it yet.
 
     Interrupted, it goes on when it is called again: the person leaves the list of those who acted
@@ -52,7 +75,6 @@ def purge(folder: Path, person: str) -> Purged:
 
     Raises:
         SavedFileError: it is no dataset, it is damaged, or it cannot be written.
-        ArgumentError: nobody of that name acted in it.
     """
     read_dataset(folder)  # Before anything is made in a folder of something else.
     with claimed(folder):
@@ -61,18 +83,17 @@ def purge(folder: Path, person: str) -> Purged:
         for number, source in enumerate(sources):
             if source.people is not None:
                 sources[number] = _without(folder, sources, number, person, gone)
-        known = sorted({each for s in sources if s.people for each in s.people.persons})
-        if person not in known and not gone[0]:
-            shown = f"there are {', '.join(known[:5])}" if known else "no person acted in it"
-            raise ArgumentError(f"{folder} has nothing of {person[:40]}: {shown}")
+        known = {each for s in sources if s.people for each in s.people.persons}
         for number, source in enumerate(sources):
             if source.people is not None:
                 left = [each for each in source.people.persons if each != person]
                 people = source.people.model_copy(update={"persons": left})
                 sources[number] = source.model_copy(update={"people": people})
-        write_dataset(folder, DatasetRecord(sources=sources))
+        if person in known:
+            write_dataset(folder, DatasetRecord(sources=sources))
     agents = sorted(path for path in (folder / "agents").glob("*") if path.is_dir())
-    return Purged(gone[0], gone[1], agents)
+    others = tuple(sorted(known - {person}))
+    return TakenOut(gone[0], gone[1], others, person in known, tuple(agents))
 
 
 def _without(

@@ -6,7 +6,7 @@ After that may come any other command of `als`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,7 @@ from als_engine.evaluation.splits import REPORTING
 from als_engine.limits import EPISODES, STEPS, WORKERS, WORLDS
 from als_engine.system.toml_files import read_toml
 from als_engine.task import Split
+from als_plugins.learners.hyperparameters import Tuning
 
 __all__ = [
     "OUTPUTS",
@@ -101,7 +102,8 @@ class TrainStage(Table):
         agent: registered id of a learner.
         steps: environment steps over all rows.
         worlds, workers: stepped at once, and by how many processes.
-        tuning: what learns of a pretrained encoder: "full", "frozen", "lora" or "adapter".
+        tuning: what learns of a pretrained encoder: "full", "frozen", "lora", "adalora" or
+            "adapter".
         config: hyperparameters.
     """
 
@@ -109,7 +111,7 @@ class TrainStage(Table):
     steps: Count
     worlds: Annotated[int, Field(ge=1, le=WORLDS)] = 16
     workers: Annotated[int, Field(ge=1, le=WORKERS)] = 1
-    tuning: Literal["full", "frozen", "lora", "adapter"] = "full"
+    tuning: Tuning = "full"
     config: Values = {}
 
 

@@ -73,6 +73,23 @@ Gap = Annotated[
         max=86_400.0,
     ),
 ]
+Epsilon = Annotated[
+    float | None,
+    typer.Option(
+        help="How much may be told of each unit (differential privacy); by default any amount.",
+        min=1e-6, max=1_000.0,
+    ),
+]  # fmt: skip
+Delta = Annotated[
+    float, typer.Option(help="The probability that it is more.", min=1e-12, max=0.999)
+]
+Clip = Annotated[
+    float, typer.Option(help="What each unit's gradient is cut to.", min=1e-6, max=1e6)
+]
+Unit = Annotated[str, typer.Option(help="What is protected: one scene, or all of a person.")]
+Repeatable = Annotated[
+    bool, typer.Option("--repeatable", help="Noise from the seed, for experiments: no protection.")
+]
 Part = Annotated[str, typer.Option(help="validation to choose, test to report, train to look.")]
 At = Annotated[
     float | None,
@@ -137,6 +154,11 @@ def train(
     others: Others = 8,
     time_step: TimeStep = 0.2,
     max_gap: Gap = 1.0,
+    epsilon: Epsilon = None,
+    delta: Delta = 1e-5,
+    clip: Clip = 1.0,
+    unit: Unit = "scene",
+    repeatable: Repeatable = False,
     as_json: Json = False,
 ) -> None:
     """Train a forecaster; Ctrl-C saves a checkpoint, the same command goes on.
@@ -155,7 +177,8 @@ def train(
             {
                 "task": task, "model": model, "history": history, "horizon": horizon,
                 "others": others, "hidden": hidden, "modes": modes, "steps": steps, "batch": batch,
-                "learning_rate": learning_rate, "seed": seed,
+                "learning_rate": learning_rate, "seed": seed, "epsilon": epsilon, "delta": delta,
+                "clip": clip, "unit": unit, "repeatable": repeatable,
             }
         )  # fmt: skip
     with spinner(f"Reading {data}"):

@@ -33,7 +33,17 @@ from als_engine.system.files import replacing
 from als_engine.system.safe_files import is_file
 from als_plugins.forecast.tracks import MAX_NAMES, PARTS, Tracks, TracksRecord
 
-__all__ = ["COLUMNS", "Rows", "read_csv", "read_rows", "recent", "resampled", "write_csv"]
+__all__ = [
+    "COLUMNS",
+    "Rows",
+    "bounded_lines",
+    "column_places",
+    "read_csv",
+    "read_rows",
+    "recent",
+    "resampled",
+    "write_csv",
+]
 
 COLUMNS: Final = ("user_id", "timestamp", "x", "y")
 MAX_BYTES: Final = 1 << 31
@@ -148,8 +158,8 @@ def _cells(path: Path) -> Iterator[tuple[int, tuple[str, str, str, str]]]:
     line = 0
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(_bounded(file, path), strict=True)
-            places = _header(path, next(reader, None))
+            reader = csv.reader(bounded_lines(file, path), strict=True)
+            places = column_places(path, next(reader, None))
             width = max(places) + 1
             for cells in reader:
                 line = reader.line_num
@@ -169,7 +179,12 @@ def _cells(path: Path) -> Iterator[tuple[int, tuple[str, str, str, str]]]:
         raise SavedFileError(f"cannot read {path}: {error.strerror or error}") from None
 
 
-def _bounded(lines: Iterator[str], path: Path) -> Iterator[str]:
+def bounded_lines(lines: Iterator[str], path: Path) -> Iterator[str]:
+    """The lines of an open file.
+
+    Raises:
+        SavedFileError: one is too long, or has a NUL.
+    """
     number = 0
     while True:
         # Never `for line in lines`: one line of two gigabytes would be read whole.
@@ -184,8 +199,12 @@ def _bounded(lines: Iterator[str], path: Path) -> Iterator[str]:
         yield text
 
 
-def _header(path: Path, cells: list[str] | None) -> list[int]:
-    """Where the four columns are."""
+def column_places(path: Path, cells: list[str] | None) -> list[int]:
+    """Where the four columns are in a header.
+
+    Raises:
+        SavedFileError: one is missing, or there is no header.
+    """
     if cells is None:
         raise SavedFileError(f"{path} is empty")
     names = [cell.strip().lower() for cell in cells]

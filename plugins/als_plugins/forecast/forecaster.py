@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from als_engine.agents.saving import PrivacyRecord
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS
 from als_engine.models import Model, read_model
@@ -33,6 +34,7 @@ __all__ = [
     "ForecasterRecord",
     "Trained",
     "fit_baseline",
+    "is_forecaster",
     "make_network",
     "read_forecaster",
     "write_forecaster",
@@ -61,6 +63,7 @@ class Trained(Model):
         loss: there; the negative logarithm of a density or of a probability.
         seed: of weights and order.
         seconds: of wall-clock time. busy: the share of it in forward and backward passes.
+        privacy: what it has told of the tracks, where it was trained with privacy.
     """
 
     source: Annotated[str, Field(max_length=1_000)]
@@ -71,6 +74,7 @@ class Trained(Model):
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     seconds: float = Field(default=0.0, ge=0)
     busy: float = Field(default=0.0, ge=0, le=1)
+    privacy: PrivacyRecord | None = None
 
 
 class ForecasterRecord(Model):
@@ -226,6 +230,11 @@ def _arrays(forecaster: Forecaster) -> dict[str, NDArray[Any]]:
         assert forecaster.fitted is not None
         return {"fitted": forecaster.fitted}
     return {name: tensor.numpy() for name, tensor in forecaster.network.state_dict().items()}
+
+
+def is_forecaster(folder: Path) -> bool:
+    """Whether a folder holds a saved forecaster, or the training that made one."""
+    return (folder / "forecaster" / RECORD).exists() or (folder / RECORD).exists()
 
 
 def read_forecaster(folder: Path) -> Forecaster:

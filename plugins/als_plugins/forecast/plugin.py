@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 from als_engine import hookimpl
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import typer
+
+    from als_engine.plugins.hookspecs import Purger
 
 
 @hookimpl
@@ -22,3 +26,12 @@ def als_commands(app: typer.Typer) -> None:
     for name in ("record", "train", "evaluate", "predict", "draw", "fill"):
         forecast.command(name)(getattr(command, name))
     app.add_typer(forecast, name="forecast")
+
+
+@hookimpl
+def als_purge(add: Callable[[Purger], None]) -> None:
+    """Takes persons out of tracks and of CSV files of walks."""
+    from als_plugins.forecast.purging import purge_csv, purge_tracks
+
+    add(purge_tracks)
+    add(purge_csv)

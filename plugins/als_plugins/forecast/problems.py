@@ -20,7 +20,7 @@ from als_plugins.forecast.windows import Past, features, find_windows, frame_of,
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Problem", "fitted_baseline", "make_problem"]
+__all__ = ["Problem", "fitted_baseline", "make_problem", "window_arrays"]
 
 _MOST: Final = 200_000
 """The most windows that are learned from; of more, every so many-th."""
@@ -37,11 +37,13 @@ class Problem:
     Attributes:
         record: of the forecaster, with the classes that there are.
         train, held: the arguments of the network's `loss`, of all windows of a part.
+        units: the windows of the train part that belong together, where somebody asked for that.
     """
 
     record: ForecasterRecord
     train: Sequence[torch.Tensor]
     held: Sequence[torch.Tensor]
+    units: Sequence[NDArray[np.intp]] = ()
 
     def calibrated(self, forecaster: Forecaster, tracks: Tracks) -> Forecaster:
         """The forecaster with the scales that the validation part asks for; paths alone."""
@@ -50,13 +52,16 @@ class Problem:
         return calibrated(forecaster, tracks)
 
 
-def make_problem(record: ForecasterRecord, tracks: Tracks, seed: int) -> Problem:
+def make_problem(
+    record: ForecasterRecord, tracks: Tracks, seed: int, unit: str | None = None
+) -> Problem:
     """Cuts tracks into windows for a task.
 
     Args:
         record: of the forecaster.
         tracks: all of them.
         seed: of the gaps that are drawn.
+        unit: whose windows are to be told apart, of each "scene" or "person"; for paths alone.
 
     Raises:
         ArgumentError: nobody is there for long enough, or the tracks do not tell what is asked.
@@ -80,17 +85,46 @@ def make_problem(record: ForecasterRecord, tracks: Tracks, seed: int) -> Problem
     if not len(train[0]):
         length = (record.history + record.horizon) * record.time_step
         raise ArgumentError(f"nobody in the train part is there for {length:g} s on end")
-    return Problem(record, train, held)
+    units = () if unit is None else _units(record, tracks, unit)
+    return Problem(record, train, held, units)
+
+
+def window_arrays(
+    record: ForecasterRecord, tracks: Tracks, part: str
+) -> tuple[NDArray[np.intp], Sequence[torch.Tensor]]:
+    """The windows of a part as a network of paths learns from them.
+
+    Returns:
+        (windows,), the scene of each, and the arguments of the network's `loss`.
+    """
+    import torch
+
+    windows = _windows(record, tracks.of_part(part), part, record.history + record.horizon)
+    arrays = _path_arrays(record, tracks, part, np.random.default_rng(0))
+    return windows[:, 0], [torch.from_numpy(np.ascontiguousarray(each)) for each in arrays]
+
+
+def _units(record: ForecasterRecord, tracks: Tracks, unit: str) -> Sequence[NDArray[np.intp]]:
+    """The windows of each scene, or of each person."""
+    chosen = tracks.of_part("train")
+    scene, _, column = _windows(record, chosen, "train", record.history + record.horizon).T
+    whose = scene if unit == "scene" else chosen.person[scene, column]
+    return [np.flatnonzero(whose == each) for each in np.unique(whose)]
+
+
+def _windows(record: ForecasterRecord, chosen: Tracks, part: str, length: int) -> NDArray[np.intp]:
+    """Where the windows of a part begin, as `find_windows` returns it."""
+    stride = 1 if part == "train" else max(1, record.history // 2)
+    windows = find_windows(chosen, length, stride)
+    most = _MOST if part == "train" else _HELD
+    return windows[:: max(1, -(-len(windows) // most))]
 
 
 def _cut(
     record: ForecasterRecord, tracks: Tracks, part: str, history: int, horizon: int
 ) -> tuple[Past, NDArray[np.float32]]:
     chosen = tracks.of_part(part)
-    stride = 1 if part == "train" else max(1, record.history // 2)
-    windows = find_windows(chosen, history + horizon, stride)
-    most = _MOST if part == "train" else _HELD
-    windows = windows[:: max(1, -(-len(windows) // most))]
+    windows = _windows(record, chosen, part, history + horizon)
     numbers = 8 * record.others * history + 6 * (history + horizon)
     check_memory(f"{len(windows)} windows", 8 * len(windows) * numbers)
     return gather(chosen, windows, history, horizon, record.others)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import check_memory
 from als_engine.simulation import Simulation, simulate
+from als_plugins.experience.consent import check_consent
 from als_plugins.experience.records import SourceRecord, data_file, part_of, read_dataset
 from als_plugins.forecast.tracks import PARTS, Doing, Tracks, TracksRecord
 
@@ -41,6 +42,7 @@ class _Recorded:
     level: int
     actions: NDArray[Any]  # (steps, observers, ...)
     rewards: NDArray[np.float64]  # (steps, observers)
+    persons: list[str]  # (observers,) pseudonyms; empty where no person acted.
 
 
 @dataclass
@@ -76,11 +78,13 @@ def replay_dataset(
     Raises:
         SavedFileError: it is no dataset or a damaged one, or what it recorded is not what happens
             now: another version of the scenario made it.
-        ArgumentError: it has no episodes, or those of several scenarios and none is named.
+        ArgumentError: it has no episodes, or those of several scenarios and none is named, or it is
+            of persons who have not agreed to forecasting.
     """
     sources = _chosen(folder, scenario)
     total = sum(source.episodes // source.observers for source in sources)
-    seen: list[tuple[int, _Seen]] = []
+    check_consent(folder, sources, "forecasting")
+    seen: list[tuple[_Recorded, _Seen]] = []
     record: TracksRecord | None = None
     for source in sources:
         episodes = list(_recorded(folder, source))
@@ -96,7 +100,7 @@ def replay_dataset(
                 on_episode(done + number, total)
         finally:
             simulation.close()
-        seen += zip((each.level for each in episodes), replay.seen, strict=True)
+        seen += zip(episodes, replay.seen, strict=True)
     assert record is not None
     return _joined(record, seen)
 
@@ -139,13 +143,14 @@ def _recorded(folder: Path, source: SourceRecord) -> Iterator[_Recorded]:
     described = (str(space.dtype), tuple(space.shape or ()))
     with files.episode_file(data_file(folder, source.id)) as file:
         for first in range(0, source.episodes, source.observers):
-            seeds, actions, rewards, level = set(), [], [], -1
+            seeds, actions, rewards, persons, level = set(), [], [], [], -1
             for i in range(first, first + source.observers):
                 group = files.episode_group(file, i)
                 steps = files.read_attribute(group, "total_steps")
                 if not 1 <= steps <= source.steps:
                     raise SavedFileError(f"{file.filename}: {group.name} has a wrong length")
                 seeds.add(files.read_attribute(group, "seed"))
+                persons.append(files.read_word(group, "person"))
                 level = files.read_attribute(group, "level")
                 actions.append(
                     files.read_array(group, "actions", described[0], (steps, *described[1]))[:]
@@ -155,7 +160,7 @@ def _recorded(folder: Path, source: SourceRecord) -> Iterator[_Recorded]:
                 raise SavedFileError(
                     f"{file.filename}: episodes {first} to {i} are not of one world"
                 )
-            yield _Recorded(seeds.pop(), level, np.stack(actions, 1), np.stack(rewards, 1))
+            yield _Recorded(seeds.pop(), level, np.stack(actions, 1), np.stack(rewards, 1), persons)
 
 
 class _Replay:
@@ -246,8 +251,8 @@ def _over(simulation: Simulation) -> NDArray[np.bool_]:
     return simulation.terminated | simulation.truncated
 
 
-def _joined(record: TracksRecord, seen: Sequence[tuple[int, _Seen]]) -> Tracks:
-    """Pads all episodes to the longest one."""
+def _joined(record: TracksRecord, seen: Sequence[tuple[_Recorded, _Seen]]) -> Tracks:
+    """Pads all episodes to the longest one; persons are called by their pseudonyms."""
     scenes, steps = len(seen), max(len(each.position) for _, each in seen)
     people, things = len(record.names), len(seen[0][1].things[0])
     check_memory(f"{scenes} episodes of {steps} steps", scenes * steps * (13 * people + 9 * things))
@@ -259,7 +264,13 @@ def _joined(record: TracksRecord, seen: Sequence[tuple[int, _Seen]]) -> Tracks:
             out[i, : len(rows)] = rows
         return out
 
-    levels = np.array([level for level, _ in seen], np.int64)
+    levels = np.array([each.level for each, _ in seen], np.int64)
+    acted = [[*each.persons, *[""] * (people - len(each.persons))] for each, _ in seen]
+    person = np.tile(np.arange(people, dtype=np.int32), (scenes, 1))
+    persons = sorted({name for names in acted for name in names if name})
+    for number, name in enumerate(persons, start=people):
+        person[np.array(acted) == name] = number
+    record = record.model_copy(update={"names": [*record.names, *persons]})
     doing = Doing(
         held=padded("held", (people,), np.int16, -1),
         said=padded("said", (people,), np.int16, -1),
@@ -269,7 +280,7 @@ def _joined(record: TracksRecord, seen: Sequence[tuple[int, _Seen]]) -> Tracks:
     return Tracks(
         position=padded("position", (people, 2), np.float32),
         present=padded("present", (people,), np.bool_),
-        person=np.tile(np.arange(people, dtype=np.int32), (scenes, 1)),
+        person=person,
         part=np.array([PARTS.index(part_of(level)) for level in levels.tolist()], np.int8),
         level=levels,
         start=np.zeros(scenes),

@@ -19,7 +19,7 @@ from als_engine.errors import ArgumentError, SavedFileError, unknown
 from als_engine.models import Model, Name, read_model
 from als_engine.system.safe_files import read_tensors, replace_folder, write_tensors
 
-__all__ = ["PARTS", "Doing", "Tracks", "TracksRecord", "read_tracks", "write_tracks"]
+__all__ = ["PARTS", "RECORD", "Doing", "Tracks", "TracksRecord", "read_tracks", "write_tracks"]
 
 RECORD: Final = "tracks.json"
 ARRAYS: Final = "tracks.safetensors"

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import Field
@@ -45,6 +45,8 @@ from als_plugins.forecast.tracks import Tracks
 if TYPE_CHECKING:
     import torch
 
+    from als_plugins.forecast.private import PrivateSteps
+
 __all__ = ["Job", "TrainProgress", "train_forecaster"]
 
 JOB: Final = "forecast.json"
@@ -65,6 +67,8 @@ class Job(Model):
         steps: gradient steps. batch: windows in a step.
         learning_rate: at its highest. seed: of weights and order.
         evaluate_every, checkpoint_every: steps.
+        epsilon: how much may be told of each unit (differential privacy); None for any amount.
+        delta, clip, unit, repeatable: as for a private imitation; see `forecast.private`.
     """
 
     task: Task = "path"
@@ -81,6 +85,11 @@ class Job(Model):
     seed: int = Field(default=0, ge=0, lt=1 << 31)
     evaluate_every: int = Field(default=100, ge=1, le=STEPS)
     checkpoint_every: int = Field(default=500, ge=1, le=STEPS)
+    epsilon: float | None = Field(default=None, gt=0, le=1_000)
+    delta: float = Field(default=1e-5, gt=0, lt=1)
+    clip: float = Field(default=1.0, gt=0, le=1e6)
+    unit: Literal["scene", "person"] = "scene"
+    repeatable: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +138,10 @@ def train_forecaster(
     names = (*simple, *NETWORKS)
     if job.model not in names:
         raise ArgumentError(unknown(f"model for {job.task}", job.model, names))
+    if job.epsilon is not None:
+        from als_plugins.forecast.private import check_private
+
+        check_private(job, job.model in NETWORKS)
     job = job.model_copy(update={"tracks": _digest(tracks)})
     place = RunFolder(folder, JOB, "a training of a forecaster", ["forecaster"])
     resumed = place.begun
@@ -145,7 +158,8 @@ def train_forecaster(
     generators = Generators(spread("forecast", job.seed))
     with ExitStack() as held:
         held.enter_context(generators)
-        problem = make_problem(record, tracks, spread("forecast gaps", job.seed))
+        unit = None if job.epsilon is None else job.unit
+        problem = make_problem(record, tracks, spread("forecast gaps", job.seed), unit)
         held.enter_context(place.going_on() if resumed else place.new(_text(job)))
         run = _Run(job, problem, place)
         if (newest := place.checkpoints.newest()) is not None:
@@ -217,6 +231,13 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=job.learning_rate, weight_decay=0.01, fused=True
         )
+        self.private: PrivateSteps | None = None
+        if job.epsilon is not None:
+            from als_plugins.forecast.private import PrivateSteps
+
+            self.private = PrivateSteps(
+                job, self.network, self.optimizer, problem.train, problem.units
+            )
         self.counters = Counters()
         self.best: dict[str, torch.Tensor] = {}
         self.busy, self.spent = 0.0, 1e-9
@@ -231,7 +252,9 @@ class _Run:
             self.spent = time.perf_counter() - begun
             changes = {"step": step, "seconds": before + self.spent}
             self.counters = self.counters.model_copy(update=changes)
-            if step % job.evaluate_every == 0 or step == job.steps:
+            # With privacy nothing is chosen by the validation part: its people have rights, too.
+            look = step % job.evaluate_every == 0 or step == job.steps
+            if look and self.private is None:
                 held = self._evaluate()
             stop = should_stop()
             if stop or step % job.checkpoint_every == 0:
@@ -252,6 +275,11 @@ class _Run:
         rate = job.learning_rate * share * 0.5 * (1 + math.cos(math.pi * step / job.steps))
         for group in self.optimizer.param_groups:
             group["lr"] = rate
+        if self.private is not None:
+            begun = time.perf_counter()
+            value = self.private.take(step)
+            self.busy += time.perf_counter() - begun
+            return value
         # A function of the seed and the step, so that no random state has to be kept.
         rng = np.random.default_rng(spread("forecast order", job.seed, step))
         count = len(self.problem.train[0])
@@ -320,7 +348,10 @@ class _Run:
                 "loss": counters.best,
                 "seconds": round(counters.seconds, 3),
                 "busy": round(min(1.0, self.busy / self.spent), 3),
+                "privacy": None if self.private is None else self.private.record(counters.step),
             }
         )
         record = record.model_copy(update={"trained": trained})
+        if self.private is not None:
+            return Forecaster(record, self.network.eval())
         return self.problem.calibrated(Forecaster(record, self.network.eval()), tracks)

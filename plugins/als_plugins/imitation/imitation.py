@@ -9,7 +9,7 @@ import torch
 from als_plugins.imitation.parameters import ImitationParameters
 from als_plugins.learners.student import Batch, Student
 
-__all__ = ["Imitation", "Steps"]
+__all__ = ["Imitation", "Log", "Steps"]
 
 _LOG_EVERY = 2_048
 """Demonstrated steps between two entries in the log."""

@@ -25,19 +25,16 @@ from torch import nn
 from als_engine.agents.saving import PrivacyRecord
 from als_engine.errors import ArgumentError
 from als_engine.seeding import spread
+from als_plugins.imitation.imitation import Log
 from als_plugins.imitation.parameters import ImitationParameters
-from als_plugins.learners.clock import UpdateLog
 from als_plugins.learners.student import Batch, Student
+from als_plugins.privacy.accounting import EACH, check_delta, noise_for, spent
 
 if TYPE_CHECKING:
     from als_plugins.imitation.recorded import Recorded
 
 __all__ = ["PrivateImitation", "check_private", "learns_from_actions", "study_privately"]
 
-EACH: Final = 8
-"""Steps of a unit that make its gradient."""
-ORDERS: Final = (*range(2, 64), 80, 96, 128, 192, 256)
-"""Of the Renyi divergences that the accountant looks at: whole ones, which take it no time."""
 _LOG_EVERY: Final = 50
 
 
@@ -56,7 +53,7 @@ class PrivateImitation:
         optimizer: torch.optim.Optimizer,
         parameters: ImitationParameters,
         data: Recorded,
-        log: UpdateLog,
+        log: Log,
         *,
         total: int,
         steps: int,
@@ -89,12 +86,8 @@ class PrivateImitation:
         expected = min(max(1, parameters.imitation_batch // EACH), len(self._units))
         self._part = expected / len(self._units)
         self.delta = parameters.delta
-        if self.delta * len(self._units) > 1.0:
-            raise ArgumentError(
-                f"delta must be below one over the {len(self._units)} {parameters.unit}s that are "
-                f"learnt from, got {self.delta:g}"
-            )
-        self.noise = _noise_for(parameters.epsilon, self.delta, self._part, self.planned)
+        check_delta(self.delta, len(self._units), parameters.unit)
+        self.noise = noise_for(parameters.epsilon, self.delta, self._part, self.planned)
         secret = secrets.randbits(63)
         drawn = spread("private imitation", seed, steps) if parameters.repeatable else secret
         self._rng = np.random.default_rng(drawn)
@@ -150,7 +143,7 @@ class PrivateImitation:
     def record(self) -> PrivacyRecord:
         """What it has told so far, by the accountant."""
         return PrivacyRecord(
-            epsilon=_spent(self.noise, self._part, self.updates, self.delta),
+            epsilon=spent(self.noise, self._part, self.updates, self.delta),
             delta=self.delta,
             unit=self.parameters.unit,
             units=len(self._units),
@@ -163,18 +156,27 @@ class PrivateImitation:
 
 def study_privately(
     imitation: PrivateImitation,
-    should_stop: Callable[[], bool],
-    after_step: Callable[[int], None],
+    should_stop: Callable[[], bool] = lambda: False,
+    after_step: Callable[[int], None] = lambda steps: None,
+    end: int | None = None,
 ) -> bool:
-    """Learns from a dataset as if its steps came in one by one; see `Lessons.run`."""
+    """Learns from a dataset as if its steps came in one by one; see `Lessons.run`.
+
+    Args:
+        imitation: what learns.
+        should_stop: asked at every step.
+        after_step: called with the demonstrated steps so far.
+        end: the demonstrated steps up to which it learns now; None for all.
+    """
+    end = imitation.total if end is None else end
     parameters = imitation.parameters
     passes = parameters.passes_for(imitation.total)
     at_once = max(1, round(parameters.imitation_batch / passes))
     with _gradients_apart(imitation.student):
-        while imitation.steps < imitation.total:
+        while imitation.steps < end:
             if should_stop():
                 return False
-            imitation.learn(min(at_once, imitation.total - imitation.steps))
+            imitation.learn(min(at_once, end - imitation.steps))
             after_step(imitation.steps)
     return True
 
@@ -265,42 +267,3 @@ def _nothing(student: Student) -> Batch:
     }
     actions = np.zeros((2, *(learner.action_space.shape or ())), learner.action_space.dtype)
     return Batch(seen, actions, np.zeros(2, np.float32))
-
-
-def _noise_for(epsilon: float, delta: float, part: float, updates: int) -> float:
-    """The least noise that tells no more than epsilon.
-
-    Raises:
-        ArgumentError: none does.
-    """
-    from opacus.accountants.utils import get_noise_multiplier
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Of orders at the end of those that are tried.
-            return float(
-                get_noise_multiplier(
-                    target_epsilon=epsilon,
-                    target_delta=delta,
-                    sample_rate=part,
-                    steps=updates,
-                    alphas=ORDERS,
-                )
-            )
-    except ValueError:
-        raise ArgumentError(
-            f"no noise is enough for epsilon={epsilon:g}: give a larger one, fewer passes, or more "
-            "episodes"
-        ) from None
-
-
-def _spent(noise: float, part: float, updates: int, delta: float) -> float:
-    from opacus.accountants import RDPAccountant
-
-    if not updates:
-        return 0.0
-    accountant = RDPAccountant()
-    accountant.history = [(noise, part, updates)]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return float(accountant.get_epsilon(delta, alphas=[*ORDERS]))

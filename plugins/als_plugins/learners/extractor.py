@@ -30,6 +30,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
         pretrained: str | None = None,
         tuning: str = "full",
         lora_rank: int = 8,
+        lora_steps: int = 1_000,
         augment: str = "none",
         by_step: bool = False,
         beside: Sequence[str] = (),
@@ -41,8 +42,9 @@ class EncoderExtractor(BaseFeaturesExtractor):
             encoder: registered id.
             config: its arguments.
             pretrained: folder whose weights to start from; None for random ones.
-            tuning: "full", "frozen", "lora" or "adapter".
-            lora_rank: of the additions with "lora", the width of those with "adapter".
+            tuning: what of it learns, as in `tuned`.
+            lora_rank: likewise.
+            lora_steps: likewise.
             augment: "none" or "shift".
             by_step: leaves remembering to the learner if the encoder has an LSTM that reads
                 forwards, and takes its part for single steps.
@@ -77,7 +79,7 @@ class EncoderExtractor(BaseFeaturesExtractor):
         self._memory = [memory] if memory is not None and pretrained is not None else []
         self._turned, self._tuning = turned, tuning
         self._pictures = moved_pictures(space, augment)
-        self.encoder = tuned(made, tuning, lora_rank)
+        self.encoder = tuned(made, tuning, lora_rank, lora_steps)
 
     @property
     def memory(self) -> nn.Module | None:

@@ -22,6 +22,7 @@ __all__ = [
     "RecurrentPPOParameters",
     "SACParameters",
     "TD3Parameters",
+    "Tuning",
     "parse",
 ]
 
@@ -31,6 +32,7 @@ Widths = Annotated[list[Width], Field(max_length=5)]
 Rate = Annotated[float, Field(gt=0.0, le=1.0)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Steps = Annotated[int, Field(ge=1, le=10_000_000)]
+Tuning = Literal["full", "frozen", "lora", "adalora", "adapter"]
 
 
 class Hyperparameters(BaseModel):
@@ -47,9 +49,11 @@ class Hyperparameters(BaseModel):
         encoder_config: its arguments.
         pretrained: folder of a saved encoder to start from, instead of these two.
         tuning: what learns of the encoder: "full" all of it, "frozen" nothing, "lora" low-rank
-            additions to its linear layers (Hu et al. 2022), "adapter" a small network behind each
-            (Houlsby et al. 2019).
+            additions to its linear layers (Hu et al. 2022), "adalora" such additions that share a
+            budget of ranks (Zhang et al. 2023), "adapter" a small network behind each (Houlsby et
+            al. 2019).
         lora_rank: of these additions, or the width of each small network.
+        lora_steps: gradient steps in which "adalora" comes down to that rank on average.
         weight_decay: of AdamW, for all that learns.
         augment: "shift" moves pictures by up to four pixels while learning (Yarats et al. 2021).
     """
@@ -65,8 +69,9 @@ class Hyperparameters(BaseModel):
     encoder: Annotated[str, Field(min_length=1, max_length=100)] = "mlp"
     encoder_config: Annotated[dict[str, JsonValue], Field(max_length=100)] = {}
     pretrained: Annotated[str, Field(min_length=1, max_length=4_000)] | None = None
-    tuning: Literal["full", "frozen", "lora", "adapter"] = "full"
+    tuning: Tuning = "full"
     lora_rank: Annotated[int, Field(ge=1, le=256)] = 8
+    lora_steps: Steps = 1_000
     weight_decay: Share = 0.0
     augment: Literal["none", "shift"] = "none"
 

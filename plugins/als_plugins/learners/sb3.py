@@ -170,6 +170,7 @@ class SB3Learner(NetworkLearner):
                 "pretrained": self._pretrained,
                 "tuning": parameters.tuning,
                 "lora_rank": parameters.lora_rank,
+                "lora_steps": parameters.lora_steps,
                 "augment": parameters.augment,
             },
             "net_arch": list(parameters.net_arch),

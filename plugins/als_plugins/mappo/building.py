@@ -70,7 +70,7 @@ def _one(
 ) -> ActorCritic:
     kind, config = parameters.encoder, parameters.encoder_config
     encoder = begun_encoder(actor, kind, config, pretrained)
-    encoder = tuned(encoder, parameters.tuning, parameters.lora_rank)
+    encoder = tuned(encoder, parameters.tuning, parameters.lora_rank, parameters.lora_steps)
     its_own = begun_encoder(critic, kind, config) if parameters.critic else None
     memory = make_memory(
         parameters.memory, encoder.features, parameters.memory_size, parameters.memory_steps

@@ -1,4 +1,4 @@
-"""`als data anonymise`, `als data identify` and `als data consent`: persons in a dataset."""
+"""`als data anonymise`, `identify`, `membership`, `consent` and `purge`: persons in data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from als_engine.texts import command
 if TYPE_CHECKING:
     from als_plugins.privacy.identify import Identified
 
-__all__ = ["anonymise", "consent", "identify", "membership"]
+__all__ = ["anonymise", "consent", "identify", "membership", "purge"]
 
 Dataset = Annotated[Path, typer.Argument(metavar="DATASET", help="The folder of a dataset.")]
 Keep = Annotated[
@@ -105,28 +105,40 @@ def _print(dataset: Path, found: list[Identified]) -> None:
 
 
 def membership(
-    agent: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of a saved agent.")],
+    agent: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Of a saved agent, or of a forecaster.")
+    ],
     dataset: Annotated[
-        Path, typer.Argument(metavar="DATASET", help="The dataset that it has learnt from.")
+        Path,
+        typer.Argument(metavar="DATA", help="The dataset, or tracks, that it learnt from."),
     ],
     seed: Annotated[int, typer.Option(help="Of the bootstrap.", min=0, max=MAX_SEED)] = 0,
     as_json: Json = False,
 ) -> None:
-    """Measure whether an agent tells which episodes of a dataset it has learnt from.
+    """Measure whether an agent, or a forecaster, tells what of its data it has learnt from.
 
     Example: als data membership runs/shown data/tag
     """
+    from als_plugins.forecast.forecaster import is_forecaster, read_forecaster
+    from als_plugins.forecast.predicting import open_tracks
+    from als_plugins.privacy.membership import forecaster_membership
     from als_plugins.privacy.membership import membership as run
 
+    what = "scenes" if is_forecaster(agent) else "episodes"
     with spinner(f"Attacking {agent}"):
-        found = run(agent, dataset, seed=seed)
+        if what == "scenes":
+            made = read_forecaster(agent)
+            tracks = open_tracks(dataset, made.record.time_step, 1.0)
+            found = forecaster_membership(made, tracks, seed=seed)
+        else:
+            found = run(agent, dataset, seed=seed)
     if as_json:
         say_json(found.as_dict())
         return
     auc = found.auc
     say(
         f"AUC {auc.value:.3f} [{auc.low:.3f}, {auc.high:.3f}]: how often one of {found.members} "
-        f"episodes that it has learnt from is told from one of {found.others} others; chance is 0.5"
+        f"{what} that it has learnt from is told from one of {found.others} others; chance is 0.5"
     )
     say(f"Loss {found.loss_members:.3f} on the former, {found.loss_others:.3f} on the others.")
     for each in found.privacy:
@@ -157,3 +169,40 @@ def consent(
         say_json({"folder": str(dataset), "sources": count, "purpose": purpose, "uses": use})
     else:
         say(f"{dataset}: the persons in {count} sources agreed to {' and '.join(use)}.")
+
+
+def purge(
+    person: Annotated[
+        str, typer.Argument(metavar="PERSON", help="The pseudonym, or the user_id of a CSV file.")
+    ],
+    place: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="All that it holds is purged; or a file.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Take a person out of a folder: of datasets, studies, tracks, CSV files and stores in it.
+
+    Exit code 1 if a file still names them.
+
+    Example: als data purge 5f0c91ab lessons
+    """
+    from als_plugins.privacy.purging import erase
+
+    with counting_bar("files and folders") as count:
+        found = erase(place, person, count)
+    if as_json:
+        say_json(
+            {
+                "gone": {str(path): what for path, what in found.gone.items()},
+                "notes": found.notes, "left": [str(path) for path in found.left],
+            }
+        )  # fmt: skip
+    else:
+        for path, what in found.gone.items():
+            say(f"{path}: {what}.")
+        for note in dict.fromkeys(found.notes):
+            say(note)
+        for path in found.left:
+            say(f"{path} still names {person}: look into it, and remove it.", error=True)
+    if found.left:
+        raise typer.Exit(1)

@@ -10,6 +10,7 @@ was not.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -27,6 +28,7 @@ from pydantic import Field, JsonValue
 from als_engine.agents.run_folder import RunFolder
 from als_engine.agents.saving import (
     AgentRecord,
+    PrivacyRecord,
     TrainingRecord,
     load_agent,
     make_agent,
@@ -43,10 +45,17 @@ from als_engine.system.safe_files import pack_tensors, unpack_tensors
 from als_plugins.experience.records import RECORD
 from als_plugins.imitation.imitation import Imitation
 from als_plugins.imitation.parameters import ImitationParameters, divided
+from als_plugins.imitation.private import (
+    PrivateImitation,
+    check_private,
+    learns_from_actions,
+    study_privately,
+)
 from als_plugins.imitation.recorded import Recorded, open_recorded, sources_for
 from als_plugins.learners.hyperparameters import parse
 from als_plugins.learners.network_learner import NetworkLearner
 from als_plugins.learners.setup import adam, few_threads
+from als_plugins.learners.student import Student
 
 __all__ = ["Federated", "FederationFolder", "FederationJob", "average", "federate", "go_on"]
 
@@ -171,6 +180,8 @@ def federate(
     _parameters(job)
     place = FederationFolder(folder)
     learner = _learner(job)
+    if _parameters(job).epsilon is not None:
+        check_private(learner.student(), learner.action_space)
     for site in job.sites:
         sources_for(site, scenario, learner)
     with place.new(job.model_dump_json(indent=2) + "\n"):
@@ -232,15 +243,16 @@ def _run(
             for site in sites:
                 site.pipe.send_bytes(done.to_bytes(8, "little") + weights)
             answers = [_answer(site, name) for site, name in zip(sites, job.sites, strict=True)]
-            losses = tuple(loss for loss, _ in answers)
+            losses = tuple(loss for loss, _, _ in answers)
             found = [
                 _checked(unpack_tensors(data, name), learner, name)
-                for (_, data), name in zip(answers, job.sites, strict=True)
+                for (_, data, _), name in zip(answers, job.sites, strict=True)
             ]
+            told = [each for _, _, each in answers if each is not None]
             mean = average(found, steps)
             learner.policy.load_state_dict({k: torch.from_numpy(a) for k, a in mean.items()})
             done += 1
-            record = _record(job, steps, done, earlier + time.monotonic() - began)
+            record = _record(job, steps, done, earlier + time.monotonic() - began, told)
             place.checkpoints.save(done, partial(write_agent, learner, record=record))
             tell(done, job.rounds)
         seconds = time.monotonic() - began
@@ -251,14 +263,21 @@ def _run(
     return Federated(place.agent, done, job.rounds, steps, losses, seconds)
 
 
-def _record(job: FederationJob, steps: Sequence[int], done: int, seconds: float) -> AgentRecord:
+def _record(
+    job: FederationJob, steps: Sequence[int], done: int, seconds: float, told: list[PrivacyRecord]
+) -> AgentRecord:
+    """The record of the agent after some rounds; `told` is what each site has told so far."""
     learnt = sum(steps) * job.epochs * done
     return AgentRecord(
         agent=job.agent,
         scenario=job.scenario,
         arguments=job.arguments,
         training=TrainingRecord(
-            steps=learnt, demonstrated=learnt, seed=job.seed, seconds=round(seconds, 1)
+            steps=learnt,
+            demonstrated=learnt,
+            seed=job.seed,
+            seconds=round(seconds, 1),
+            privacy=told,
         ),
     )
 
@@ -271,8 +290,6 @@ def _parameters(job: FederationJob) -> ImitationParameters:
     """
     if "passes" in job.imitation:
         raise ArgumentError("a federation counts in --rounds and --epochs: leave passes out")
-    if job.imitation.get("epsilon") is not None:
-        raise ArgumentError("a federation does not go with epsilon yet: leave it out")
     return parse("imitation", ImitationParameters, {**job.imitation, "passes": float(job.epochs)})
 
 
@@ -340,7 +357,8 @@ def _work(pipe: Connection, text: str, number: int) -> None:
             done, weights = int.from_bytes(message[:8], "little"), message[8:]
             found = _checked(unpack_tensors(weights, "what was sent"), learner, "the federation")
             learner.policy.load_state_dict({k: torch.tensor(a) for k, a in found.items()})
-            pipe.send((_epochs(job, learner, data, number, done), pack_tensors(_arrays(learner))))
+            loss, told = _epochs(job, learner, data, number, done)
+            pipe.send((loss, pack_tensors(_arrays(learner)), told))
     except EOFError:
         return
     except ALSError as error:
@@ -358,14 +376,21 @@ class _Losses:
 
 def _epochs(
     job: FederationJob, learner: NetworkLearner, data: Recorded, number: int, done: int
-) -> float:
-    """Learns for a round; returns the last loss that was written, NaN where none was yet."""
+) -> tuple[float, PrivacyRecord | None]:
+    """Learns for a round.
+
+    Returns:
+        The last loss that was written, and what the site has told in all rounds so far. With
+        privacy no loss leaves the site: NaN.
+    """
     student, parameters = learner.student(), _parameters(job)
     seed = spread("a site's round", job.seed, number * ROUNDS + done)
     data.seed(np.random.default_rng(seed))
     log, first, end = _Losses(), done * data.steps, (done + 1) * data.steps
     with Generators(seed), few_threads(learner.observation_space):
         student.train(False)
+        if parameters.epsilon is not None:
+            return math.nan, _privately(job, student, parameters, data, seed, first, end)
         optimizer = adam(student.policy, parameters.imitation_rate, student.parameters.weight_decay)
         # The rate falls along all rounds; counted as if the site's data came once more in each.
         due = first * job.epochs / parameters.imitation_batch % 1.0
@@ -375,4 +400,19 @@ def _epochs(
         at_once = max(1, round(parameters.imitation_batch / imitation.passes))
         while imitation.steps < end:
             imitation.learn(min(at_once, end - imitation.steps), data)
-    return log.last
+    return log.last, None
+
+
+def _privately(
+    job: FederationJob, student: Student, parameters: ImitationParameters, data: Recorded,
+    seed: int, first: int, end: int,
+) -> PrivacyRecord:  # fmt: skip
+    """Learns for a round so that little is told of any unit of the site, in all rounds together."""
+    with learns_from_actions(student):
+        optimizer = adam(student.policy, parameters.imitation_rate, student.parameters.weight_decay)
+        private = PrivateImitation(
+            student, optimizer, parameters, data, _Losses(),
+            total=job.rounds * data.steps, steps=first, seed=seed,
+        )  # fmt: skip
+        study_privately(private, end=end)
+    return private.record()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import torch
@@ -26,7 +26,11 @@ from als_plugins.learners.network_learner import NetworkLearner
 from als_plugins.learners.setup import few_threads
 from als_plugins.learners.student import Student
 
-__all__ = ["Membership", "area_under", "membership"]
+if TYPE_CHECKING:
+    from als_plugins.forecast.forecaster import Forecaster
+    from als_plugins.forecast.tracks import Tracks
+
+__all__ = ["Membership", "area_under", "forecaster_membership", "membership"]
 
 RESAMPLES: Final = 1_000
 AT_ONCE: Final = 2_048
@@ -89,11 +93,56 @@ def membership(agent: Path, dataset: Path, *, seed: int = 0) -> Membership:
             likely.append(_likelihoods(student, data))
             if part == "validation":
                 agreed = agreement(learner, data)
+    privacy = record.training.privacy if record.training else []
+    return _attacked(likely, agreed, privacy, f"episodes; {dataset}", seed)
+
+
+def forecaster_membership(forecaster: Forecaster, tracks: Tracks, *, seed: int = 0) -> Membership:
+    """Attacks a forecaster of paths: which scenes of tracks has it learnt from?
+
+    Args:
+        forecaster: a network.
+        tracks: that it has learnt from. Of those of worlds chance says which scenes were learnt
+            from; of a CSV file the earlier ones were, which may be other ones in other respects.
+        seed: of the bootstrap.
+
+    Raises:
+        ArgumentError: it is no network of paths, or there are too few scenes.
+    """
+    from als_plugins.forecast.problems import window_arrays
+
+    record, network = forecaster.record, forecaster.network
+    if network is None or record.task != "path":
+        raise ArgumentError("only networks of paths can be attacked")
+    likely = []
+    for part in ("train", "validation", "test"):
+        scenes, arrays = window_arrays(record, tracks, part)
+        with torch.no_grad():
+            likely.append(
+                np.array([
+                    -float(network.loss(*(each[scenes == scene] for each in arrays)))  # type: ignore[operator]
+                    for scene in np.unique(scenes)
+                ])
+            )  # fmt: skip
+    privacy = [record.trained.privacy] if record.trained.privacy else []
+    return _attacked(likely, math.nan, privacy, "scenes; the tracks", seed)
+
+
+def _attacked(
+    likely: list[NDArray[np.float64]], agreed: float, privacy: list[PrivacyRecord], what: str,
+    seed: int,
+) -> Membership:  # fmt: skip
+    """What comes of how likely those of the train part are, and those of the other parts.
+
+    Raises:
+        ArgumentError: there are too few.
+    """
     members, others = likely[0], np.concatenate(likely[1:])
+    units, _, whose = what.partition("; ")
     if min(len(members), len(others)) < FEWEST:
         raise ArgumentError(
-            f"an attack needs {FEWEST} episodes that were learnt from and as many others; "
-            f"{dataset} has {len(members)} and {len(others)}"
+            f"an attack needs {FEWEST} {units} that were learnt from and as many others; "
+            f"{whose} has {len(members)} and {len(others)}"
         )
     rng = np.random.default_rng(spread("membership", seed))
     return Membership(
@@ -103,7 +152,7 @@ def membership(agent: Path, dataset: Path, *, seed: int = 0) -> Membership:
         loss_members=-float(members.mean()),
         loss_others=-float(others.mean()),
         agreement=agreed,
-        privacy=record.training.privacy if record.training else [],
+        privacy=privacy,
     )
 
 

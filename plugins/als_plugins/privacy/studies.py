@@ -4,63 +4,39 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+import re
 from pathlib import Path
 from typing import Any, Final
 
 from als_engine.agents.run_folder import claimed
 from als_engine.errors import ArgumentError, SavedFileError
-from als_engine.evaluation.persons import read_episodes
+from als_engine.evaluation.persons import read_episode, read_episodes
+from als_engine.plugins.findings import Purged
 from als_engine.system.files import replacing, write_text
 from als_engine.system.safe_files import is_file, read_bytes
 
-__all__ = ["PurgedStudy", "is_study", "purge_study"]
+__all__ = ["purge_played", "purge_study"]
 
 PARTICIPANTS: Final = "participants"
 EPISODES: Final = "episodes"
 TABLES: Final = ("trials", "answers")
+PLAYED: Final = re.compile(r"person-\d+\.json")
 MOST: Final = 1 << 30
 """The largest table that is read, bytes."""
 
 
-@dataclass(frozen=True)
-class PurgedStudy:
-    """What was taken out.
+def purge_study(folder: Path, person: str) -> Purged | None:
+    """Takes out what a person did and answered in a study; see `hookspecs.Purger`.
 
-    Attributes:
-        rows: of the tables.
-        episodes: files with what the person played.
+    The person's own file goes last, so that there is something to go on from until then. Nobody may
+    be taking part now.
     """
-
-    rows: int
-    episodes: int
-
-
-def is_study(folder: Path) -> bool:
-    """Whether a folder holds the results of `als study`."""
-    return (folder / PARTICIPANTS).is_dir()
-
-
-def purge_study(folder: Path, person: str) -> PurgedStudy:
-    """Takes out what a person did and answered; called again after an interruption it goes on.
-
-    The person's own file goes last, so that there is something to go on from until then.
-
-    Args:
-        folder: of the study; nobody may be taking part now.
-        person: the pseudonym, as the tables have it.
-
-    Raises:
-        SavedFileError: it is no study, a study is running, or something in it is damaged.
-        ArgumentError: nobody of that name took part.
-    """
-    if not is_study(folder):
-        raise SavedFileError(f"{folder} is not the folder of a study: it has no {PARTICIPANTS}")
+    if not (folder / PARTICIPANTS).is_dir():
+        return None
     with claimed(folder):
-        known = sorted(path.stem for path in (folder / PARTICIPANTS).glob("*.json"))
+        known = tuple(sorted(path.stem for path in (folder / PARTICIPANTS).glob("*.json")))
         if person not in known:
-            shown = f"there are {', '.join(known[:5])}" if known else "nobody took part"
-            raise ArgumentError(f"{folder} has nothing of {person[:40]}: {shown}")
+            return Purged(known=known)
         rows = sum(_without_rows(folder, table, person) for table in TABLES)
         played = []
         if any((folder / EPISODES).glob("person-*.json")):
@@ -68,7 +44,19 @@ def purge_study(folder: Path, person: str) -> PurgedStudy:
             played = [path for path, episode in every if episode.person == person]
         for path in (*played, folder / PARTICIPANTS / f"{person}.json"):
             path.unlink()
-    return PurgedStudy(rows, len(played))
+    gone = f"{person} is gone, {rows} rows and {len(played)} played episodes"
+    return Purged(gone, tuple(each for each in known if each != person))
+
+
+def purge_played(path: Path, person: str) -> Purged | None:
+    """Removes an episode that a person played, wherever its file lies; see `hookspecs.Purger`."""
+    if not PLAYED.fullmatch(path.name) or not is_file(path):
+        return None
+    who = read_episode(path).person
+    if who != person:
+        return Purged(known=(who,))
+    path.unlink()
+    return Purged(f"what {person} played is gone")
 
 
 def _without_rows(folder: Path, table: str, person: str) -> int:

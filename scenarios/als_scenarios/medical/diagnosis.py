@@ -16,7 +16,7 @@ from als_engine.bodies.interaction import REACH, REACH_ANGLE
 from als_engine.geometry import portable_math as pmath
 from als_engine.navigation import Navigator, face
 from als_engine.sensors.base import Sensor
-from als_engine.task import Act, Behaviour, Role, Split, Task, add_terms, split_of
+from als_engine.task import Act, Behaviour, Outcomes, Role, Split, Task, add_terms, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray, IntArray
 from als_engine.world.layout import Layout
 from als_engine.world.state import Quantity, WorldState
@@ -304,6 +304,12 @@ from the mean of all but the test patients; 0 where not measured | ±5 |
             "panels_measured": panels,
             "cost": -(WEIGHTS.panel * panels + WEIGHTS.step * state.step),
         }
+
+    def outcomes(self, state: WorldState) -> Outcomes:
+        """Whether the patient was told the truth, by what the truth is."""
+        ill = _malignant(state).astype(np.int8)[:, None]
+        right = self.success(state).astype(np.float64)[:, None]
+        return Outcomes("right diagnosis", ("benign", "malignant"), ill, right)
 
     # -- for whoever learns without walking about -----------------------------------------------
 

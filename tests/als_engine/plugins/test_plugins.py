@@ -22,7 +22,7 @@ from places import ROOT
 
 from als_engine.errors import PluginError, UnknownIdError
 from als_engine.plugins import hookspecs
-from als_engine.plugins.findings import Finding
+from als_engine.plugins.findings import Finding, Purged
 from als_engine.plugins.hookspecs import hookimpl
 from als_engine.plugins.names import Names, Offered
 from als_engine.plugins.registry import Registry, registry
@@ -524,6 +524,19 @@ def test_als_watch(fresh: Registry) -> None:
 
     fresh.add(Acme(), "acme")
     assert ("acme", "worlds") in fresh.watch("worlds")  # type: ignore[arg-type]
+
+
+def test_als_purge(fresh: Registry, tmp_path: Path) -> None:
+    class Acme:
+        @hookimpl
+        def als_purge(self, add: Callable[[Any], None]) -> None:
+            add(lambda path, person: Purged(f"{person} has no kettle any more"))
+
+    before = len(fresh.purgers())
+    fresh.add(Acme(), "acme")
+    *_, last = fresh.purgers()
+    assert len(fresh.purgers()) == before + 1
+    assert last(tmp_path, "Ann") == Purged("Ann has no kettle any more")
 
 
 def test_als_doctor(fresh: Registry) -> None:

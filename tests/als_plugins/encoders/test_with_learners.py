@@ -111,7 +111,7 @@ def test_what_is_tuned_of_a_pretrained_encoder_is_what_was_asked_for(tmp_path):
     made = pretrained("attention", tmp_path / "encoder")
     before = made.state_dict()
     used = [name for name, _ in made.named_parameters() if not name.startswith("answer.")]
-    for tuning in ("frozen", "full", "lora", "adapter"):
+    for tuning in ("frozen", "full", "lora", "adalora", "adapter"):
         done = trained("ppo", "attention", pretrained=str(tmp_path / "encoder"), tuning=tuning)
         after = done.agent.policy.features_extractor.encoder.state_dict()
         plain = {re.sub(r"\.base_layer|\.layer(?=\.)", "", n): t for n, t in after.items()}
@@ -121,8 +121,10 @@ def test_what_is_tuned_of_a_pretrained_encoder_is_what_was_asked_for(tmp_path):
             assert not [name for name in used if name in kept]
         else:
             assert kept == set(before)
-        assert bool(added) == (tuning in ("lora", "adapter"))
-        zeros_at_first = re.compile(r"lora_B|\.up\.weight")
+        assert bool(added) == (tuning in ("lora", "adalora", "adapter"))
+        zeros_at_first = re.compile(
+            r"lora_E|\.up\.weight" if tuning == "adalora" else r"lora_B|\.up\.weight"
+        )
         moved = [n for n, tensor in added.items() if zeros_at_first.search(n) and tensor.any()]
         parts = ("reading.inwards", "blocks.0.inwards", "blocks.0.outwards", "head.1")
         if added:

@@ -25,6 +25,7 @@ from als_plugins.experience.records import (
     describe_sensors,
     read_dataset,
 )
+from als_plugins.privacy.purging import erase
 
 ANN, BOB = "aaaa1111", "bbbb2222"
 SPACES = (
@@ -95,7 +96,7 @@ def test_no_byte_of_a_person_stays_and_the_others_are_as_they_were(lessons: Path
     assert holds(lessons, ANN.encode())
     assert holds(lessons, mark)
     found = purge(lessons, ANN)
-    assert (found.episodes, found.steps) == (5, 23)
+    assert (found.episodes, found.steps, found.known) == (5, 23, (BOB,))
     open_experience(lessons)
     assert not holds(lessons, ANN.encode())
     assert not holds(lessons, mark)
@@ -141,8 +142,11 @@ def test_what_was_interrupted_goes_on(lessons: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_nobody_else_and_no_other_folder_is_touched(lessons: Path, tmp_path: Path) -> None:
+    record = (lessons / "dataset.json").read_bytes()
     with pytest.raises(ArgumentError, match=f"has nothing of cccc3333: there are {ANN}, {BOB}"):
-        purge(lessons, "cccc3333")
+        erase(lessons, "cccc3333")
+    assert purge(lessons, BOB).known == (ANN,)
+    assert record != (lessons / "dataset.json").read_bytes()
     (tmp_path / "else").mkdir()
     with pytest.raises(SavedFileError, match="is not a dataset"):
         purge(tmp_path / "else", ANN)

@@ -17,8 +17,15 @@ from als_engine.agents.saving import load_agent, read_record
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
 from als_plugins.experience.collect import collect
+from als_plugins.imitation.recorded import open_recorded
 from als_plugins.privacy import federated
-from als_plugins.privacy.federated import FederationFolder, average, federate, go_on
+from als_plugins.privacy.federated import (
+    FederationFolder,
+    FederationJob,
+    average,
+    federate,
+    go_on,
+)
 
 ID = "ALS/Tag-v0"
 ARGUMENTS = {"sensors": ["proprioception"], "action_mode": "discrete"}
@@ -117,9 +124,37 @@ def test_ctrl_c_ends_it_after_a_whole_round(
     assert go_on(tmp_path / "run").round == 3
 
 
+def test_a_site_keeps_its_epsilon_over_all_rounds(sites: list[Path]) -> None:
+    """What a site's process does in each round, without the process."""
+    job = FederationJob(
+        scenario=ID, sites=[str(each) for each in sites], rounds=2, arguments=ARGUMENTS,
+        config={"net_arch": [8]},
+        imitation={"imitation_batch": 64, "epsilon": 3.0, "delta": 0.01, "repeatable": True},
+    )  # fmt: skip
+    learner = federated._learner(job)
+    data = open_recorded(job.sites[0], ID, learner)
+    told = []
+    for done in range(2):
+        loss, record = federated._epochs(job, learner, data, 0, done)
+        assert np.isnan(loss)  # A loss would tell of the data.
+        assert record is not None
+        told.append(record)
+    first, last = told
+    assert first.epsilon < last.epsilon
+    assert 2.5 < last.epsilon <= 3.0
+    assert (first.noise, first.units) == (last.noise, last.units)
+    assert last.updates == 2 * first.updates + 1 > 3  # 18.75 gradient steps in a round.
+    written = federated._record(job, (data.steps, 9), 2, 0.0, told).training
+    assert written is not None
+    assert written.privacy == told
+
+
 def test_what_does_not_fit_is_refused_in_a_line(sites: list[Path], tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="is no dataset"):
         federate(ID, [sites[0], tmp_path], tmp_path / "out")
+    with pytest.raises(ArgumentError, match="use memory=none"):
+        federate(ID, sites, tmp_path / "out", arguments=ARGUMENTS,
+                 config={"epsilon": 3.0, "memory": "gru"})  # fmt: skip
     with pytest.raises(ArgumentError, match="leave passes out"):
         federate(ID, sites, tmp_path / "out", arguments=ARGUMENTS, config={"passes": 3})
     with pytest.raises(ArgumentError, match='collected without the sensor "entities"'):

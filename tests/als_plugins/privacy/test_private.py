@@ -18,14 +18,12 @@ from als_plugins.experience.collect import collect
 from als_plugins.experience.dataset import open_experience
 from als_plugins.imitation.imitate import Imitator, imitate, resume_imitation
 from als_plugins.imitation.private import (
-    EACH,
-    ORDERS,
     PrivateImitation,
     _gradients_apart,
-    _noise_for,
     learns_from_actions,
 )
 from als_plugins.imitation.recorded import unit_numbers
+from als_plugins.privacy.accounting import EACH, ORDERS, noise_for
 from als_plugins.privacy.membership import area_under, membership
 
 ID = "ALS/Tag-v0"
@@ -66,9 +64,9 @@ def test_the_accountants_epsilon_stands_in_the_record(learnt: Path) -> None:
 
 
 def test_less_epsilon_takes_more_noise() -> None:
-    assert _noise_for(1.0, 1e-3, 0.1, 100) > 2 * _noise_for(8.0, 1e-3, 0.1, 100)
+    assert noise_for(1.0, 1e-3, 0.1, 100) > 2 * noise_for(8.0, 1e-3, 0.1, 100)
     with pytest.raises(ArgumentError, match="no noise is enough"):
-        _noise_for(1e-9, 1e-5, 0.5, 1_000_000)
+        noise_for(1e-9, 1e-5, 0.5, 1_000_000)
 
 
 def test_without_noise_an_update_is_the_mean_of_cut_gradients(data: Path) -> None:

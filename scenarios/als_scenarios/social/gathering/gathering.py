@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from als_engine.navigation import Navigator
 from als_engine.sensors.base import Sensor
-from als_engine.task import Act, Behaviour, Role, Task, add_terms, split_of
+from als_engine.task import Act, Behaviour, Outcomes, Role, Task, add_terms, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.world.body import LOCOMOTION
 from als_engine.world.layout import SOUND_BANDS, Layout
@@ -26,7 +26,7 @@ from als_scenarios.social.gathering.evening import INVITED, NEVER
 from als_scenarios.social.gathering.faces import show_faces
 from als_scenarios.social.gathering.feelings import drift, homes, rename, well_being
 from als_scenarios.social.gathering.house import CLOTHES, PLACES, House, faces, voices, windows
-from als_scenarios.social.gathering.people import NAMES
+from als_scenarios.social.gathering.people import IS_WOMAN, NAMES
 from als_scenarios.social.gathering.words import GUEST_SAYS, HOST_SAYS, SAYS, listen
 
 if TYPE_CHECKING:
@@ -354,6 +354,11 @@ class Gathering(Task):
             "left_waiting": state["left_waiting"],
             "introductions": state["introductions"],
         }
+
+    def outcomes(self, state: WorldState) -> Outcomes:
+        """How well each guest is in the end, women and men apart."""
+        groups = np.where(IS_WOMAN[state["person"]], 0, 1)
+        return Outcomes("well-being", ("women", "men"), groups, state["content"])
 
     # -- the people -------------------------------------------------------------------------------
 
