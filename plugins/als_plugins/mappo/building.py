@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -15,7 +16,24 @@ from als_plugins.mappo.roles import ROLE, RoleNetworks
 if TYPE_CHECKING:
     from als_plugins.mappo.parameters import MappoParameters
 
-__all__ = ["build", "check_networks"]
+__all__ = ["actor_space", "build", "check_networks"]
+
+
+def actor_space(space: gymnasium.spaces.Dict, critic: Sequence[str]) -> gymnasium.spaces.Dict:
+    """The sensors of an actor, of which the critic keeps some to itself.
+
+    Raises:
+        ArgumentError: there is no such sensor, or none is left.
+    """
+    for key in critic:
+        if key not in space.spaces:
+            raise ArgumentError(
+                f'critic: "{key}" is not among the sensors {", ".join(space.spaces)}: add it there'
+            )
+    left = {key: part for key, part in space.spaces.items() if key not in critic}
+    if not left:
+        raise ArgumentError("critic: no sensor is left that the actor could see")
+    return gymnasium.spaces.Dict(left)
 
 
 def check_networks(parameters: MappoParameters, actor: gymnasium.spaces.Dict) -> None:

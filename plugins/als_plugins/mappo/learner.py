@@ -33,7 +33,7 @@ from als_plugins.learners.network_learner import NetworkLearner, masks_apart
 from als_plugins.learners.reader import Reader
 from als_plugins.learners.row_wise import choose
 from als_plugins.learners.setup import adam, device, few_threads
-from als_plugins.mappo.building import build, check_networks
+from als_plugins.mappo.building import actor_space, build, check_networks
 from als_plugins.mappo.collecting import Collector, Rollouts, inside, tensors
 from als_plugins.mappo.heads import Choices, Distribution, Normal
 from als_plugins.mappo.holding import act_and_hold, decide_anew
@@ -89,7 +89,7 @@ class Mappo(NetworkLearner):
                 f'{self.id}: hold needs actions in parts: use action_mode="factored" or "guided"'
             )
         self._pictures = moved_pictures(observation_space, self.parameters.augment)
-        self._actor_space = _without(observation_space, self.parameters.critic)
+        self._actor_space = actor_space(observation_space, self.parameters.critic)
         check_networks(self.parameters, self._actor_space)
         self._policy: Network | None = None
         self._optimizer: torch.optim.Optimizer | None = None
@@ -436,19 +436,6 @@ class Mappo(NetworkLearner):
 def moved(begin: float, end: float | None, left: float) -> float:
     """A value on the straight line from `begin` to `end`, with a part of the way `left`."""
     return begin if end is None else end + left * (begin - end)
-
-
-def _without(space: gymnasium.spaces.Dict, critic: Sequence[str]) -> gymnasium.spaces.Dict:
-    """The sensors of an actor, of which the critic keeps some to itself."""
-    for key in critic:
-        if key not in space.spaces:
-            raise ArgumentError(
-                f'critic: "{key}" is not among the sensors {", ".join(space.spaces)}: add it there'
-            )
-    left = {key: part for key, part in space.spaces.items() if key not in critic}
-    if not left:
-        raise ArgumentError("critic: no sensor is left that the actor could see")
-    return gymnasium.spaces.Dict(left)
 
 
 def _means(sums: dict[str, Tensor], batches: int, rollout: Rollout) -> dict[str, float]:
