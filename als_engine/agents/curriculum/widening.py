@@ -19,9 +19,9 @@ from pydantic import Field
 from als_engine.agents.agent import Learner
 from als_engine.agents.curriculum.base import Curriculum
 from als_engine.agents.curriculum.difficulty import stages_of
+from als_engine.agents.curriculum.playing import play_once
 from als_engine.agents.curriculum.settings import RulesSettings
 from als_engine.agents.curriculum.staircase import Staircase, StaircaseState
-from als_engine.agents.playing import play_once
 from als_engine.envs.batch import Arrays
 from als_engine.envs.rows import Rows, RowsWrapper
 from als_engine.errors import ArgumentError, SavedFileError

@@ -18,7 +18,7 @@ from pydantic import Field, JsonValue
 
 from als_engine.agents.agent import Agent
 from als_engine.agents.curriculum.base import LEVELS_FILE
-from als_engine.agents.playing import play_once
+from als_engine.agents.curriculum.playing import play_once
 from als_engine.envs.rows import Rows
 from als_engine.errors import SavedFileError
 from als_engine.limits import EPISODES, MAX_SEED, STEPS

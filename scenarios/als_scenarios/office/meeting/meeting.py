@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from als_engine.checks import whole_number
 from als_engine.navigation import Navigator
-from als_engine.task import Act, Behaviour, Role, Split, Task, add_terms, split_of
+from als_engine.task import Act, Behaviour, Role, Task, add_terms, split_of
 from als_engine.world.arrays import NOTHING, Body, BoolArray, FloatArray
 from als_engine.world.layout import Layout, rgb
 from als_engine.world.speech import Verb
@@ -159,15 +159,15 @@ listening |
 
     - How action items are talked about: Purver, Ehlen and Niekrasz (2006); overlaps: Heldner and
       Edlund (2010); gaps: Levinson and Torreira (2015). See `als_scenarios.office.meeting.talk`.
-    - How minutes are marked: Chinchor and Sundheim (1993), see
-      `als_scenarios.office.meeting.minutes`.
-    - How near one talks: Hall (1966), see `als_scenarios.office.meeting.hearing`.
+    - How minutes are marked: Chinchor and Sundheim (1993); how near one talks: Hall (1966). See
+      `minutes` and `hearing` beside it.
 
     ## Version history
 
     - v0: first version.
     """
 
+    language = Language  # For `als make words`.
     default_sensors: ClassVar[tuple[str, ...]] = (
         "talk", "notes", "minutes", "entities", "proprioception",
     )  # fmt: skip
@@ -273,11 +273,6 @@ listening |
                 "along": np.concatenate([np.zeros((1, 2)), seats.along]),
             },
         )
-
-    @staticmethod
-    def language(split: Split = "train") -> Language:
-        """All that can be said with the phrasings of a split, for `als make words`."""
-        return Language(split)
 
     def concepts(self, layout: Layout) -> set[str]:
         """The topic and the phrasings of a level: no two splits share one."""
