@@ -108,8 +108,7 @@ class Meeting(Task):
       item, and the owner and the date that were named last.
     - `minutes`, float32 (89,): the minutes, and the line that is being made.
 
-    Their columns stand in `als_scenarios.office.meeting.senses`. What was said and not understood
-    is in none of them.
+    `senses` beside it has their columns. What was said and not understood is in none of them.
 
     ## Actions
 
