@@ -169,7 +169,7 @@ def measure_difficulty() -> None:
                           follows.successes[rule][-1]])  # fmt: skip
         for world in worlds.values():
             world.close()
-    (RESULTS / "difficulty.json").write_text(json.dumps(found) + "\n")
+    (RESULTS / "difficulty.json").write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
 DIFFICULT = 30
@@ -181,7 +181,7 @@ def difficulty_table() -> str:
     import json
 
     path = RESULTS / "difficulty.json"
-    rows = json.loads(path.read_text()) if path.exists() else []
+    rows = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
     lines = ["| player | target | successes | mean pace |", "| --- | ---: | ---: | ---: |"]
     for key in dict.fromkeys((rule, target) for rule, target, *_ in rows):
         late = [each for each in rows if tuple(each[:2]) == key][DIFFICULT // 3 :]

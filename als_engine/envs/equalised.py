@@ -23,6 +23,7 @@ from pydantic import Field
 from als_engine.envs.rows import RowsWrapper
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.geometry import portable_math as pmath
+from als_engine.limits import STEPS
 from als_engine.models import Model, read_model
 from als_engine.system.files import write_text
 from als_engine.world.arrays import FloatArray
@@ -68,7 +69,7 @@ class State(Model):
         people: of each group, that were met. means: of their outcomes lately.
     """
 
-    people: list[Annotated[int, Field(ge=0)]] = Field(max_length=1_000)
+    people: list[Annotated[int, Field(ge=0, le=STEPS)]] = Field(max_length=1_000)
     means: list[float] = Field(max_length=1_000)
 
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from als_engine.bodies.avatar import Commands, Possible, drive
-from als_engine.bodies.codec import Codec
+from als_engine.bodies.codec import ACTION_MODES, Codec
 from als_engine.bodies.repertoire import Limits, repertoire_of
-from als_engine.checks import flag
+from als_engine.checks import flag, one_of
 from als_engine.errors import NoExpertError, unknown
 from als_engine.simulation.arguments import Arguments
 from als_engine.simulation.guide import Guide
@@ -51,7 +51,7 @@ class Acting:
         clip = flag("clip_actions", given.clip_actions)
         bodies = [role.body for role in task.roles()]
         said = [vocabulary_of(task, role) for role in task.roles()]
-        guided = given.action_mode == "guided"
+        guided = one_of("action_mode", given.action_mode, ACTION_MODES) == "guided"
         things = (*state.props.names, *agents) if guided else ()
         world = repertoire_of(bodies, said, things=things)
         each = [repertoire_of(bodies[i : i + 1], said[i : i + 1], world) for i in range(len(said))]

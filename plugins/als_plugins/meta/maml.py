@@ -25,7 +25,6 @@ from als_engine.agents.saving import TRAINING, WEIGHTS
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS, check_memory
 from als_engine.seeding import RowGenerators, spread
-from als_engine.simulation.levels import ITS_OWN
 from als_engine.system.safe_files import read_tensors, write_tensors
 from als_plugins.learners.clock import Clock, UpdateLog
 from als_plugins.learners.flat_numbers import FlatNumbers
@@ -238,7 +237,7 @@ class MAML(Learner):
             log.add(told, self._steps)
             clock.report(self._steps)
             clock.check(self._steps)
-        rows.worlds.coming_levels[:] = ITS_OWN
+        _draw_again(rows)
         done = progress(self._steps)
         training.on_progress(done)
         return done
@@ -381,7 +380,7 @@ class MAML(Learner):
         rng = np.random.default_rng(seed)
         now = {name: value.detach() for name, value in self.weights.items()}
         played = collect(self.net, stacked(now, 1), self._numbers, rows, levels, rng)
-        rows.worlds.coming_levels[:] = ITS_OWN
+        _draw_again(rows)
         assert played is not None
         columns = tuple(each[0] for each in self._judged(played, 1, learns=False).columns())
         after = adapted(self.net, now, columns, ways)
@@ -406,3 +405,10 @@ class MAML(Learner):
             ):
                 ours.copy_(theirs)
         return made
+
+
+def _draw_again(rows: Rows) -> None:
+    """Lets the worlds draw their own levels again."""
+    from als_engine.simulation.levels import ITS_OWN  # Who acts in a sandbox makes no worlds.
+
+    rows.worlds.coming_levels[:] = ITS_OWN

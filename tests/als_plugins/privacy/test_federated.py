@@ -107,7 +107,7 @@ def test_ctrl_c_ends_it_after_a_whole_round(
             pass
 
         def send_bytes(self, message: bytes) -> None:
-            self._said = (0.5, message[8:])  # type: ignore[assignment]
+            self._said = (0.5, message[8:], None)  # type: ignore[assignment]
 
         def recv(self) -> object:
             return self._said
