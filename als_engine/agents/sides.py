@@ -201,7 +201,7 @@ class SideRows(RowsWrapper):
         self._states: dict[int, Any] = {}
         self._rng = np.random.default_rng(seed)
         simulation = rows.worlds.simulation
-        nothing = simulation.codec.encode(simulation.acting.new_commands(1), 1)[0, 0]
+        nothing = simulation.acting.resting()
         self._actions: NDArray[Any] = np.broadcast_to(
             nothing, (rows.num_rows, *nothing.shape)
         ).copy()

@@ -38,12 +38,19 @@ class Commands:
         goal: (worlds, avatars) int32 the thing to walk to, or NOTHING; see `Guide`. Its steps are
             written to `move` and `turn`.
         towards: (worlds, avatars, 2) metres, where somebody scripted walks to or looks at, NaN for
-            nowhere in particular. `Navigator.walk` and `face` note it; a guided action names the
-            thing there.
+            nowhere in particular; None where nobody asks. `Navigator.walk` and `face` note it, and
+            a guided action names the thing there.
         effectors: each effector's (worlds, avatars) of `work`, by name.
     """
 
-    def __init__(self, num_worlds: int, num_avatars: int, effectors: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        num_worlds: int,
+        num_avatars: int,
+        effectors: Sequence[str] = (),
+        noted: bool = False,
+    ) -> None:
+        """Allocates the arrays; `noted` asks for `towards`."""
         shape = (num_worlds, num_avatars)
         self.move: FloatArray = np.zeros((*shape, 2))
         self.turn: FloatArray = np.zeros(shape)
@@ -51,7 +58,7 @@ class Commands:
         self.say: IntArray = np.full(shape, NOTHING, np.int32)
         self.work: IntArray = np.zeros((*shape, len(effectors)), np.int32)
         self.goal: IntArray = np.full(shape, NOTHING, np.int32)
-        self.towards: FloatArray = np.full((*shape, 2), np.nan)
+        self.towards: FloatArray | None = np.full((*shape, 2), np.nan) if noted else None
         self.effectors = {name: self.work[..., i] for i, name in enumerate(effectors)}
 
     def clear(self) -> None:
@@ -62,7 +69,8 @@ class Commands:
         self.say.fill(NOTHING)
         self.work.fill(0)
         self.goal.fill(NOTHING)
-        self.towards.fill(np.nan)
+        if self.towards is not None:
+            self.towards.fill(np.nan)
 
     def rest(self, who: BoolArray) -> None:
         """Some of them, (worlds, avatars), stand still."""
@@ -72,7 +80,8 @@ class Commands:
         self.say[who] = NOTHING
         self.work[who] = 0
         self.goal[who] = NOTHING
-        self.towards[who] = np.nan
+        if self.towards is not None:
+            self.towards[who] = np.nan
 
 
 class Possible:

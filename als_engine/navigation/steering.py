@@ -116,7 +116,8 @@ def note(state: WorldState, points: ArrayLike, commands: Commands, who: BoolArra
         commands: `towards` is written.
         who: (worlds, avatars), whose.
     """
-    np.copyto(commands.towards, as_goals(state, points), where=who[..., None])
+    if commands.towards is not None:
+        np.copyto(commands.towards, as_goals(state, points), where=who[..., None])
 
 
 def approach(

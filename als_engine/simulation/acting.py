@@ -62,7 +62,7 @@ class Acting:
             for own in each[:observers]
         ]
         self._effectors = state.bodies.effectors
-        self.commands, self._expert_commands = self.new_commands(), self.new_commands()
+        self.commands, self._expert_commands = self.new_commands(), self.new_commands(noted=guided)
         self._possible = Possible(
             state.num_worlds, state.num_avatars, len(state.utterances),
             {name: len(choices) for name, choices in world.effectors.items()}, len(things),
@@ -80,10 +80,15 @@ class Acting:
         if self._guide is not None:
             self._guide.begin(worlds)
 
-    def new_commands(self, num_worlds: int | None = None) -> Commands:
-        """Commands that let everybody rest, of these worlds or of so many."""
-        state = self._state
-        return Commands(num_worlds or state.num_worlds, state.num_avatars, tuple(self._effectors))
+    def new_commands(self, num_worlds: int | None = None, noted: bool = False) -> Commands:
+        """Commands that let everybody rest, of these worlds or of so many; see `Commands`."""
+        state, effectors = self._state, tuple(self._effectors)
+        return Commands(num_worlds or state.num_worlds, state.num_avatars, effectors, noted)
+
+    def resting(self) -> NDArray[Any]:
+        """The action with which an observer does nothing, (*shape)."""
+        action: NDArray[Any] = self.codec.encode(self.new_commands(1), 1)[0, 0]
+        return action
 
     def together(self, avatar: int, action: NDArray[Any]) -> NDArray[Any]:
         """An action of one observer's own space, (*shape), as `codec.space` has it.

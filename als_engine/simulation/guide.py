@@ -77,6 +77,7 @@ class Guide:
     def name(self, commands: Commands) -> None:
         """Writes `goal` of those who are on their way to a thing, or look at one: see `towards`."""
         props = self._state.props
+        assert commands.towards is not None
         _name(
             commands.towards, there(self._state),
             (self._state.avatars.position, self._state.bodies.radius),

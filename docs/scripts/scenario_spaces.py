@@ -51,7 +51,11 @@ def _observations(simulation: Simulation) -> list[tuple[str, str, str]]:
 def _actions(simulation: Simulation) -> list[tuple[str, str, str]]:
     """A row for each mode, and for the roles that can do the same."""
     rows = []
-    for mode in ACTION_MODES[:-1]:
+    for mode in ACTION_MODES:
+        if mode == "guided":  # Its choices are the things of the scenario's worlds.
+            meant = "as `factored`; `locomotion` also goes to every prop and avatar (`go to NAME`)"
+            rows.append((f"`{mode}`", "every role", meant))
+            continue
         alike: dict[tuple[str, str], list[str]] = {}
         for role, avatar in _first_of_roles(simulation).items():
             codec = Codec(mode, simulation.acting.own[avatar].can)
@@ -61,9 +65,7 @@ def _actions(simulation: Simulation) -> list[tuple[str, str, str]]:
             (f"`{mode}`", role, f"`{space}`: {meaning}")
             for role, (space, meaning) in zip(roles, alike, strict=True)
         ]
-    assert ACTION_MODES[-1] == "guided"
-    meant = "as `factored`; `locomotion` also goes to every prop and avatar (`go to NAME`)"
-    return [*rows, ("`guided`", "every role", meant)]
+    return rows
 
 
 def _meaning(codec: Codec) -> str:

@@ -26,7 +26,7 @@ class Held:
     """Decisions that last several steps.
 
     Attributes:
-        actions: (rows, parts), what goes on in each row.
+        actions: (rows, ...), what goes on in each row.
         left: (rows,), for how many steps.
     """
 

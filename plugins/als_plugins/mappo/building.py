@@ -46,6 +46,8 @@ def check_networks(parameters: MappoParameters, actor: gymnasium.spaces.Dict) ->
     Raises:
         ArgumentError: says why.
     """
+    if parameters.hold > 1 and (parameters.imitate or parameters.demonstrations is not None):
+        raise ArgumentError("hold goes without imitate and demonstrations, which show every step")
     if parameters.networks == "role":
         if ROLE not in actor.spaces:
             raise ArgumentError(

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from als_plugins.encoders.base import rows_together
 from als_plugins.learners.setup import few_threads
-from als_plugins.mappo.holding import feet_only
+from als_plugins.mappo.holding import going_on
 from als_plugins.mappo.memory import Past
 from als_plugins.mappo.network import Network
 from als_plugins.mappo.rollout import Rollout
@@ -55,6 +55,7 @@ class Collector:
         """
         self._rows, self._parameters, self._draws = rows, parameters, draws
         self._guidance = guidance
+        self._rest = rows.worlds.simulation.acting.resting() if parameters.hold > 1 else None
         # What each row remembers, and which of them begin an episode with the next step.
         self._memory: Tensor | None = None
         self._begins = torch.ones(rows.num_rows, dtype=torch.bool, device=draws.device)
@@ -119,14 +120,14 @@ class Collector:
         over = np.zeros(rows.num_rows, np.bool_)
         for k in range(self._parameters.hold):
             if k > 0:
-                actions = feet_only(actions)
-                actions[over] = 0
+                actions = going_on(actions, rows.action_space)
+                actions[over] = self._rest
             rows.step(actions)
             rewards[~over] += rows.rewards[~over]
             ended = rows.ended & ~over
-            if (going_on := ended & ~rows.terminated).any():
-                last = {key: array[going_on] for key, array in rows.final_observations.items()}
-                chosen = torch.from_numpy(going_on).to(rollout.device)
+            if (unfinished := ended & ~rows.terminated).any():
+                last = {key: array[unfinished] for key, array in rows.final_observations.items()}
+                chosen = torch.from_numpy(unfinished).to(rollout.device)
                 known = None if self._memory is None else self._memory[:, chosen]
                 cut.append(Cut(step, chosen, last, known))
             over |= ended

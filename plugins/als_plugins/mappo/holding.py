@@ -6,45 +6,58 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import gymnasium
 import numpy as np
+from gymnasium.spaces import MultiDiscrete
 from numpy.typing import NDArray
 
 from als_engine.agents.agent import Observation
 from als_plugins.learners.row_wise import Held, RowStates
 
-__all__ = ["act_and_hold", "decide_anew", "feet_only"]
+__all__ = ["act_and_hold", "decide_anew", "going_on"]
 
 Decide = Callable[[Observation, RowStates], tuple[NDArray[Any], RowStates]]
 Memory = tuple[NDArray[Any], ...] | None
 
 
-def feet_only(actions: NDArray[Any]) -> NDArray[Any]:
-    """Actions in parts, (rows, parts), of which the first goes on and the others rest; a copy."""
-    going_on = np.zeros_like(actions)
-    going_on[:, 0] = actions[:, 0]
-    return going_on
+def going_on(actions: NDArray[Any], space: gymnasium.Space[Any]) -> NDArray[Any]:
+    """What goes on of actions, (rows, ...), after their first step; a copy.
+
+    Of actions in parts the feet do, and the others rest: nothing is said or used twice. Any other
+    action goes on whole.
+    """
+    if not isinstance(space, MultiDiscrete):
+        return actions.copy()
+    feet = np.zeros_like(actions)
+    feet[:, 0] = actions[:, 0]
+    return feet
 
 
 def act_and_hold(
-    decide: Decide, hold: int, parts: int, observation: Observation, state: RowStates | None
+    decide: Decide,
+    hold: int,
+    space: gymnasium.Space[Any],
+    observation: Observation,
+    state: RowStates | None,
 ) -> tuple[NDArray[Any], RowStates]:
     """Acts in all rows, and decides in those alone whose last decision is over.
 
     Args:
         decide: takes what some rows see and their states, and returns their actions and states.
         hold: steps that a decision lasts.
-        parts: of an action.
+        space: of actions.
         observation: key to (rows, ...).
         state: of the rows; None where all begin.
 
     Returns:
-        Actions, (rows, parts), and the states.
+        Actions, (rows, ...), and the states.
     """
     before = state or RowStates()
     rows = len(next(iter(observation.values())))
-    held = before.held or Held(np.zeros((rows, parts), np.int64), np.zeros(rows, np.int64))
+    nothing = np.zeros((rows, *(space.shape or ())), space.dtype)
+    held = before.held or Held(nothing, np.zeros(rows, np.int64))
     due = np.flatnonzero(held.left == 0)
-    actions, left = feet_only(held.actions), held.left - 1
+    actions, left = going_on(held.actions, space), held.left - 1
     memory, generators = before.memory, before.generators
     if due.size:
         some = RowStates(

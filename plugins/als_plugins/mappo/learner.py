@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import gymnasium
 import numpy as np
 import torch
-from gymnasium.spaces import MultiDiscrete
 from numpy.typing import NDArray
 from torch import Tensor
 
 from als_engine.agents.agent import Observation, Progress, Training
 from als_engine.agents.masks import mask_size
 from als_engine.agents.saving import TRAINING
-from als_engine.errors import ArgumentError, SavedFileError
+from als_engine.errors import SavedFileError
 from als_engine.limits import STEPS, check_memory
 from als_engine.seeding import Generators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
@@ -80,14 +79,10 @@ class Mappo(NetworkLearner):
 
         Raises:
             ArgumentError: as `NetworkLearner`; there is no picture to move, no such sensor for the
-                critic, none left for the actor, no such network, or actions that cannot be held.
+                critic, none left for the actor, or no such network.
         """
         super().__init__(observation_space, action_space, **hyperparameters)
         self.reads_masks = self.parameters.use_masks
-        if self.parameters.hold > 1 and not isinstance(action_space, MultiDiscrete):
-            raise ArgumentError(
-                f'{self.id}: hold needs actions in parts: use action_mode="factored" or "guided"'
-            )
         self._pictures = moved_pictures(observation_space, self.parameters.augment)
         self._actor_space = actor_space(observation_space, self.parameters.critic)
         check_networks(self.parameters, self._actor_space)
@@ -153,8 +148,7 @@ class Mappo(NetworkLearner):
         if self.parameters.hold == 1:
             return super().act(observation, state, deterministic)
         decide = partial(super().act, deterministic=deterministic)
-        parts = (self.action_space.shape or ())[0]
-        return act_and_hold(decide, self.parameters.hold, parts, observation, state)
+        return act_and_hold(decide, self.parameters.hold, self.action_space, observation, state)
 
     def restart(
         self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None

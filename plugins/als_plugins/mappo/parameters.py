@@ -23,9 +23,10 @@ class MappoParameters(PPOParameters):
     rate learn as much in less time, with as many worlds as pay (32 and more).
 
     Attributes:
-        hold: steps that a decision lasts. After the first of them the feet go on, and the hand, the
-            voice and effectors rest; rewards add up, and `gamma`, `rollout` and `memory_steps`
-            count decisions. It takes actions in parts (factored or guided), and nobody who shows.
+        hold: steps that a decision lasts. Of an action in parts (factored or guided) the feet go on
+            after the first of them, and the hand, the voice and effectors rest; any other goes on
+            whole. Rewards add up, and `gamma`, `rollout` and `memory_steps` count decisions. Nobody
+            shows what to do then: demonstrations are of every step.
         imitate: steps of DAgger (Ross et al. 2011) with which a training begins. They are steps of
             its budget, and counted as demonstrated.
         imitate_from: who shows what to do in them: the scenario's "expert", or a simple rule of its
@@ -89,8 +90,6 @@ class MappoParameters(PPOParameters):
     def _ends_begin(self) -> MappoParameters:
         if self.target_kl_end is not None and self.target_kl is None:
             raise ValueError("target_kl_end needs target_kl, where the bound begins")
-        if self.hold > 1 and (self.imitate or self.demonstrations is not None):
-            raise ValueError("hold goes without imitate and demonstrations, which show every step")
         if self.imitate_config.epsilon is not None:
             raise ValueError("imitate_config: epsilon goes with `als imitate --from DATASET`")
         return self

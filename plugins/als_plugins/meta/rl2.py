@@ -14,7 +14,9 @@ from pydantic import Field, model_validator
 
 from als_engine.agents.agent import Learner, Observation, Progress, Training
 from als_engine.errors import ArgumentError
+from als_plugins.learners.hyperparameters import parse
 from als_plugins.learners.row_wise import RowStates
+from als_plugins.mappo.holding import going_on
 from als_plugins.mappo.learner import Mappo
 from als_plugins.mappo.network import Network
 from als_plugins.mappo.parameters import MappoParameters
@@ -35,14 +37,12 @@ class RL2Parameters(MappoParameters):
         tasks: what makes a task: the name of a bundled task distribution, or its fields. With
             "level" a trial plays the same level again and again, which every scenario can do.
         episodes: of a trial, over which memory and returns go on.
-        hold: steps of the world for which an action goes on. Steps of a training are those in which
-            it chooses.
+        hold: as in `mappo`. Steps of a training are those in which it chooses.
         memory: as in `mappo`; without one there is nothing to learn with.
     """
 
     tasks: Annotated[str, Field(max_length=100)] | TaskDistribution = "level"
     episodes: Annotated[int, Field(ge=1, le=100)] = 4
-    hold: Annotated[int, Field(ge=1, le=100)] = 1
     memory: Literal["none", "gru", "attention"] = "gru"
     memory_steps: Annotated[int, Field(ge=2, le=256)] = 64
 
@@ -105,9 +105,11 @@ class RL2(Learner):
             ArgumentError: as `Mappo`; there is no such task distribution.
         """
         seen = with_trial(observation_space, action_space)
-        self._inner = _Recurrent(seen, action_space, **hyperparameters)
-        super().__init__(observation_space, action_space, **self._inner.config)
-        self.parameters = self._inner.parameters
+        self.parameters = given = parse(_Recurrent.id, RL2Parameters, hyperparameters)
+        # Trials hold the actions, and tell what came of them.
+        self._inner = _Recurrent(seen, action_space, **{**hyperparameters, "hold": 1})
+        held = {**self._inner.config, "hold": given.hold}
+        super().__init__(observation_space, action_space, **held)
         self.tasks = parse_tasks(self.parameters.tasks)
         self.reads_masks = self._inner.reads_masks
 
@@ -144,14 +146,16 @@ class RL2(Learner):
         told = trial_values(self.action_space, before.actions, np.zeros(rows), begins, begins)
         actions, inner = self._inner.act({**observation, TRIAL: told}, before.inner, deterministic)
         left = np.zeros(rows, np.int64) if before.held is None else np.where(begins, 0, before.held)
-        goes_on = left > 0
+        goes_on, done = left > 0, actions
         if goes_on.any():
             assert before.actions is not None
             actions[goes_on] = before.actions[goes_on]
+            done = actions.copy()
+            done[goes_on] = going_on(before.actions, self.action_space)[goes_on]
             for old, new in zip(before.inner.memory or (), inner.memory or (), strict=True):
                 new[:, goes_on] = old[:, goes_on]
         left = np.where(goes_on, left, self.parameters.hold) - 1
-        return actions, _State(inner, actions, np.zeros(rows, np.bool_), left)
+        return done, _State(inner, actions, np.zeros(rows, np.bool_), left)
 
     def restart(
         self, state: Any, rows: NDArray[np.bool_], seeds: Sequence[int] | None = None

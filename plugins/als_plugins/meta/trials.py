@@ -20,6 +20,7 @@ from als_engine.envs.rows import Rows, RowsWrapper
 from als_engine.errors import ArgumentError, unknown
 from als_engine.seeding import spread
 from als_engine.simulation.levels import ITS_OWN
+from als_plugins.mappo.holding import going_on
 from als_plugins.meta.trial_sensor import TRIAL, trial_space, trial_values, with_trial
 
 __all__ = ["TaskRows", "Tasks", "TrialRows"]
@@ -109,8 +110,8 @@ class TrialRows(TaskRows):
             episodes: of a trial.
             told: terms of the reward that are shown; None for all.
             seed: of the draws, as long as `seed` is not called.
-            hold: steps of the worlds in which an action goes on, which are one step here. An
-                avatar whose episode ends among them rests until the next.
+            hold: steps of the worlds in which an action goes on, which are one step here; see
+                `going_on`. An avatar whose episode ends among them rests until the next.
             lasts: whether an episode is shown as the next one of its trial; otherwise each is shown
                 as the first.
 
@@ -121,7 +122,7 @@ class TrialRows(TaskRows):
         self._drawing, self.episodes, self._hold = tasks, episodes, hold
         self._lasts = lasts
         simulation = rows.worlds.simulation
-        self._rest = simulation.codec.encode(simulation.acting.new_commands(1), 1)[0, 0]
+        self._rest = simulation.acting.resting()
         self._rewards = np.zeros(rows.num_rows)
         names = list(rows.reward_names)
         for name in told or ():
@@ -182,14 +183,14 @@ class TrialRows(TaskRows):
         ended, told = np.zeros(rows.num_worlds, np.bool_), np.zeros(rows.num_rows)
         self._rewards = np.zeros(rows.num_rows)
         now = given
-        for _ in range(self._hold):
+        for k in range(self._hold):
+            if k > 0:
+                which = np.repeat(ended, rows.observers).reshape(-1, *(1,) * (given.ndim - 1))
+                now = np.where(which, self._rest, going_on(given, rows.action_space))
             super().step(now)
             self._rewards += rows.rewards
             told += rows.terms[:, self._told].sum(axis=1)
-            if (just := rows.ended_worlds).any():
-                ended |= just
-                which = np.repeat(ended, rows.observers).reshape(-1, *(1,) * (given.ndim - 1))
-                now = np.where(which, self._rest, given)
+            ended |= rows.ended_worlds
         self.number[ended] += 1
         self._over = ended & (self.number >= self.episodes)
         self.number[self._over] = 0

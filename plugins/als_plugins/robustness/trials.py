@@ -279,5 +279,4 @@ def _rest(opened: OpenedAgent) -> NDArray[Any]:
     """The action that does nothing, as the agent's action space has it."""
     one = simulate(opened.scenario, 1, opened.observers, **opened.arguments)
     one.close()
-    rest: NDArray[Any] = one.codec.encode(one.acting.new_commands(1), 1)[0, 0]
-    return rest
+    return one.acting.resting()

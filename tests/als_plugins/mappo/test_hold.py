@@ -62,6 +62,23 @@ def test_an_episode_that_begins_is_decided_upon_at_once_and_alone(agent, rows):
         )
 
 
+@pytest.mark.parametrize("mode", ["discrete", "continuous"])
+def test_an_action_of_one_part_goes_on_whole(mode):
+    given = {**GIVEN, "action_mode": mode}
+    agent = make_agent("mappo", ID, given, {**SMALL, "use_masks": False})
+    made = Rows(ID, WORLDS, observers=1, **given)
+    made.seed(1)
+    made.reset()
+    state, done = None, []
+    for _ in range(2 * HOLD):
+        actions, state = agent.act(made.observations, state, deterministic=False)
+        done.append(actions)
+    for first in (0, HOLD):
+        assert all(np.array_equal(done[first], each) for each in done[first : first + HOLD])
+    assert not np.array_equal(done[0], done[HOLD])
+    made.close()
+
+
 def test_an_evaluation_is_the_same_in_any_number_of_worlds(agent):
     few, many = (
         evaluate(agent, ID, 4, num_worlds=n, arguments={**GIVEN, "max_episode_steps": 30})
@@ -107,8 +124,6 @@ def test_a_training_counts_the_steps_of_its_worlds():
 
 
 def test_what_cannot_be_held_is_refused_in_one_line():
-    with pytest.raises(ArgumentError, match='hold needs actions in parts: use action_mode="fact'):
-        make_agent("mappo", ID, {**GIVEN, "action_mode": "discrete"}, SMALL)
     with pytest.raises(ArgumentError, match="hold goes without imitate"):
         make_agent("mappo", ID, GIVEN, {**SMALL, "imitate": 100})
     with pytest.raises(ArgumentError, match="hold=1 learns from demonstrations"):

@@ -98,6 +98,25 @@ def test_an_action_that_is_held_goes_on_until_its_episode_ends():
     rows.close()
 
 
+def test_an_agent_that_holds_its_actions_trains_and_acts():
+    """Trials hold them where it learns and is scored; elsewhere it does so itself."""
+    given = {"sensors": ["proprioception"], "action_mode": "discrete"}
+    config = {**CONFIG, "tasks": "level", "hold": 3, "episodes": 2}
+    trained = train_agent(
+        "ALS/Tag-v0", agent="rl2", steps=256, worlds=4, arguments=given, config=config
+    )
+    agent = trained.agent
+    assert agent.config["hold"] == agent.parameters.hold == 3
+    seen = {"proprioception": np.zeros((2, *agent.observation_space["proprioception"].shape))}
+    seen = {key: array.astype(np.float32) for key, array in seen.items()}
+    state, done = agent.restart(None, np.ones(2, np.bool_), [1, 2]), []
+    for _ in range(9):
+        actions, state = agent.act(seen, state, deterministic=False)
+        done.append(actions)
+    assert all(np.array_equal(done[k], done[k - k % 3]) for k in range(9))
+    assert not all(np.array_equal(done[0], each) for each in done)
+
+
 @pytest.fixture(scope="module")
 def trained(sides, tmp_path_factory):  # noqa: F811
     folder = tmp_path_factory.mktemp("rl2") / "run"
