@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from als_engine.agents.agent import Learner, Observation, Progress, Training
@@ -20,9 +19,8 @@ from als_engine.agents.saving import TRAINING, WEIGHTS
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS, check_memory
 from als_engine.seeding import spread
-from als_engine.sensors.base import is_table
 from als_engine.system.safe_files import read_tensors, write_tensors
-from als_plugins.evolution.network import Networks, Table, Weights
+from als_plugins.evolution.network import Networks, Weights
 from als_plugins.evolution.parameters import EvolutionParameters
 from als_plugins.evolution.search import Search, make_search
 from als_plugins.learners.clock import Clock, UpdateLog
@@ -61,13 +59,8 @@ class Evolution(Learner):
         self.parameters = parse(self.id, EvolutionParameters, hyperparameters)
         self._numbers = FlatNumbers(self.id, observation_space)
         parameters, numbers = self.parameters, self._numbers
-        tables = [
-            Table(where, *space.shape)
-            for key, where in numbers.slices.items()
-            if isinstance(space := observation_space[key], Box) and is_table(space)
-        ]
         self._networks = Networks(
-            numbers.size, tables, parameters.net_arch, parameters.things, action_space
+            numbers.size, numbers.tables, parameters.net_arch, parameters.things, action_space
         )
         super().__init__(observation_space, action_space, **self.parameters.model_dump())
         self._weights = self._networks.weights(np.zeros((1, self._networks.size)))

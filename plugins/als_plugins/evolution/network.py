@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -13,25 +13,13 @@ from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from numpy.typing import NDArray
 
 from als_engine.errors import ArgumentError
+from als_plugins.learners.flat_numbers import Table
 
-__all__ = ["Networks", "Table", "Weights"]
+__all__ = ["Networks", "Weights"]
 
 Floats = NDArray[np.float32]
 Weights = list[tuple[Floats, Floats]]
 """Of each layer: factors (members, inputs, outputs) and offsets (members, 1, outputs)."""
-
-
-class Table(NamedTuple):
-    """A set of things among the numbers of a row, such as `entities`.
-
-    Attributes:
-        where: its place among the numbers.
-        things, columns: its shape; the first column is 1 where there is a thing.
-    """
-
-    where: slice
-    things: int
-    columns: int
 
 
 class Networks:

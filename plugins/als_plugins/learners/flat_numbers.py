@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Box
 from numpy.typing import NDArray
 
 from als_engine.errors import ArgumentError
+from als_engine.sensors.base import is_table
 from als_engine.sensors.flat import FlatObservations
 
-__all__ = ["FlatNumbers"]
+__all__ = ["FlatNumbers", "Table"]
 
 _BOUNDED: Final = 1e6
 _FARTHEST: Final = 30.0
 """Pressed numbers beyond this are nobody's; float32 ends at 88."""
 
 Floats = NDArray[np.float32]
+
+
+class Table(NamedTuple):
+    """A set of things among the numbers of a row, such as `entities`.
+
+    Attributes:
+        where: its place among the numbers.
+        things, columns: its shape; the first column is 1 where there is a thing.
+    """
+
+    where: slice
+    things: int
+    columns: int
 
 
 class FlatNumbers:
@@ -30,6 +45,7 @@ class FlatNumbers:
     Attributes:
         size: how many numbers.
         slices: observation key to its place among them.
+        tables: the tables, such as `entities`, among them.
         scale: (size,), what each is divided by.
     """
 
@@ -53,6 +69,11 @@ class FlatNumbers:
                 )
         self._flat = FlatObservations(space)
         self.slices, bounds = self._flat.slices, self._flat.space
+        self.tables = [
+            Table(where, *part.shape)
+            for key, where in self.slices.items()
+            if isinstance(part := space[key], Box) and is_table(part)
+        ]
         largest = np.maximum(np.abs(bounds.low), np.abs(bounds.high))
         self._bounded = np.isfinite(largest) & (largest < _BOUNDED)
         self.size = len(largest)

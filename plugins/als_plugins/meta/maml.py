@@ -9,6 +9,7 @@ lead; "joint" does not adapt, and learns all tasks together.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -26,6 +27,7 @@ from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.limits import STEPS, check_memory
 from als_engine.seeding import RowGenerators, spread
 from als_engine.system.safe_files import read_tensors, write_tensors
+from als_plugins.imitation.sources import Demonstrator
 from als_plugins.learners.clock import Clock, UpdateLog
 from als_plugins.learners.flat_numbers import FlatNumbers
 from als_plugins.learners.hyperparameters import parse
@@ -45,7 +47,6 @@ from als_plugins.meta.policies import (
     log_likelihood,
     named_arrays,
     stacked,
-    tables_of,
 )
 from als_plugins.meta.tasks import TaskLevels, parse_tasks
 from als_plugins.optimizer_state import expected_arrays, optimizer_arrays, restore_optimizer
@@ -90,15 +91,11 @@ class MAML(Learner):
             raise ArgumentError(f'{self.id} takes action_mode="discrete" alone')
         self._numbers = numbers = FlatNumbers(self.id, observation_space)
         super().__init__(observation_space, action_space, **given.model_dump())
-        self._shape = (
-            numbers.size,
-            tables_of(observation_space, numbers),
-            given.net_arch,
-            given.things,
-        )
+        self._shape = (numbers.size, numbers.tables, given.net_arch, given.things)
         self._scale, self._loaded = 1.0, False
         self._rows = RowGenerators(0)
         self._made, self._steps, self._showed = 0, 0, 0
+        self._source: Demonstrator | None = None
         self._begin(0)
 
     def _begin(self, seed: int) -> None:
@@ -228,6 +225,9 @@ class MAML(Learner):
         def progress(steps: int) -> Progress:
             return training.progress(steps, rows.recent, self._showed)
 
+        if self.parameters.imitate:
+            self._source = Demonstrator.belonging_to(rows, self.parameters.imitate_from)
+            self._source.begin(rows, training.seed)
         clock, log = Clock(training, progress, self._steps), UpdateLog(training, rows.recent)
         rows.spread_for("tasks of maml")
         while self._steps < training.steps:
@@ -255,10 +255,10 @@ class MAML(Learner):
         showing = self._steps < given.imitate
         # Who shows what to do acts less and less often, and not at all in the second half.
         part = max(0.0, 1.0 - 2.0 * self._steps / given.imitate) if showing else 0.0
-        rule = (
-            given.imitate_from.partition("rule=")[2] if "heuristic" in given.imitate_from else None
-        )
-        shows = (lambda: rows.expert_actions(rule), part) if showing else None
+        shows = None
+        if showing:
+            assert self._source is not None
+            shows = partial(self._source.actions, rows), part
 
         def play(weights: Weights, which: list[int]) -> Played | None:
             rows.seed(training.seed + self._made)

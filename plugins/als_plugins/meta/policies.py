@@ -12,17 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import gymnasium
 import numpy as np
 import torch
-from gymnasium.spaces import Box
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from als_engine.sensors.base import is_table
-from als_plugins.evolution.network import Table
-from als_plugins.learners.flat_numbers import FlatNumbers
+from als_plugins.learners.flat_numbers import FlatNumbers, Table
 from als_plugins.meta.networks import Weights
 
 if TYPE_CHECKING:
@@ -41,7 +37,6 @@ __all__ = [
     "log_likelihood",
     "named_arrays",
     "stacked",
-    "tables_of",
 ]
 
 CLIP = 0.2
@@ -49,15 +44,6 @@ CLIP = 0.2
 
 LAMBDA = 0.95
 """Of generalised advantage estimation (Schulman et al. 2016)."""
-
-
-def tables_of(space: gymnasium.spaces.Dict, numbers: FlatNumbers) -> list[Table]:
-    """The tables, such as `entities`, among the numbers of an observation."""
-    return [
-        Table(where, *each.shape)
-        for key, where in numbers.slices.items()
-        if isinstance(each := space[key], Box) and is_table(each)
-    ]
 
 
 class SmallPolicy(nn.Module):

@@ -47,18 +47,14 @@ def test_every_prop_and_every_avatar_can_be_named(make):
 
 @pytest.mark.parametrize("name", ["cube 3", "builder_1"])
 def test_who_is_sent_to_a_thing_stops_beside_it_and_faces_it(make, name):
-    simulation = make(observers=1)
-    state = simulation.state
+    simulation = make(observers=2)
+    state, actions = simulation.state, goes(simulation, name)
+    actions[:, 1] = 0  # The other one stands still.
+    for _ in range(90):
+        simulation.step(actions)
     if name in state.props.names:
-        moved = goes(simulation, name, 90)
         at, near = state.props.position[:, state.prop(name), :2], BESIDE_THING + 0.5
     else:
-        # The other one is asked to stand still: it is driven, too.
-        simulation = make(observers=2)
-        state, moved = simulation.state, goes(simulation, name)
-        moved[:, 1] = 0
-        for _ in range(90):
-            simulation.step(moved)
         at, near = state.avatars.position[:, 1, :2], BESIDE_AVATAR + 0.1
         near += 2 * state.bodies.radius[0]
     away = at - state.avatars.position[:, 0, :2]

@@ -13,10 +13,10 @@ from als_engine.envs.rows import Rows
 from als_engine.errors import ArgumentError, SavedFileError
 from als_engine.evaluation.protocol import evaluate
 from als_engine.system.safe_files import read_tensors, write_tensors
-from als_plugins.evolution.network import Networks, Table
+from als_plugins.evolution.network import Networks
 from als_plugins.evolution.parameters import EvolutionParameters
 from als_plugins.evolution.search import make_search, ranked
-from als_plugins.learners.flat_numbers import FlatNumbers
+from als_plugins.learners.flat_numbers import FlatNumbers, Table
 
 __all__ = ["learn"]
 

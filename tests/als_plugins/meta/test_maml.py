@@ -13,7 +13,7 @@ from als_engine.agents.training import resume_training, train_agent
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.protocol import evaluate
 from als_engine.seeding import spread
-from als_plugins.evolution.network import Table
+from als_plugins.learners.flat_numbers import Table
 from als_plugins.meta.fine_tuning import Adapting, adapt
 from als_plugins.meta.playing import plan_trials, play
 from als_plugins.meta.policies import Played, SmallPolicy, Ways, adapted, advantages, kl_of
