@@ -56,7 +56,7 @@ def scans(
     from als_plugins.making.examples import Examples
     from als_plugins.making.makers import MakerRecord, make_maker, save_maker
     from als_plugins.making.scans import few_scans, scans_of
-    from als_plugins.making.scoring import copied, frechet
+    from als_plugins.making.scoring import compared
 
     maker, learnt = make_maker(kind), few_scans(labels, seed)
     with checked_fields():
@@ -79,9 +79,7 @@ def scans(
         "kind": kind,
         "labels": labels,
         "made": len(classes),
-        "frechet": round(frechet(made, others, every), 4),
-        "frechet_of_real": round(frechet(learnt, others, every), 4),
-        "distance_to_copies": round(copied(made, learnt, others), 4),
+        **compared(made, learnt, others, every),
     }
     if as_json:
         say_json(found)

@@ -14,7 +14,7 @@ from als_plugins.making.examples import Examples
 from als_plugins.making.makers import turned
 from als_plugins.making.networks import Classifier
 
-__all__ = ["classified", "copied", "frechet"]
+__all__ = ["classified", "compared", "copied", "frechet"]
 
 FEATURES: Final = 32
 
@@ -105,3 +105,21 @@ def copied(made: Examples, learnt: Examples, others: Examples) -> float:
         return float(np.median(np.sqrt(np.maximum(squares, 0.0).min(1))))
 
     return nearest(made.values) / nearest(others.values)
+
+
+def compared(
+    made: Examples, learnt: Examples, others: Examples, every: Examples
+) -> dict[str, float]:
+    """What a command says of made examples: how far they are from others, and how near to copies.
+
+    Args:
+        made: what is judged.
+        learnt: the real ones that were learnt from.
+        others: real ones that nobody has learnt from.
+        every: as `frechet` takes it.
+    """
+    return {
+        "frechet": round(frechet(made, others, every), 4),
+        "frechet_of_real": round(frechet(learnt, others, every), 4),
+        "distance_to_copies": round(copied(made, learnt, others), 4),
+    }

@@ -41,7 +41,7 @@ def sounds(
     from als_engine.system.interrupts import interruptible
     from als_engine.system.safe_files import write_tensors
     from als_plugins.making.folders import write_made
-    from als_plugins.making.scoring import copied, frechet
+    from als_plugins.making.scoring import compared, frechet
     from als_plugins.making.sounds import PLACES, SoundMaker, SoundsRecord, like, recordings, wav
 
     with checked_fields():
@@ -63,12 +63,10 @@ def sounds(
     write_made(out, "sounds.json", record, write)
     found = {
         "made": len(labels),
-        "frechet": round(frechet(made, others, learnt), 4),
+        **compared(made, learnt, others, learnt),
         "frechet_of_bands_by_themselves": round(
             frechet(like(learnt, labels, seed), others, learnt), 4
         ),
-        "frechet_of_real": round(frechet(learnt, others, learnt), 4),
-        "distance_to_copies": round(copied(made, learnt, others), 4),
     }
     if as_json:
         say_json(found)

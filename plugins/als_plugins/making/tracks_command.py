@@ -41,7 +41,7 @@ def tracks(
     from als_plugins.forecast.tracks import read_tracks, write_tracks
     from als_plugins.making.examples import Examples
     from als_plugins.making.makers import MakerRecord, make_maker, save_maker
-    from als_plugins.making.scoring import copied, frechet
+    from als_plugins.making.scoring import compared
     from als_plugins.making.tracks import TRACKS, pieces_of, with_made
 
     real = read_tracks(given)
@@ -63,9 +63,7 @@ def tracks(
         "scenes": scenes,
         "pieces": len(learnt.labels),
         "made": count,
-        "frechet": round(frechet(made, others, learnt), 4),
-        "frechet_of_real": round(frechet(learnt, others, learnt), 4),
-        "distance_to_copies": round(copied(made, learnt, others), 4),
+        **compared(made, learnt, others, learnt),
     }
     if as_json:
         say_json(found)
