@@ -31,7 +31,10 @@ SCENARIOS: dict[str, tuple[str, dict[str, Any]]] = {
         "ALS/Tag-v0",
         {"action_mode": "continuous", "sensors": ["entities", "proprioception"]},
     ),
-    "ward": ("ALS/Ward-v0", {"action_mode": "factored"}),
+    "ward": (
+        "ALS/Ward-v0",
+        {"action_mode": "factored", "sensors": ["charts", "round", "proprioception"]},
+    ),
 }
 STEPS = (5_000, 10_000, 20_000)
 EPISODES = {"tag": 20, "ward": 10}

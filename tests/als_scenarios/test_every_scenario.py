@@ -60,6 +60,13 @@ def test_its_levels_company_memory_and_observations_are_in_order(id, physics):
 
 
 @every_scenario
+def test_who_observes_what_is_the_default_sees_what_it_can_run_into(id):
+    """Else it stands before a desk for the rest of the episode, and learns nothing else."""
+    simulation = simulate(id)
+    assert {"entities", "rgb", "depth"} & set(simulation.observations)
+
+
+@every_scenario
 @pytest.mark.parametrize("check", ONE_BY_ONE)
 def test_it_keeps_the_promise(id, check):
     check_scenario(id, only=[check], workers=2, **SMALL)

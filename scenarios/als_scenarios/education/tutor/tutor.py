@@ -106,7 +106,7 @@ class Tutor(Task):
 
     ## Observations
 
-    By default `register` and `proprioception`; `entities`, `heard`, `rgb`, `text` and all others of
+    By default `register`, `entities` and `proprioception`; `heard`, `rgb`, `text` and all others of
     the engine on request. `register` is float32 (262,), what a teacher's register and a look round
     the class tell. It holds two parts, which can be observed apart as `plan`, (16,), and `pupils`,
     a table (6, 41):
@@ -179,9 +179,7 @@ is forgotten |
     - v0: first version.
     """
 
-    default_sensors: ClassVar[tuple[str, ...]] = (
-        "register", "proprioception",
-    )  # fmt: skip
+    default_sensors: ClassVar[tuple[str, ...]] = ("register", "entities", "proprioception")
     utterances: ClassVar[Sequence[str | Verb]] = TEACHER_SAYS
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {
         "register": Register,

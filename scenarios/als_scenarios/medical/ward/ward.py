@@ -110,12 +110,12 @@ class Ward(Task):
 
     ## Observations
 
-    By default `charts`, `round` and `proprioception`; `rgb`, `text`, `heard` and all others of the
-    engine on request. `charts` is float32 (8, 17), a row for each bed: where it is, the last
-    reading with its age and trend, alarms, the announced meal, insulin and carbohydrate on board,
-    weight and total daily insulin. `round` is float32 (13,): the doses in the hand, the time, where
-    the trays are. `als_scenarios.medical.ward.charts.Charts` lists the columns and their ranges.
-    Readings are everybody's; nobody observes what was not read.
+    By default `charts`, `round`, `entities` and `proprioception`; `rgb`, `text`, `heard` and all
+    others of the engine on request. `charts` is float32 (8, 17), a row for each bed: where it is,
+    the last reading with its age and trend, alarms, the announced meal, insulin and carbohydrate on
+    board, weight and total daily insulin. `round` is float32 (13,): the doses in the hand, the
+    time, where the trays are. `als_scenarios.medical.ward.charts.Charts` lists the columns and
+    their ranges. Readings are everybody's; nobody observes what was not read.
 
     ## Actions
 
@@ -180,7 +180,7 @@ mean over beds |
     - Battelino et al. (2019), doi:10.2337/dci19-0028: time in range.
     """
 
-    default_sensors: ClassVar[tuple[str, ...]] = ("charts", "round", "proprioception")
+    default_sensors: ClassVar[tuple[str, ...]] = ("charts", "round", "entities", "proprioception")
     utterances: ClassVar[tuple[str, ...]] = ("mine", "help")
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"charts": Charts, "round": Charts}
     reward_names: ClassVar[tuple[str, ...]] = ("risk", "hypoglycaemia", "doses", "shaping")

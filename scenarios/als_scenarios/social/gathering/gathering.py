@@ -86,11 +86,12 @@ class Gathering(Task):
 
     ## Observations
 
-    By default `company` and `proprioception` for the host. `company` is float32 (6, 37), a row for
-    each guest: where it is, whether it would be spoken to, what its face shows, its gait as seen
-    and its voice as heard so far, its acquaintances, where it stands with the door, and the
-    portrait of whom it claims to be. `portraits`, float32 (4, 10), has those of all invited, in the
-    order of the list. `company.CompanySense` names every column and its range. Guests see 0.
+    By default `company`, `entities` and `proprioception` for the host. `company` is float32 (6,
+    37), a row for each guest: where it is, whether it would be spoken to, what its face shows, its
+    gait as seen and its voice as heard so far, its acquaintances, where it stands with the door,
+    and the portrait of whom it claims to be. `portraits`, float32 (4, 10), has those of all
+    invited, in the order of the list. `company.CompanySense` names every column and its range.
+    Guests see 0.
 
     `audio` hears the voices themselves, `rgb` sees the faces. Guests driven by the caller observe
     `entities`, `text` and `proprioception`; their instruction says who they are to be.
@@ -148,7 +149,7 @@ class Gathering(Task):
     - v0: first version.
     """
 
-    default_sensors: ClassVar[tuple[str, ...]] = ("company", "proprioception")
+    default_sensors: ClassVar[tuple[str, ...]] = ("company", "entities", "proprioception")
     utterances: ClassVar[Sequence[str | Verb]] = SAYS
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {
         "company": CompanySense, "portraits": Portraits,

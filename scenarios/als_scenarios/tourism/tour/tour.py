@@ -85,7 +85,7 @@ class Tour(Task):
 
     ## Observations
 
-    By default `tour`, `heard` and `proprioception`; `rgb`, `text`, `entities` and all others of the
+    By default `tour`, `heard`, `entities` and `proprioception`; `rgb`, `text` and all others of the
     engine on request. `tour`, float32 (283,), is this scenario's own: the exhibits with their
     attributes and the way to them, what was shown, who is where and looks, and what was said of
     what; see `TourSensor` for every column. Nothing tells a taste or patience.
@@ -143,7 +143,7 @@ exhibit seen from beginning to end that adds up to -1 to 1 |
     - v0: first version.
     """
 
-    default_sensors: ClassVar[tuple[str, ...]] = ("tour", "heard", "proprioception")
+    default_sensors: ClassVar[tuple[str, ...]] = ("tour", "heard", "entities", "proprioception")
     utterances: ClassVar = (*GUIDE_SAYS, *VISITOR_SAYS)
     extra_sensors: ClassVar[Mapping[str, type[Sensor]]] = {"tour": TourSensor}
     reward_names: ClassVar[tuple[str, ...]] = ("satisfaction", "leaving", "shaping")

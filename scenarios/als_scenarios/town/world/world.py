@@ -119,7 +119,7 @@ Tour |
 
     ## Observations
 
-    By default `errand` and `proprioception`; `rgb`, `text`, `entities` and all others of the engine
+    By default `errand`, `entities` and `proprioception`; `rgb`, `text` and all others of the engine
     on request. `errand`, float32 (209,), is this scenario's own: the two foremost errands that
     this helper has understood, the time, which place is open, the way to each place, person and
     request, and the posts of the place where one is; see `sensors.ErrandSensor` for every column.
@@ -178,7 +178,7 @@ Tour |
     - v0: first version.
     """
 
-    default_sensors: ClassVar[tuple[str, ...]] = ("errand", "proprioception")
+    default_sensors: ClassVar[tuple[str, ...]] = ("errand", "entities", "proprioception")
     utterances: ClassVar[Sequence[str | Verb]] = (
         "come along", "here you are", Verb("go to the", PLACES),
     )  # fmt: skip
