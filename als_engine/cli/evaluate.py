@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -120,14 +122,36 @@ def print_table(agent: str, found: Evaluation, normalized: Normalized | None) ->
     table = Table(("agent", *numbers), title)
     score = "-" if normalized is None else _interval(normalized.score)
     table.row(agent, *_cells(found, score))
+    beside = {agent: found}
     yardsticks = reference(found)
     if agent != "random":
         table.row("random", *_cells(yardsticks.random, "0"), style="dim")
+        beside["random"] = yardsticks.random
     if agent != "expert" and yardsticks.expert is not None:
         table.row("expert", *_cells(yardsticks.expert, "1"), style="dim")
+        beside["expert"] = yardsticks.expert
     show(table)
+    _show_metrics(beside)
     say("Brackets: 95% confidence intervals, by bootstrap.", style="dim")
     say(f"Actions: {ACTIONS[found.acting]}.", style="dim")
+
+
+def _show_metrics(beside: Mapping[str, Evaluation]) -> None:
+    """What the scenario measures, and what each term of its reward has brought."""
+    means = [found.mean_metrics for found in beside.values()]
+    terms = [found.terms for found in beside.values()]
+    table = Table(("mean of an episode", *(Column(name, right=True) for name in beside)))
+    names = [name for name in means[0] if name != "success"]
+    for name in names:
+        table.row(name, *(_number(each[name]) for each in means))
+    for name in terms[0]:
+        table.row(f"reward: {name}", *(_number(float(each[name].mean())) for each in terms))
+    if names or terms[0]:
+        show(table)
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"
 
 
 def _cells(found: Evaluation, score: str) -> list[str]:
@@ -161,7 +185,8 @@ def _as_dict(agent: str, found: Evaluation, normalized: Normalized | None) -> di
         "normalized": None if normalized is None else asdict(normalized),
         "success": asdict(found.success),
         "length": float(found.lengths.mean()),
-        "metrics": {name: finite(float(v.mean())) for name, v in found.metrics.items()},
+        "metrics": {name: finite(value) for name, value in found.mean_metrics.items()},
+        "terms": {name: finite(float(values.mean())) for name, values in found.terms.items()},
         "returns": found.returns.tolist(),
         "lengths": found.lengths.tolist(),
     }

@@ -86,6 +86,13 @@ class Evaluation:
         """The part of the episodes that succeeded with its 95 percent interval."""
         return mean_interval(self.metrics["success"])
 
+    @property
+    def mean_metrics(self) -> Mapping[str, float]:
+        """The mean of each metric but the level, over the episodes that have it; else NaN."""
+        found = {name: values for name, values in self.metrics.items() if name != "level"}
+        known = {name: values[~np.isnan(values)] for name, values in found.items()}
+        return {name: float(v.mean()) if v.size else math.nan for name, v in known.items()}
+
 
 @dataclass(frozen=True)
 class Reference:

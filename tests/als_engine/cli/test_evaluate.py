@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from als_command import als
 from learn_worlds import ID, NO_EXPERT, learn
 
 from als_engine.agents.saving import AgentRecord, make_agent, save_agent
-from als_engine.evaluation.protocol import evaluate
+from als_engine.evaluation.protocol import Evaluation, evaluate
 
 __all__ = ["learn"]
 
@@ -73,7 +74,32 @@ def test_the_table_shows_the_agent_beside_random_and_expert(saved):
         assert name in lines
     for word in ("return", "normalized", "success", "length", "95%", "[100%, 100%]"):
         assert word in result.out
-    assert als("evaluate", "random", "--on", ID, "--episodes", 3).out.count("random") == 1
+    alone = als("evaluate", "random", "--on", ID, "--episodes", 3).out.splitlines()
+    assert sum(line.split()[:1] == ["random"] for line in alone) == 1
+
+
+def test_what_the_scenario_measures_stands_beside_random_and_expert(saved):
+    lines = als("evaluate", saved, "--episodes", 3).out.splitlines()
+    cells = {words[0]: words[1:] for line in lines if (words := line.split())}
+    found = evaluate(make_agent("random", ID, ARGUMENTS), ID, 3, observers=2, arguments=ARGUMENTS)
+    assert len(cells["walked"]) == 3
+    assert cells["walked"][1] == f"{found.metrics['walked'].mean():.2f}"
+    assert "level" not in cells
+
+
+def test_a_metric_that_some_episodes_lack_is_the_mean_of_the_others():
+    metrics = {
+        "success": np.array([1.0, 0.0]),
+        "level": np.array([4.0, 7.0]),
+        "some": np.array([np.nan, 3.0]),
+        "none": np.array([np.nan, np.nan]),
+    }
+    found = Evaluation(ID, "test", 0, np.zeros(2), np.ones(2, np.int64), metrics).mean_metrics
+    assert {name: value for name, value in found.items() if name != "none"} == {
+        "success": 0.5,
+        "some": 3.0,
+    }
+    assert np.isnan(found["none"])
 
 
 def test_without_an_expert_the_scale_is_left_out():
