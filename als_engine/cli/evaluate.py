@@ -13,11 +13,15 @@ from als_engine.cli.console import Column, Table, say, say_json, show, spinner
 from als_engine.cli.shared import (
     AGENT,
     MAX_AVATARS,
-    MAX_EPISODES,
-    MAX_SEED,
     MAX_WORLDS,
+    Arg,
     Company,
+    Episodes,
+    FirstSeed,
+    Json,
+    On,
     Physics,
+    ReportSplit,
 )
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import scenario_arguments
@@ -32,14 +36,6 @@ Agent = Annotated[
     str,
     typer.Argument(metavar="AGENT", help=f"{AGENT}."),
 ]
-On = Annotated[
-    str | None, typer.Option(metavar="ID", help="The scenario; by default the saved agent's own.")
-]
-Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1, max=MAX_EPISODES)]
-Split = Annotated[
-    str, typer.Option(help="Where levels come from: test to report, validation to choose, train.")
-]
-Seed = Annotated[int, typer.Option(help="Of the first episode.", min=0, max=MAX_SEED)]
 Worlds = Annotated[
     int,
     typer.Option(
@@ -56,19 +52,14 @@ Observers = Annotated[
     ),
 ]
 Sensors = Annotated[str | None, typer.Option(help="Observation keys, if others than saved.")]
-Arg = Annotated[
-    list[str] | None,
-    typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 
 
 def evaluate(
     agent: Agent,
     on: On = None,
     episodes: Episodes = 100,
-    split: Split = REPORTING,
-    seed: Seed = 0,
+    split: ReportSplit = REPORTING,
+    seed: FirstSeed = 0,
     worlds: Worlds = 16,
     observers: Observers = None,
     sensors: Sensors = None,

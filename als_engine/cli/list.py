@@ -10,6 +10,7 @@ import typer
 
 import als_engine
 from als_engine.cli.console import Column, Table, say, say_json, show
+from als_engine.cli.shared import Json
 from als_engine.errors import ArgumentError, unknown
 from als_engine.physics.engines import describe_engines
 from als_engine.plugins.discovery import BUNDLED
@@ -73,9 +74,7 @@ def list_installed(
         str | None,
         typer.Argument(help="Only these: scenario, agent, learner, sensor, suite and so on."),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print everything as JSON, for programs.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """List what is installed: scenarios, agents, learners, encoders, sensors, suites, commands."""
     kinds = KINDS if kind is None else (_kind(kind),)

@@ -13,10 +13,10 @@ from als_engine.cli.console import show as show_table
 from als_engine.cli.shared import (
     AGENT,
     MAX_AVATARS,
-    MAX_EPISODES,
     MAX_SEED,
     Company,
     Difficulty,
+    Episodes,
     Physics,
 )
 from als_engine.errors import ALSError
@@ -41,7 +41,7 @@ def play(
     out: Annotated[
         Path | None, typer.Option(help="The video, .gif or .mp4; by default <name>.gif.")
     ] = None,
-    episodes: Annotated[int, typer.Option(help="How many episodes.", min=1, max=MAX_EPISODES)] = 1,
+    episodes: Episodes = 1,
     view: Annotated[
         str, typer.Option(help="From outside, through the avatar's eyes, or both: third|first|both")
     ] = "third",

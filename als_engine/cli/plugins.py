@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from als_engine.cli.console import Table, say, say_json, show
+from als_engine.cli.shared import Json
 from als_engine.plugins.asking import KINDS
 from als_engine.plugins.discovery import BUNDLED, Plugin
 from als_engine.plugins.registry import registry
@@ -23,9 +24,7 @@ def plugins(
     retry: Annotated[
         bool, typer.Option("--retry", help="Look again at plugins that ended the process.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print everything as JSON, for programs.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Show the installed plugins, what each one gives, and why one failed."""
     if retry:

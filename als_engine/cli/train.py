@@ -18,6 +18,8 @@ from als_engine.cli.shared import (
     MAX_TRAINING_SEED,
     MAX_WORKERS,
     MAX_WORLDS,
+    Arg,
+    Device,
     Physics,
 )
 from als_engine.errors import ArgumentError
@@ -76,15 +78,10 @@ Sensors = Annotated[
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A hyperparameter.")
 ]
-Arg = Annotated[
-    list[str] | None,
-    typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
-]
 Every = Annotated[
     int | None,
     typer.Option(help="Steps between checkpoints; by default 50000.", min=1, max=MAX_STEPS),
 ]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda; by default auto.")]
 Begin = Annotated[
     Path | None,
     typer.Option(

@@ -1,4 +1,4 @@
-"""What several commands share: an option, and the largest numbers that options take.
+"""What several commands share: options, and the largest numbers that options take.
 
 A number beyond them is a slip, and is refused before it costs memory.
 """
@@ -20,9 +20,16 @@ __all__ = [
     "MAX_TRAINING_SEED",
     "MAX_WORKERS",
     "MAX_WORLDS",
+    "Arg",
     "Company",
+    "Device",
     "Difficulty",
+    "Episodes",
+    "FirstSeed",
+    "Json",
+    "On",
     "Physics",
+    "ReportSplit",
 ]
 
 AGENT: Final = (
@@ -66,3 +73,24 @@ Company = Annotated[
         metavar="AGENT", help="Who drives the avatars that the agent does not, such as a folder."
     ),
 ]
+
+Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
+
+Arg = Annotated[
+    list[str] | None,
+    typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
+]
+
+FirstSeed = Annotated[int, typer.Option(help="Of the first episode.", min=0, max=MAX_SEED)]
+
+On = Annotated[
+    str | None, typer.Option(metavar="ID", help="The scenario; by default the saved agent's own.")
+]
+
+Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1, max=MAX_EPISODES)]
+
+ReportSplit = Annotated[
+    str, typer.Option(help="Where levels come from: test to report, validation to choose, train.")
+]
+
+Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda; by default auto.")]

@@ -10,6 +10,7 @@ import typer
 
 from als_bench.running.cells import decimals
 from als_engine.cli.console import Column, Table, say, say_json, screen_width, show, spinner
+from als_engine.cli.shared import Json
 
 if TYPE_CHECKING:
     from als_bench.results.store import Store
@@ -42,9 +43,7 @@ def leaderboard(
     films: Annotated[
         bool, typer.Option("--films/--no-films", help="Whether the pages show agents at play.")
     ] = True,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print everything as JSON, for programs.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Print the leaderboard of a store; with --html write it as pages.
 

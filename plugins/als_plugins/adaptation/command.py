@@ -9,7 +9,7 @@ import typer
 
 from als_engine.cli.bars import training_bar
 from als_engine.cli.console import say
-from als_engine.cli.shared import INTERRUPTED, MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS, Physics
+from als_engine.cli.shared import INTERRUPTED, MAX_STEPS, MAX_TRAINING_SEED, MAX_WORLDS, On, Physics
 from als_engine.errors import ArgumentError, unknown
 from als_engine.options import parse_pairs, scenario_arguments
 from als_engine.texts import command
@@ -24,9 +24,6 @@ __all__ = ["adapt"]
 Agent = Annotated[
     str | None,
     typer.Argument(metavar="AGENT", help="Folder of a trained agent; with --resume none."),
-]
-On = Annotated[
-    str | None, typer.Option(metavar="ID", help="The scenario; by default the saved agent's own.")
 ]
 Feedback = Annotated[
     str | None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from als_engine.cli.console import BAR, ELAPSED, LEFT, OF, Column, Table, live, say, say_json, show
-from als_engine.cli.shared import INTERRUPTED, MAX_EPISODES, MAX_SEED, MAX_STEPS
+from als_engine.cli.shared import INTERRUPTED, MAX_EPISODES, MAX_SEED, MAX_STEPS, Json
 from als_engine.evaluation.splits import CHOOSING
 from als_engine.texts import command
 
@@ -48,7 +48,6 @@ Splits = Annotated[
 ]
 Seed = Annotated[int, typer.Option(help="Of everything.", min=0, max=MAX_SEED)]
 Figure = Annotated[Path | None, typer.Option(help="A picture of the matrix, .svg or .png.")]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 
 
 def continual(

@@ -19,6 +19,7 @@ from als_engine.cli.shared import (
     MAX_WORKERS,
     MAX_WORLDS,
     Physics,
+    ReportSplit,
 )
 from als_engine.evaluation.splits import REPORTING
 from als_engine.options import parse_pairs, scenario_arguments
@@ -36,9 +37,6 @@ Arg = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as role=evader."),
 ]
-Split = Annotated[
-    str, typer.Option(help="Where levels come from: test to report, validation to choose, train.")
-]
 Seed = Annotated[int, typer.Option(help="Of all that is random.", min=0, max=MAX_TRAINING_SEED)]
 
 
@@ -46,7 +44,7 @@ def crossplay(
     agents: Annotated[list[str], typer.Argument(metavar="AGENT...", help=f"{AGENT}; or several.")],
     on: On = None,
     episodes: Annotated[int, typer.Option(help="Of each cell.", min=1, max=MAX_EPISODES)] = 50,
-    split: Split = REPORTING,
+    split: ReportSplit = REPORTING,
     seed: Seed = 0,
     arguments: Arg = None,
     physics: Physics = None,
@@ -104,7 +102,7 @@ def exploit(
     episodes: Annotated[
         int, typer.Option(help="Against each opponent.", min=1, max=MAX_EPISODES)
     ] = 100,
-    split: Split = REPORTING,
+    split: ReportSplit = REPORTING,
     seed: Seed = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     arguments: Arg = None,

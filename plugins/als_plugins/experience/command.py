@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.console import BAR, LEFT, live, say, say_json, spinner
-from als_engine.cli.shared import AGENT, MAX_AVATARS, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
+from als_engine.cli.shared import (
+    AGENT,
+    MAX_AVATARS,
+    MAX_WORLDS,
+    Arg,
+    Episodes,
+    FirstSeed,
+    Physics,
+)
 from als_engine.options import scenario_arguments
 from als_engine.texts import command
 
@@ -23,7 +31,6 @@ __all__ = ["collect", "show"]
 Json = Annotated[bool, typer.Option("--json", help="Print its record as JSON, for programs.")]
 Id = Annotated[str, typer.Argument(metavar="ID", help="The scenario; `als list` shows them.")]
 Out = Annotated[Path, typer.Option(metavar="DATASET", help="Folder: new, empty, or a dataset.")]
-Episodes = Annotated[int, typer.Option(help="How many episodes.", min=1, max=MAX_EPISODES)]
 Policy = Annotated[
     str,
     typer.Option(
@@ -36,11 +43,6 @@ Sensors = Annotated[
     str | None,
     typer.Option(help="Observation keys, such as rgb,text, or all; by default the scenario's."),
 ]
-Arg = Annotated[
-    list[str] | None,
-    typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
-]
-Seed = Annotated[int, typer.Option(help="Of the first episode.", min=0, max=MAX_SEED)]
 Worlds = Annotated[
     int,
     typer.Option(
@@ -62,7 +64,7 @@ def collect(
     sensors: Sensors = None,
     arguments: Arg = None,
     physics: Physics = None,
-    seed: Seed = 0,
+    seed: FirstSeed = 0,
     worlds: Worlds = 16,
     observers: Observers = 1,
     split: Split = "train",

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from als_engine.cli.console import BAR, OF, live, say
-from als_engine.cli.shared import MAX_SEED, Physics
+from als_engine.cli.shared import FirstSeed, Physics
 from als_engine.options import scenario_arguments
 
 __all__ = ["explain"]
@@ -18,7 +18,6 @@ On = Annotated[
     str | None, typer.Option(metavar="ID", help="The scenario; by default the agent's own.")
 ]
 Episodes = Annotated[int, typer.Option(help="How many episodes are played.", min=1, max=100)]
-Seed = Annotated[int, typer.Option(help="Of the first episode.", min=0, max=MAX_SEED)]
 Steps = Annotated[int, typer.Option(help="At most so many of each episode.", min=1, max=2_000)]
 Decisions = Annotated[int, typer.Option(help="How many decisions are taken apart.", min=1, max=20)]
 Out = Annotated[Path, typer.Option(help="Folder for the animation and the page.")]
@@ -32,7 +31,7 @@ def explain(
     agent: Agent,
     on: On = None,
     episodes: Episodes = 1,
-    seed: Seed = 0,
+    seed: FirstSeed = 0,
     steps: Steps = 60,
     decisions: Decisions = 3,
     out: Out = Path("explained"),

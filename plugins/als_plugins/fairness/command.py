@@ -8,7 +8,7 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import Column, Table, say, say_json, show
-from als_engine.cli.shared import AGENT, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
+from als_engine.cli.shared import AGENT, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Json, Physics
 from als_engine.evaluation.splits import CHOOSING
 from als_engine.options import scenario_arguments
 
@@ -34,7 +34,6 @@ Arg = Annotated[
     list[str] | None,
     typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=4."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 
 
 def fairness(

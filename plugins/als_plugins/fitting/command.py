@@ -10,7 +10,7 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import Column, Table, say, say_json, show
-from als_engine.cli.shared import MAX_EPISODES, MAX_SEED
+from als_engine.cli.shared import MAX_EPISODES, MAX_SEED, Json
 from als_engine.errors import ArgumentError
 from als_engine.texts import command
 
@@ -37,7 +37,6 @@ Episodes = Annotated[
     typer.Option(help="Played by both, on validation levels; 0 for none.", min=0, max=MAX_EPISODES),
 ]
 Seed = Annotated[int, typer.Option(help="Of the episodes.", min=0, max=MAX_SEED)]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 
 
 def shrink(

@@ -11,7 +11,7 @@ import typer
 
 from als_engine.cli.bars import STEPS, counting_bar
 from als_engine.cli.console import BAR, LEFT, Column, Table, live, say, say_json, show, spinner
-from als_engine.cli.shared import INTERRUPTED, MAX_SEED, MAX_STEPS, MAX_TRAINING_SEED
+from als_engine.cli.shared import INTERRUPTED, MAX_SEED, MAX_STEPS, MAX_TRAINING_SEED, Json
 from als_engine.texts import command
 
 if TYPE_CHECKING:
@@ -106,7 +106,6 @@ Futures = Annotated[
     int, typer.Option(help="Write so many futures instead of the mean.", min=0, max=1_000)
 ]
 Draws = Annotated[int, typer.Option("--seed", help="Of what is drawn.", min=0, max=MAX_SEED)]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 
 
 def record(

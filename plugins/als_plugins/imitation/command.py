@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from als_engine.cli.bars import training_bar
-from als_engine.cli.shared import MAX_STEPS, MAX_WORLDS, Physics
+from als_engine.cli.shared import MAX_STEPS, MAX_WORLDS, Arg, Device, Physics
 from als_engine.cli.train import (
-    Arg,
     Begin,
-    Device,
     Every,
     Id,
     Observers,

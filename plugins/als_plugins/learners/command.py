@@ -10,7 +10,7 @@ import typer
 
 from als_engine.cli.console import Column, Table, say, show, spinner
 from als_engine.cli.evaluate import ACTIONS
-from als_engine.cli.shared import MAX_EPISODES, MAX_SEED, Physics
+from als_engine.cli.shared import MAX_EPISODES, Arg, FirstSeed, On, Physics
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import CHOOSING
 from als_engine.options import scenario_arguments
@@ -23,9 +23,6 @@ __all__ = ["pareto"]
 Agent = Annotated[
     str, typer.Argument(metavar="AGENT", help="The folder of a trained multi-objective agent.")
 ]
-On = Annotated[
-    str | None, typer.Option(metavar="ID", help="The scenario; by default the saved agent's own.")
-]
 Across = Annotated[
     str | None, typer.Option("--x", metavar="TERM", help="A term of the reward; the first one.")
 ]
@@ -37,7 +34,6 @@ Episodes = Annotated[int, typer.Option(help="For each of them.", min=1, max=MAX_
 Split = Annotated[
     str, typer.Option(help="Where levels come from: validation to choose weights, test to report.")
 ]
-Seed = Annotated[int, typer.Option(help="Of the first episode.", min=0, max=MAX_SEED)]
 Reference = Annotated[
     str | None,
     typer.Option(
@@ -45,10 +41,6 @@ Reference = Annotated[
         help="Returns of the two terms that the hypervolume is measured from; by default the worst "
         "mean of each among all points and random actions.",
     ),
-]
-Arg = Annotated[
-    list[str] | None,
-    typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
 ]
 Out = Annotated[
     Path, typer.Option(help="What to write, without its ending: .json and .svg are added.")
@@ -63,7 +55,7 @@ def pareto(
     points: Points = 9,
     episodes: Episodes = 50,
     split: Split = CHOOSING,
-    seed: Seed = 0,
+    seed: FirstSeed = 0,
     reference: Reference = None,
     arguments: Arg = None,
     physics: Physics = None,

@@ -9,7 +9,7 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import say, say_json
-from als_engine.cli.shared import MAX_SEED, MAX_STEPS
+from als_engine.cli.shared import MAX_SEED, MAX_STEPS, Json
 
 if TYPE_CHECKING:
     from als_plugins.making.examples import Examples
@@ -28,7 +28,6 @@ Labels = Annotated[
 Count = Annotated[int, typer.Option(help="Scans of each class to make.", min=1, max=10_000)]
 Steps = Annotated[int, typer.Option(help="Gradient steps.", min=1, max=MAX_STEPS)]
 Seed = Annotated[int, typer.Option(help="Of everything.", min=0, max=MAX_SEED)]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 
 
 def make() -> None:

@@ -10,8 +10,8 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import say, say_json
-from als_engine.cli.shared import MAX_EPISODES, MAX_SEED
-from als_plugins.making.command import Json, Out
+from als_engine.cli.shared import MAX_EPISODES, MAX_SEED, Json
+from als_plugins.making.command import Out
 
 if TYPE_CHECKING:
     from als_engine.simulation import Simulation

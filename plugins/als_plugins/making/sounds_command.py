@@ -9,8 +9,8 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import say, say_json
-from als_engine.cli.shared import Physics
-from als_plugins.making.command import Json, Out, Seed, Steps
+from als_engine.cli.shared import Json, Physics
+from als_plugins.making.command import Out, Seed, Steps
 
 __all__ = ["sounds"]
 

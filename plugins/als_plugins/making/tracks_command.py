@@ -9,7 +9,8 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import say, say_json
-from als_plugins.making.command import Json, OfKind, Out, Seed, Steps
+from als_engine.cli.shared import Json
+from als_plugins.making.command import OfKind, Out, Seed, Steps
 
 __all__ = ["tracks"]
 

@@ -9,8 +9,8 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import say, say_json
-from als_engine.cli.shared import MAX_STEPS
-from als_plugins.making.command import Json, Out, Seed
+from als_engine.cli.shared import MAX_STEPS, Json
+from als_plugins.making.command import Out, Seed
 
 __all__ = ["words"]
 

@@ -9,7 +9,7 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import Column, Table, say, say_json, show
-from als_engine.cli.shared import INTERRUPTED
+from als_engine.cli.shared import INTERRUPTED, Json
 from als_engine.errors import ArgumentError
 from als_engine.evaluation.splits import REPORTING
 from als_engine.limits import MAX_SEED
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["commands", "few_labels", "score", "tasks"]
 
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 LOOKED_AT = 200
 """Levels of each split that are looked at for the tasks that they have."""
 

@@ -12,7 +12,7 @@ import typer
 
 from als_engine.cli.bars import STEPS
 from als_engine.cli.console import BAR, LEFT, Table, live, say, show
-from als_engine.cli.shared import INTERRUPTED, MAX_STEPS, MAX_TRAINING_SEED
+from als_engine.cli.shared import INTERRUPTED, MAX_STEPS, MAX_TRAINING_SEED, Device
 from als_engine.errors import ArgumentError
 from als_engine.options import parse_pairs
 from als_engine.texts import command
@@ -77,7 +77,6 @@ Every = Annotated[
     int | None,
     typer.Option(help="Steps between checkpoints; by default 500.", min=1, max=MAX_STEPS),
 ]
-Device = Annotated[str | None, typer.Option(help="auto, cpu or cuda; by default auto.")]
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the pretraining in --out, exactly.")
 ]

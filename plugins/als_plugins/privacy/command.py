@@ -9,7 +9,7 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import Column, Table, say, say_json, show, spinner
-from als_engine.cli.shared import MAX_SEED
+from als_engine.cli.shared import MAX_SEED, Json
 from als_engine.texts import command
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ Cut = Annotated[
         "--cut", metavar="STEPS", help="Cut longer episodes into pieces.", min=2, max=1_000_000
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 
 
 def anonymise(

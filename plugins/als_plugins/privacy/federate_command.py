@@ -9,8 +9,8 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import Column, Table, say, say_json, show
-from als_engine.cli.shared import MAX_SEED, Physics
-from als_engine.cli.train import Arg, Id, Sensors, Set, learner
+from als_engine.cli.shared import MAX_SEED, Arg, Json, Physics
+from als_engine.cli.train import Id, Sensors, Set, learner
 from als_engine.errors import ArgumentError
 from als_engine.options import scenario_arguments
 from als_engine.texts import command
@@ -40,7 +40,6 @@ Out = Annotated[
 Resume = Annotated[
     bool, typer.Option("--resume", help="Go on with the federation in --out after its last round.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 
 
 def federate(

@@ -9,7 +9,7 @@ import typer
 
 from als_engine.cli.bars import counting_bar
 from als_engine.cli.console import Column, Table, say, say_json, show
-from als_engine.cli.shared import AGENT, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Physics
+from als_engine.cli.shared import AGENT, MAX_EPISODES, MAX_SEED, MAX_WORLDS, Arg, Json, Physics
 from als_engine.evaluation.splits import CHOOSING
 from als_engine.options import scenario_arguments
 
@@ -43,12 +43,7 @@ Seed = Annotated[
 Worlds = Annotated[
     int, typer.Option(help="Run at once; makes no difference to the result.", min=1, max=MAX_WORLDS)
 ]
-Arg = Annotated[
-    list[str] | None,
-    typer.Option("--arg", metavar="KEY=VALUE", help="A scenario argument, such as num_avatars=2."),
-]
 Out = Annotated[Path | None, typer.Option(help="A figure to write, .svg or .png.")]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 
 
 def robustness(

@@ -11,7 +11,7 @@ import typer
 
 from als_engine.cli.bars import STEPS
 from als_engine.cli.console import BAR, LEFT, Column, Table, live, say, say_json, show
-from als_engine.cli.shared import INTERRUPTED, MAX_STEPS, MAX_TRAINING_SEED
+from als_engine.cli.shared import INTERRUPTED, MAX_STEPS, MAX_TRAINING_SEED, Json
 from als_engine.texts import command
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ Figure = Annotated[
     Path | None,
     typer.Option(help="A figure to write, .svg or .png: errors, and a rollout beside the truth."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print everything as JSON, for programs.")]
 
 
 def model(
