@@ -53,7 +53,7 @@ def print_tables(rows: Sequence[Row]) -> None:
 
 
 def write_docs(rows: Sequence[Row]) -> None:
-    """Puts tables and curves into the docs, and the steps that each arm needs into the README."""
+    """Puts tables and curves into the docs, and the scores in short into the README."""
     parts: list[str] = []
     for title, table in tables(rows):
         parts += [f"### {title}", "", markdown(table), ""]
@@ -63,8 +63,7 @@ def write_docs(rows: Sequence[Row]) -> None:
         name = SETTINGS[setting].title
         parts += [f"### Learning curves: {name}", "", f"![Learning curves](images/{path.name})", ""]
     between_marks(PAGE, "evidence", "\n".join(parts))
-    summary = "Environment steps to the final training return of attention from scratch:\n\n"
-    between_marks(README, "evidence-summary", summary + markdown(speeds(rows)) + "\n")
+    between_marks(README, "evidence-summary", markdown(summary(rows)) + "\n")
 
 
 def between_marks(path: Path, name: str, body: str) -> None:
@@ -88,16 +87,37 @@ def tables(rows: Sequence[Row]) -> Iterable[tuple[str, Table]]:
 def scores(rows: Sequence[Row], arms: Sequence[str]) -> Table:
     """Interquartile means over seeds, for each scenario and over all."""
     settings = [s for s in present(rows) if any(of(rows, setting=s, arm=arm) for arm in arms)]
-    table = [["arm", *(SETTINGS[name].title for name in settings), "all"]]
+    several = len(settings) > 1
+    table = [["arm", *(SETTINGS[name].title for name in settings), *(["all"] if several else [])]]
     for arm in arms:
         groups = [[row["score"] for row in of(rows, setting=s, arm=arm)] for s in settings]
         if not any(groups):
             continue
         cells = [spread(interquartile_interval([group])) if group else "-" for group in groups]
-        whole = spread(interquartile_interval(groups)) if all(groups) else "-"
-        table.append([NAMES[arm], *cells, whole])
+        if several:
+            cells.append(spread(interquartile_interval(groups)) if all(groups) else "-")
+        table.append([NAMES[arm], *cells])
     seeds = max((len(of(rows, setting=s, arm=a)) for s in settings for a in arms), default=0)
     table[0][0] = f"{seeds} seeds, {EVALUATED} episodes each"
+    return table
+
+
+def summary(rows: Sequence[Row]) -> Table:
+    """Scores for as many steps of play, and for as many steps in all, those of experience too."""
+    longer = {"mlp": "long-mlp", "attention": "long-attention"}
+    free = [name for name in SAME if name in COUNTED]
+    table = [["score on held-out levels"]]
+    for setting in present(rows):
+        table[0] += [f"{SETTINGS[setting].title}, {SETTINGS[setting].steps:,} steps of play"]
+        table[0] += ["as many steps in all, experience included"]
+    for arm in SAME:
+        cells = [NAMES[arm]]
+        for setting in present(rows):
+            counted = longer.get(arm, arm if arm in free else "")
+            for name in (arm, counted):
+                found = [row["score"] for row in of(rows, setting=setting, arm=name)]
+                cells.append(spread(interquartile_interval([found])) if found else "-")
+        table.append(cells)
     return table
 
 
