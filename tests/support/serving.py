@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import threading
 import time
@@ -67,6 +68,8 @@ class Served:
     def close(self) -> None:
         self.server.stop()
         self._thread.join(20)
+        if self._thread.is_alive():
+            faulthandler.dump_traceback()  # Where it is, for who reads the report.
         assert not self._thread.is_alive()
 
     def token(self) -> str:

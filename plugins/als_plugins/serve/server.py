@@ -24,6 +24,8 @@ PORT: Final = 8600
 LOCAL: Final = "127.0.0.1"
 _NAMES: Final = frozenset((LOCAL, "localhost", "[::1]"))
 _ANYWHERE: Final = frozenset(("0.0.0.0", "::", ""))
+_PATIENCE: Final = 1.0
+"""Seconds for what still runs when the server has ended."""
 
 
 def bind(host: str, port: int | None) -> socket.socket:
@@ -105,7 +107,13 @@ class Server:
         """
         if open:
             threading.Thread(target=_open, args=(self.address, say), daemon=True).start()
-        self._uvicorn.run(sockets=[self._socket])
+        # Not `uvicorn.run`, nor `asyncio.run`, which wait for every task as long as it takes.
+        self._loop = asyncio.new_event_loop()
+        try:
+            self._loop.run_until_complete(self._uvicorn.serve([self._socket]))
+        finally:
+            self._loop.run_until_complete(_end_others())
+            self._loop.close()
 
     def stop(self) -> None:
         """Lets `run` return."""
@@ -115,6 +123,15 @@ class Server:
     def started(self) -> bool:
         """Whether it answers."""
         return bool(self._uvicorn.started)
+
+
+async def _end_others() -> None:
+    """Cancels what still runs; one that does not end is left behind with its loop."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        await asyncio.wait(others, timeout=_PATIENCE)
 
 
 def _make(config: uvicorn.Config) -> uvicorn.Server:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 from serving import Program, Served, served
@@ -225,3 +226,15 @@ def _invitation(program: Program) -> str:
     )
     address: str = found[0]["address"]
     return address
+
+
+def test_a_task_that_does_not_end_keeps_no_server_from_ending() -> None:
+    async def stubborn() -> None:
+        while True:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(1000.0)
+
+    with served("ALS/Tag-v0") as world:
+        asyncio.run_coroutine_threadsafe(stubborn(), world.server._loop)
+        began = time.monotonic()
+    assert time.monotonic() - began < 15.0
