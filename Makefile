@@ -21,7 +21,7 @@ quickstart: $(READY)  ## Train an avatar, compare it and write quickstart-report
 
 test: $(WARM)  ## Run the tests, on two cores; ARGS="-k camera" chooses some.
 	@$(BIN)/python tests/support/get_browser.py
-	@# Three processes for two cores: a quarter of the time a test waits for what it has started.
+	@# Three processes for two cores: many a test waits for what it has started.
 	$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
 
 wheel: $(WARM)  ## Build the wheel, and try it as it is installed.

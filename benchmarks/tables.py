@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from arms import ADAPTATION, ARMS, EVALUATED, PROBES, SETTINGS
+from numpy.typing import NDArray
 
 from als_engine.evaluation.statistics import (
     Interval,
     curve_band,
     interquartile_interval,
-    interquartile_mean,
 )
 from als_engine.reports.series_chart import Series, band_chart, standalone
 
@@ -37,6 +37,7 @@ COUNTED = ["long-mlp", "long-attention", "frozen", "lora", "full", "alone"]
 """Arms that have seen as many steps, as experience or in play."""
 
 Row = dict[str, Any]
+Floats = NDArray[np.float64]
 Table = list[list[str]]
 
 
@@ -78,7 +79,7 @@ def tables(rows: Sequence[Row]) -> Iterable[tuple[str, Table]]:
     yield "Final score on held-out levels (random 0, expert 1)", scores(rows, SAME)
     yield "The same, where steps of experience count as well", scores(rows, COUNTED)
     yield "What a linear map finds of the expert's actions (R²)", probes(rows)
-    yield "Environment steps to the final training return of attention from scratch", speeds(rows)
+    yield "Environment steps to where attention from scratch ends", speeds(rows)
     if of(rows, arm="adapt-on"):
         yield "Score after the world has drifted", scores(rows, list(ADAPTATION))
         yield "The same, less the score of another arm with the same seed", gains(rows)
@@ -105,7 +106,6 @@ def scores(rows: Sequence[Row], arms: Sequence[str]) -> Table:
 def summary(rows: Sequence[Row]) -> Table:
     """Scores for as many steps of play, and for as many steps in all, those of experience too."""
     longer = {"mlp": "long-mlp", "attention": "long-attention"}
-    free = [name for name in SAME if name in COUNTED]
     table = [["score on held-out levels"]]
     for setting in present(rows):
         table[0] += [f"{SETTINGS[setting].title}, {SETTINGS[setting].steps:,} steps of play"]
@@ -113,9 +113,9 @@ def summary(rows: Sequence[Row]) -> Table:
     for arm in SAME:
         cells = [NAMES[arm]]
         for setting in present(rows):
-            counted = longer.get(arm, arm if arm in free else "")
-            for name in (arm, counted):
-                found = [row["score"] for row in of(rows, setting=setting, arm=name)]
+            for name, shown in ((arm, SAME), (longer.get(arm, arm), COUNTED)):
+                runs = of(rows, setting=setting, arm=name) if name in shown else []
+                found = [row["score"] for row in runs]
                 cells.append(spread(interquartile_interval([found])) if found else "-")
         table.append(cells)
     return table
@@ -149,35 +149,27 @@ def gains(rows: Sequence[Row]) -> Table:
 
 
 def speeds(rows: Sequence[Row]) -> Table:
-    """Steps until the running training return first reaches that of attention from scratch."""
+    """Steps until an arm's mean learning curve first reaches where attention from scratch ends."""
     settings = present(rows)
     table = [["arm", *(SETTINGS[name].title for name in settings)]]
-    bars = {s: final_return(of(rows, setting=s, arm="attention")) for s in settings}
     for arm in SAME:
         cells = []
         for setting in settings:
-            runs = of(rows, setting=setting, arm=arm)
-            reached = [steps_to(run["curve"], bars[setting]) for run in runs]
-            steps = interquartile_mean(reached) if reached else math.nan
-            budget = SETTINGS[setting].steps
-            if math.isnan(steps):
+            runs, others = (of(rows, setting=setting, arm=each) for each in (arm, "attention"))
+            if not (runs and others):
                 cells.append("-")
-            elif math.isinf(steps):
-                cells.append(f"more than {budget:,}")
-            else:
-                cells.append(f"{steps:,.0f} ({steps / budget:.0%})")
+                continue
+            steps, values = mean_curve(runs)
+            reached = steps[values >= mean_curve(others)[1][-1]]
+            cells.append(f"{reached[0]:,.0f}" if reached.size else "not reached")
         table.append([NAMES[arm], *cells])
     return table
 
 
-def final_return(runs: Sequence[Row]) -> float:
-    """The interquartile mean of the last points of learning curves."""
-    return interquartile_mean([run["curve"][-1][1] for run in runs])
-
-
-def steps_to(curve: Sequence[Sequence[float]], bar: float) -> float:
-    """The first point of a curve that is at or above a bar; infinite when there is none."""
-    return next((steps for steps, value in curve if value >= bar), math.inf)
+def mean_curve(runs: Sequence[Row]) -> tuple[Floats, Floats]:
+    """Steps, and the interquartile mean over seeds of the training return."""
+    steps, band = curve_band([run["curve"] for run in runs])
+    return steps, band.value
 
 
 def present(rows: Sequence[Row]) -> list[str]:

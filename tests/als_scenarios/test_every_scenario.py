@@ -60,10 +60,9 @@ def test_its_levels_company_memory_and_observations_are_in_order(id, physics):
 
 
 @every_scenario
-def test_who_observes_what_is_the_default_sees_what_it_can_run_into(id):
-    """Else it stands before a desk for the rest of the episode, and learns nothing else."""
-    simulation = simulate(id)
-    assert {"entities", "rgb", "depth"} & set(simulation.observations)
+def test_its_default_sensors_show_what_one_can_run_into(id):
+    """Else an avatar stands before a desk to the end of the episode, and learns nothing else."""
+    assert {"entities", "rgb", "depth"} & set(simulate(id).observations)
 
 
 @every_scenario

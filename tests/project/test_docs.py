@@ -308,3 +308,11 @@ def test_a_table_of_results_is_what_its_command_prints(
     printed = capsys.readouterr().out
     assert printed.count("\n") > 2
     assert printed in (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+
+
+def test_the_tables_of_evidence_are_those_of_its_results() -> None:
+    rows, tables = import_module("evidence").read_rows(), import_module("tables")
+    page = (ROOT / "docs" / "evidence.md").read_text(encoding="utf-8")
+    for title, table in tables.tables(rows):
+        assert f"### {title}\n\n{tables.markdown(table)}\n" in page
+    assert tables.markdown(tables.summary(rows)) in (ROOT / "README.md").read_text(encoding="utf-8")

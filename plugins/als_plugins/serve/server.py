@@ -108,12 +108,12 @@ class Server:
         if open:
             threading.Thread(target=_open, args=(self.address, say), daemon=True).start()
         # Not `uvicorn.run`, nor `asyncio.run`, which wait for every task as long as it takes.
-        self._loop = asyncio.new_event_loop()
+        loop = asyncio.new_event_loop()
         try:
-            self._loop.run_until_complete(self._uvicorn.serve([self._socket]))
+            loop.run_until_complete(self._uvicorn.serve([self._socket]))
         finally:
-            self._loop.run_until_complete(_end_others())
-            self._loop.close()
+            loop.run_until_complete(_end_others())
+            loop.close()
 
     def stop(self) -> None:
         """Lets `run` return."""
